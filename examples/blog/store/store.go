@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Store is safe for concurrent use.
+type Store struct{ pool *pgxpool.Pool }
+
+// New returns a store over pool.
+func New(pool *pgxpool.Pool) *Store { return &Store{pool} }
+
+// The columns of each type, in the order of its fields.
+const (
+	userColumns    = "u.id, u.handle, u.name, u.email, u.bio, u.profile, u.created_at"
+	postColumns    = "p.id, p.author_id, p.title, p.slug, p.excerpt, p.status, p.views, p.published_at"
+	commentColumns = "c.id, c.post_id, c.author_id, c.body, c.created_at"
+)
+
+// row is a pointer to a T that names where its columns are scanned to.
+type row[T any] interface {
+	*T
+	targets() []any
+}
+
+// list runs a query whose columns are those of a T.
+func list[T any, P row[T]](ctx context.Context, s *Store, sql string, args ...any) ([]*T, error) {
+	found := []*T{}
+	var each T
+	err := s.each(ctx, P(&each).targets(), func() {
+		copied := each
+		found = append(found, &copied)
+		each = *new(T) // A slice in it must not be scanned into again.
+	}, sql, args...)
+	return found, err
+}
+
+// first is list for at most one row; there may be none.
+func first[T any, P row[T]](ctx context.Context, s *Store, sql string, args ...any) (*T, error) {
+	found, err := list[T, P](ctx, s, sql, args...)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// each scans every row into targets and then calls do.
+func (s *Store) each(ctx context.Context, targets []any, do func(), sql string, args ...any) error {
+	rows, err := s.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	_, err = pgx.ForEachRow(rows, targets, func() error { do(); return nil })
+	return err
+}
+
+// Ping asks Postgres for an answer.
+func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
+
+// Totals counts rows by their highest ids: nothing is ever deleted.
+func (s *Store) Totals(ctx context.Context) (*Totals, error) {
+	return first[Totals](ctx, s, `select coalesce((select max(id) from users), 0),
+		coalesce((select max(id) from posts), 0), coalesce((select max(id) from comments), 0)`)
+}
+
+// User returns nil if there is none with that id.
+func (s *Store) User(ctx context.Context, id int) (*User, error) {
+	return first[User](ctx, s, "select "+userColumns+" from users u where u.id = $1", id)
+}
+
+// Post returns nil if there is none with that id.
+func (s *Store) Post(ctx context.Context, id int) (*Post, error) {
+	return first[Post](ctx, s, "select "+postColumns+" from posts p where p.id = $1", id)
+}
+
+// Feed returns the newest published posts, those before an id if it is not nil.
+func (s *Store) Feed(ctx context.Context, limit int, before *int) ([]*Post, error) {
+	return list[Post](ctx, s, "select "+postColumns+` from posts p
+		where p.status = 'PUBLISHED' and ($2::bigint is null or p.id < $2) order by p.id desc limit $1`, limit, before)
+}
+
+// Search returns published posts with all words of text in their title.
+func (s *Store) Search(ctx context.Context, text string, limit int) ([]*Post, error) {
+	return list[Post](ctx, s, "select "+postColumns+` from posts p
+		where p.search @@ plainto_tsquery('simple', $1) and p.status = 'PUBLISHED' order by p.id desc limit $2`, text, limit)
+}
+
+// Comments returns comments in the order of their ids, those after an id if it
+// is not nil.
+func (s *Store) Comments(ctx context.Context, limit int, after *int) ([]*Comment, error) {
+	return list[Comment](ctx, s, "select "+commentColumns+` from comments c
+		where c.id > coalesce($2::bigint, 0) order by c.id limit $1`, limit, after)
+}
+
+// NewPost is what CreatePost stores.
+type NewPost struct {
+	AuthorID          int
+	Title, Slug, Body string
+	Tags              []string
+}
+
+// CreatePost stores and publishes a post, making the tags that do not exist.
+func (s *Store) CreatePost(ctx context.Context, n NewPost) (post *Post, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		post = new(Post)
+		if err := tx.QueryRow(ctx, `insert into posts as p (author_id, title, slug, excerpt, body, status, published_at)
+			values ($1, $2, $3, left($4, 200), $4, 'PUBLISHED', now()) returning `+postColumns,
+			n.AuthorID, n.Title, n.Slug, n.Body).Scan(post.targets()...); err != nil {
+			return err
+		}
+		if len(n.Tags) == 0 {
+			return nil
+		}
+		if _, err = tx.Exec(ctx, "insert into tags (name) select unnest($1::text[]) on conflict do nothing", n.Tags); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "insert into post_tags (post_id, tag_id) select $1, id from tags where name = any($2)", post.ID, n.Tags)
+		return err
+	})
+	return post, missing(err)
+}
+
+// AddComment stores a comment.
+func (s *Store) AddComment(ctx context.Context, postID, authorID int, body string) (*Comment, error) {
+	c, err := first[Comment](ctx, s, `insert into comments as c (post_id, author_id, body) values ($1, $2, $3)
+		returning `+commentColumns, postID, authorID, body)
+	return c, missing(err)
+}
+
+// missing turns a foreign key's complaint into ErrNotFound.
+func missing(err error) error {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "23503" {
+		return fmt.Errorf("%s: %w", pgErr.ConstraintName, ErrNotFound)
+	}
+	return err
+}
