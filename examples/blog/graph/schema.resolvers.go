@@ -7,104 +7,130 @@ package graph
 
 import (
 	"context"
-	"fmt"
+	"strings"
 
 	"github.com/gqlboost/gqlboost/examples/blog/store"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // Author is the resolver for the author field.
 func (r *commentResolver) Author(ctx context.Context, obj *store.Comment) (*store.User, error) {
-	panic(fmt.Errorf("not implemented: Author - author"))
+	return loaders(ctx).User.Load(ctx, obj.AuthorID)
 }
 
 // Post is the resolver for the post field.
 func (r *commentResolver) Post(ctx context.Context, obj *store.Comment) (*store.Post, error) {
-	panic(fmt.Errorf("not implemented: Post - post"))
+	return loaders(ctx).Post.Load(ctx, obj.PostID)
 }
 
 // CreatePost is the resolver for the createPost field.
 func (r *mutationResolver) CreatePost(ctx context.Context, input store.NewPost) (*store.Post, error) {
-	panic(fmt.Errorf("not implemented: CreatePost - createPost"))
+	if strings.TrimSpace(input.Title) == "" {
+		return nil, gqlerror.Errorf("title must not be empty")
+	}
+	input.Slug = slug(input.Title)
+	return r.Store.CreatePost(ctx, input)
 }
 
 // AddComment is the resolver for the addComment field.
 func (r *mutationResolver) AddComment(ctx context.Context, input NewComment) (*store.Comment, error) {
-	panic(fmt.Errorf("not implemented: AddComment - addComment"))
+	if strings.TrimSpace(input.Body) == "" {
+		return nil, gqlerror.Errorf("body must not be empty")
+	}
+	return r.Store.AddComment(ctx, input.PostID, input.AuthorID, input.Body)
 }
 
 // Body is the resolver for the body field.
 func (r *postResolver) Body(ctx context.Context, obj *store.Post) (string, error) {
-	panic(fmt.Errorf("not implemented: Body - body"))
+	return loaders(ctx).Body.Load(ctx, obj.ID)
 }
 
 // Status is the resolver for the status field.
 func (r *postResolver) Status(ctx context.Context, obj *store.Post) (PostStatus, error) {
-	panic(fmt.Errorf("not implemented: Status - status"))
+	return PostStatus(obj.Status), nil
 }
 
 // Author is the resolver for the author field.
 func (r *postResolver) Author(ctx context.Context, obj *store.Post) (*store.User, error) {
-	panic(fmt.Errorf("not implemented: Author - author"))
+	return loaders(ctx).User.Load(ctx, obj.AuthorID)
 }
 
 // Tags is the resolver for the tags field.
 func (r *postResolver) Tags(ctx context.Context, obj *store.Post) ([]*store.Tag, error) {
-	panic(fmt.Errorf("not implemented: Tags - tags"))
+	return loaders(ctx).Tags.Load(ctx, obj.ID)
 }
 
 // Comments is the resolver for the comments field.
 func (r *postResolver) Comments(ctx context.Context, obj *store.Post, first int) ([]*store.Comment, error) {
-	panic(fmt.Errorf("not implemented: Comments - comments"))
+	if err := within(first, maxPage); err != nil {
+		return nil, err
+	}
+	return loaders(ctx).Comments.Load(ctx, store.Page{Parent: obj.ID, First: first})
 }
 
 // CommentCount is the resolver for the commentCount field.
 func (r *postResolver) CommentCount(ctx context.Context, obj *store.Post) (int, error) {
-	panic(fmt.Errorf("not implemented: CommentCount - commentCount"))
+	return loaders(ctx).CommentCount.Load(ctx, obj.ID)
 }
 
 // Totals is the resolver for the totals field.
 func (r *queryResolver) Totals(ctx context.Context) (*store.Totals, error) {
-	panic(fmt.Errorf("not implemented: Totals - totals"))
+	return r.Store.Totals(ctx)
 }
 
 // User is the resolver for the user field.
 func (r *queryResolver) User(ctx context.Context, id int) (*store.User, error) {
-	panic(fmt.Errorf("not implemented: User - user"))
+	return r.Store.User(ctx, id)
 }
 
 // Post is the resolver for the post field.
 func (r *queryResolver) Post(ctx context.Context, id int) (*store.Post, error) {
-	panic(fmt.Errorf("not implemented: Post - post"))
+	return r.Store.Post(ctx, id)
 }
 
 // Feed is the resolver for the feed field.
 func (r *queryResolver) Feed(ctx context.Context, first int, before *int) ([]*store.Post, error) {
-	panic(fmt.Errorf("not implemented: Feed - feed"))
+	if err := within(first, maxPage); err != nil {
+		return nil, err
+	}
+	return r.Store.Feed(ctx, first, before)
 }
 
 // Search is the resolver for the search field.
 func (r *queryResolver) Search(ctx context.Context, text string, first int) ([]*store.Post, error) {
-	panic(fmt.Errorf("not implemented: Search - search"))
+	if err := within(first, maxPage); err != nil {
+		return nil, err
+	}
+	return r.Store.Search(ctx, text, first)
 }
 
 // Comments is the resolver for the comments field.
 func (r *queryResolver) Comments(ctx context.Context, first int, after *int) ([]*store.Comment, error) {
-	panic(fmt.Errorf("not implemented: Comments - comments"))
+	if err := within(first, maxExport); err != nil {
+		return nil, err
+	}
+	return r.Store.Comments(ctx, first, after)
 }
 
 // Posts is the resolver for the posts field.
 func (r *userResolver) Posts(ctx context.Context, obj *store.User, first int) ([]*store.Post, error) {
-	panic(fmt.Errorf("not implemented: Posts - posts"))
+	if err := within(first, maxPage); err != nil {
+		return nil, err
+	}
+	return loaders(ctx).Posts.Load(ctx, store.Page{Parent: obj.ID, First: first})
 }
 
 // Followers is the resolver for the followers field.
 func (r *userResolver) Followers(ctx context.Context, obj *store.User, first int) ([]*store.User, error) {
-	panic(fmt.Errorf("not implemented: Followers - followers"))
+	if err := within(first, maxPage); err != nil {
+		return nil, err
+	}
+	return loaders(ctx).Followers.Load(ctx, store.Page{Parent: obj.ID, First: first})
 }
 
 // FollowerCount is the resolver for the followerCount field.
 func (r *userResolver) FollowerCount(ctx context.Context, obj *store.User) (int, error) {
-	panic(fmt.Errorf("not implemented: FollowerCount - followerCount"))
+	return loaders(ctx).FollowerCount.Load(ctx, obj.ID)
 }
 
 // Comment returns CommentResolver implementation.
