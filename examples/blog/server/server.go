@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"time"
 
@@ -49,7 +50,7 @@ func New(pool *pgxpool.Pool, recorder *spans.Recorder) http.Handler {
 		api.AroundResponses(recorder.Response)
 	}
 
-	var endpoint http.Handler = limitBody(graph.WithLoaders(s, api))
+	var endpoint http.Handler = limitBody(specStatus(graph.WithLoaders(s, api)))
 	if recorder != nil {
 		endpoint = recorder.Handler(endpoint)
 	}
@@ -68,6 +69,33 @@ func health(w http.ResponseWriter, r *http.Request, s *store.Store) {
 		return
 	}
 	fmt.Fprintln(w, "ok")
+}
+
+// specStatus answers as GraphQL over HTTP asks where gqlgen does otherwise: 415
+// for a media type that it does not take, 405 for a mutation by GET.
+func specStatus(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+				refuse(w, http.StatusUnsupportedMediaType, "a request's Content-Type must be application/json")
+				return
+			}
+		} else {
+			w = getWriter{w}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// getWriter is the writer of a response to a GET.
+type getWriter struct{ http.ResponseWriter }
+
+func (w getWriter) WriteHeader(status int) {
+	if status == http.StatusNotAcceptable {
+		status = http.StatusMethodNotAllowed
+		w.Header().Set("Allow", http.MethodPost)
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // limitBody refuses large requests before gqlgen reads them: it would answer 200,
