@@ -1,0 +1,308 @@
+// Command load runs the load test.
+//
+// With no flags it starts a private Postgres, fills it, builds and starts the
+// baseline server, finds its maximum, and runs the preset "normal". -url tests a
+// server that is running already.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gqlboost/gqlboost/benchmarks/load"
+)
+
+type options struct {
+	presets  string
+	url      string
+	scale    float64
+	duration time.Duration
+	warmup   time.Duration
+	clients  int
+	rate     float64
+	arrivals string
+	maximum  float64
+	bound    time.Duration
+	only     string
+	profile  string
+	json     string
+	html     string
+	markdown string
+	compare  bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	var o options
+	f := flag.NewFlagSet("load", flag.ContinueOnError)
+	f.StringVar(&o.presets, "preset", "normal", `scenarios, comma separated: closed, normal, peak, sustained, burst, cache-warm-up, max, or "all"`)
+	f.StringVar(&o.url, "url", "", "GraphQL endpoint of a running server; without it the blog is started")
+	f.Float64Var(&o.scale, "scale", 1, "size of the data; 1 is 10k users")
+	f.DurationVar(&o.duration, "duration", 0, "measured time of each scenario instead of the preset's")
+	f.DurationVar(&o.warmup, "warm-up", -1, "time before it instead of the preset's")
+	f.IntVar(&o.clients, "clients", 0, "closed loop with this many clients instead of a preset")
+	f.Float64Var(&o.rate, "rate", 0, "open loop with this many requests per second instead of a preset")
+	f.StringVar(&o.arrivals, "arrivals", string(load.Poisson), "constant or poisson, with -rate")
+	f.Float64Var(&o.maximum, "maximum", 0, "the server's maximum in requests per second, which presets scale to; measured if 0")
+	f.DurationVar(&o.bound, "p95", 100*time.Millisecond, "the bound of the preset max")
+	f.StringVar(&o.only, "only", "", "one operation of the mix instead of all, such as export")
+	f.StringVar(&o.profile, "profile", "", "folder: profile the server under load into it and print where the time goes")
+	f.StringVar(&o.json, "json", "", "file to write the report to as JSON")
+	f.StringVar(&o.html, "html", "", "file to write the report to as a page with plots")
+	f.StringVar(&o.markdown, "markdown", "", "file to write the report to as Markdown")
+	f.BoolVar(&o.compare, "compare", false, "print two JSON reports, given as arguments, side by side")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return err
+	}
+	if o.compare {
+		return compare(f.Args())
+	}
+	if len(f.Args()) > 0 {
+		return fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	s := &session{options: o, report: &load.Report{
+		Date: time.Now().UTC().Truncate(time.Second), Command: strings.Join(append([]string{"go run ./cmd/load"}, args...), " "), Machine: load.ThisMachine(),
+	}}
+	err := s.run(ctx)
+	return errors.Join(err, s.write())
+}
+
+func compare(files []string) error {
+	if len(files) != 2 {
+		return errors.New("-compare takes two JSON reports")
+	}
+	reports := make([]*load.Report, 2)
+	for i, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(data, &reports[i]); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	load.WriteComparison(os.Stdout, reports[0], reports[1])
+	return nil
+}
+
+// session is one invocation: a database, the servers that it starts, a report.
+type session struct {
+	options
+	report *load.Report
+	pgPID  int
+	dsn    string
+	binary string
+}
+
+func (s *session) run(ctx context.Context) (err error) {
+	if s.url == "" {
+		clean, err := s.prepare(ctx)
+		if clean != nil {
+			defer clean()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	scenarios, err := s.scenarios(ctx)
+	if err != nil {
+		return err
+	}
+	for _, scenario := range scenarios {
+		if err := s.scenario(ctx, scenario); err != nil {
+			return err
+		}
+	}
+	if s.profile != "" {
+		return s.withServer(ctx, func(t load.Target) error {
+			result, breakdown, err := load.Profile(ctx, t, max(s.duration, 10*time.Second), s.profile, os.Stderr)
+			if err != nil {
+				return err
+			}
+			s.report.Results = append(s.report.Results, result)
+			s.report.Breakdown = breakdown
+			return nil
+		}, "-spans")
+	}
+	return nil
+}
+
+// prepare starts Postgres and builds the server. What it returns first undoes
+// that, also when there is an error.
+func (s *session) prepare(ctx context.Context) (func(), error) {
+	fmt.Fprintln(os.Stderr, "starting Postgres, building the server")
+	pg, err := load.StartPostgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "gqlboost-load-")
+	clean := func() {
+		if err := errors.Join(pg.Stop(), os.RemoveAll(dir)); err != nil {
+			fmt.Fprintln(os.Stderr, "load:", err)
+		}
+	}
+	if err != nil {
+		return clean, err
+	}
+	s.pgPID, s.dsn = pg.PID(), pg.DSN()
+	s.report.Versions = load.Versions(ctx, s.dsn)
+	if s.binary, err = load.Build(ctx, "blog", dir); err != nil {
+		return clean, err
+	}
+	return clean, nil
+}
+
+// withServer runs do against the server of -url, or against a fresh one.
+func (s *session) withServer(ctx context.Context, do func(load.Target) error, args ...string) (err error) {
+	if s.url != "" {
+		return do(load.Target{Name: "server", URL: s.url})
+	}
+	server, err := load.Launch(ctx, "baseline", s.binary, s.dsn, append(args, fmt.Sprintf("-scale=%v", s.scale))...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	server.PostgresPID = s.pgPID
+	return do(server.Target)
+}
+
+// scenarios turns the flags into presets.
+func (s *session) scenarios(ctx context.Context) ([]load.Preset, error) {
+	switch {
+	case s.clients > 0:
+		return []load.Preset{{Name: "custom", Clients: s.clients, Duration: 20 * time.Second, Warmup: 3 * time.Second}}, nil
+	case s.rate > 0:
+		s.maximum = 1 // The rate is not a fraction.
+		return []load.Preset{{Name: "custom", Phases: []load.Phase{{Rate: s.rate, Duration: time.Hour}}, Arrivals: load.Arrivals(s.arrivals),
+			Duration: 20 * time.Second, Warmup: 3 * time.Second}}, nil
+	case s.presets == "" || s.presets == "none":
+		return nil, nil
+	case s.presets == "all":
+		return append(load.Presets, load.Preset{Name: "max"}), nil
+	}
+	var list []load.Preset
+	for name := range strings.SplitSeq(s.presets, ",") {
+		if name == "max" {
+			list = append(list, load.Preset{Name: "max"})
+			continue
+		}
+		p, err := load.PresetNamed(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+func (s *session) scenario(ctx context.Context, p load.Preset) error {
+	if s.duration > 0 {
+		p.Duration = s.duration
+	}
+	if s.warmup >= 0 {
+		p.Warmup = s.warmup
+	}
+	return s.withServer(ctx, func(t load.Target) error {
+		if p.Name == "max" {
+			result, err := load.FindMaximum(ctx, t, s.bound, max(s.duration, 5*time.Second), os.Stderr)
+			if err == nil {
+				s.report.Results = append(s.report.Results, result)
+			}
+			return err
+		}
+		if p.Clients == 0 && s.maximum == 0 {
+			if err := s.measureMaximum(ctx, t); err != nil {
+				return err
+			}
+			if p.Cold {
+				return s.scenario(ctx, p) // On a server that has not been measured.
+			}
+		}
+		config := p.Config(s.maximum)
+		if s.only != "" {
+			var err error
+			if config.Mix, err = config.Mix.Only(s.only); err != nil {
+				return err
+			}
+		}
+		result, err := load.Measure(ctx, t, config, os.Stderr)
+		if result != nil {
+			result.Preset = p.Name
+			s.report.Results = append(s.report.Results, result)
+			if p.Name == "closed" {
+				s.maximum, s.report.Maximum = result.Throughput, result.Throughput
+			}
+		}
+		return err
+	})
+}
+
+func (s *session) measureMaximum(ctx context.Context, t load.Target) error {
+	fmt.Fprintln(os.Stderr, "measuring the maximum")
+	result, err := load.Measure(ctx, t, load.Config{Mix: load.BlogMix(), Clients: 64, Warmup: 2 * time.Second, Duration: 8 * time.Second}, os.Stderr)
+	if err != nil {
+		return err
+	}
+	if result.Throughput <= 0 {
+		return fmt.Errorf("the server answered no request correctly: %v", result.ErrorKinds)
+	}
+	s.maximum, s.report.Maximum = result.Throughput, result.Throughput
+	return nil
+}
+
+// write prints the report and writes the files that were asked for. A run that
+// was cut short is reported as far as it went.
+func (s *session) write() error {
+	if len(s.report.Results) == 0 {
+		return nil
+	}
+	load.WriteTable(os.Stdout, s.report.Results)
+	if s.report.Breakdown != nil {
+		load.WriteBreakdown(os.Stdout, s.report.Breakdown)
+	}
+	return errors.Join(
+		writeFile(s.json, func(w io.Writer) error {
+			e := json.NewEncoder(w)
+			e.SetIndent("", "  ")
+			return e.Encode(s.report)
+		}),
+		writeFile(s.html, func(w io.Writer) error { return load.WriteHTML(w, s.report) }),
+		writeFile(s.markdown, func(w io.Writer) error { return load.WriteMarkdown(w, s.report) }),
+	)
+}
+
+func writeFile(name string, write func(io.Writer) error) error {
+	if name == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(file), file.Close())
+}

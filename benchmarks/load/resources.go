@@ -1,0 +1,221 @@
+package load
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/shirou/gopsutil/v4/process"
+)
+
+// Resources is what a run cost the server and Postgres. A figure that could not
+// be had is 0.
+type Resources struct {
+	ServerCPU      float64 `json:"serverCpuSeconds"`
+	ServerMemory   uint64  `json:"serverPeakBytes"` // resident
+	PostgresCPU    float64 `json:"postgresCpuSeconds"`
+	PostgresMemory uint64  `json:"postgresPeakBytes"` // resident, shared pages counted once for each backend
+	Statements     float64 `json:"statementsPerRequest"`
+	Allocations    float64 `json:"allocationsPerRequest"`
+	AllocatedBytes float64 `json:"allocatedBytesPerRequest"`
+	GCCycles       float64 `json:"gcCycles"`
+	GCShare        float64 `json:"gcCpuShare"` // of the server's CPU time
+	GCPauseP99     float64 `json:"gcPauseP99Ms"`
+}
+
+const sampleEvery = 250 * time.Millisecond
+
+// meter measures a target from begin to end.
+type meter struct {
+	target   Target
+	server   *processes
+	postgres *processes
+	before   counters
+	stop     context.CancelFunc
+	sampling sync.WaitGroup
+}
+
+// counters are the totals that a run's figures are differences of.
+type counters struct {
+	runtime    runtimeFigures
+	statements float64
+}
+
+func startMeter(ctx context.Context, t Target) *meter {
+	m := &meter{target: t, server: newProcesses(t.PID), postgres: newProcesses(t.PostgresPID)}
+	m.before = readCounters(ctx, t)
+	ctx, m.stop = context.WithCancel(context.WithoutCancel(ctx))
+	m.server.sample()
+	m.postgres.sample()
+	m.sampling.Go(func() {
+		tick := time.NewTicker(sampleEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				m.server.sample()
+				m.postgres.sample()
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return m
+}
+
+// end returns what requests have cost.
+func (m *meter) end(ctx context.Context, requests int64) *Resources {
+	m.stop()
+	m.sampling.Wait()
+	m.server.sample()
+	m.postgres.sample()
+	after := readCounters(ctx, m.target)
+	n := float64(max(requests, 1))
+	return &Resources{
+		ServerCPU: m.server.cpu(), ServerMemory: m.server.peak,
+		PostgresCPU: m.postgres.cpu(), PostgresMemory: m.postgres.peak,
+		Statements:     max(after.statements-m.before.statements, 0) / n,
+		Allocations:    max(after.runtime.Objects-m.before.runtime.Objects, 0) / n,
+		AllocatedBytes: max(after.runtime.Bytes-m.before.runtime.Bytes, 0) / n,
+		GCCycles:       max(after.runtime.Cycles-m.before.runtime.Cycles, 0),
+		GCShare:        share(after.runtime.GCSeconds-m.before.runtime.GCSeconds, m.server.cpu()),
+		GCPauseP99:     1000 * pausePercentile(m.before.runtime.Pauses, after.runtime.Pauses, 0.99),
+	}
+}
+
+func share(part, whole float64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return max(part/whole, 0)
+}
+
+// processes follows a process and its children.
+type processes struct {
+	root    *process.Process
+	sampled bool
+	first   map[int32]float64
+	last    map[int32]float64
+	peak    uint64
+}
+
+func newProcesses(pid int) *processes {
+	p := &processes{first: map[int32]float64{}, last: map[int32]float64{}}
+	if pid > 0 {
+		p.root, _ = process.NewProcess(int32(pid)) // nil if it is gone: then there is nothing to measure.
+	}
+	return p
+}
+
+func (p *processes) sample() {
+	if p.root == nil {
+		return
+	}
+	children, _ := p.root.Children()
+	var memory uint64
+	for _, each := range append(children, p.root) {
+		times, err := each.Times()
+		if err != nil {
+			continue // It has just gone.
+		}
+		if _, seen := p.last[each.Pid]; !seen {
+			// A child that starts during the run has used nothing before it.
+			p.first[each.Pid] = 0
+			if !p.sampled {
+				p.first[each.Pid] = times.User + times.System
+			}
+		}
+		p.last[each.Pid] = times.User + times.System
+		if info, err := each.MemoryInfo(); err == nil {
+			memory += info.RSS
+		}
+	}
+	p.sampled = true
+	p.peak = max(p.peak, memory)
+}
+
+// cpu is the seconds used between the first and the last sample.
+func (p *processes) cpu() (seconds float64) {
+	for pid, last := range p.last {
+		seconds += last - p.first[pid]
+	}
+	return seconds
+}
+
+// runtimeFigures are what the server's /debug/runtime says.
+type runtimeFigures struct {
+	GCSeconds float64      `json:"/cpu/classes/gc/total:cpu-seconds"`
+	Cycles    float64      `json:"/gc/cycles/total:gc-cycles"`
+	Bytes     float64      `json:"/gc/heap/allocs:bytes"`
+	Objects   float64      `json:"/gc/heap/allocs:objects"`
+	Pauses    [][2]float64 `json:"/sched/pauses/total/gc:seconds"`
+}
+
+func readCounters(ctx context.Context, t Target) (c counters) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if t.DebugURL != "" {
+		_ = getJSON(ctx, t.DebugURL+"/runtime", &c.runtime) // Zeros if the server is down.
+	}
+	if t.PostgresDSN != "" {
+		c.statements, _ = countStatements(ctx, t.PostgresDSN) // 0 without the extension.
+	}
+	return c
+}
+
+func getJSON(ctx context.Context, url string, v any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("load: %s: %s", url, response.Status)
+	}
+	return json.NewDecoder(response.Body).Decode(v)
+}
+
+// countStatements asks pg_stat_statements, installing it if it is there to be
+// installed.
+func countStatements(ctx context.Context, dsn string) (calls float64, err error) {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, "create extension if not exists pg_stat_statements"); err != nil {
+		return 0, err
+	}
+	err = conn.QueryRow(ctx, `select coalesce(sum(calls), 0)::float8 from pg_stat_statements
+		where dbid = (select oid from pg_database where datname = current_database())`).Scan(&calls)
+	return calls, err
+}
+
+// pausePercentile is that of the pauses between two readings of a histogram.
+func pausePercentile(before, after [][2]float64, q float64) float64 {
+	counts := map[float64]float64{}
+	for _, b := range before {
+		counts[b[0]] -= b[1]
+	}
+	var total float64
+	for _, a := range after {
+		counts[a[0]] += a[1]
+		total += counts[a[0]]
+	}
+	var sum float64
+	for _, a := range after { // In the order of their bounds.
+		sum += counts[a[0]]
+		if total > 0 && sum >= q*total {
+			return a[0]
+		}
+	}
+	return 0
+}

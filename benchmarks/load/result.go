@@ -1,0 +1,91 @@
+package load
+
+import "time"
+
+// Report is a session of the load test: what is written as JSON.
+type Report struct {
+	Date     time.Time `json:"date"`
+	Command  string    `json:"command"`
+	Machine  Machine   `json:"machine"`
+	Versions []Version `json:"versions"`
+	// Maximum is the closed loop's throughput in requests per second; the rates
+	// of the presets are fractions of it. 0 if it was not measured.
+	Maximum   float64    `json:"maximum,omitempty"`
+	Results   []*Result  `json:"results"`
+	Breakdown *Breakdown `json:"breakdown,omitempty"`
+}
+
+// Machine is where the load was run: generator, server and Postgres together.
+type Machine struct {
+	OS     string `json:"os"`
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Memory uint64 `json:"memoryBytes"`
+}
+
+// Version is that of one part.
+type Version struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Result is one run. Latencies are in milliseconds, of successes only.
+type Result struct {
+	Server  string  `json:"server"`
+	Preset  string  `json:"preset"`
+	Mode    string  `json:"mode"` // what was sent, for people
+	Rate    float64 `json:"rate,omitempty"`
+	Clients int     `json:"clients,omitempty"`
+	Seconds float64 `json:"seconds"`
+
+	Requests   int64            `json:"requests"` // successes
+	Errors     int64            `json:"errors"`
+	ErrorKinds map[string]int64 `json:"errorKinds,omitempty"`
+	Throughput float64          `json:"throughput"` // successes per second
+	Bytes      int64            `json:"bytes"`      // of their bodies
+	Latency    Latency          `json:"latency"`
+
+	Operations []OperationResult `json:"operations"`
+	Timeline   []Second          `json:"timeline"`
+	Resources  *Resources        `json:"resources,omitempty"`
+}
+
+// ErrorRate is the share of requests that failed.
+func (r *Result) ErrorRate() float64 {
+	if r.Requests+r.Errors == 0 {
+		return 0
+	}
+	return float64(r.Errors) / float64(r.Requests+r.Errors)
+}
+
+// Latency is in milliseconds.
+type Latency struct {
+	Mean float64 `json:"mean"`
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P95  float64 `json:"p95"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p999"`
+	Max  float64 `json:"max"`
+}
+
+// OperationResult is the part of a result that belongs to one operation.
+type OperationResult struct {
+	Name     string  `json:"name"`
+	Requests int64   `json:"requests"`
+	Errors   int64   `json:"errors"`
+	Latency  Latency `json:"latency"`
+}
+
+// Second is the requests that were due in one second of the run.
+type Second struct {
+	Second   int     `json:"second"`
+	Requests int64   `json:"requests"`
+	Errors   int64   `json:"errors"`
+	P50      float64 `json:"p50"`
+	P95      float64 `json:"p95"`
+	P99      float64 `json:"p99"`
+}
+
+// Fraction is the throughput as a fraction of a maximum.
+func (r *Result) Fraction(maximum float64) float64 { return share(r.Throughput, maximum) }

@@ -1,0 +1,258 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	requestTimeout = 10 * time.Second
+	maxInFlight    = 1024    // connections that an open loop uses at once
+	maxQueued      = 1 << 16 // requests that are due and wait for one of them
+)
+
+// Config says what to send. Clients > 0 makes a closed loop, Phases an open one.
+type Config struct {
+	URL      string
+	Mix      Mix
+	Totals   Totals
+	Clients  int
+	Phases   []Phase
+	Arrivals Arrivals
+	Warmup   time.Duration // sent, but not counted
+	Duration time.Duration // counted
+	Seed     uint64
+	Variants int // texts of each query, 1 if 0
+	// Measuring, if not nil, is called when the warm-up is over.
+	Measuring func()
+	// Progress, if not nil, is called every second.
+	Progress func(elapsed time.Duration, requests, errors int64, p95 float64)
+}
+
+// Run sends the load and returns its result when all of it is answered, timed
+// out or given up on: at most the request timeout after its end. When ctx is
+// cancelled it returns what was measured so far together with ctx's error.
+func Run(ctx context.Context, c Config) (*Result, error) {
+	if c.Duration <= 0 || c.Clients <= 0 && len(c.Phases) == 0 {
+		return nil, errors.New("load: neither clients nor rates, or no duration")
+	}
+	r := &runner{
+		Config: c, recorder: newRecorder(c.Mix), begin: time.Now().Add(c.Warmup),
+		client: &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
+			MaxIdleConnsPerHost: maxInFlight, DialContext: (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+			DisableCompression: true,
+		}},
+	}
+	defer r.client.CloseIdleConnections()
+	sending, stop := context.WithDeadline(ctx, r.begin.Add(c.Duration))
+	defer stop()
+	var watchers sync.WaitGroup
+	watchers.Go(func() { r.watch(sending) })
+	if c.Clients > 0 {
+		r.closedLoop(sending)
+	} else {
+		r.openLoop(sending)
+	}
+	measured := min(time.Since(r.begin), c.Duration)
+	stop()
+	watchers.Wait()
+	if measured <= 0 {
+		return nil, fmt.Errorf("load: ended in the warm-up: %w", context.Cause(ctx))
+	}
+	result := r.recorder.result(c.Mix, measured)
+	result.Clients = c.Clients
+	return result, ctx.Err()
+}
+
+type runner struct {
+	Config
+	recorder *recorder
+	client   *http.Client
+	begin    time.Time // of the measurement
+}
+
+func (r *runner) watch(ctx context.Context) {
+	select {
+	case <-time.After(time.Until(r.begin)):
+	case <-ctx.Done():
+		return
+	}
+	if r.Measuring != nil {
+		r.Measuring()
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if r.Progress != nil {
+				requests, errors, p95 := r.recorder.progress()
+				r.Progress(time.Since(r.begin), requests, errors, p95)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *runner) closedLoop(ctx context.Context) {
+	var clients sync.WaitGroup
+	for i := range r.Clients {
+		clients.Go(func() {
+			d := newGenerator(r.Mix, r.Totals, r.Seed*1_000_003+uint64(i), r.Variants)
+			var buffer bytes.Buffer
+			for ctx.Err() == nil {
+				start := time.Now()
+				failed := r.send(d.next(), start, &buffer)
+				if failed {
+					// A server that refuses at once must not turn the loop into a
+					// flood of the loopback.
+					sleep(ctx, 10*time.Millisecond)
+				}
+			}
+		})
+	}
+	clients.Wait()
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+var (
+	errOverload = errors.New("not sent: too many requests waiting")
+	errTooLate  = errors.New("not sent: still waiting when the run was over")
+)
+
+type dueRequest struct {
+	Request
+	at time.Time
+}
+
+// openLoop hands each request to a worker when it is due. It starts another
+// worker, with a connection of its own, when all are busy.
+func (r *runner) openLoop(ctx context.Context) {
+	queue := make(chan dueRequest, maxQueued)
+	var idle atomic.Int64
+	var workers sync.WaitGroup
+	started := 0
+	worker := func() {
+		var buffer bytes.Buffer
+		for {
+			idle.Add(1)
+			next, ok := <-queue
+			if !ok {
+				return
+			}
+			idle.Add(-1)
+			if time.Since(next.at) > requestTimeout {
+				r.fail(next, errTooLate)
+				continue
+			}
+			r.send(next.Request, next.at, &buffer)
+		}
+	}
+
+	start := r.begin.Add(-r.Warmup)
+	s := newSchedule(r.Phases, r.Arrivals, r.Warmup+r.Duration, r.Seed)
+	d := newGenerator(r.Mix, r.Totals, r.Seed, r.Variants)
+	for ctx.Err() == nil {
+		at, ok := s.next()
+		if !ok {
+			break
+		}
+		request := dueRequest{d.next(), start.Add(at)}
+		// Sleeps shorter than the timer's grain are left out: a request that is
+		// sent a few microseconds early is counted from then on all the same.
+		if wait := time.Until(request.at); wait > 50*time.Microsecond {
+			sleep(ctx, wait)
+		}
+		if len(queue) >= int(idle.Load()) && started < maxInFlight {
+			workers.Go(worker)
+			started++
+		}
+		select {
+		case queue <- request:
+		default:
+			r.fail(request, errOverload)
+		}
+	}
+	close(queue)
+	workers.Wait()
+}
+
+func (r *runner) fail(request dueRequest, err error) {
+	r.recorder.record(request.Operation, request.at.Sub(r.begin), 0, 0, err)
+}
+
+// send records the result of a request that was due at a time.
+func (r *runner) send(request Request, due time.Time, buffer *bytes.Buffer) (failed bool) {
+	err := r.exchange(request, buffer)
+	r.recorder.record(request.Operation, due.Sub(r.begin), time.Since(due), buffer.Len(), err)
+	return err != nil
+}
+
+// exchange posts a request and checks the response. Its context is not the
+// run's: what was sent before the end is waited for, and counts.
+func (r *runner) exchange(request Request, buffer *bytes.Buffer) error {
+	buffer.Reset()
+	post, err := http.NewRequest(http.MethodPost, r.URL, bytes.NewReader(request.Body))
+	if err != nil {
+		return err
+	}
+	post.Header.Set("Content-Type", "application/json")
+	response, err := r.client.Do(post)
+	if err != nil {
+		return errors.New(transportError(err))
+	}
+	defer response.Body.Close()
+	if _, err := buffer.ReadFrom(response.Body); err != nil {
+		return errors.New(transportError(err))
+	}
+	if err := request.Check(buffer.Bytes()); err != nil {
+		return fmt.Errorf("%s: %w", r.Mix[request.Operation].Name, generalize(err))
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", response.StatusCode)
+	}
+	return nil
+}
+
+// transportError names a failure without the ports that would make each unique.
+func transportError(err error) string {
+	var timeout net.Error
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "connection broken"
+	}
+	return "transport: " + err.Error()
+}
+
+// generalize cuts what makes each message of one kind different.
+func generalize(err error) error {
+	text := err.Error()
+	if at := strings.Index(text, "failed to connect to"); at >= 0 {
+		return errors.New(text[:at] + "failed to connect to Postgres")
+	}
+	if len(text) > 120 {
+		return errors.New(strings.ToValidUTF8(text[:120], "") + "...")
+	}
+	return err
+}

@@ -1,0 +1,178 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Target is a server under load. Only URL is needed; what else is known makes
+// the report fuller.
+type Target struct {
+	Name        string
+	URL         string // of the GraphQL endpoint
+	DebugURL    string // of /debug, "" if unknown
+	PID         int    // of the server, 0 if unknown
+	PostgresPID int    // of the postmaster, 0 if unknown
+	PostgresDSN string // "" if unknown
+}
+
+// Totals asks the server how much data it has.
+func (t Target) Totals(ctx context.Context) (Totals, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, bytes.NewReader([]byte(`{"query":"{ totals { users posts comments } }"}`)))
+	if err != nil {
+		return Totals{}, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return Totals{}, err
+	}
+	defer response.Body.Close()
+	var envelope struct{ Data struct{ Totals Totals } }
+	if err := json.NewDecoder(response.Body).Decode(&envelope); err != nil {
+		return Totals{}, fmt.Errorf("load: %s does not answer GraphQL: %w", t.URL, err)
+	}
+	if totals := envelope.Data.Totals; totals.Users > 0 && totals.Posts > 20 && totals.Comments > 0 {
+		return totals, nil
+	}
+	return Totals{}, fmt.Errorf("load: %s has too little data: %+v", t.URL, envelope.Data.Totals)
+}
+
+// Build compiles the example server of that name into dir and returns the
+// binary. It is run from inside this module's source.
+func Build(ctx context.Context, name, dir string) (string, error) {
+	root, err := sourceRoot()
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "./"+name)
+	cmd.Dir = filepath.Join(root, "examples")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("load: building %s: %w\n%s", name, err, output)
+	}
+	return binary, nil
+}
+
+// sourceRoot finds the checkout that the working directory is in.
+func sourceRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "examples", "go.mod")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("load: run it inside a checkout of gqlboost: it builds the servers from examples/")
+		}
+		dir = parent
+	}
+}
+
+// Server is a process that Launch started.
+type Server struct {
+	Target
+	cmd    *exec.Cmd
+	exited chan struct{}
+	log    *syncBuffer
+}
+
+const (
+	readyTimeout = time.Minute
+	exitTimeout  = 15 * time.Second
+)
+
+var addressLine = regexp.MustCompile(`(debug|serving): http://([^/]+)/`)
+
+// Launch starts a server's binary on a free port and returns when it serves.
+func Launch(ctx context.Context, name, binary, dsn string, args ...string) (*Server, error) {
+	cmd := exec.Command(binary, append([]string{"-addr", "127.0.0.1:0", "-dsn", dsn}, args...)...)
+	// A session of its own: Ctrl-C reaches us, and we stop it when we are done.
+	cmd.SysProcAttr = ownSession()
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	s := &Server{Target: Target{Name: name, PID: cmd.Process.Pid, PostgresDSN: dsn}, cmd: cmd, exited: make(chan struct{}), log: new(syncBuffer)}
+	serving := make(chan struct{})
+	go s.follow(stderr, serving)
+	select {
+	case <-serving:
+		return s, nil
+	case <-s.exited:
+		return nil, fmt.Errorf("load: %s did not start:\n%s", name, s.log)
+	case <-time.After(readyTimeout):
+		return nil, errors.Join(fmt.Errorf("load: %s is not ready after %v:\n%s", name, readyTimeout, s.log), s.Stop())
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), s.Stop())
+	}
+}
+
+// follow reads the server's log to its end. The addresses come in it.
+func (s *Server) follow(stderr io.Reader, serving chan struct{}) {
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		fmt.Fprintln(s.log, lines.Text())
+		match := addressLine.FindStringSubmatch(lines.Text())
+		switch {
+		case match == nil:
+		case match[1] == "debug":
+			s.DebugURL = "http://" + match[2] + "/debug"
+		case s.URL == "":
+			s.URL = "http://" + match[2] + "/graphql"
+			close(serving)
+		}
+	}
+	_ = s.cmd.Wait()
+	close(s.exited)
+}
+
+// Stop shuts the server down, and kills it if it does not go.
+func (s *Server) Stop() error {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // Fails only if it has exited.
+	select {
+	case <-s.exited:
+		return nil
+	case <-time.After(exitTimeout):
+		_ = s.cmd.Process.Kill()
+		<-s.exited
+		return fmt.Errorf("load: %s did not shut down within %v, killed", s.Name, exitTimeout)
+	}
+}
+
+// syncBuffer is a buffer for two goroutines.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
