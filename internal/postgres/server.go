@@ -85,9 +85,7 @@ func startPrivate(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// Not os.TempDir: a socket's path must fit into 107 bytes, and the default
-	// on macOS alone takes half of them.
-	dir, err := os.MkdirTemp("/tmp", "gqlboost-pg-")
+	dir, err := os.MkdirTemp(tempDir(), "gqlboost-pg-")
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
@@ -113,6 +111,17 @@ func startPrivate(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// tempDir is the usual folder, unless its name is long, as it is on macOS (the
+// path of the socket in it must fit into about 100 bytes), or it is closed to
+// others (the server may run as another user).
+func tempDir() string {
+	dir := os.TempDir()
+	if info, err := os.Stat(dir); err != nil || len(dir) > 40 || info.Mode().Perm()&0o001 == 0 {
+		return "/tmp"
+	}
+	return dir
 }
 
 func (s *Server) initdb(ctx context.Context) error {

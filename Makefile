@@ -1,0 +1,55 @@
+# make help lists what there is to make.
+
+MODULES := . contrib examples benchmarks internal/postgres/fetch
+TARGETS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+STATICCHECK := $(CURDIR)/bin/staticcheck
+# The race detector needs a C compiler.
+RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race,)
+OUT := $(CURDIR)/out
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## servers on a private Postgres under load: one table, and out/demo.html; ARGS="-serve" leaves them up
+	cd benchmarks && go run ./cmd/demo -html $(OUT)/demo.html $(ARGS)
+
+.PHONY: test
+test: ## every test of every module
+	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && go test $(RACE) ./...); done
+
+.PHONY: lint
+lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform, staticcheck
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@set -e; for m in $(MODULES) internal/tools; do echo "== tidy $$m"; (cd $$m && go mod tidy -diff); done
+	@set -e; for t in $(TARGETS); do for m in $(MODULES); do echo "== vet $$t $$m"; \
+		(cd $$m && GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./...); done; done
+	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(STATICCHECK) ./...); done
+	cd examples && go generate ./... && git diff --exit-code -- .
+
+$(STATICCHECK): internal/tools/go.mod
+	cd internal/tools && go build -o $@ honnef.co/go/tools/cmd/staticcheck
+
+.PHONY: smoke
+smoke: ## a short demo, load test and profile: that they run, not how fast
+	cd benchmarks && go run ./cmd/demo -duration 2s -scale 0.05 -html $(OUT)/smoke/demo.html
+	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 \
+		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
+	cd benchmarks && go run ./cmd/load -compare $(OUT)/smoke/load.json $(OUT)/smoke/load.json
+
+.PHONY: profile
+profile: ## where the baseline server spends its time under load; profiles and a flame graph in out/profile
+	cd benchmarks && go run ./cmd/load -preset none -duration 20s -profile $(OUT)/profile $(ARGS)
+
+.PHONY: baseline
+baseline: ## measure the baseline anew: benchmarks/baseline (about 15 minutes)
+	cd benchmarks && go run ./cmd/load -preset all -profile ../out/profile -json baseline/baseline.json -markdown baseline/README.md
+
+.PHONY: ci
+ci: ## what the continuous integration runs
+	.ci/run
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin out

@@ -1,0 +1,4 @@
+// Package contrib is the root of the adapters that need a third party: GraphQL
+// hosts, Prometheus, OpenTelemetry, Redis. They are a module of their own so
+// that the library itself brings none of these along.
+package contrib
