@@ -68,6 +68,7 @@ func addLine(p *plot.Plot, i int, name string, points plotter.XYs) error {
 	line.Width = vg.Points(1.5)
 	p.Add(line)
 	p.Legend.Add(name, line)
+	p.Y.Max = max(p.Y.Max, 1.3*highestOf(points)) // Leaves room for the legend.
 	p.Legend.Top, p.Legend.Left = true, true
 	return nil
 }
@@ -85,4 +86,11 @@ func svg(p *plot.Plot) (template.HTML, error) {
 		text = text[at:]
 	}
 	return template.HTML(text), nil
+}
+
+func highestOf(points plotter.XYs) (y float64) {
+	for _, p := range points {
+		y = max(y, p.Y)
+	}
+	return y
 }

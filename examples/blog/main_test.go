@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestFlagsWinOverTheEnvironment(t *testing.T) {
+	env := map[string]string{"BLOG_POOL_CONNS": "7", "BLOG_ADDR": "127.0.0.1:1", "BLOG_SPANS": "true"}
+	o, err := parse([]string{"-addr", "127.0.0.1:2"}, func(name string) string { return env[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.poolConns != 7 || o.addr != "127.0.0.1:2" || !o.spans || o.scale != 0.1 {
+		t.Errorf("options = %+v", o)
+	}
+	env["BLOG_POOL_CONNS"] = "many"
+	if _, err := parse(nil, func(name string) string { return env[name] }); err == nil {
+		t.Error("BLOG_POOL_CONNS=many was accepted")
+	}
+}
+
+// A shutdown answers the requests that are under way.
+func TestShutdownIsGraceful(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- serve(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			stop()
+			time.Sleep(100 * time.Millisecond)
+			w.WriteHeader(http.StatusTeapot)
+		}))
+	}()
+	response, err := http.Get("http://" + l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusTeapot {
+		t.Error("status", response.StatusCode)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
+		t.Error("the server still listens")
+	}
+}
