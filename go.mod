@@ -1,11 +1,17 @@
 module github.com/gqlboost/gqlboost
 
-go 1.26
+go 1.26.0
 
-require github.com/jackc/pgx/v5 v5.12.0
+require (
+	github.com/KimMachineGun/automemlimit v1.0.1
+	github.com/jackc/pgx/v5 v5.12.0
+	github.com/valyala/bytebufferpool v1.0.0
+	golang.org/x/sys v0.50.0
+)
 
 require (
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/pbnjay/memory v0.0.0-20210728143218-7b4eea64cf58 // indirect
 	golang.org/x/text v0.41.0 // indirect
 )

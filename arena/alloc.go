@@ -1,0 +1,97 @@
+package arena
+
+import "unsafe"
+
+// Alloc returns a pointer to a zero T in the arena.
+func Alloc[T any](a *Arena) *T {
+	a.guard.enter()
+	s := slabFor[T](a)
+	if len(s.open) == cap(s.open) && !s.grow(a, 1) {
+		a.heaped++
+		a.guard.leave()
+		return new(T)
+	}
+	s.open = s.open[:len(s.open)+1]
+	last := &s.open[len(s.open)-1]
+	a.guard.leave()
+	return last
+}
+
+// Slice returns a slice of n zero values with a capacity of at least capacity.
+// Appending to it beyond that moves it to the heap; [Append] keeps it in the
+// arena. It panics as make does if n is negative or above capacity.
+func Slice[T any](a *Arena, n, capacity int) []T {
+	if n < 0 || n > capacity {
+		panic("arena: Slice: length out of range")
+	}
+	if capacity == 0 {
+		return []T{}
+	}
+	a.guard.enter()
+	s := room(a, slabFor[T](a), capacity)
+	a.guard.leave()
+	return s[:n]
+}
+
+// Append is append with growth in the arena. The slice may come from anywhere;
+// as with append, only the result may be used afterwards.
+func Append[T any](a *Arena, s []T, values ...T) []T {
+	n := len(s) + len(values)
+	if n <= cap(s) {
+		return append(s, values...)
+	}
+	a.guard.enter()
+	defer a.guard.leave()
+	slab := slabFor[T](a)
+	if extended, ok := slab.extend(s, n); ok {
+		return append(extended, values...)
+	}
+	grown := room(a, slab, max(n, 2*cap(s), 4))[:n]
+	copy(grown, s)
+	copy(grown[len(s):], values)
+	return grown
+}
+
+// extend gives s room for n values in all where it is, if it was the last to be
+// taken from the open chunk.
+func (slab *slabOf[T]) extend(s []T, n int) ([]T, bool) {
+	end, more := len(slab.open), n-cap(s)
+	if cap(s) == 0 || end < cap(s) || end+more > cap(slab.open) || unsafe.Sizeof(*new(T)) == 0 {
+		return nil, false
+	}
+	start := end - cap(s)
+	if unsafe.SliceData(s) != &slab.open[start] {
+		return nil, false
+	}
+	slab.open = slab.open[:end+more]
+	return slab.open[start : start+len(s) : start+n], true
+}
+
+// room returns n zero values from the slab, or from the heap if the limit says so.
+func room[T any](a *Arena, slab *slabOf[T], n int) []T {
+	values, ok := slab.take(a, n)
+	if !ok {
+		a.heaped++
+		return make([]T, n)
+	}
+	return values
+}
+
+// Bytes returns a copy of b in the arena; its capacity is its length.
+func (a *Arena) Bytes(b []byte) []byte {
+	a.guard.enter()
+	copied := room(a, &a.bytes, len(b))
+	a.guard.leave()
+	copy(copied, b)
+	return copied
+}
+
+// String returns a copy of b in the arena. It is a string only until Reset or
+// Free: its bytes change then.
+func (a *Arena) String(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	copied := a.Bytes(b)
+	return unsafe.String(&copied[0], len(copied))
+}

@@ -1,0 +1,5 @@
+//go:build !gqlboost_debug
+
+package arena
+
+const debugBuild = false

@@ -1,0 +1,99 @@
+package arena
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"unsafe"
+)
+
+func TestInternerReturnsTheSameString(t *testing.T) {
+	var i Interner
+	for _, text := range []string{"", "id", "createdAt", "名前", "a\x00b", strings.Repeat("x", 128)} {
+		a, b, c := i.Bytes([]byte(text)), i.Bytes([]byte(text)), i.String(strings.Clone(text))
+		if a != text || b != text || c != text {
+			t.Errorf("%q became %q, %q, %q", text, a, b, c)
+		}
+		if unsafe.StringData(a) != unsafe.StringData(b) || unsafe.StringData(a) != unsafe.StringData(c) {
+			t.Errorf("%q was allocated again", text)
+		}
+	}
+	long := strings.Repeat("y", 129)
+	if i.Bytes([]byte(long)) != long || i.String(long) != long || i.Stats().Entries != 6 {
+		t.Error("a long string:", i.Stats())
+	}
+}
+
+func TestInternerDoesNotKeepTheCallersBytes(t *testing.T) {
+	var i Interner
+	b := []byte("name")
+	s := i.Bytes(b)
+	b[0] = 'X'
+	if s != "name" || i.Bytes([]byte("name")) != "name" {
+		t.Error("interned string changed to", s)
+	}
+}
+
+func TestInternerHitsAllocateNothing(t *testing.T) {
+	var i Interner
+	b := []byte("createdAt")
+	i.Bytes(b)
+	if n := testing.AllocsPerRun(100, func() { i.Bytes(b); i.String("createdAt") }); n != 0 {
+		t.Error(n, "allocations")
+	}
+}
+
+func TestInternerIsBoundedAndKeepsWhatIsUsed(t *testing.T) {
+	i := Interner{MaxEntries: 256, MaxBytes: 4096, MaxLength: 64}
+	hot := make([][]byte, 40)
+	first := make([]string, len(hot))
+	for n := range hot {
+		hot[n] = fmt.Appendf(nil, "field%d", n)
+		first[n] = i.Bytes(hot[n])
+	}
+	kept := 0
+	for n := range 50_000 {
+		made := fmt.Appendf(nil, "made up by an attacker %d", n)
+		if got := i.Bytes(made); got != string(made) {
+			t.Fatalf("%q became %q", made, got)
+		}
+		h := n % len(hot)
+		got := i.Bytes(hot[h])
+		if got != string(hot[h]) {
+			t.Fatalf("%q became %q", hot[h], got)
+		}
+		if unsafe.StringData(got) == unsafe.StringData(first[h]) {
+			kept++
+		}
+		first[h] = got
+		if s := i.Stats(); s.Entries > 256 || s.Bytes > 4096 || s.Bytes < 0 {
+			t.Fatalf("stats: %+v", s)
+		}
+	}
+	if share := float64(kept) / 50_000; share < 0.9 {
+		t.Errorf("only %.0f %% of the hot lookups were hits under attack", 100*share)
+	}
+	if s := i.Stats(); s.Evictions == 0 || s.Misses == 0 {
+		t.Errorf("stats: %+v", s)
+	}
+}
+
+func TestInternerInParallel(t *testing.T) {
+	i := Interner{MaxEntries: 64}
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for n := range 20_000 {
+				want := fmt.Sprint("key", (n*(g+1))%300)
+				if got := i.Bytes([]byte(want)); got != want {
+					t.Errorf("%q became %q", want, got)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if s := i.Stats(); s.Entries > 64 {
+		t.Errorf("stats: %+v", s)
+	}
+}

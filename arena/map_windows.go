@@ -1,0 +1,27 @@
+package arena
+
+import (
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+func mapFile(file *os.File, size int) (data []byte, unmap func([]byte) error, err error) {
+	handle, err := windows.CreateFileMapping(windows.Handle(file.Fd()), nil, windows.PAGE_READONLY, 0, 0, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	// The view keeps the mapping alive.
+	defer windows.CloseHandle(handle)
+	address, err := windows.MapViewOfFile(handle, windows.FILE_MAP_READ, 0, 0, uintptr(size))
+	if err != nil {
+		return nil, nil, err
+	}
+	// The address is not the garbage collector's, which is why vet is shown a
+	// pointer to it and not the number.
+	data = unsafe.Slice(*(**byte)(unsafe.Pointer(&address)), size)
+	return data, func(data []byte) error {
+		return windows.UnmapViewOfFile(uintptr(unsafe.Pointer(unsafe.SliceData(data))))
+	}, nil
+}

@@ -1,0 +1,48 @@
+package arena
+
+import "testing"
+
+type request struct {
+	fields []string
+	user   *int
+}
+
+func TestPool(t *testing.T) {
+	made := 0
+	p := Pool[request]{
+		New:   func() *request { made++; return &request{fields: make([]string, 0, 8)} },
+		Reset: func(r *request) { clear(r.fields); r.fields = r.fields[:0]; r.user = nil },
+		Keep:  func(r *request) bool { return cap(r.fields) <= 128 },
+	}
+	for n := range 100 {
+		r := p.Get()
+		if len(r.fields) != 0 || r.user != nil || cap(r.fields) < 8 || cap(r.fields) > 128 {
+			t.Fatalf("round %d: not clean: %+v", n, r)
+		}
+		r.user = &n
+		for range 1 + n {
+			r.fields = append(r.fields, "field")
+		}
+		p.Put(r)
+	}
+	p.Put(nil)
+	s := p.Stats()
+	if s.Gets != 100 || s.Misses != uint64(made) || s.Dropped == 0 {
+		t.Errorf("%d made, %+v", made, s)
+	}
+	if !raceEnabled && made > 60 {
+		t.Errorf("%d of 100 were made anew", made)
+	}
+}
+
+func TestZeroPoolClears(t *testing.T) {
+	var p Pool[request]
+	for range 10 {
+		r := p.Get()
+		if r.fields != nil || r.user != nil {
+			t.Fatalf("not zero: %+v", r)
+		}
+		r.fields, r.user = []string{"x"}, new(int)
+		p.Put(r)
+	}
+}
