@@ -5,7 +5,7 @@ import "unsafe"
 // Alloc returns a pointer to a zero T in the arena.
 func Alloc[T any](a *Arena) *T {
 	a.guard.enter()
-	s := slabFor[T](a)
+	s := slabFor[T](&a.values)
 	if len(s.open) == cap(s.open) && !s.grow(a, 1) {
 		a.heaped++
 		a.guard.leave()
@@ -28,7 +28,7 @@ func Slice[T any](a *Arena, n, capacity int) []T {
 		return []T{}
 	}
 	a.guard.enter()
-	s := room(a, slabFor[T](a), capacity)
+	s := room(a, slabFor[T](&a.lists), capacity)
 	a.guard.leave()
 	return s[:n]
 }
@@ -42,7 +42,7 @@ func Append[T any](a *Arena, s []T, values ...T) []T {
 	}
 	a.guard.enter()
 	defer a.guard.leave()
-	slab := slabFor[T](a)
+	slab := slabFor[T](&a.lists)
 	if extended, ok := slab.extend(s, n); ok {
 		return append(extended, values...)
 	}
@@ -80,7 +80,15 @@ func room[T any](a *Arena, slab *slabOf[T], n int) []T {
 // Bytes returns a copy of b in the arena; its capacity is its length.
 func (a *Arena) Bytes(b []byte) []byte {
 	a.guard.enter()
-	copied := room(a, &a.bytes, len(b))
+	start := len(a.bytes.open)
+	end := start + len(b)
+	var copied []byte
+	if end <= cap(a.bytes.open) { // The way of nearly every call.
+		a.bytes.open = a.bytes.open[:end]
+		copied = a.bytes.open[start:end:end]
+	} else {
+		copied = room(a, &a.bytes, len(b))
+	}
 	a.guard.leave()
 	copy(copied, b)
 	return copied

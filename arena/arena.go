@@ -14,7 +14,7 @@ const (
 	// poolLimit is the largest arena that Free keeps: one large request must not
 	// pin its memory in the pool.
 	poolLimit = 4 << 20
-	slots     = 16
+	slots     = 32
 )
 
 // Arena hands out memory by moving an index, and takes all of it back at once.
@@ -29,8 +29,9 @@ const (
 // The garbage collector sees every pointer in an arena: chunks are ordinary
 // slices of the type that they hold.
 type Arena struct {
-	slabs  [slots][]slab // by size of the type, see slot
-	bytes  slabOf[byte]
+	values table        // of Alloc
+	lists  table        // of Slice and Append
+	bytes  slabOf[byte] // of Bytes and String
 	limit  int64
 	taken  int64  // bytes of all chunks
 	heaped uint64 // allocations that the limit sent to the heap
@@ -78,7 +79,7 @@ func New() *Arena {
 func (a *Arena) SetLimit(bytes int64) {
 	a.limit = bytes
 	if a.taken > bytes && a.Stats().Used == 0 {
-		a.slabs, a.bytes, a.taken = [slots][]slab{}, slabOf[byte]{}, 0
+		a.values, a.lists, a.bytes, a.taken = table{}, table{}, slabOf[byte]{}, 0
 	}
 }
 
@@ -91,12 +92,13 @@ func (a *Arena) Reset() {
 }
 
 func (a *Arena) reset() {
-	for i := range a.slabs {
-		for _, s := range a.slabs[i] {
-			s.reset()
-		}
+	for _, s := range a.values.all {
+		s.reset()
 	}
-	a.bytes.reset()
+	for _, s := range a.lists.all {
+		s.reset()
+	}
+	a.bytes.rewind(reuse) // Bytes and String overwrite what they take.
 	a.resets++
 	a.heaped = 0
 }
@@ -131,34 +133,46 @@ type ArenaStats struct {
 // Stats returns the arena's figures.
 func (a *Arena) Stats() ArenaStats {
 	s := ArenaStats{Used: a.bytes.used(), Taken: a.taken, Heaped: a.heaped, Resets: a.resets}
-	for i := range a.slabs {
-		for _, each := range a.slabs[i] {
-			s.Used += each.used()
-		}
+	for _, each := range a.values.all {
+		s.Used += each.used()
+	}
+	for _, each := range a.lists.all {
+		s.Used += each.used()
 	}
 	return s
 }
 
-// slot spreads types over the lists by their size, which the compiler knows:
-// most lists then have one member, and finding a type's slab is one comparison.
+// table finds the slab of a type.
+type table struct {
+	// recent has the slab that was last asked for among the types of one size,
+	// which the compiler knows: nearly always it is the right one.
+	recent [slots]slab
+	all    []slab
+}
+
 func slot[T any]() uintptr { return unsafe.Sizeof(*new(T)) / 8 % slots }
 
-// slabFor returns the slab of T.
-func slabFor[T any](a *Arena) *slabOf[T] {
-	list := a.slabs[slot[T]()]
-	for _, s := range list {
-		if s, ok := s.(*slabOf[T]); ok {
-			return s
-		}
+func slabFor[T any](t *table) *slabOf[T] {
+	if s, ok := t.recent[slot[T]()].(*slabOf[T]); ok {
+		return s
 	}
-	return addSlab[T](a)
+	return findSlab[T](t)
 }
 
-func addSlab[T any](a *Arena) *slabOf[T] {
-	s := new(slabOf[T])
-	i := slot[T]()
-	a.slabs[i] = append(a.slabs[i], s)
-	return s
+func findSlab[T any](t *table) *slabOf[T] {
+	var found *slabOf[T]
+	for _, s := range t.all {
+		if s, ok := s.(*slabOf[T]); ok {
+			found = s
+			break
+		}
+	}
+	if found == nil {
+		found = new(slabOf[T])
+		t.all = append(t.all, found)
+	}
+	t.recent[slot[T]()] = found
+	return found
 }
 
 // take returns room for n more values, zeroed, or false if the limit forbids it.
@@ -206,12 +220,15 @@ func (s *slabOf[T]) grow(a *Arena, n int) bool {
 	return true
 }
 
-func (s *slabOf[T]) reset() {
+func (s *slabOf[T]) reset() { s.rewind(recycle) }
+
+// rewind empties all chunks, each in the given way.
+func (s *slabOf[T]) rewind(empty func([]T) []T) {
 	if s.active < len(s.chunks) {
 		s.chunks[s.active] = s.open
 	}
 	for i, chunk := range s.chunks {
-		s.chunks[i] = recycle(chunk)
+		s.chunks[i] = empty(chunk)
 	}
 	s.active, s.open = 0, nil
 	if len(s.chunks) > 0 {

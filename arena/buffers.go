@@ -130,17 +130,18 @@ func (p *Buffers) Put(b *bytebufferpool.ByteBuffer) {
 	c.pool.Put(b)
 }
 
-// mayKeep is exact about a class's own share and sums up all classes only when
-// this one holds a good part of what is allowed.
+// mayKeep sums up all classes only if this one holds more than its small part of
+// an eighth of what is allowed: so much is set aside for those that do not look.
 func (p *Buffers) mayKeep(c *class, capacity int64) bool {
 	limit := p.MaxRetained
 	if limit == 0 {
 		limit = defaultMaxRetained
 	}
-	if (c.held()+1)*capacity <= limit/classes {
+	reserve := limit / 8
+	if (c.held()+1)*capacity <= reserve/classes {
 		return true
 	}
-	return p.retained()+capacity <= limit
+	return p.retained()+capacity <= limit-reserve
 }
 
 func (p *Buffers) retained() (bytes int64) {
@@ -156,8 +157,9 @@ type BufferStats struct {
 	Misses    uint64 // Gets that allocated
 	Puts      uint64
 	Discarded uint64 // bytes of buffers that Put did not keep
-	// Retained estimates the bytes of idle buffers, from above: what the
-	// garbage collector takes is noticed at the next miss.
+	// Retained estimates the bytes of idle buffers. What the garbage collector
+	// takes is noticed at the next miss; a buffer that append has grown counts
+	// with the size of its class, which is more than half of its own.
 	Retained int64
 }
 

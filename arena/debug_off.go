@@ -10,11 +10,14 @@ type guard struct{}
 func (guard) enter() {}
 func (guard) leave() {}
 
-// recycle empties a chunk for its next use.
+// recycle empties a chunk whose next users expect zeros.
 func recycle[T any](chunk []T) []T {
 	clear(chunk)
 	return chunk[:0]
 }
+
+// reuse empties a chunk whose next users overwrite it.
+func reuse(chunk []byte) []byte { return chunk[:0] }
 
 func debugGot(*Buffers, *bytebufferpool.ByteBuffer) {}
 func debugPut(*Buffers, *bytebufferpool.ByteBuffer) {}

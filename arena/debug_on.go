@@ -39,6 +39,8 @@ func recycle[T any](chunk []T) []T {
 	return make([]T, 0, cap(chunk))
 }
 
+func reuse(chunk []byte) []byte { return recycle(chunk) }
+
 func fill(b []byte) {
 	for i := range b {
 		b[i] = poisoned

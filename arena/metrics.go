@@ -64,7 +64,7 @@ func (p *Buffers) Metrics() iter.Seq[gqlboost.Metric] {
 			counter("buffers.misses", "{buffer}", "Buffers that had to be allocated.", float64(s.Misses)),
 			counter("buffers.puts", "{buffer}", "Buffers that were given back.", float64(s.Puts)),
 			counter("buffers.discarded", "By", "Bytes of buffers that were not kept.", float64(s.Discarded)),
-			gauge("buffers.retained", "By", "Bytes of idle buffers, estimated from above.", float64(s.Retained)),
+			gauge("buffers.retained", "By", "Bytes of idle buffers, estimated.", float64(s.Retained)),
 		}
 	})
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/examples/blog/seed"
 	"github.com/gqlboost/gqlboost/examples/blog/server"
 	"github.com/gqlboost/gqlboost/examples/blog/spans"
@@ -42,6 +43,7 @@ type options struct {
 	scale           float64
 	seedOnly        bool
 	spans           bool
+	gcBudget        int64
 }
 
 func main() {
@@ -66,6 +68,7 @@ func parse(args []string, getenv func(string) string) (options, error) {
 	f.Float64Var(&o.scale, "scale", 0.1, "size of the data that an empty database is filled with; 1 is 10k users")
 	f.BoolVar(&o.seedOnly, "seed-only", false, "fill the database and exit")
 	f.BoolVar(&o.spans, "spans", false, "measure where requests spend their time, and contention; for profiling")
+	f.Int64Var(&o.gcBudget, "gc-budget", 0, "memory in MiB that gqlboost's arena.TuneGC may use; 0 leaves the garbage collector alone, as the baseline does")
 	var err error
 	f.VisitAll(func(each *flag.Flag) {
 		name := "BLOG_" + strings.ToUpper(strings.ReplaceAll(each.Name, "-", "_"))
@@ -100,6 +103,9 @@ func run(ctx context.Context, o options) (err error) {
 		return nil
 	}
 
+	if o.gcBudget > 0 {
+		defer arena.TuneGC(arena.GCOptions{Budget: o.gcBudget << 20})()
+	}
 	config, err := pgxpool.ParseConfig(o.dsn)
 	if err != nil {
 		return err

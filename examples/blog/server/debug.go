@@ -6,6 +6,8 @@ import (
 	"net/http/pprof"
 	"runtime"
 	"runtime/metrics"
+	"strconv"
+	"sync"
 
 	"github.com/gqlboost/gqlboost/examples/blog/spans"
 )
@@ -31,10 +33,37 @@ func Debug(recorder *spans.Recorder) http.Handler {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /debug/runtime", serveRuntime)
+	mux.Handle("POST /debug/retain", new(ballast))
 	if recorder != nil {
 		mux.Handle("GET /debug/spans", recorder)
 	}
 	return mux
+}
+
+// ballast keeps memory alive on request, to see how a server fares whose live
+// heap grows: POST /debug/retain?mib=64 makes it 64 MiB in all.
+type ballast struct {
+	mu     sync.Mutex
+	blocks [][]byte
+}
+
+func (b *ballast) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	want, err := strconv.Atoi(r.FormValue("mib"))
+	if err != nil || want < 0 || want > 4096 {
+		http.Error(w, "mib must be between 0 and 4096", http.StatusBadRequest)
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.blocks) < want {
+		block := make([]byte, 1<<20)
+		for i := range block {
+			block[i] = 1 // Or the kernel would not count the pages.
+		}
+		b.blocks = append(b.blocks, block)
+	}
+	clear(b.blocks[want:])
+	b.blocks = b.blocks[:want]
 }
 
 // ProfileContention turns the mutex and block profiles on, for a server that is

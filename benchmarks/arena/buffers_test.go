@@ -1,0 +1,99 @@
+package arena
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"testing"
+
+	"github.com/gqlboost/gqlboost/arena"
+	"github.com/valyala/bytebufferpool"
+)
+
+// sizes are those of responses: 0.2 to 4 KB, 1 in 64 of 64 KB, 1 in 1024 of 4 MB.
+var sizes = func() (list [1 << 14]int) {
+	random := rand.New(rand.NewPCG(1, 1))
+	for i := range list {
+		switch {
+		case random.IntN(1024) == 0:
+			list[i] = 4 << 20
+		case random.IntN(64) == 0:
+			list[i] = 64 << 10
+		default:
+			list[i] = 200 + random.IntN(4096-200)
+		}
+	}
+	return list
+}()
+
+// touch stands for writing a buffer without the cost of it, which is the same
+// for all: its first and last byte.
+func touch(b []byte) { b[0], b[len(b)-1] = 1, 1 }
+
+// workingSet is what the goroutines of a parallel benchmark can hold at once: a
+// buffer of each size.
+func workingSet() int64 { return int64(runtime.GOMAXPROCS(0)) * (4<<20 + 64<<10 + 4<<10) }
+
+func BenchmarkBuffers(b *testing.B) {
+	var buffers arena.Buffers
+	var single bytebufferpool.Pool
+	uncapped := sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	for _, c := range []struct {
+		name string
+		use  func(n int)
+	}{
+		{"gqlboost", func(n int) {
+			buffer := buffers.Get(n)
+			touch(buffer.B[:n])
+			buffers.Put(buffer)
+		}},
+		{"bytebufferpool", func(n int) {
+			buffer := single.Get()
+			if cap(buffer.B) < n {
+				buffer.B = make([]byte, n)
+			}
+			buffer.B = buffer.B[:n]
+			touch(buffer.B)
+			single.Put(buffer)
+		}},
+		{"sync.Pool", func(n int) {
+			buffer := uncapped.Get().(*bytes.Buffer)
+			buffer.Reset()
+			buffer.Grow(n)
+			touch(buffer.AvailableBuffer()[:n])
+			uncapped.Put(buffer)
+		}},
+	} {
+		b.Run("impl="+c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			before := idleHeap()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for i := rand.IntN(len(sizes)); pb.Next(); i++ {
+					c.use(sizes[i%len(sizes)])
+				}
+			})
+			b.StopTimer()
+			b.ReportMetric(float64(heap()-before)/float64(workingSet()), "retained/workingset")
+		})
+	}
+}
+
+// idleHeap is the heap without what pools hold.
+func idleHeap() int64 {
+	runtime.GC()
+	runtime.GC()
+	return heap()
+}
+
+// heap is what would survive the next collection, with what pools hold. No
+// collection must come in between: it would empty them.
+func heap() int64 {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	var m runtime.MemStats
+	runtime.GC() // Pools keep their contents for one collection.
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

@@ -1,0 +1,136 @@
+// Command governor measures what arena.TuneGC does for the blog server: closed
+// loops of 64 clients, with and without it in turn, and once more while the
+// server's live heap grows to 80 % of the budget.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/gqlboost/gqlboost/benchmarks/load"
+	"github.com/gqlboost/gqlboost/internal/postgres"
+)
+
+const budgetMiB = 256
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	rounds := flag.Int("rounds", 5, "measurements of each")
+	each := flag.Duration("duration", 10*time.Second, "time of each")
+	flag.Parse()
+	if err := run(ctx, *rounds, *each); err != nil {
+		fmt.Fprintln(os.Stderr, "governor:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, rounds int, each time.Duration) (err error) {
+	pg, err := load.StartPostgres(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pg.Stop()) }()
+	dir, err := os.MkdirTemp("", "gqlboost-governor-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	binary, err := load.Build(ctx, "blog", dir)
+	if err != nil {
+		return err
+	}
+	var plain, governed []*load.Result
+	for range rounds {
+		for _, c := range []struct {
+			name    string
+			args    []string
+			results *[]*load.Result
+		}{
+			{"GOGC=100", nil, &plain},
+			{"governor", []string{fmt.Sprintf("-gc-budget=%d", budgetMiB)}, &governed},
+		} {
+			result, err := measure(ctx, pg, binary, c.name, each, false, c.args...)
+			if err != nil {
+				return err
+			}
+			*c.results = append(*c.results, result)
+		}
+	}
+	growing, err := measure(ctx, pg, binary, "growing", 2*each, true, fmt.Sprintf("-gc-budget=%d", budgetMiB))
+	if err != nil {
+		return err
+	}
+	load.WriteTable(os.Stdout, append(append(slices.Clone(plain), governed...), growing))
+	fmt.Printf("median requests/s: governor / GOGC=100 = %.2f; P95 %.2f; peak memory %.0f MiB of %d; while the live heap grows to 80 %%: %.0f MiB\n",
+		median(governed, throughput)/median(plain, throughput), median(governed, p95)/median(plain, p95),
+		highest(governed), budgetMiB, highest([]*load.Result{growing}))
+	return nil
+}
+
+func measure(ctx context.Context, pg *postgres.Server, binary, name string, each time.Duration, grow bool, args ...string) (result *load.Result, err error) {
+	server, err := load.Launch(ctx, name, binary, pg.DSN(), append(args, "-scale=1")...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	server.PostgresPID = pg.PID()
+	failed := make(chan error, 1)
+	if grow {
+		go func() { failed <- fatten(server.DebugURL, each) }()
+	} else {
+		failed <- nil
+	}
+	result, err = load.Measure(ctx, server.Target, load.Config{Mix: load.BlogMix(), Clients: 64, Warmup: 2 * time.Second, Duration: each}, os.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	result.Preset = "closed"
+	return result, <-failed
+}
+
+// fatten lets the server's ballast grow in steps, to what makes its live heap
+// 80 % of the budget: the server itself has some 15 MiB alive.
+func fatten(debugURL string, over time.Duration) error {
+	const steps, end = 16, budgetMiB*8/10 - 15
+	for i := 1; i <= steps; i++ {
+		time.Sleep(over / (steps + 4))
+		response, err := http.Post(fmt.Sprintf("%s/retain?mib=%d", debugURL, end*i/steps), "", nil)
+		if err != nil {
+			return err
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return errors.New(response.Status)
+		}
+	}
+	return nil
+}
+
+func throughput(r *load.Result) float64 { return r.Throughput }
+func p95(r *load.Result) float64        { return r.Latency.P95 }
+
+func median(results []*load.Result, of func(*load.Result) float64) float64 {
+	values := make([]float64, len(results))
+	for i, r := range results {
+		values[i] = of(r)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+func highest(results []*load.Result) (mib float64) {
+	for _, r := range results {
+		mib = max(mib, float64(r.Resources.ServerMemory)/(1<<20))
+	}
+	return mib
+}
