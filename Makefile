@@ -3,6 +3,7 @@
 MODULES := . contrib examples benchmarks internal/postgres/fetch
 TARGETS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 STATICCHECK := $(CURDIR)/bin/staticcheck
+BENCHSTAT := $(CURDIR)/bin/benchstat
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race,)
 OUT := $(CURDIR)/out
@@ -18,6 +19,8 @@ demo: ## servers on a private Postgres under load: one table, and out/demo.html;
 .PHONY: test
 test: ## every test of every module
 	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && go test $(RACE) ./...); done
+	go test ./arena # what the race detector would disturb: memory bounds, reuse by pools
+	go test $(RACE) -tags gqlboost_debug ./arena
 
 .PHONY: lint
 lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform, staticcheck
@@ -31,11 +34,24 @@ lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform
 $(STATICCHECK): internal/tools/go.mod
 	cd internal/tools && go build -o $@ honnef.co/go/tools/cmd/staticcheck
 
+$(BENCHSTAT): internal/tools/go.mod
+	cd internal/tools && go build -o $@ golang.org/x/perf/cmd/benchstat
+
+# Rounds of all benchmarks, not all rounds of each: what the machine does
+# meanwhile then meets every implementation.
+.PHONY: bench-arena
+bench-arena: $(BENCHSTAT) ## arena against its peers, six interleaved rounds (about 3 minutes)
+	@mkdir -p $(OUT) && cd benchmarks && go test -c -o $(OUT)/arena.test ./arena && rm -f $(OUT)/arena.txt
+	@for i in 1 2 3 4 5 6; do $(OUT)/arena.test -test.run '^$$' -test.bench . -test.benchtime 0.4s >> $(OUT)/arena.txt; done
+	@$(BENCHSTAT) -col /impl $(OUT)/arena.txt
+
 .PHONY: smoke
 smoke: ## a short demo, load test and profile: that they run, not how fast
 	cd benchmarks && go run ./cmd/demo -duration 2s -scale 0.05 -html $(OUT)/smoke/demo.html
 	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 \
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
+	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s
+	cd benchmarks && go test -run '^$$' -bench . -benchtime 10x ./arena
 	cd benchmarks && go run ./cmd/load -compare $(OUT)/smoke/load.json $(OUT)/smoke/load.json
 
 .PHONY: profile

@@ -118,11 +118,9 @@ func TestTuneGCLeavesAnOperatorsSettings(t *testing.T) {
 func TestAdjust(t *testing.T) {
 	const budget = 256 << 20
 	fresh := func() *governor {
-		ignore := func(int64) int64 { return 0 }
-		_ = ignore
 		g := &governor{budget: budget, share: 0.05, percent: 400}
 		for _, k := range []*knob{&g.gogc, &g.limit} {
-			k.ours, k.set = true, func(v int64) int64 { return k.last }
+			k.ours, k.set = true, func(int64) int64 { return k.last }
 		}
 		return g
 	}
