@@ -119,8 +119,7 @@ func TestSlice(t *testing.T) {
 	if &s[:4][0] != &s[0] || other[0] != 0 {
 		t.Error("appending within the capacity reached a neighbour:", other)
 	}
-	s = append(s, 3)
-	if other[0] != 0 {
+	if s = append(s, 3); s[4] != 3 || other[0] != 0 {
 		t.Error("appending beyond the capacity reached a neighbour:", other)
 	}
 	if got := Slice[int](a, 0, 0); got == nil || len(got) != 0 {
