@@ -1,0 +1,55 @@
+package simdjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// SyntaxError is returned for a text that is not JSON. Offset, Line and Column
+// are where reading it stopped.
+type SyntaxError struct {
+	Offset int64 // bytes that were read before the error, as in encoding/json
+	Line   int   // from 1
+	Column int   // bytes from the start of the line, from 1
+	Msg    string
+}
+
+// Error returns the text that encoding/json has for the same error, without the
+// position.
+func (e *SyntaxError) Error() string { return e.Msg }
+
+// ErrTooLarge is returned, wrapped, for a text above MaxBytes, which can never
+// be more than 1 GiB.
+var ErrTooLarge = errors.New("simdjson: document too large")
+
+// ErrKind is returned, wrapped, by an accessor of another kind of value.
+var ErrKind = errors.New("simdjson: wrong kind of value")
+
+// syntaxError describes a refused text. encoding/json is asked for its words:
+// they are what people know, and there is no hurry any more.
+func syntaxError(data []byte, why failure, offset, maxDepth int) error {
+	switch why {
+	case badUTF8:
+		return newSyntaxError(data, int64(offset), "invalid UTF-8 in string")
+	case tooDeep:
+		if maxDepth != defaultMaxDepth {
+			return newSyntaxError(data, int64(offset), fmt.Sprintf("exceeded max depth of %d", maxDepth))
+		}
+	}
+	var raw json.RawMessage
+	var theirs *json.SyntaxError
+	if err := json.Unmarshal(data, &raw); errors.As(err, &theirs) {
+		return newSyntaxError(data, theirs.Offset, theirs.Error())
+	}
+	return newSyntaxError(data, int64(offset), "invalid JSON")
+}
+
+func newSyntaxError(data []byte, offset int64, msg string) *SyntaxError {
+	before := data[:min(max(int(offset)-1, 0), len(data))]
+	return &SyntaxError{
+		Offset: offset, Msg: msg,
+		Line: bytes.Count(before, []byte("\n")) + 1, Column: len(before) - bytes.LastIndexByte(before, '\n'),
+	}
+}

@@ -1,0 +1,330 @@
+package simdjson
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// failure says why a text was refused. What is wrong with its grammar is found
+// out afterwards, see errors.go.
+type failure uint8
+
+const (
+	accepted failure = iota
+	badSyntax
+	badUTF8
+	tooDeep
+)
+
+// parsePortable reads a text into the tape in one pass, eight bytes at a time
+// where it is inside strings and white space. It returns the offset at which it
+// gave up if it did.
+func (d *Document) parsePortable(data []byte, maxDepth int) (failure, int) {
+	tape, open := d.tape[:0], d.open[:0]
+	// Both are written back whatever happens: they may have grown.
+	defer func() { d.tape, d.open = tape, open }()
+	i := 0
+	var count int // of elements in the container that is being read
+
+value:
+	i = skipSpace(data, i)
+	if i >= len(data) {
+		return badSyntax, i
+	}
+	switch c := data[i]; c {
+	case '{', '[':
+		if len(open) >= maxDepth {
+			return tooDeep, i
+		}
+		open = append(open, frame{start: len(tape), count: count})
+		count = 0
+		kind, closing := tagObject, byte('}')
+		if c == '[' {
+			kind, closing = tagArray, ']'
+		}
+		tape = append(tape, makeWord(kind, i, 0))
+		i = skipSpace(data, i+1)
+		if i < len(data) && data[i] == closing {
+			goto end
+		}
+		if c == '[' {
+			goto value
+		}
+		goto name
+	case '"':
+		w, end, why := scanString(data, i+1)
+		if why != accepted {
+			return why, end
+		}
+		tape = append(tape, w)
+		i = end
+	case 't', 'n':
+		if i+4 > len(data) {
+			return badSyntax, i
+		}
+		switch binary.LittleEndian.Uint32(data[i:]) {
+		case 't' | 'r'<<8 | 'u'<<16 | 'e'<<24:
+			tape = append(tape, makeWord(tagTrue, i, 4))
+		case 'n' | 'u'<<8 | 'l'<<16 | 'l'<<24:
+			tape = append(tape, makeWord(tagNull, i, 4))
+		default:
+			return badSyntax, i
+		}
+		i += 4
+	case 'f':
+		if i+5 > len(data) || binary.LittleEndian.Uint32(data[i+1:]) != 'a'|'l'<<8|'s'<<16|'e'<<24 {
+			return badSyntax, i
+		}
+		tape = append(tape, makeWord(tagFalse, i, 5))
+		i += 5
+	default:
+		kind, end, ok := scanNumber(data, i)
+		if !ok {
+			return badSyntax, end
+		}
+		tape = append(tape, makeWord(kind, i, end-i))
+		i = end
+	}
+
+after: // a value
+	if len(open) == 0 {
+		if i = skipSpace(data, i); i < len(data) {
+			return badSyntax, i
+		}
+		return accepted, i
+	}
+	count++
+	if i >= len(data) {
+		return badSyntax, i
+	}
+	if data[i] != ',' {
+		if i = skipSpace(data, i); i >= len(data) {
+			return badSyntax, i
+		}
+	}
+	if tape[open[len(open)-1].start].tag() == tagArray {
+		switch data[i] {
+		case ',':
+			i++
+			goto value
+		case ']':
+			goto end
+		}
+		return badSyntax, i
+	}
+	switch data[i] {
+	case ',':
+		i = skipSpace(data, i+1)
+		goto name
+	case '}':
+		goto end
+	}
+	return badSyntax, i
+
+name:
+	{
+		if i >= len(data) || data[i] != '"' {
+			return badSyntax, i
+		}
+		w, end, why := scanString(data, i+1)
+		if why != accepted {
+			return why, end
+		}
+		tape = append(tape, w)
+		i = end
+		if i < len(data) && data[i] != ':' {
+			i = skipSpace(data, i)
+		}
+		if i >= len(data) || data[i] != ':' {
+			return badSyntax, i
+		}
+		i++
+		goto value
+	}
+
+end: // of an object or array, at its closing bracket
+	{
+		top := open[len(open)-1]
+		open = open[:len(open)-1]
+		tape[top.start] |= word(len(tape))
+		tape = append(tape, makeWord(tagEnd, i, count))
+		count = top.count
+		i++
+		goto after
+	}
+}
+
+// frame is an object or array that has not been closed yet.
+type frame struct {
+	start int // its word
+	count int // elements that its parent has before it
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// skipSpace returns the offset of the first byte that is not white space.
+func skipSpace(data []byte, i int) int {
+	for i < len(data) {
+		switch data[i] {
+		case ' ':
+			// Indentation: eight at a time.
+			for i+8 <= len(data) {
+				x := binary.LittleEndian.Uint64(data[i:]) ^ ' '*ones
+				if x != 0 {
+					i += bits.TrailingZeros64(x) / 8
+					break
+				}
+				i += 8
+			}
+			if i < len(data) && data[i] == ' ' {
+				i++
+			}
+		case '\n', '\r', '\t':
+			i++
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// special has the high bit of a byte set that is a quote, a backslash, a control
+// character or not ASCII. Borrows may set it for bytes above the first as well,
+// never for one below it.
+func special(x uint64) uint64 {
+	quote := x ^ '"'*ones
+	backslash := x ^ '\\'*ones
+	return (quote-ones)&^quote&highs | (backslash-ones)&^backslash&highs | (x-' '*ones)&^x&highs | x&highs
+}
+
+// scanString reads a string whose text starts at i, behind the quote. It returns
+// its word and the offset behind its closing quote.
+func scanString(data []byte, start int) (w word, end int, why failure) {
+	i := start
+	kind, ascii := tagString, true
+	for {
+		for i+8 <= len(data) {
+			m := special(binary.LittleEndian.Uint64(data[i:]))
+			if m != 0 {
+				i += bits.TrailingZeros64(m) / 8
+				break
+			}
+			i += 8
+		}
+		if i >= len(data) {
+			return 0, i, badSyntax
+		}
+		switch c := data[i]; {
+		case c == '"':
+			if !ascii && !utf8.Valid(data[start:i]) {
+				return 0, start, badUTF8
+			}
+			return makeWord(kind, start, i-start), i + 1, accepted
+		case c == '\\':
+			kind = tagEscaped
+			n := escapeLength(data[i:])
+			if n == 0 {
+				return 0, i, badSyntax
+			}
+			i += n
+		case c < ' ':
+			return 0, i, badSyntax
+		case c >= utf8.RuneSelf:
+			ascii = false
+			for i < len(data) && data[i] >= utf8.RuneSelf {
+				i++
+			}
+		default:
+			i++ // Near the end of the data.
+		}
+	}
+}
+
+// escapeLength returns the length of the escape at the start of b, 0 if it is
+// none.
+func escapeLength(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if len(b) < 6 {
+			return 0
+		}
+		for _, c := range b[2:6] {
+			if hexDigit[c] > 15 {
+				return 0
+			}
+		}
+		return 6
+	}
+	return 0
+}
+
+var hexDigit = func() (table [256]uint8) {
+	for i := range table {
+		table[i] = 0xFF
+	}
+	for i := range uint8(10) {
+		table['0'+i] = i
+	}
+	for i := range uint8(6) {
+		table['a'+i], table['A'+i] = 10+i, 10+i
+	}
+	return table
+}()
+
+// scanNumber checks the grammar of a number and returns the offset behind it.
+func scanNumber(data []byte, i int) (kind tag, end int, ok bool) {
+	kind = tagInteger
+	if i < len(data) && data[i] == '-' {
+		i++
+	}
+	first := i
+	i = skipDigits(data, i)
+	if i == first || data[first] == '0' && i > first+1 {
+		return 0, i, false
+	}
+	if i < len(data) && data[i] == '.' {
+		kind = tagFloat
+		first = i + 1
+		if i = skipDigits(data, first); i == first {
+			return 0, i, false
+		}
+	}
+	if i < len(data) && data[i]|0x20 == 'e' {
+		kind = tagFloat
+		i++
+		if i < len(data) && (data[i] == '+' || data[i] == '-') {
+			i++
+		}
+		first = i
+		if i = skipDigits(data, first); i == first {
+			return 0, i, false
+		}
+	}
+	return kind, i, true
+}
+
+// skipDigits returns the offset of the first byte that is not a digit.
+func skipDigits(data []byte, i int) int {
+	for i+8 <= len(data) {
+		// A digit is 0x30 to 0x39: its high half is 3, also after adding 6.
+		x := binary.LittleEndian.Uint64(data[i:])
+		m := (x&(0xF0*ones) ^ 0x30*ones) | ((x&(0x7F*ones)+0x06*ones)&(0xF0*ones) ^ 0x30*ones)
+		if m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+		i += 8
+	}
+	for i < len(data) && data[i]-'0' < 10 {
+		i++
+	}
+	return i
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package simdjson
+
+const raceEnabled = false

@@ -1,0 +1,153 @@
+package simdjson
+
+import (
+	"encoding/json"
+	"errors"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+type operation struct {
+	Query         string
+	OperationName string
+	Variables     json.RawMessage
+	Extensions    json.RawMessage
+}
+
+// TestDecodeRequest compares with encoding/json, whose struct decoding ignores
+// unknown members and takes null as nothing.
+func TestDecodeRequest(t *testing.T) {
+	for _, body := range []string{
+		`{"query":"{ a }"}`,
+		`{"query":"query A {\n  a(s: \"\\u00e9\")\n}\tquery B { b }","operationName":"A","variables":{"id":1,"deep":{"x":[1,2]}},"extensions":{"persistedQuery":{"version":1,"sha256Hash":"abc"}}}`,
+		`{"variables":null,"query":"{a}","unknown":{"query":"no"},"id":7}`,
+		`{"query":null,"operationName":null}`,
+		`{}`,
+		`{"query":"first","query":"second"}`,
+		`{"qu\u0065ry":"\u007ba}","variables":{}}`,
+		`{"query":"\ud83d\ude00 \ud83d","operationName":"日本"}`,
+		`[{"query":"{a}"}]`,
+		`[{"query":"{\na}","variables":{"a":"\n"}},{"query":"{\nb}","operationName":"\u0042"}, {}]`,
+	} {
+		r, err := DecodeRequest([]byte(body))
+		if err != nil {
+			t.Errorf("%s: %v", body, err)
+			continue
+		}
+		var want []operation
+		batch := strings.HasPrefix(body, "[")
+		if batch {
+			err = json.Unmarshal([]byte(body), &want)
+		} else {
+			want = make([]operation, 1)
+			err = json.Unmarshal([]byte(body), &want[0])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []operation
+		for _, o := range r.Operations {
+			got = append(got, operation{o.Query, o.OperationName, o.Variables.Raw(), o.Extensions.Raw()})
+		}
+		if !reflect.DeepEqual(got, want) || r.Batch != batch {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", body, got, want)
+		}
+		r.Close()
+		r.Close()
+	}
+	r, err := DecodeRequest([]byte(`{"extensions":{"persistedQuery":{"sha256Hash":"abc"}}}`))
+	if err != nil || r.Operations[0].PersistedQueryHash() != "abc" {
+		t.Error("the hash of a persisted query:", err)
+	}
+	if (Operation{}).PersistedQueryHash() != "" {
+		t.Error("a hash from nowhere")
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	p := NewParser(Options{MaxBytes: 1000, MaxBatch: 2, MaxDepth: 10, CopyInput: true})
+	for body, want := range map[string]struct {
+		status  int
+		message string
+	}{
+		``:                           {400, "not valid JSON: unexpected end of JSON input"},
+		`{"query":`:                  {400, "not valid JSON"},
+		`{"query":"` + "\xff" + `"}`: {400, "invalid UTF-8"},
+		`42`:                         {400, "must be an object or an array of objects, not a number"},
+		`null`:                       {400, "not null"},
+		`{"query":1}`:                {400, `"query" must be a string, not a number`},
+		`{"query":{}}`:               {400, `not an object`},
+		`{"operationName":true}`:     {400, `"operationName" must be a string, not a boolean`},
+		`{"variables":[]}`:           {400, `"variables" must be an object, not an array`},
+		`{"variables":"{}"}`:         {400, `not a string`},
+		`{"extensions":1}`:           {400, `"extensions" must be an object`},
+		`[]`:                         {400, "empty"},
+		`[1]`:                        {400, "Operation 0 of the batch must be an object, not a number"},
+		`[{},{"query":0}]`:           {400, `"query"`},
+		`[{},{},{}]`:                 {413, "limit of 2"},
+		strings.Repeat(" ", 1001):    {413, "too large"},
+		`{"variables":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `}`: {400, "max depth of 10"},
+	} {
+		r, err := p.DecodeRequest([]byte(body))
+		var bad *RequestError
+		if r != nil || !errors.As(err, &bad) || bad.Status != want.status || !strings.Contains(bad.Message, want.message) {
+			t.Errorf("%.60s: %v, want %d %s", body, err, want.status, want.message)
+		}
+	}
+}
+
+func TestDecodeForm(t *testing.T) {
+	form := url.Values{"query": {"query A($q: String) {\n a(t: \"\x01\\\") }"}, "operationName": {"A"}, "variables": {`{"q":"é"}`}}
+	r, err := DecodeForm(form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	o := r.Operations[0]
+	if o.Query != form.Get("query") || o.OperationName != "A" || string(o.Variables.Raw()) != `{"q":"é"}` || o.Extensions.Kind() != Invalid {
+		t.Errorf("%+v", o)
+	}
+	for name, text := range map[string]string{"variables": "{", "extensions": `1,"query":"forged"`, "query": "\xff"} {
+		if _, err := DecodeForm(url.Values{name: {text}}); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s=%s: %v", name, text, err)
+		}
+	}
+	if _, err := DecodeForm(url.Values{"variables": {"[1]"}}); err == nil {
+		t.Error("variables may not be an array")
+	}
+}
+
+// Strings of a request must survive each other: they share a buffer.
+func FuzzDecodeRequest(f *testing.F) {
+	f.Add([]byte(`{"query":"{\na}","operationName":"\u0041","variables":{"a":1}}`))
+	f.Add([]byte(`[{"query":"a"},{"query":"\t"}]`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := DecodeRequest(body)
+		var theirs []operation
+		var one operation
+		theirErr := json.Unmarshal(body, &theirs)
+		if theirErr != nil {
+			theirErr = json.Unmarshal(body, &one)
+			theirs = []operation{one}
+		}
+		if err != nil {
+			var bad *RequestError
+			if !errors.As(err, &bad) || bad.Message == "" {
+				t.Fatalf("%q: %v", body, err)
+			}
+			return
+		}
+		defer r.Close()
+		if theirErr != nil {
+			t.Fatalf("%q is accepted, encoding/json: %v", body, theirErr)
+		}
+		for i, o := range r.Operations {
+			// encoding/json also takes names of another case: skip those bodies.
+			if strings.Contains(strings.ToLower(string(body)), "query") && o.Query != theirs[i].Query && strings.Count(strings.ToLower(string(body)), "query") == strings.Count(string(body), "query") && !strings.Contains(string(body), "\\u") {
+				t.Fatalf("%q: query %q, want %q", body, o.Query, theirs[i].Query)
+			}
+		}
+	})
+}

@@ -1,0 +1,330 @@
+package simdjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// Kind is the type of a [Value].
+type Kind uint8
+
+// The kinds of JSON values. Invalid is that of a value that does not exist.
+const (
+	Invalid Kind = iota
+	Null
+	Bool
+	Number
+	String
+	Object
+	Array
+)
+
+var kindNames = [...]string{"invalid", "null", "bool", "number", "string", "object", "array"}
+
+// String returns the kind's name in lower case.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "Kind(" + strconv.Itoa(int(k)) + ")"
+}
+
+// Value is a part of a [Document]. The zero Value is one that does not exist:
+// its kind is Invalid, and so is what Get and Index return of it, so a chain of
+// them needs no checks in between. It is valid until the document is closed.
+type Value struct {
+	doc *Document
+	i   int // of its word
+}
+
+func (v Value) word() (word, bool) {
+	if v.doc == nil || v.doc.closed {
+		return 0, false
+	}
+	return v.doc.tape[v.i], true
+}
+
+// Kind returns the value's kind.
+func (v Value) Kind() Kind {
+	w, ok := v.word()
+	if !ok {
+		return Invalid
+	}
+	return kinds[w.tag()]
+}
+
+// container returns the word of an object or array, and of its end.
+func (v Value) container(t tag) (start, end word, ok bool) {
+	w, ok := v.word()
+	if !ok || w.tag() != t {
+		return 0, 0, false
+	}
+	return w, v.doc.tape[w.n()], true
+}
+
+// Len returns the number of elements or members, 0 for other kinds.
+func (v Value) Len() int {
+	if _, end, ok := v.container(tagArray); ok {
+		return end.n()
+	}
+	if _, end, ok := v.container(tagObject); ok {
+		return end.n()
+	}
+	return 0
+}
+
+// Get returns the member with that name, the last one if there are several, as
+// encoding/json does. It looks at every member: for many names of one large
+// object use [Value.Members].
+func (v Value) Get(name string) Value {
+	start, _, ok := v.container(tagObject)
+	if !ok {
+		return Value{}
+	}
+	var found Value
+	tape := v.doc.tape
+	for i := v.i + 1; i < start.n(); i = next(tape, i+1) {
+		if v.doc.nameIs(tape[i], name) {
+			found = Value{v.doc, i + 1}
+		}
+	}
+	return found
+}
+
+// Index returns the element at i, counted from 0.
+func (v Value) Index(i int) Value {
+	_, end, ok := v.container(tagArray)
+	if !ok || i < 0 || i >= end.n() {
+		return Value{}
+	}
+	at := v.i + 1
+	for range i {
+		at = next(v.doc.tape, at)
+	}
+	return Value{v.doc, at}
+}
+
+// Elements ranges over an array's elements. For other kinds there are none.
+func (v Value) Elements() iter.Seq2[int, Value] {
+	return func(yield func(int, Value) bool) {
+		start, _, ok := v.container(tagArray)
+		if !ok {
+			return
+		}
+		n := 0
+		for i := v.i + 1; i < start.n(); i = next(v.doc.tape, i) {
+			if !yield(n, Value{v.doc, i}) {
+				return
+			}
+			n++
+		}
+	}
+}
+
+// Members ranges over an object's members in the order of the text, with all
+// that share a name. For other kinds there are none.
+func (v Value) Members() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		start, _, ok := v.container(tagObject)
+		if !ok {
+			return
+		}
+		for i := v.i + 1; i < start.n(); i = next(v.doc.tape, i+1) {
+			if !yield(v.doc.text(v.doc.tape[i]), Value{v.doc, i + 1}) {
+				return
+			}
+		}
+	}
+}
+
+// Raw returns the value's text as it stands in the document, nil if it does not
+// exist. It must not be changed.
+func (v Value) Raw() []byte {
+	w, ok := v.word()
+	if !ok {
+		return nil
+	}
+	from, to := w.offset(), w.offset()+w.n()
+	switch w.tag() {
+	case tagObject, tagArray:
+		to = v.doc.tape[w.n()].offset() + 1
+	case tagString, tagEscaped:
+		from, to = from-1, to+1
+	}
+	return v.doc.data[from:to:to]
+}
+
+func (v Value) wrong(want string) error {
+	return fmt.Errorf("%w: %s, not %s", ErrKind, v.Kind(), want)
+}
+
+// String returns a string's text. Without escapes it is part of the document and
+// valid until Close; otherwise it is a new string. An escape of half a surrogate
+// pair becomes U+FFFD, as in encoding/json.
+func (v Value) String() (string, error) {
+	w, ok := v.word()
+	if !ok || kinds[w.tag()] != String {
+		return "", v.wrong("a string")
+	}
+	return v.doc.text(w), nil
+}
+
+// Bool returns a boolean.
+func (v Value) Bool() (bool, error) {
+	if w, ok := v.word(); ok && kinds[w.tag()] == Bool {
+		return w.tag() == tagTrue, nil
+	}
+	return false, v.wrong("a bool")
+}
+
+func (v Value) number(want tag) (string, error) {
+	w, ok := v.word()
+	if !ok || kinds[w.tag()] != Number || want == tagInteger && w.tag() != tagInteger {
+		if ok && kinds[w.tag()] == Number {
+			return "", fmt.Errorf("%w: %s is not an integer", ErrKind, v.Raw())
+		}
+		return "", v.wrong("a number")
+	}
+	raw := v.doc.data[w.offset() : w.offset()+w.n()]
+	return unsafe.String(unsafe.SliceData(raw), len(raw)), nil
+}
+
+// Int64 returns an integer. One that does not fit is a [*strconv.NumError], and
+// a number with a fraction or an exponent is refused.
+func (v Value) Int64() (int64, error) {
+	text, err := v.number(tagInteger)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(text, 10, 64)
+}
+
+// Uint64 is [Value.Int64] for unsigned integers.
+func (v Value) Uint64() (uint64, error) {
+	text, err := v.number(tagInteger)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(text, 10, 64)
+}
+
+// Float64 returns the float that is nearest to a number. One that is too large
+// is a [*strconv.NumError].
+func (v Value) Float64() (float64, error) {
+	text, err := v.number(tagFloat)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseFloat(text, 64)
+}
+
+// Any returns the value as encoding/json decodes it into an any: a map, slice,
+// string, float64, bool or nil. Nothing of it refers to the document.
+func (v Value) Any() (any, error) {
+	switch v.Kind() {
+	case Null:
+		return nil, nil
+	case Bool:
+		return v.Bool()
+	case Number:
+		f, err := v.Float64()
+		if err != nil {
+			return nil, fmt.Errorf("simdjson: cannot represent number %s as a float64: %w", v.Raw(), err)
+		}
+		return f, nil
+	case String:
+		s, err := v.String()
+		return string(append([]byte(nil), s...)), err
+	case Array:
+		list := make([]any, 0, v.Len())
+		for _, e := range v.Elements() {
+			each, err := e.Any()
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, each)
+		}
+		return list, nil
+	case Object:
+		members := make(map[string]any, v.Len())
+		for name, m := range v.Members() {
+			each, err := m.Any()
+			if err != nil {
+				return nil, err
+			}
+			members[string(append([]byte(nil), name...))] = each
+		}
+		return members, nil
+	}
+	return nil, v.wrong("a value")
+}
+
+// Decode stores the value in what target points to, as encoding/json does.
+func (v Value) Decode(target any) error {
+	if v.Kind() == Invalid {
+		return v.wrong("a value")
+	}
+	return json.Unmarshal(v.Raw(), target)
+}
+
+// nameIs compares a member's name.
+func (d *Document) nameIs(w word, name string) bool {
+	raw := d.data[w.offset() : w.offset()+w.n()]
+	if w.tag() == tagString {
+		return string(raw) == name
+	}
+	return string(unescape(nil, raw)) == name
+}
+
+func (d *Document) text(w word) string {
+	raw := d.data[w.offset() : w.offset()+w.n()]
+	if w.tag() == tagEscaped {
+		raw = unescape(make([]byte, 0, len(raw)), raw)
+	}
+	return unsafe.String(unsafe.SliceData(raw), len(raw))
+}
+
+// unescape appends the meaning of a string's text, which has been checked.
+func unescape(to, text []byte) []byte {
+	for {
+		at := bytes.IndexByte(text, '\\')
+		if at < 0 {
+			return append(to, text...)
+		}
+		to = append(to, text[:at]...)
+		text = text[at:]
+		if text[1] != 'u' {
+			to = append(to, simpleEscape[text[1]])
+			text = text[2:]
+			continue
+		}
+		r := hexRune(text)
+		text = text[6:]
+		if utf16.IsSurrogate(r) {
+			second := utf8.RuneError
+			if len(text) >= 6 && text[0] == '\\' && text[1] == 'u' {
+				second = hexRune(text)
+			}
+			if r = utf16.DecodeRune(r, second); r != utf8.RuneError {
+				text = text[6:]
+			}
+		}
+		to = utf8.AppendRune(to, r)
+	}
+}
+
+// hexRune reads the escape \uXXXX at the start of text.
+func hexRune(text []byte) (r rune) {
+	for _, c := range text[2:6] {
+		r = r<<4 | rune(hexDigit[c])
+	}
+	return r
+}
+
+var simpleEscape = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
