@@ -11,8 +11,8 @@ const (
 
 	// keepWords and keepBytes bound what a document may hold to go back into the
 	// pool: a large one must not pin its memory.
-	keepWords = 1 << 17
-	keepBytes = 1 << 20
+	keepWords = 2 << 20
+	keepBytes = 16 << 20
 )
 
 // Options say what a [Parser] accepts. A limit of 0 is its default.
