@@ -7,6 +7,7 @@ type Document struct {
 	copied  []byte // memory of a copied text, kept for the next one
 	tape    []word
 	open    []frame // used while parsing
+	cursor  cursor  // likewise
 	scratch []byte  // unescaped texts of a request
 	request Request
 	closed  bool
@@ -27,7 +28,7 @@ func (d *Document) Close() {
 
 func (d *Document) release() {
 	d.closed = true
-	d.data = nil
+	d.data, d.cursor.data = nil, nil
 	clear(d.request.Operations)
 	d.request.Operations = d.request.Operations[:0]
 	if cap(d.tape) > keepWords || cap(d.copied) > keepBytes || cap(d.scratch) > keepBytes || cap(d.open) > defaultMaxDepth {

@@ -95,6 +95,9 @@ func (d *Document) read(data []byte, o Options) error {
 		d.copied = append(d.copied[:0], data...)
 		d.data = d.copied
 	}
+	if chosen() != portable && d.parseIndexed(d.data, o.MaxDepth) {
+		return nil
+	}
 	if why, offset := d.parsePortable(d.data, o.MaxDepth); why != accepted {
 		return syntaxError(data, why, offset, o.MaxDepth)
 	}
@@ -110,6 +113,3 @@ func Valid(data []byte) bool {
 	d.Close()
 	return true
 }
-
-// Kernel names the code that parses on this machine: always "portable" so far.
-func Kernel() string { return "portable" }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -94,6 +95,7 @@ func compare(t *testing.T, data []byte) bool {
 	t.Helper()
 	want := json.Valid(data) && utf8.Valid(data)
 	original := bytes.Clone(data)
+	compareKernels(t, data, want)
 	doc, err := Parse(data)
 	if (err == nil) != want || Valid(data) != want {
 		t.Errorf("%.200q: err %v, Valid %v; want accepted %v", data, err, Valid(data), want)
@@ -115,6 +117,23 @@ func compare(t *testing.T, data []byte) bool {
 	}
 	compareValue(t, doc.Root(), data)
 	return true
+}
+
+// compareKernels checks that every kernel of this machine decides alike, and
+// writes the same tape.
+func compareKernels(t *testing.T, data []byte, want bool) {
+	t.Helper()
+	var simple, indexed Document
+	why, _ := simple.parsePortable(data, defaultMaxDepth)
+	if (why == accepted) != want {
+		t.Errorf("portable: %.200q: %v, want accepted %v", data, why, want)
+	}
+	if fastest() == portable {
+		return
+	}
+	if ok := indexed.parseIndexed(data, defaultMaxDepth); ok != want || ok && !slices.Equal(simple.tape, indexed.tape) {
+		t.Errorf("%v: %.200q: accepted %v, want %v; tape %x, want %x", fastest(), data, ok, want, indexed.tape, simple.tape)
+	}
 }
 
 func compareError(t *testing.T, data []byte, err error) {
@@ -195,6 +214,34 @@ func TestBlockBoundaries(t *testing.T) {
 			compare(t, []byte(strings.Repeat(" ", at)+special+strings.Repeat(" ", 192-at)))
 			compare(t, []byte(`{"`+text+`":1`))
 			compare(t, []byte("["+strings.Repeat("1", at+1)+special+"]"))
+		}
+	}
+}
+
+// Texts that span the windows of stage 1, cut at every place around their ends.
+func TestWindows(t *testing.T) {
+	for _, piece := range []string{`"plain text",`, `"esc\\\"aped\n",`, `123456789,`, `{"k":[true,null]},`, `"日本語 é",`, strings.Repeat(" ", 50) + "1,"} {
+		body := strings.Repeat(piece, 3*65536/len(piece))
+		for shift := range 70 {
+			text := []byte("[" + strings.Repeat(" ", shift) + body + "0]")
+			compareKernels(t, text, true)
+			compareKernels(t, text[:len(text)-1-shift], false)
+		}
+	}
+	long := `["` + strings.Repeat("x", 70_000) + `\n` + strings.Repeat("é", 70_000) + `"]`
+	compare(t, []byte(long))
+	compare(t, []byte(long[:len(long)-2]))
+}
+
+// The parser must not read behind the end of a text: what is there changes
+// nothing.
+func TestNothingBehindTheTextIsRead(t *testing.T) {
+	for n := range 200 {
+		text := `["` + strings.Repeat("a", n) + `"]`
+		for _, behind := range []string{`"`, "]", "\xff", "9", "\\"} {
+			memory := []byte(text + strings.Repeat(behind, 100))
+			compareKernels(t, memory[:len(text)], true)
+			compareKernels(t, memory[:len(text)-1], false)
 		}
 	}
 }

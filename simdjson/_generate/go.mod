@@ -1,0 +1,15 @@
+module github.com/gqlboost/gqlboost/simdjson/_generate
+
+go 1.26.0
+
+require github.com/mmcloughlin/avo v0.5.0
+
+require (
+	golang.org/x/mod v0.42.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+	golang.org/x/tools v0.52.0 // indirect
+)
+
+require github.com/gqlboost/gqlboost v0.0.0
+
+replace github.com/gqlboost/gqlboost => ../../

@@ -1,0 +1,13 @@
+//go:build purego || !amd64
+
+package simdjson
+
+type scanState struct {
+	inString, control, invalid uint64
+	indexed, escapes           uintptr
+}
+
+func fastest() kernel { return portable }
+
+// scanBlocks is not called where there is only the portable kernel.
+func scanBlocks(*byte, int, uint32, *uint32, *uint32, *scanState) {}
