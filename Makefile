@@ -21,15 +21,17 @@ test: ## every test of every module
 	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && go test $(RACE) ./...); done
 	go test ./arena # what the race detector would disturb: memory bounds, reuse by pools
 	go test $(RACE) -tags gqlboost_debug ./arena
+	go test -tags purego ./simdjson
 
 .PHONY: lint
 lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform, staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
-	@set -e; for m in $(MODULES) internal/tools; do echo "== tidy $$m"; (cd $$m && go mod tidy -diff); done
+	@set -e; for m in $(MODULES) internal/tools simdjson/_generate; do echo "== tidy $$m"; (cd $$m && go mod tidy -diff); done
 	@set -e; for t in $(TARGETS); do for m in $(MODULES); do echo "== vet $$t $$m"; \
 		(cd $$m && GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./...); done; done
 	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(STATICCHECK) ./...); done
 	cd examples && go generate ./... && git diff --exit-code -- .
+	cd simdjson && go generate . && git diff --exit-code -- .
 
 $(STATICCHECK): internal/tools/go.mod
 	cd internal/tools && go build -o $@ honnef.co/go/tools/cmd/staticcheck

@@ -30,5 +30,9 @@
 //
 // # Kernels
 //
-// There is one so far, the portable one; [Kernel] names it.
+// With AVX-512 a first stage in assembly finds the positions that matter, and a
+// second one in Go walks over them; texts below 768 bytes, and other CPUs, are
+// read in one pass of portable Go. [Kernel] tells which it is, the environment
+// variable GQLBOOST_SIMD=portable and the build tag purego turn the assembly off.
+// Both write the same tape, which the tests compare.
 package simdjson

@@ -3,75 +3,73 @@ package simdjson
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"unsafe"
 )
 
 const (
 	block  = 64
 	window = 64 << 10 // bytes that are indexed at a time, so that the index stays in the cache
+
+	// ahead is how many positions stage 2 takes without asking whether they are
+	// there.
+	ahead = 8
 )
 
 // cursor is stage 1: it finds the positions that matter in a text (operators,
 // quotes at both ends of strings, first bytes of literals and numbers), a window
 // at a time.
 type cursor struct {
-	index       []uint32 // positions of this window
-	at          int      // in the index
-	escapes     []uint32 // positions of this window's backslashes
-	escapeAt    int
-	lastEscape  int // of the windows before this one, -1 if none
-	data        []byte
-	read        int // bytes that have been indexed
-	done        bool
-	state       scanState
-	indexMemory []uint32
-	slashMemory []uint32
-	tail        [block]byte
+	index     []uint32 // positions of this window, after those left of the last
+	escapes   []uint32 // positions of this window's backslashes
+	oldEscape int      // the last one of the windows before, -1 if none
+	data      []byte
+	read      int // bytes that have been indexed
+	done      bool
+	state     scanState
+	positions []uint32 // memory of the indexes
+	slashes   []uint32
+	tail      [block]byte
 }
 
 func (c *cursor) start(data []byte) {
-	c.index, c.at, c.escapes, c.escapeAt, c.lastEscape = nil, 0, nil, 0, -1
+	c.index, c.escapes, c.oldEscape = nil, nil, -1
 	c.data, c.read, c.done, c.state = data, 0, false, scanState{}
 }
 
-// next returns the next position, or false at the end of the text.
-func (c *cursor) next() (int, bool) {
-	if c.at < len(c.index) {
-		c.at++
-		return int(c.index[c.at-1]), true
+// refill indexes windows until there are enough positions ahead of the one at k,
+// and moves that to the front. At the end of the text come positions behind it.
+func (c *cursor) refill(k int) {
+	left := c.index[k:]
+	for len(left) < ahead && !c.done {
+		left = c.scan(left)
 	}
-	return c.refill()
+	c.index = left
 }
 
-// refill indexes windows until there is a position.
-func (c *cursor) refill() (int, bool) {
-	for !c.done {
-		c.scan()
-		if len(c.index) > 0 {
-			c.at = 1
-			return int(c.index[0]), true
-		}
-	}
-	return 0, false
-}
-
-func (c *cursor) scan() {
-	if n := len(c.escapes); n > 0 {
-		c.lastEscape = int(c.escapes[n-1])
-	}
+// scan indexes one window. It keeps the positions in left before the new ones.
+func (c *cursor) scan(left []uint32) []uint32 {
 	n := min(len(c.data)-c.read, window)
-	if room := n + 2*block; cap(c.indexMemory) < room {
-		c.indexMemory, c.slashMemory = make([]uint32, room), make([]uint32, room)
+	if room := n + 2*block + 2*ahead; cap(c.positions) < room {
+		// Left may lie in the old memory, which stays until it is copied.
+		c.positions, c.slashes = make([]uint32, room), make([]uint32, room)
 	}
-	index, slash := unsafe.SliceData(c.indexMemory), unsafe.SliceData(c.slashMemory)
-	start := [2]uintptr{uintptr(unsafe.Pointer(index)), uintptr(unsafe.Pointer(slash))}
+	if n := len(c.escapes); n > 0 {
+		c.oldEscape = int(c.escapes[n-1])
+	}
+	memory := c.positions[:cap(c.positions)]
+	kept := copy(memory, left)
+	first, slash := &memory[kept], unsafe.SliceData(c.slashes)
+	starts := [2]uintptr{uintptr(unsafe.Pointer(first)), uintptr(unsafe.Pointer(slash))}
+	indexed, escapes := 0, 0
+	count := func() {
+		indexed, escapes = int(c.state.indexed-starts[0])/4, int(c.state.escapes-starts[1])/4
+	}
 	if blocks := n / block; blocks > 0 {
-		scanBlocks(&c.data[c.read], blocks, uint32(c.read), index, slash, &c.state)
+		scanBlocks(&c.data[c.read], blocks, uint32(c.read), first, slash, &c.state)
 		c.read += blocks * block
-	} else {
-		c.state.indexed, c.state.escapes = start[0], start[1]
+		count()
 	}
-	indexed, escapes := int(c.state.indexed-start[0])/4, int(c.state.escapes-start[1])/4
 	if rest := len(c.data) - c.read; rest < block {
 		// The last block is a copy, filled up with white space: nothing behind
 		// the text is read. It comes even if nothing is left, for UTF-8 that is
@@ -80,13 +78,17 @@ func (c *cursor) scan() {
 		for i := range fill {
 			fill[i] = ' '
 		}
-		scanBlocks(&c.tail[0], 1, uint32(c.read), &c.indexMemory[indexed], &c.slashMemory[escapes], &c.state)
-		indexed, escapes = int(c.state.indexed-start[0])/4, int(c.state.escapes-start[1])/4
+		scanBlocks(&c.tail[0], 1, uint32(c.read), &memory[kept+indexed], &c.slashes[escapes], &c.state)
+		count()
 		c.read = len(c.data)
 		c.done = true
+		for i := range 2 * ahead {
+			memory[kept+indexed+i] = uint32(len(c.data))
+		}
+		indexed += 2 * ahead
 	}
-	c.index, c.at = c.indexMemory[:indexed], 0
-	c.escapes, c.escapeAt = c.slashMemory[:escapes], 0
+	c.escapes = c.slashes[:escapes]
+	return memory[:kept+indexed]
 }
 
 // ok tells, at the end, whether strings were closed and their bytes allowed.
@@ -94,16 +96,19 @@ func (c *cursor) ok() bool {
 	return c.done && c.state.inString == 0 && c.state.control == 0 && c.state.invalid == 0
 }
 
-// hasEscape tells whether there is a backslash in the string from start to end.
-// It must be asked for strings in their order.
-func (c *cursor) hasEscape(start, end int) bool {
-	if c.lastEscape >= start {
-		return true
+// escapeFrom returns a position that no backslash comes before, at or behind i:
+// that of the first one, except where only windows before this one knew it.
+func (c *cursor) escapeFrom(i int) int {
+	if i <= c.oldEscape {
+		return i
 	}
-	for c.escapeAt < len(c.escapes) && int(c.escapes[c.escapeAt]) < start {
-		c.escapeAt++
+	for len(c.escapes) > 0 {
+		if first := int(c.escapes[0]); first >= i {
+			return first
+		}
+		c.escapes = c.escapes[1:]
 	}
-	return c.escapeAt < len(c.escapes) && int(c.escapes[c.escapeAt]) < end
+	return math.MaxInt
 }
 
 // parseIndexed is stage 2: it walks over the positions and writes the tape. It
@@ -117,20 +122,38 @@ func (d *Document) parseIndexed(data []byte, maxDepth int) bool {
 	count := 0
 	inObject := false
 
-	i, ok := c.next()
-	if !ok {
+	c.refill(0)
+	index, k := c.index, 0
+	escape := c.escapeFrom(0) // No backslash comes before it.
+	// Every position is below the length of the text or, at its end, equal to
+	// it. Stage 1 has found ahead of them, or all, at the labels value and after;
+	// no way between two labels takes more.
+	var i int
+	i, k = int(index[k]), k+1
+
+value: // at i
+	if len(index)-k < ahead && !c.done {
+		c.refill(k)
+		index, k = c.index, 0
+		escape = min(escape, c.escapeFrom(0))
+	}
+	if i >= len(data) {
 		return false
 	}
-value: // at i
 	switch data[i] {
 	case '"':
-		end, ok := c.next()
-		if !ok {
+		end := int(index[k])
+		k++
+		if end >= len(data) {
 			return false
 		}
-		w, ok := c.stringWord(data, i+1, end)
-		if !ok {
-			return false
+		w := makeWord(tagString, i+1, end-i-1)
+		if end > escape {
+			var ok bool
+			if w, ok = escapedWord(data, i+1, end); !ok {
+				return false
+			}
+			escape = c.escapeFrom(end)
 		}
 		tape = append(tape, w)
 	case '{':
@@ -140,10 +163,8 @@ value: // at i
 		open = append(open, frame{start: len(tape), count: count})
 		tape = append(tape, makeWord(tagObject, i, 0))
 		count, inObject = 0, true
-		if i, ok = c.next(); !ok {
-			return false
-		}
-		if data[i] == '}' {
+		i, k = int(index[k]), k+1
+		if i < len(data) && data[i] == '}' {
 			goto end
 		}
 		goto name
@@ -154,10 +175,8 @@ value: // at i
 		open = append(open, frame{start: len(tape), count: count})
 		tape = append(tape, makeWord(tagArray, i, 0))
 		count, inObject = 0, false
-		if i, ok = c.next(); !ok {
-			return false
-		}
-		if data[i] == ']' {
+		i, k = int(index[k]), k+1
+		if i < len(data) && data[i] == ']' {
 			goto end
 		}
 		goto value
@@ -185,58 +204,53 @@ value: // at i
 	}
 
 after: // a value
-	if len(open) == 0 {
-		_, more := c.next()
-		return !more && c.ok()
+	if len(index)-k < ahead && !c.done {
+		c.refill(k)
+		index, k = c.index, 0
+		escape = min(escape, c.escapeFrom(0))
+	}
+	if i, k = int(index[k]), k+1; i >= len(data) || len(open) == 0 {
+		return i >= len(data) && len(open) == 0 && c.ok()
 	}
 	count++
-	if i, ok = c.next(); !ok {
-		return false
-	}
 	if inObject {
-		switch data[i] {
-		case ',':
-			if i, ok = c.next(); !ok {
-				return false
-			}
+		if data[i] == ',' {
+			i, k = int(index[k]), k+1
 			goto name
-		case '}':
+		}
+		if data[i] == '}' {
 			goto end
 		}
 		return false
 	}
-	switch data[i] {
-	case ',':
-		if i, ok = c.next(); !ok {
-			return false
-		}
+	if data[i] == ',' {
+		i, k = int(index[k]), k+1
 		goto value
-	case ']':
+	}
+	if data[i] == ']' {
 		goto end
 	}
 	return false
 
 name: // at i
 	{
-		if data[i] != '"' {
+		if i >= len(data) || data[i] != '"' {
 			return false
 		}
-		end, ok := c.next()
-		if !ok {
+		end, colon := int(index[k]), int(index[k+1])
+		if colon >= len(data) || end >= len(data) || data[colon] != ':' {
 			return false
 		}
-		w, ok := c.stringWord(data, i+1, end)
-		if !ok {
-			return false
+		w := makeWord(tagString, i+1, end-i-1)
+		if end > escape {
+			var ok bool
+			if w, ok = escapedWord(data, i+1, end); !ok {
+				return false
+			}
+			escape = c.escapeFrom(end)
 		}
 		tape = append(tape, w)
-		colon, ok := c.next()
-		if !ok || data[colon] != ':' {
-			return false
-		}
-		if i, ok = c.next(); !ok {
-			return false
-		}
+		i, k = int(index[k+2]), k+3
 		goto value
 	}
 
@@ -252,24 +266,19 @@ end: // of an object or array, at its closing bracket
 	}
 }
 
-// stringWord returns the word of the string between two quotes. What is between
-// them, stage 1 has checked, except for the escapes.
-func (c *cursor) stringWord(data []byte, start, end int) (word, bool) {
-	if !c.hasEscape(start, end) {
-		return makeWord(tagString, start, end-start), true
-	}
-	return makeWord(tagEscaped, start, end-start), validEscapes(data[start:end])
-}
-
-func validEscapes(text []byte) bool {
+// escapedWord returns the word of a string that may have escapes, if they are
+// allowed ones. Everything else in it, stage 1 has checked.
+func escapedWord(data []byte, start, end int) (word, bool) {
+	kind, text := tagString, data[start:end]
 	for {
 		at := bytes.IndexByte(text, '\\')
 		if at < 0 {
-			return true
+			return makeWord(kind, start, end-start), true
 		}
+		kind = tagEscaped
 		n := escapeLength(text[at:])
 		if n == 0 {
-			return false
+			return 0, false
 		}
 		text = text[at+n:]
 	}

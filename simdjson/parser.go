@@ -9,6 +9,9 @@ const (
 	defaultMaxDepth = 10_000 // as in encoding/json
 	defaultMaxBatch = 100
 
+	// indexFrom is the size in bytes from which stage 1 pays for itself.
+	indexFrom = 768
+
 	// keepWords and keepBytes bound what a document may hold to go back into the
 	// pool: a large one must not pin its memory.
 	keepWords = 2 << 20
@@ -95,7 +98,7 @@ func (d *Document) read(data []byte, o Options) error {
 		d.copied = append(d.copied[:0], data...)
 		d.data = d.copied
 	}
-	if chosen() != portable && d.parseIndexed(d.data, o.MaxDepth) {
+	if len(data) >= indexFrom && chosen() != portable && d.parseIndexed(d.data, o.MaxDepth) {
 		return nil
 	}
 	if why, offset := d.parsePortable(d.data, o.MaxDepth); why != accepted {
