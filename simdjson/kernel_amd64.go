@@ -8,13 +8,16 @@ import "golang.org/x/sys/cpu"
 
 // scanState is what stage 1 carries from block to block.
 type scanState struct {
-	inString uint64  // all ones if the last byte was inside a string
-	escaped  uint64  // 1 if the next byte is escaped
-	scalar   uint64  // 1 if the last byte belonged to a literal or number
-	control  uint64  // not 0 if there was a control character in a string
-	invalid  uint64  // not 0 if there was invalid UTF-8
-	indexed  uintptr // address behind the last position in the index
-	escapes  uintptr // the same for the backslashes
+	inString uint64 // all ones if the last byte was inside a string
+	//lint:ignore U1000 the assembly uses it
+	escaped uint64 // 1 if the next byte is escaped
+	//lint:ignore U1000 likewise
+	scalar  uint64  // 1 if the last byte belonged to a literal or number
+	control uint64  // not 0 if there was a control character in a string
+	invalid uint64  // not 0 if there was invalid UTF-8
+	indexed uintptr // address behind the last position in the index
+	escapes uintptr // the same for the backslashes
+	//lint:ignore U1000 likewise
 	previous [64]byte
 }
 
