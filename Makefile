@@ -30,8 +30,8 @@ lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform
 	@set -e; for t in $(TARGETS); do for m in $(MODULES); do echo "== vet $$t $$m"; \
 		(cd $$m && GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./...); done; done
 	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(STATICCHECK) ./...); done
-	cd examples && go generate ./... && git diff --exit-code -- .
-	cd simdjson && go generate . && git diff --exit-code -- .
+	cd examples && go generate ./... && git diff --exit-code -- blog/graph
+	cd simdjson && go generate . && git diff --exit-code -- scan_amd64.go scan_amd64.s
 
 $(STATICCHECK): internal/tools/go.mod
 	cd internal/tools && go build -o $@ honnef.co/go/tools/cmd/staticcheck

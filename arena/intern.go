@@ -31,7 +31,7 @@ type Interner struct {
 	MaxLength  int // bytes of a string that is worth keeping, 128 if 0
 
 	table atomic.Pointer[internTable]
-	make  sync.Once
+	once  sync.Once
 }
 
 type internTable struct {
@@ -58,7 +58,7 @@ type interned struct {
 }
 
 func (i *Interner) start() *internTable {
-	i.make.Do(func() {
+	i.once.Do(func() {
 		or := func(n, def int) int {
 			if n <= 0 {
 				return def
