@@ -30,9 +30,10 @@
 //
 // # Kernels
 //
-// With AVX-512 a first stage in assembly finds the positions that matter, and a
+// With AVX-512 or AVX2 a first stage in assembly finds the positions that matter, and a
 // second one in Go walks over them; texts below 768 bytes, and other CPUs, are
 // read in one pass of portable Go. [Kernel] tells which it is, the environment
-// variable GQLBOOST_SIMD=portable and the build tag purego turn the assembly off.
-// Both write the same tape, which the tests compare.
+// variable GQLBOOST_SIMD (avx512, avx2, portable) chooses a lower one, and the
+// build tag purego leaves the assembly out. All write the same tape, which the
+// tests compare.
 package simdjson

@@ -23,6 +23,7 @@ type cursor struct {
 	index     []uint32 // positions of this window, after those left of the last
 	escapes   []uint32 // positions of this window's backslashes
 	oldEscape int      // the last one of the windows before, -1 if none
+	kernel    kernel
 	data      []byte
 	read      int // bytes that have been indexed
 	done      bool
@@ -32,7 +33,8 @@ type cursor struct {
 	tail      [block]byte
 }
 
-func (c *cursor) start(data []byte) {
+func (c *cursor) start(data []byte, k kernel) {
+	c.kernel = k
 	c.index, c.escapes, c.oldEscape = nil, nil, -1
 	c.data, c.read, c.done, c.state = data, 0, false, scanState{}
 }
@@ -66,7 +68,7 @@ func (c *cursor) scan(left []uint32) []uint32 {
 		indexed, escapes = int(c.state.indexed-starts[0])/4, int(c.state.escapes-starts[1])/4
 	}
 	if blocks := n / block; blocks > 0 {
-		scanBlocks(&c.data[c.read], blocks, uint32(c.read), first, slash, &c.state)
+		scanBlocks(c.kernel, &c.data[c.read], blocks, uint32(c.read), first, slash, &c.state)
 		c.read += blocks * block
 		count()
 	}
@@ -78,7 +80,7 @@ func (c *cursor) scan(left []uint32) []uint32 {
 		for i := range fill {
 			fill[i] = ' '
 		}
-		scanBlocks(&c.tail[0], 1, uint32(c.read), &memory[kept+indexed], &c.slashes[escapes], &c.state)
+		scanBlocks(c.kernel, &c.tail[0], 1, uint32(c.read), &memory[kept+indexed], &c.slashes[escapes], &c.state)
 		count()
 		c.read = len(c.data)
 		c.done = true
@@ -114,27 +116,27 @@ func (c *cursor) escapeFrom(i int) int {
 // parseIndexed is stage 2: it walks over the positions and writes the tape. It
 // returns false for a text that is not accepted, without a reason: parsePortable
 // finds that.
-func (d *Document) parseIndexed(data []byte, maxDepth int) bool {
+func (d *Document) parseIndexed(k kernel, data []byte, maxDepth int) bool {
 	c := &d.cursor
-	c.start(data)
+	c.start(data, k)
 	tape, open := d.tape[:0], d.open[:0]
 	defer func() { d.tape, d.open = tape, open }()
 	count := 0
 	inObject := false
 
 	c.refill(0)
-	index, k := c.index, 0
+	index, at := c.index, 0
 	escape := c.escapeFrom(0) // No backslash comes before it.
 	// Every position is below the length of the text or, at its end, equal to
 	// it. Stage 1 has found ahead of them, or all, at the labels value and after;
 	// no way between two labels takes more.
 	var i int
-	i, k = int(index[k]), k+1
+	i, at = int(index[at]), at+1
 
 value: // at i
-	if len(index)-k < ahead && !c.done {
-		c.refill(k)
-		index, k = c.index, 0
+	if len(index)-at < ahead && !c.done {
+		c.refill(at)
+		index, at = c.index, 0
 		escape = min(escape, c.escapeFrom(0))
 	}
 	if i >= len(data) {
@@ -142,8 +144,8 @@ value: // at i
 	}
 	switch data[i] {
 	case '"':
-		end := int(index[k])
-		k++
+		end := int(index[at])
+		at++
 		if end >= len(data) {
 			return false
 		}
@@ -163,7 +165,7 @@ value: // at i
 		open = append(open, frame{start: len(tape), count: count})
 		tape = append(tape, makeWord(tagObject, i, 0))
 		count, inObject = 0, true
-		i, k = int(index[k]), k+1
+		i, at = int(index[at]), at+1
 		if i < len(data) && data[i] == '}' {
 			goto end
 		}
@@ -175,7 +177,7 @@ value: // at i
 		open = append(open, frame{start: len(tape), count: count})
 		tape = append(tape, makeWord(tagArray, i, 0))
 		count, inObject = 0, false
-		i, k = int(index[k]), k+1
+		i, at = int(index[at]), at+1
 		if i < len(data) && data[i] == ']' {
 			goto end
 		}
@@ -204,18 +206,18 @@ value: // at i
 	}
 
 after: // a value
-	if len(index)-k < ahead && !c.done {
-		c.refill(k)
-		index, k = c.index, 0
+	if len(index)-at < ahead && !c.done {
+		c.refill(at)
+		index, at = c.index, 0
 		escape = min(escape, c.escapeFrom(0))
 	}
-	if i, k = int(index[k]), k+1; i >= len(data) || len(open) == 0 {
+	if i, at = int(index[at]), at+1; i >= len(data) || len(open) == 0 {
 		return i >= len(data) && len(open) == 0 && c.ok()
 	}
 	count++
 	if inObject {
 		if data[i] == ',' {
-			i, k = int(index[k]), k+1
+			i, at = int(index[at]), at+1
 			goto name
 		}
 		if data[i] == '}' {
@@ -224,7 +226,7 @@ after: // a value
 		return false
 	}
 	if data[i] == ',' {
-		i, k = int(index[k]), k+1
+		i, at = int(index[at]), at+1
 		goto value
 	}
 	if data[i] == ']' {
@@ -237,7 +239,7 @@ name: // at i
 		if i >= len(data) || data[i] != '"' {
 			return false
 		}
-		end, colon := int(index[k]), int(index[k+1])
+		end, colon := int(index[at]), int(index[at+1])
 		if colon >= len(data) || end >= len(data) || data[colon] != ':' {
 			return false
 		}
@@ -250,7 +252,7 @@ name: // at i
 			escape = c.escapeFrom(end)
 		}
 		tape = append(tape, w)
-		i, k = int(index[k+2]), k+3
+		i, at = int(index[at+2]), at+3
 		goto value
 	}
 

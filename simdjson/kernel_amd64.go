@@ -23,15 +23,22 @@ type scanState struct {
 
 // fastest returns the best kernel that this CPU has.
 func fastest() kernel {
-	if x := cpu.X86; x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512VBMI && x.HasAVX512VBMI2 &&
-		x.HasPCLMULQDQ && x.HasPOPCNT && x.HasBMI1 {
+	x := cpu.X86
+	switch {
+	case !x.HasAVX2 || !x.HasPCLMULQDQ || !x.HasPOPCNT || !x.HasBMI1:
+		return portable
+	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512VBMI && x.HasAVX512VBMI2:
 		return avx512
 	}
-	return portable
+	return avx2
 }
 
 // scanBlocks indexes blocks of 64 bytes at data, which are those at base of the
 // text. It writes up to 15 positions more than there are.
-func scanBlocks(data *byte, blocks int, base uint32, index, backslashes *uint32, s *scanState) {
-	scanAVX512(data, blocks, base, index, backslashes, s)
+func scanBlocks(k kernel, data *byte, blocks int, base uint32, index, backslashes *uint32, s *scanState) {
+	if k == avx512 {
+		scanAVX512(data, blocks, base, index, backslashes, s)
+		return
+	}
+	scanAVX2(data, blocks, base, index, backslashes, s)
 }

@@ -10,4 +10,4 @@ type scanState struct {
 func fastest() kernel { return portable }
 
 // scanBlocks is not called where there is only the portable kernel.
-func scanBlocks(*byte, int, uint32, *uint32, *uint32, *scanState) {}
+func scanBlocks(kernel, *byte, int, uint32, *uint32, *uint32, *scanState) {}

@@ -98,7 +98,7 @@ func (d *Document) read(data []byte, o Options) error {
 		d.copied = append(d.copied[:0], data...)
 		d.data = d.copied
 	}
-	if len(data) >= indexFrom && chosen() != portable && d.parseIndexed(d.data, o.MaxDepth) {
+	if k := chosen(); k != portable && len(data) >= indexFrom && d.parseIndexed(k, d.data, o.MaxDepth) {
 		return nil
 	}
 	if why, offset := d.parsePortable(d.data, o.MaxDepth); why != accepted {

@@ -6,3 +6,6 @@ package simdjson
 
 // scanAVX512 indexes blocks of 64 bytes.
 func scanAVX512(data *byte, blocks int, base uint32, index *uint32, backslashes *uint32, s *scanState)
+
+// scanAVX2 indexes blocks of 64 bytes.
+func scanAVX2(data *byte, blocks int, base uint32, index *uint32, backslashes *uint32, s *scanState)

@@ -4,46 +4,6 @@
 
 #include "textflag.h"
 
-DATA iota64<>+0(SB)/8, $0x0706050403020100
-DATA iota64<>+8(SB)/8, $0x0f0e0d0c0b0a0908
-DATA iota64<>+16(SB)/8, $0x1716151413121110
-DATA iota64<>+24(SB)/8, $0x1f1e1d1c1b1a1918
-DATA iota64<>+32(SB)/8, $0x2726252423222120
-DATA iota64<>+40(SB)/8, $0x2f2e2d2c2b2a2928
-DATA iota64<>+48(SB)/8, $0x3736353433323130
-DATA iota64<>+56(SB)/8, $0x3f3e3d3c3b3a3938
-GLOBL iota64<>(SB), RODATA|NOPTR, $64
-
-DATA behind1<>+0(SB)/8, $0x464544434241403f
-DATA behind1<>+8(SB)/8, $0x4e4d4c4b4a494847
-DATA behind1<>+16(SB)/8, $0x565554535251504f
-DATA behind1<>+24(SB)/8, $0x5e5d5c5b5a595857
-DATA behind1<>+32(SB)/8, $0x666564636261605f
-DATA behind1<>+40(SB)/8, $0x6e6d6c6b6a696867
-DATA behind1<>+48(SB)/8, $0x767574737271706f
-DATA behind1<>+56(SB)/8, $0x7e7d7c7b7a797877
-GLOBL behind1<>(SB), RODATA|NOPTR, $64
-
-DATA behind2<>+0(SB)/8, $0x4544434241403f3e
-DATA behind2<>+8(SB)/8, $0x4d4c4b4a49484746
-DATA behind2<>+16(SB)/8, $0x5554535251504f4e
-DATA behind2<>+24(SB)/8, $0x5d5c5b5a59585756
-DATA behind2<>+32(SB)/8, $0x6564636261605f5e
-DATA behind2<>+40(SB)/8, $0x6d6c6b6a69686766
-DATA behind2<>+48(SB)/8, $0x7574737271706f6e
-DATA behind2<>+56(SB)/8, $0x7d7c7b7a79787776
-GLOBL behind2<>(SB), RODATA|NOPTR, $64
-
-DATA behind3<>+0(SB)/8, $0x44434241403f3e3d
-DATA behind3<>+8(SB)/8, $0x4c4b4a4948474645
-DATA behind3<>+16(SB)/8, $0x54535251504f4e4d
-DATA behind3<>+24(SB)/8, $0x5c5b5a5958575655
-DATA behind3<>+32(SB)/8, $0x64636261605f5e5d
-DATA behind3<>+40(SB)/8, $0x6c6b6a6968676665
-DATA behind3<>+48(SB)/8, $0x74737271706f6e6d
-DATA behind3<>+56(SB)/8, $0x7c7b7a7978777675
-GLOBL behind3<>(SB), RODATA|NOPTR, $64
-
 DATA spaces<>+0(SB)/8, $0x0271641164646420
 DATA spaces<>+8(SB)/8, $0x64640d64700a0964
 DATA spaces<>+16(SB)/8, $0x0271641164646420
@@ -93,6 +53,49 @@ DATA secondHigh<>+40(SB)/8, $0x01010101babaaee6
 DATA secondHigh<>+48(SB)/8, $0x0101010101010101
 DATA secondHigh<>+56(SB)/8, $0x01010101babaaee6
 GLOBL secondHigh<>(SB), RODATA|NOPTR, $64
+
+DATA odd<>+0(SB)/8, $0xaaaaaaaaaaaaaaaa
+GLOBL odd<>(SB), RODATA|NOPTR, $8
+
+DATA iota64<>+0(SB)/8, $0x0706050403020100
+DATA iota64<>+8(SB)/8, $0x0f0e0d0c0b0a0908
+DATA iota64<>+16(SB)/8, $0x1716151413121110
+DATA iota64<>+24(SB)/8, $0x1f1e1d1c1b1a1918
+DATA iota64<>+32(SB)/8, $0x2726252423222120
+DATA iota64<>+40(SB)/8, $0x2f2e2d2c2b2a2928
+DATA iota64<>+48(SB)/8, $0x3736353433323130
+DATA iota64<>+56(SB)/8, $0x3f3e3d3c3b3a3938
+GLOBL iota64<>(SB), RODATA|NOPTR, $64
+
+DATA behind1<>+0(SB)/8, $0x464544434241403f
+DATA behind1<>+8(SB)/8, $0x4e4d4c4b4a494847
+DATA behind1<>+16(SB)/8, $0x565554535251504f
+DATA behind1<>+24(SB)/8, $0x5e5d5c5b5a595857
+DATA behind1<>+32(SB)/8, $0x666564636261605f
+DATA behind1<>+40(SB)/8, $0x6e6d6c6b6a696867
+DATA behind1<>+48(SB)/8, $0x767574737271706f
+DATA behind1<>+56(SB)/8, $0x7e7d7c7b7a797877
+GLOBL behind1<>(SB), RODATA|NOPTR, $64
+
+DATA behind2<>+0(SB)/8, $0x4544434241403f3e
+DATA behind2<>+8(SB)/8, $0x4d4c4b4a49484746
+DATA behind2<>+16(SB)/8, $0x5554535251504f4e
+DATA behind2<>+24(SB)/8, $0x5d5c5b5a59585756
+DATA behind2<>+32(SB)/8, $0x6564636261605f5e
+DATA behind2<>+40(SB)/8, $0x6d6c6b6a69686766
+DATA behind2<>+48(SB)/8, $0x7574737271706f6e
+DATA behind2<>+56(SB)/8, $0x7d7c7b7a79787776
+GLOBL behind2<>(SB), RODATA|NOPTR, $64
+
+DATA behind3<>+0(SB)/8, $0x44434241403f3e3d
+DATA behind3<>+8(SB)/8, $0x4c4b4a4948474645
+DATA behind3<>+16(SB)/8, $0x54535251504f4e4d
+DATA behind3<>+24(SB)/8, $0x5c5b5a5958575655
+DATA behind3<>+32(SB)/8, $0x64636261605f5e5d
+DATA behind3<>+40(SB)/8, $0x6c6b6a6968676665
+DATA behind3<>+48(SB)/8, $0x74737271706f6e6d
+DATA behind3<>+56(SB)/8, $0x7c7b7a7978777675
+GLOBL behind3<>(SB), RODATA|NOPTR, $64
 
 // func scanAVX512(data *byte, blocks int, base uint32, index *uint32, backslashes *uint32, s *scanState)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VBMI2, AVX512VL, BMI, PCLMULQDQ, POPCNT
@@ -295,5 +298,302 @@ done:
 	VZEROUPPER
 	RET
 
-DATA odd<>+0(SB)/8, $0xaaaaaaaaaaaaaaaa
-GLOBL odd<>(SB), RODATA|NOPTR, $8
+// func scanAVX2(data *byte, blocks int, base uint32, index *uint32, backslashes *uint32, s *scanState)
+// Requires: AVX, AVX2, BMI, PCLMULQDQ, POPCNT
+TEXT ·scanAVX2(SB), NOSPLIT, $0-48
+	MOVQ    data+0(FP), AX
+	MOVL    base+16(FP), CX
+	MOVQ    s+40(FP), DX
+	MOVQ    (DX), BX
+	MOVQ    8(DX), SI
+	MOVQ    16(DX), DI
+	MOVQ    24(DX), R8
+	VMOVDQU 88(DX), Y0
+	VPXOR   Y1, Y1, Y1
+
+block:
+	CMPQ         blocks+8(FP), $0x00
+	JE           done
+	VMOVDQU      (AX), Y2
+	VMOVDQU      32(AX), Y3
+	MOVL         $0x0000005c, DX
+	VMOVD        DX, X4
+	VPBROADCASTB X4, Y4
+	VPCMPEQB     Y2, Y4, Y5
+	VPMOVMSKB    Y5, DX
+	VPCMPEQB     Y3, Y4, Y5
+	VPMOVMSKB    Y5, R9
+	SHLQ         $0x20, R9
+	ORQ          R9, DX
+	MOVQ         SI, R9
+	XORQ         SI, SI
+	TESTQ        DX, DX
+	JZ           unescaped
+	MOVQ         R9, SI
+	ANDNQ        DX, SI, R9
+	LEAQ         (R9)(R9*1), R10
+	ORQ          odd<>+0(SB), R10
+	SUBQ         R9, R10
+	XORQ         odd<>+0(SB), R10
+	MOVQ         DX, R9
+	ORQ          SI, R9
+	XORQ         R10, R9
+	ANDQ         DX, R10
+	MOVQ         R10, SI
+	SHRQ         $0x3f, SI
+	POPCNTQ      DX, R10
+	MOVQ         backslashes+32(FP), R11
+	LEAQ         (R11)(R10*4), R10
+	MOVQ         R10, backslashes+32(FP)
+
+backslashLoop:
+	CMPQ   R11, R10
+	JAE    backslashEnd
+	TZCNTQ DX, R12
+	BLSRQ  DX, DX
+	ADDL   CX, R12
+	MOVL   R12, (R11)
+	TZCNTQ DX, R12
+	BLSRQ  DX, DX
+	ADDL   CX, R12
+	MOVL   R12, 4(R11)
+	TZCNTQ DX, R12
+	BLSRQ  DX, DX
+	ADDL   CX, R12
+	MOVL   R12, 8(R11)
+	TZCNTQ DX, R12
+	BLSRQ  DX, DX
+	ADDL   CX, R12
+	MOVL   R12, 12(R11)
+	TZCNTQ DX, R12
+	BLSRQ  DX, DX
+	ADDL   CX, R12
+	MOVL   R12, 16(R11)
+	TZCNTQ DX, R12
+	BLSRQ  DX, DX
+	ADDL   CX, R12
+	MOVL   R12, 20(R11)
+	TZCNTQ DX, R12
+	BLSRQ  DX, DX
+	ADDL   CX, R12
+	MOVL   R12, 24(R11)
+	TZCNTQ DX, R12
+	BLSRQ  DX, DX
+	ADDL   CX, R12
+	MOVL   R12, 28(R11)
+	ADDQ   $0x20, R11
+	JMP    backslashLoop
+
+backslashEnd:
+unescaped:
+	MOVL         $0x00000022, DX
+	VMOVD        DX, X4
+	VPBROADCASTB X4, Y4
+	VPCMPEQB     Y2, Y4, Y5
+	VPMOVMSKB    Y5, DX
+	VPCMPEQB     Y3, Y4, Y5
+	VPMOVMSKB    Y5, R10
+	SHLQ         $0x20, R10
+	ORQ          R10, DX
+	ANDNQ        DX, R9, DX
+	VPCMPEQB     X5, X5, X5
+	VMOVQ        DX, X4
+	VPCLMULQDQ   $0x00, X5, X4, X4
+	VMOVQ        X4, R9
+	XORQ         BX, R9
+	MOVQ         R9, BX
+	SARQ         $0x3f, BX
+	MOVL         $0x0000001f, R10
+	VMOVD        R10, X4
+	VPBROADCASTB X4, Y4
+	VPMAXUB      Y2, Y4, Y5
+	VPCMPEQB     Y4, Y5, Y5
+	VPMOVMSKB    Y5, R10
+	VPMAXUB      Y3, Y4, Y5
+	VPCMPEQB     Y4, Y5, Y5
+	VPMOVMSKB    Y5, R11
+	SHLQ         $0x20, R11
+	ORQ          R11, R10
+	ANDQ         R9, R10
+	ORQ          R10, R8
+	VMOVDQU      spaces<>+0(SB), Y4
+	VPSHUFB      Y2, Y4, Y5
+	VPCMPEQB     Y2, Y5, Y5
+	VPMOVMSKB    Y5, R10
+	VPSHUFB      Y3, Y4, Y5
+	VPCMPEQB     Y3, Y5, Y5
+	VPMOVMSKB    Y5, R11
+	SHLQ         $0x20, R11
+	ORQ          R11, R10
+	MOVL         $0x00000020, R11
+	VMOVD        R11, X4
+	VPBROADCASTB X4, Y5
+	VMOVDQU      operators<>+0(SB), Y4
+	VPOR         Y2, Y5, Y7
+	VPSHUFB      Y2, Y4, Y6
+	VPCMPEQB     Y7, Y6, Y6
+	VPMOVMSKB    Y6, R11
+	VPOR         Y3, Y5, Y5
+	VPSHUFB      Y3, Y4, Y6
+	VPCMPEQB     Y5, Y6, Y6
+	VPMOVMSKB    Y6, R12
+	SHLQ         $0x20, R12
+	ORQ          R12, R11
+	MOVQ         R11, R12
+	ORQ          R10, R12
+	ORQ          DX, R12
+	NOTQ         R12
+	LEAQ         (DI)(R12*2), R10
+	MOVQ         R12, DI
+	SHRQ         $0x3f, DI
+	ANDNQ        R12, R10, R12
+	ORQ          R11, R12
+	ANDNQ        R12, R9, R12
+	ORQ          DX, R12
+	POPCNTQ      R12, DX
+	MOVQ         index+24(FP), R9
+	LEAQ         (R9)(DX*4), DX
+	MOVQ         DX, index+24(FP)
+
+indexLoop:
+	CMPQ   R9, DX
+	JAE    indexEnd
+	TZCNTQ R12, R10
+	BLSRQ  R12, R12
+	ADDL   CX, R10
+	MOVL   R10, (R9)
+	TZCNTQ R12, R10
+	BLSRQ  R12, R12
+	ADDL   CX, R10
+	MOVL   R10, 4(R9)
+	TZCNTQ R12, R10
+	BLSRQ  R12, R12
+	ADDL   CX, R10
+	MOVL   R10, 8(R9)
+	TZCNTQ R12, R10
+	BLSRQ  R12, R12
+	ADDL   CX, R10
+	MOVL   R10, 12(R9)
+	TZCNTQ R12, R10
+	BLSRQ  R12, R12
+	ADDL   CX, R10
+	MOVL   R10, 16(R9)
+	TZCNTQ R12, R10
+	BLSRQ  R12, R12
+	ADDL   CX, R10
+	MOVL   R10, 20(R9)
+	TZCNTQ R12, R10
+	BLSRQ  R12, R12
+	ADDL   CX, R10
+	MOVL   R10, 24(R9)
+	TZCNTQ R12, R10
+	BLSRQ  R12, R12
+	ADDL   CX, R10
+	MOVL   R10, 28(R9)
+	ADDQ   $0x20, R9
+	JMP    indexLoop
+
+indexEnd:
+	VPOR         Y2, Y3, Y4
+	VPOR         Y0, Y4, Y4
+	VPMOVMSKB    Y4, DX
+	TESTL        DX, DX
+	JZ           ascii
+	VPERM2I128   $0x21, Y2, Y0, Y0
+	MOVL         $0x0000000f, DX
+	VMOVD        DX, X4
+	VPBROADCASTB X4, Y4
+	VPALIGNR     $0x0f, Y0, Y2, Y5
+	VPSRLW       $0x04, Y5, Y6
+	VPAND        Y4, Y6, Y6
+	VMOVDQU      firstHigh<>+0(SB), Y7
+	VPSHUFB      Y6, Y7, Y7
+	VPAND        Y4, Y5, Y5
+	VMOVDQU      firstLow<>+0(SB), Y6
+	VPSHUFB      Y5, Y6, Y6
+	VPAND        Y6, Y7, Y7
+	VPSRLW       $0x04, Y2, Y5
+	VPAND        Y4, Y5, Y5
+	VMOVDQU      secondHigh<>+0(SB), Y4
+	VPSHUFB      Y5, Y4, Y4
+	VPAND        Y4, Y7, Y7
+	VPALIGNR     $0x0e, Y0, Y2, Y4
+	VPALIGNR     $0x0d, Y0, Y2, Y0
+	MOVL         $0x00000060, DX
+	VMOVD        DX, X5
+	VPBROADCASTB X5, Y5
+	VPSUBUSB     Y5, Y4, Y4
+	MOVL         $0x00000070, DX
+	VMOVD        DX, X5
+	VPBROADCASTB X5, Y5
+	VPSUBUSB     Y5, Y0, Y0
+	VPOR         Y4, Y0, Y4
+	MOVL         $0x00000080, DX
+	VMOVD        DX, X0
+	VPBROADCASTB X0, Y0
+	VPAND        Y0, Y4, Y4
+	VPXOR        Y4, Y7, Y7
+	VPOR         Y7, Y1, Y1
+	VPERM2I128   $0x21, Y3, Y2, Y0
+	MOVL         $0x0000000f, DX
+	VMOVD        DX, X2
+	VPBROADCASTB X2, Y2
+	VPALIGNR     $0x0f, Y0, Y3, Y4
+	VPSRLW       $0x04, Y4, Y5
+	VPAND        Y2, Y5, Y5
+	VMOVDQU      firstHigh<>+0(SB), Y6
+	VPSHUFB      Y5, Y6, Y6
+	VPAND        Y2, Y4, Y4
+	VMOVDQU      firstLow<>+0(SB), Y5
+	VPSHUFB      Y4, Y5, Y5
+	VPAND        Y5, Y6, Y6
+	VPSRLW       $0x04, Y3, Y4
+	VPAND        Y2, Y4, Y4
+	VMOVDQU      secondHigh<>+0(SB), Y2
+	VPSHUFB      Y4, Y2, Y2
+	VPAND        Y2, Y6, Y6
+	VPALIGNR     $0x0e, Y0, Y3, Y2
+	VPALIGNR     $0x0d, Y0, Y3, Y0
+	MOVL         $0x00000060, DX
+	VMOVD        DX, X4
+	VPBROADCASTB X4, Y4
+	VPSUBUSB     Y4, Y2, Y2
+	MOVL         $0x00000070, DX
+	VMOVD        DX, X4
+	VPBROADCASTB X4, Y4
+	VPSUBUSB     Y4, Y0, Y0
+	VPOR         Y2, Y0, Y2
+	MOVL         $0x00000080, DX
+	VMOVD        DX, X0
+	VPBROADCASTB X0, Y0
+	VPAND        Y0, Y2, Y2
+	VPXOR        Y2, Y6, Y6
+	VPOR         Y6, Y1, Y1
+
+ascii:
+	VMOVDQA Y3, Y0
+	ADDQ    $0x40, AX
+	ADDL    $0x40, CX
+	DECQ    blocks+8(FP)
+	JMP     block
+
+done:
+	MOVQ      s+40(FP), AX
+	MOVQ      BX, (AX)
+	MOVQ      SI, 8(AX)
+	MOVQ      DI, 16(AX)
+	MOVQ      R8, 24(AX)
+	VPXOR     Y2, Y2, Y2
+	VPCMPEQB  Y1, Y2, Y2
+	VPMOVMSKB Y2, CX
+	NOTL      CX
+	MOVQ      32(AX), DX
+	ORQ       CX, DX
+	MOVQ      DX, 32(AX)
+	VMOVDQU   Y0, 88(AX)
+	MOVQ      index+24(FP), CX
+	MOVQ      CX, 40(AX)
+	MOVQ      backslashes+32(FP), CX
+	MOVQ      CX, 48(AX)
+	VZEROUPPER
+	RET

@@ -7,6 +7,9 @@
 // Instruction Per Byte" (2021). It differs in what it indexes: the closing quote
 // of a string as well as the opening one, so that stage 2 need not look for it,
 // and, in an index of their own, the backslashes.
+//
+// The generator reads the package's types, so the package must compile: declare
+// a new function in scan_amd64.go by hand before it is generated.
 package main
 
 import (
@@ -19,7 +22,9 @@ import (
 func main() {
 	Package("github.com/gqlboost/gqlboost/simdjson")
 	ConstraintExpr("amd64,!purego")
+	defineTables()
 	avx512()
+	avx2()
 	Generate()
 }
 
@@ -81,15 +86,22 @@ var (
 	operators = [16]byte{10: ':', 11: '{', 12: ',', 13: '}'}
 )
 
+// The constants in memory that both kernels use.
+var tableSpaces, tableOperators, tableFirstHigh, tableFirstLow, tableSecondHigh, odd Mem
+
+func defineTables() {
+	tableSpaces, tableOperators = bytes64("spaces", lane(spaces)), bytes64("operators", lane(operators))
+	tableFirstHigh, tableFirstLow = bytes64("firstHigh", lane(firstHigh)), bytes64("firstLow", lane(firstLow))
+	tableSecondHigh = bytes64("secondHigh", lane(secondHigh))
+	odd = GLOBL("odd", RODATA|NOPTR)
+	DATA(0, U64(0xAAAAAAAAAAAAAAAA))
+}
+
 func avx512() {
 	iota64 := bytes64("iota64", func(i int) byte { return byte(i) })
 	// behind(n) shifts two registers by n bytes: the bytes n places before.
 	behind := func(name string, n int) Mem { return bytes64(name, func(i int) byte { return byte(64 + i - n) }) }
 	behind1, behind2, behind3 := behind("behind1", 1), behind("behind2", 2), behind("behind3", 3)
-	tableSpaces, tableOperators := bytes64("spaces", lane(spaces)), bytes64("operators", lane(operators))
-	tableFirstHigh, tableFirstLow := bytes64("firstHigh", lane(firstHigh)), bytes64("firstLow", lane(firstLow))
-	tableSecondHigh := bytes64("secondHigh", lane(secondHigh))
-
 	TEXT("scanAVX512", NOSPLIT, "func(data *byte, blocks int, base uint32, index *uint32, backslashes *uint32, s *scanState)")
 	Doc("scanAVX512 indexes blocks of 64 bytes.")
 	data := Load(Param("data"), GP64())
@@ -128,8 +140,6 @@ func avx512() {
 	VPXORQ(bad, bad, bad)
 	allOnes := XMM()
 	VPTERNLOGD(U8(0xFF), allOnes, allOnes, allOnes)
-	odd := GLOBL("odd", RODATA|NOPTR)
-	DATA(0, U64(0xAAAAAAAAAAAAAAAA))
 
 	Label("block")
 	TESTQ(blocks, blocks)
@@ -156,21 +166,7 @@ func avx512() {
 	TESTQ(backslash, backslash)
 	JZ(LabelRef("unescaped"))
 	{
-		carried := GP64()
-		MOVQ(escaped, carried)
-		potential := GP64()
-		ANDNQ(backslash, carried, potential)
-		series := GP64()
-		LEAQ(Mem{Base: potential, Index: potential, Scale: 1}, series)
-		ORQ(odd, series)
-		SUBQ(potential, series)
-		XORQ(odd, series) // escapes and what they escape
-		MOVQ(backslash, escaped)
-		ORQ(carried, escaped)
-		XORQ(series, escaped)
-		ANDQ(backslash, series)
-		MOVQ(series, escapedCarry)
-		SHRQ(U8(63), escapedCarry)
+		findEscaped(backslash, escaped, escapedCarry)
 		to := GP64()
 		MOVQ(escapes.Addr, to)
 		flatten(backslash, base, positions, to, "backslash")
@@ -203,19 +199,7 @@ func avx512() {
 	zu := ZMM()
 	VPORQ(space, z, zu)
 	operator := equal(zl, zu)
-	scalar := GP64()
-	MOVQ(operator, scalar)
-	ORQ(white, scalar)
-	ORQ(quote, scalar)
-	NOTQ(scalar)
-	follows := GP64()
-	LEAQ(Mem{Base: scalarCarry, Index: scalar, Scale: 2}, follows)
-	MOVQ(scalar, scalarCarry)
-	SHRQ(U8(63), scalarCarry)
-	ANDNQ(scalar, follows, scalar)
-	ORQ(operator, scalar)
-	ANDNQ(scalar, inside, scalar)
-	ORQ(quote, scalar)
+	scalar := positionsOf(operator, white, quote, inside, scalarCarry)
 	flatten(scalar, base, positions, index, "index")
 
 	// UTF-8: only where this block or the end of the last is not ASCII.
@@ -320,4 +304,252 @@ func flatten(bits, base Register, positions VecVirtual, to Register, name string
 	}
 	Label(name + "End")
 	LEAQ(Mem{Base: to, Index: n, Scale: 4}, to)
+}
+
+// findEscaped sets escaped, which holds the carry from the last block, to the
+// bytes that a backslash escapes, and the carry to the next block. It is the way
+// of simdjson: subtracting finds, in runs of backslashes, every other one.
+func findEscaped(backslash, escaped, carry Register) {
+	carried := GP64()
+	MOVQ(escaped, carried)
+	potential := GP64()
+	ANDNQ(backslash, carried, potential)
+	series := GP64()
+	LEAQ(Mem{Base: potential, Index: potential, Scale: 1}, series)
+	ORQ(odd, series)
+	SUBQ(potential, series)
+	XORQ(odd, series) // escapes and what they escape
+	MOVQ(backslash, escaped)
+	ORQ(carried, escaped)
+	XORQ(series, escaped)
+	ANDQ(backslash, series)
+	MOVQ(series, carry)
+	SHRQ(U8(63), carry)
+}
+
+// positionsOf returns what goes into the index: operators and first bytes of
+// scalars outside of strings, and quotes.
+func positionsOf(operator, white, quote, inside, carry Register) GPVirtual {
+	scalar := GP64()
+	MOVQ(operator, scalar)
+	ORQ(white, scalar)
+	ORQ(quote, scalar)
+	NOTQ(scalar)
+	follows := GP64()
+	LEAQ(Mem{Base: carry, Index: scalar, Scale: 2}, follows)
+	MOVQ(scalar, carry)
+	SHRQ(U8(63), carry)
+	ANDNQ(scalar, follows, scalar)
+	ORQ(operator, scalar)
+	ANDNQ(scalar, inside, scalar)
+	ORQ(quote, scalar)
+	return scalar
+}
+
+// avx2 is the same for 32 bytes at a time, two of them a block.
+func avx2() {
+	TEXT("scanAVX2", NOSPLIT, "func(data *byte, blocks int, base uint32, index *uint32, backslashes *uint32, s *scanState)")
+	Doc("scanAVX2 indexes blocks of 64 bytes.")
+	data := Load(Param("data"), GP64())
+	// The number of blocks, the index and where backslashes go are kept on the
+	// stack: there are not enough registers.
+	onStack := func(name string) Mem {
+		p, err := Param(name).Resolve()
+		if err != nil {
+			panic(err)
+		}
+		return p.Addr
+	}
+	blocks, index, escapes := onStack("blocks"), onStack("index"), onStack("backslashes")
+	base := GP32()
+	Load(Param("base"), base)
+	s := Dereference(Param("s"))
+	state := func(field string) Register { return Load(s.Field(field), GP64()) }
+	inString, escapedCarry, scalarCarry := state("inString"), state("escaped"), state("scalar")
+	control := state("control")
+	previousAddr := func() Mem {
+		p, err := s.Field("previous").Index(32).Resolve()
+		if err != nil {
+			panic(err)
+		}
+		return p.Addr
+	}
+	previous, bad := YMM(), YMM()
+	VMOVDQU(previousAddr(), previous)
+	VPXOR(bad, bad, bad)
+	constant := func(b uint64) VecVirtual {
+		y, x, r := YMM(), XMM(), GP32()
+		MOVL(U32(b), r)
+		VMOVD(r, x)
+		VPBROADCASTB(x, y)
+		return y
+	}
+
+	Label("block")
+	CMPQ(blocks, U8(0))
+	JE(LabelRef("done"))
+	low, high := YMM(), YMM()
+	VMOVDQU(Mem{Base: data}, low)
+	VMOVDQU(Mem{Base: data, Disp: 32}, high)
+	// mask makes one bit for each byte of both halves.
+	mask := func(test func(half, result VecVirtual)) GPVirtual {
+		y, a, b := YMM(), GP64(), GP64()
+		test(low, y)
+		VPMOVMSKB(y, a.As32())
+		test(high, y)
+		VPMOVMSKB(y, b.As32())
+		SHLQ(U8(32), b)
+		ORQ(b, a)
+		return a
+	}
+	equal := func(b uint64) GPVirtual {
+		c := constant(b)
+		return mask(func(half, result VecVirtual) { VPCMPEQB(half, c, result) })
+	}
+
+	backslash := equal('\\')
+	escaped := GP64()
+	MOVQ(escapedCarry, escaped)
+	XORQ(escapedCarry, escapedCarry)
+	TESTQ(backslash, backslash)
+	JZ(LabelRef("unescaped"))
+	findEscaped(backslash, escaped, escapedCarry)
+	flattenBits(backslash, base, escapes, "backslash")
+	Label("unescaped")
+	quote := equal('"')
+	ANDNQ(quote, escaped, quote)
+	x, ones := XMM(), XMM()
+	VPCMPEQB(ones, ones, ones)
+	VMOVQ(quote, x)
+	VPCLMULQDQ(U8(0), ones, x, x)
+	inside := GP64()
+	VMOVQ(x, inside)
+	XORQ(inString, inside)
+	MOVQ(inside, inString)
+	SARQ(U8(63), inString)
+
+	limit := constant(0x1F)
+	controls := mask(func(half, result VecVirtual) {
+		VPMAXUB(half, limit, result)
+		VPCMPEQB(limit, result, result)
+	})
+	ANDQ(inside, controls)
+	ORQ(controls, control)
+
+	table := YMM()
+	VMOVDQU(tableSpaces, table)
+	white := mask(func(half, result VecVirtual) {
+		VPSHUFB(half, table, result)
+		VPCMPEQB(half, result, result)
+	})
+	bit5 := constant(0x20)
+	VMOVDQU(tableOperators, table)
+	operator := mask(func(half, result VecVirtual) {
+		upper := YMM()
+		VPOR(half, bit5, upper)
+		VPSHUFB(half, table, result)
+		VPCMPEQB(upper, result, result)
+	})
+	found := positionsOf(operator, white, quote, inside, scalarCarry)
+	flattenBits(found, base, index, "index")
+
+	both := YMM()
+	VPOR(low, high, both)
+	VPOR(previous, both, both)
+	anyHigh := GP32()
+	VPMOVMSKB(both, anyHigh)
+	TESTL(anyHigh, anyHigh)
+	JZ(LabelRef("ascii"))
+	checkUTF8(low, previous, bad, constant)
+	checkUTF8(high, low, bad, constant)
+	Label("ascii")
+	VMOVDQA(high, previous)
+	ADDQ(U8(64), data)
+	ADDL(U8(64), base)
+	DECQ(blocks)
+	JMP(LabelRef("block"))
+
+	Label("done")
+	s = Dereference(Param("s"))
+	store := func(field string, r Register) { Store(r, s.Field(field)) }
+	store("inString", inString)
+	store("escaped", escapedCarry)
+	store("scalar", scalarCarry)
+	store("control", control)
+	zero, clean, invalid := YMM(), GP32(), GP64()
+	VPXOR(zero, zero, zero)
+	VPCMPEQB(bad, zero, zero)
+	VPMOVMSKB(zero, clean)
+	NOTL(clean)
+	Load(s.Field("invalid"), invalid)
+	ORQ(clean.As64(), invalid)
+	store("invalid", invalid)
+	VMOVDQU(previous, previousAddr())
+	end := GP64()
+	MOVQ(index, end)
+	store("indexed", end)
+	MOVQ(escapes, end)
+	store("escapes", end)
+	VZEROUPPER()
+	RET()
+}
+
+// checkUTF8 adds the errors in a vector to bad.
+func checkUTF8(y, before, bad VecVirtual, constant func(uint64) VecVirtual) {
+	across := YMM() // the end of the one and the start of the other
+	VPERM2I128(U8(0x21), y, before, across)
+	shifted := func(n uint64) VecVirtual {
+		r := YMM()
+		VPALIGNR(U8(16-n), across, y, r)
+		return r
+	}
+	lowHalf := constant(0x0F)
+	high := func(v VecVirtual) VecVirtual {
+		h := YMM()
+		VPSRLW(U8(4), v, h)
+		VPAND(lowHalf, h, h)
+		return h
+	}
+	lookup := func(table Mem, at VecVirtual) VecVirtual {
+		t := YMM()
+		VMOVDQU(table, t)
+		VPSHUFB(at, t, t)
+		return t
+	}
+	prev1 := shifted(1)
+	special := lookup(tableFirstHigh, high(prev1))
+	low1 := YMM()
+	VPAND(lowHalf, prev1, low1)
+	VPAND(lookup(tableFirstLow, low1), special, special)
+	VPAND(lookup(tableSecondHigh, high(y)), special, special)
+	prev2, prev3 := shifted(2), shifted(3)
+	VPSUBUSB(constant(0xE0-0x80), prev2, prev2)
+	VPSUBUSB(constant(0xF0-0x80), prev3, prev3)
+	VPOR(prev2, prev3, prev2)
+	VPAND(constant(0x80), prev2, prev2)
+	VPXOR(prev2, special, special)
+	VPOR(special, bad, bad)
+}
+
+// flattenBits writes the positions of a mask's bits, eight at a time: it may
+// write seven more than there are. Where they go is in memory.
+func flattenBits(bits GPVirtual, base GPVirtual, to Mem, name string) {
+	n, out := GP64(), GP64()
+	POPCNTQ(bits, n)
+	MOVQ(to, out)
+	LEAQ(Mem{Base: out, Index: n, Scale: 4}, n)
+	MOVQ(n, to)
+	Label(name + "Loop")
+	CMPQ(out, n)
+	JAE(LabelRef(name + "End"))
+	for i := range 8 {
+		position := GP64()
+		TZCNTQ(bits, position)
+		BLSRQ(bits, bits)
+		ADDL(base, position.As32())
+		MOVL(position.As32(), Mem{Base: out, Disp: 4 * i})
+	}
+	ADDQ(U8(32), out)
+	JMP(LabelRef(name + "Loop"))
+	Label(name + "End")
 }

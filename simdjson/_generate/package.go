@@ -1,4 +1,7 @@
+//go:build never
+
 package main
 
-// Makes the package a requirement, whose types the generator reads.
+// Keeps the package a requirement of this module: the generator reads its types.
+// It must not be compiled in: the package may lack what is to be generated.
 import _ "github.com/gqlboost/gqlboost/simdjson"
