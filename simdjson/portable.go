@@ -20,22 +20,26 @@ const (
 // parsePortable reads a text into the tape in one pass, eight bytes at a time
 // where it is inside strings and white space. It returns the offset at which it
 // gave up if it did.
-func (d *Document) parsePortable(data []byte, maxDepth int) (failure, int) {
-	tape, open := d.tape[:0], d.open[:0]
-	// Both are written back whatever happens: they may have grown.
-	defer func() { d.tape, d.open = tape, open }()
+func (d *Document) parsePortable(data []byte, maxDepth int) (why failure, offset int) {
+	d.tape, d.open, why, offset = readPortable(d.tape[:0], d.open[:0], data, maxDepth)
+	return why, offset
+}
+
+// readPortable appends to the tape. It returns its two stacks whatever happens:
+// they may have grown.
+func readPortable(tape []word, open []frame, data []byte, maxDepth int) ([]word, []frame, failure, int) {
 	i := 0
 	var count int // of elements in the container that is being read
 
 value:
 	i = skipSpace(data, i)
 	if i >= len(data) {
-		return badSyntax, i
+		return tape, open, badSyntax, i
 	}
 	switch c := data[i]; c {
 	case '{', '[':
 		if len(open) >= maxDepth {
-			return tooDeep, i
+			return tape, open, tooDeep, i
 		}
 		open = append(open, frame{start: len(tape), count: count})
 		count = 0
@@ -55,13 +59,13 @@ value:
 	case '"':
 		w, end, why := scanString(data, i+1)
 		if why != accepted {
-			return why, end
+			return tape, open, why, end
 		}
 		tape = append(tape, w)
 		i = end
 	case 't', 'n':
 		if i+4 > len(data) {
-			return badSyntax, i
+			return tape, open, badSyntax, i
 		}
 		switch binary.LittleEndian.Uint32(data[i:]) {
 		case 't' | 'r'<<8 | 'u'<<16 | 'e'<<24:
@@ -69,19 +73,19 @@ value:
 		case 'n' | 'u'<<8 | 'l'<<16 | 'l'<<24:
 			tape = append(tape, makeWord(tagNull, i, 4))
 		default:
-			return badSyntax, i
+			return tape, open, badSyntax, i
 		}
 		i += 4
 	case 'f':
 		if i+5 > len(data) || binary.LittleEndian.Uint32(data[i+1:]) != 'a'|'l'<<8|'s'<<16|'e'<<24 {
-			return badSyntax, i
+			return tape, open, badSyntax, i
 		}
 		tape = append(tape, makeWord(tagFalse, i, 5))
 		i += 5
 	default:
 		kind, end, ok := scanNumber(data, i)
 		if !ok {
-			return badSyntax, end
+			return tape, open, badSyntax, end
 		}
 		tape = append(tape, makeWord(kind, i, end-i))
 		i = end
@@ -90,17 +94,17 @@ value:
 after: // a value
 	if len(open) == 0 {
 		if i = skipSpace(data, i); i < len(data) {
-			return badSyntax, i
+			return tape, open, badSyntax, i
 		}
-		return accepted, i
+		return tape, open, accepted, i
 	}
 	count++
 	if i >= len(data) {
-		return badSyntax, i
+		return tape, open, badSyntax, i
 	}
 	if data[i] != ',' {
 		if i = skipSpace(data, i); i >= len(data) {
-			return badSyntax, i
+			return tape, open, badSyntax, i
 		}
 	}
 	if tape[open[len(open)-1].start].tag() == tagArray {
@@ -111,7 +115,7 @@ after: // a value
 		case ']':
 			goto end
 		}
-		return badSyntax, i
+		return tape, open, badSyntax, i
 	}
 	switch data[i] {
 	case ',':
@@ -120,16 +124,16 @@ after: // a value
 	case '}':
 		goto end
 	}
-	return badSyntax, i
+	return tape, open, badSyntax, i
 
 name:
 	{
 		if i >= len(data) || data[i] != '"' {
-			return badSyntax, i
+			return tape, open, badSyntax, i
 		}
 		w, end, why := scanString(data, i+1)
 		if why != accepted {
-			return why, end
+			return tape, open, why, end
 		}
 		tape = append(tape, w)
 		i = end
@@ -137,7 +141,7 @@ name:
 			i = skipSpace(data, i)
 		}
 		if i >= len(data) || data[i] != ':' {
-			return badSyntax, i
+			return tape, open, badSyntax, i
 		}
 		i++
 		goto value
@@ -198,7 +202,7 @@ func skipSpace(data []byte, i int) int {
 func special(x uint64) uint64 {
 	quote := x ^ '"'*ones
 	backslash := x ^ '\\'*ones
-	return (quote-ones)&^quote&highs | (backslash-ones)&^backslash&highs | (x-' '*ones)&^x&highs | x&highs
+	return ((quote - ones) | (backslash - ones) | (x - ' '*ones) | x) & highs
 }
 
 // scanString reads a string whose text starts at i, behind the quote. It returns
