@@ -17,20 +17,16 @@ import (
 
 func launchBlog(t *testing.T, args ...string) (*Server, *postgres.Server) {
 	t.Helper()
-	pg, err := StartPostgres(t.Context())
+	lab, err := OpenLab(t.Context(), "blog")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := pg.Stop(); err != nil {
+		if err := lab.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	binary, err := Build(t.Context(), "blog", t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := Launch(t.Context(), "baseline", binary, pg.DSN(), append(args, "-scale=0.02")...)
+	server, err := lab.Launch(t.Context(), "blog", "baseline", append(args, "-scale=0.02")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,8 +35,7 @@ func launchBlog(t *testing.T, args ...string) (*Server, *postgres.Server) {
 			t.Error(err)
 		}
 	})
-	server.PostgresPID = pg.PID()
-	return server, pg
+	return server, lab.Postgres
 }
 
 // The whole mix is answered without an error, and what it cost is known.

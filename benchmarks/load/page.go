@@ -2,21 +2,14 @@ package load
 
 import (
 	_ "embed"
-	"fmt"
 	"html/template"
 	"io"
-
-	"github.com/dustin/go-humanize"
 )
 
 //go:embed page.html
 var pageSource string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"ms": ms, "percent": percent, "each": perRequest, "bytes": humanize.IBytes,
-	"whole": func(v float64) string { return humanize.Comma(int64(v)) },
-	"two":   func(v float64) string { return fmt.Sprintf("%.2f", v) },
-}).Parse(pageSource))
+var page = template.Must(template.New("page").Funcs(formats).Parse(pageSource))
 
 // WriteHTML writes a report that opens without a network. Notes are shown under
 // the table, a line each.

@@ -50,6 +50,14 @@ func WriteTable(w io.Writer, results []*Result) {
 	}
 }
 
+// formats are what the templates of the page and of the Markdown format with.
+var formats = map[string]any{
+	"ms": ms, "percent": percent, "each": perRequest, "bytes": humanize.IBytes,
+	"whole": func(v float64) string { return humanize.Comma(int64(v)) },
+	"kilo":  func(v float64) string { return humanize.IBytes(uint64(v)) },
+	"two":   func(v float64) string { return fmt.Sprintf("%.2f", v) },
+}
+
 func percent(share float64) string { return fmt.Sprintf("%.2f %%", 100*share) }
 
 func perRequest(seconds float64, requests int64) string {

@@ -44,29 +44,19 @@ type demo struct {
 
 func (d *demo) run(ctx context.Context) (err error) {
 	say("Starting a private Postgres and building the baseline server ...")
-	pg, err := load.StartPostgres(ctx)
+	lab, err := load.OpenLab(ctx, "blog")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, pg.Stop()) }()
-	dir, err := os.MkdirTemp("", "gqlboost-demo-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	binary, err := load.Build(ctx, "blog", dir)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, lab.Close()) }()
 	say("Filling the database at scale %v and starting the server ...", d.scale)
-	server, err := load.Launch(ctx, "baseline", binary, pg.DSN(), fmt.Sprintf("-scale=%v", d.scale))
+	server, err := lab.Launch(ctx, "blog", "baseline", fmt.Sprintf("-scale=%v", d.scale))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	server.PostgresPID = pg.PID()
 
-	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: "make demo", Machine: load.ThisMachine(), Versions: load.Versions(ctx, pg.DSN())}
+	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: "make demo", Machine: load.ThisMachine(), Versions: load.Versions(ctx, lab.Postgres.DSN())}
 	for _, name := range []string{"closed", "peak"} {
 		preset, err := load.PresetNamed(name)
 		if err != nil {
@@ -91,7 +81,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	say("Report: %s", d.html)
 	if d.serve {
-		say("baseline: %s   Postgres: %s   Ctrl-C ends it.", server.URL, pg.DSN())
+		say("baseline: %s   Postgres: %s   Ctrl-C ends it.", server.URL, lab.Postgres.DSN())
 		<-ctx.Done()
 	}
 	return nil

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/benchmarks/load"
-	"github.com/gqlboost/gqlboost/internal/postgres"
 )
 
 const budgetMiB = 256
@@ -35,20 +34,11 @@ func main() {
 }
 
 func run(ctx context.Context, rounds int, each time.Duration) (err error) {
-	pg, err := load.StartPostgres(ctx)
+	lab, err := load.OpenLab(ctx, "blog")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, pg.Stop()) }()
-	dir, err := os.MkdirTemp("", "gqlboost-governor-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	binary, err := load.Build(ctx, "blog", dir)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, lab.Close()) }()
 	var plain, governed []*load.Result
 	for range rounds {
 		for _, c := range []struct {
@@ -59,14 +49,14 @@ func run(ctx context.Context, rounds int, each time.Duration) (err error) {
 			{"GOGC=100", nil, &plain},
 			{"governor", []string{fmt.Sprintf("-gc-budget=%d", budgetMiB)}, &governed},
 		} {
-			result, err := measure(ctx, pg, binary, c.name, each, false, c.args...)
+			result, err := measure(ctx, lab, c.name, each, false, c.args...)
 			if err != nil {
 				return err
 			}
 			*c.results = append(*c.results, result)
 		}
 	}
-	growing, err := measure(ctx, pg, binary, "growing", 2*each, true, fmt.Sprintf("-gc-budget=%d", budgetMiB))
+	growing, err := measure(ctx, lab, "growing", 2*each, true, fmt.Sprintf("-gc-budget=%d", budgetMiB))
 	if err != nil {
 		return err
 	}
@@ -77,13 +67,12 @@ func run(ctx context.Context, rounds int, each time.Duration) (err error) {
 	return nil
 }
 
-func measure(ctx context.Context, pg *postgres.Server, binary, name string, each time.Duration, grow bool, args ...string) (result *load.Result, err error) {
-	server, err := load.Launch(ctx, name, binary, pg.DSN(), append(args, "-scale=1")...)
+func measure(ctx context.Context, lab *load.Lab, name string, each time.Duration, grow bool, args ...string) (result *load.Result, err error) {
+	server, err := lab.Launch(ctx, "blog", name, append(args, "-scale=1")...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	server.PostgresPID = pg.PID()
 	failed := make(chan error, 1)
 	if grow {
 		go func() { failed <- fatten(server.DebugURL, each) }()

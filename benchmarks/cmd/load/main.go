@@ -111,22 +111,19 @@ func compare(files []string) error {
 type session struct {
 	options
 	report *load.Report
-	pgPID  int
-	dsn    string
-	binary string
+	lab    *load.Lab // nil with -url
 }
 
 func (s *session) run(ctx context.Context) (err error) {
 	if s.url == "" {
-		clean, err := s.prepare(ctx)
-		if clean != nil {
-			defer clean()
-		}
-		if err != nil {
+		fmt.Fprintln(os.Stderr, "starting Postgres, building the server")
+		if s.lab, err = load.OpenLab(ctx, "blog"); err != nil {
 			return err
 		}
+		defer func() { err = errors.Join(err, s.lab.Close()) }()
+		s.report.Versions = load.Versions(ctx, s.lab.Postgres.DSN())
 	}
-	scenarios, err := s.scenarios(ctx)
+	scenarios, err := s.scenarios()
 	if err != nil {
 		return err
 	}
@@ -149,47 +146,21 @@ func (s *session) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// prepare starts Postgres and builds the server. What it returns first undoes
-// that, also when there is an error.
-func (s *session) prepare(ctx context.Context) (func(), error) {
-	fmt.Fprintln(os.Stderr, "starting Postgres, building the server")
-	pg, err := load.StartPostgres(ctx)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "gqlboost-load-")
-	clean := func() {
-		if err := errors.Join(pg.Stop(), os.RemoveAll(dir)); err != nil {
-			fmt.Fprintln(os.Stderr, "load:", err)
-		}
-	}
-	if err != nil {
-		return clean, err
-	}
-	s.pgPID, s.dsn = pg.PID(), pg.DSN()
-	s.report.Versions = load.Versions(ctx, s.dsn)
-	if s.binary, err = load.Build(ctx, "blog", dir); err != nil {
-		return clean, err
-	}
-	return clean, nil
-}
-
 // withServer runs do against the server of -url, or against a fresh one.
 func (s *session) withServer(ctx context.Context, do func(load.Target) error, args ...string) (err error) {
 	if s.url != "" {
 		return do(load.Target{Name: "server", URL: s.url})
 	}
-	server, err := load.Launch(ctx, "baseline", s.binary, s.dsn, append(args, fmt.Sprintf("-scale=%v", s.scale))...)
+	server, err := s.lab.Launch(ctx, "blog", "baseline", append(args, fmt.Sprintf("-scale=%v", s.scale))...)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	server.PostgresPID = s.pgPID
 	return do(server.Target)
 }
 
 // scenarios turns the flags into presets.
-func (s *session) scenarios(ctx context.Context) ([]load.Preset, error) {
+func (s *session) scenarios() ([]load.Preset, error) {
 	switch {
 	case s.clients > 0:
 		return []load.Preset{{Name: "custom", Clients: s.clients, Duration: 20 * time.Second, Warmup: 3 * time.Second}}, nil

@@ -1,0 +1,48 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/gqlboost/gqlboost/internal/postgres"
+)
+
+// Lab is a private Postgres and the binaries of the example servers.
+type Lab struct {
+	Postgres *postgres.Server
+	dir      string
+	binaries map[string]string
+}
+
+// OpenLab starts Postgres and builds the named servers of examples/. The caller
+// closes the lab.
+func OpenLab(ctx context.Context, servers ...string) (*Lab, error) {
+	pg, err := StartPostgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{Postgres: pg, binaries: map[string]string{}}
+	if l.dir, err = os.MkdirTemp("", "gqlboost-load-"); err != nil {
+		return nil, errors.Join(err, pg.Stop())
+	}
+	for _, name := range servers {
+		if l.binaries[name], err = Build(ctx, name, l.dir); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
+	return l, nil
+}
+
+// Launch starts one of the lab's servers. It appears in reports as label.
+func (l *Lab) Launch(ctx context.Context, server, label string, args ...string) (*Server, error) {
+	s, err := Launch(ctx, label, l.binaries[server], l.Postgres.DSN(), args...)
+	if err != nil {
+		return nil, err
+	}
+	s.PostgresPID = l.Postgres.PID()
+	return s, nil
+}
+
+// Close stops Postgres and removes the binaries.
+func (l *Lab) Close() error { return errors.Join(l.Postgres.Stop(), os.RemoveAll(l.dir)) }
