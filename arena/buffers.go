@@ -110,17 +110,13 @@ func (p *Buffers) Put(b *bytebufferpool.ByteBuffer) {
 	}
 	capacity := cap(b.B)
 	i := classOf(capacity)
-	if i < 0 || i >= classes || i == classes-1 && capacity > classSize(i) {
+	tooSmall, tooLarge := i < 0, i >= classes || i == classes-1 && capacity > classSize(i)
+	if tooSmall || tooLarge || !p.mayKeep(&p.classes[i], int64(capacity)) {
 		p.refused.Add(1)
 		p.discarded.Add(uint64(capacity))
 		return
 	}
 	c := &p.classes[i]
-	if !p.mayKeep(c, int64(capacity)) {
-		p.refused.Add(1)
-		p.discarded.Add(uint64(capacity))
-		return
-	}
 	c.accepted.Add(1)
 	// The pool calibrates itself by length: let it see the capacity, the size
 	// that it is for, not how much of it the last user needed.

@@ -1,10 +1,12 @@
 package simdjson
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"unicode/utf8"
 	"unsafe"
 )
 
@@ -227,10 +229,14 @@ func (p *Parser) DecodeForm(form url.Values) (*Request, error) {
 			}
 			body = append(body, text...)
 		} else {
-			var err error
-			if body, err = appendQuoted(body, text); err != nil {
+			if !utf8.ValidString(text) {
 				return nil, badRequest("The parameter %q is not valid UTF-8.", name)
 			}
+			quoted, err := json.Marshal(text)
+			if err != nil {
+				return nil, badRequest("The parameter %q: %v.", name, err)
+			}
+			body = append(body, quoted...)
 		}
 	}
 	return p.DecodeRequest(append(body, '}'))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -240,7 +241,7 @@ func (v Value) Any() (any, error) {
 		return f, nil
 	case String:
 		s, err := v.String()
-		return string(append([]byte(nil), s...)), err
+		return strings.Clone(s), err
 	case Array:
 		list := make([]any, 0, v.Len())
 		for _, e := range v.Elements() {
@@ -258,7 +259,7 @@ func (v Value) Any() (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			members[string(append([]byte(nil), name...))] = each
+			members[strings.Clone(name)] = each
 		}
 		return members, nil
 	}

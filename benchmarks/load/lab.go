@@ -18,7 +18,7 @@ type Lab struct {
 // OpenLab starts Postgres and builds the named servers of examples/. The caller
 // closes the lab.
 func OpenLab(ctx context.Context, servers ...string) (*Lab, error) {
-	pg, err := StartPostgres(ctx)
+	pg, err := startPostgres(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -46,3 +46,15 @@ func (l *Lab) Launch(ctx context.Context, server, label string, args ...string) 
 
 // Close stops Postgres and removes the binaries.
 func (l *Lab) Close() error { return errors.Join(l.Postgres.Stop(), os.RemoveAll(l.dir)) }
+
+// startPostgres starts the private Postgres that servers under load use: its
+// settings are those of a small production machine, but nothing is synced to
+// disk, because the disk is not what is measured.
+func startPostgres(ctx context.Context) (*postgres.Server, error) {
+	settings := postgres.Volatile()
+	settings["shared_buffers"] = "256MB"
+	settings["random_page_cost"] = "1.1"
+	settings["max_connections"] = "150"
+	settings["jit"] = "off"
+	return postgres.Start(ctx, postgres.Options{Settings: settings, Preload: []string{"pg_stat_statements"}})
+}

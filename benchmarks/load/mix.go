@@ -109,15 +109,14 @@ func (d *generator) request(i int) Request {
 
 // answer is what any of the operations can return.
 type answer struct {
-	User          *user
-	Post          *post
-	Feed          []*post
-	Search        []*post
-	Comments      []*comment
-	CreatePost    *post
-	AddComment    *comment
-	Totals        *Totals
-	FollowerCount int
+	User       *user
+	Post       *post
+	Feed       []*post
+	Search     []*post
+	Comments   []*comment
+	CreatePost *post
+	AddComment *comment
+	Totals     *Totals
 }
 
 type user struct {
