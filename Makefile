@@ -19,8 +19,8 @@ demo: ## servers on a private Postgres under load: one table, and out/demo.html;
 .PHONY: test
 test: ## every test of every module
 	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && go test $(RACE) ./...); done
-	go test ./arena # what the race detector would disturb: memory bounds, reuse by pools
-	go test $(RACE) -tags gqlboost_debug ./arena
+	go test ./arena ./simdjson # what the race detector would disturb: memory bounds, reuse by pools
+	go test $(RACE) -tags gqlboost_debug ./arena ./simdjson
 	go test -tags purego ./simdjson
 
 .PHONY: lint

@@ -10,6 +10,7 @@ type Document struct {
 	cursor  cursor  // likewise
 	scratch []byte  // unescaped texts of a request
 	request Request
+	shard   *shard // where it is counted
 	closed  bool
 }
 
@@ -31,6 +32,10 @@ func (d *Document) release() {
 	d.data, d.cursor.data = nil, nil
 	clear(d.request.Operations)
 	d.request.Operations = d.request.Operations[:0]
+	if debugging {
+		d.poison()
+		return
+	}
 	if cap(d.tape) > keepWords || cap(d.copied) > keepBytes || cap(d.scratch) > keepBytes || cap(d.open) > defaultMaxDepth {
 		return
 	}

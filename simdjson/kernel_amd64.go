@@ -21,16 +21,16 @@ type scanState struct {
 	previous [64]byte
 }
 
-// fastest returns the best kernel that this CPU has.
-func fastest() kernel {
+// kernels returns those that this machine has, the fastest last.
+func kernels() []kernel {
 	x := cpu.X86
 	switch {
 	case !x.HasAVX2 || !x.HasPCLMULQDQ || !x.HasPOPCNT || !x.HasBMI1:
-		return portable
+		return []kernel{portable}
 	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512VBMI && x.HasAVX512VBMI2:
-		return avx512
+		return []kernel{portable, avx2, avx512}
 	}
-	return avx2
+	return []kernel{portable, avx2}
 }
 
 // scanBlocks indexes blocks of 64 bytes at data, which are those at base of the

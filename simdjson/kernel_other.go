@@ -1,4 +1,4 @@
-//go:build purego || !amd64
+//go:build purego || (!amd64 && !arm64)
 
 package simdjson
 
@@ -7,7 +7,7 @@ type scanState struct {
 	indexed, escapes           uintptr
 }
 
-func fastest() kernel { return portable }
+func kernels() []kernel { return []kernel{portable} }
 
 // scanBlocks is not called where there is only the portable kernel.
 func scanBlocks(kernel, *byte, int, uint32, *uint32, *uint32, *scanState) {}

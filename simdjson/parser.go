@@ -18,7 +18,8 @@ const (
 	keepBytes = 16 << 20
 )
 
-// Options say what a [Parser] accepts. A limit of 0 is its default.
+// Options say what a [Parser] accepts and how it works. A limit of 0 is its
+// default.
 type Options struct {
 	// MaxDepth is how deep objects and arrays may nest, 10 000 by default.
 	MaxDepth int
@@ -31,6 +32,20 @@ type Options struct {
 	// text must not change until the document is closed, and strings are parts
 	// of it.
 	CopyInput bool
+	// RejectDuplicates refuses objects that have two members of one name. Without
+	// it the last one counts.
+	RejectDuplicates bool
+
+	// Kernel names a kernel below the best one of this machine: see [Kernel]. Any
+	// other name, and "", mean the best.
+	Kernel string
+	// Mode is Auto by default.
+	Mode Mode
+	// Sample is the share of documents that Verify checks, 0.01 by default.
+	Sample float64
+	// OnMismatch is called in mode Verify when the kernels disagree. It may be
+	// called by several goroutines at a time.
+	OnMismatch func(Mismatch)
 }
 
 // DefaultOptions are those of [Parse] and of a zero [Parser]: no limits but the
@@ -40,19 +55,23 @@ func DefaultOptions() Options { return Options{CopyInput: true} }
 // Parser parses with options. Its zero value has the default ones. It is safe
 // for concurrent use.
 type Parser struct {
-	options Options
-	set     bool
+	settings *settings // nil stands for the default ones
+}
+
+// settings are options with everything filled in.
+type settings struct {
+	Options
+	limit  kernel          // the highest one that may be used
+	tamper func(*Document) // how a test makes the fast kernel fail
 }
 
 // NewParser returns a parser with options.
-func NewParser(o Options) *Parser { return &Parser{options: o, set: true} }
+func NewParser(o Options) *Parser {
+	s := resolve(o)
+	return &Parser{settings: &s}
+}
 
-// resolve fills in the defaults.
-func (p *Parser) resolve() Options {
-	o := p.options
-	if !p.set {
-		o = DefaultOptions()
-	}
+func resolve(o Options) settings {
 	if o.MaxDepth <= 0 {
 		o.MaxDepth = defaultMaxDepth
 	}
@@ -62,13 +81,33 @@ func (p *Parser) resolve() Options {
 	if o.MaxBatch <= 0 {
 		o.MaxBatch = defaultMaxBatch
 	}
-	return o
+	if o.Sample <= 0 {
+		o.Sample = defaultSample
+	}
+	limit := limitOf(o.Kernel)
+	if o.Mode == Portable {
+		limit = portable
+	}
+	return settings{Options: o, limit: limit}
 }
 
 var (
-	standard Parser
-	inPlace  = NewParser(Options{CopyInput: false})
+	standardSettings = resolve(DefaultOptions())
+	standard         Parser
+	inPlace          = NewParser(Options{CopyInput: false})
 )
+
+func (p *Parser) resolved() *settings {
+	if p.settings == nil {
+		return &standardSettings
+	}
+	return p.settings
+}
+
+// Kernel names the code that the parser uses for texts that are not small.
+func (p *Parser) Kernel() string { return p.resolved().kernel().String() }
+
+func (s *settings) kernel() kernel { return min(chosen(), s.limit) }
 
 // Parse reads a JSON text into a document, which the caller closes. The text is
 // copied, so the caller may reuse it. An error is a [*SyntaxError], or wraps
@@ -77,42 +116,71 @@ func Parse(data []byte) (*Document, error) { return standard.Parse(data) }
 
 // Parse reads a JSON text into a document, which the caller closes.
 func (p *Parser) Parse(data []byte) (*Document, error) {
-	o := p.resolve()
+	s := p.resolved()
 	d := documents.Get().(*Document)
-	if err := d.read(data, o); err != nil {
+	k, err := d.read(data, s)
+	if err != nil {
+		counters.failed(k)
 		d.release()
 		return nil, err
 	}
+	d.shard.parsed(k, len(data))
 	d.closed = false
 	return d, nil
 }
 
-var documents = sync.Pool{New: func() any { return new(Document) }}
+var documents = sync.Pool{New: func() any { return &Document{shard: counters.shard()} }}
 
-func (d *Document) read(data []byte, o Options) error {
-	if len(data) > o.MaxBytes {
-		return fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, len(data), o.MaxBytes)
+// read parses a text, and tells which kernel has decided.
+func (d *Document) read(data []byte, s *settings) (kernel, error) {
+	if len(data) > s.MaxBytes {
+		return portable, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, len(data), s.MaxBytes)
 	}
 	d.data = data
-	if o.CopyInput {
+	if s.CopyInput {
 		d.copied = append(d.copied[:0], data...)
 		d.data = d.copied
 	}
-	if k := chosen(); k != portable && len(data) >= indexFrom && d.parseIndexed(k, d.data, o.MaxDepth) {
-		return nil
+	k := s.kernel()
+	if s.Mode == Verify && k != portable && s.sampled() {
+		return portable, d.verify(k, s)
 	}
-	if why, offset := d.parsePortable(d.data, o.MaxDepth); why != accepted {
-		return syntaxError(data, why, offset, o.MaxDepth)
+	if k != portable && len(data) >= indexFrom {
+		if d.parseIndexed(k, d.data, s.MaxDepth) {
+			return k, d.check(s)
+		}
+		// It says only that something is wrong: the portable kernel knows what.
+		err := d.readPortable(s)
+		if err == nil {
+			counters.fallbacks.Add(1)
+			return portable, nil
+		}
+		return k, err
+	}
+	return portable, d.readPortable(s)
+}
+
+func (d *Document) readPortable(s *settings) error {
+	if why, offset := d.parsePortable(d.data, s.MaxDepth); why != accepted {
+		return syntaxError(d.data, why, offset, s.MaxDepth)
+	}
+	return d.check(s)
+}
+
+// check is what a text must also satisfy when its grammar is right.
+func (d *Document) check(s *settings) error {
+	if s.RejectDuplicates {
+		return d.rejectDuplicates()
 	}
 	return nil
 }
 
 // Valid tells whether data is one JSON text that [Parse] accepts.
-func Valid(data []byte) bool {
-	d, err := inPlace.Parse(data)
-	if err != nil {
-		return false
-	}
-	d.Close()
-	return true
+func Valid(data []byte) bool { return inPlace.valid(data) }
+
+func (p *Parser) valid(data []byte) bool {
+	d := documents.Get().(*Document)
+	defer d.release()
+	_, err := d.read(data, p.resolved())
+	return err == nil
 }

@@ -91,7 +91,7 @@ func (p *Parser) DecodeRequest(body []byte) (*Request, error) {
 	if d.scratch = d.scratch[:0]; cap(d.scratch) < len(body) && d.hasEscapes() {
 		d.scratch = make([]byte, 0, len(body))
 	}
-	if err := r.fill(d.Root(), p.resolve().MaxBatch); err != nil {
+	if err := r.fill(d.Root(), p.resolved().MaxBatch); err != nil {
 		r.Close()
 		return nil, err
 	}

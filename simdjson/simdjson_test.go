@@ -128,7 +128,7 @@ func compareKernels(t *testing.T, data []byte, want bool) {
 	if (why == accepted) != want {
 		t.Errorf("portable: %.200q: %v, want accepted %v", data, why, want)
 	}
-	for k := avx2; k <= fastest(); k++ {
+	for _, k := range kernels()[1:] {
 		if ok := indexed.parseIndexed(k, data, defaultMaxDepth); ok != want || ok && !slices.Equal(simple.tape, indexed.tape) {
 			t.Errorf("%v: %.200q: accepted %v, want %v; same tape %v", k, data, ok, want, slices.Equal(simple.tape, indexed.tape))
 		}
@@ -315,7 +315,7 @@ func TestMissingAndWrongKinds(t *testing.T) {
 	doc.Close()
 	doc.Close()
 	(*Document)(nil).Close()
-	if r.Kind() != Invalid || r.Get("a").Kind() != Invalid {
+	if !debugging && (r.Kind() != Invalid || r.Get("a").Kind() != Invalid) {
 		t.Error("a value is readable after Close")
 	}
 }
@@ -344,6 +344,9 @@ func TestCopyInput(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	deep := func(n int) []byte { return []byte(strings.Repeat("[", n) + strings.Repeat("]", n)) }
+	if raceEnabled {
+		t.Skip("comparing each level takes half a minute")
+	}
 	compare(t, deep(10_000))
 	compare(t, deep(10_001))
 	compare(t, []byte(strings.Repeat(`{"a":`, 10_000)+"1"+strings.Repeat("}", 10_000)))
@@ -373,7 +376,7 @@ func TestSyntaxErrorPosition(t *testing.T) {
 }
 
 func TestSteadyStateAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if raceEnabled || debugging {
 		t.Skip("sync.Pool drops values under the race detector")
 	}
 	data := []byte(`{"query":"{ user { name } }","variables":{"id":[1,2,3,{"x":null}]}}`)

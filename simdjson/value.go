@@ -2,7 +2,6 @@ package simdjson
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"strconv"
@@ -45,7 +44,13 @@ type Value struct {
 }
 
 func (v Value) word() (word, bool) {
-	if v.doc == nil || v.doc.closed {
+	if v.doc == nil {
+		return 0, false
+	}
+	if v.doc.closed {
+		if debugging {
+			panic("simdjson: a Value was used after its Document was closed")
+		}
 		return 0, false
 	}
 	return v.doc.tape[v.i], true
@@ -271,7 +276,7 @@ func (v Value) Decode(target any) error {
 	if v.Kind() == Invalid {
 		return v.wrong("a value")
 	}
-	return json.Unmarshal(v.Raw(), target)
+	return Unmarshal(v.Raw(), target)
 }
 
 // nameIs compares a member's name.

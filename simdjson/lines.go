@@ -1,0 +1,105 @@
+package simdjson
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+)
+
+// LineError is the error of one line of [ParseLines].
+type LineError struct {
+	Index int // of the document, from 0, as in a batch; blank lines are none
+	Line  int // in the stream, from 1
+	Err   error
+}
+
+// Error returns the line and what is wrong with it.
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns the cause.
+func (e *LineError) Unwrap() error { return e.Err }
+
+// ParseLines reads newline-delimited JSON: a document on each line. The caller
+// closes the documents. A line that cannot be parsed gives a [*LineError], and
+// reading goes on behind it; an error of the reader gives one as well, and is the
+// last. Blank lines are skipped. Memory is that of the longest line.
+func ParseLines(r io.Reader) iter.Seq2[*Document, error] { return standard.ParseLines(r) }
+
+// ParseLines is the function of that name with the parser's options. A line is
+// always copied. One above MaxBytes gives an error that wraps [ErrTooLarge]
+// without being held in memory.
+func (p *Parser) ParseLines(r io.Reader) iter.Seq2[*Document, error] {
+	copying := *p.resolved()
+	copying.CopyInput = true
+	parser := Parser{settings: &copying}
+	return func(yield func(*Document, error) bool) {
+		lines := lineReader{r: bufio.NewReaderSize(r, 64<<10), limit: copying.MaxBytes}
+		for index, line := 0, 1; ; line++ {
+			text, err := lines.next()
+			if len(text) > 0 || errors.Is(err, ErrTooLarge) {
+				doc, bad := (*Document)(nil), err
+				if !errors.Is(err, ErrTooLarge) {
+					doc, bad = parser.Parse(text)
+				}
+				if bad != nil {
+					bad = &LineError{Index: index, Line: line, Err: bad}
+				}
+				if !yield(doc, bad) {
+					return
+				}
+				index++
+			}
+			if err == io.EOF {
+				return
+			}
+			if err != nil && !errors.Is(err, ErrTooLarge) {
+				yield(nil, &LineError{Index: index, Line: line, Err: err})
+				return
+			}
+		}
+	}
+}
+
+// lineReader returns lines without the white space around them.
+type lineReader struct {
+	r     *bufio.Reader
+	limit int
+	long  []byte // a line that does not fit into r's buffer
+}
+
+// next returns the next line, which is valid until the call after. At the end it
+// comes with io.EOF. One above the limit is read but not kept.
+func (l *lineReader) next() ([]byte, error) {
+	l.long = l.long[:0]
+	size := 0
+	for {
+		part, err := l.r.ReadSlice('\n')
+		size += len(part)
+		if err == nil && size == len(part) {
+			return l.fitting(bytes.Trim(part, " \t\r\n"), size)
+		}
+		if size <= l.limit+2 { // "\r\n" may follow.
+			l.long = append(l.long, part...)
+		}
+		switch {
+		case err == nil || err == io.EOF:
+			text, tooLarge := l.fitting(bytes.Trim(l.long, " \t\r\n"), size)
+			if tooLarge != nil {
+				return nil, tooLarge // If it was the last, the next call tells.
+			}
+			return text, err
+		case err != bufio.ErrBufferFull:
+			return nil, err
+		}
+	}
+}
+
+func (l *lineReader) fitting(text []byte, size int) ([]byte, error) {
+	if len(text) > l.limit || size > l.limit+2 {
+		return nil, fmt.Errorf("%w: a line of %d bytes, limit %d", ErrTooLarge, size, l.limit)
+	}
+	return text, nil
+}

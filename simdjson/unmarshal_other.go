@@ -1,0 +1,9 @@
+//go:build !(amd64 || arm64) || purego
+
+package simdjson
+
+import "reflect"
+
+func decodeWithSonic([]byte, any) bool { return false }
+
+func sonicFitness(reflect.Type) fitness { return unfit }

@@ -1,0 +1,66 @@
+package simdjson
+
+import (
+	"math/rand/v2"
+	"slices"
+)
+
+// Mode is how a [Parser] chooses between the kernels. It is for teams that change
+// the parser of a server in production: Portable or Verify first, then Auto.
+type Mode uint8
+
+const (
+	// Auto uses the best kernel.
+	Auto Mode = iota
+	// Portable uses the portable kernel only.
+	Portable
+	// Verify is Auto, but a share of the documents goes through the best and the
+	// portable kernel. Where they disagree, OnMismatch is called; the result is
+	// that of the portable one.
+	Verify
+)
+
+const defaultSample = 0.01
+
+// Mismatch is a text on which two kernels disagree: a defect of this package.
+// Please report it.
+type Mismatch struct {
+	// Kernel is the one that disagrees with the portable one.
+	Kernel string
+	// Text is the document's. It must not be changed, nor kept after the call.
+	Text []byte
+	// Accepted tells whether Kernel took the text for valid. If both did, they
+	// disagree on its values.
+	Accepted bool
+	// Err is what the portable kernel has against the text, or nil.
+	Err error
+}
+
+func (s *settings) sampled() bool { return s.Sample >= 1 || rand.Float64() < s.Sample }
+
+// verify reads d.data with both kernels.
+func (d *Document) verify(k kernel, s *settings) error {
+	counters.verified.Add(1)
+	fast := documents.Get().(*Document)
+	defer fast.release()
+	fast.data = d.data
+	ok := fast.parseIndexed(k, d.data, s.MaxDepth)
+	if s.tamper != nil {
+		s.tamper(fast)
+	}
+	why, offset := d.parsePortable(d.data, s.MaxDepth)
+	var err error
+	if why != accepted {
+		err = syntaxError(d.data, why, offset, s.MaxDepth)
+	}
+	if ok != (err == nil) || ok && !slices.Equal(fast.tape, d.tape) {
+		counters.mismatches.Add(1)
+		if s.OnMismatch != nil {
+			s.OnMismatch(Mismatch{Kernel: k.String(), Text: d.data, Accepted: ok, Err: err})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return d.check(s)
+}
