@@ -23,6 +23,12 @@ test: ## every test of every module
 	go test $(RACE) -tags gqlboost_debug ./arena ./simdjson
 	go test -tags purego ./simdjson
 
+.PHONY: test-arm64
+test-arm64: ## the tests of simdjson's NEON kernel; on other machines they need qemu-user
+	@mkdir -p $(OUT)
+	GOARCH=arm64 CGO_ENABLED=0 go test -c -o $(OUT)/simdjson-arm64.test ./simdjson
+	cd simdjson && $(if $(filter aarch64 arm64,$(shell uname -m)),,qemu-aarch64) $(OUT)/simdjson-arm64.test -test.short
+
 .PHONY: lint
 lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform, staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }

@@ -1,8 +1,10 @@
 package simdjson
 
 import (
+	"errors"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 )
 
@@ -22,6 +24,9 @@ func TestKernelFromTheEnvironment(t *testing.T) {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "GQLBOOST_SIMDJSON_CHILD=1", "GQLBOOST_SIMD="+value)
 		output, err := cmd.Output()
+		if errors.Is(err, syscall.ENOEXEC) {
+			t.Skip("an emulator runs this test, but not its child")
+		}
 		if err != nil || string(output) != want {
 			t.Errorf("GQLBOOST_SIMD=%s: %s, %v; want %s", value, output, err, want)
 		}

@@ -16,19 +16,29 @@ import (
 // decodeWithSonic returns false if encoding/json must do it: what it has stored
 // then does not count.
 func decodeWithSonic(data []byte, target any) bool {
-	return !foldsToASCII(data) && sonic.ConfigStd.Unmarshal(data, target) == nil
+	return !peculiar(data) && sonic.ConfigStd.Unmarshal(data, target) == nil
 }
 
-// foldsToASCII tells whether a text may have a name that is one of ASCII to
-// encoding/json, which ignores the case as Unicode does: the long s (U+017F) is
-// an S, and the Kelvin sign (U+212A) a K. To sonic they are not.
-func foldsToASCII(data []byte) bool {
-	for _, letter := range []string{"\u017F", "\u212A", `\u017`, `\u212`} {
-		if bytes.Contains(data, []byte(letter)) {
+// peculiar tells whether a text may have what sonic takes for something else than
+// encoding/json does:
+//   - a name that is one of ASCII if its case is ignored as Unicode does, where
+//     the long s (U+017F) is an S, and the Kelvin sign (U+212A) a K;
+//   - the number -0, which is not unsigned.
+func peculiar(data []byte) bool {
+	for _, part := range [][]byte{[]byte("\u017F"), []byte("\u212A"), []byte(`\u017`), []byte(`\u212`)} {
+		if bytes.Contains(data, part) {
 			return true
 		}
 	}
-	return false
+	for rest := data; ; {
+		at := bytes.Index(rest, []byte("-0"))
+		if at < 0 {
+			return false
+		}
+		if rest = rest[at+2:]; len(rest) == 0 || rest[0] != '.' {
+			return true
+		}
+	}
 }
 
 var sonicTypes sync.Map // of reflect.Type to fitness

@@ -13,6 +13,8 @@ import (
 	"time"
 )
 
+//lint:file-ignore SA5008 tags that encoding/json ignores, sonic must ignore as well
+
 // The types have what encoding/json treats in a way of its own.
 type (
 	basic struct {

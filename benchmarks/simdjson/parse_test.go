@@ -7,6 +7,8 @@ import (
 
 	"github.com/bytedance/sonic"
 	"github.com/bytedance/sonic/ast"
+	jsonv2 "github.com/go-json-experiment/json"
+	goccy "github.com/goccy/go-json"
 	"github.com/gqlboost/gqlboost/simdjson"
 	minio "github.com/minio/simdjson-go"
 	"github.com/tidwall/gjson"
@@ -51,6 +53,16 @@ func BenchmarkParse(b *testing.B) {
 			n := ast.NewRaw(string(data))
 			return n.LoadAll()
 		}},
+	}
+	for name, unmarshal := range map[string]func([]byte, any) error{
+		"encoding-json": json.Unmarshal,
+		"json-v2":       func(data []byte, target any) error { return jsonv2.Unmarshal(data, target) },
+		"goccy":         func(data []byte, target any) error { return goccy.Unmarshal(data, target) },
+	} {
+		list = append(list, implementation{name + "-any", func(data []byte) error {
+			var target any
+			return unmarshal(data, &target)
+		}})
 	}
 	if minio.SupportedCPU() {
 		list = append(list, implementation{"simdjson-go", func(data []byte) (err error) {
@@ -110,5 +122,33 @@ func BenchmarkDecodeRequest(b *testing.B) {
 			{"sonic-map", func(data []byte) error { return sonic.Unmarshal(data, new(mapRequest)) }},
 			{"encoding-json-map", func(data []byte) error { return json.Unmarshal(data, new(mapRequest)) }},
 		})
+	}
+}
+
+// posted is what the variables of a large request are decoded into.
+type posted struct {
+	Query     string `json:"query"`
+	Variables struct {
+		ID   any `json:"id"`
+		Rows []struct {
+			ID    int      `json:"id"`
+			Title string   `json:"title"`
+			Score float64  `json:"score"`
+			Tags  []string `json:"tags"`
+		} `json:"rows"`
+	} `json:"variables"`
+}
+
+// BenchmarkUnmarshal decodes into structs and maps.
+func BenchmarkUnmarshal(b *testing.B) {
+	for name, data := range requests(b) {
+		for kind, target := range map[string]func() any{"struct": func() any { return new(posted) }, "any": func() any { return new(any) }} {
+			bench(b, name+"-"+kind, data, []implementation{
+				{"gqlboost", func(data []byte) error { return simdjson.Unmarshal(data, target()) }},
+				{"sonic-std", func(data []byte) error { return sonic.ConfigStd.Unmarshal(data, target()) }},
+				{"goccy", func(data []byte) error { return goccy.Unmarshal(data, target()) }},
+				{"encoding-json", func(data []byte) error { return json.Unmarshal(data, target()) }},
+			})
+		}
 	}
 }
