@@ -43,7 +43,7 @@ type (
 		Map     map[string]any `json:"map"`
 		Uni     string         `json:"größe"`
 		Upper   string         `json:"UPPER"`
-		hidden  int
+		hidden  int            //lint:ignore U1000 what is not exported is not decoded
 	}
 	inner struct {
 		X, Y int
@@ -130,7 +130,7 @@ type (
 	odd    struct {
 		*small
 		Shape
-		number
+		number  //lint:ignore U1000 likewise
 		Bytes   []bytish
 		Pair    *pair
 		Pairs   map[pair]int `json:"-"`
