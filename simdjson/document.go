@@ -29,7 +29,7 @@ func (d *Document) Close() {
 
 func (d *Document) release() {
 	d.closed = true
-	d.data, d.cursor.data = nil, nil
+	d.data, d.cursor.data, d.cursor.source = nil, nil, nil
 	clear(d.request.Operations)
 	d.request.Operations = d.request.Operations[:0]
 	if debugging {

@@ -2,7 +2,6 @@ package simdjson
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math"
 	"unsafe"
 )
@@ -25,7 +24,8 @@ type cursor struct {
 	oldEscape int      // the last one of the windows before, -1 if none
 	kernel    kernel
 	data      []byte
-	read      int // bytes that have been indexed
+	source    []byte // what is copied to data before it is indexed, or nil
+	read      int    // bytes that have been indexed
 	done      bool
 	state     scanState
 	positions []uint32 // memory of the indexes
@@ -33,10 +33,10 @@ type cursor struct {
 	tail      [block]byte
 }
 
-func (c *cursor) start(data []byte, k kernel) {
+func (c *cursor) start(data, source []byte, k kernel) {
 	c.kernel = k
 	c.index, c.escapes, c.oldEscape = nil, nil, -1
-	c.data, c.read, c.done, c.state = data, 0, false, scanState{}
+	c.data, c.source, c.read, c.done, c.state = data, source, 0, false, scanState{}
 }
 
 // refill indexes windows until there are enough positions ahead of the one at k,
@@ -52,6 +52,9 @@ func (c *cursor) refill(k int) {
 // scan indexes one window. It keeps the positions in left before the new ones.
 func (c *cursor) scan(left []uint32) []uint32 {
 	n := min(len(c.data)-c.read, window)
+	if c.source != nil {
+		copy(c.data[c.read:c.read+n], c.source[c.read:])
+	}
 	if room := n + 2*block + 2*ahead; cap(c.positions) < room {
 		// Left may lie in the old memory, which stays until it is copied.
 		c.positions, c.slashes = make([]uint32, room), make([]uint32, room)
@@ -113,23 +116,23 @@ func (c *cursor) escapeFrom(i int) int {
 	return math.MaxInt
 }
 
-// parseIndexed is stage 2: it walks over the positions and writes the tape. It
-// returns false for a text that is not accepted, without a reason: parsePortable
-// finds that.
-func (d *Document) parseIndexed(k kernel, data []byte, maxDepth int) bool {
+// parseIndexed is stage 2: it walks over the positions and writes the tape. If
+// there is a source, data is to become a copy of it: a window is copied just before
+// it is indexed, so that it is in the cache. It returns false for a text that is
+// not accepted, without a reason: parsePortable finds that.
+func (d *Document) parseIndexed(k kernel, data, source []byte, maxDepth int) bool {
 	c := &d.cursor
-	c.start(data, k)
+	c.start(data, source, k)
 	tape, open := d.tape[:0], d.open[:0]
 	defer func() { d.tape, d.open = tape, open }()
-	count := 0
-	inObject := false
+	where, count := inRoot, 0
 
 	c.refill(0)
 	index, at := c.index, 0
 	escape := c.escapeFrom(0) // No backslash comes before it.
 	// Every position is below the length of the text or, at its end, equal to
-	// it. Stage 1 has found ahead of them, or all, at the labels value and after;
-	// no way between two labels takes more.
+	// it. Stage 1 has found ahead of them, or all, at the labels value and end; no
+	// way from one of them to the next takes more.
 	var i int
 	i, at = int(index[at]), at+1
 
@@ -162,9 +165,9 @@ value: // at i
 		if len(open) >= maxDepth {
 			return false
 		}
-		open = append(open, frame{start: len(tape), count: count})
+		open = append(open, frame{start: len(tape), count: count, where: where})
 		tape = append(tape, makeWord(tagObject, i, 0))
-		count, inObject = 0, true
+		where, count = inObject, 0
 		i, at = int(index[at]), at+1
 		if i < len(data) && data[i] == '}' {
 			goto end
@@ -174,26 +177,26 @@ value: // at i
 		if len(open) >= maxDepth {
 			return false
 		}
-		open = append(open, frame{start: len(tape), count: count})
+		open = append(open, frame{start: len(tape), count: count, where: where})
 		tape = append(tape, makeWord(tagArray, i, 0))
-		count, inObject = 0, false
+		where, count = inArray, 0
 		i, at = int(index[at]), at+1
 		if i < len(data) && data[i] == ']' {
 			goto end
 		}
 		goto value
 	case 't':
-		if i+4 > len(data) || binary.LittleEndian.Uint32(data[i:]) != 't'|'r'<<8|'u'<<16|'e'<<24 || !delimited(data, i+4) {
+		if i+4 > len(data) || string(data[i:i+4]) != "true" || !delimited(data, i+4) {
 			return false
 		}
 		tape = append(tape, makeWord(tagTrue, i, 4))
 	case 'f':
-		if i+5 > len(data) || binary.LittleEndian.Uint32(data[i+1:]) != 'a'|'l'<<8|'s'<<16|'e'<<24 || !delimited(data, i+5) {
+		if i+5 > len(data) || string(data[i:i+5]) != "false" || !delimited(data, i+5) {
 			return false
 		}
 		tape = append(tape, makeWord(tagFalse, i, 5))
 	case 'n':
-		if i+4 > len(data) || binary.LittleEndian.Uint32(data[i:]) != 'n'|'u'<<8|'l'<<16|'l'<<24 || !delimited(data, i+4) {
+		if i+4 > len(data) || string(data[i:i+4]) != "null" || !delimited(data, i+4) {
 			return false
 		}
 		tape = append(tape, makeWord(tagNull, i, 4))
@@ -206,16 +209,12 @@ value: // at i
 	}
 
 after: // a value
-	if len(index)-at < ahead && !c.done {
-		c.refill(at)
-		index, at = c.index, 0
-		escape = min(escape, c.escapeFrom(0))
-	}
-	if i, at = int(index[at]), at+1; i >= len(data) || len(open) == 0 {
-		return i >= len(data) && len(open) == 0 && c.ok()
+	i, at = int(index[at]), at+1
+	if i >= len(data) || where == inRoot {
+		return i >= len(data) && where == inRoot && c.ok()
 	}
 	count++
-	if inObject {
+	if where == inObject {
 		if data[i] == ',' {
 			i, at = int(index[at]), at+1
 			goto name
@@ -257,13 +256,17 @@ name: // at i
 	}
 
 end: // of an object or array, at its closing bracket
+	if len(index)-at < ahead && !c.done {
+		c.refill(at)
+		index, at = c.index, 0
+		escape = min(escape, c.escapeFrom(0))
+	}
 	{
 		top := open[len(open)-1]
 		open = open[:len(open)-1]
 		tape[top.start] |= word(len(tape))
 		tape = append(tape, makeWord(tagEnd, i, count))
-		count = top.count
-		inObject = len(open) > 0 && tape[open[len(open)-1].start].tag() == tagObject
+		where, count = top.where, top.count
 		goto after
 	}
 }

@@ -2,6 +2,7 @@ package simdjson
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -136,20 +137,23 @@ func (d *Document) read(data []byte, s *settings) (kernel, error) {
 	if len(data) > s.MaxBytes {
 		return portable, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, len(data), s.MaxBytes)
 	}
-	d.data = data
-	if s.CopyInput {
-		d.copied = append(d.copied[:0], data...)
-		d.data = d.copied
-	}
 	k := s.kernel()
 	if s.Mode == Verify && k != portable && s.sampled() {
+		d.take(data, s)
 		return portable, d.verify(k, s)
 	}
 	if k != portable && len(data) >= indexFrom {
-		if d.parseIndexed(k, d.data, s.MaxDepth) {
+		d.data = data
+		var source []byte
+		if s.CopyInput {
+			d.copied = slices.Grow(d.copied[:0], len(data))[:len(data)]
+			d.data, source = d.copied, data
+		}
+		if d.parseIndexed(k, d.data, source, s.MaxDepth) {
 			return k, d.check(s)
 		}
 		// It says only that something is wrong: the portable kernel knows what.
+		d.take(data, s)
 		err := d.readPortable(s)
 		if err == nil {
 			counters.fallbacks.Add(1)
@@ -157,7 +161,17 @@ func (d *Document) read(data []byte, s *settings) (kernel, error) {
 		}
 		return k, err
 	}
+	d.take(data, s)
 	return portable, d.readPortable(s)
+}
+
+// take makes a text, or a copy of it, the document's.
+func (d *Document) take(data []byte, s *settings) {
+	d.data = data
+	if s.CopyInput {
+		d.copied = append(d.copied[:0], data...)
+		d.data = d.copied
+	}
 }
 
 func (d *Document) readPortable(s *settings) error {

@@ -67,17 +67,17 @@ value:
 		if i+4 > len(data) {
 			return tape, open, badSyntax, i
 		}
-		switch binary.LittleEndian.Uint32(data[i:]) {
-		case 't' | 'r'<<8 | 'u'<<16 | 'e'<<24:
+		switch string(data[i : i+4]) {
+		case "true":
 			tape = append(tape, makeWord(tagTrue, i, 4))
-		case 'n' | 'u'<<8 | 'l'<<16 | 'l'<<24:
+		case "null":
 			tape = append(tape, makeWord(tagNull, i, 4))
 		default:
 			return tape, open, badSyntax, i
 		}
 		i += 4
 	case 'f':
-		if i+5 > len(data) || binary.LittleEndian.Uint32(data[i+1:]) != 'a'|'l'<<8|'s'<<16|'e'<<24 {
+		if i+5 > len(data) || string(data[i:i+5]) != "false" {
 			return tape, open, badSyntax, i
 		}
 		tape = append(tape, makeWord(tagFalse, i, 5))
@@ -161,9 +161,19 @@ end: // of an object or array, at its closing bracket
 
 // frame is an object or array that has not been closed yet.
 type frame struct {
-	start int // its word
-	count int // elements that its parent has before it
+	start int     // its word
+	count int     // elements that its parent has before it
+	where context // its parent
 }
+
+// context is what a value is in.
+type context uint8
+
+const (
+	inRoot context = iota
+	inArray
+	inObject
+)
 
 const (
 	ones  = 0x0101010101010101
@@ -286,6 +296,57 @@ var hexDigit = func() (table [256]uint8) {
 
 // scanNumber checks the grammar of a number and returns the offset behind it.
 func scanNumber(data []byte, i int) (kind tag, end int, ok bool) {
+	if i+25 > len(data) {
+		return scanLongNumber(data, i)
+	}
+	// Most numbers end within 24 bytes of their first digit. Where their parts
+	// end is found without a loop, whose length could not be predicted.
+	first := i
+	if data[i] == '-' {
+		first++
+	}
+	text := (*[24]byte)(data[first:])
+	head := binary.LittleEndian.Uint64(text[:])
+	others := nonDigits(head) |
+		nonDigits(binary.LittleEndian.Uint64(text[8:]))<<8 |
+		nonDigits(binary.LittleEndian.Uint64(text[16:]))<<16 |
+		1<<24
+	end = bits.TrailingZeros32(others)
+	// The first digit is taken from head: asking for text[0] would make the
+	// compiler load all bytes one by one.
+	if end == 0 || end > 20 || byte(head) == '0' && end > 1 {
+		return scanLongNumber(data, i)
+	}
+	kind = tagInteger
+	next := text[end]
+	if next == '.' {
+		kind = tagFloat
+		others &= others - 1
+		point := end
+		end = bits.TrailingZeros32(others)
+		if end == point+1 || end == 24 {
+			return scanLongNumber(data, i)
+		}
+		next = text[end]
+	}
+	if next|0x20 == 'e' {
+		return scanLongNumber(data, i)
+	}
+	return kind, first + end, true
+}
+
+// nonDigits returns a bit for each byte that is not a digit.
+func nonDigits(x uint64) uint32 {
+	// Less '0' a digit is at most 9, and adding 0x76 does not set its top bit.
+	// Nothing is carried to the next byte.
+	x ^= '0' * ones
+	m := (x&(0x7F*ones) + 0x76*ones | x) & highs
+	// The multiplication brings the eight bits together.
+	return uint32((m >> 7) * 0x0102040810204080 >> 56)
+}
+
+// scanLongNumber is scanNumber a part at a time.
+func scanLongNumber(data []byte, i int) (kind tag, end int, ok bool) {
 	kind = tagInteger
 	if i < len(data) && data[i] == '-' {
 		i++

@@ -129,7 +129,7 @@ func compareKernels(t *testing.T, data []byte, want bool) {
 		t.Errorf("portable: %.200q: %v, want accepted %v", data, why, want)
 	}
 	for _, k := range kernels()[1:] {
-		if ok := indexed.parseIndexed(k, data, defaultMaxDepth); ok != want || ok && !slices.Equal(simple.tape, indexed.tape) {
+		if ok := indexed.parseIndexed(k, data, nil, defaultMaxDepth); ok != want || ok && !slices.Equal(simple.tape, indexed.tape) {
 			t.Errorf("%v: %.200q: accepted %v, want %v; same tape %v", k, data, ok, want, slices.Equal(simple.tape, indexed.tape))
 		}
 	}

@@ -44,7 +44,7 @@ func (d *Document) verify(k kernel, s *settings) error {
 	fast := documents.Get().(*Document)
 	defer fast.release()
 	fast.data = d.data
-	ok := fast.parseIndexed(k, d.data, s.MaxDepth)
+	ok := fast.parseIndexed(k, d.data, nil, s.MaxDepth)
 	if s.tamper != nil {
 		s.tamper(fast)
 	}
