@@ -8,7 +8,7 @@ import (
 
 const (
 	block  = 64
-	window = 64 << 10 // bytes that are indexed at a time, so that the index stays in the cache
+	window = 8 << 10 // bytes that are indexed at a time: the text and its index stay in the first cache
 
 	// ahead is how many positions stage 2 takes without asking whether they are
 	// there.
