@@ -2,7 +2,9 @@ package simdjson
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"unsafe"
 )
 
@@ -201,7 +203,47 @@ value: // at i
 		}
 		tape = append(tape, makeWord(tagNull, i, 4))
 	default:
-		kind, end, ok := scanNumber(data, i)
+		// Most numbers end within 24 bytes of their first digit. Where their parts
+		// end is found without a loop, whose length could not be predicted, and
+		// without a call, around which all registers would be saved.
+		kind, end := tagInteger, 0
+		if i+25 <= len(data) {
+			first := i
+			if data[i] == '-' {
+				first++
+			}
+			text := (*[24]byte)(data[first:])
+			head := binary.LittleEndian.Uint64(text[:])
+			others := nonDigits(head) |
+				nonDigits(binary.LittleEndian.Uint64(text[8:]))<<8 |
+				nonDigits(binary.LittleEndian.Uint64(text[16:]))<<16 |
+				1<<24
+			end = bits.TrailingZeros32(others)
+			// The first digit is taken from head: asking for text[0] would make the
+			// compiler load all bytes one by one.
+			if end == 0 || end > 20 || byte(head) == '0' && end > 1 {
+				goto otherNumber
+			}
+			next := text[end]
+			if next == '.' {
+				kind = tagFloat
+				others &= others - 1
+				point := end
+				end = bits.TrailingZeros32(others)
+				if end == point+1 || end == 24 {
+					goto otherNumber
+				}
+				next = text[end]
+			}
+			if !delimiter[next] {
+				goto otherNumber
+			}
+			tape = append(tape, makeWord(kind, i, first+end-i))
+			goto after
+		}
+	otherNumber:
+		var ok bool
+		kind, end, ok = scanNumber(data, i)
 		if !ok || !delimited(data, end) {
 			return false
 		}
@@ -269,6 +311,16 @@ end: // of an object or array, at its closing bracket
 		where, count = top.where, top.count
 		goto after
 	}
+}
+
+// nonDigits returns a bit for each byte that is not a digit.
+func nonDigits(x uint64) uint32 {
+	// Less '0' a digit is at most 9, and adding 0x76 does not set its top bit.
+	// Nothing is carried to the next byte.
+	x ^= '0' * ones
+	m := (x&(0x7F*ones) + 0x76*ones | x) & highs
+	// The multiplication brings the eight bits together.
+	return uint32((m >> 7) * 0x0102040810204080 >> 56)
 }
 
 // escapedWord returns the word of a string that may have escapes, if they are

@@ -296,57 +296,6 @@ var hexDigit = func() (table [256]uint8) {
 
 // scanNumber checks the grammar of a number and returns the offset behind it.
 func scanNumber(data []byte, i int) (kind tag, end int, ok bool) {
-	if i+25 > len(data) {
-		return scanLongNumber(data, i)
-	}
-	// Most numbers end within 24 bytes of their first digit. Where their parts
-	// end is found without a loop, whose length could not be predicted.
-	first := i
-	if data[i] == '-' {
-		first++
-	}
-	text := (*[24]byte)(data[first:])
-	head := binary.LittleEndian.Uint64(text[:])
-	others := nonDigits(head) |
-		nonDigits(binary.LittleEndian.Uint64(text[8:]))<<8 |
-		nonDigits(binary.LittleEndian.Uint64(text[16:]))<<16 |
-		1<<24
-	end = bits.TrailingZeros32(others)
-	// The first digit is taken from head: asking for text[0] would make the
-	// compiler load all bytes one by one.
-	if end == 0 || end > 20 || byte(head) == '0' && end > 1 {
-		return scanLongNumber(data, i)
-	}
-	kind = tagInteger
-	next := text[end]
-	if next == '.' {
-		kind = tagFloat
-		others &= others - 1
-		point := end
-		end = bits.TrailingZeros32(others)
-		if end == point+1 || end == 24 {
-			return scanLongNumber(data, i)
-		}
-		next = text[end]
-	}
-	if next|0x20 == 'e' {
-		return scanLongNumber(data, i)
-	}
-	return kind, first + end, true
-}
-
-// nonDigits returns a bit for each byte that is not a digit.
-func nonDigits(x uint64) uint32 {
-	// Less '0' a digit is at most 9, and adding 0x76 does not set its top bit.
-	// Nothing is carried to the next byte.
-	x ^= '0' * ones
-	m := (x&(0x7F*ones) + 0x76*ones | x) & highs
-	// The multiplication brings the eight bits together.
-	return uint32((m >> 7) * 0x0102040810204080 >> 56)
-}
-
-// scanLongNumber is scanNumber a part at a time.
-func scanLongNumber(data []byte, i int) (kind tag, end int, ok bool) {
 	kind = tagInteger
 	if i < len(data) && data[i] == '-' {
 		i++
