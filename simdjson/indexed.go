@@ -26,19 +26,24 @@ type cursor struct {
 	oldEscape int      // the last one of the windows before, -1 if none
 	kernel    kernel
 	data      []byte
-	source    []byte // what is copied to data before it is indexed, or nil
+	source    []byte // what is copied to data before it is indexed, or nil; data has room for its padding
 	read      int    // bytes that have been indexed
 	done      bool
 	state     scanState
-	positions []uint32 // memory of the indexes
-	slashes   []uint32
+	positions []uint32 // memory of the index
+	indexed   int      // how much of it is used
+	slashes   []uint32 // the same for the backslashes
+	slashed   int
 	tail      [block]byte
 }
+
+var blank = [block]byte(bytes.Repeat([]byte{' '}, block))
 
 func (c *cursor) start(data, source []byte, k kernel) {
 	c.kernel = k
 	c.index, c.escapes, c.oldEscape = nil, nil, -1
-	c.data, c.source, c.read, c.done, c.state = data, source, 0, false, scanState{}
+	c.data, c.source, c.read, c.done = data, source, 0, false
+	c.state = scanState{}
 }
 
 // refill indexes windows until there are enough positions ahead of the one at k,
@@ -54,9 +59,7 @@ func (c *cursor) refill(k int) {
 // scan indexes one window. It keeps the positions in left before the new ones.
 func (c *cursor) scan(left []uint32) []uint32 {
 	n := min(len(c.data)-c.read, window)
-	if c.source != nil {
-		copy(c.data[c.read:c.read+n], c.source[c.read:])
-	}
+	last := c.read+n == len(c.data)
 	if room := n + 2*block + 2*ahead; cap(c.positions) < room {
 		// Left may lie in the old memory, which stays until it is copied.
 		c.positions, c.slashes = make([]uint32, room), make([]uint32, room)
@@ -66,36 +69,48 @@ func (c *cursor) scan(left []uint32) []uint32 {
 	}
 	memory := c.positions[:cap(c.positions)]
 	kept := copy(memory, left)
-	first, slash := &memory[kept], unsafe.SliceData(c.slashes)
-	starts := [2]uintptr{uintptr(unsafe.Pointer(first)), uintptr(unsafe.Pointer(slash))}
-	indexed, escapes := 0, 0
-	count := func() {
-		indexed, escapes = int(c.state.indexed-starts[0])/4, int(c.state.escapes-starts[1])/4
-	}
-	if blocks := n / block; blocks > 0 {
-		scanBlocks(c.kernel, &c.data[c.read], blocks, uint32(c.read), first, slash, &c.state)
-		c.read += blocks * block
-		count()
-	}
-	if rest := len(c.data) - c.read; rest < block {
-		// The last block is a copy, filled up with white space: nothing behind
-		// the text is read. It comes even if nothing is left, for UTF-8 that is
-		// cut off at the end.
-		fill := c.tail[copy(c.tail[:], c.data[c.read:]):]
-		for i := range fill {
-			fill[i] = ' '
+	c.indexed, c.slashed = kept, 0
+	// The last block is filled up with white space, so that nothing behind the
+	// text is read. It comes even if nothing is left, for UTF-8 that is cut off at
+	// the end.
+	blocks := n / block
+	if c.source != nil {
+		copy(c.data[c.read:c.read+n], c.source[c.read:])
+		if last {
+			blocks++
+			copy(c.data[len(c.data):padded(len(c.data))], blank[:])
 		}
-		scanBlocks(c.kernel, &c.tail[0], 1, uint32(c.read), &memory[kept+indexed], &c.slashes[escapes], &c.state)
-		count()
+	}
+	if blocks > 0 {
+		c.scanBlocks(unsafe.SliceData(c.data[c.read:]), blocks)
+		c.read += blocks * block
+	}
+	if last && c.source == nil {
+		c.tail = blank
+		copy(c.tail[:], c.data[c.read:])
+		c.scanBlocks(&c.tail[0], 1)
+	}
+	if last {
 		c.read = len(c.data)
 		c.done = true
 		for i := range 2 * ahead {
-			memory[kept+indexed+i] = uint32(len(c.data))
+			memory[c.indexed+i] = uint32(len(c.data))
 		}
-		indexed += 2 * ahead
+		c.indexed += 2 * ahead
 	}
-	c.escapes = c.slashes[:escapes]
-	return memory[:kept+indexed]
+	c.escapes = c.slashes[:c.slashed]
+	return memory[:c.indexed]
+}
+
+// padded returns the memory that a text of n bytes takes with its last block.
+func padded(n int) int { return (n/block + 1) * block }
+
+// scanBlocks indexes blocks that are at c.read of the text.
+func (c *cursor) scanBlocks(data *byte, blocks int) {
+	positions, slashes := &c.positions[:cap(c.positions)][c.indexed], &c.slashes[:cap(c.slashes)][c.slashed]
+	scanBlocks(c.kernel, data, blocks, uint32(c.read), positions, slashes, &c.state)
+	c.indexed += int(c.state.indexed-uintptr(unsafe.Pointer(positions))) / 4
+	c.slashed += int(c.state.escapes-uintptr(unsafe.Pointer(slashes))) / 4
 }
 
 // ok tells, at the end, whether strings were closed and their bytes allowed.
@@ -157,7 +172,7 @@ value: // at i
 		w := makeWord(tagString, i+1, end-i-1)
 		if end > escape {
 			var ok bool
-			if w, ok = escapedWord(data, i+1, end); !ok {
+			if w, ok = c.escapedWord(i+1, end); !ok {
 				return false
 			}
 			escape = c.escapeFrom(end)
@@ -287,7 +302,7 @@ name: // at i
 		w := makeWord(tagString, i+1, end-i-1)
 		if end > escape {
 			var ok bool
-			if w, ok = escapedWord(data, i+1, end); !ok {
+			if w, ok = c.escapedWord(i+1, end); !ok {
 				return false
 			}
 			escape = c.escapeFrom(end)
@@ -325,20 +340,40 @@ func nonDigits(x uint64) uint32 {
 
 // escapedWord returns the word of a string that may have escapes, if they are
 // allowed ones. Everything else in it, stage 1 has checked.
-func escapedWord(data []byte, start, end int) (word, bool) {
-	kind, text := tagString, data[start:end]
-	for {
-		at := bytes.IndexByte(text, '\\')
-		if at < 0 {
-			return makeWord(kind, start, end-start), true
+func (c *cursor) escapedWord(start, end int) (word, bool) {
+	kind, checked := tagString, start
+	if start <= c.oldEscape {
+		// Only the window before knew where its backslashes are.
+		for text := c.data[start:end]; ; {
+			at := bytes.IndexByte(text, '\\')
+			if at < 0 {
+				return makeWord(kind, start, end-start), true
+			}
+			kind = tagEscaped
+			n := escapeLength(text[at:])
+			if n == 0 {
+				return 0, false
+			}
+			text = text[at+n:]
+		}
+	}
+	for len(c.escapes) > 0 {
+		at := int(c.escapes[0])
+		if at >= end {
+			break
+		}
+		c.escapes = c.escapes[1:]
+		if at < checked {
+			continue // It is escaped itself, or in an earlier string.
 		}
 		kind = tagEscaped
-		n := escapeLength(text[at:])
+		n := escapeLength(c.data[at:end])
 		if n == 0 {
 			return 0, false
 		}
-		text = text[at+n:]
+		checked = at + n
 	}
+	return makeWord(kind, start, end-start), true
 }
 
 // delimited tells whether a literal or number may end before i. Only its first

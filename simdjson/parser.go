@@ -11,7 +11,7 @@ const (
 	defaultMaxBatch = 100
 
 	// indexFrom is the size in bytes from which stage 1 pays for itself.
-	indexFrom = 768
+	indexFrom = 128
 
 	// keepWords and keepBytes bound what a document may hold to go back into the
 	// pool: a large one must not pin its memory.
@@ -146,7 +146,7 @@ func (d *Document) read(data []byte, s *settings) (kernel, error) {
 		d.data = data
 		var source []byte
 		if s.CopyInput {
-			d.copied = slices.Grow(d.copied[:0], len(data))[:len(data)]
+			d.copied = slices.Grow(d.copied[:0], padded(len(data)))[:len(data)]
 			d.data, source = d.copied, data
 		}
 		if d.parseIndexed(k, d.data, source, s.MaxDepth) {
