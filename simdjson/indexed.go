@@ -78,7 +78,7 @@ func (c *cursor) scan(left []uint32) []uint32 {
 		copy(c.data[c.read:c.read+n], c.source[c.read:])
 		if last {
 			blocks++
-			copy(c.data[len(c.data):padded(len(c.data))], blank[:])
+			*(*[block]byte)(c.data[len(c.data):cap(c.data)]) = blank
 		}
 	}
 	if blocks > 0 {
@@ -93,17 +93,17 @@ func (c *cursor) scan(left []uint32) []uint32 {
 	if last {
 		c.read = len(c.data)
 		c.done = true
-		for i := range 2 * ahead {
+		for i := range ahead {
 			memory[c.indexed+i] = uint32(len(c.data))
 		}
-		c.indexed += 2 * ahead
+		c.indexed += ahead
 	}
 	c.escapes = c.slashes[:c.slashed]
 	return memory[:c.indexed]
 }
 
-// padded returns the memory that a text of n bytes takes with its last block.
-func padded(n int) int { return (n/block + 1) * block }
+// padded is the memory that a text of n bytes takes with its last block.
+func padded(n int) int { return n + block }
 
 // scanBlocks indexes blocks that are at c.read of the text.
 func (c *cursor) scanBlocks(data *byte, blocks int) {
