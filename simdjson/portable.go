@@ -215,11 +215,18 @@ func special(x uint64) uint64 {
 	return ((quote - ones) | (backslash - ones) | (x - ' '*ones) | x) & highs
 }
 
+// ending is special but for bytes that are not ASCII.
+func ending(x uint64) uint64 {
+	quote := x ^ '"'*ones
+	backslash := x ^ '\\'*ones
+	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (x-' '*ones)&^x) & highs
+}
+
 // scanString reads a string whose text starts at i, behind the quote. It returns
 // its word and the offset behind its closing quote.
 func scanString(data []byte, start int) (w word, end int, why failure) {
 	i := start
-	kind, ascii := tagString, true
+	kind, multibyte := tagString, -1 // where the first byte is that is not ASCII
 	for {
 		for i+8 <= len(data) {
 			m := special(binary.LittleEndian.Uint64(data[i:]))
@@ -234,7 +241,7 @@ func scanString(data []byte, start int) (w word, end int, why failure) {
 		}
 		switch c := data[i]; {
 		case c == '"':
-			if !ascii && !utf8.Valid(data[start:i]) {
+			if multibyte >= 0 && !utf8.Valid(data[multibyte:i]) {
 				return 0, start, badUTF8
 			}
 			return makeWord(kind, start, i-start), i + 1, accepted
@@ -248,9 +255,20 @@ func scanString(data []byte, start int) (w word, end int, why failure) {
 		case c < ' ':
 			return 0, i, badSyntax
 		case c >= utf8.RuneSelf:
-			ascii = false
-			for i < len(data) && data[i] >= utf8.RuneSelf {
-				i++
+			// From here on, bytes that are not ASCII are taken for ordinary ones.
+			if multibyte < 0 {
+				multibyte = i
+			}
+			for i+8 <= len(data) {
+				m := ending(binary.LittleEndian.Uint64(data[i:]))
+				if m != 0 {
+					i += bits.TrailingZeros64(m) / 8
+					break
+				}
+				i += 8
+			}
+			if i < len(data) && data[i] >= utf8.RuneSelf {
+				i++ // Near the end of the data.
 			}
 		default:
 			i++ // Near the end of the data.
