@@ -118,6 +118,15 @@ func (c *cursor) ok() bool {
 	return c.done && c.state.inString == 0 && c.state.control == 0 && c.state.invalid == 0
 }
 
+// allEscapes returns the positions of the text's backslashes if there are some
+// and the text had one window.
+func (c *cursor) allEscapes() []uint32 {
+	if len(c.data) > window {
+		return nil
+	}
+	return c.slashes[:c.slashed]
+}
+
 // escapeFrom returns a position that no backslash comes before, at or behind i:
 // that of the first one, except where only windows before this one knew it.
 func (c *cursor) escapeFrom(i int) int {

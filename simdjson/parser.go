@@ -165,9 +165,10 @@ func (d *Document) read(data []byte, s *settings) (kernel, error) {
 	return portable, d.readPortable(s)
 }
 
-// take makes a text, or a copy of it, the document's.
+// take makes a text, or a copy of it, the document's, for the portable kernel.
 func (d *Document) take(data []byte, s *settings) {
 	d.data = data
+	d.cursor.slashed = 0
 	if s.CopyInput {
 		d.copied = append(d.copied[:0], data...)
 		d.data = d.copied

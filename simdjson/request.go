@@ -193,7 +193,11 @@ func (v Value) requestText(name string) (string, error) {
 		return v.doc.text(w), nil
 	case tagEscaped:
 		start := len(v.doc.scratch)
-		v.doc.scratch = unescape(v.doc.scratch, v.doc.data[w.offset():w.offset()+w.n()])
+		if known := v.doc.cursor.allEscapes(); len(known) > 0 {
+			v.doc.scratch = v.doc.unescapeIndexed(v.doc.scratch, w.offset(), w.offset()+w.n(), known)
+		} else {
+			v.doc.scratch = unescape(v.doc.scratch, v.doc.data[w.offset():w.offset()+w.n()])
+		}
 		text := v.doc.scratch[start:]
 		return unsafe.String(unsafe.SliceData(text), len(text)), nil
 	}

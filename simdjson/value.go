@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -303,26 +304,48 @@ func unescape(to, text []byte) []byte {
 		if at < 0 {
 			return append(to, text...)
 		}
-		to = append(to, text[:at]...)
-		text = text[at:]
-		if text[1] != 'u' {
-			to = append(to, simpleEscape[text[1]])
-			text = text[2:]
-			continue
-		}
-		r := hexRune(text)
-		text = text[6:]
-		if utf16.IsSurrogate(r) {
-			second := utf8.RuneError
-			if len(text) >= 6 && text[0] == '\\' && text[1] == 'u' {
-				second = hexRune(text)
-			}
-			if r = utf16.DecodeRune(r, second); r != utf8.RuneError {
-				text = text[6:]
-			}
-		}
-		to = utf8.AppendRune(to, r)
+		var n int
+		to, n = appendEscape(append(to, text[:at]...), text[at:])
+		text = text[at+n:]
 	}
+}
+
+// unescapeIndexed is unescape for the text from start to end of the document,
+// with the positions of the document's backslashes.
+func (d *Document) unescapeIndexed(to []byte, start, end int, backslashes []uint32) []byte {
+	first, _ := slices.BinarySearch(backslashes, uint32(start))
+	for _, position := range backslashes[first:] {
+		at := int(position)
+		if at >= end {
+			break
+		}
+		if at < start {
+			continue // It is escaped itself.
+		}
+		var n int
+		to, n = appendEscape(append(to, d.data[start:at]...), d.data[at:end])
+		start = at + n
+	}
+	return append(to, d.data[start:end]...)
+}
+
+// appendEscape appends the meaning of the escape at the start of text, and
+// returns how long it is.
+func appendEscape(to, text []byte) ([]byte, int) {
+	if text[1] != 'u' {
+		return append(to, simpleEscape[text[1]]), 2
+	}
+	r, n := hexRune(text), 6
+	if utf16.IsSurrogate(r) {
+		second := utf8.RuneError
+		if len(text) >= 12 && text[6] == '\\' && text[7] == 'u' {
+			second = hexRune(text[6:])
+		}
+		if r = utf16.DecodeRune(r, second); r != utf8.RuneError {
+			n = 12
+		}
+	}
+	return utf8.AppendRune(to, r), n
 }
 
 // hexRune reads the escape \uXXXX at the start of text.
