@@ -53,6 +53,15 @@ bench-arena: $(BENCHSTAT) ## arena against its peers, six interleaved rounds (ab
 	@for i in 1 2 3 4 5 6; do $(OUT)/arena.test -test.run '^$$' -test.bench . -test.benchtime 0.4s >> $(OUT)/arena.txt; done
 	@$(BENCHSTAT) -col /impl $(OUT)/arena.txt
 
+.PHONY: bench-simdjson
+bench-simdjson: $(BENCHSTAT) ## simdjson's kernels against their peers, three interleaved rounds (about 8 minutes); CPP=1 adds simdjson in C++
+	@mkdir -p $(OUT) && cd benchmarks && go test $(if $(CPP),-tags simdjson_cpp) -c -o $(OUT)/simdjson.test ./simdjson && rm -f $(OUT)/simdjson.txt
+	@set -e; cd benchmarks/simdjson; for i in 1 2 3; do \
+		for k in avx512 avx2 portable; do GQLBOOST_SIMD=$$k $(OUT)/simdjson.test -test.run '^$$' -test.bench './work=./impl=gqlboost' -test.benchtime 0.3s \
+			| sed "s/impl=gqlboost/impl=$$k/" >> $(OUT)/simdjson.txt; done; \
+		$(OUT)/simdjson.test -test.run '^$$' -test.bench './work=./impl=.*(json|goccy|sonic)' -test.benchtime 0.3s >> $(OUT)/simdjson.txt; done
+	@$(BENCHSTAT) -col /impl $(OUT)/simdjson.txt
+
 .PHONY: smoke
 smoke: ## a short demo, load test and profile: that they run, not how fast
 	cd benchmarks && go run ./cmd/demo -duration 2s -scale 0.05 -html $(OUT)/smoke/demo.html

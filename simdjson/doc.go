@@ -30,10 +30,14 @@
 //
 // # Kernels
 //
-// With AVX-512 or AVX2 a first stage in assembly finds the positions that matter, and a
-// second one in Go walks over them; texts below 768 bytes, and other CPUs, are
-// read in one pass of portable Go. [Kernel] tells which it is, the environment
-// variable GQLBOOST_SIMD (avx512, avx2, portable) chooses a lower one, and the
-// build tag purego leaves the assembly out. All write the same tape, which the
-// tests compare.
+// With AVX-512, AVX2 or NEON a first stage finds the positions that matter, a
+// window of the text at a time, and a second one in Go walks over them; small
+// texts, and other CPUs, are read in one pass of portable Go. [Kernel] tells which
+// it is, the environment variable GQLBOOST_SIMD (avx512, avx2, neon, portable) and
+// [Options].Kernel choose a lower one, and the build tag purego leaves the assembly
+// out. All write the same tape, which the tests compare; [Verify] compares them in
+// production.
+//
+// A build with the tag gqlboost_debug panics when a value is used after its
+// document was closed, and overwrites the strings that came from it.
 package simdjson

@@ -44,6 +44,6 @@ func limitOf(name string) kernel {
 // AVX-512 with VBMI2 (Intel from Ice Lake, AMD from Zen 4), "avx2" on nearly all
 // other amd64, "neon" on arm64, "portable" elsewhere and with the build tag
 // purego. The environment variable GQLBOOST_SIMD chooses a lower one; it is read
-// once. Texts below 768 bytes are left to the portable kernel, which is faster
+// once. Texts below 128 bytes are left to the portable kernel, which is faster
 // there.
 func Kernel() string { return chosen().String() }
