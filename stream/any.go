@@ -1,0 +1,109 @@
+package stream
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Raw writes JSON as it is. It must be one valid value: only a build with the tag
+// gqlboost_debug looks.
+func (w *Writer) Raw(text []byte) {
+	if !w.value("raw JSON") {
+		return
+	}
+	if debugging && !json.Valid(text) {
+		w.fail(fmt.Errorf("stream: Raw: not valid JSON: %.100q", text))
+		return
+	}
+	if len(text) <= w.limit {
+		w.buf = append(w.buf, text...)
+	} else {
+		large(w, text, func(b []byte) int { return len(b) }, func(w *Writer, b []byte) { w.buf = append(w.buf, b...) })
+	}
+	w.filled()
+}
+
+// Any writes a value as encoding/json does, but for <, > and &, which EscapeHTML
+// decides about. It returns the writer's error. What a GraphQL result is made of
+// (maps, slices, strings, numbers, times) is written directly, maps with their
+// names in order; the rest is left to encoding/json.
+func (w *Writer) Any(v any) error {
+	w.any(v)
+	return w.err
+}
+
+func (w *Writer) any(v any) {
+	switch v := v.(type) {
+	case nil:
+		w.Null()
+	case string:
+		w.String(v)
+	case bool:
+		w.Bool(v)
+	case int:
+		w.Int(int64(v))
+	case int32:
+		w.Int(int64(v))
+	case int64:
+		w.Int(v)
+	case uint64:
+		w.Uint(v)
+	case float64:
+		w.Float(v)
+	case time.Time:
+		w.Time(v)
+	case []any:
+		if v == nil {
+			w.Null()
+			return
+		}
+		w.BeginArray()
+		for _, each := range v {
+			if w.err != nil {
+				return
+			}
+			w.any(each)
+		}
+		w.EndArray()
+	case map[string]any:
+		w.object(v)
+	default:
+		w.marshal(v)
+	}
+}
+
+func (w *Writer) object(members map[string]any) {
+	if members == nil {
+		w.Null()
+		return
+	}
+	names := make([]string, 0, len(members))
+	for name := range members {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	w.BeginObject()
+	for _, name := range names {
+		w.Name(name)
+		if w.err != nil {
+			return // Nesting that is too deep may have no end.
+		}
+		w.any(members[name])
+	}
+	w.EndObject()
+}
+
+// marshal lets encoding/json do it, which is faster at this than sonic is.
+func (w *Writer) marshal(v any) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(w.options.EscapeHTML)
+	if err := e.Encode(v); err != nil {
+		w.fail(fmt.Errorf("stream: Any: %w", err))
+		return
+	}
+	w.Raw(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+}

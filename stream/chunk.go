@@ -1,0 +1,56 @@
+package stream
+
+import (
+	"time"
+)
+
+const (
+	// promptly is how fast a chunk must go for the next to be twice as large,
+	// slowly how slow for half. In between, sizes stay.
+	promptly = 2 * time.Millisecond
+	slowly   = 100 * time.Millisecond
+)
+
+// chunk writes the buffer to the destination. This is where a slow client is felt:
+// nothing is produced while it blocks.
+func (w *Writer) chunk() {
+	if w.write(w.buf) {
+		w.buf = w.buf[:0]
+	}
+}
+
+func (w *Writer) write(b []byte) bool {
+	if err := w.options.Context.Err(); err != nil {
+		w.fail(err)
+		return false
+	}
+	start := time.Now()
+	n, err := w.dst.Write(b)
+	took := time.Since(start)
+	w.stats.Bytes += int64(n)
+	w.stats.Chunks++
+	w.stats.Blocked += took
+	if err != nil {
+		w.fail(err)
+		return false
+	}
+	switch {
+	case took < promptly:
+		w.limit = min(2*w.limit, w.options.MaxChunk)
+	case took > slowly:
+		w.limit = max(w.limit/2, w.options.MinChunk)
+	}
+	return true
+}
+
+// large appends what may be many chunks long, a piece at a time. Pieces end where
+// cut says, which must not be 0.
+func large[T string | []byte](w *Writer, text T, cut func(T) int, piece func(*Writer, T)) {
+	for len(text) > w.limit && w.place != failed {
+		n := cut(text[:w.limit])
+		piece(w, text[:n])
+		text = text[n:]
+		w.filled()
+	}
+	piece(w, text)
+}

@@ -1,0 +1,6 @@
+//go:build !gqlboost_debug
+
+package stream
+
+// debugging is explained in debug_on.go.
+const debugging = false

@@ -1,0 +1,204 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Respond writes a GraphQL response that body makes, from the first chunk on as it
+// is made. body writes one object, and may leave it open: Respond adds "errors" if
+// there are some, and closes it.
+//
+//	err := stream.Respond(rw, r, func(w *stream.Writer) error {
+//		w.BeginObject()
+//		w.Name("data")
+//		return writeData(r.Context(), w)
+//	})
+//
+// A response that fits into the first chunk has a Content-Length. An error when the
+// outermost object is open and a member of it complete, so that "errors" may follow,
+// is reported there. Any other error before the first byte becomes a GraphQL error
+// response: an [*Error] with its message and status, anything else as an internal
+// error with status 500. After the first byte, the connection is aborted, so that
+// no client takes what it got for all.
+//
+// The error is that of body or of the connection, for the log; its response has
+// been written. Where the ResponseWriter has no write deadlines, and a response
+// could not be aborted, it is held whole in memory before it is sent.
+func Respond(rw http.ResponseWriter, r *http.Request, body func(*Writer) error) error {
+	return RespondWith(rw, r, Options{}, body)
+}
+
+// RespondWith is [Respond] with options. The Context defaults to the request's.
+func RespondWith(rw http.ResponseWriter, r *http.Request, o Options, body func(*Writer) error) error {
+	if o.Context == nil {
+		o.Context = r.Context()
+	}
+	o = o.withDefaults()
+	c := newConnection(rw, o.WriteTimeout)
+	c.contentType = responseType(r.Header.Values("Accept"))
+	w := NewWriter(c, o)
+	defer func() { _ = w.Close() }() // Also if body panics.
+	err := body(w)
+	if err == nil {
+		err = w.Err()
+	}
+	if err == nil || w.canReport() {
+		if err != nil {
+			w.keep(err, nil)
+		}
+		w.finish()
+		if w.err != nil {
+			err = w.err
+		}
+	}
+	switch {
+	case w.place == atEnd && !c.started:
+		w.err = c.whole(http.StatusOK, w.buf)
+		w.stats.Bytes += int64(len(w.buf))
+		w.buf = w.buf[:0]
+		err = errors.Join(err, w.err)
+	case w.place == atEnd:
+		if closed := w.Close(); closed != nil {
+			c.abort()
+			err = errors.Join(err, closed)
+		}
+	case !c.started:
+		w.fail(err)
+		writeError(c, public(err))
+	default:
+		w.fail(err)
+		c.abort()
+		return fmt.Errorf("stream: response aborted after %d bytes: %w", w.stats.Bytes, err)
+	}
+	return err
+}
+
+// canReport tells whether the data is complete, so that "errors" may follow.
+func (w *Writer) canReport() bool { return w.err == nil && len(w.outer) == 1 && w.place == nextName }
+
+// finish closes the outermost object.
+func (w *Writer) finish() {
+	if len(w.outer) == 1 && (w.place == nextName || w.place == firstName) {
+		w.Errors()
+		w.EndObject()
+	}
+	if w.place != atEnd {
+		w.misused("the end of the response")
+	} else if len(w.errors) > 0 {
+		w.fail(fmt.Errorf("%w: the response was closed before its errors were written", ErrMisuse))
+	}
+}
+
+// public returns what a client may know of an error.
+func public(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		known := *e
+		return &known
+	}
+	return &Error{Message: "Internal server error", Err: err}
+}
+
+func writeError(c *connection, e *Error) {
+	w := NewWriter(c, Options{})
+	w.BeginObject()
+	w.errors = append(w.errors, e)
+	w.finish()
+	status := e.Status
+	if status == 0 {
+		status = http.StatusInternalServerError
+	}
+	if w.place == atEnd {
+		_ = c.whole(status, w.buf)
+		w.buf = w.buf[:0]
+	}
+	_ = w.Close()
+}
+
+// responseType negotiates between the two media types of GraphQL over HTTP.
+func responseType(accept []string) string {
+	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		media, parameters, err := mime.ParseMediaType(part)
+		if err == nil && media == "application/graphql-response+json" && parameters["q"] != "0" {
+			return "application/graphql-response+json; charset=utf-8"
+		}
+	}
+	return "application/json; charset=utf-8"
+}
+
+// connection is a client that may be slow.
+type connection struct {
+	rw          http.ResponseWriter
+	control     *http.ResponseController
+	contentType string
+	timeout     time.Duration
+	started     bool   // the header has been sent
+	cannotAbort bool   // so everything is held
+	held        []byte // what is held
+}
+
+func newConnection(rw http.ResponseWriter, timeout time.Duration) *connection {
+	c := &connection{rw: rw, control: http.NewResponseController(rw), timeout: timeout}
+	c.cannotAbort = c.deadline() != nil
+	return c
+}
+
+func (c *connection) deadline() error {
+	if c.timeout <= 0 {
+		return c.control.SetWriteDeadline(time.Time{})
+	}
+	return c.control.SetWriteDeadline(time.Now().Add(c.timeout))
+}
+
+// Write sends a chunk.
+func (c *connection) Write(b []byte) (int, error) {
+	if c.cannotAbort {
+		c.held = append(c.held, b...)
+		return len(b), nil
+	}
+	if !c.started {
+		c.started = true
+		c.rw.Header().Set("Content-Type", c.contentType)
+		c.rw.WriteHeader(http.StatusOK)
+	}
+	if err := c.deadline(); err != nil {
+		return 0, err
+	}
+	n, err := c.rw.Write(b)
+	if err != nil {
+		return n, err
+	}
+	return n, c.control.Flush()
+}
+
+// whole sends a response whose length is known.
+func (c *connection) whole(status int, rest []byte) error {
+	if status != http.StatusOK {
+		c.held = nil
+	}
+	c.started = true
+	header := c.rw.Header()
+	header.Set("Content-Type", c.contentType)
+	header.Set("Content-Length", strconv.Itoa(len(c.held)+len(rest)))
+	c.rw.WriteHeader(status)
+	for _, b := range [][]byte{c.held, rest} {
+		if _, err := c.rw.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// abort makes the end of the response fail: with a deadline in the past, HTTP/1.1
+// cannot send the last chunk's mark and closes the connection, and HTTP/2 resets
+// the stream.
+func (c *connection) abort() {
+	counters.aborted.Add(1)
+	_ = c.control.SetWriteDeadline(time.Unix(1, 0))
+}

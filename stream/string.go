@@ -1,0 +1,178 @@
+package stream
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/bits"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// ErrUTF8 is the error for invalid UTF-8 with RejectInvalidUTF8.
+var ErrUTF8 = errors.New("stream: invalid UTF-8 in a string")
+
+// String writes a string. encoding/json writes the same bytes.
+func (w *Writer) String(s string) {
+	if w.value("a string") {
+		w.quoted(s)
+		w.filled()
+	}
+}
+
+// StringBytes is [Writer.String] for bytes.
+func (w *Writer) StringBytes(b []byte) {
+	if w.value("a string") {
+		w.quoted(unsafe.String(unsafe.SliceData(b), len(b)))
+		w.filled()
+	}
+}
+
+// quoted appends a string with its quotes. One that is larger than a chunk goes
+// in pieces.
+func (w *Writer) quoted(s string) {
+	w.buf = append(w.buf, '"')
+	if len(s) > w.limit {
+		large(w, s, wholeRunes, (*Writer).escaped)
+	} else {
+		w.escaped(s)
+	}
+	w.buf = append(w.buf, '"')
+}
+
+// wholeRunes returns a length at which no character is cut.
+func wholeRunes(s string) int {
+	for n := len(s); n > len(s)-utf8.UTFMax && n > 1; n-- {
+		if utf8.RuneStart(s[n-1]) {
+			if utf8.FullRuneInString(s[n-1:]) {
+				return len(s)
+			}
+			return n - 1
+		}
+	}
+	return len(s) // It is not UTF-8: it may be cut anywhere.
+}
+
+func (w *Writer) escaped(s string) {
+	var ok bool
+	if w.buf, ok = appendEscaped(w.buf, s, w.options.EscapeHTML); !ok && w.options.RejectInvalidUTF8 {
+		w.fail(ErrUTF8)
+	}
+}
+
+func appendQuoted(b []byte, s string, html bool) ([]byte, bool) {
+	b, ok := appendEscaped(append(b, '"'), s, html)
+	return append(b, '"'), ok
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// special has the high bit of a byte set that is a quote, a backslash, a control
+// character or not ASCII. Borrows may set it for bytes above the first as well,
+// never for one below it.
+func special(x uint64) uint64 {
+	quote := x ^ '"'*ones
+	backslash := x ^ '\\'*ones
+	return ((quote - ones) | (backslash - ones) | (x - ' '*ones) | x) & highs
+}
+
+// plainPrefix returns how many bytes of s can be copied as they are: it stops at
+// the first one that must be looked at.
+func plainPrefix(s string) int {
+	i := 0
+	at := func(i int) uint64 {
+		return binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s), len(s))[i:])
+	}
+	for ; i+32 <= len(s); i += 32 {
+		if special(at(i))|special(at(i+8))|special(at(i+16))|special(at(i+24)) != 0 {
+			break
+		}
+	}
+	for ; i+8 <= len(s); i += 8 {
+		if m := special(at(i)); m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for i < len(s) && plain[s[i]] {
+		i++
+	}
+	return i
+}
+
+// plain tells of ASCII what is not escaped.
+var plain = func() (table [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
+
+// appendEscaped appends the inside of a string as encoding/json writes it, and
+// tells whether it was valid UTF-8.
+func appendEscaped(b []byte, s string, html bool) (_ []byte, ok bool) {
+	ok = true
+	for {
+		n := plainPrefix(s)
+		if html {
+			for i := range n {
+				if c := s[i]; c == '<' || c == '>' || c == '&' {
+					n = i
+					break
+				}
+			}
+		}
+		b = append(b, s[:n]...)
+		if n == len(s) {
+			return b, ok
+		}
+		s = s[n:]
+		if c := s[0]; c < utf8.RuneSelf {
+			b = appendEscape(b, c)
+			s = s[1:]
+			continue
+		}
+		// A run of characters that are not ASCII.
+		n = 0
+		for n < len(s) && s[n] >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[n:])
+			if r == utf8.RuneError && size == 1 {
+				b = append(append(b, s[:n]...), `\ufffd`...)
+				s, n, ok = s[1+n:], 0, false
+				continue
+			}
+			// JavaScript takes these for line ends.
+			if r == '\u2028' || r == '\u2029' {
+				b = append(append(b, s[:n]...), `\u202`...)
+				b = append(b, hex[r&0xF])
+				s, n = s[size+n:], 0
+				continue
+			}
+			n += size
+		}
+		b = append(b, s[:n]...)
+		s = s[n:]
+	}
+}
+
+const hex = "0123456789abcdef"
+
+// appendEscape appends the escape of an ASCII character.
+func appendEscape(b []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(b, '\\', c)
+	case '\b':
+		return append(b, `\b`...)
+	case '\f':
+		return append(b, `\f`...)
+	case '\n':
+		return append(b, `\n`...)
+	case '\r':
+		return append(b, `\r`...)
+	case '\t':
+		return append(b, `\t`...)
+	}
+	return append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xF])
+}

@@ -1,0 +1,278 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/valyala/bytebufferpool"
+)
+
+// Writer appends JSON to a chunk and writes full chunks to its destination. It
+// checks the nesting: what would make the document invalid is an error instead.
+// The first error stays: everything after it does nothing, so a whole function
+// may write first and look at [Writer.Err] or [Writer.Close] then.
+//
+// A Writer is not safe for concurrent use. It keeps nothing that it is given.
+type Writer struct {
+	buf    []byte // the chunk that is being filled
+	limit  int    // the size in bytes from which it is written
+	place  place  // where the next value goes
+	outer  []place
+	err    error
+	closed bool
+
+	dst     io.Writer
+	buffer  *bytebufferpool.ByteBuffer // the memory of buf
+	options Options
+	held    int // savepoints that want buf to stay, see Nullable
+	errors  []*Error
+	stats   Stats
+}
+
+// place is what may come next.
+type place uint8
+
+const (
+	atRoot      place = iota // the document's value
+	atEnd                    // nothing
+	firstInList              // a value or the end of the array
+	inList                   // the same, after a comma
+	firstName                // a name or the end of the object
+	nextName                 // the same, after a comma
+	atMember                 // the value of a member
+	failed                   // anything: it does nothing
+)
+
+var placeNames = [...]string{
+	atRoot: "a value", atEnd: "nothing, the document is complete", firstInList: "a value or the end of the array", inList: "a value or the end of the array",
+	firstName: "a name or the end of the object", nextName: "a name or the end of the object", atMember: "the value of a member",
+}
+
+// NewWriter returns a writer of one document. Close it in any case: it gives its
+// memory back.
+func NewWriter(dst io.Writer, o Options) *Writer {
+	w := &Writer{dst: dst, options: o.withDefaults()}
+	w.limit = w.options.MinChunk
+	w.buffer = w.options.Buffers.Get(w.limit + slack)
+	w.buf = w.buffer.B[:0]
+	return w
+}
+
+// slack is what a chunk may have beyond its limit before it moves to more memory.
+const slack = 512
+
+// Err returns the first error.
+func (w *Writer) Err() error { return w.err }
+
+// fail keeps an error. The document cannot be completed after it.
+func (w *Writer) fail(err error) {
+	if w.err == nil {
+		w.err = err
+		w.place = failed
+	}
+}
+
+// ErrMisuse is wrapped by the error of a call that would make invalid JSON.
+var ErrMisuse = errors.New("stream: misuse of a Writer")
+
+// misused fails with the place of the caller of this package's method.
+func (w *Writer) misused(what string) {
+	if w.place == failed {
+		return
+	}
+	at := ""
+	var pcs [16]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for {
+		frame, more := frames.Next()
+		if !strings.HasPrefix(frame.Function, packagePath+".(*Writer)") {
+			at = fmt.Sprintf("%s:%d: ", filepath.Base(frame.File), frame.Line)
+			break
+		}
+		if !more {
+			break
+		}
+	}
+	w.fail(fmt.Errorf("%w: %s%s where %s is expected", ErrMisuse, at, what, placeNames[w.place]))
+}
+
+const packagePath = "github.com/gqlboost/gqlboost/stream"
+
+// value makes room for a value: it writes the comma, and returns false if none
+// may come here.
+func (w *Writer) value(what string) bool {
+	switch w.place {
+	case inList:
+		w.buf = append(w.buf, ',')
+	case atMember:
+		w.place = nextName
+	case firstInList:
+		w.place = inList
+	case atRoot:
+		w.place = atEnd
+	default:
+		w.misused(what)
+		return false
+	}
+	return true
+}
+
+// filled writes the chunk if it is full. It comes after each value.
+func (w *Writer) filled() {
+	if len(w.buf) >= w.limit && (w.held == 0 || len(w.buf) >= w.options.MaxHeld) {
+		w.chunk()
+	}
+}
+
+func (w *Writer) begin(bracket byte, inside place, what string) {
+	if !w.value(what) {
+		return
+	}
+	if len(w.outer) >= w.options.MaxDepth {
+		w.fail(fmt.Errorf("stream: nesting deeper than %d", w.options.MaxDepth))
+		return
+	}
+	w.buf = append(w.buf, bracket)
+	w.outer = append(w.outer, w.place)
+	w.place = inside
+}
+
+func (w *Writer) end(bracket byte, first, next place, what string) {
+	if w.place != first && w.place != next {
+		w.misused(what)
+		return
+	}
+	w.buf = append(w.buf, bracket)
+	w.place = w.outer[len(w.outer)-1]
+	w.outer = w.outer[:len(w.outer)-1]
+	w.filled()
+}
+
+// BeginObject begins an object. Names and values follow in turns.
+func (w *Writer) BeginObject() { w.begin('{', firstName, "an object") }
+
+// EndObject ends the innermost object.
+func (w *Writer) EndObject() { w.end('}', firstName, nextName, "the end of an object") }
+
+// BeginArray begins an array.
+func (w *Writer) BeginArray() { w.begin('[', firstInList, "an array") }
+
+// EndArray ends the innermost array.
+func (w *Writer) EndArray() { w.end(']', firstInList, inList, "the end of an array") }
+
+func (w *Writer) name() bool {
+	switch w.place {
+	case nextName:
+		w.buf = append(w.buf, ',')
+	case firstName:
+	default:
+		w.misused("a name")
+		return false
+	}
+	w.place = atMember
+	return true
+}
+
+// Name writes the name of a member, whose value is next. That a name comes once
+// in an object is the caller's care.
+func (w *Writer) Name(name string) {
+	if w.name() {
+		w.quoted(name)
+		w.buf = append(w.buf, ':')
+	}
+}
+
+// Member is [Writer.Name] for a name that was prepared.
+func (w *Writer) Member(name Name) {
+	if w.name() {
+		w.buf = append(w.buf, name.text...)
+	}
+}
+
+// Name is a member's name that is quoted once for many uses.
+type Name struct{ text string }
+
+// NewName prepares a name.
+func NewName(name string) Name {
+	quoted, _ := appendQuoted(nil, name, false)
+	return Name{string(append(quoted, ':'))}
+}
+
+// Null writes null.
+func (w *Writer) Null() {
+	if w.value("null") {
+		w.buf = append(w.buf, "null"...)
+		w.filled()
+	}
+}
+
+// Bool writes true or false.
+func (w *Writer) Bool(v bool) {
+	if !w.value("a bool") {
+		return
+	}
+	if v {
+		w.buf = append(w.buf, "true"...)
+	} else {
+		w.buf = append(w.buf, "false"...)
+	}
+	w.filled()
+}
+
+// Depth returns how many objects and arrays are open.
+func (w *Writer) Depth() int { return len(w.outer) }
+
+// Close writes what is left and gives the writer's memory back. It returns the
+// first error; a document that is not complete is one. Closing again does
+// nothing.
+func (w *Writer) Close() error {
+	if w.closed {
+		return w.err
+	}
+	if w.place != atEnd {
+		w.misused("the end of the document")
+	}
+	if w.err == nil && len(w.buf) > 0 {
+		w.chunk()
+	}
+	w.closed = true
+	w.place = failed
+	if w.err == nil {
+		w.stats.count()
+	} else {
+		counters.failed.Add(1)
+	}
+	w.buffer.B = w.buf[:0]
+	w.options.Buffers.Put(w.buffer)
+	w.buffer, w.buf = nil, nil
+	return w.err
+}
+
+// Flush writes what there is. Use it where the client should see it although the
+// chunk is not full: before the producer waits.
+func (w *Writer) Flush() error {
+	if w.err == nil && !w.closed && len(w.buf) > 0 && w.held == 0 {
+		w.chunk()
+	}
+	return w.err
+}
+
+// Stats are figures of one document.
+type Stats struct {
+	Bytes   int64
+	Chunks  int
+	Blocked time.Duration // in the destination's Write and Flush
+	Chunk   int           // size in bytes at which the next chunk is written
+}
+
+// Stats returns the figures so far.
+func (w *Writer) Stats() Stats {
+	s := w.stats
+	s.Chunk = w.limit
+	return s
+}
