@@ -107,3 +107,12 @@ func (w *Writer) marshal(v any) {
 	}
 	w.Raw(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
+
+// Append writes a value that text appends to the chunk: one whole JSON value, which
+// is not checked. It is for encoders of other formats.
+func (w *Writer) Append(text func(chunk []byte) []byte) {
+	if w.value("a value") {
+		w.buf = text(w.buf)
+		w.filled()
+	}
+}
