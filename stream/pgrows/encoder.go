@@ -35,17 +35,28 @@ func be64(b []byte) int64 { return int64(binary.BigEndian.Uint64(b)) }
 
 // encoders are those of the binary format that need no options.
 var encoders = map[uint32]encoder{
-	pgtype.BoolOID:        sized(1, func(w *stream.Writer, b []byte) { w.Bool(b[0] != 0) }),
-	pgtype.Int2OID:        sized(2, func(w *stream.Writer, b []byte) { w.Int(int64(be16(b))) }),
-	pgtype.Int4OID:        sized(4, func(w *stream.Writer, b []byte) { w.Int(int64(be32(b))) }),
-	pgtype.Int8OID:        sized(8, func(w *stream.Writer, b []byte) { w.Int(be64(b)) }),
-	pgtype.OIDOID:         sized(4, func(w *stream.Writer, b []byte) { w.Uint(uint64(uint32(be32(b)))) }),
-	pgtype.Float4OID:      sized(4, func(w *stream.Writer, b []byte) { writeFloat(w, float64(math.Float32frombits(uint32(be32(b)))), 32) }),
-	pgtype.Float8OID:      sized(8, func(w *stream.Writer, b []byte) { writeFloat(w, math.Float64frombits(uint64(be64(b))), 64) }),
-	pgtype.UUIDOID:        sized(16, func(w *stream.Writer, b []byte) { w.UUID([16]byte(b)) }),
-	pgtype.DateOID:        sized(4, writeDate),
-	pgtype.TimeOID:        sized(8, func(w *stream.Writer, b []byte) { writeClock(w, be64(b), nil) }),
-	pgtype.TimetzOID:      sized(12, func(w *stream.Writer, b []byte) { zone := be32(b[8:]); writeClock(w, be64(b), &zone) }),
+	pgtype.BoolOID:   sized(1, func(w *stream.Writer, b []byte) { w.Bool(b[0] != 0) }),
+	pgtype.Int2OID:   sized(2, func(w *stream.Writer, b []byte) { w.Int(int64(be16(b))) }),
+	pgtype.Int4OID:   sized(4, func(w *stream.Writer, b []byte) { w.Int(int64(be32(b))) }),
+	pgtype.Int8OID:   sized(8, func(w *stream.Writer, b []byte) { w.Int(be64(b)) }),
+	pgtype.OIDOID:    sized(4, func(w *stream.Writer, b []byte) { w.Uint(uint64(uint32(be32(b)))) }),
+	pgtype.Float4OID: sized(4, func(w *stream.Writer, b []byte) { writeFloat(w, float64(math.Float32frombits(uint32(be32(b)))), 32) }),
+	pgtype.Float8OID: sized(8, func(w *stream.Writer, b []byte) { writeFloat(w, math.Float64frombits(uint64(be64(b))), 64) }),
+	pgtype.UUIDOID:   sized(16, func(w *stream.Writer, b []byte) { w.UUID([16]byte(b)) }),
+	pgtype.DateOID:   sized(4, writeDate),
+	pgtype.TimeOID: func(w *stream.Writer, b []byte) error {
+		if len(b) != 8 {
+			return errLength
+		}
+		return writeClock(w, be64(b), nil)
+	},
+	pgtype.TimetzOID: func(w *stream.Writer, b []byte) error {
+		if len(b) != 12 {
+			return errLength
+		}
+		west := be32(b[8:])
+		return writeClock(w, be64(b), &west)
+	},
 	pgtype.TimestampOID:   sized(8, func(w *stream.Writer, b []byte) { writeTimestamp(w, be64(b), "") }),
 	pgtype.TimestamptzOID: sized(8, func(w *stream.Writer, b []byte) { writeTimestamp(w, be64(b), "Z") }),
 	pgtype.IntervalOID:    sized(16, func(w *stream.Writer, b []byte) { writeInterval(w, be64(b), be32(b[8:]), be32(b[12:])) }),
@@ -174,7 +185,9 @@ func arrayEncoder(element encoder) encoder {
 		}
 		lengths := make([]int, dimensions)
 		for i := range lengths {
-			lengths[i] = int(be32(src[12+8*i:]))
+			if lengths[i] = int(be32(src[12+8*i:])); lengths[i] <= 0 {
+				return errLength // An empty array has no dimensions.
+			}
 		}
 		if dimensions == 0 {
 			w.BeginArray()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/stream"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/goleak"
 )
@@ -260,24 +261,27 @@ func FuzzValues(f *testing.F) {
 	f.Add(uint8(3), []byte{0, 1, 0, 0, 0, 0, 0, 2, 0, 5})
 	var list []encoder
 	for oid := range uint32(4000) {
-		if e := encoders[oid]; e != nil {
+		// What Postgres sends as JSON, it has checked.
+		if e := encoders[oid]; e != nil && oid != pgtype.JSONOID && oid != pgtype.JSONBOID {
 			list = append(list, e, arrayEncoder(e))
 		}
 	}
+	types := pgtype.NewMap()
+	for _, oid := range []uint32{pgtype.Int4rangeOID, pgtype.TsrangeOID, pgtype.NummultirangeOID, pgtype.NumrangeArrayOID} {
+		list = append(list, binaryEncoder(oid, types, Options{}))
+	}
+	for _, oid := range []uint32{pgtype.Int4ArrayOID, pgtype.TextArrayOID, pgtype.TimestampOID, pgtype.NumericOID} {
+		list = append(list, textEncoder(oid, types, Options{}))
+	}
 	f.Fuzz(func(t *testing.T, which uint8, src []byte) {
-		if len(src) >= 12 && be32(src) > 0 && be32(src[12:min(len(src), 16):16]) > 1<<16 {
-			return
-		}
 		var b bytes.Buffer
 		w := stream.NewWriter(&b, stream.Options{})
 		err := list[int(which)%len(list)](w, src)
-		if closed := w.Close(); err == nil && closed == nil && !json.Valid(b.Bytes()) && which%len8(list) > 200 {
+		if closed := w.Close(); err == nil && closed == nil && !json.Valid(b.Bytes()) {
 			t.Errorf("%x: wrote %s", src, b.String())
 		}
 	})
 }
-
-func len8(list []encoder) uint8 { return uint8(min(len(list), 255)) }
 
 func TestCamelCase(t *testing.T) {
 	for in, want := range map[string]string{"": "", "a": "a", "first_name": "firstName", "a_b_c": "aBC", "_id": "_id", "x_": "x_", "a__b": "aB", "a_1": "a1", "ID": "ID", "grün_blau": "grünBlau"} {

@@ -1,12 +1,15 @@
 package pgrows
 
 import (
+	"errors"
 	"math"
 	"strconv"
 	"time"
 
 	"github.com/gqlboost/gqlboost/stream"
 )
+
+var errRange = errors.New("the time is none")
 
 // quote writes a string that needs no escapes.
 func quote(w *stream.Writer, text func(to []byte) []byte) {
@@ -102,7 +105,10 @@ func writeTimestamp(w *stream.Writer, microseconds int64, zone string) {
 }
 
 // writeClock writes a time of day. Postgres counts its zone in seconds west.
-func writeClock(w *stream.Writer, microseconds int64, west *int32) {
+func writeClock(w *stream.Writer, microseconds int64, west *int32) error {
+	if microseconds < 0 || microseconds > dayMicroseconds || west != nil && (*west <= -dayMicroseconds/1e6 || *west >= dayMicroseconds/1e6) {
+		return errRange
+	}
 	quote(w, func(to []byte) []byte {
 		to = appendClock(to, microseconds)
 		if west == nil {
@@ -122,6 +128,7 @@ func writeClock(w *stream.Writer, microseconds int64, west *int32) {
 		}
 		return to
 	})
+	return nil
 }
 
 // writeInterval writes a duration as Postgres does with the interval style
