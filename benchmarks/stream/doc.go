@@ -1,0 +1,3 @@
+// Package stream measures gqlboost's stream and pgrows against what servers do
+// without them.
+package stream
