@@ -58,9 +58,12 @@ func appendFloat(b []byte, v float64, size int) []byte {
 		small = float32(abs) < 1e-6 || float32(abs) >= 1e21
 	}
 	if abs == 0 || !small {
-		// Whole numbers are common, and integers are written faster.
-		if whole := int64(v); size == 64 && abs < 1<<53 && float64(whole) == v && (whole != 0 || !math.Signbit(v)) {
-			return strconv.AppendInt(b, whole, 10)
+		if size == 64 && (v != 0 || !math.Signbit(v)) {
+			if thousandths := v * 1e3; math.Abs(thousandths) < 1e15 {
+				if whole := int64(thousandths); float64(whole) == thousandths && float64(whole)/1e3 == v {
+					return appendThousandths(b, whole)
+				}
+			}
 		}
 		return strconv.AppendFloat(b, v, 'f', -1, size)
 	}
@@ -68,6 +71,25 @@ func appendFloat(b []byte, v float64, size int) []byte {
 	if n := len(b); n >= 4 && b[n-4] == 'e' && (b[n-3] == '-' || b[n-3] == '+') && b[n-2] == '0' {
 		b[n-2] = b[n-1]
 		b = b[:n-1]
+	}
+	return b
+}
+
+// appendThousandths appends v/1000. Numbers with few decimal places are common, and
+// this is faster than to search for the shortest text of a float: below 10^15 no
+// two decimal numbers are the same float, so the one that was found is the shortest.
+func appendThousandths(b []byte, v int64) []byte {
+	if v < 0 {
+		b, v = append(b, '-'), -v
+	}
+	b = strconv.AppendInt(b, v/1000, 10)
+	rest := v % 1000
+	if rest == 0 {
+		return b
+	}
+	b = append(b, '.', byte('0'+rest/100), byte('0'+rest/10%10), byte('0'+rest%10))
+	for b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
 	}
 	return b
 }

@@ -13,18 +13,24 @@ var ErrUTF8 = errors.New("stream: invalid UTF-8 in a string")
 
 // String writes a string. encoding/json writes the same bytes.
 func (w *Writer) String(s string) {
-	if w.value("a string") {
-		w.quoted(s)
-		w.filled()
+	if !w.value("a string") {
+		return
 	}
+	// Most strings are short and have nothing to escape.
+	if n := len(w.buf); len(s)+2 <= cap(w.buf)-n && plainPrefix(s) == len(s) && !w.options.EscapeHTML {
+		w.buf = w.buf[:n+len(s)+2]
+		w.buf[n] = '"'
+		copy(w.buf[n+1:], s)
+		w.buf[n+1+len(s)] = '"'
+	} else {
+		w.quoted(s)
+	}
+	w.filled()
 }
 
 // StringBytes is [Writer.String] for bytes.
 func (w *Writer) StringBytes(b []byte) {
-	if w.value("a string") {
-		w.quoted(unsafe.String(unsafe.SliceData(b), len(b)))
-		w.filled()
-	}
+	w.String(unsafe.String(unsafe.SliceData(b), len(b)))
 }
 
 // quoted appends a string with its quotes. One that is larger than a chunk goes

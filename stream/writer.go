@@ -104,13 +104,19 @@ func (w *Writer) misused(what string) {
 const packagePath = "github.com/gqlboost/gqlboost/stream"
 
 // value makes room for a value: it writes the comma, and returns false if none
-// may come here.
+// may come here. The value of a member, which most are, is inlined.
 func (w *Writer) value(what string) bool {
+	if w.place == atMember {
+		w.place = nextName
+		return true
+	}
+	return w.otherValue(what)
+}
+
+func (w *Writer) otherValue(what string) bool {
 	switch w.place {
 	case inList:
 		w.buf = append(w.buf, ',')
-	case atMember:
-		w.place = nextName
 	case firstInList:
 		w.place = inList
 	case atRoot:
@@ -122,9 +128,16 @@ func (w *Writer) value(what string) bool {
 	return true
 }
 
-// filled writes the chunk if it is full. It comes after each value.
+// filled writes the chunk if it is full. It comes after each value, and is small
+// enough to be inlined there.
 func (w *Writer) filled() {
-	if len(w.buf) >= w.limit && (w.held == 0 || len(w.buf) >= w.options.MaxHeld) {
+	if len(w.buf) >= w.limit {
+		w.full()
+	}
+}
+
+func (w *Writer) full() {
+	if w.held == 0 || len(w.buf) >= w.options.MaxHeld {
 		w.chunk()
 	}
 }
@@ -165,41 +178,42 @@ func (w *Writer) BeginArray() { w.begin('[', firstInList, "an array") }
 // EndArray ends the innermost array.
 func (w *Writer) EndArray() { w.end(']', firstInList, inList, "the end of an array") }
 
-func (w *Writer) name() bool {
+// Name writes the name of a member, whose value is next. That a name comes once
+// in an object is the caller's care.
+func (w *Writer) Name(name string) {
 	switch w.place {
 	case nextName:
 		w.buf = append(w.buf, ',')
 	case firstName:
 	default:
 		w.misused("a name")
-		return false
+		return
 	}
 	w.place = atMember
-	return true
-}
-
-// Name writes the name of a member, whose value is next. That a name comes once
-// in an object is the caller's care.
-func (w *Writer) Name(name string) {
-	if w.name() {
-		w.quoted(name)
-		w.buf = append(w.buf, ':')
-	}
+	w.quoted(name)
+	w.buf = append(w.buf, ':')
 }
 
 // Member is [Writer.Name] for a name that was prepared.
 func (w *Writer) Member(name Name) {
-	if w.name() {
+	switch w.place {
+	case nextName:
 		w.buf = append(w.buf, name.text...)
+	case firstName:
+		w.buf = append(w.buf, name.text[1:]...)
+	default:
+		w.misused("a name")
+		return
 	}
+	w.place = atMember
 }
 
 // Name is a member's name that is quoted once for many uses.
-type Name struct{ text string }
+type Name struct{ text string } // with a comma in front and a colon behind
 
 // NewName prepares a name.
 func NewName(name string) Name {
-	quoted, _ := appendQuoted(nil, name, false)
+	quoted, _ := appendQuoted([]byte{','}, name, false)
 	return Name{string(append(quoted, ':'))}
 }
 

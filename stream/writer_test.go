@@ -169,6 +169,24 @@ func TestAnyIsThatOfEncodingJSON(t *testing.T) {
 	_ = w.Close()
 }
 
+func TestTimesAreThoseOfEncodingJSON(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for range 5000 {
+		offset := random.IntN(48*3600-1) - 24*3600 + 1
+		if random.IntN(3) == 0 {
+			offset = 0
+		}
+		at := time.Unix(random.Int64N(250e9)-60e9, [...]int64{0, 5e8, 1, 123456789, 1000}[random.IntN(5)]).In(time.FixedZone("", offset))
+		want, err := at.MarshalJSON()
+		if err != nil {
+			continue
+		}
+		if got := written(t, Options{}, func(w *Writer) { w.Time(at) }); got != string(want) {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestMisuse(t *testing.T) {
 	for name, c := range map[string]struct {
 		write func(w *Writer)
