@@ -16,15 +16,21 @@ func (w *Writer) String(s string) {
 	if !w.value("a string") {
 		return
 	}
-	// Most strings are short and have nothing to escape.
-	if n := len(w.buf); len(s)+2 <= cap(w.buf)-n && plainPrefix(s) == len(s) && !w.options.EscapeHTML {
-		w.buf = w.buf[:n+len(s)+2]
-		w.buf[n] = '"'
-		copy(w.buf[n+1:], s)
-		w.buf[n+1+len(s)] = '"'
-	} else {
+	// Most strings are short and have little to escape.
+	n, free := len(w.buf), cap(w.buf)-len(w.buf)
+	if w.options.EscapeHTML || len(s)+2 > free || len(s) > w.limit {
 		w.quoted(s)
+		w.filled()
+		return
 	}
+	plain := plainPrefix(s)
+	w.buf = w.buf[:n+plain+1]
+	w.buf[n] = '"'
+	copy(w.buf[n+1:], s[:plain])
+	if plain < len(s) {
+		w.escaped(s[plain:])
+	}
+	w.buf = append(w.buf, '"')
 	w.filled()
 }
 
@@ -87,12 +93,12 @@ func special(x uint64) uint64 {
 // plainPrefix returns how many bytes of s can be copied as they are: it stops at
 // the first one that must be looked at.
 func plainPrefix(s string) int {
-	i := 0
+	i := plainBlocks(s)
 	at := func(i int) uint64 {
 		return binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s), len(s))[i:])
 	}
-	for ; i+32 <= len(s); i += 32 {
-		if special(at(i))|special(at(i+8))|special(at(i+16))|special(at(i+24)) != 0 {
+	for ; i+16 <= len(s); i += 16 {
+		if special(at(i))|special(at(i+8)) != 0 {
 			break
 		}
 	}
@@ -120,7 +126,10 @@ var plain = func() (table [256]bool) {
 func appendEscaped(b []byte, s string, html bool) (_ []byte, ok bool) {
 	ok = true
 	for {
-		n := plainPrefix(s)
+		n := 0
+		if len(s) > 0 && plain[s[0]] {
+			n = plainPrefix(s)
+		}
 		if html {
 			for i := range n {
 				if c := s[i]; c == '<' || c == '>' || c == '&' {
