@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
+
+	"github.com/gqlboost/gqlboost/stream/internal/client"
 )
 
 // Respond writes a GraphQL response that body makes, from the first chunk on as it
@@ -40,8 +40,8 @@ func RespondWith(rw http.ResponseWriter, r *http.Request, o Options, body func(*
 		o.Context = r.Context()
 	}
 	o = o.withDefaults()
-	c := newConnection(rw, o.WriteTimeout)
-	c.contentType = responseType(r.Header.Values("Accept"))
+	c := client.New(rw, o.WriteTimeout)
+	c.Header.Set("Content-Type", responseType(r.Header.Values("Accept")))
 	w := NewWriter(c, o)
 	defer func() { _ = w.Close() }() // Also if body panics.
 	err := body(w)
@@ -58,25 +58,30 @@ func RespondWith(rw http.ResponseWriter, r *http.Request, o Options, body func(*
 		}
 	}
 	switch {
-	case w.place == atEnd && !c.started:
-		w.err = c.whole(http.StatusOK, w.buf)
+	case w.place == atEnd && !c.Started():
+		w.err = c.Whole(http.StatusOK, w.buf)
 		w.stats.Bytes += int64(len(w.buf))
 		w.buf = w.buf[:0]
 		err = errors.Join(err, w.err)
 	case w.place == atEnd:
 		if closed := w.Close(); closed != nil {
-			c.abort()
+			abort(c)
 			err = errors.Join(err, closed)
 		}
-	case !c.started:
+	case !c.Started():
 		w.fail(err)
 		writeError(c, public(err))
 	default:
 		w.fail(err)
-		c.abort()
+		abort(c)
 		return fmt.Errorf("stream: response aborted after %d bytes: %w", w.stats.Bytes, err)
 	}
 	return err
+}
+
+func abort(c *client.Client) {
+	counters.aborted.Add(1)
+	c.Abort()
 }
 
 // canReport tells whether the data is complete, so that "errors" may follow.
@@ -105,7 +110,7 @@ func public(err error) *Error {
 	return &Error{Message: "Internal server error", Err: err}
 }
 
-func writeError(c *connection, e *Error) {
+func writeError(c *client.Client, e *Error) {
 	w := NewWriter(c, Options{})
 	w.BeginObject()
 	w.errors = append(w.errors, e)
@@ -115,7 +120,7 @@ func writeError(c *connection, e *Error) {
 		status = http.StatusInternalServerError
 	}
 	if w.place == atEnd {
-		_ = c.whole(status, w.buf)
+		_ = c.Whole(status, w.buf)
 		w.buf = w.buf[:0]
 	}
 	_ = w.Close()
@@ -130,75 +135,4 @@ func responseType(accept []string) string {
 		}
 	}
 	return "application/json; charset=utf-8"
-}
-
-// connection is a client that may be slow.
-type connection struct {
-	rw          http.ResponseWriter
-	control     *http.ResponseController
-	contentType string
-	timeout     time.Duration
-	started     bool   // the header has been sent
-	cannotAbort bool   // so everything is held
-	held        []byte // what is held
-}
-
-func newConnection(rw http.ResponseWriter, timeout time.Duration) *connection {
-	c := &connection{rw: rw, control: http.NewResponseController(rw), timeout: timeout}
-	c.cannotAbort = c.deadline() != nil
-	return c
-}
-
-func (c *connection) deadline() error {
-	if c.timeout <= 0 {
-		return c.control.SetWriteDeadline(time.Time{})
-	}
-	return c.control.SetWriteDeadline(time.Now().Add(c.timeout))
-}
-
-// Write sends a chunk.
-func (c *connection) Write(b []byte) (int, error) {
-	if c.cannotAbort {
-		c.held = append(c.held, b...)
-		return len(b), nil
-	}
-	if !c.started {
-		c.started = true
-		c.rw.Header().Set("Content-Type", c.contentType)
-		c.rw.WriteHeader(http.StatusOK)
-	}
-	if err := c.deadline(); err != nil {
-		return 0, err
-	}
-	n, err := c.rw.Write(b)
-	if err != nil {
-		return n, err
-	}
-	return n, c.control.Flush()
-}
-
-// whole sends a response whose length is known.
-func (c *connection) whole(status int, rest []byte) error {
-	if status != http.StatusOK {
-		c.held = nil
-	}
-	c.started = true
-	header := c.rw.Header()
-	header.Set("Content-Type", c.contentType)
-	header.Set("Content-Length", strconv.Itoa(len(c.held)+len(rest)))
-	c.rw.WriteHeader(status)
-	for _, b := range [][]byte{c.held, rest} {
-		if _, err := c.rw.Write(b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// abort makes the end of the response fail: with a deadline in the past, HTTP/1.1
-// cannot send the last chunk's mark and closes the connection, and HTTP/2 resets
-// the stream.
-func (c *connection) abort() {
-	counters.aborted.Add(1)
-	_ = c.control.SetWriteDeadline(time.Unix(1, 0))
 }

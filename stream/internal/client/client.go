@@ -1,0 +1,92 @@
+// Package client sends to an HTTP client that may be slow, and can make sure that
+// it does not take what was sent for all there is.
+package client
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Client is the receiving end of one response. It is not safe for concurrent use.
+type Client struct {
+	// Header is set before the first byte.
+	Header http.Header
+
+	rw          http.ResponseWriter
+	control     *http.ResponseController
+	timeout     time.Duration
+	started     bool
+	cannotAbort bool   // so everything is held
+	held        []byte // what is held
+}
+
+// New returns the client of rw. Each Write may take it as long as timeout, or for
+// ever if that is negative.
+func New(rw http.ResponseWriter, timeout time.Duration) *Client {
+	c := &Client{Header: http.Header{}, rw: rw, control: http.NewResponseController(rw), timeout: timeout}
+	c.cannotAbort = c.deadline() != nil
+	return c
+}
+
+// Started tells whether something has been sent.
+func (c *Client) Started() bool { return c.started }
+
+// CanAbort tells whether the ResponseWriter has deadlines. If not, Write holds
+// everything until Whole.
+func (c *Client) CanAbort() bool { return !c.cannotAbort }
+
+func (c *Client) deadline() error {
+	if c.timeout < 0 {
+		return c.control.SetWriteDeadline(time.Time{})
+	}
+	return c.control.SetWriteDeadline(time.Now().Add(c.timeout))
+}
+
+func (c *Client) start(status int) {
+	c.started = true
+	for name, values := range c.Header {
+		c.rw.Header()[name] = values
+	}
+	c.rw.WriteHeader(status)
+}
+
+// Write sends b now.
+func (c *Client) Write(b []byte) (int, error) {
+	if c.cannotAbort {
+		c.held = append(c.held, b...)
+		return len(b), nil
+	}
+	if !c.started {
+		c.start(http.StatusOK)
+	}
+	if err := c.deadline(); err != nil {
+		return 0, err
+	}
+	n, err := c.rw.Write(b)
+	if err != nil {
+		return n, err
+	}
+	return n, c.control.Flush()
+}
+
+// Whole sends what is held and the rest as a response whose length is known. Of a
+// failure nothing that is held is sent.
+func (c *Client) Whole(status int, rest []byte) error {
+	if status != http.StatusOK {
+		c.held = nil
+	}
+	c.Header.Set("Content-Length", strconv.Itoa(len(c.held)+len(rest)))
+	c.start(status)
+	for _, b := range [][]byte{c.held, rest} {
+		if _, err := c.rw.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Abort makes the end of the response fail: with a deadline in the past, HTTP/1.1
+// cannot send the mark of the end and closes the connection, and HTTP/2 resets the
+// stream.
+func (c *Client) Abort() { _ = c.control.SetWriteDeadline(time.Unix(1, 0)) }
