@@ -69,17 +69,27 @@ func (w *Writer) keep(err error, path Path) {
 
 // Errors writes the member "errors" if Nullable has kept some. It is for the
 // response's outermost object, after its data. [Respond] calls it.
-func (w *Writer) Errors() {
-	if len(w.errors) == 0 {
+func (w *Writer) Errors() { w.WriteErrors(w.TakeErrors()) }
+
+// TakeErrors returns what Nullable has kept, for an executor that reports it
+// elsewhere.
+func (w *Writer) TakeErrors() []*Error {
+	list := w.errors
+	w.errors = nil
+	return list
+}
+
+// WriteErrors writes the member "errors" if there are some.
+func (w *Writer) WriteErrors(list []*Error) {
+	if len(list) == 0 {
 		return
 	}
 	w.Name("errors")
 	w.BeginArray()
-	for _, e := range w.errors {
+	for _, e := range list {
 		w.graphqlError(e)
 	}
 	w.EndArray()
-	w.errors = w.errors[:0]
 }
 
 func (w *Writer) graphqlError(e *Error) {

@@ -110,6 +110,15 @@ func public(err error) *Error {
 	return &Error{Message: "Internal server error", Err: err}
 }
 
+// WriteError writes a GraphQL error response, as Respond does before its first
+// byte: an [*Error] with its message and status, anything else as an internal error
+// with status 500.
+func WriteError(rw http.ResponseWriter, r *http.Request, err error) {
+	c := client.New(rw, defaultWriteTimeout)
+	c.Header.Set("Content-Type", responseType(r.Header.Values("Accept")))
+	writeError(c, public(err))
+}
+
 func writeError(c *client.Client, e *Error) {
 	w := NewWriter(c, Options{})
 	w.BeginObject()
