@@ -19,9 +19,9 @@ demo: ## servers on a private Postgres under load: one table, and out/demo.html;
 .PHONY: test
 test: ## every test of every module
 	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && go test $(RACE) ./...); done
-	go test ./arena ./simdjson # what the race detector would disturb: memory bounds, reuse by pools
-	go test $(RACE) -tags gqlboost_debug ./arena ./simdjson
-	go test -tags purego ./simdjson
+	go test ./arena ./simdjson ./stream # what the race detector would disturb: memory bounds, reuse by pools
+	go test $(RACE) -tags gqlboost_debug ./arena ./simdjson ./stream
+	go test -tags purego ./simdjson ./stream
 
 .PHONY: test-arm64
 test-arm64: ## the tests of simdjson's NEON kernel; on other machines they need qemu-user
@@ -32,12 +32,12 @@ test-arm64: ## the tests of simdjson's NEON kernel; on other machines they need 
 .PHONY: lint
 lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform, staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
-	@set -e; for m in $(MODULES) internal/tools simdjson/_generate; do echo "== tidy $$m"; (cd $$m && go mod tidy -diff); done
+	@set -e; for m in $(MODULES) internal/tools simdjson/_generate stream/_generate; do echo "== tidy $$m"; (cd $$m && go mod tidy -diff); done
 	@set -e; for t in $(TARGETS); do for m in $(MODULES); do echo "== vet $$t $$m"; \
 		(cd $$m && GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./...); done; done
 	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(STATICCHECK) ./...); done
 	cd examples && go generate ./... && git diff --exit-code -- blog/graph
-	cd simdjson && go generate . && git diff --exit-code -- scan_amd64.go scan_amd64.s
+	@set -e; for p in simdjson stream; do (cd $$p && go generate . && git diff --exit-code -- scan_amd64.go scan_amd64.s); done
 
 $(STATICCHECK): internal/tools/go.mod
 	cd internal/tools && go build -o $@ honnef.co/go/tools/cmd/staticcheck

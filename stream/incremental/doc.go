@@ -21,15 +21,19 @@
 //
 // What the client accepts decides about the transport and the payloads:
 //
-//	Accept                                 transport       payloads
-//	multipart/mixed                        multipart       current: pending, incremental, completed
-//	multipart/mixed;incrementalSpec=v0.2   multipart       current
-//	multipart/mixed;deferSpec=20220824     multipart       of 2022: path and data (Apollo Client 3)
-//	text/event-stream                      SSE             current (graphql-sse, distinct connections mode)
-//	application/x-ndjson, application/jsonl  a line each   current
+//	Accept                                   transport    payloads
+//	multipart/mixed;incrementalSpec=v0.2     multipart    current: pending, incremental, completed
+//	multipart/mixed;deferSpec=20220824       multipart    of 2022: path and data (Apollo Client 3)
+//	multipart/mixed                          multipart    current, with the paths of 2022 besides (urql, meros)
+//	text/event-stream                        SSE          the same (graphql-sse, distinct connections mode)
+//	application/x-ndjson, application/jsonl  a line each  the same
 //
-// With parameters of multipart/mixed, the first media type that is known and has
-// the highest quality counts.
+// Clients of either payload find what they look for where both are: those of 2022
+// use path and ignore the rest, the others use id. The media type with the highest
+// quality counts, the first of equal ones.
+//
+// The test suite reads parts with meros, graphql-sse, @apollo/client 3 and
+// @urql/core. Apollo Client 3 knows @defer but not @stream.
 //
 // # Proxies
 //

@@ -12,9 +12,10 @@ type Format uint8
 
 // The formats. None is that of a client that takes no parts.
 const (
-	None Format = iota
-	Multipart
-	Multipart2022
+	None          Format = iota
+	Multipart            // for clients that name no specification
+	MultipartV02         // incrementalSpec=v0.2
+	Multipart2022        // deferSpec=20220824
 	EventStream
 	Lines
 )
@@ -44,8 +45,11 @@ func formatOf(media string, parameters map[string]string) Format {
 	switch media {
 	case "multipart/mixed":
 		// mime makes the names of parameters lower case.
-		if parameters["deferspec"] == "20220824" {
+		switch {
+		case parameters["deferspec"] == "20220824":
 			return Multipart2022
+		case parameters["incrementalspec"] == "v0.2":
+			return MultipartV02
 		}
 		return Multipart
 	case "text/event-stream":
@@ -75,7 +79,7 @@ var (
 		after: "\r\n--" + boundary, end: "--\r\n",
 	}
 	framings = [...]framing{
-		Multipart: multipart, Multipart2022: multipart,
+		Multipart: multipart, MultipartV02: multipart, Multipart2022: multipart,
 		EventStream: {contentType: "text/event-stream; charset=utf-8", before: "event: next\ndata: ", after: "\n\n", end: "event: complete\ndata:\n\n", heartbeat: ":\n\n", oneLine: true},
 		Lines:       {contentType: "application/x-ndjson; charset=utf-8", after: "\n", heartbeat: "\n", oneLine: true},
 	}
@@ -84,9 +88,7 @@ var (
 // start is what comes before the first payload.
 func (f Format) start() string {
 	switch f {
-	case Multipart:
-		return "--" + boundary
-	case Multipart2022:
+	case Multipart, MultipartV02, Multipart2022:
 		return "--" + boundary
 	}
 	return ""

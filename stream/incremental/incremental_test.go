@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var accepts = map[string]Format{
 	"multipart/mixed":                                       Multipart,
-	"multipart/mixed;incrementalSpec=v0.2":                  Multipart,
+	"multipart/mixed;incrementalSpec=v0.2":                  MultipartV02,
 	`multipart/mixed; deferSpec=20220824, application/json`: Multipart2022,
 	"text/event-stream":                                     EventStream,
 	"application/x-ndjson":                                  Lines,
@@ -188,7 +188,11 @@ func (m *merger) add(p map[string]any) {
 				m.t.Errorf("%v was not announced", e)
 				continue
 			}
-			path = known["path"].([]any)
+			if announced := known["path"].([]any); path == nil {
+				path = announced
+			} else if !reflect.DeepEqual(path[:len(announced)], announced) {
+				m.t.Errorf("%v was announced for %v", e, announced)
+			}
 		}
 		if data, ok := e["data"].(map[string]any); ok {
 			target := m.get(path).(map[string]any)
@@ -355,10 +359,11 @@ func TestPayloads(t *testing.T) {
 		`{"incremental":[{"id":"1","items":[3]}],"hasNext":true}`,
 		`{"completed":[{"id":"1","errors":[{"message":"m","path":["b"]}]}],"hasNext":false}`,
 	}
+	withPaths := strings.NewReplacer(`{"id":"0","data"`, `{"id":"0","path":["a"],"label":"l","data"`, `{"id":"1","items"`, `{"id":"1","path":["b",2],"items"`)
 	for accept, want := range map[string]string{
-		"multipart/mixed":      "--graphql\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + strings.Join(current, "\r\n--graphql\r\nContent-Type: application/json; charset=utf-8\r\n\r\n") + "\r\n--graphql--\r\n",
-		"text/event-stream":    "event: next\ndata: " + strings.Join(current, "\n\nevent: next\ndata: ") + "\n\nevent: complete\ndata:\n\n",
-		"application/x-ndjson": strings.Join(current, "\n") + "\n",
+		"multipart/mixed;incrementalSpec=v0.2": "--graphql\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + strings.Join(current, "\r\n--graphql\r\nContent-Type: application/json; charset=utf-8\r\n\r\n") + "\r\n--graphql--\r\n",
+		"text/event-stream":                    withPaths.Replace("event: next\ndata: " + strings.Join(current, "\n\nevent: next\ndata: ") + "\n\nevent: complete\ndata:\n\n"),
+		"application/x-ndjson":                 withPaths.Replace(strings.Join(current, "\n") + "\n"),
 		"multipart/mixed;deferSpec=20220824": "--graphql\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + strings.Join([]string{
 			`{"data":{"a":{},"b":[1,2]},"hasNext":true}`,
 			`{"incremental":[{"path":["a"],"label":"l","data":{"x":1}}],"hasNext":true}`,

@@ -237,14 +237,16 @@ func (d *Delivery) write(w *stream.Writer, entries []entry, announce []*Part) {
 		}
 		begin("incremental")
 		w.BeginObject()
-		switch {
-		case !old:
+		if !old {
 			w.Name("id")
 			w.String(e.part.id)
-		case e.part.stream:
-			e.part.place(w, e.part.sent)
-		default:
-			e.part.place(w, -1)
+		}
+		if d.format != MultipartV02 {
+			index := -1
+			if e.part.stream {
+				index = e.part.sent
+			}
+			e.part.place(w, index)
 		}
 		if e.part.stream {
 			w.Name("items")
