@@ -1,6 +1,7 @@
 package incremental
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -160,7 +161,7 @@ func (d *Delivery) Initial(body func(w *stream.Writer) error) error {
 func (d *Delivery) payload(start string, body func(w *stream.Writer) error) error {
 	to := io.Writer(d.client)
 	if d.frame.oneLine {
-		to = oneLine{to}
+		to = &oneLine{to: to}
 	}
 	framed := &framed{to: d.client, inner: to, before: start + d.frame.before}
 	o := d.options.Writer
@@ -197,15 +198,22 @@ func (f *framed) Write(b []byte) (int, error) {
 }
 
 // oneLine replaces line ends: in JSON they are white space between tokens only.
-type oneLine struct{ to io.Writer }
+type oneLine struct {
+	to     io.Writer
+	copied []byte
+}
 
-func (o oneLine) Write(b []byte) (int, error) {
-	for i, c := range b {
+func (o *oneLine) Write(b []byte) (int, error) {
+	if !bytes.ContainsAny(b, "\r\n") {
+		return o.to.Write(b)
+	}
+	o.copied = append(o.copied[:0], b...)
+	for i, c := range o.copied {
 		if c == '\n' || c == '\r' {
-			b[i] = ' ' // It is the writer's own chunk.
+			o.copied[i] = ' '
 		}
 	}
-	return o.to.Write(b)
+	return o.to.Write(o.copied)
 }
 
 // pending announces parts.
