@@ -24,11 +24,14 @@ type object struct {
 	listName stream.Name
 	columns  []int // all of the object itself, which is null if they all are
 	element  bool  // of a list: it is left out if its key is null
+	level    int   // how many lists it is in
+}
 
-	// While rows are written:
-	open    bool   // its list is being written
-	key     []byte // of the open object
-	written int64
+// state is what is known of an object while rows are written.
+type state struct {
+	open bool   // its list is being written
+	key  []byte // of the open object
+	null bool   // that key is null
 }
 
 // member is a column or an object.
@@ -70,7 +73,7 @@ func plan(fields []pgconn.FieldDescription, types *pgtype.Map, o Options) (*obje
 				case at.list != nil:
 					return nil, fmt.Errorf("pgrows: column %q: %q has a list already", f.Name, at.path)
 				default:
-					inner.element = true
+					inner.element, inner.level = true, at.level+1
 					at.list, at.listName = inner, handle
 				}
 			}
@@ -114,53 +117,60 @@ func (ob *object) check(mayList bool) error {
 	return nil
 }
 
-// row writes what a row adds.
-func (ob *object) row(w *stream.Writer, values [][]byte) error {
+// depth returns how many objects can be open.
+func (ob *object) depth() int {
+	if ob.list == nil {
+		return ob.level + 1
+	}
+	return ob.list.depth()
+}
+
+// row writes what a row adds, and tells whether that begins an object. states has
+// one for each level.
+func (ob *object) row(w *stream.Writer, values [][]byte, states []state) (begins bool, err error) {
 	var key []byte
 	if ob.element || ob.list != nil {
 		key = values[ob.members[0].column]
 	}
 	if ob.list == nil {
 		if ob.element && key == nil {
-			return nil
+			return false, nil
 		}
 		w.BeginObject()
 		if err := ob.fields(w, values); err != nil {
-			return err
+			return false, err
 		}
 		w.EndObject()
-		ob.written++
-		return nil
+		return true, nil
 	}
-	if !ob.open || !bytes.Equal(key, ob.key) || (key == nil) != (ob.key == nil) {
-		ob.close(w)
+	s := &states[ob.level]
+	if !s.open || !bytes.Equal(key, s.key) || (key == nil) != s.null {
+		ob.close(w, states)
 		if ob.element && key == nil {
-			return nil
+			return false, nil
 		}
 		w.BeginObject()
 		if err := ob.fields(w, values); err != nil {
-			return err
+			return false, err
 		}
 		w.Member(ob.listName)
 		w.BeginArray()
-		ob.open = true
-		if ob.key = append(ob.key[:0], key...); key == nil {
-			ob.key = nil
-		}
-		ob.written++
+		s.open, s.key, s.null = true, append(s.key[:0], key...), key == nil
+		begins = true
 	}
-	return ob.list.row(w, values)
+	_, err = ob.list.row(w, values, states)
+	return begins, err
 }
 
 // close ends the object whose list is open.
-func (ob *object) close(w *stream.Writer) {
-	if !ob.open {
+func (ob *object) close(w *stream.Writer, states []state) {
+	if ob.list == nil || !states[ob.level].open {
 		return
 	}
-	ob.list.close(w)
+	ob.list.close(w, states)
 	w.EndArray()
 	w.EndObject()
-	ob.open = false
+	states[ob.level].open = false
 }
 
 func (ob *object) fields(w *stream.Writer, values [][]byte) error {

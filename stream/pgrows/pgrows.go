@@ -36,43 +36,55 @@ const cancelTimeout = 5 * time.Second
 //
 // Rows are read as fast as the writer's destination takes them: Postgres waits for
 // a slow client. If the writer fails, the query is cancelled.
+//
+// Write plans anew what becomes of the columns. An [Encoder] remembers that, which
+// counts for queries of few rows.
 func Write(w *stream.Writer, rows pgx.Rows, o Options) (n int64, err error) {
+	return write(w, rows, func(types *pgtype.Map) (*object, error) { return plan(rows.FieldDescriptions(), types, o) })
+}
+
+func write(w *stream.Writer, rows pgx.Rows, plan func(*pgtype.Map) (*object, error)) (n int64, err error) {
 	defer rows.Close()
-	var types *pgtype.Map
-	if conn := rows.Conn(); conn != nil {
-		types = conn.TypeMap()
-	} else {
-		types = pgtype.NewMap()
-	}
 	var root *object
+	var few [4]state // enough for most, without an allocation
+	states := few[:]
 	w.BeginArray()
 	for rows.Next() {
 		if root == nil {
-			if root, err = plan(rows.FieldDescriptions(), types, o); err != nil {
+			if root, err = plan(typesOf(rows)); err != nil {
 				return 0, err
 			}
+			if depth := root.depth(); depth > len(states) {
+				states = make([]state, depth)
+			}
 		}
-		if err := root.row(w, rows.RawValues()); err != nil {
-			cancel(rows)
-			return root.written, err
+		begins, err := root.row(w, rows.RawValues(), states)
+		if err == nil {
+			err = w.Err()
 		}
-		if err := w.Err(); err != nil {
+		if err != nil {
 			cancel(rows)
-			return root.written, err
+			return n, err
+		}
+		if begins {
+			n++
 		}
 	}
 	if err := rows.Err(); err != nil {
-		if root != nil {
-			n = root.written
-		}
 		return n, err
 	}
 	if root != nil {
-		root.close(w)
-		n = root.written
+		root.close(w, states)
 	}
 	w.EndArray()
 	return n, w.Err()
+}
+
+func typesOf(rows pgx.Rows) *pgtype.Map {
+	if conn := rows.Conn(); conn != nil {
+		return conn.TypeMap()
+	}
+	return pgtype.NewMap()
 }
 
 // cancel stops the query: closing the rows would read them all.

@@ -42,7 +42,7 @@ func query(t testing.TB, conn *pgx.Conn, o Options, sql string, args ...any) (st
 	}
 	var b bytes.Buffer
 	w := stream.NewWriter(&b, stream.Options{})
-	n, err := Write(w, rows, o)
+	n, err := NewEncoder(o).Write(w, rows)
 	if closed := w.Close(); err == nil {
 		err = closed
 	}
@@ -244,6 +244,50 @@ func TestShapes(t *testing.T) {
 		if got, _, err := query(t, conn, Options{}, sql); err == nil || !strings.Contains(err.Error(), want) || json.Valid([]byte(got)) {
 			t.Errorf("%s: got %s, %v", sql, got, err)
 		}
+	}
+}
+
+// An encoder writes the same the second time, also for another query with the same
+// columns, and without planning again.
+func TestEncoder(t *testing.T) {
+	conn := connect(t)
+	e := NewEncoder(Options{Rename: CamelCase})
+	run := func(sql string) string {
+		rows, err := conn.Query(t.Context(), sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		w := stream.NewWriter(&b, stream.Options{})
+		if _, err := e.Write(w, rows); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	for range 2 {
+		for sql, want := range map[string]string{
+			`select 1 as a_id, 2 as "l[]__id"`:         `[{"aId":1,"l":[{"id":2}]}]`,
+			`select 3 as a_id, 4 as "l[]__id"`:         `[{"aId":3,"l":[{"id":4}]}]`,
+			`select 'x' as a_id, 4 as "l[]__id"`:       `[{"aId":"x","l":[{"id":4}]}]`,
+			`select 1 as a_id, null::int as "l[]__id"`: `[{"aId":1,"l":[]}]`,
+			`select 1 as a_i, 5 as d`:                  `[{"aI":1,"d":5}]`,
+		} {
+			if got := run(sql); got != want {
+				t.Errorf("%s: got %s, want %s", sql, got, want)
+			}
+		}
+	}
+	if n := len(e.plans); n != 3 {
+		t.Errorf("%d plans, want 3", n)
+	}
+	for i := range 2 * maxPlans {
+		run(fmt.Sprintf("select 1 as c%d", i))
+	}
+	if n := len(e.plans); n > maxPlans {
+		t.Errorf("%d plans", n)
 	}
 }
 
