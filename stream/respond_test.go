@@ -12,8 +12,11 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/valyala/bytebufferpool"
 )
 
 // serve starts a server whose handler responds with body.
@@ -21,7 +24,9 @@ func serve(t *testing.T, http2 bool, wrap func(http.Handler) http.Handler, o Opt
 	t.Helper()
 	errs := make(chan error, 1)
 	handler := http.Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		errs <- RespondWith(rw, r, o, body)
+		err := errors.New("body panicked")
+		defer func() { errs <- err }() // When all is given back.
+		err = RespondWith(rw, r, o, body)
 	}))
 	if wrap != nil {
 		handler = wrap(handler)
@@ -50,6 +55,16 @@ func list(n int, after func(*Writer) error) func(*Writer) error {
 }
 
 func closed(w *Writer) error { w.EndArray(); return nil }
+
+// balance counts the buffers that are out.
+type balance struct{ out atomic.Int64 }
+
+func (b *balance) Get(n int) *bytebufferpool.ByteBuffer {
+	b.out.Add(1)
+	return &bytebufferpool.ByteBuffer{B: make([]byte, 0, n)}
+}
+
+func (b *balance) Put(*bytebufferpool.ByteBuffer) { b.out.Add(-1) }
 
 type result struct {
 	status int
@@ -110,7 +125,13 @@ func TestRespond(t *testing.T) {
 	} {
 		for _, http2 := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/http2=%v", name, http2), func(t *testing.T) {
-				s, errs := serve(t, http2, nil, Options{}, c.body)
+				buffers := new(balance)
+				defer func() {
+					if n := buffers.out.Load(); n != 0 {
+						t.Errorf("%d buffers were not given back", n)
+					}
+				}()
+				s, errs := serve(t, http2, nil, Options{Buffers: buffers}, c.body)
 				got := get(t, s, "application/json")
 				if err := <-errs; !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
 					t.Errorf("Respond returned %v, want %v", err, c.err)
@@ -131,6 +152,7 @@ func TestRespond(t *testing.T) {
 				if again := get(t, s, ""); again.status != c.status {
 					t.Errorf("the second request got %d", again.status)
 				}
+				<-errs
 			})
 		}
 	}
