@@ -1,0 +1,64 @@
+package pool
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Config is pgxpool's configuration and ours. Make it with [ParseConfig].
+type Config struct {
+	*pgxpool.Config
+	// Warm opens MinConns connections before New returns.
+	Warm bool
+	// Reader is the configuration of [Pool.Reader].
+	Reader ReaderConfig
+}
+
+// The parameters of a connection string that are ours.
+var parameters = map[string]func(c *Config, value string) error{
+	"pool_warm":         func(c *Config, v string) (err error) { c.Warm, err = strconv.ParseBool(v); return err },
+	"pool_reader_conns": func(c *Config, v string) (err error) { c.Reader.Conns, err = positive(v); return err },
+	"pool_reader_direct_conns": func(c *Config, v string) error {
+		n, err := positive(v)
+		c.Reader.DirectConns = int32(n)
+		return err
+	},
+	"pool_reader_slow_after": func(c *Config, v string) (err error) {
+		c.Reader.SlowAfter, err = time.ParseDuration(v)
+		return err
+	},
+}
+
+func positive(v string) (int, error) {
+	n, err := strconv.ParseInt(v, 10, 32)
+	if err == nil && n < 1 {
+		err = fmt.Errorf("%d is below 1", n)
+	}
+	return int(n), err
+}
+
+// ParseConfig reads a connection string as [pgxpool.ParseConfig] does, with these
+// parameters besides pgxpool's: pool_warm, pool_reader_conns,
+// pool_reader_direct_conns, pool_reader_slow_after.
+func ParseConfig(dsn string) (*Config, error) {
+	parsed, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{Config: parsed}
+	// What pgx does not know it takes for a parameter of the session.
+	for name, set := range parameters {
+		value, ok := parsed.ConnConfig.RuntimeParams[name]
+		if !ok {
+			continue
+		}
+		delete(parsed.ConnConfig.RuntimeParams, name)
+		if err := set(c, value); err != nil {
+			return nil, fmt.Errorf("pool: cannot parse %s: %w", name, err)
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,94 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Pool is a pgxpool.Pool: it has all of its methods, and a [Reader].
+type Pool struct {
+	*pgxpool.Pool
+	config *Config
+
+	mu     sync.Mutex
+	reader *Reader
+	closed bool
+}
+
+// New is [pgxpool.New] with the parameters of [ParseConfig].
+func New(ctx context.Context, dsn string) (*Pool, error) {
+	c, err := ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return NewWithConfig(ctx, c)
+}
+
+// NewWithConfig is [pgxpool.NewWithConfig] for a configuration that [ParseConfig]
+// has made.
+func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
+	inner, err := pgxpool.NewWithConfig(ctx, c.Config)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool{Pool: inner, config: c}
+	if c.Warm {
+		if err := p.warm(ctx); err != nil {
+			inner.Close()
+			return nil, fmt.Errorf("pool: warming up: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// warm opens the connections that the pool is to have at least, at the same time.
+func (p *Pool) warm(ctx context.Context) error {
+	n := max(p.config.MinConns, 1)
+	conns, errs := make([]*pgxpool.Conn, n), make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { conns[i], errs[i] = p.Pool.Acquire(ctx) })
+	}
+	wg.Wait()
+	for _, c := range conns {
+		if c != nil {
+			c.Release()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Reader returns the pool's reader, which opens its connections when it is first
+// asked for.
+func (p *Pool) Reader() *Reader {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reader == nil {
+		reader, err := newReader(p.config.Config, p.config.Reader)
+		if err != nil || p.closed {
+			// The same configuration has made a pool, so it is closed.
+			if reader != nil {
+				reader.Close()
+			}
+			return &Reader{closed: true}
+		}
+		p.reader = reader
+	}
+	return p.reader
+}
+
+// Close closes the pool and its reader.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	reader := p.reader
+	p.mu.Unlock()
+	if reader != nil {
+		reader.Close()
+	}
+	p.Pool.Close()
+}

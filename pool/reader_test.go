@@ -1,0 +1,419 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"go.uber.org/goleak"
+)
+
+func open(t testing.TB, parameters string) *Pool {
+	t.Helper()
+	dsn := server.DSN()
+	separator := "?"
+	if strings.Contains(dsn, "?") {
+		separator = "&"
+	}
+	p, err := New(t.Context(), dsn+separator+parameters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// crowd runs f from many goroutines, so that they share connections.
+func crowd(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { f(i) })
+	}
+	wg.Wait()
+}
+
+func TestReaderAnswersEachItsOwn(t *testing.T) {
+	p := open(t, "pool_max_conns=4")
+	r := p.Reader()
+	for range 5 {
+		crowd(64, func(i int) {
+			for j := range 50 {
+				var got int
+				var text string
+				if err := r.QueryRow(t.Context(), "select $1::int, $2::text", i*1000+j, fmt.Sprint(i)).Scan(&got, &text); err != nil || got != i*1000+j || text != fmt.Sprint(i) {
+					t.Errorf("got %d %q, %v; want %d", got, text, err, i*1000+j)
+				}
+			}
+		})
+	}
+	if n := r.counters.shared.Load(); n < 10_000 {
+		t.Errorf("%d of 16000 statements shared a connection", n)
+	}
+	if batches, n := r.counters.batches.Load(), r.counters.batched.Load(); n < 2*batches {
+		t.Errorf("%d statements in %d flights: nothing was coalesced", n, batches)
+	}
+}
+
+// The helpers of pgx work with shared results.
+func TestReaderRows(t *testing.T) {
+	p := open(t, "pool_max_conns=4")
+	r := p.Reader()
+	type person struct {
+		Name string
+		Age  *int32
+		At   time.Time
+		Tags []string
+	}
+	at := time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
+	const sql = "select name, age, $1::timestamptz as at, array['a', null] is not null as ok, array['x','y'] as tags from (values ('Ada', 36), ('Bob', null)) v(name, age)"
+	crowd(32, func(int) {
+		for range 20 {
+			rows, err := r.Query(t.Context(), sql, at)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			people, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (q person, err error) {
+				var ok bool
+				err = row.Scan(&q.Name, &q.Age, &q.At, &ok, &q.Tags)
+				return q, err
+			})
+			if err != nil || len(people) != 2 || people[0].Name != "Ada" || *people[0].Age != 36 || people[1].Age != nil || !people[1].At.Equal(at) || len(people[0].Tags) != 2 {
+				t.Errorf("got %+v, %v", people, err)
+			}
+			if tag := rows.CommandTag(); tag.RowsAffected() != 2 {
+				t.Errorf("got tag %v", tag)
+			}
+			rows, _ = r.Query(t.Context(), "select 1 as n union all select 2 order by 1")
+			structs, err := pgx.CollectRows(rows, pgx.RowToStructByName[struct{ N int }])
+			if err != nil || len(structs) != 2 || structs[1].N != 2 {
+				t.Errorf("got %v, %v", structs, err)
+			}
+			rows, _ = r.Query(t.Context(), "select 1, 'x', null::int")
+			if !rows.Next() {
+				t.Error(rows.Err())
+			}
+			if v, err := rows.Values(); err != nil || fmt.Sprint(v) != "[1 x <nil>]" {
+				t.Errorf("got %v, %v", v, err)
+			}
+			rows.Close()
+			if err := r.QueryRow(t.Context(), "select 1 where false").Scan(new(int)); !errors.Is(err, pgx.ErrNoRows) {
+				t.Errorf("got %v", err)
+			}
+			if err := r.QueryRow(t.Context(), "select 'x'").Scan(new(time.Time)); err == nil {
+				t.Error("a text was scanned into a time")
+			}
+			if err := r.QueryRow(t.Context(), "select 1, 2").Scan(new(int)); err == nil {
+				t.Error("two columns were scanned into one")
+			}
+			if _, err := r.Exec(t.Context(), "select $1::int", "not a number"); err == nil {
+				t.Error("a wrong argument was taken")
+			}
+			if tag, err := r.Exec(t.Context(), "select 1"); err != nil || tag.String() != "SELECT 1" {
+				t.Errorf("got %v, %v", tag, err)
+			}
+		}
+	})
+	if n := r.counters.shared.Load(); n < 1000 {
+		t.Errorf("%d statements shared a connection", n)
+	}
+}
+
+// One that fails gets its error, and its neighbours their results.
+func TestReaderErrorsStayWithTheirCaller(t *testing.T) {
+	p := open(t, "pool_max_conns=4&pool_reader_conns=1")
+	r := p.Reader()
+	const sql = "select 100 / $1::int"
+	crowd(64, func(i int) {
+		for j := range 50 {
+			divisor := (i + j) % 4
+			var got int
+			err := r.QueryRow(t.Context(), sql, divisor).Scan(&got)
+			var pgErr *pgconn.PgError
+			if divisor == 0 {
+				if !errors.As(err, &pgErr) || pgErr.Code != "22012" {
+					t.Errorf("got %v, want a division by zero", err)
+				}
+			} else if err != nil || got != 100/divisor {
+				t.Errorf("100/%d: got %d, %v", divisor, got, err)
+			}
+		}
+	})
+	if r.counters.reruns.Load() == 0 || r.counters.shared.Load() < 20 {
+		t.Errorf("%d re-runs, %d shared: nothing was tested", r.counters.reruns.Load(), r.counters.shared.Load())
+	}
+}
+
+func TestReaderRefusesWrites(t *testing.T) {
+	p := open(t, "pool_max_conns=4")
+	if _, err := p.Exec(t.Context(), "create table if not exists refused (id int)"); err != nil {
+		t.Fatal(err)
+	}
+	r := p.Reader()
+	crowd(16, func(int) {
+		for sql, want := range map[string]string{
+			"insert into refused values (1)":                                  "25006",
+			"with x as (insert into refused values (1) returning 1) select 1": "25006",
+			"/* a */ -- b\n (select id from refused for update)":              "25006",
+			"delete from refused":                                             "25006",
+			"begin":                                                           "not read", "set default_transaction_read_only = off": "not read", "commit": "not read", "": "not read", "listen x": "not read", "vacuum": "not read", "discard all": "not read",
+		} {
+			for range 3 {
+				_, err := r.Exec(t.Context(), sql)
+				var pgErr *pgconn.PgError
+				if want == "not read" && !errors.Is(err, ErrNotRead) || want != "not read" && (!errors.As(err, &pgErr) || pgErr.Code != want) {
+					t.Errorf("%s: got %v, want %s", sql, err, want)
+				}
+			}
+		}
+	})
+}
+
+func TestReaderCancelled(t *testing.T) {
+	p := open(t, "pool_max_conns=4")
+	r := p.Reader()
+	const sql = "select $1::int"
+	var cancelled atomic.Int64
+	crowd(64, func(i int) {
+		for j := range 100 {
+			ctx, cancel := context.WithCancel(t.Context())
+			if j%3 == 0 {
+				time.AfterFunc(rand.N(300*time.Microsecond), cancel)
+			}
+			var got int
+			err := r.QueryRow(ctx, sql, i*1000+j).Scan(&got)
+			switch {
+			case errors.Is(err, context.Canceled):
+				cancelled.Add(1)
+			case err != nil || got != i*1000+j:
+				t.Errorf("got %d, %v; want %d", got, err, i*1000+j)
+			}
+			cancel()
+		}
+	})
+	if cancelled.Load() == 0 {
+		t.Error("nothing was cancelled")
+	}
+}
+
+// A slow statement has a connection of its own, and nobody waits for it.
+func TestReaderSlowNeighbours(t *testing.T) {
+	p := open(t, "pool_max_conns=4")
+	r := p.Reader()
+	fast := func(i int) time.Duration {
+		start := time.Now()
+		if err := r.QueryRow(t.Context(), "select $1::int", i).Scan(new(int)); err != nil {
+			t.Error(err)
+		}
+		return time.Since(start)
+	}
+	crowd(16, func(i int) { fast(i); fast(i) })
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				_, _ = r.Exec(ctx, "select pg_sleep(0.05)")
+			}
+		})
+	}
+	slow := 0
+	var mu sync.Mutex
+	crowd(16, func(i int) {
+		for range 2000 {
+			if took := fast(i); took > 45*time.Millisecond {
+				mu.Lock()
+				slow++
+				mu.Unlock()
+			}
+		}
+	})
+	cancel()
+	wg.Wait()
+	if slow > 16 {
+		t.Errorf("%d of 32000 fast statements waited for slow ones", slow)
+	}
+}
+
+// A result that is too large to be held comes over a connection of its own.
+func TestReaderLargeResults(t *testing.T) {
+	p := open(t, "pool_max_conns=4")
+	r := p.Reader()
+	const sql = "select repeat('x', 1000) from generate_series(1, $1::int)"
+	crowd(16, func(i int) {
+		for j := range 6 {
+			n := 10
+			if j > 1 {
+				n = 3000
+			}
+			rows, err := r.Query(t.Context(), sql, n)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil || len(got) != n || len(got[n-1]) != 1000 {
+				t.Errorf("got %d rows, %v; want %d", len(got), err, n)
+			}
+		}
+	})
+	if r.counters.moved.Load() == 0 {
+		t.Error("no result was too large")
+	}
+}
+
+// When the schema changes, statements are prepared again.
+func TestReaderSchemaChange(t *testing.T) {
+	p := open(t, "pool_max_conns=4")
+	exec := func(sql string) {
+		if _, err := p.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("drop table if exists changing; create table changing (a int); insert into changing values (1)")
+	r := p.Reader()
+	for round := range 5 {
+		crowd(32, func(int) {
+			for range 20 {
+				rows, err := r.Query(t.Context(), "select * from changing")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := pgx.CollectRows(rows, pgx.RowToMap)
+				if err != nil || len(got) != 1 || len(got[0]) != round+1 {
+					t.Errorf("round %d: got %v, %v", round, got, err)
+				}
+			}
+		})
+		exec(fmt.Sprintf("alter table changing add column c%d text default 'x'", round))
+	}
+}
+
+// Whatever happens to backends, nobody gets another's result.
+func TestReaderUnderFire(t *testing.T) {
+	duration := 10 * time.Second
+	if testing.Short() || raceEnabled {
+		duration = 3 * time.Second
+	}
+	ignore := goleak.IgnoreCurrent()
+	p, err := New(t.Context(), server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := p.Reader()
+	admin, err := pgx.Connect(t.Context(), server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), duration)
+	defer cancel()
+	var answers, failures, wrong, kills atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 256 {
+		wg.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(i), 1))
+			for n := i; ctx.Err() == nil; n += 256 {
+				var got int
+				var err error
+				one, stop := context.WithTimeout(t.Context(), 5*time.Second)
+				if random.IntN(20) == 0 {
+					time.AfterFunc(time.Duration(random.IntN(500))*time.Microsecond, stop)
+				}
+				switch random.IntN(4) {
+				case 0:
+					err = r.QueryRow(one, "select $1::int", n).Scan(&got)
+				case 1:
+					var text string
+					if err = r.QueryRow(one, "select $1::int, repeat('x', 200)", n).Scan(&got, &text); err == nil && len(text) != 200 {
+						wrong.Add(1)
+					}
+				case 2:
+					rows, _ := r.Query(one, "select $1::int + i * 0 from generate_series(1, 3) i", n)
+					list, e := pgx.CollectRows(rows, pgx.RowTo[int])
+					if err = e; err == nil {
+						got = list[0]
+						if len(list) != 3 || list[2] != n {
+							wrong.Add(1)
+						}
+					}
+				case 3:
+					err = r.QueryRow(one, "select $1::int / (case when $1::int % 7 = 0 then 0 else 1 end)", n).Scan(&got)
+				}
+				stop()
+				switch {
+				case err != nil:
+					failures.Add(1)
+				case got != n:
+					wrong.Add(1)
+				default:
+					answers.Add(1)
+				}
+			}
+		})
+	}
+	for ctx.Err() == nil {
+		_, err := admin.Exec(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() order by random() limit 1")
+		if err == nil {
+			kills.Add(1)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	wg.Wait()
+	t.Logf("%d answers, %d errors, %d kills", answers.Load(), failures.Load(), kills.Load())
+	if wrong.Load() > 0 {
+		t.Errorf("%d wrong results", wrong.Load())
+	}
+	if answers.Load() < 1000 || kills.Load() < 20 {
+		t.Error("nothing was tested")
+	}
+	// It is well again.
+	deadline := time.Now().Add(10 * time.Second)
+	for _, pipe := range r.pipes {
+		for {
+			pipe.mu.Lock()
+			up := pipe.up
+			pipe.mu.Unlock()
+			if up {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("a connection does not come back")
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n := pipe.load.Load(); n != 0 {
+			t.Errorf("a load of %d is left", n)
+		}
+	}
+	if n := r.running.Load(); n != 0 {
+		t.Errorf("%d statements are still running", n)
+	}
+	p.Close()
+	_ = admin.Close(context.Background())
+	goleak.VerifyNone(t, ignore)
+}
+
+func TestClosedPool(t *testing.T) {
+	p := open(t, "pool_warm=true&pool_min_conns=3")
+	if n := p.Stat().TotalConns(); n < 3 {
+		t.Errorf("%d connections are warm", n)
+	}
+	p.Close()
+	if _, err := p.Reader().Query(t.Context(), "select 1"); !errors.Is(err, ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	for _, dsn := range []string{"pool_reader_conns=0", "pool_warm=x", "pool_reader_slow_after=1"} {
+		if _, err := New(t.Context(), "postgres://x/?"+dsn); err == nil || !strings.Contains(err.Error(), strings.SplitN(dsn, "=", 2)[0]) {
+			t.Errorf("%s: got %v", dsn, err)
+		}
+	}
+}
