@@ -134,7 +134,7 @@ func TestReaderErrorsStayWithTheirCaller(t *testing.T) {
 	const sql = "select 100 / $1::int"
 	crowd(64, func(i int) {
 		for j := range 50 {
-			divisor := (i + j) % 4
+			divisor := (i + j*7) % 50
 			var got int
 			err := r.QueryRow(t.Context(), sql, divisor).Scan(&got)
 			var pgErr *pgconn.PgError
