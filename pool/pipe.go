@@ -40,6 +40,7 @@ const (
 	unshared                // it must be run on a connection of its own
 )
 
+// end tells the caller. The request is the caller's then.
 func (q *request) end(o outcome) {
 	q.outcome = o
 	q.done <- struct{}{}

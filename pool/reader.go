@@ -75,6 +75,7 @@ type Reader struct {
 	pipes      []*pipe
 	statements statements
 	types      sync.Pool // of *pgtype.Map
+	requests   sync.Pool // of *request that have ended
 	running    atomic.Int64
 	turn       atomic.Uint32
 	typeMap    atomic.Pointer[pgtype.Map] // what AfterConnect has registered
@@ -108,6 +109,7 @@ func newReader(base *pgxpool.Config, c ReaderConfig) (*Reader, error) {
 	}
 	r.direct, r.cancel = direct, cancel
 	r.types.New = func() any { return r.typeMap.Load().Copy() }
+	r.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
 	for range r.config.Conns {
 		p := &pipe{reader: r, wake: make(chan struct{}, 1)}
 		r.pipes = append(r.pipes, p)
@@ -126,6 +128,9 @@ func (r *Reader) Close() {
 	r.done.Wait()
 	r.direct.Close()
 }
+
+// perPipe is how many callers a pipe is opened to more for.
+const perPipe = 8
 
 func (r *Reader) now() int64 { return int64(time.Since(r.start)) }
 
@@ -222,19 +227,20 @@ func plainArgs(args []any) bool {
 // share runs a statement on a shared connection. It returns false if it must be run
 // alone.
 func (r *Reader) share(ctx context.Context, s *statement, args []any) (pgx.Rows, error, bool) {
-	p := r.choose()
+	p := r.choose(r.running.Load())
 	described := s.known()
 	if p == nil || described == nil {
 		return nil, nil, false
 	}
-	q := &request{statement: s, described: described, done: make(chan struct{}, 1)}
-	q.rows = &heldRows{reader: r, fields: described.Fields}
+	q := r.requests.Get().(*request)
+	q.statement, q.described = s, described
+	q.rows = &heldRows{reader: r}
 	types := q.rows.typeMap()
 	if err := q.params.Build(types, described.StatementDescription, args); err != nil {
 		q.rows.Close()
 		return nil, fmt.Errorf("failed to build query parameters: %w", err), true
 	}
-	q.rows.fields = formatted(described.Fields, q.params.ResultFormats)
+	q.rows.fields = described.formatted(q.params.ResultFormats)
 	if !p.enqueue(q) {
 		q.rows.Close()
 		return nil, nil, false
@@ -244,32 +250,26 @@ func (r *Reader) share(ctx context.Context, s *statement, args []any) (pgx.Rows,
 	case <-ctx.Done():
 		return nil, ctx.Err(), true // Whoever fills it in drops it.
 	}
-	if q.outcome == unshared {
+	rows, outcome := q.rows, q.outcome
+	q.rows, q.statement, q.described = nil, nil, nil
+	r.requests.Put(q)
+	if outcome == unshared {
 		r.counters.moved.Add(1)
-		q.rows.Close()
+		rows.Close()
 		return nil, nil, false
 	}
 	r.counters.shared.Add(1)
-	if err := q.rows.err; err != nil {
-		q.rows.Close()
+	if rows.err != nil {
+		rows.Close()
 	}
-	return q.rows, nil, true
+	return rows, nil, true
 }
 
-// formatted returns columns with the formats in which they come.
-func formatted(fields []pgconn.FieldDescription, formats []int16) []pgconn.FieldDescription {
-	list := make([]pgconn.FieldDescription, len(fields))
-	copy(list, fields)
-	for i := range list {
-		list[i].Format = formats[i]
-	}
-	return list
-}
-
-// choose returns the pipe with the least load of two, or nil. One whose results do
-// not move has somebody slow at its head: it gets nothing new.
-func (r *Reader) choose() *pipe {
-	n := uint32(len(r.pipes))
+// choose returns the pipe with the least load, or nil. One whose results do not move
+// has somebody slow at its head: it gets nothing new. Few callers use few pipes, so
+// that flights are worth their system calls.
+func (r *Reader) choose(running int64) *pipe {
+	n := uint32(min(int64(len(r.pipes)), 1+running/perPipe))
 	first := r.turn.Add(1)
 	var best *pipe
 	now := int64(0)

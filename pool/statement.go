@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,21 @@ type statement struct {
 type description struct {
 	*pgconn.StatementDescription
 	stale atomic.Bool
+
+	once    sync.Once
+	columns []pgconn.FieldDescription
+}
+
+// formatted returns the columns with the formats in which they come, which are the
+// same each time.
+func (d *description) formatted(formats []int16) []pgconn.FieldDescription {
+	d.once.Do(func() {
+		d.columns = slices.Clone(d.Fields)
+		for i := range d.columns {
+			d.columns[i].Format = formats[i]
+		}
+	})
+	return d.columns
 }
 
 // matches tells whether Postgres still says the same of the columns.
