@@ -11,6 +11,12 @@ import (
 // Config is pgxpool's configuration and ours. Make it with [ParseConfig].
 type Config struct {
 	*pgxpool.Config
+	// AcquireTimeout bounds the wait for a connection, apart from the query's
+	// context: the error is an [*ExhaustedError] then. 0 is no bound but the context.
+	AcquireTimeout time.Duration
+	// MaxQueue bounds how many callers wait for a connection; the next is refused
+	// at once with an [*ExhaustedError]. 0 is no bound.
+	MaxQueue int
 	// Warm opens MinConns connections before New returns.
 	Warm bool
 	// Reader is the configuration of [Pool.Reader].
@@ -19,6 +25,11 @@ type Config struct {
 
 // The parameters of a connection string that are ours.
 var parameters = map[string]func(c *Config, value string) error{
+	"pool_queue_timeout": func(c *Config, v string) (err error) {
+		c.AcquireTimeout, err = time.ParseDuration(v)
+		return err
+	},
+	"pool_max_queue":    func(c *Config, v string) (err error) { c.MaxQueue, err = positive(v); return err },
 	"pool_warm":         func(c *Config, v string) (err error) { c.Warm, err = strconv.ParseBool(v); return err },
 	"pool_reader_conns": func(c *Config, v string) (err error) { c.Reader.Conns, err = positive(v); return err },
 	"pool_reader_direct_conns": func(c *Config, v string) error {
@@ -41,7 +52,7 @@ func positive(v string) (int, error) {
 }
 
 // ParseConfig reads a connection string as [pgxpool.ParseConfig] does, with these
-// parameters besides pgxpool's: pool_warm, pool_reader_conns,
+// parameters besides pgxpool's: pool_queue_timeout, pool_max_queue, pool_warm, pool_reader_conns,
 // pool_reader_direct_conns, pool_reader_slow_after.
 func ParseConfig(dsn string) (*Config, error) {
 	parsed, err := pgxpool.ParseConfig(dsn)

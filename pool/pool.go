@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -13,6 +14,7 @@ import (
 type Pool struct {
 	*pgxpool.Pool
 	config *Config
+	gate   *gate
 
 	mu     sync.Mutex
 	reader *Reader
@@ -31,11 +33,22 @@ func New(ctx context.Context, dsn string) (*Pool, error) {
 // NewWithConfig is [pgxpool.NewWithConfig] for a configuration that [ParseConfig]
 // has made.
 func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
-	inner, err := pgxpool.NewWithConfig(ctx, c.Config)
+	g := &gate{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue, limit: int64(c.MaxConns)}
+	traced := c.Config.Copy()
+	if user := traced.ConnConfig.Tracer; user != nil {
+		traced.ConnConfig.Tracer = multitracer.New(user, g)
+	} else {
+		traced.ConnConfig.Tracer = g
+	}
+	inner, err := pgxpool.NewWithConfig(ctx, traced)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{Pool: inner, config: c}
+	g.used = func() int64 {
+		s := inner.Stat()
+		return int64(s.AcquiredConns() + s.ConstructingConns())
+	}
+	p := &Pool{Pool: inner, config: c, gate: g}
 	if c.Warm {
 		if err := p.warm(ctx); err != nil {
 			inner.Close()
@@ -51,7 +64,7 @@ func (p *Pool) warm(ctx context.Context) error {
 	conns, errs := make([]*pgxpool.Conn, n), make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { conns[i], errs[i] = p.Pool.Acquire(ctx) })
+		wg.Go(func() { conns[i], errs[i] = p.Acquire(ctx) })
 	}
 	wg.Wait()
 	for _, c := range conns {
@@ -92,3 +105,6 @@ func (p *Pool) Close() {
 	}
 	p.Pool.Close()
 }
+
+// Config returns a copy of pgxpool's part of the configuration.
+func (p *Pool) Config() *pgxpool.Config { return p.config.Config.Copy() }

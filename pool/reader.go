@@ -130,7 +130,7 @@ func (r *Reader) Close() {
 }
 
 // perPipe is how many callers a pipe is opened to more for.
-const perPipe = 8
+const perPipe = 4
 
 func (r *Reader) now() int64 { return int64(time.Since(r.start)) }
 

@@ -1,0 +1,290 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// methods are all of pgxpool.Pool's. Both types must have them.
+type methods interface {
+	Acquire(ctx context.Context) (c *pgxpool.Conn, err error)
+	AcquireAllIdle(ctx context.Context) []*pgxpool.Conn
+	AcquireFunc(ctx context.Context, f func(*pgxpool.Conn) error) error
+	Begin(ctx context.Context) (pgx.Tx, error)
+	BeginTx(ctx context.Context, txOptions pgx.TxOptions) (pgx.Tx, error)
+	Close()
+	Config() *pgxpool.Config
+	CopyFrom(ctx context.Context, tableName pgx.Identifier, columnNames []string, rowSrc pgx.CopyFromSource) (int64, error)
+	Exec(ctx context.Context, sql string, arguments ...any) (pgconn.CommandTag, error)
+	Ping(ctx context.Context) error
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	Reset()
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+	Stat() *pgxpool.Stat
+}
+
+var (
+	_ methods = (*pgxpool.Pool)(nil)
+	_ methods = (*Pool)(nil)
+)
+
+// ways are all ways to take a connection, each giving it back.
+func ways(p *Pool) map[string]func(ctx context.Context) error {
+	return map[string]func(ctx context.Context) error{
+		"Acquire": func(ctx context.Context) error {
+			c, err := p.Acquire(ctx)
+			if err == nil {
+				c.Release()
+			}
+			return err
+		},
+		"AcquireFunc": func(ctx context.Context) error {
+			return p.AcquireFunc(ctx, func(c *pgxpool.Conn) error { return c.Ping(ctx) })
+		},
+		"Query": func(ctx context.Context) error {
+			rows, err := p.Query(ctx, "select 1")
+			rows.Close()
+			return err
+		},
+		"QueryRow": func(ctx context.Context) error { return p.QueryRow(ctx, "select 1").Scan(new(int)) },
+		"Exec": func(ctx context.Context) error {
+			_, err := p.Exec(ctx, "select 1")
+			return err
+		},
+		"SendBatch": func(ctx context.Context) error {
+			b := new(pgx.Batch)
+			b.Queue("select 1")
+			return p.SendBatch(ctx, b).Close()
+		},
+		"Begin": func(ctx context.Context) error {
+			tx, err := p.Begin(ctx)
+			if err == nil {
+				err = tx.Rollback(ctx)
+			}
+			return err
+		},
+		"CopyFrom": func(ctx context.Context) error {
+			_, err := p.CopyFrom(ctx, pgx.Identifier{"copied"}, []string{"id"}, pgx.CopyFromRows([][]any{{1}}))
+			return err
+		},
+		"Ping": p.Ping,
+	}
+}
+
+func TestEveryWayGivesItsPlaceBack(t *testing.T) {
+	p := open(t, "pool_max_conns=2&pool_queue_timeout=5s")
+	if _, err := p.Exec(t.Context(), "create table if not exists copied (id int)"); err != nil {
+		t.Fatal(err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, way := range ways(p) {
+		for range 5 { // More than there are places.
+			if err := way(t.Context()); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err := way(cancelled); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		if _, err := p.Exec(t.Context(), "select 1/0"); err == nil {
+			t.Error("no error")
+		}
+		if n := p.gate.inside.Load(); n != 0 {
+			t.Fatalf("%s: %d places are taken", name, n)
+		}
+	}
+	for _, c := range p.AcquireAllIdle(t.Context()) {
+		c.Release()
+	}
+	if n := p.gate.inside.Load(); n != 0 {
+		t.Errorf("%d places are taken", n)
+	}
+}
+
+func TestExhausted(t *testing.T) {
+	p := open(t, "pool_max_conns=1&pool_queue_timeout=50ms&pool_max_queue=2")
+	conn, err := p.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, way := range ways(p) {
+		err := way(t.Context())
+		var exhausted *ExhaustedError
+		if !errors.As(err, &exhausted) || !errors.Is(err, ErrExhausted) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("%s: got %v", name, err)
+		}
+		if exhausted.Waited < 50*time.Millisecond || exhausted.Limit != 1 || exhausted.Queue != 1 || exhausted.Full || !exhausted.Timeout() {
+			t.Errorf("%s: got %+v", name, exhausted)
+		}
+	}
+	var full, timedOut atomic.Int64
+	crowd(10, func(int) {
+		var exhausted *ExhaustedError
+		_, err := p.Acquire(t.Context())
+		if !errors.As(err, &exhausted) {
+			t.Errorf("got %v", err)
+			return
+		}
+		if exhausted.Full {
+			full.Add(1)
+			if !strings.Contains(err.Error(), "2 callers wait already") {
+				t.Error(err)
+			}
+		} else {
+			timedOut.Add(1)
+		}
+	})
+	if full.Load() != 8 || timedOut.Load() != 2 {
+		t.Errorf("%d were refused and %d timed out, want 8 and 2", full.Load(), timedOut.Load())
+	}
+	conn.Release()
+	if err := p.Ping(t.Context()); err != nil {
+		t.Errorf("after the release: %v", err)
+	}
+}
+
+// The query's own context has its own error.
+func TestCancelledInTheQueue(t *testing.T) {
+	p := open(t, "pool_max_conns=1&pool_queue_timeout=10s")
+	conn, err := p.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := p.Query(ctx, "select 1"); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrExhausted) {
+		t.Errorf("got %v", err)
+	}
+	conn.Release()
+	if n := p.gate.inside.Load(); n != 0 {
+		t.Errorf("%d places are taken", n)
+	}
+}
+
+func TestQueueIsFair(t *testing.T) {
+	p := open(t, "pool_max_conns=1")
+	conn, err := p.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var order []int
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			c, err := p.Acquire(t.Context())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			order = append(order, i)
+			mu.Unlock()
+			c.Release()
+		})
+		for p.gate.length() != i+1 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	conn.Release()
+	wg.Wait()
+	for i, got := range order {
+		if got != i {
+			t.Fatalf("got order %v", order)
+		}
+	}
+}
+
+// A hijacked connection leaves the pool, and its place with it.
+func TestHijack(t *testing.T) {
+	p := open(t, "pool_max_conns=1&pool_queue_timeout=10s")
+	for range 3 {
+		conn, err := p.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Hijack().Close(t.Context())
+	}
+}
+
+func TestGateUnderLoad(t *testing.T) {
+	p := open(t, "pool_max_conns=3&pool_queue_timeout=30ms&pool_max_queue=20")
+	var inUse, most, got, refused atomic.Int64
+	crowd(64, func(i int) {
+		for range 50 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+i)*time.Millisecond)
+			c, err := p.Acquire(ctx)
+			cancel()
+			if err != nil {
+				refused.Add(1)
+				continue
+			}
+			got.Add(1)
+			n := inUse.Add(1)
+			for {
+				m := most.Load()
+				if n <= m || most.CompareAndSwap(m, n) {
+					break
+				}
+			}
+			time.Sleep(200 * time.Microsecond)
+			inUse.Add(-1)
+			c.Release()
+		}
+	})
+	if most.Load() > 3 || got.Load() == 0 || refused.Load() == 0 {
+		t.Errorf("%d at a time, %d got one, %d did not", most.Load(), got.Load(), refused.Load())
+	}
+	if n := p.gate.inside.Load(); n != 0 || p.gate.length() != 0 {
+		t.Errorf("%d places are taken, %d wait", n, p.gate.length())
+	}
+}
+
+// A tracer of the user's hears what it would of pgxpool.
+func TestTracersOfTheUser(t *testing.T) {
+	c, err := ParseConfig(server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracer := new(countingTracer)
+	c.ConnConfig.Tracer = tracer
+	p, err := NewWithConfig(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if _, err := p.Exec(t.Context(), "select 1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(tracer.queries.Load(), tracer.acquires.Load(), tracer.releases.Load()); got != "1 1 1" {
+		t.Errorf("got %s", got)
+	}
+}
+
+type countingTracer struct{ queries, acquires, releases atomic.Int64 }
+
+func (c *countingTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+func (c *countingTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {
+	c.queries.Add(1)
+}
+func (c *countingTracer) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+	return ctx
+}
+func (c *countingTracer) TraceAcquireEnd(context.Context, *pgxpool.Pool, pgxpool.TraceAcquireEndData) {
+	c.acquires.Add(1)
+}
+func (c *countingTracer) TraceRelease(*pgxpool.Pool, pgxpool.TraceReleaseData) { c.releases.Add(1) }
