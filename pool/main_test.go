@@ -23,5 +23,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer server.Stop()
+	os.Setenv("GQLBOOST_EXAMPLE_DSN", server.DSN()) // Examples are of another package.
 	return m.Run()
 }

@@ -25,8 +25,8 @@ var ErrClosed = errors.New("pool: closed")
 type ReaderConfig struct {
 	// Conns is the number of shared connections, 4 by default.
 	Conns int
-	// DirectConns bounds the connections for statements that share none, 4 by
-	// default.
+	// DirectConns bounds the connections for statements that share none, by default
+	// as many as the pool may have. They are opened when they are needed.
 	DirectConns int32
 	// SlowAfter is from which cost, beyond the network's, a statement shares no
 	// connection, 5 ms by default: everybody behind it would wait.
@@ -39,12 +39,12 @@ type ReaderConfig struct {
 	DirectBelow int
 }
 
-func (c ReaderConfig) withDefaults() ReaderConfig {
+func (c ReaderConfig) withDefaults(maxConns int32) ReaderConfig {
 	if c.Conns <= 0 {
 		c.Conns = 4
 	}
 	if c.DirectConns <= 0 {
-		c.DirectConns = 4
+		c.DirectConns = maxConns
 	}
 	if c.SlowAfter <= 0 {
 		c.SlowAfter = 5 * time.Millisecond
@@ -98,7 +98,7 @@ func newReader(base *pgxpool.Config, c ReaderConfig) (*Reader, error) {
 		config.ConnConfig.RuntimeParams = map[string]string{}
 	}
 	config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
-	r := &Reader{config: c.withDefaults(), conn: config.ConnConfig.Copy(), start: time.Now()}
+	r := &Reader{config: c.withDefaults(base.MaxConns), conn: config.ConnConfig.Copy(), start: time.Now()}
 	config.MaxConns = r.config.DirectConns
 	config.MinConns, config.MinIdleConns = 0, 0
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,0 +1,173 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/pool"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// contenders runs a benchmark for the Reader and for pools of several sizes.
+func contenders(b *testing.B, dsn string, sizes []int32, run func(b *testing.B, q querier)) {
+	b.Helper()
+	b.Run("impl=reader", func(b *testing.B) {
+		c, err := pool.ParseConfig(dsn)
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.MaxConns = slices.Max(sizes)
+		p, err := pool.NewWithConfig(b.Context(), c)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer p.Close()
+		run(b, p.Reader())
+	})
+	for _, size := range sizes {
+		b.Run(fmt.Sprintf("impl=pgxpool-%d", size), func(b *testing.B) {
+			c, err := pgxpool.ParseConfig(dsn)
+			if err != nil {
+				b.Fatal(err)
+			}
+			c.MaxConns = size
+			p, err := pgxpool.NewWithConfig(b.Context(), c)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer p.Close()
+			run(b, p)
+		})
+	}
+}
+
+// BenchmarkMix has 64 goroutines, of whose queries one in 20 takes 50 ms. What is
+// reported is of the others.
+func BenchmarkMix(b *testing.B) {
+	setUp(b)
+	contenders(b, server.DSN(), []int32{8, 16, 50}, func(b *testing.B, q querier) {
+		ctx := b.Context()
+		var next atomic.Int64
+		latencies := make([][]time.Duration, 64)
+		warm := func() {
+			for i := range 4 {
+				if err := point(ctx, q, i+1); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		warm()
+		b.ResetTimer()
+		var wg sync.WaitGroup
+		for g := range latencies {
+			wg.Go(func() {
+				for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+					if i%20 == 0 {
+						var void any
+						if err := q.QueryRow(ctx, "select pg_sleep(0.05)").Scan(&void); err != nil {
+							b.Error(err)
+						}
+						continue
+					}
+					start := time.Now()
+					if err := point(ctx, q, int(i*7919%rows)+1); err != nil {
+						b.Error(err)
+					}
+					latencies[g] = append(latencies[g], time.Since(start))
+				}
+			})
+		}
+		wg.Wait()
+		report(b, slices.Concat(latencies...))
+	})
+}
+
+func report(b *testing.B, all []time.Duration) {
+	slices.Sort(all)
+	if len(all) > 0 {
+		b.ReportMetric(float64(all[len(all)*50/100].Microseconds()), "p50-us")
+		b.ReportMetric(float64(all[len(all)*95/100].Microseconds()), "p95-us")
+		b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-us")
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "queries/s")
+}
+
+// BenchmarkDistant has a network with 1 ms from call to answer, and 256 goroutines.
+func BenchmarkDistant(b *testing.B) {
+	setUp(b)
+	contenders(b, delayed(b, 500*time.Microsecond), []int32{8, 50}, func(b *testing.B, q querier) { measure(b, q, 256) })
+}
+
+// delayed returns a connection string that leads to Postgres through a proxy, which
+// delays each way.
+func delayed(b *testing.B, delay time.Duration) string {
+	b.Helper()
+	target, err := url.Parse(server.DSN())
+	if err != nil {
+		b.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				back, err := new(net.Dialer).DialContext(context.Background(), "tcp", target.Host)
+				if err != nil {
+					client.Close()
+					return
+				}
+				go slowly(back, client, delay)
+				slowly(client, back, delay)
+			}()
+		}
+	}()
+	proxied := *target
+	proxied.Host = listener.Addr().String()
+	return proxied.String()
+}
+
+// slowly copies, each piece a while after it came.
+func slowly(to, from net.Conn, delay time.Duration) {
+	type piece struct {
+		data []byte
+		due  time.Time
+	}
+	pieces := make(chan piece, 1024)
+	go func() {
+		defer close(pieces)
+		for {
+			b := make([]byte, 32<<10)
+			n, err := from.Read(b)
+			if n > 0 {
+				pieces <- piece{b[:n], time.Now().Add(delay)}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for p := range pieces {
+		time.Sleep(time.Until(p.due))
+		if _, err := to.Write(p.data); err != nil {
+			break
+		}
+	}
+	to.Close()
+	from.Close()
+	for range pieces {
+	}
+}

@@ -1,0 +1,72 @@
+package pool
+
+import (
+	"testing"
+
+	"github.com/gqlboost/gqlboost"
+)
+
+var _ gqlboost.Source = (*Pool)(nil)
+
+func TestMetrics(t *testing.T) {
+	p := open(t, "pool_max_conns=2&pool_queue_timeout=10ms")
+	values := func() map[string]float64 {
+		v := map[string]float64{}
+		last := ""
+		for m := range p.Metrics() {
+			name := m.Name
+			if name != last {
+				if _, ok := v[name]; ok {
+					t.Errorf("%s is not next to itself", name)
+				}
+				v[name] = 0
+			}
+			last = name
+			for _, a := range m.Attrs {
+				name += " " + a.Value
+			}
+			v[name] = m.Value
+			if m.Unit == "" || m.Help == "" {
+				t.Errorf("got %+v", m)
+			}
+		}
+		return v
+	}
+	a, _ := p.Acquire(t.Context())
+	b, _ := p.Acquire(t.Context())
+	if _, err := p.Acquire(t.Context()); err == nil {
+		t.Error("a third connection")
+	}
+	v := values()
+	for name, want := range map[string]float64{
+		"db.client.connection.count used": 2, "db.client.connection.max": 2, "db.client.connection.timeouts": 1,
+		"db.client.connection.pending_requests": 0, "gqlboost.pool.acquires": 2, "gqlboost.pool.waits": 1,
+	} {
+		if v[name] != want {
+			t.Errorf("%s is %v, want %v", name, v[name], want)
+		}
+	}
+	if v["gqlboost.pool.wait_time"] < 0.009 {
+		t.Errorf("waited for %v s", v["gqlboost.pool.wait_time"])
+	}
+	a.Release()
+	b.Release()
+	r := p.Reader()
+	crowd(32, func(int) {
+		for range 20 {
+			if err := r.QueryRow(t.Context(), "select 1").Scan(new(int)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	v = values()
+	if sum := v["gqlboost.pool.reader.statements shared"] + v["gqlboost.pool.reader.statements direct"]; sum != 640 {
+		t.Errorf("%v statements, want 640", sum)
+	}
+	if v["gqlboost.pool.reader.flown"] < v["gqlboost.pool.reader.flights"] || v["gqlboost.pool.reader.flights"] == 0 {
+		t.Errorf("got %v", v)
+	}
+	for range p.Metrics() {
+		break // Stopping early is allowed.
+	}
+}
