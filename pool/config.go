@@ -17,6 +17,11 @@ type Config struct {
 	// MaxQueue bounds how many callers wait for a connection; the next is refused
 	// at once with an [*ExhaustedError]. 0 is no bound.
 	MaxQueue int
+	// LeakAfter is how long a connection may be held before OnLeak is called, once
+	// and from a goroutine of the pool's, with the stack that took it. 0 is no bound;
+	// with one, taking a connection costs a microsecond more.
+	LeakAfter time.Duration
+	OnLeak    func(Leak)
 	// Warm opens MinConns connections before New returns.
 	Warm bool
 	// Reader is the configuration of [Pool.Reader].

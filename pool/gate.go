@@ -18,6 +18,7 @@ type gate struct {
 	maxQueue int           // 0: any number
 	limit    int64
 	used     func() int64 // connections that are in use or being opened
+	holders  *holders     // nil if nobody wants to know of leaks
 
 	// inside counts those who are in and those who wait. Where nobody waits it is
 	// all that is touched.
@@ -174,8 +175,15 @@ func (g *gate) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool
 func (g *gate) TraceAcquireEnd(_ context.Context, _ *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
 	if data.Err != nil {
 		g.leave()
+	} else if g.holders != nil {
+		g.holders.took(data.Conn)
 	}
 }
 
 // TraceRelease gives the place back.
-func (g *gate) TraceRelease(*pgxpool.Pool, pgxpool.TraceReleaseData) { g.leave() }
+func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
+	if g.holders != nil {
+		g.holders.released(data.Conn)
+	}
+	g.leave()
+}

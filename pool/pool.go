@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -15,6 +16,9 @@ type Pool struct {
 	*pgxpool.Pool
 	config *Config
 	gate   *gate
+
+	stop     context.CancelFunc
+	watchers sync.WaitGroup
 
 	mu     sync.Mutex
 	reader *Reader
@@ -34,6 +38,9 @@ func New(ctx context.Context, dsn string) (*Pool, error) {
 // has made.
 func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	g := &gate{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue, limit: int64(c.MaxConns)}
+	if c.LeakAfter > 0 && c.OnLeak != nil {
+		g.holders = &holders{after: c.LeakAfter, report: c.OnLeak, held: map[*pgx.Conn]*holder{}}
+	}
 	traced := c.Config.Copy()
 	if user := traced.ConnConfig.Tracer; user != nil {
 		traced.ConnConfig.Tracer = multitracer.New(user, g)
@@ -49,9 +56,14 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 		return int64(s.AcquiredConns() + s.ConstructingConns())
 	}
 	p := &Pool{Pool: inner, config: c, gate: g}
+	watching, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	if g.holders != nil {
+		p.watchers.Go(func() { g.holders.watch(watching) })
+	}
 	if c.Warm {
 		if err := p.warm(ctx); err != nil {
-			inner.Close()
+			p.Close()
 			return nil, fmt.Errorf("pool: warming up: %w", err)
 		}
 	}
@@ -103,6 +115,8 @@ func (p *Pool) Close() {
 	if reader != nil {
 		reader.Close()
 	}
+	p.stop()
+	p.watchers.Wait()
 	p.Pool.Close()
 }
 

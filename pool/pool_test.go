@@ -252,6 +252,44 @@ func TestGateUnderLoad(t *testing.T) {
 	}
 }
 
+// Who holds a connection for too long is told of, once, and nobody else.
+func TestLeaks(t *testing.T) {
+	c, err := ParseConfig(server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaks := make(chan Leak, 10)
+	c.LeakAfter, c.OnLeak = 30*time.Millisecond, func(l Leak) { leaks <- l }
+	p, err := NewWithConfig(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if _, err := p.Exec(t.Context(), "select 1"); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := p.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case l := <-leaks:
+		if l.Held < 30*time.Millisecond || l.PID != conn.Conn().PgConn().PID() || !strings.Contains(l.Stack, "TestLeaks") {
+			t.Errorf("got %+v", l)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody was told")
+	}
+	time.Sleep(100 * time.Millisecond)
+	conn.Release()
+	if n := len(leaks); n != 0 {
+		t.Errorf("%d more leaks: %+v", n, <-leaks)
+	}
+	if n := len(p.gate.holders.held); n != 0 {
+		t.Errorf("%d holders", n)
+	}
+}
+
 // A tracer of the user's hears what it would of pgxpool.
 func TestTracersOfTheUser(t *testing.T) {
 	c, err := ParseConfig(server.DSN())
