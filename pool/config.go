@@ -22,6 +22,10 @@ type Config struct {
 	// with one, taking a connection costs a microsecond more.
 	LeakAfter time.Duration
 	OnLeak    func(Leak)
+	// Adaptive lets the number of connections in use follow the load, between 2 and
+	// MaxConns: it grows while callers wait and connections do not slow each other
+	// down. Without it, it is MaxConns.
+	Adaptive bool
 	// Warm opens MinConns connections before New returns.
 	Warm bool
 	// Reader is the configuration of [Pool.Reader].
@@ -35,6 +39,7 @@ var parameters = map[string]func(c *Config, value string) error{
 		return err
 	},
 	"pool_max_queue":    func(c *Config, v string) (err error) { c.MaxQueue, err = positive(v); return err },
+	"pool_adaptive":     func(c *Config, v string) (err error) { c.Adaptive, err = strconv.ParseBool(v); return err },
 	"pool_warm":         func(c *Config, v string) (err error) { c.Warm, err = strconv.ParseBool(v); return err },
 	"pool_reader_conns": func(c *Config, v string) (err error) { c.Reader.Conns, err = positive(v); return err },
 	"pool_reader_direct_conns": func(c *Config, v string) error {
@@ -57,7 +62,8 @@ func positive(v string) (int, error) {
 }
 
 // ParseConfig reads a connection string as [pgxpool.ParseConfig] does, with these
-// parameters besides pgxpool's: pool_queue_timeout, pool_max_queue, pool_warm, pool_reader_conns,
+// parameters besides pgxpool's: pool_queue_timeout, pool_max_queue, pool_adaptive,
+// pool_warm, pool_reader_conns,
 // pool_reader_direct_conns, pool_reader_slow_after.
 func ParseConfig(dsn string) (*Config, error) {
 	parsed, err := pgxpool.ParseConfig(dsn)

@@ -16,13 +16,14 @@ import (
 type gate struct {
 	timeout  time.Duration // 0: as long as the caller's context
 	maxQueue int           // 0: any number
-	limit    int64
-	used     func() int64 // connections that are in use or being opened
-	holders  *holders     // nil if nobody wants to know of leaks
+	used     func() int64  // connections that are in use or being opened
+	holders  *holders      // nil if nobody wants to know of leaks
 
 	// inside counts those who are in and those who wait. Where nobody waits it is
 	// all that is touched.
 	inside atomic.Int64
+	limit  atomic.Int64
+	uses   atomic.Uint64 // that have ended
 
 	mu    sync.Mutex
 	queue list.List // of *waiter
@@ -38,21 +39,17 @@ type waiter struct {
 
 // enter waits for a place.
 func (g *gate) enter(ctx context.Context) error {
-	if g.inside.Add(1) <= g.limit {
+	if g.inside.Add(1) <= g.limit.Load() {
 		return nil
 	}
 	return g.wait(ctx)
 }
 
-// recount is how often a waiter looks whether places were lost: pgxpool does not
-// tell when a connection is hijacked.
-const recount = 100 * time.Millisecond
-
 // wait is for one who is counted but has no place.
 func (g *gate) wait(ctx context.Context) error {
 	g.mu.Lock()
 	// Somebody may have left in between, and found nobody in the queue.
-	if g.queue.Len() == 0 && g.inside.Load() <= g.limit {
+	if g.queue.Len() == 0 && g.inside.Load() <= g.limit.Load() {
 		g.mu.Unlock()
 		return nil
 	}
@@ -60,7 +57,7 @@ func (g *gate) wait(ctx context.Context) error {
 		g.inside.Add(-1)
 		g.mu.Unlock()
 		g.refusals.Add(1)
-		return &ExhaustedError{Limit: int(g.limit), Queue: n + 1, Full: true}
+		return &ExhaustedError{Limit: int(g.limit.Load()), Queue: n + 1, Full: true}
 	}
 	w := &waiter{ready: make(chan struct{})}
 	place := g.queue.PushBack(w)
@@ -68,33 +65,26 @@ func (g *gate) wait(ctx context.Context) error {
 	g.waits.Add(1)
 	start := time.Now()
 	defer func() { g.waited.Add(int64(time.Since(start))) }()
-	tick := time.NewTicker(recount)
-	defer tick.Stop()
 	var expired <-chan time.Time
 	if g.timeout > 0 {
 		timer := time.NewTimer(g.timeout)
 		defer timer.Stop()
 		expired = timer.C
 	}
-	lost := int64(0)
-	for {
-		select {
-		case <-w.ready:
-			return nil
-		case <-ctx.Done():
-			if g.abandon(w, place) {
-				return ctx.Err()
-			}
-			return nil
-		case <-expired:
-			if g.abandon(w, place) {
-				g.timeouts.Add(1)
-				return &ExhaustedError{Waited: time.Since(start), Limit: int(g.limit), Queue: g.length() + 1}
-			}
-			return nil
-		case <-tick.C:
-			lost = g.recover(lost)
+	select {
+	case <-w.ready:
+		return nil
+	case <-ctx.Done():
+		if g.abandon(w, place) {
+			return ctx.Err()
 		}
+		return nil
+	case <-expired:
+		if g.abandon(w, place) {
+			g.timeouts.Add(1)
+			return &ExhaustedError{Waited: time.Since(start), Limit: int(g.limit.Load()), Queue: g.length() + 1}
+		}
+		return nil
 	}
 }
 
@@ -117,11 +107,33 @@ func (g *gate) length() int {
 	return g.queue.Len()
 }
 
-// recover gives back places that have no connection: at least as many as it was the
-// last time. Callers between the gate and the pool have none for a moment.
+// recount is how often places are counted: pgxpool does not tell when a connection is
+// hijacked.
+const recount = 100 * time.Millisecond
+
+// watch counts places while somebody waits for one, until the context ends.
+func (g *gate) watch(ctx context.Context) {
+	tick := time.NewTicker(recount)
+	defer tick.Stop()
+	lost := int64(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			lost = g.recover(lost)
+		}
+	}
+}
+
+// recover gives back places that have no connection: as many as there were the last
+// time as well, because callers between the gate and the pool have none for a moment.
 func (g *gate) recover(before int64) (lost int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.queue.Len() == 0 {
+		return 0
+	}
 	lost = max(g.inside.Load()-int64(g.queue.Len())-g.used(), 0)
 	if surely := min(lost, before); surely > 0 {
 		g.inside.Add(-surely)
@@ -131,9 +143,17 @@ func (g *gate) recover(before int64) (lost int64) {
 	return lost
 }
 
+// setLimit changes how many may be in. Those who are stay.
+func (g *gate) setLimit(n int64) {
+	g.limit.Store(n)
+	g.mu.Lock()
+	g.letIn()
+	g.mu.Unlock()
+}
+
 // leave gives a place back.
 func (g *gate) leave() {
-	if g.inside.Add(-1) >= g.limit {
+	if g.inside.Add(-1) >= g.limit.Load() {
 		g.mu.Lock()
 		g.letIn()
 		g.mu.Unlock()
@@ -143,7 +163,7 @@ func (g *gate) leave() {
 // letIn lets those in who are first in the queue, as far as there are places. It is
 // called with the lock.
 func (g *gate) letIn() {
-	for g.queue.Len() > 0 && g.inside.Load()-int64(g.queue.Len()) < g.limit {
+	for g.queue.Len() > 0 && g.inside.Load()-int64(g.queue.Len()) < g.limit.Load() {
 		w := g.queue.Remove(g.queue.Front()).(*waiter)
 		w.in = true
 		close(w.ready)
@@ -185,5 +205,6 @@ func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	if g.holders != nil {
 		g.holders.released(data.Conn)
 	}
+	g.uses.Add(1)
 	g.leave()
 }

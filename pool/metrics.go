@@ -27,6 +27,7 @@ func (p *Pool) metrics() (list []gqlboost.Metric) {
 	add(gqlboost.Gauge, "db.client.connection.count", "{connection}", "Connections.", float64(s.IdleConns()), state("idle"))
 	add(gqlboost.Gauge, "db.client.connection.count", "{connection}", "Connections.", float64(s.AcquiredConns()), state("used"))
 	add(gqlboost.Gauge, "db.client.connection.max", "{connection}", "Connections that there may be.", float64(s.MaxConns()))
+	add(gqlboost.Gauge, "gqlboost.pool.limit", "{connection}", "Connections that may be in use now: the adaptive size.", float64(g.limit.Load()))
 	add(gqlboost.Gauge, "db.client.connection.pending_requests", "{request}", "Callers that wait for a connection.", float64(g.length()))
 	add(gqlboost.Counter, "db.client.connection.timeouts", "{timeout}", "Callers that waited too long for a connection.", float64(g.timeouts.Load()))
 	add(gqlboost.Counter, "gqlboost.pool.refusals", "{request}", "Callers that found the queue full.", float64(g.refusals.Load()))

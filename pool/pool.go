@@ -37,7 +37,8 @@ func New(ctx context.Context, dsn string) (*Pool, error) {
 // NewWithConfig is [pgxpool.NewWithConfig] for a configuration that [ParseConfig]
 // has made.
 func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
-	g := &gate{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue, limit: int64(c.MaxConns)}
+	g := &gate{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue}
+	g.limit.Store(int64(c.MaxConns))
 	if c.LeakAfter > 0 && c.OnLeak != nil {
 		g.holders = &holders{after: c.LeakAfter, report: c.OnLeak, held: map[*pgx.Conn]*holder{}}
 	}
@@ -58,8 +59,14 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	p := &Pool{Pool: inner, config: c, gate: g}
 	watching, stop := context.WithCancel(context.Background())
 	p.stop = stop
+	p.watchers.Go(func() { g.watch(watching) })
 	if g.holders != nil {
 		p.watchers.Go(func() { g.holders.watch(watching) })
+	}
+	if c.Adaptive && c.MaxConns > minSize {
+		g.limit.Store(minSize)
+		adapt := &controller{gate: g, max: int64(c.MaxConns)}
+		p.watchers.Go(func() { adapt.run(watching) })
 	}
 	if c.Warm {
 		if err := p.warm(ctx); err != nil {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -67,12 +66,6 @@ func point(ctx context.Context, q querier, id int) error {
 		err = fmt.Errorf("got row %d, want %d", got, id)
 	}
 	return err
-}
-
-func cpu() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // measure runs point queries from n goroutines and reports quantiles.
