@@ -34,4 +34,11 @@
 // query's own context, and MaxQueue (pool_max_queue) how many may wait. The error is
 // an [*ExhaustedError], which matches [ErrExhausted] and context.DeadlineExceeded.
 // Who came first is served first.
+//
+// # Size
+//
+// With Adaptive (pool_adaptive) the number of connections in use follows the load:
+// it grows while callers wait and connections do not slow each other down, which is
+// seen from how long they are used. Every 10 s a probe measures anew how short that
+// can be, with a quarter of the connections for a tenth of a second.
 package pool

@@ -52,13 +52,12 @@ func (q *request) end(o outcome) {
 type pipe struct {
 	reader *Reader
 
-	mu     sync.Mutex
-	queue  []*request
-	up     bool // there is a connection
-	closed bool
-	wake   chan struct{} // of capacity 1, for the writer
-	load   atomic.Int64  // requests that wait or are on the way
-	moved  atomic.Int64  // when a result came last, in nanoseconds of the reader's clock
+	mu    sync.Mutex
+	queue []*request
+	up    bool          // there is a connection
+	wake  chan struct{} // of capacity 1, for the writer
+	load  atomic.Int64  // requests that wait or are on the way
+	moved atomic.Int64  // when a result came last, in nanoseconds of the reader's clock
 }
 
 // flight is what was sent with one Sync.
