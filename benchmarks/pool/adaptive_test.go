@@ -18,15 +18,12 @@ func BenchmarkAdaptive(b *testing.B) {
 		name string
 		run  func(b *testing.B, q querier) []time.Duration
 	}{
-		{"cpu", func(b *testing.B, q querier) []time.Duration { return drive(b, q, 64, pointQuery) }},
-		{"io", func(b *testing.B, q querier) []time.Duration { return drive(b, q, 64, sleepQuery) }},
+		{"cpu", func(b *testing.B, q querier) []time.Duration { return drive(b, q, 64, b.N, pointQuery) }},
+		{"io", func(b *testing.B, q querier) []time.Duration { return drive(b, q, 64, b.N, sleepQuery) }},
 		{"burst", func(b *testing.B, q querier) (all []time.Duration) {
-			n := b.N
 			for i := range 6 { // 10 callers, 300, 10, ...
-				b.N = n / 6
-				all = append(all, drive(b, q, []int{10, 300}[i%2], pointQuery)...)
+				all = append(all, drive(b, q, []int{10, 300}[i%2], b.N/6, pointQuery)...)
 			}
-			b.N = n
 			return all
 		}},
 	}
@@ -85,14 +82,14 @@ func sleepQuery(b *testing.B, q querier, _ int64) error {
 	return q.QueryRow(b.Context(), "select pg_sleep(0.005)").Scan(&void)
 }
 
-func drive(b *testing.B, q querier, callers int, query func(*testing.B, querier, int64) error) (all []time.Duration) {
+func drive(b *testing.B, q querier, callers, n int, query func(*testing.B, querier, int64) error) (all []time.Duration) {
 	var next atomic.Int64
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {
 			var list []time.Duration
-			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
 				start := time.Now()
 				if err := query(b, q, i); err != nil {
 					b.Error(err)

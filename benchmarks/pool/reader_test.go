@@ -19,18 +19,8 @@ import (
 
 var server *postgres.Server
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	var err error
-	if server, err = postgres.Start(ctx, postgres.Options{Settings: postgres.Volatile()}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer server.Stop()
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(postgres.Main(m, func(s *postgres.Server) { server = s }))
 }
 
 const rows = 100_000

@@ -1,0 +1,23 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+)
+
+// Main runs the tests of a package, a *testing.M, with a server of their own, which
+// use hears of first. It returns the code to exit with.
+func Main(m interface{ Run() int }, use func(*Server)) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	server, err := Start(ctx, Options{Settings: Volatile()})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer server.Stop()
+	use(server)
+	return m.Run()
+}
