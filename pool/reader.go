@@ -303,8 +303,12 @@ func (r *Reader) alone(ctx context.Context, s *statement, args []any) (pgx.Rows,
 	}
 	if s.known() == nil && kindOf(s.sql) == reads {
 		// What a shared connection must know of it.
-		if said, err := conn.Conn().Prepare(ctx, "", s.sql); err == nil {
+		said, err := conn.Conn().Prepare(ctx, "", s.sql)
+		if err == nil {
 			s.described.Store(&description{StatementDescription: said})
+		} else if conn.Conn().IsClosed() {
+			conn.Release()
+			return nil, err // Of the context or the network. Errors of the statement come again.
 		}
 	}
 	start := r.now()

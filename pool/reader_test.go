@@ -41,7 +41,7 @@ func crowd(n int, f func(i int)) {
 }
 
 func TestReaderAnswersEachItsOwn(t *testing.T) {
-	p := open(t, "pool_max_conns=4")
+	p := open(t, "pool_max_conns=4&pool_reader_slow_after=1s")
 	r := p.Reader()
 	for range 5 {
 		crowd(64, func(i int) {
@@ -64,7 +64,7 @@ func TestReaderAnswersEachItsOwn(t *testing.T) {
 
 // The helpers of pgx work with shared results.
 func TestReaderRows(t *testing.T) {
-	p := open(t, "pool_max_conns=4")
+	p := open(t, "pool_max_conns=4&pool_reader_slow_after=1s")
 	r := p.Reader()
 	type person struct {
 		Name string
@@ -129,7 +129,7 @@ func TestReaderRows(t *testing.T) {
 
 // One that fails gets its error, and its neighbours their results.
 func TestReaderErrorsStayWithTheirCaller(t *testing.T) {
-	p := open(t, "pool_max_conns=4&pool_reader_conns=1")
+	p := open(t, "pool_max_conns=4&pool_reader_conns=1&pool_reader_slow_after=1s")
 	r := p.Reader()
 	const sql = "select 100 / $1::int"
 	crowd(64, func(i int) {
@@ -153,7 +153,7 @@ func TestReaderErrorsStayWithTheirCaller(t *testing.T) {
 }
 
 func TestReaderRefusesWrites(t *testing.T) {
-	p := open(t, "pool_max_conns=4")
+	p := open(t, "pool_max_conns=4&pool_reader_slow_after=1s")
 	if _, err := p.Exec(t.Context(), "create table if not exists refused (id int)"); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestReaderRefusesWrites(t *testing.T) {
 }
 
 func TestReaderCancelled(t *testing.T) {
-	p := open(t, "pool_max_conns=4")
+	p := open(t, "pool_max_conns=4&pool_reader_slow_after=1s")
 	r := p.Reader()
 	const sql = "select $1::int"
 	var cancelled atomic.Int64
@@ -245,7 +245,7 @@ func TestReaderSlowNeighbours(t *testing.T) {
 
 // A result that is too large to be held comes over a connection of its own.
 func TestReaderLargeResults(t *testing.T) {
-	p := open(t, "pool_max_conns=4")
+	p := open(t, "pool_max_conns=4&pool_reader_slow_after=1s")
 	r := p.Reader()
 	const sql = "select repeat('x', 1000) from generate_series(1, $1::int)"
 	crowd(16, func(i int) {
@@ -272,7 +272,7 @@ func TestReaderLargeResults(t *testing.T) {
 
 // When the schema changes, statements are prepared again.
 func TestReaderSchemaChange(t *testing.T) {
-	p := open(t, "pool_max_conns=4")
+	p := open(t, "pool_max_conns=4&pool_reader_slow_after=1s")
 	exec := func(sql string) {
 		if _, err := p.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
