@@ -62,7 +62,7 @@ type Parser struct {
 // settings are options with everything filled in.
 type settings struct {
 	Options
-	limit  kernel          // the highest one that may be used
+	kernel kernel
 	tamper func(*Document) // how a test makes the fast kernel fail
 }
 
@@ -85,11 +85,11 @@ func resolve(o Options) settings {
 	if o.Sample <= 0 {
 		o.Sample = defaultSample
 	}
-	limit := limitOf(o.Kernel)
+	k := min(chosen(), limitOf(o.Kernel))
 	if o.Mode == Portable {
-		limit = portable
+		k = portable
 	}
-	return settings{Options: o, limit: limit}
+	return settings{Options: o, kernel: k}
 }
 
 var (
@@ -106,9 +106,7 @@ func (p *Parser) resolved() *settings {
 }
 
 // Kernel names the code that the parser uses for texts that are not small.
-func (p *Parser) Kernel() string { return p.resolved().kernel().String() }
-
-func (s *settings) kernel() kernel { return min(chosen(), s.limit) }
+func (p *Parser) Kernel() string { return p.resolved().kernel.String() }
 
 // Parse reads a JSON text into a document, which the caller closes. The text is
 // copied, so the caller may reuse it. An error is a [*SyntaxError], or wraps
@@ -137,7 +135,7 @@ func (d *Document) read(data []byte, s *settings) (kernel, error) {
 	if len(data) > s.MaxBytes {
 		return portable, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, len(data), s.MaxBytes)
 	}
-	k := s.kernel()
+	k := s.kernel
 	if s.Mode == Verify && k != portable && s.sampled() {
 		d.take(data, s)
 		return portable, d.verify(k, s)

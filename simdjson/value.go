@@ -313,8 +313,11 @@ func unescape(to, text []byte) []byte {
 // unescapeIndexed is unescape for the text from start to end of the document,
 // with the positions of the document's backslashes.
 func (d *Document) unescapeIndexed(to []byte, start, end int, backslashes []uint32) []byte {
-	first, _ := slices.BinarySearch(backslashes, uint32(start))
-	for _, position := range backslashes[first:] {
+	if int(backslashes[0]) < start {
+		first, _ := slices.BinarySearch(backslashes, uint32(start))
+		backslashes = backslashes[first:]
+	}
+	for _, position := range backslashes {
 		at := int(position)
 		if at >= end {
 			break
