@@ -185,6 +185,28 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 	return rows.CommandTag(), rows.Err()
 }
 
+// SendBatch runs a batch of reads on a connection of its own: it is one flight
+// already.
+func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if r.closed {
+		return failedBatch{ErrClosed}
+	}
+	for _, q := range b.QueuedQueries {
+		if err := readable(q.SQL); err != nil {
+			return failedBatch{err}
+		}
+	}
+	return r.direct.SendBatch(ctx, b)
+}
+
+// readable refuses what could change a session.
+func readable(sql string) error {
+	if kindOf(sql) == other {
+		return fmt.Errorf("%w: %.60q", ErrNotRead, sql)
+	}
+	return nil
+}
+
 func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
 	if r.closed {
 		return nil, ErrClosed
@@ -192,8 +214,8 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if kindOf(sql) == other {
-		return nil, fmt.Errorf("%w: %.60q", ErrNotRead, sql)
+	if err := readable(sql); err != nil {
+		return nil, err
 	}
 	running := r.running.Add(1)
 	s := r.statements.get(sql)

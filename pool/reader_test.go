@@ -177,6 +177,29 @@ func TestReaderRefusesWrites(t *testing.T) {
 	})
 }
 
+func TestReaderBatch(t *testing.T) {
+	r := open(t, "pool_max_conns=2").Reader()
+	for sql, want := range map[string]error{"select 7": nil, "begin": ErrNotRead} {
+		b := new(pgx.Batch)
+		b.Queue("select $1::int", 5)
+		b.Queue(sql)
+		results := r.SendBatch(t.Context(), b)
+		var got int
+		if err := results.QueryRow().Scan(&got); !errors.Is(err, want) || err == nil && got != 5 {
+			t.Errorf("%s: got %d, %v", sql, got, err)
+		}
+		if err := results.Close(); !errors.Is(err, want) {
+			t.Errorf("%s: got %v", sql, err)
+		}
+	}
+	b := new(pgx.Batch)
+	b.Queue("create table never (id int)")
+	var pgErr *pgconn.PgError
+	if err := r.SendBatch(t.Context(), b).Close(); !errors.As(err, &pgErr) || pgErr.Code != "25006" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestReaderCancelled(t *testing.T) {
 	p := open(t, "pool_max_conns=4&pool_reader_slow_after=1s")
 	r := p.Reader()
