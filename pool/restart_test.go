@@ -58,10 +58,12 @@ func TestReaderAfterRestart(t *testing.T) {
 		if err := own.Restart(ctx); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
-		// Half, because the machine has other things to do; it is all or nothing.
-		if now := rate(); now < usual/2 {
-			t.Errorf("a second after a restart %d answers in 0.3 s, before it %d", now, usual)
+		// A second is enough on a machine of one's own.
+		deadline := time.Now().Add(20 * time.Second)
+		for now := rate(); now < usual/2; now = rate() {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d answers in 0.3 s, before the restart %d", now, usual)
+			}
 		}
 	}
 	stop()

@@ -128,7 +128,8 @@ func (d *Delivery) Initial(body func(w *stream.Writer) error) error {
 		w.Errors()
 		d.mu.Lock()
 		var announce []*Part
-		open := d.open > 0
+		// Parts that are complete already have yet to be sent.
+		open := d.open > 0 || len(d.entries) > 0
 		for _, p := range d.announce {
 			if p.parent == nil {
 				announce = append(announce, p)

@@ -386,6 +386,25 @@ func TestPayloads(t *testing.T) {
 	}
 }
 
+// Parts that are complete before the initial result is sent come all the same.
+func TestPartsBeforeTheInitialResult(t *testing.T) {
+	s, errs := serve(t, Options{}, func(d *Delivery) error {
+		p := d.Defer(Path{"a"}, "")
+		err := p.Complete(raw(`{"x":1}`))
+		return errors.Join(err, d.Initial(func(w *stream.Writer) error { w.Name("data"); w.Raw([]byte(`{"a":{}}`)); return nil }))
+	})
+	m := merger{t: t}
+	if err := payloads(t, get(t, s, "multipart/mixed"), m.add); err != nil {
+		t.Error(err)
+	}
+	if err := <-errs; err != nil {
+		t.Error(err)
+	}
+	if got := fmt.Sprint(m.result); got != "map[data:map[a:map[x:1]]]" || !m.last {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestNoParts(t *testing.T) {
 	s, errs := serve(t, Options{}, func(d *Delivery) error {
 		return d.Initial(func(w *stream.Writer) error { w.Name("data"); w.Null(); return nil })
