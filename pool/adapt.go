@@ -81,7 +81,8 @@ func (c *controller) window(now time.Time) {
 	}
 	if uses > 0 && c.used > 0 {
 		limit := c.gate.limit.Load()
-		next := c.next(limit, c.used/c.samples, time.Duration(float64(now.Sub(c.started))*c.used/c.samples/float64(uses)))
+		used := c.used / c.samples
+		next := c.next(limit, used, time.Duration(float64(now.Sub(c.started))*used/float64(uses)))
 		if next != limit {
 			c.gate.setLimit(next)
 		}

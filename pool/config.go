@@ -63,8 +63,7 @@ func positive(v string) (int, error) {
 
 // ParseConfig reads a connection string as [pgxpool.ParseConfig] does, with these
 // parameters besides pgxpool's: pool_queue_timeout, pool_max_queue, pool_adaptive,
-// pool_warm, pool_reader_conns,
-// pool_reader_direct_conns, pool_reader_slow_after.
+// pool_warm, pool_reader_conns, pool_reader_direct_conns, pool_reader_slow_after.
 func ParseConfig(dsn string) (*Config, error) {
 	parsed, err := pgxpool.ParseConfig(dsn)
 	if err != nil {

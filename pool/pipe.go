@@ -278,14 +278,13 @@ func (s *session) read(flights <-chan *flight) {
 	var f *flight
 	next := 0                // the request of f whose result comes
 	var last int64           // when the last result came
-	broken := false          // a request of f has failed
 	current := func() bool { // makes f the flight that the message is about
 		if f != nil {
 			return true
 		}
 		select {
 		case f = <-flights:
-			next, broken = 0, false
+			next = 0
 			return f != nil
 		default:
 			return false // Postgres says this of its own.
@@ -345,7 +344,6 @@ func (s *session) read(flights <-chan *flight) {
 				}
 				return
 			}
-			broken = true
 			q := f.requests[next]
 			next++
 			q.statement.ended(true)
@@ -373,9 +371,6 @@ func (s *session) read(flights <-chan *flight) {
 					s.forget(q.statement)
 				}
 				p.again(rest)
-			}
-			if broken {
-				p.reader.counters.failedBatches.Add(1)
 			}
 			p.reader.counters.batches.Add(1)
 			p.reader.counters.batched.Add(uint64(len(f.requests)))

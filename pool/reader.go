@@ -88,7 +88,7 @@ type Reader struct {
 }
 
 type readerCounters struct {
-	direct, shared, batches, batched, failedBatches, reruns, moved atomic.Uint64
+	direct, shared, batches, batched, reruns, moved atomic.Uint64
 }
 
 // newReader opens a reader. Its connections are made in the background.
@@ -220,7 +220,7 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 	running := r.running.Add(1)
 	s := r.statements.get(sql)
 	if running > int64(r.config.DirectBelow) && s.fast(r.slow()) && plainArgs(args) {
-		rows, err, ok := r.share(ctx, s, args)
+		rows, err, ok := r.share(ctx, s, args, running)
 		if ok {
 			r.running.Add(-1)
 			return rows, err
@@ -248,8 +248,8 @@ func plainArgs(args []any) bool {
 
 // share runs a statement on a shared connection. It returns false if it must be run
 // alone.
-func (r *Reader) share(ctx context.Context, s *statement, args []any) (pgx.Rows, error, bool) {
-	p := r.choose(r.running.Load())
+func (r *Reader) share(ctx context.Context, s *statement, args []any, running int64) (pgx.Rows, error, bool) {
+	p := r.choose(running)
 	described := s.known()
 	if p == nil || described == nil {
 		return nil, nil, false

@@ -1,8 +1,6 @@
 package stream
 
-import (
-	"time"
-)
+import "time"
 
 const (
 	// promptly is how fast a chunk must go for the next to be twice as large,
@@ -14,33 +12,27 @@ const (
 // chunk writes the buffer to the destination. This is where a slow client is felt:
 // nothing is produced while it blocks.
 func (w *Writer) chunk() {
-	if w.write(w.buf) {
-		w.buf = w.buf[:0]
-	}
-}
-
-func (w *Writer) write(b []byte) bool {
 	if err := w.options.Context.Err(); err != nil {
 		w.fail(err)
-		return false
+		return
 	}
 	start := time.Now()
-	n, err := w.dst.Write(b)
+	n, err := w.dst.Write(w.buf)
 	took := time.Since(start)
 	w.stats.Bytes += int64(n)
 	w.stats.Chunks++
 	w.stats.Blocked += took
 	if err != nil {
 		w.fail(err)
-		return false
+		return
 	}
+	w.buf = w.buf[:0]
 	switch {
 	case took < promptly:
 		w.limit = min(2*w.limit, w.options.MaxChunk)
 	case took > slowly:
 		w.limit = max(w.limit/2, w.options.MinChunk)
 	}
-	return true
 }
 
 // large appends what may be many chunks long, a piece at a time. Pieces end where

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/pool"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // BenchmarkAdaptive compares the adaptive size with fixed ones, per load.
@@ -48,17 +47,7 @@ func BenchmarkAdaptive(b *testing.B) {
 		})
 		for _, size := range []int32{2, 4, 8, 16, 50} {
 			b.Run(fmt.Sprintf("load=%s/impl=fixed-%d", load.name, size), func(b *testing.B) {
-				c, err := pgxpool.ParseConfig(server.DSN())
-				if err != nil {
-					b.Fatal(err)
-				}
-				c.MaxConns = size
-				p, err := pgxpool.NewWithConfig(b.Context(), c)
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer p.Close()
-				settle(b, p, load.run)
+				settle(b, fixed(b, server.DSN(), size), load.run)
 			})
 		}
 	}

@@ -33,19 +33,25 @@ func contenders(b *testing.B, dsn string, sizes []int32, run func(b *testing.B, 
 	})
 	for _, size := range sizes {
 		b.Run(fmt.Sprintf("impl=pgxpool-%d", size), func(b *testing.B) {
-			c, err := pgxpool.ParseConfig(dsn)
-			if err != nil {
-				b.Fatal(err)
-			}
-			c.MaxConns = size
-			p, err := pgxpool.NewWithConfig(b.Context(), c)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer p.Close()
-			run(b, p)
+			run(b, fixed(b, dsn, size))
 		})
 	}
+}
+
+// fixed returns a pgxpool of that size, which is closed after the benchmark.
+func fixed(b *testing.B, dsn string, size int32) *pgxpool.Pool {
+	b.Helper()
+	c, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c.MaxConns = size
+	p, err := pgxpool.NewWithConfig(b.Context(), c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(p.Close)
+	return p
 }
 
 // BenchmarkMix has 64 goroutines, of whose queries one in 20 takes 50 ms. What is
@@ -56,14 +62,11 @@ func BenchmarkMix(b *testing.B) {
 		ctx := b.Context()
 		var next atomic.Int64
 		latencies := make([][]time.Duration, 64)
-		warm := func() {
-			for i := range 4 {
-				if err := point(ctx, q, i+1); err != nil {
-					b.Fatal(err)
-				}
+		for i := range 4 {
+			if err := point(ctx, q, i+1); err != nil {
+				b.Fatal(err)
 			}
 		}
-		warm()
 		b.ResetTimer()
 		var wg sync.WaitGroup
 		for g := range latencies {

@@ -14,7 +14,6 @@ import (
 	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/pool"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 var server *postgres.Server
@@ -62,10 +61,7 @@ func point(ctx context.Context, q querier, id int) error {
 func measure(b *testing.B, q querier, n int) {
 	b.Helper()
 	ctx := b.Context()
-	for i := range 200 * n { // Statements become known, connections open.
-		if i%n == 0 && i > 0 {
-			break
-		}
+	for i := range n { // Statements become known, connections open.
 		if err := point(ctx, q, i%rows+1); err != nil {
 			b.Fatal(err)
 		}
@@ -92,13 +88,7 @@ func measure(b *testing.B, q querier, n int) {
 	wg.Wait()
 	b.StopTimer()
 	used := cpu() - before
-	all := slices.Concat(latencies...)
-	slices.Sort(all)
-	if len(all) > 0 {
-		b.ReportMetric(float64(all[len(all)*95/100].Microseconds()), "p95-us")
-		b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-us")
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "queries/s")
+	report(b, slices.Concat(latencies...))
 	b.ReportMetric(float64(used.Nanoseconds())/float64(b.N), "cpu-ns/op")
 }
 
@@ -115,17 +105,7 @@ func BenchmarkPoint(b *testing.B) {
 		})
 		for _, size := range []int32{2, 4, 8, 16, 50} {
 			b.Run(fmt.Sprintf("goroutines=%d/impl=pgxpool-%d", n, size), func(b *testing.B) {
-				c, err := pgxpool.ParseConfig(server.DSN())
-				if err != nil {
-					b.Fatal(err)
-				}
-				c.MaxConns = size
-				p, err := pgxpool.NewWithConfig(b.Context(), c)
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer p.Close()
-				measure(b, p, n)
+				measure(b, fixed(b, server.DSN(), size), n)
 			})
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -121,22 +120,23 @@ func (d *Delivery) Initial(body func(w *stream.Writer) error) error {
 	d.sending = true
 	d.mu.Unlock()
 	// Parts that are ready meanwhile wait, so those that are open now are announced.
-	err := d.payload(d.format.start(), func(w *stream.Writer) error {
+	err := d.payload(d.frame.start, func(w *stream.Writer) error {
 		if err := body(w); err != nil {
 			return err
 		}
 		w.Errors()
 		d.mu.Lock()
-		var announce []*Part
+		var announce, inside []*Part
 		// Parts that are complete already have yet to be sent.
 		open := d.open > 0 || len(d.entries) > 0
 		for _, p := range d.announce {
 			if p.parent == nil {
 				announce = append(announce, p)
+			} else {
+				inside = append(inside, p)
 			}
 		}
-		// What is inside of others comes with them.
-		d.announce = slices.DeleteFunc(d.announce, func(p *Part) bool { return p.parent == nil })
+		d.announce = inside // What is inside of others comes with them.
 		d.ended = !open
 		d.mu.Unlock()
 		d.pending(w, announce)

@@ -63,6 +63,7 @@ func formatOf(media string, parameters map[string]string) Format {
 // framing is what a transport puts around payloads.
 type framing struct {
 	contentType   string
+	start         string // the response
 	before, after string // a payload
 	end           string // the response
 	heartbeat     string
@@ -74,6 +75,7 @@ const boundary = "graphql"
 var (
 	multipart = framing{
 		contentType: `multipart/mixed; boundary="` + boundary + `"`,
+		start:       "--" + boundary,
 		before:      "\r\nContent-Type: application/json; charset=utf-8\r\n\r\n",
 		// The next boundary comes with a payload, so that clients take that for complete.
 		after: "\r\n--" + boundary, end: "--\r\n",
@@ -84,12 +86,3 @@ var (
 		Lines:       {contentType: "application/x-ndjson; charset=utf-8", after: "\n", heartbeat: "\n", oneLine: true},
 	}
 )
-
-// start is what comes before the first payload.
-func (f Format) start() string {
-	switch f {
-	case Multipart, MultipartV02, Multipart2022:
-		return "--" + boundary
-	}
-	return ""
-}

@@ -51,7 +51,7 @@ func write(w *stream.Writer, rows pgx.Rows, plan func(*pgtype.Map) (*object, err
 	w.BeginArray()
 	for rows.Next() {
 		if root == nil {
-			if root, err = plan(typesOf(rows)); err != nil {
+			if root, err = plan(rows.TypeMap()); err != nil {
 				return 0, err
 			}
 			if depth := root.depth(); depth > len(states) {
@@ -78,13 +78,6 @@ func write(w *stream.Writer, rows pgx.Rows, plan func(*pgtype.Map) (*object, err
 	}
 	w.EndArray()
 	return n, w.Err()
-}
-
-func typesOf(rows pgx.Rows) *pgtype.Map {
-	if conn := rows.Conn(); conn != nil {
-		return conn.TypeMap()
-	}
-	return pgtype.NewMap()
 }
 
 // cancel stops the query: closing the rows would read them all.
