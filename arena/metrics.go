@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/gqlboost/gqlboost"
+	"github.com/gqlboost/gqlboost/internal/metric"
 )
 
 // Source returns what the package does in this process: arenas, mapped files and
@@ -21,19 +22,8 @@ func gauge(name, unit, help string, value float64) gqlboost.Metric {
 	return gqlboost.Metric{Name: "gqlboost.arena." + name, Unit: unit, Help: help, Kind: gqlboost.Gauge, Value: value}
 }
 
-// sequence yields a snapshot that is taken when it is ranged over.
-func sequence(take func() []gqlboost.Metric) iter.Seq[gqlboost.Metric] {
-	return func(yield func(gqlboost.Metric) bool) {
-		for _, m := range take() {
-			if !yield(m) {
-				return
-			}
-		}
-	}
-}
-
 func (packageSource) Metrics() iter.Seq[gqlboost.Metric] {
-	return sequence(func() []gqlboost.Metric {
+	return metric.Sequence(func() []gqlboost.Metric {
 		list := []gqlboost.Metric{
 			counter("arenas.taken", "{arena}", "Arenas that New has returned.", float64(counters.taken.Load())),
 			counter("arenas.made", "{arena}", "Arenas that New had to make.", float64(counters.made.Load())),
@@ -57,7 +47,7 @@ func (packageSource) Metrics() iter.Seq[gqlboost.Metric] {
 
 // Metrics implements [gqlboost.Source].
 func (p *Buffers) Metrics() iter.Seq[gqlboost.Metric] {
-	return sequence(func() []gqlboost.Metric {
+	return metric.Sequence(func() []gqlboost.Metric {
 		s := p.Stats()
 		return []gqlboost.Metric{
 			counter("buffers.gets", "{buffer}", "Buffers that were asked for.", float64(s.Gets)),
@@ -71,7 +61,7 @@ func (p *Buffers) Metrics() iter.Seq[gqlboost.Metric] {
 
 // Metrics implements [gqlboost.Source].
 func (i *Interner) Metrics() iter.Seq[gqlboost.Metric] {
-	return sequence(func() []gqlboost.Metric {
+	return metric.Sequence(func() []gqlboost.Metric {
 		s := i.Stats()
 		return []gqlboost.Metric{
 			gauge("interned.strings", "{string}", "Strings that are held.", float64(s.Entries)),
@@ -84,7 +74,7 @@ func (i *Interner) Metrics() iter.Seq[gqlboost.Metric] {
 
 // Metrics implements [gqlboost.Source].
 func (p *Pool[T]) Metrics() iter.Seq[gqlboost.Metric] {
-	return sequence(func() []gqlboost.Metric {
+	return metric.Sequence(func() []gqlboost.Metric {
 		s := p.Stats()
 		return []gqlboost.Metric{
 			counter("pool.gets", "{object}", "Objects that were asked for.", float64(s.Gets)),

@@ -4,18 +4,13 @@ import (
 	"iter"
 
 	"github.com/gqlboost/gqlboost"
+	"github.com/gqlboost/gqlboost/internal/metric"
 )
 
 // Metrics implements [gqlboost.Source]. Names are those of OpenTelemetry's semantic
 // conventions for database clients where they have one.
 func (p *Pool) Metrics() iter.Seq[gqlboost.Metric] {
-	return func(yield func(gqlboost.Metric) bool) {
-		for _, m := range p.metrics() {
-			if !yield(m) {
-				return
-			}
-		}
-	}
+	return metric.Sequence(p.metrics)
 }
 
 func (p *Pool) metrics() (list []gqlboost.Metric) {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gqlboost/gqlboost"
+	"github.com/gqlboost/gqlboost/internal/metric"
 )
 
 // counters are the package's own, for Source.
@@ -67,13 +68,7 @@ type packageSource struct{}
 
 // Metrics implements [gqlboost.Source].
 func (packageSource) Metrics() iter.Seq[gqlboost.Metric] {
-	return func(yield func(gqlboost.Metric) bool) {
-		for _, m := range counters.snapshot() {
-			if !yield(m) {
-				return
-			}
-		}
-	}
+	return metric.Sequence(counters.snapshot)
 }
 
 func (c *counterSet) snapshot() (list []gqlboost.Metric) {

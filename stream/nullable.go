@@ -60,11 +60,7 @@ func (w *Writer) Nullable(path Path, body func(*Writer) error) {
 
 // keep adds an error to those of the response.
 func (w *Writer) keep(err error, path Path) {
-	e := public(err)
-	if e.Path == nil {
-		e.Path = path
-	}
-	w.errors = append(w.errors, e)
+	w.errors = append(w.errors, Public(err, path))
 }
 
 // Errors writes the member "errors" if Nullable has kept some. It is for the

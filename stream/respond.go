@@ -70,7 +70,7 @@ func RespondWith(rw http.ResponseWriter, r *http.Request, o Options, body func(*
 		}
 	case !c.Started():
 		w.fail(err)
-		writeError(c, public(err))
+		writeError(c, Public(err, nil))
 	default:
 		w.fail(err)
 		abort(c)
@@ -100,14 +100,17 @@ func (w *Writer) finish() {
 	}
 }
 
-// public returns what a client may know of an error.
-func public(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		known := *e
-		return &known
+// Public returns what a client may know of an error: the [*Error] that it is or
+// wraps, at the path unless it has its own, or one with a general message.
+func Public(err error, path Path) *Error {
+	known := Error{Message: "Internal server error", Err: err}
+	if e := (*Error)(nil); errors.As(err, &e) {
+		known = *e
 	}
-	return &Error{Message: "Internal server error", Err: err}
+	if known.Path == nil {
+		known.Path = path
+	}
+	return &known
 }
 
 // WriteError writes a GraphQL error response, as Respond does before its first
@@ -116,7 +119,7 @@ func public(err error) *Error {
 func WriteError(rw http.ResponseWriter, r *http.Request, err error) {
 	c := client.New(rw, defaultWriteTimeout)
 	c.Header.Set("Content-Type", responseType(r.Header.Values("Accept")))
-	writeError(c, public(err))
+	writeError(c, Public(err, nil))
 }
 
 func writeError(c *client.Client, e *Error) {

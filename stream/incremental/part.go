@@ -114,19 +114,7 @@ func (p *Part) End() error { return p.queue(entry{part: p, complete: true}) }
 // Fail ends a part with an error: the client gets null for a fragment, or no more
 // items. One that is not an [*stream.Error] has a general message.
 func (p *Part) Fail(err error) error {
-	return p.queue(entry{part: p, errors: []*stream.Error{public(err, p.path)}, complete: true})
-}
-
-func public(err error, path Path) *stream.Error {
-	e := &stream.Error{Message: "Internal server error", Err: err}
-	if known := (*stream.Error)(nil); errors.As(err, &known) {
-		copied := *known
-		e = &copied
-	}
-	if e.Path == nil {
-		e.Path = path
-	}
-	return e
+	return p.queue(entry{part: p, errors: []*stream.Error{stream.Public(err, p.path)}, complete: true})
 }
 
 // made lets body write into memory: producers do not wait for each other's clients.
