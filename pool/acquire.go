@@ -71,9 +71,10 @@ func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 // Begin is [pgxpool.Pool.Begin].
 func (p *Pool) Begin(ctx context.Context) (pgx.Tx, error) { return p.BeginTx(ctx, pgx.TxOptions{}) }
 
-// BeginTx is [pgxpool.Pool.BeginTx].
+// BeginTx is [pgxpool.Pool.BeginTx]. It waits for a connection before others than
+// transactions do.
 func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
-	if err := p.gate.enter(ctx); err != nil {
+	if err := p.gate.enterFirst(ctx); err != nil {
 		return nil, err
 	}
 	return p.Pool.BeginTx(ctx, o)
@@ -87,9 +88,9 @@ func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 	return p.Pool.CopyFrom(ctx, table, columns, source)
 }
 
-// Ping is [pgxpool.Pool.Ping].
+// Ping is [pgxpool.Pool.Ping]. It waits for a connection before queries do.
 func (p *Pool) Ping(ctx context.Context) error {
-	if err := p.gate.enter(ctx); err != nil {
+	if err := p.gate.enterFirst(ctx); err != nil {
 		return err
 	}
 	return p.Pool.Ping(ctx)

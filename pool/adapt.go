@@ -80,7 +80,7 @@ func (c *controller) window(now time.Time) {
 		return
 	}
 	if uses > 0 && c.used > 0 {
-		limit := c.gate.limit.Load()
+		limit := c.gate.getLimit()
 		used := c.used / c.samples
 		next := c.next(limit, used, time.Duration(float64(now.Sub(c.started))*used/float64(uses)))
 		if next != limit {

@@ -3,6 +3,7 @@ package pool
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -17,6 +18,11 @@ type Config struct {
 	// MaxQueue bounds how many callers wait for a connection; the next is refused
 	// at once with an [*ExhaustedError]. 0 is no bound.
 	MaxQueue int
+	// TargetWait is for demand beyond what the pool can do: as long as the queue has not
+	// been empty for 100 ms, who has waited for longer than this is refused with an
+	// [*ExhaustedError], so that those who are served did not wait long. Transactions and
+	// pings are not refused. 0 sheds nobody.
+	TargetWait time.Duration
 	// LeakAfter is how long a connection may be held before OnLeak is called, once
 	// and from a goroutine of the pool's, with the stack that took it. 0 is no bound;
 	// with one, taking a connection costs a microsecond more.
@@ -26,10 +32,20 @@ type Config struct {
 	// MaxConns: it grows while callers wait and connections do not slow each other
 	// down. Without it, it is MaxConns.
 	Adaptive bool
-	// Warm opens MinConns connections before New returns.
+	// ServerShare is the share of Postgres's connections (max_connections without the
+	// reserved ones) that the pool and its Reader use at most, whatever MaxConns is:
+	// one of four instances sets 0.25. The setting is read from the server. 0 is 1 if
+	// Adaptive is set, else the server is not asked.
+	ServerShare float64
+	// Warm opens MinConns connections before New returns, and at least one.
 	Warm bool
+	// Statements are prepared on each new connection, so that their first use is as
+	// fast as the others. With Warm, one that Postgres refuses is an error of New's.
+	Statements []string
 	// Reader is the configuration of [Pool.Reader].
 	Reader ReaderConfig
+
+	direct bool // it is of a Reader's connections
 }
 
 // The parameters of a connection string that are ours.
@@ -40,6 +56,8 @@ var parameters = map[string]func(c *Config, value string) error{
 	},
 	"pool_max_queue":    func(c *Config, v string) (err error) { c.MaxQueue, err = positive(v); return err },
 	"pool_adaptive":     func(c *Config, v string) (err error) { c.Adaptive, err = strconv.ParseBool(v); return err },
+	"pool_target_wait":  func(c *Config, v string) (err error) { c.TargetWait, err = time.ParseDuration(v); return err },
+	"pool_server_share": func(c *Config, v string) (err error) { c.ServerShare, err = share(v); return err },
 	"pool_warm":         func(c *Config, v string) (err error) { c.Warm, err = strconv.ParseBool(v); return err },
 	"pool_reader_conns": func(c *Config, v string) (err error) { c.Reader.Conns, err = positive(v); return err },
 	"pool_reader_direct_conns": func(c *Config, v string) error {
@@ -49,6 +67,19 @@ var parameters = map[string]func(c *Config, value string) error{
 	},
 	"pool_reader_slow_after": func(c *Config, v string) (err error) {
 		c.Reader.SlowAfter, err = time.ParseDuration(v)
+		return err
+	},
+	"pool_reader_statement_timeout": func(c *Config, v string) (err error) {
+		c.Reader.StatementTimeout, err = time.ParseDuration(v)
+		return err
+	},
+	"pool_reader_transaction_pooling": func(c *Config, v string) (err error) {
+		c.Reader.TransactionPooling, err = strconv.ParseBool(v)
+		return err
+	},
+	"pool_reader_replicas": func(c *Config, v string) error { c.Reader.Replicas = strings.Fields(v); return nil },
+	"pool_reader_max_lag": func(c *Config, v string) (err error) {
+		c.Reader.MaxLag, err = time.ParseDuration(v)
 		return err
 	},
 }
@@ -61,9 +92,18 @@ func positive(v string) (int, error) {
 	return int(n), err
 }
 
-// ParseConfig reads a connection string as [pgxpool.ParseConfig] does, with these
-// parameters besides pgxpool's: pool_queue_timeout, pool_max_queue, pool_adaptive,
-// pool_warm, pool_reader_conns, pool_reader_direct_conns, pool_reader_slow_after.
+func share(v string) (float64, error) {
+	f, err := strconv.ParseFloat(v, 64)
+	if err == nil && !(f > 0 && f <= 1) {
+		err = fmt.Errorf("%v is not above 0 and up to 1", f)
+	}
+	return f, err
+}
+
+// ParseConfig reads a connection string as [pgxpool.ParseConfig] does, with parameters
+// of ours besides, which the package's README lists: pool_queue_timeout,
+// pool_adaptive, pool_reader_conns and so on. pool_reader_replicas has connection
+// strings with spaces between them, escaped as the values of a URL are.
 func ParseConfig(dsn string) (*Config, error) {
 	parsed, err := pgxpool.ParseConfig(dsn)
 	if err != nil {

@@ -1,23 +1,21 @@
 package pool
 
 import (
-	"container/list"
 	"context"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // gate lets as many callers in as there may be connections in use. The others wait
-// in the order in which they came, for a bounded time and in a bounded number.
+// in a queue, for a bounded time and in a bounded number.
 type gate struct {
 	timeout  time.Duration // 0: as long as the caller's context
 	maxQueue int           // 0: any number
 	used     func() int64  // connections that are in use or being opened
+	open     func() int64  // connections that there are
 	holders  *holders      // nil if nobody wants to know of leaks
+	prepared *preparation  // nil if there is nothing to prepare
 
 	// inside counts those who are in and those who wait. Where nobody waits it is
 	// all that is touched.
@@ -25,16 +23,15 @@ type gate struct {
 	limit  atomic.Int64
 	uses   atomic.Uint64 // that have ended
 
-	mu    sync.Mutex
-	queue list.List // of *waiter
+	mu       sync.Mutex
+	queue    queue
+	wanted   int64 // the limit that was set
+	capacity int64 // what the server has for us; 0: not known
+	opened   int64 // connections that there are
 
-	waits, timeouts, refusals atomic.Uint64
-	waited                    atomic.Int64 // nanoseconds
-}
-
-type waiter struct {
-	ready chan struct{}
-	in    bool
+	waits, timeouts, refusals, shed atomic.Uint64
+	waited, opening                 histogram
+	failedAt                        atomic.Int64 // when a connection failed last, in nanoseconds since 1970
 }
 
 // enter waits for a place.
@@ -42,29 +39,26 @@ func (g *gate) enter(ctx context.Context) error {
 	if g.inside.Add(1) <= g.limit.Load() {
 		return nil
 	}
-	return g.wait(ctx)
+	return g.wait(ctx, false)
+}
+
+// enterFirst waits for a place before those who have come by enter.
+func (g *gate) enterFirst(ctx context.Context) error {
+	if g.inside.Add(1) <= g.limit.Load() {
+		return nil
+	}
+	return g.wait(ctx, true)
 }
 
 // wait is for one who is counted but has no place.
-func (g *gate) wait(ctx context.Context) error {
-	g.mu.Lock()
-	// Somebody may have left in between, and found nobody in the queue.
-	if g.queue.Len() == 0 && g.inside.Load() <= g.limit.Load() {
-		g.mu.Unlock()
-		return nil
-	}
-	if n := g.queue.Len(); g.maxQueue > 0 && n >= g.maxQueue {
-		g.inside.Add(-1)
-		g.mu.Unlock()
-		g.refusals.Add(1)
-		return &ExhaustedError{Limit: int(g.limit.Load()), Queue: n + 1, Full: true}
-	}
-	w := &waiter{ready: make(chan struct{})}
-	place := g.queue.PushBack(w)
-	g.mu.Unlock()
-	g.waits.Add(1)
+func (g *gate) wait(ctx context.Context, urgent bool) error {
 	start := time.Now()
-	defer func() { g.waited.Add(int64(time.Since(start))) }()
+	w, err := g.enqueue(start, urgent)
+	if w == nil {
+		return err
+	}
+	g.waits.Add(1)
+	defer func() { g.waited.observe(time.Since(start)) }()
 	var expired <-chan time.Time
 	if g.timeout > 0 {
 		timer := time.NewTimer(g.timeout)
@@ -73,30 +67,46 @@ func (g *gate) wait(ctx context.Context) error {
 	}
 	select {
 	case <-w.ready:
-		return nil
+		return w.refused
 	case <-ctx.Done():
-		if g.abandon(w, place) {
+		if g.abandon(w) {
 			return ctx.Err()
 		}
-		return nil
+		return w.refused
 	case <-expired:
-		if g.abandon(w, place) {
+		if g.abandon(w) {
 			g.timeouts.Add(1)
 			return &ExhaustedError{Waited: time.Since(start), Limit: int(g.limit.Load()), Queue: g.length() + 1}
 		}
-		return nil
+		return w.refused
 	}
 }
 
-// abandon gives a place in the queue up. It returns false if the waiter has been let
-// in meanwhile.
-func (g *gate) abandon(w *waiter, place *list.Element) bool {
+// enqueue gives a place in the queue, or nil if none is needed or there is none.
+func (g *gate) enqueue(now time.Time, urgent bool) (*waiter, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if w.in {
+	// Somebody may have left in between, and found nobody in the queue.
+	if g.queue.Len() == 0 && g.inside.Load() <= g.limit.Load() {
+		return nil, nil
+	}
+	if n := g.queue.of(urgent).Len(); g.maxQueue > 0 && n >= g.maxQueue {
+		g.inside.Add(-1)
+		g.refusals.Add(1)
+		return nil, &ExhaustedError{Limit: int(g.limit.Load()), Queue: g.queue.Len() + 1, Full: true}
+	}
+	return g.queue.push(now, urgent), nil
+}
+
+// abandon gives a place in the queue up. It returns false if the waiter has been let
+// in, or refused, meanwhile.
+func (g *gate) abandon(w *waiter) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if w.served {
 		return false
 	}
-	g.queue.Remove(place)
+	g.queue.remove(w)
 	g.inside.Add(-1)
 	return true
 }
@@ -107,11 +117,11 @@ func (g *gate) length() int {
 	return g.queue.Len()
 }
 
-// recount is how often places are counted: pgxpool does not tell when a connection is
-// hijacked.
+// recount is how often places and connections are counted: pgxpool does not tell when
+// a connection is hijacked.
 const recount = 100 * time.Millisecond
 
-// watch counts places while somebody waits for one, until the context ends.
+// watch counts, until the context ends.
 func (g *gate) watch(ctx context.Context) {
 	tick := time.NewTicker(recount)
 	defer tick.Stop()
@@ -131,6 +141,8 @@ func (g *gate) watch(ctx context.Context) {
 func (g *gate) recover(before int64) (lost int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.opened = g.open()
+	g.adjust()
 	if g.queue.Len() == 0 {
 		return 0
 	}
@@ -145,10 +157,49 @@ func (g *gate) recover(before int64) (lost int64) {
 
 // setLimit changes how many may be in. Those who are stay.
 func (g *gate) setLimit(n int64) {
-	g.limit.Store(n)
 	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.wanted = n
+	g.adjust()
+}
+
+// setCapacity says how many connections the server has for us.
+func (g *gate) setCapacity(n int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.capacity = n
+	g.adjust()
+}
+
+// getLimit returns what was set.
+func (g *gate) getLimit() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.wanted
+}
+
+// connections takes in that there are more connections, or fewer.
+func (g *gate) connections(more int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.opened += more
+	g.adjust()
+}
+
+// firstConnections is how many connections are opened at the same time at first.
+const firstConnections = 4
+
+// adjust makes the limit what it may be. A cold pool starts slowly, as TCP does: it
+// opens no more connections at a time than it has. So a burst does not make Postgres
+// fork a hundred backends, and whoever waits takes what comes first, a connection
+// that is released or one that is new. It is called with the lock.
+func (g *gate) adjust() {
+	limit := min(g.wanted, g.opened+max(g.opened, firstConnections))
+	if g.capacity > 0 {
+		limit = min(limit, g.capacity)
+	}
+	g.limit.Store(limit)
 	g.letIn()
-	g.mu.Unlock()
 }
 
 // leave gives a place back.
@@ -160,51 +211,17 @@ func (g *gate) leave() {
 	}
 }
 
-// letIn lets those in who are first in the queue, as far as there are places. It is
-// called with the lock.
+// letIn lets those in whose turn it is, as far as there are places. It is called with
+// the lock.
 func (g *gate) letIn() {
 	for g.queue.Len() > 0 && g.inside.Load()-int64(g.queue.Len()) < g.limit.Load() {
-		w := g.queue.Remove(g.queue.Front()).(*waiter)
-		w.in = true
+		w := g.queue.pop()
+		w.served = true
+		if g.queue.sheds(w) {
+			w.refused = &ExhaustedError{Waited: time.Since(w.since), Limit: int(g.limit.Load()), Queue: g.queue.Len() + 1, Shed: true}
+			g.shed.Add(1)
+			g.inside.Add(-1)
+		}
 		close(w.ready)
 	}
-}
-
-// A gate is a tracer of the pool: so it hears when a connection comes back, and when
-// there was none.
-
-var (
-	_ pgxpool.AcquireTracer = (*gate)(nil)
-	_ pgxpool.ReleaseTracer = (*gate)(nil)
-)
-
-// TraceQueryStart does nothing. It makes the gate a tracer for pgx.
-func (g *gate) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	return ctx
-}
-
-// TraceQueryEnd does nothing.
-func (g *gate) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
-// TraceAcquireStart does nothing.
-func (g *gate) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
-	return ctx
-}
-
-// TraceAcquireEnd gives the place back if there was no connection.
-func (g *gate) TraceAcquireEnd(_ context.Context, _ *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
-	if data.Err != nil {
-		g.leave()
-	} else if g.holders != nil {
-		g.holders.took(data.Conn)
-	}
-}
-
-// TraceRelease gives the place back.
-func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
-	if g.holders != nil {
-		g.holders.released(data.Conn)
-	}
-	g.uses.Add(1)
-	g.leave()
 }

@@ -21,6 +21,7 @@ type Leak struct {
 type holders struct {
 	after  time.Duration
 	report func(Leak)
+	uses   histogram
 
 	mu   sync.Mutex
 	held map[*pgx.Conn]*holder
@@ -44,7 +45,10 @@ func (h *holders) took(conn *pgx.Conn) {
 func (h *holders) released(conn *pgx.Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.held, conn)
+	if one := h.held[conn]; one != nil {
+		h.uses.observe(time.Since(one.since))
+		delete(h.held, conn)
+	}
 }
 
 // watch reports each leak once, until the context ends.

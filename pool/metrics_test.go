@@ -46,8 +46,8 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, v[name], want)
 		}
 	}
-	if v["gqlboost.pool.wait_time"] < 0.009 {
-		t.Errorf("waited for %v s", v["gqlboost.pool.wait_time"])
+	if v["db.client.connection.wait_time"] < 0.009 {
+		t.Errorf("waited for %v s", v["db.client.connection.wait_time"])
 	}
 	a.Release()
 	b.Release()

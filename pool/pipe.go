@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -21,6 +22,8 @@ const (
 	maxPrepared  = 512 // statements that a connection keeps prepared
 	firstBackoff = 10 * time.Millisecond
 	maxBackoff   = time.Second
+	// stuckAfter is how long nothing may come back until a connection is given up.
+	stuckAfter = 5 * time.Second
 )
 
 // request is one statement on its way. Its caller may stop waiting for it.
@@ -50,6 +53,7 @@ func (q *request) end(o outcome) {
 // one flight, which ends with one Sync; a reader takes the results, while the writer
 // sends the next.
 type pipe struct {
+	target *target
 	reader *Reader
 
 	mu    sync.Mutex
@@ -64,6 +68,7 @@ type pipe struct {
 type flight struct {
 	requests []*request
 	sent     int64 // on the reader's clock
+	prelude  bool  // the first result is that of what makes it read-only
 }
 
 // enqueue adds a request, unless there is no connection.
@@ -88,10 +93,9 @@ func (p *pipe) enqueue(q *request) bool {
 func (p *pipe) run(ctx context.Context) {
 	backoff := firstBackoff
 	for ctx.Err() == nil {
-		conn, err := p.reader.connect(ctx)
-		if err == nil {
+		conn, err := p.target.connect(ctx)
+		if err == nil && p.serve(ctx, conn) {
 			backoff = firstBackoff
-			p.serve(ctx, conn)
 			continue
 		}
 		// With jitter, so that many pipes do not come back at the same time.
@@ -104,8 +108,9 @@ func (p *pipe) run(ctx context.Context) {
 }
 
 // serve uses one connection until it fails. What was on the way then is run on
-// connections of its own: reads may be run again.
-func (p *pipe) serve(ctx context.Context, conn *pgconn.HijackedConn) {
+// connections of its own: reads may be run again. It returns whether the connection
+// was of use.
+func (p *pipe) serve(ctx context.Context, conn *pgconn.HijackedConn) (useful bool) {
 	p.mu.Lock()
 	p.up = true
 	p.mu.Unlock()
@@ -123,12 +128,18 @@ func (p *pipe) serve(ctx context.Context, conn *pgconn.HijackedConn) {
 	s := &session{pipe: p, frontend: conn.Frontend, prepared: map[*statement]prepared{}}
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		if p.stuck(failed) {
+			fail()
+			cancelRunning(conn)
+		}
+	})
+	wg.Go(func() {
 		defer fail()
 		defer close(flights)
 		s.write(flights, failed)
 	})
 	wg.Go(func() {
-		s.read(flights)
+		useful = s.read(flights)
 		fail()
 		// What was sent has no results any more.
 		for f := range flights {
@@ -136,12 +147,42 @@ func (p *pipe) serve(ctx context.Context, conn *pgconn.HijackedConn) {
 		}
 	})
 	wg.Wait()
+	// So may be what the others were idle on.
+	p.target.direct.gate.failedAt.Store(time.Now().UnixNano())
 	p.mu.Lock()
 	p.up = false
 	rest := p.queue
 	p.queue = nil
 	p.mu.Unlock()
 	p.giveUp(rest)
+	return useful
+}
+
+// stuck returns true when something is on the way and nothing comes back, or false
+// when the connection has failed.
+func (p *pipe) stuck(failed <-chan struct{}) bool {
+	bound := max(stuckAfter, 2*p.reader.config.StatementTimeout)
+	tick := time.NewTicker(bound / 8)
+	defer tick.Stop()
+	for {
+		select {
+		case <-failed:
+			return false
+		case <-tick.C:
+			if p.load.Load() > 0 && time.Duration(p.reader.now()-p.moved.Load()) > bound {
+				return true
+			}
+		}
+	}
+}
+
+// cancelRunning asks Postgres to stop what a connection that is closed had begun.
+func cancelRunning(conn *pgconn.HijackedConn) {
+	ctx, stop := context.WithTimeout(context.Background(), time.Second)
+	defer stop()
+	if c, err := pgconn.Construct(conn); err == nil {
+		_ = c.CancelRequest(ctx) // It may be that nobody is there.
+	}
 }
 
 // giveUp lets requests be run elsewhere.
@@ -204,8 +245,17 @@ func (s *session) write(flights chan<- *flight, failed <-chan struct{}) {
 			return
 		}
 		f := &flight{requests: batch, sent: s.pipe.reader.now()}
+		config := &s.pipe.reader.config
+		if config.TransactionPooling {
+			f.prelude = true
+			s.sendPrelude(config.StatementTimeout)
+		}
 		for _, q := range batch {
-			s.send(q)
+			if config.TransactionPooling {
+				s.sendOnce(q)
+			} else {
+				s.send(q)
+			}
 		}
 		s.frontend.SendSync(&pgproto3.Sync{})
 		// The reader must know of it before results come.
@@ -250,6 +300,28 @@ func (s *session) send(q *request) {
 	s.frontend.SendExecute(&pgproto3.Execute{})
 }
 
+// sendOnce writes the messages of one statement that is not to stay prepared.
+func (s *session) sendOnce(q *request) {
+	s.frontend.SendParse(&pgproto3.Parse{Query: q.statement.sql, ParameterOIDs: q.described.ParamOIDs})
+	s.frontend.SendBind(&pgproto3.Bind{
+		ParameterFormatCodes: q.params.ParamFormats, Parameters: q.params.ParamValues, ResultFormatCodes: q.params.ResultFormats,
+	})
+	// The schema may have changed since it was described.
+	s.frontend.SendDescribe(&pgproto3.Describe{ObjectType: 'P'})
+	s.frontend.SendExecute(&pgproto3.Execute{})
+}
+
+// sendPrelude makes a transaction what sessions of our own are.
+func (s *session) sendPrelude(timeout time.Duration) {
+	sql := readOnly
+	if timeout > 0 {
+		sql = fmt.Sprintf("%s, set_config('statement_timeout', '%d', true)", readOnly, timeout.Milliseconds())
+	}
+	s.frontend.SendParse(&pgproto3.Parse{Query: sql})
+	s.frontend.SendBind(&pgproto3.Bind{})
+	s.frontend.SendExecute(&pgproto3.Execute{})
+}
+
 // closeStatement makes Postgres forget a statement. It is called with the lock.
 func (s *session) closeStatement(st *statement) {
 	s.frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: s.prepared[st].name})
@@ -271,8 +343,9 @@ func (s *session) forget(st *statement) {
 }
 
 // read takes results until the connection fails. It listens also while nothing is
-// on the way, so that a connection that ends is noticed at once.
-func (s *session) read(flights <-chan *flight) {
+// on the way, so that a connection that ends is noticed at once. It returns whether
+// anything was answered.
+func (s *session) read(flights <-chan *flight) (useful bool) {
 	p := s.pipe
 	limit := p.reader.config.MaxHeld
 	var f *flight
@@ -296,26 +369,30 @@ func (s *session) read(flights <-chan *flight) {
 			if f != nil {
 				p.giveUp(f.requests[next:])
 			}
-			return
+			return useful
 		}
 		switch m := message.(type) {
 		case *pgproto3.RowDescription:
 			if !current() || next == len(f.requests) {
-				return
+				return useful
 			}
 			if q := f.requests[next]; !q.described.matches(m.Fields) {
 				q.described.stale.Store(true)
 			}
 		case *pgproto3.DataRow:
 			if !current() || next == len(f.requests) {
-				return
+				return useful
 			}
-			if q := f.requests[next]; len(q.rows.data) <= limit {
+			if q := f.requests[next]; !f.prelude && len(q.rows.data) <= limit {
 				q.rows.data = appendRow(q.rows.data, m.Values)
 			}
 		case *pgproto3.CommandComplete, *pgproto3.EmptyQueryResponse:
 			if !current() || next == len(f.requests) {
-				return
+				return useful
+			}
+			if f.prelude {
+				f.prelude = false
+				continue
 			}
 			q := f.requests[next]
 			next++
@@ -323,7 +400,7 @@ func (s *session) read(flights <-chan *flight) {
 				q.rows.tag = pgconn.NewCommandTag(string(complete.CommandTag))
 			}
 			now := p.reader.now()
-			p.reader.observe(q.statement, time.Duration(now-max(last, f.sent)))
+			p.target.observe(q.statement, time.Duration(now-max(last, f.sent)))
 			q.statement.ended(false)
 			last = now
 			p.moved.Store(now)
@@ -338,11 +415,11 @@ func (s *session) read(flights <-chan *flight) {
 				q.end(answered)
 			}
 		case *pgproto3.ErrorResponse:
-			if !current() || next == len(f.requests) || fatal(m) {
+			if !current() || next == len(f.requests) || f.prelude || fatal(m) {
 				if f != nil {
 					p.giveUp(f.requests[next:])
 				}
-				return
+				return useful
 			}
 			q := f.requests[next]
 			next++
@@ -354,7 +431,11 @@ func (s *session) read(flights <-chan *flight) {
 			if stale(m.Code, m.Message) {
 				q.described.stale.Store(true)
 			}
-			if q.described.stale.Load() {
+			timedOut := m.Code == "57014" && p.reader.config.StatementTimeout > 0
+			if timedOut {
+				q.statement.observe(2 * p.target.slow())
+			}
+			if timedOut || q.described.stale.Load() {
 				q.end(unshared)
 			} else {
 				q.rows.err = pgconn.ErrorResponseToPgError(m)
@@ -362,7 +443,7 @@ func (s *session) read(flights <-chan *flight) {
 			}
 		case *pgproto3.ReadyForQuery:
 			if !current() {
-				return
+				return useful
 			}
 			if rest := f.requests[next:]; len(rest) > 0 {
 				// Postgres has skipped them because of the error before. Of those that
@@ -375,6 +456,7 @@ func (s *session) read(flights <-chan *flight) {
 			p.reader.counters.batches.Add(1)
 			p.reader.counters.batched.Add(uint64(len(f.requests)))
 			last = max(last, p.reader.now())
+			useful = true
 			f = nil
 		}
 	}

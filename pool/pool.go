@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/multitracer"
@@ -16,6 +17,9 @@ type Pool struct {
 	*pgxpool.Pool
 	config *Config
 	gate   *gate
+
+	share    float64      // of the server's connections; 0: it is not asked
+	capacity atomic.Int64 // connections that this is; 0: not known
 
 	stop     context.CancelFunc
 	watchers sync.WaitGroup
@@ -37,18 +41,15 @@ func New(ctx context.Context, dsn string) (*Pool, error) {
 // NewWithConfig is [pgxpool.NewWithConfig] for a configuration that [ParseConfig]
 // has made.
 func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
-	g := &gate{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue}
-	g.limit.Store(int64(c.MaxConns))
-	if c.LeakAfter > 0 && c.OnLeak != nil {
-		g.holders = &holders{after: c.LeakAfter, report: c.OnLeak, held: map[*pgx.Conn]*holder{}}
-	}
-	traced := c.Config.Copy()
-	if user := traced.ConnConfig.Tracer; user != nil {
-		traced.ConnConfig.Tracer = multitracer.New(user, g)
+	g := newGate(c)
+	own := c.Config.Copy()
+	g.watchHealth(own)
+	if user := own.ConnConfig.Tracer; user != nil {
+		own.ConnConfig.Tracer = multitracer.New(user, g)
 	} else {
-		traced.ConnConfig.Tracer = g
+		own.ConnConfig.Tracer = g
 	}
-	inner, err := pgxpool.NewWithConfig(ctx, traced)
+	inner, err := pgxpool.NewWithConfig(ctx, own)
 	if err != nil {
 		return nil, err
 	}
@@ -56,18 +57,17 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 		s := inner.Stat()
 		return int64(s.AcquiredConns() + s.ConstructingConns())
 	}
+	g.open = func() int64 {
+		s := inner.Stat()
+		return int64(s.AcquiredConns() + s.IdleConns())
+	}
 	p := &Pool{Pool: inner, config: c, gate: g}
-	watching, stop := context.WithCancel(context.Background())
-	p.stop = stop
-	p.watchers.Go(func() { g.watch(watching) })
-	if g.holders != nil {
-		p.watchers.Go(func() { g.holders.watch(watching) })
+	if c.Adaptive && c.ServerShare == 0 && !c.direct {
+		p.share = 1
+	} else {
+		p.share = c.ServerShare
 	}
-	if c.Adaptive && c.MaxConns > minSize {
-		g.limit.Store(minSize)
-		adapt := &controller{gate: g, max: int64(c.MaxConns)}
-		p.watchers.Go(func() { adapt.run(watching) })
-	}
+	p.watch()
 	if c.Warm {
 		if err := p.warm(ctx); err != nil {
 			p.Close()
@@ -77,15 +77,54 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	return p, nil
 }
 
+func newGate(c *Config) *gate {
+	g := &gate{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue}
+	g.queue.target = c.TargetWait
+	if len(c.Statements) > 0 {
+		g.prepared = &preparation{statements: c.Statements}
+	}
+	if c.LeakAfter > 0 && c.OnLeak != nil {
+		g.holders = &holders{after: c.LeakAfter, report: c.OnLeak, held: map[*pgx.Conn]*holder{}}
+	}
+	size := int64(c.MaxConns)
+	if c.Adaptive {
+		size = min(size, minSize)
+	}
+	g.setLimit(size)
+	return g
+}
+
+// watch starts what the pool does in the background.
+func (p *Pool) watch() {
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	p.watchers.Go(func() { p.gate.watch(ctx) })
+	if p.gate.holders != nil {
+		p.watchers.Go(func() { p.gate.holders.watch(ctx) })
+	}
+	if p.config.Adaptive && p.config.MaxConns > minSize {
+		adapt := &controller{gate: p.gate, max: int64(p.config.MaxConns)}
+		p.watchers.Go(func() { adapt.run(ctx) })
+	}
+	if p.share > 0 {
+		p.watchers.Go(func() { p.watchCapacity(ctx) })
+	}
+}
+
 // warm opens the connections that the pool is to have at least, at the same time.
 func (p *Pool) warm(ctx context.Context) error {
 	n := max(p.config.MinConns, 1)
 	conns, errs := make([]*pgxpool.Conn, n), make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { conns[i], errs[i] = p.Acquire(ctx) })
+		// Not through the gate: it would open a few at a time.
+		wg.Go(func() { conns[i], errs[i] = p.Pool.Acquire(ctx) })
 	}
+	p.gate.inside.Add(int64(n))
 	wg.Wait()
+	if p.gate.prepared != nil && conns[0] != nil {
+		errs = append(errs, p.gate.prepared.prepareAll(ctx, conns[0].Conn()))
+	}
 	for _, c := range conns {
 		if c != nil {
 			c.Release()
@@ -100,15 +139,11 @@ func (p *Pool) Reader() *Reader {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reader == nil {
-		reader, err := newReader(p.config.Config, p.config.Reader)
-		if err != nil || p.closed {
-			// The same configuration has made a pool, so it is closed.
-			if reader != nil {
-				reader.Close()
-			}
-			return &Reader{closed: true}
+		if p.closed {
+			return &Reader{err: ErrClosed}
 		}
-		p.reader = reader
+		p.reader = newReader(p.config)
+		p.allot()
 	}
 	return p.reader
 }

@@ -34,6 +34,22 @@ type ReaderConfig struct {
 	// MaxHeld bounds the bytes of a result that is held in memory, 1 MiB by
 	// default. A statement with larger ones is run on a connection of its own.
 	MaxHeld int
+	// StatementTimeout is how long Postgres lets a statement run on a shared connection.
+	// It is run again on one of its own then. 0 is no bound.
+	StatementTimeout time.Duration
+	// TransactionPooling is for servers behind PgBouncer in transaction mode or the
+	// like: nothing is prepared, and each transaction is made read-only, not the
+	// session. It is on if default_query_exec_mode is set to something that prepares
+	// nothing.
+	TransactionPooling bool
+	// Replicas are connection strings of servers to read from instead of the pool's,
+	// which are physical replicas of it. Statements go to the one with the least to do,
+	// and to the pool's own server if there is none. Only where they are is taken from
+	// the strings, all else from the pool's configuration.
+	Replicas []string
+	// MaxLag is how long a replica may be without what the primary has written, 10 s by
+	// default. One that is longer, or does not answer, is left out until it is good.
+	MaxLag time.Duration
 	// DirectBelow is up to how many queries at a time do not share a connection, 2
 	// by default: sharing costs more than it saves where nobody waits.
 	DirectBelow int
@@ -55,6 +71,9 @@ func (c ReaderConfig) withDefaults(maxConns int32) ReaderConfig {
 	if c.DirectBelow <= 0 {
 		c.DirectBelow = 2
 	}
+	if c.MaxLag <= 0 {
+		c.MaxLag = defaultMaxLag
+	}
 	return c
 }
 
@@ -70,95 +89,91 @@ func (c ReaderConfig) withDefaults(maxConns int32) ReaderConfig {
 // an error. It is safe for concurrent use.
 type Reader struct {
 	config     ReaderConfig
-	conn       *pgx.ConnConfig
-	direct     *pgxpool.Pool
-	pipes      []*pipe
-	statements statements
-	types      sync.Pool // of *pgtype.Map
-	requests   sync.Pool // of *request that have ended
-	running    atomic.Int64
+	targets    []*target // the pool's own server first
 	turn       atomic.Uint32
+	statements statements
+	types      sync.Pool                  // of *pgtype.Map
+	requests   sync.Pool                  // of *request that have ended
 	typeMap    atomic.Pointer[pgtype.Map] // what AfterConnect has registered
-	floor      atomic.Int64               // the cost of the fastest statement lately: the network's
 	start      time.Time
 	cancel     context.CancelFunc
 	done       sync.WaitGroup
 	counters   readerCounters
-	closed     bool // from the beginning: it is that of a closed pool
+	err        error // it is good for nothing: the pool is closed, or the configuration wrong
 }
 
 type readerCounters struct {
-	direct, shared, batches, batched, reruns, moved atomic.Uint64
+	direct, shared, batches, batched, reruns, moved, lost atomic.Uint64
 }
 
 // newReader opens a reader. Its connections are made in the background.
-func newReader(base *pgxpool.Config, c ReaderConfig) (*Reader, error) {
-	config := base.Copy()
-	if config.ConnConfig.RuntimeParams == nil {
-		config.ConnConfig.RuntimeParams = map[string]string{}
+func newReader(base *Config) *Reader {
+	c := base.Reader.withDefaults(base.MaxConns)
+	if base.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
+		c.TransactionPooling = true
 	}
-	config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
-	r := &Reader{config: c.withDefaults(base.MaxConns), conn: config.ConnConfig.Copy(), start: time.Now()}
-	config.MaxConns = r.config.DirectConns
-	config.MinConns, config.MinIdleConns = 0, 0
-	ctx, cancel := context.WithCancel(context.Background())
-	direct, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	r.direct, r.cancel = direct, cancel
+	r := &Reader{config: c, start: time.Now()}
 	r.types.New = func() any { return r.typeMap.Load().Copy() }
 	r.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
-	for range r.config.Conns {
-		p := &pipe{reader: r, wake: make(chan struct{}, 1)}
-		r.pipes = append(r.pipes, p)
-		r.done.Go(func() { p.run(ctx) })
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	if r.err = r.addTargets(base); r.err != nil {
+		cancel()
+		return r
 	}
-	return r, nil
+	for i, t := range r.targets {
+		t.out.Store(i > 0) // until it is seen to be good
+		for _, p := range t.pipes {
+			r.done.Go(func() { p.run(ctx) })
+		}
+	}
+	if len(r.targets) > 1 {
+		r.done.Go(func() { r.watchReplicas(ctx) })
+	}
+	return r
+}
+
+// addTargets adds the pool's own server and the replicas, or nothing.
+func (r *Reader) addTargets(base *Config) (err error) {
+	configs := []*Config{base}
+	for _, dsn := range r.config.Replicas {
+		config, err := replica(base, dsn)
+		if err != nil {
+			return fmt.Errorf("pool: replica: %w", err)
+		}
+		configs = append(configs, config)
+	}
+	defer func() {
+		if err != nil {
+			for _, t := range r.targets {
+				t.direct.Close()
+			}
+		}
+	}()
+	for _, config := range configs {
+		t, err := newTarget(r, config)
+		if err != nil {
+			return err
+		}
+		r.targets = append(r.targets, t)
+	}
+	return nil
 }
 
 // Close ends the reader: it waits for statements with connections of their own, and
 // closes all connections.
 func (r *Reader) Close() {
-	if r.closed {
+	if r.err != nil {
 		return
 	}
 	r.cancel()
 	r.done.Wait()
-	r.direct.Close()
+	for _, t := range r.targets {
+		t.direct.Close()
+	}
 }
-
-// perPipe is how many callers a pipe is opened to more for.
-const perPipe = 4
 
 func (r *Reader) now() int64 { return int64(time.Since(r.start)) }
-
-// slow is the cost from which a statement is slow here.
-func (r *Reader) slow() time.Duration {
-	return r.config.SlowAfter + 2*time.Duration(r.floor.Load())
-}
-
-// observe takes in what a statement has cost.
-func (r *Reader) observe(s *statement, took time.Duration) {
-	s.observe(took)
-	// The floor follows at once when costs fall, and slowly when they rise.
-	switch floor := r.floor.Load(); {
-	case floor == 0 || int64(took) < floor:
-		r.floor.Store(int64(took))
-	default:
-		r.floor.Store(floor + (int64(took)-floor)/1024)
-	}
-}
-
-// connect opens a connection for a pipe.
-func (r *Reader) connect(ctx context.Context) (*pgconn.HijackedConn, error) {
-	conn, err := pgconn.ConnectConfig(ctx, &r.conn.Config)
-	if err != nil {
-		return nil, err
-	}
-	return conn.Hijack()
-}
 
 // Query runs a statement as [pgxpool.Pool.Query] does.
 func (r *Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
@@ -188,49 +203,60 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 // SendBatch runs a batch of reads on a connection of its own: it is one flight
 // already.
 func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	if r.closed {
-		return failedBatch{ErrClosed}
+	if r.err != nil {
+		return failedBatch{r.err}
 	}
 	for _, q := range b.QueuedQueries {
-		if err := readable(q.SQL); err != nil {
-			return failedBatch{err}
+		if kindOf(q.SQL) == other {
+			return failedBatch{notRead(q.SQL)}
 		}
 	}
-	return r.direct.SendBatch(ctx, b)
+	return r.pick().sendBatch(ctx, b)
 }
 
-// readable refuses what could change a session.
-func readable(sql string) error {
-	if kindOf(sql) == other {
-		return fmt.Errorf("%w: %.60q", ErrNotRead, sql)
-	}
-	return nil
-}
+func notRead(sql string) error { return fmt.Errorf("%w: %.60q", ErrNotRead, sql) }
 
 func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
-	if r.closed {
-		return nil, ErrClosed
+	if r.err != nil {
+		return nil, r.err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := readable(sql); err != nil {
-		return nil, err
-	}
-	running := r.running.Add(1)
 	s := r.statements.get(sql)
-	if running > int64(r.config.DirectBelow) && s.fast(r.slow()) && plainArgs(args) {
-		rows, err, ok := r.share(ctx, s, args, running)
-		if ok {
-			r.running.Add(-1)
-			return rows, err
+	if s.kind == other {
+		return nil, notRead(sql)
+	}
+	for {
+		t := r.pick()
+		running := t.running.Add(1)
+		if running > int64(r.config.DirectBelow) && s.fast(t.slow()) && plainArgs(args) {
+			rows, err, ok := t.share(ctx, s, args, running)
+			if ok {
+				t.running.Add(-1)
+				return rows, err
+			}
+		}
+		rows, err := t.alone(ctx, s, args)
+		if err == nil {
+			return rows, nil
+		}
+		t.running.Add(-1)
+		if t == r.targets[0] || !t.eject(ctx, err) {
+			return nil, err
 		}
 	}
-	rows, err := r.alone(ctx, s, args)
-	if err != nil {
-		r.running.Add(-1)
+}
+
+// eject takes a replica out because of an error. It returns false if the error is
+// not the replica's fault.
+func (t *target) eject(ctx context.Context, err error) bool {
+	var e *pgconn.PgError
+	if ctx.Err() != nil || errors.Is(err, ErrExhausted) || errors.As(err, &e) && !down(e) {
+		return false
 	}
-	return rows, err
+	t.out.Store(true)
+	return true
 }
 
 // plainArgs tells whether there is nothing among the arguments that tells pgx how to
@@ -248,8 +274,9 @@ func plainArgs(args []any) bool {
 
 // share runs a statement on a shared connection. It returns false if it must be run
 // alone.
-func (r *Reader) share(ctx context.Context, s *statement, args []any, running int64) (pgx.Rows, error, bool) {
-	p := r.choose(running)
+func (t *target) share(ctx context.Context, s *statement, args []any, running int64) (pgx.Rows, error, bool) {
+	r := t.reader
+	p := t.choose(running)
 	described := s.known()
 	if p == nil || described == nil {
 		return nil, nil, false
@@ -287,72 +314,49 @@ func (r *Reader) share(ctx context.Context, s *statement, args []any, running in
 	return rows, nil, true
 }
 
-// choose returns the pipe with the least load, or nil. One whose results do not move
-// has somebody slow at its head: it gets nothing new. Few callers use few pipes, so
-// that flights are worth their system calls.
-func (r *Reader) choose(running int64) *pipe {
-	n := uint32(min(int64(len(r.pipes)), 1+running/perPipe))
-	first := r.turn.Add(1)
-	var best *pipe
-	now := int64(0)
-	for i := range n {
-		p := r.pipes[(first+i)%n]
-		load := p.load.Load()
-		if load > 0 {
-			if now == 0 {
-				now = r.now()
-			}
-			if now-p.moved.Load() > int64(r.slow()) {
-				continue
-			}
-		}
-		if best == nil || load < best.load.Load() {
-			best = p
-		}
-	}
-	return best
-}
-
 // alone runs a statement on a connection of its own.
-func (r *Reader) alone(ctx context.Context, s *statement, args []any) (pgx.Rows, error) {
+func (t *target) alone(ctx context.Context, s *statement, args []any) (pgx.Rows, error) {
+	r := t.reader
 	r.counters.direct.Add(1)
-	conn, err := r.direct.Acquire(ctx)
+	conn, err := t.direct.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if r.typeMap.Load() == nil {
 		r.typeMap.CompareAndSwap(nil, conn.Conn().TypeMap().Copy())
 	}
-	if s.known() == nil && kindOf(s.sql) == reads {
+	if s.known() == nil && s.kind == reads {
 		// What a shared connection must know of it.
 		said, err := conn.Conn().Prepare(ctx, "", s.sql)
 		if err == nil {
 			s.described.Store(&description{StatementDescription: said})
-		} else if conn.Conn().IsClosed() {
+		} else if conn.Conn().IsClosed() && ctx.Err() != nil {
 			conn.Release()
-			return nil, err // Of the context or the network. Errors of the statement come again.
+			return nil, err
+		} // Errors of the statement come again.
+	}
+	d := &directRows{target: t, ctx: ctx, conn: conn, statement: s, args: args, start: r.now()}
+	if d.Rows, err = t.query(ctx, conn, s.sql, args); err != nil {
+		if d.Rows = d.again(err); d.Rows == nil {
+			d.conn.Release()
+			return nil, err
 		}
 	}
-	start := r.now()
-	rows, err := conn.Query(ctx, s.sql, args...)
-	if err != nil {
-		conn.Release()
-		return nil, err
-	}
-	again := func() (pgx.Rows, error) { return conn.Query(ctx, s.sql, args...) }
-	return &directRows{Rows: rows, reader: r, conn: conn, statement: s, start: start, again: again}, nil
+	return d, nil
 }
 
 // directRows give their connection back.
 type directRows struct {
 	pgx.Rows
-	reader    *Reader
+	target    *target
+	ctx       context.Context // of the query
 	conn      *pgxpool.Conn
 	statement *statement
+	args      []any
 	start     int64
 	size      int
+	begun     bool // there was a row, or the statement has been run again
 	ended     bool
-	again     func() (pgx.Rows, error) // nil after the first row
 }
 
 func (d *directRows) end() {
@@ -360,14 +364,15 @@ func (d *directRows) end() {
 		return
 	}
 	d.ended = true
-	took := time.Duration(d.reader.now() - d.start)
+	r := d.target.reader
+	took := time.Duration(r.now() - d.start)
 	d.statement.ended(d.Rows.Err() != nil)
 	if d.Rows.Err() == nil {
-		d.reader.observe(d.statement, took)
-		d.statement.large.Store(d.size > d.reader.config.MaxHeld)
+		d.target.observe(d.statement, took)
+		d.statement.large.Store(d.size > r.config.MaxHeld)
 	}
 	d.conn.Release()
-	d.reader.running.Add(-1)
+	d.target.running.Add(-1)
 }
 
 // Next goes to the next row.
@@ -382,25 +387,55 @@ func (d *directRows) Next() bool {
 	return false
 }
 
-// advance runs the query again if the connection had prepared it before the schema
-// changed: pgx has forgotten that now.
+// advance goes to the next row. Before the first it may run the query again.
 func (d *directRows) advance() bool {
 	next := d.Rows.Next()
-	again := d.again
-	d.again = nil
-	if next || again == nil {
+	if next || d.begun || d.Rows.Err() == nil {
+		d.begun = true
 		return next
 	}
-	var pgErr *pgconn.PgError
-	if !errors.As(d.Rows.Err(), &pgErr) || !stale(pgErr.Code, pgErr.Message) {
-		return false
+	if rows := d.again(d.Rows.Err()); rows != nil {
+		d.Rows = rows
+		return rows.Next()
 	}
-	rows, err := again()
+	return false
+}
+
+// again runs the query once more, if it has failed for one of these reasons: the
+// connection had prepared it before the schema changed, which pgx has forgotten now,
+// or the connection or its server is lost.
+func (d *directRows) again(err error) pgx.Rows {
+	if d.begun || d.ctx.Err() != nil {
+		return nil
+	}
+	d.begun = true
+	t := d.target
+	var e *pgconn.PgError
+	if errors.As(err, &e) && stale(e.Code, e.Message) {
+		if rows, err := t.query(d.ctx, d.conn, d.statement.sql, d.args); err == nil {
+			return rows
+		}
+		return nil
+	}
+	if !t.lost(d.conn, err) {
+		return nil
+	}
+	primary := t.reader.targets[0]
+	conn, err := primary.direct.Acquire(d.ctx)
 	if err != nil {
-		return false
+		return nil
 	}
-	d.Rows = rows
-	return rows.Next()
+	t.reader.counters.lost.Add(1)
+	rows, err := primary.query(d.ctx, conn, d.statement.sql, d.args)
+	if err != nil {
+		conn.Release()
+		return nil
+	}
+	d.conn.Release()
+	t.running.Add(-1)
+	primary.running.Add(1)
+	d.conn, d.target = conn, primary
+	return rows
 }
 
 // Close ends the rows.

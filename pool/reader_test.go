@@ -400,7 +400,7 @@ func TestReaderUnderFire(t *testing.T) {
 	}
 	// It is well again.
 	deadline := time.Now().Add(10 * time.Second)
-	for _, pipe := range r.pipes {
+	for _, pipe := range r.targets[0].pipes {
 		for {
 			pipe.mu.Lock()
 			up := pipe.up
@@ -417,7 +417,7 @@ func TestReaderUnderFire(t *testing.T) {
 			t.Errorf("a load of %d is left", n)
 		}
 	}
-	if n := r.running.Load(); n != 0 {
+	if n := r.targets[0].running.Load(); n != 0 {
 		t.Errorf("%d statements are still running", n)
 	}
 	p.Close()

@@ -15,6 +15,7 @@ import (
 // only what is known to be fast shares a connection with others.
 type statement struct {
 	sql       string
+	kind      kind
 	described atomic.Pointer[description]
 	cost      atomic.Int64 // nanoseconds, a moving average; 0 if it has not run
 	failing   atomic.Int64 // thousandths of its runs, a moving average
@@ -119,7 +120,7 @@ func (t *statements) get(sql string) *statement {
 		if t.bySQL == nil || len(t.bySQL) >= maxStatements {
 			t.bySQL = map[string]*statement{}
 		}
-		s = &statement{sql: strings.Clone(sql)}
+		s = &statement{sql: strings.Clone(sql), kind: kindOf(sql)}
 		t.bySQL[s.sql] = s
 	}
 	return s

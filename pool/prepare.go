@@ -1,0 +1,67 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// preparation prepares statements on each new connection.
+type preparation struct {
+	statements []string
+
+	mu    sync.Mutex
+	stale map[*pgx.Conn]struct{} // prepared before the schema changed
+}
+
+// prepare prepares all of them. What Postgres refuses is left out: warmUp has told of
+// it, and a table that is dropped later must not keep connections from being opened.
+func (p *preparation) prepare(ctx context.Context, conn *pgx.Conn) error {
+	err := p.prepareAll(ctx, conn)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && !conn.IsClosed() {
+		return nil
+	}
+	return err
+}
+
+func (p *preparation) prepareAll(ctx context.Context, conn *pgx.Conn) (err error) {
+	for _, sql := range p.statements {
+		// Under its own text as name pgx finds it.
+		if _, e := conn.Prepare(ctx, sql, sql); e != nil {
+			err = errors.Join(err, fmt.Errorf("preparing %.60q: %w", sql, e))
+			if conn.IsClosed() {
+				break
+			}
+		}
+	}
+	return err
+}
+
+// failed takes in an error of a query. pgx does not prepare a statement anew that it was
+// told to prepare, so the connection must go when the schema has changed.
+func (p *preparation) failed(conn *pgx.Conn, err error) {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) || !stale(e.Code, e.Message) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stale == nil {
+		p.stale = map[*pgx.Conn]struct{}{}
+	}
+	p.stale[conn] = struct{}{}
+}
+
+// good tells whether a connection may be used again. It forgets one that may not.
+func (p *preparation) good(conn *pgx.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, bad := p.stale[conn]
+	delete(p.stale, conn)
+	return !bad
+}

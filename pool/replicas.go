@@ -1,0 +1,118 @@
+package pool
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// defaultMaxLag is how far a replica may be behind, if nothing is said.
+	defaultMaxLag = 10 * time.Second
+	// lagEvery is how often replicas are looked at.
+	lagEvery = 250 * time.Millisecond
+	// returnAfter is how many times in a row a replica must have been good to come back.
+	returnAfter = 2
+)
+
+// pick returns the server with the least to do: a replica, or the primary if there is
+// none that is good.
+func (r *Reader) pick() *target {
+	if len(r.targets) == 1 {
+		return r.targets[0]
+	}
+	replicas := r.targets[1:]
+	first := int(r.turn.Add(1))
+	var best *target
+	for i := range replicas {
+		t := replicas[(first+i)%len(replicas)]
+		if !t.out.Load() && (best == nil || t.running.Load() < best.running.Load()) {
+			best = t
+		}
+	}
+	if best == nil {
+		return r.targets[0]
+	}
+	return best
+}
+
+// position is how far the primary's log had come at a time.
+type position struct {
+	at  time.Time
+	lsn int64
+}
+
+// lagMeter knows the history of the primary's log. So it tells how far a replica is
+// behind in time, whether it replays or not and whether the primary writes or not,
+// which the replica's own clock of its last transaction does not.
+type lagMeter struct {
+	history []position // the oldest first
+}
+
+// add takes in where the primary is.
+func (m *lagMeter) add(at time.Time, lsn int64, keep time.Duration) {
+	if n := len(m.history); n > 0 && m.history[n-1].lsn == lsn {
+		return // Nothing was written since.
+	}
+	m.history = append(m.history, position{at, lsn})
+	for len(m.history) > 1 && at.Sub(m.history[1].at) > keep {
+		m.history = m.history[1:]
+	}
+}
+
+// lag returns for how long there has been something that a replica has not replayed.
+func (m *lagMeter) lag(now time.Time, replayed int64) time.Duration {
+	for _, p := range m.history {
+		if p.lsn > replayed {
+			return now.Sub(p.at)
+		}
+	}
+	return 0
+}
+
+// watchReplicas takes replicas out and back, until the context ends.
+func (r *Reader) watchReplicas(ctx context.Context) {
+	tick := time.NewTicker(lagEvery)
+	defer tick.Stop()
+	meter := &lagMeter{}
+	good := make([]int, len(r.targets))
+	for {
+		// If the primary does not answer, what it had written before is what counts.
+		if lsn, err := r.targets[0].position(ctx); err == nil {
+			meter.add(time.Now(), lsn, 2*r.config.MaxLag)
+		}
+		var wg sync.WaitGroup
+		for i, t := range r.targets {
+			if i == 0 {
+				continue
+			}
+			wg.Go(func() {
+				lsn, err := t.position(ctx)
+				if err != nil || meter.lag(time.Now(), lsn) > r.config.MaxLag {
+					good[i] = 0
+					t.out.Store(true)
+					return
+				}
+				if good[i]++; good[i] >= returnAfter {
+					t.out.Store(false)
+				}
+			})
+		}
+		wg.Wait()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// position asks a server how far it is in the log: the primary what it has written, a
+// replica what it has replayed.
+func (t *target) position(ctx context.Context) (lsn int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, max(t.reader.config.MaxLag/2, lagEvery))
+	defer cancel()
+	err = t.direct.QueryRow(ctx, `select pg_wal_lsn_diff(case when pg_is_in_recovery()
+		then coalesce(pg_last_wal_replay_lsn(), '0/0') else pg_current_wal_lsn() end, '0/0')::bigint`).Scan(&lsn)
+	return lsn, err
+}

@@ -1,0 +1,79 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// A gate is a tracer of the pool: so it hears when a connection is opened, when one
+// comes back, and when there was none.
+
+var (
+	_ pgx.ConnectTracer     = (*gate)(nil)
+	_ pgxpool.AcquireTracer = (*gate)(nil)
+	_ pgxpool.ReleaseTracer = (*gate)(nil)
+)
+
+// TraceQueryStart does nothing.
+func (g *gate) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+// TraceQueryEnd looks for connections that have failed, and for statements that were
+// prepared before the schema changed.
+func (g *gate) TraceQueryEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
+	if data.Err == nil {
+		return
+	}
+	if conn.IsClosed() {
+		g.failedAt.Store(time.Now().UnixNano())
+	}
+	if g.prepared != nil {
+		g.prepared.failed(conn, data.Err)
+	}
+}
+
+// connectStart is the key of the time at which a connection was begun.
+type connectStart struct{}
+
+// TraceConnectStart remembers the time.
+func (g *gate) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
+	return context.WithValue(ctx, connectStart{}, time.Now())
+}
+
+// TraceConnectEnd counts the connection.
+func (g *gate) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
+	if data.Err != nil {
+		return
+	}
+	if start, ok := ctx.Value(connectStart{}).(time.Time); ok {
+		g.opening.observe(time.Since(start))
+	}
+	g.connections(1)
+}
+
+// TraceAcquireStart does nothing.
+func (g *gate) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+	return ctx
+}
+
+// TraceAcquireEnd gives the place back if there was no connection.
+func (g *gate) TraceAcquireEnd(_ context.Context, _ *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
+	if data.Err != nil {
+		g.leave()
+	} else if g.holders != nil {
+		g.holders.took(data.Conn)
+	}
+}
+
+// TraceRelease gives the place back.
+func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
+	if g.holders != nil {
+		g.holders.released(data.Conn)
+	}
+	g.uses.Add(1)
+	g.leave()
+}
