@@ -77,7 +77,15 @@ var parameters = map[string]func(c *Config, value string) error{
 		c.Reader.TransactionPooling, err = strconv.ParseBool(v)
 		return err
 	},
-	"pool_reader_replicas": func(c *Config, v string) error { c.Reader.Replicas = strings.Fields(v); return nil },
+	"pool_reader_replicas": func(c *Config, v string) error {
+		c.Reader.Replicas = strings.Fields(v)
+		for _, dsn := range c.Reader.Replicas {
+			if _, err := pgxpool.ParseConfig(dsn); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
 	"pool_reader_max_lag": func(c *Config, v string) (err error) {
 		c.Reader.MaxLag, err = time.ParseDuration(v)
 		return err
@@ -103,7 +111,7 @@ func share(v string) (float64, error) {
 // ParseConfig reads a connection string as [pgxpool.ParseConfig] does, with parameters
 // of ours besides, which the package's README lists: pool_queue_timeout,
 // pool_adaptive, pool_reader_conns and so on. pool_reader_replicas has connection
-// strings with spaces between them, escaped as the values of a URL are.
+// strings with spaces between them, percent-encoded (a space is %20).
 func ParseConfig(dsn string) (*Config, error) {
 	parsed, err := pgxpool.ParseConfig(dsn)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -479,8 +480,9 @@ func fatal(m *pgproto3.ErrorResponse) bool {
 	return m.SeverityUnlocalized == "FATAL" || m.SeverityUnlocalized == "PANIC"
 }
 
-// stale tells of errors of a prepared statement that is good no more: the schema
-// has changed, or the statement is gone.
+// stale tells of errors of a statement of which what was known is good no more: the
+// schema has changed, or what was prepared is gone.
 func stale(code, message string) bool {
-	return code == "26000" || code == "0A000" && message == "cached plan must not change result type"
+	return code == "26000" || code == "0A000" && message == "cached plan must not change result type" ||
+		code == "08P01" && strings.HasPrefix(message, "bind message")
 }

@@ -412,6 +412,9 @@ func (d *directRows) again(err error) pgx.Rows {
 	t := d.target
 	var e *pgconn.PgError
 	if errors.As(err, &e) && stale(e.Code, e.Message) {
+		if t.reader.config.TransactionPooling {
+			_ = d.conn.Conn().DeallocateAll(d.ctx) // Descriptions pgx does not forget by itself.
+		}
 		if rows, err := t.query(d.ctx, d.conn, d.statement.sql, d.args); err == nil {
 			return rows
 		}
@@ -440,8 +443,10 @@ func (d *directRows) again(err error) pgx.Rows {
 
 // Close ends the rows.
 func (d *directRows) Close() {
-	d.Rows.Close()
-	d.end()
+	if !d.ended { // The connection may be somebody else's by now.
+		d.Rows.Close()
+		d.end()
+	}
 }
 
 // Scan stores the values of the row.

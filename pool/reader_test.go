@@ -16,9 +16,15 @@ import (
 	"go.uber.org/goleak"
 )
 
+// openAt is where open opens, if not at the server's own address.
+var openAt string
+
 func open(t testing.TB, parameters string) *Pool {
 	t.Helper()
 	dsn := server.DSN()
+	if openAt != "" {
+		dsn = openAt
+	}
 	separator := "?"
 	if strings.Contains(dsn, "?") {
 		separator = "&"

@@ -1,9 +1,7 @@
 package pool
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 	"sync"
@@ -11,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gqlboost/gqlboost/internal/proxy"
 	"github.com/gqlboost/gqlboost/pool"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -116,61 +115,13 @@ func delayed(b *testing.B, delay time.Duration) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	p, err := proxy.New(target.Host)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				back, err := new(net.Dialer).DialContext(context.Background(), "tcp", target.Host)
-				if err != nil {
-					client.Close()
-					return
-				}
-				go slowly(back, client, delay)
-				slowly(client, back, delay)
-			}()
-		}
-	}()
+	b.Cleanup(p.Close)
+	p.SetDelay(delay)
 	proxied := *target
-	proxied.Host = listener.Addr().String()
+	proxied.Host = p.Addr()
 	return proxied.String()
-}
-
-// slowly copies, each piece a while after it came.
-func slowly(to, from net.Conn, delay time.Duration) {
-	type piece struct {
-		data []byte
-		due  time.Time
-	}
-	pieces := make(chan piece, 1024)
-	go func() {
-		defer close(pieces)
-		for {
-			b := make([]byte, 32<<10)
-			n, err := from.Read(b)
-			if n > 0 {
-				pieces <- piece{b[:n], time.Now().Add(delay)}
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	for p := range pieces {
-		time.Sleep(time.Until(p.due))
-		if _, err := to.Write(p.data); err != nil {
-			break
-		}
-	}
-	to.Close()
-	from.Close()
-	for range pieces {
-	}
 }

@@ -80,11 +80,27 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return startPrivate(ctx, o)
 }
 
-func startPrivate(ctx context.Context, o Options) (_ *Server, err error) {
+func startPrivate(ctx context.Context, o Options) (*Server, error) {
 	owner, err := unprivileged()
 	if err != nil {
 		return nil, err
 	}
+	return provide(owner, o, func(s *Server) error {
+		if s.bin, err = binaries(ctx, s.dir, owner); err != nil {
+			return err
+		}
+		if err := owner.own(s.dir); err != nil {
+			return err
+		}
+		if err := s.initdb(ctx); err != nil {
+			return err
+		}
+		return s.launch(ctx)
+	})
+}
+
+// provide makes a server's folder, which goes when it is not filled.
+func provide(owner *account, o Options, fill func(*Server) error) (*Server, error) {
 	dir, err := os.MkdirTemp(tempDir(), "gqlboost-pg-")
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
@@ -93,22 +109,8 @@ func startPrivate(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.guard, err = watch(dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.Stop())
-		}
-	}()
-	if s.bin, err = binaries(ctx, dir, owner); err != nil {
-		return nil, err
-	}
-	if err := owner.own(dir); err != nil {
-		return nil, err
-	}
-	if err := s.initdb(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.launch(ctx); err != nil {
-		return nil, err
+	if err := fill(s); err != nil {
+		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
 }

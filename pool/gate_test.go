@@ -1,0 +1,144 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func newTestGate(limit int64) *gate {
+	g := &gate{used: func() int64 { return 0 }, open: func() int64 { return limit }}
+	g.opened = limit
+	g.setLimit(limit)
+	return g
+}
+
+// What is urgent goes first, but the others are not starved.
+func TestUrgentFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTestGate(1)
+		if err := g.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var order []string
+		for i := range 12 {
+			enter, name := g.enter, "usual"
+			if i%2 == 1 {
+				enter, name = g.enterFirst, "urgent"
+			}
+			go func() {
+				if err := enter(t.Context()); err != nil {
+					t.Error(err)
+				}
+				order = append(order, name)
+				g.leave()
+			}()
+			synctest.Wait()
+		}
+		g.leave()
+		synctest.Wait()
+		usual := 0
+		for i, name := range order {
+			if name == "usual" {
+				usual++
+			}
+			if i == 2 && usual > 0 {
+				t.Errorf("usual ones came before urgent ones: %v", order)
+			}
+			if i == 7 && usual != 2 {
+				t.Errorf("of the first 8, %d were usual, want 2: %v", usual, order)
+			}
+		}
+		if len(order) != 12 || g.inside.Load() != 0 {
+			t.Errorf("%d were served, %d are inside", len(order), g.inside.Load())
+		}
+	})
+}
+
+// With twice as much demand as there is capacity, those who are served have not
+// waited long; a burst is not shed.
+func TestLoadShedding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTestGate(4)
+		g.queue.target = 20 * time.Millisecond
+		const service = 10 * time.Millisecond // 400 a second
+		var served, refused, slow atomic.Int64
+		visit := func(ctx context.Context, bound time.Duration) {
+			start := time.Now()
+			err := g.enter(ctx)
+			var e *ExhaustedError
+			switch {
+			case errors.As(err, &e) && e.Shed && e.Waited > 20*time.Millisecond:
+				refused.Add(1)
+				return
+			case err != nil:
+				t.Error(err)
+				return
+			}
+			if time.Since(start) > bound {
+				slow.Add(1)
+			}
+			served.Add(1)
+			time.Sleep(service)
+			g.leave()
+		}
+		for range 30 { // They need 80 ms.
+			go visit(t.Context(), time.Second)
+		}
+		time.Sleep(time.Second)
+		if served.Load() != 30 || refused.Load() != 0 {
+			t.Errorf("of a burst of 30, %d were served and %d refused", served.Load(), refused.Load())
+		}
+		served.Store(0)
+		random := rand.New(rand.NewPCG(1, 2))
+		begin := time.Now()
+		for i := 0; time.Since(begin) < 5*time.Second; i++ {
+			bound := 30 * time.Millisecond // the target, and the time until the next place
+			if i < 400 {
+				bound = time.Second // The queue must stand for a while first.
+			}
+			go visit(t.Context(), bound)
+			time.Sleep(time.Duration(random.ExpFloat64() * float64(time.Second) / 800))
+		}
+		time.Sleep(time.Second)
+		if n := served.Load(); n < 1800 {
+			t.Errorf("%d were served in 5 s, and 2000 could be", n)
+		}
+		if refused.Load() < 1500 || slow.Load() > 0 {
+			t.Errorf("%d were refused, %d of those who were served had waited too long", refused.Load(), slow.Load())
+		}
+		if g.inside.Load() != 0 || g.length() != 0 {
+			t.Errorf("%d are inside, %d wait", g.inside.Load(), g.length())
+		}
+	})
+}
+
+// The limit follows what is wanted, what the server has and what is open.
+func TestLimit(t *testing.T) {
+	g := newTestGate(0)
+	for _, c := range []struct{ wanted, capacity, opened, want int64 }{
+		{50, 0, 0, 4}, {50, 0, 3, 7}, {50, 0, 10, 20}, {50, 0, 30, 50}, {50, 16, 30, 16}, {2, 16, 30, 2},
+	} {
+		g.setLimit(c.wanted)
+		g.setCapacity(c.capacity)
+		g.connections(c.opened - g.opened)
+		if got := g.limit.Load(); got != c.want {
+			t.Errorf("wanted %d, capacity %d, open %d: the limit is %d, want %d", c.wanted, c.capacity, c.opened, got, c.want)
+		}
+	}
+}
+
+func TestDivide(t *testing.T) {
+	for _, c := range []struct{ all, a, b, wantA, wantB int64 }{
+		{100, 20, 30, 20, 30}, {40, 30, 30, 20, 20}, {40, 5, 90, 5, 35}, {40, 90, 5, 35, 5}, {1, 9, 9, 1, 1},
+	} {
+		a, b := divide(c.all, c.a, c.b)
+		if a != c.wantA || b != c.wantB {
+			t.Errorf("divide(%d, %d, %d) = %d, %d; want %d, %d", c.all, c.a, c.b, a, b, c.wantA, c.wantB)
+		}
+	}
+}

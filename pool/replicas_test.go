@@ -1,0 +1,146 @@
+package pool
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/internal/postgres"
+)
+
+func TestLagMeter(t *testing.T) {
+	m := &lagMeter{}
+	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
+	if m.lag(at(0), 0) != 0 {
+		t.Error("there is lag where nothing is known")
+	}
+	for _, p := range []struct {
+		at  int
+		lsn int64
+	}{{0, 100}, {1, 200}, {2, 200}, {3, 300}, {50, 300}} {
+		m.add(at(p.at), p.lsn, 10*time.Second)
+	}
+	for _, c := range []struct {
+		now      int
+		replayed int64
+		want     time.Duration
+	}{{51, 300, 0}, {51, 400, 0}, {4, 250, time.Second}, {51, 250, 48 * time.Second}, {51, 150, 50 * time.Second}} {
+		if got := m.lag(at(c.now), c.replayed); got != c.want {
+			t.Errorf("at %d s, replayed to %d: %v, want %v", c.now, c.replayed, got, c.want)
+		}
+	}
+}
+
+// The Reader reads from a replica while it is there and up to date, and from the
+// primary else, and callers notice nothing.
+func TestReplicas(t *testing.T) {
+	primary := startOwn(t, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var replicas []*postgres.Server
+	var dsns string
+	for range 2 {
+		r, err := primary.Replica(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { r.Stop() })
+		replicas = append(replicas, r)
+		dsns += " " + r.DSN()
+	}
+	p := openOwn(t, primary.DSN()+"&pool_max_conns=8&pool_reader_max_lag=1s&pool_reader_replicas="+escape(dsns), nil)
+	if _, err := p.Exec(ctx, "create table lines (id int primary key); insert into lines select generate_series(1, 1000)"); err != nil {
+		t.Fatal(err)
+	}
+	r := p.Reader()
+	const sql = "select pg_is_in_recovery(), current_setting('port')::int"
+	where := func() (replica bool, port int) {
+		t.Helper()
+		if err := r.QueryRow(ctx, sql).Scan(&replica, &port); err != nil {
+			t.Error(err)
+		}
+		return replica, port
+	}
+	used := func() (primary bool, n int) {
+		ports := map[int]bool{}
+		var mu sync.Mutex
+		crowd(16, func(int) {
+			for range 20 {
+				replica, port := where()
+				mu.Lock()
+				ports[port] = true
+				primary = primary || !replica
+				mu.Unlock()
+			}
+		})
+		return primary, len(ports)
+	}
+	eventually(t, "both replicas are used, and the primary is not", func() bool { primary, n := used(); return !primary && n == 2 })
+
+	// Callers go on while a replica is restarted.
+	running, stop := context.WithCancel(ctx)
+	var answers atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			for running.Err() == nil {
+				var got int
+				if err := r.QueryRow(ctx, "select id from lines where id = $1", i+1).Scan(&got); err != nil || got != i+1 {
+					t.Errorf("got %d, %v, want %d", got, err, i+1)
+				}
+				answers.Add(1)
+			}
+		})
+	}
+	time.Sleep(100 * time.Millisecond)
+	if err := replicas[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the one that is left is used", func() bool { primary, n := used(); return !primary && n == 1 })
+	if err := replicas[0].Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both are used again", func() bool { primary, n := used(); return !primary && n == 2 })
+	stop()
+	wg.Wait()
+	t.Logf("%d answers, %d run again", answers.Load(), r.counters.lost.Load())
+
+	// A replica that does not replay is left out, once there is something to replay.
+	for _, one := range replicas {
+		own := openOwn(t, one.DSN(), nil)
+		if _, err := own.Exec(ctx, "select pg_wal_replay_pause()"); err != nil {
+			t.Fatal(err)
+		}
+		defer own.Exec(context.WithoutCancel(ctx), "select pg_wal_replay_resume()")
+	}
+	time.Sleep(1500 * time.Millisecond)
+	if primary, n := used(); primary || n != 2 {
+		t.Errorf("replicas that have all there is are not used: primary %v, %d servers", primary, n)
+	}
+	if _, err := p.Exec(ctx, "insert into lines values (2000)"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the primary is used", func() bool { primary, n := used(); return primary && n == 1 })
+	var got int
+	if err := r.QueryRow(ctx, "select id from lines where id = 2000").Scan(&got); err != nil {
+		t.Error(err)
+	}
+}
+
+// escape encodes a parameter of a connection string.
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+func TestReplicaWithBadString(t *testing.T) {
+	const bad = "postgres://user@host:port/"
+	if _, err := ParseConfig(server.DSN() + "&pool_reader_replicas=" + escape(bad)); err == nil {
+		t.Error("there is no error")
+	}
+	p := openOwn(t, server.DSN(), func(c *Config) { c.Reader.Replicas = []string{bad} })
+	if err := p.Reader().QueryRow(t.Context(), "select 1").Scan(new(int)); err == nil {
+		t.Error("there is no error")
+	}
+}
