@@ -117,42 +117,58 @@ func (g *gate) length() int {
 	return g.queue.Len()
 }
 
-// recount is how often places and connections are counted: pgxpool does not tell when
-// a connection is hijacked.
-const recount = 100 * time.Millisecond
+const (
+	// recount is how often places and connections are counted: pgxpool does not tell
+	// when a connection is hijacked.
+	recount = 100 * time.Millisecond
+	// settled is how many counts in a row must say that places are wrong until they are
+	// corrected, because callers between the gate and the pool have no connection for a
+	// moment.
+	settled = 10
+)
 
 // watch counts, until the context ends.
 func (g *gate) watch(ctx context.Context) {
 	tick := time.NewTicker(recount)
 	defer tick.Stop()
-	lost := int64(0)
+	d := drift{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			lost = g.recover(lost)
+			g.recover(&d)
 		}
 	}
 }
 
-// recover gives back places that have no connection: as many as there were the last
-// time as well, because callers between the gate and the pool have none for a moment.
-func (g *gate) recover(before int64) (lost int64) {
+// drift is by how many places were off in some counts.
+type drift struct {
+	counts, least, most int64
+}
+
+// recover counts, and corrects places that are off for long: taken by nobody, or not
+// counted.
+func (g *gate) recover(d *drift) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.opened = g.open()
 	g.adjust()
-	if g.queue.Len() == 0 {
-		return 0
+	off := g.inside.Load() - int64(g.queue.Len()) - g.used()
+	if d.counts == 0 {
+		d.least, d.most = off, off
 	}
-	lost = max(g.inside.Load()-int64(g.queue.Len())-g.used(), 0)
-	if surely := min(lost, before); surely > 0 {
-		g.inside.Add(-surely)
-		lost -= surely
+	d.counts, d.least, d.most = d.counts+1, min(d.least, off), max(d.most, off)
+	if d.counts < settled {
+		return
+	}
+	if d.least > 0 {
+		g.inside.Add(-d.least)
 		g.letIn()
+	} else if d.most < 0 {
+		g.inside.Add(-d.most)
 	}
-	return lost
+	*d = drift{}
 }
 
 // setLimit changes how many may be in. Those who are stay.
@@ -176,6 +192,13 @@ func (g *gate) getLimit() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.wanted
+}
+
+// getCapacity returns it, or 0 if it is not known.
+func (g *gate) getCapacity() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.capacity
 }
 
 // connections takes in that there are more connections, or fewer.

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"fmt"
 	"iter"
 
 	"github.com/gqlboost/gqlboost"
@@ -13,38 +14,99 @@ func (p *Pool) Metrics() iter.Seq[gqlboost.Metric] {
 	return metric.Sequence(p.metrics)
 }
 
+// metrics are in the order in which those of one name are next to each other.
 func (p *Pool) metrics() (list []gqlboost.Metric) {
-	add := func(kind gqlboost.Kind, name, unit, help string, value float64, attrs ...gqlboost.Attr) {
-		list = append(list, gqlboost.Metric{Name: name, Unit: unit, Help: help, Kind: kind, Value: value, Attrs: attrs})
-	}
-	s, g := p.Stat(), p.gate
-	state := func(v string) gqlboost.Attr { return gqlboost.Attr{Key: "db.client.connection.state", Value: v} }
-	add(gqlboost.Gauge, "db.client.connection.count", "{connection}", "Connections.", float64(s.IdleConns()), state("idle"))
-	add(gqlboost.Gauge, "db.client.connection.count", "{connection}", "Connections.", float64(s.AcquiredConns()), state("used"))
-	add(gqlboost.Gauge, "db.client.connection.max", "{connection}", "Connections that there may be.", float64(s.MaxConns()))
-	add(gqlboost.Gauge, "db.client.connection.idle.max", "{connection}", "Idle connections that there may be.", float64(s.MaxConns()))
-	add(gqlboost.Gauge, "db.client.connection.idle.min", "{connection}", "Idle connections that there are to be.", float64(p.config.MinIdleConns))
-	add(gqlboost.Gauge, "gqlboost.pool.limit", "{connection}", "Connections that may be in use now: the adaptive size.", float64(g.limit.Load()))
-	add(gqlboost.Gauge, "db.client.connection.pending_requests", "{request}", "Callers that wait for a connection.", float64(g.length()))
-	add(gqlboost.Counter, "db.client.connection.timeouts", "{timeout}", "Callers that waited too long for a connection.", float64(g.timeouts.Load()))
-	add(gqlboost.Counter, "gqlboost.pool.refusals", "{request}", "Callers that found the queue full.", float64(g.refusals.Load()))
-	add(gqlboost.Counter, "gqlboost.pool.acquires", "{request}", "Connections that callers got.", float64(s.AcquireCount()))
-	add(gqlboost.Counter, "gqlboost.pool.waits", "{request}", "Callers that had to wait for a connection.", float64(g.waits.Load()))
-	add(gqlboost.Counter, "gqlboost.pool.shed", "{request}", "Callers that were refused in a queue that does not empty.", float64(g.shed.Load()))
-	addTimes := func(name, help string, h *histogram, zeros uint64) {
-		list = append(list, gqlboost.Metric{Name: name, Unit: "s", Help: help, Kind: gqlboost.Histogram, Value: float64(h.sum.Load()) / 1e9, Buckets: h.buckets(zeros)})
-	}
-	addTimes("db.client.connection.create_time", "Time that connections took to open.", &g.opening, 0)
-	waits := g.waits.Load()
-	addTimes("db.client.connection.wait_time", "Time that callers waited for a place among the connections in use.", &g.waited, max(uint64(s.AcquireCount()), waits)-waits)
-	if g.holders != nil {
-		addTimes("db.client.connection.use_time", "Time that connections were held.", &g.holders.uses, 0)
-	}
 	p.mu.Lock()
 	r := p.reader
 	p.mu.Unlock()
+	pools := map[string]*Pool{"pool": p}
+	names := []string{"pool"}
+	if r != nil {
+		for i, t := range r.targets {
+			name := "reader"
+			if i > 0 {
+				name = fmt.Sprintf("replica %d", i)
+			}
+			names = append(names, name)
+			pools[name] = t.direct
+		}
+	}
+	for _, each := range connectionMetrics {
+		for _, name := range names {
+			for _, m := range each(pools[name]) {
+				m.Attrs = append([]gqlboost.Attr{{Key: "db.client.connection.pool.name", Value: name}}, m.Attrs...)
+				list = append(list, m)
+			}
+		}
+	}
 	if r == nil || r.err != nil {
 		return list
+	}
+	return append(list, r.metrics()...)
+}
+
+// connectionMetrics are what each pool of connections has.
+var connectionMetrics = []func(*Pool) []gqlboost.Metric{
+	func(p *Pool) []gqlboost.Metric {
+		s := p.Stat()
+		m := gqlboost.Metric{Kind: gqlboost.Gauge, Name: "db.client.connection.count", Unit: "{connection}", Help: "Connections."}
+		idle, used := m, m
+		idle.Value, idle.Attrs = float64(s.IdleConns()), []gqlboost.Attr{{Key: "db.client.connection.state", Value: "idle"}}
+		used.Value, used.Attrs = float64(s.AcquiredConns()), []gqlboost.Attr{{Key: "db.client.connection.state", Value: "used"}}
+		return []gqlboost.Metric{idle, used}
+	},
+	gauge("db.client.connection.max", "{connection}", "Connections that there may be.", func(p *Pool) float64 { return float64(p.Stat().MaxConns()) }),
+	gauge("db.client.connection.idle.max", "{connection}", "Idle connections that there may be.", func(p *Pool) float64 { return float64(p.Stat().MaxConns()) }),
+	gauge("db.client.connection.idle.min", "{connection}", "Idle connections that there are to be.", func(p *Pool) float64 { return float64(p.config.MinIdleConns) }),
+	gauge("db.client.connection.pending_requests", "{request}", "Callers that wait for a connection.", func(p *Pool) float64 { return float64(p.gate.length()) }),
+	counter("db.client.connection.timeouts", "{timeout}", "Callers that waited too long for a connection.", func(p *Pool) uint64 { return p.gate.timeouts.Load() }),
+	times("db.client.connection.create_time", "Time that connections took to open.", func(p *Pool) (*histogram, uint64) { return &p.gate.opening, 0 }),
+	times("db.client.connection.wait_time", "Time that callers waited for a place among the connections in use.", func(p *Pool) (*histogram, uint64) {
+		all, waits := uint64(p.Stat().AcquireCount()), p.gate.waits.Load()
+		return &p.gate.waited, max(all, waits) - waits
+	}),
+	times("db.client.connection.use_time", "Time that connections were held, if leaks are looked for.", func(p *Pool) (*histogram, uint64) {
+		if p.gate.holders == nil {
+			return nil, 0
+		}
+		return &p.gate.holders.uses, 0
+	}),
+	gauge("gqlboost.pool.limit", "{connection}", "Connections that may be in use now.", func(p *Pool) float64 { return float64(p.gate.limit.Load()) }),
+	gauge("gqlboost.pool.capacity", "{connection}", "Connections that the server has for this; 0 if it was not asked.", func(p *Pool) float64 { return float64(p.gate.getCapacity()) }),
+	counter("gqlboost.pool.refusals", "{request}", "Callers that found the queue full.", func(p *Pool) uint64 { return p.gate.refusals.Load() }),
+	counter("gqlboost.pool.shed", "{request}", "Callers that were refused in a queue that does not empty.", func(p *Pool) uint64 { return p.gate.shed.Load() }),
+	counter("gqlboost.pool.acquires", "{request}", "Connections that callers got.", func(p *Pool) uint64 { return uint64(p.Stat().AcquireCount()) }),
+	counter("gqlboost.pool.waits", "{request}", "Callers that had to wait for a connection.", func(p *Pool) uint64 { return p.gate.waits.Load() }),
+	counter("gqlboost.pool.connections.created", "{connection}", "Connections that were opened.", func(p *Pool) uint64 { return uint64(p.Stat().NewConnsCount()) }),
+}
+
+func gauge(name, unit, help string, value func(*Pool) float64) func(*Pool) []gqlboost.Metric {
+	return func(p *Pool) []gqlboost.Metric {
+		return []gqlboost.Metric{{Kind: gqlboost.Gauge, Name: name, Unit: unit, Help: help, Value: value(p)}}
+	}
+}
+
+func counter(name, unit, help string, value func(*Pool) uint64) func(*Pool) []gqlboost.Metric {
+	return func(p *Pool) []gqlboost.Metric {
+		return []gqlboost.Metric{{Kind: gqlboost.Counter, Name: name, Unit: unit, Help: help, Value: float64(value(p))}}
+	}
+}
+
+// times is a histogram, and how many observations of nothing are not in it.
+func times(name, help string, value func(*Pool) (*histogram, uint64)) func(*Pool) []gqlboost.Metric {
+	return func(p *Pool) []gqlboost.Metric {
+		h, zeros := value(p)
+		if h == nil {
+			return nil
+		}
+		return []gqlboost.Metric{{Kind: gqlboost.Histogram, Name: name, Unit: "s", Help: help, Value: float64(h.sum.Load()) / 1e9, Buckets: h.buckets(zeros)}}
+	}
+}
+
+// metrics are those of shared connections.
+func (r *Reader) metrics() (list []gqlboost.Metric) {
+	add := func(kind gqlboost.Kind, name, unit, help string, value float64, attrs ...gqlboost.Attr) {
+		list = append(list, gqlboost.Metric{Name: name, Unit: unit, Help: help, Kind: kind, Value: value, Attrs: attrs})
 	}
 	c := &r.counters
 	way := func(v string) gqlboost.Attr { return gqlboost.Attr{Key: "way", Value: v} }

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // ErrNotRead is returned, wrapped, for a statement that could change the session of
@@ -241,7 +240,6 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 		if err == nil {
 			return rows, nil
 		}
-		t.running.Add(-1)
 		if t == r.targets[0] || !t.eject(ctx, err) {
 			return nil, err
 		}
@@ -314,12 +312,13 @@ func (t *target) share(ctx context.Context, s *statement, args []any, running in
 	return rows, nil, true
 }
 
-// alone runs a statement on a connection of its own.
+// alone runs a statement, which counts as running, on a connection of its own.
 func (t *target) alone(ctx context.Context, s *statement, args []any) (pgx.Rows, error) {
 	r := t.reader
 	r.counters.direct.Add(1)
 	conn, err := t.direct.Acquire(ctx)
 	if err != nil {
+		t.running.Add(-1)
 		return nil, err
 	}
 	if r.typeMap.Load() == nil {
@@ -332,137 +331,16 @@ func (t *target) alone(ctx context.Context, s *statement, args []any) (pgx.Rows,
 			s.described.Store(&description{StatementDescription: said})
 		} else if conn.Conn().IsClosed() && ctx.Err() != nil {
 			conn.Release()
+			t.running.Add(-1)
 			return nil, err
 		} // Errors of the statement come again.
 	}
 	d := &directRows{target: t, ctx: ctx, conn: conn, statement: s, args: args, start: r.now()}
 	if d.Rows, err = t.query(ctx, conn, s.sql, args); err != nil {
 		if d.Rows = d.again(err); d.Rows == nil {
-			d.conn.Release()
+			d.release()
 			return nil, err
 		}
 	}
 	return d, nil
-}
-
-// directRows give their connection back.
-type directRows struct {
-	pgx.Rows
-	target    *target
-	ctx       context.Context // of the query
-	conn      *pgxpool.Conn
-	statement *statement
-	args      []any
-	start     int64
-	size      int
-	begun     bool // there was a row, or the statement has been run again
-	ended     bool
-}
-
-func (d *directRows) end() {
-	if d.ended {
-		return
-	}
-	d.ended = true
-	r := d.target.reader
-	took := time.Duration(r.now() - d.start)
-	d.statement.ended(d.Rows.Err() != nil)
-	if d.Rows.Err() == nil {
-		d.target.observe(d.statement, took)
-		d.statement.large.Store(d.size > r.config.MaxHeld)
-	}
-	d.conn.Release()
-	d.target.running.Add(-1)
-}
-
-// Next goes to the next row.
-func (d *directRows) Next() bool {
-	if d.advance() {
-		for _, v := range d.Rows.RawValues() {
-			d.size += len(v)
-		}
-		return true
-	}
-	d.end()
-	return false
-}
-
-// advance goes to the next row. Before the first it may run the query again.
-func (d *directRows) advance() bool {
-	next := d.Rows.Next()
-	if next || d.begun || d.Rows.Err() == nil {
-		d.begun = true
-		return next
-	}
-	if rows := d.again(d.Rows.Err()); rows != nil {
-		d.Rows = rows
-		return rows.Next()
-	}
-	return false
-}
-
-// again runs the query once more, if it has failed for one of these reasons: the
-// connection had prepared it before the schema changed, which pgx has forgotten now,
-// or the connection or its server is lost.
-func (d *directRows) again(err error) pgx.Rows {
-	if d.begun || d.ctx.Err() != nil {
-		return nil
-	}
-	d.begun = true
-	t := d.target
-	var e *pgconn.PgError
-	if errors.As(err, &e) && stale(e.Code, e.Message) {
-		if t.reader.config.TransactionPooling {
-			_ = d.conn.Conn().DeallocateAll(d.ctx) // Descriptions pgx does not forget by itself.
-		}
-		if rows, err := t.query(d.ctx, d.conn, d.statement.sql, d.args); err == nil {
-			return rows
-		}
-		return nil
-	}
-	if !t.lost(d.conn, err) {
-		return nil
-	}
-	primary := t.reader.targets[0]
-	conn, err := primary.direct.Acquire(d.ctx)
-	if err != nil {
-		return nil
-	}
-	t.reader.counters.lost.Add(1)
-	rows, err := primary.query(d.ctx, conn, d.statement.sql, d.args)
-	if err != nil {
-		conn.Release()
-		return nil
-	}
-	d.conn.Release()
-	t.running.Add(-1)
-	primary.running.Add(1)
-	d.conn, d.target = conn, primary
-	return rows
-}
-
-// Close ends the rows.
-func (d *directRows) Close() {
-	if !d.ended { // The connection may be somebody else's by now.
-		d.Rows.Close()
-		d.end()
-	}
-}
-
-// Scan stores the values of the row.
-func (d *directRows) Scan(dest ...any) error {
-	err := d.Rows.Scan(dest...)
-	if err != nil {
-		d.Close()
-	}
-	return err
-}
-
-// Values returns the values of the row.
-func (d *directRows) Values() ([]any, error) {
-	values, err := d.Rows.Values()
-	if err != nil {
-		d.Close()
-	}
-	return values, err
 }

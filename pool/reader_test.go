@@ -13,7 +13,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"go.uber.org/goleak"
 )
 
 // openAt is where open opens, if not at the server's own address.
@@ -325,110 +324,6 @@ func TestReaderSchemaChange(t *testing.T) {
 		})
 		exec(fmt.Sprintf("alter table changing add column c%d text default 'x'", round))
 	}
-}
-
-// Whatever happens to backends, nobody gets another's result.
-func TestReaderUnderFire(t *testing.T) {
-	duration := 10 * time.Second
-	if testing.Short() || raceEnabled {
-		duration = 3 * time.Second
-	}
-	ignore := goleak.IgnoreCurrent()
-	p, err := New(t.Context(), server.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := p.Reader()
-	admin, err := pgx.Connect(t.Context(), server.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), duration)
-	defer cancel()
-	var answers, failures, wrong, kills atomic.Int64
-	var wg sync.WaitGroup
-	for i := range 256 {
-		wg.Go(func() {
-			random := rand.New(rand.NewPCG(uint64(i), 1))
-			for n := i; ctx.Err() == nil; n += 256 {
-				var got int
-				var err error
-				one, stop := context.WithTimeout(t.Context(), 5*time.Second)
-				if random.IntN(20) == 0 {
-					time.AfterFunc(time.Duration(random.IntN(500))*time.Microsecond, stop)
-				}
-				switch random.IntN(4) {
-				case 0:
-					err = r.QueryRow(one, "select $1::int", n).Scan(&got)
-				case 1:
-					var text string
-					if err = r.QueryRow(one, "select $1::int, repeat('x', 200)", n).Scan(&got, &text); err == nil && len(text) != 200 {
-						wrong.Add(1)
-					}
-				case 2:
-					rows, _ := r.Query(one, "select $1::int + i * 0 from generate_series(1, 3) i", n)
-					list, e := pgx.CollectRows(rows, pgx.RowTo[int])
-					if err = e; err == nil {
-						got = list[0]
-						if len(list) != 3 || list[2] != n {
-							wrong.Add(1)
-						}
-					}
-				case 3:
-					err = r.QueryRow(one, "select $1::int / (case when $1::int % 7 = 0 then 0 else 1 end)", n).Scan(&got)
-				}
-				stop()
-				switch {
-				case err != nil:
-					failures.Add(1)
-				case got != n:
-					wrong.Add(1)
-				default:
-					answers.Add(1)
-				}
-			}
-		})
-	}
-	for ctx.Err() == nil {
-		_, err := admin.Exec(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() order by random() limit 1")
-		if err == nil {
-			kills.Add(1)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	wg.Wait()
-	t.Logf("%d answers, %d errors, %d kills", answers.Load(), failures.Load(), kills.Load())
-	if wrong.Load() > 0 {
-		t.Errorf("%d wrong results", wrong.Load())
-	}
-	if answers.Load() < 1000 || kills.Load() < 20 {
-		t.Error("nothing was tested")
-	}
-	// It is well again.
-	deadline := time.Now().Add(10 * time.Second)
-	for _, pipe := range r.targets[0].pipes {
-		for {
-			pipe.mu.Lock()
-			up := pipe.up
-			pipe.mu.Unlock()
-			if up {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatal("a connection does not come back")
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		if n := pipe.load.Load(); n != 0 {
-			t.Errorf("a load of %d is left", n)
-		}
-	}
-	if n := r.targets[0].running.Load(); n != 0 {
-		t.Errorf("%d statements are still running", n)
-	}
-	p.Close()
-	_ = admin.Close(context.Background())
-	goleak.VerifyNone(t, ignore)
 }
 
 func TestClosedPool(t *testing.T) {
