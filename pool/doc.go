@@ -33,12 +33,22 @@
 // AcquireTimeout (pool_queue_timeout) bounds the wait for a connection apart from the
 // query's own context, and MaxQueue (pool_max_queue) how many may wait. The error is
 // an [*ExhaustedError], which matches [ErrExhausted] and context.DeadlineExceeded.
-// Who came first is served first.
+// Who came first is served first, but transactions and pings before queries. With
+// TargetWait (pool_target_wait) a queue that does not empty sheds who has waited too
+// long, so that demand beyond capacity does not make all wait.
 //
 // # Size
 //
 // With Adaptive (pool_adaptive) the number of connections in use follows the load:
 // it grows while callers wait and connections do not slow each other down, which is
 // seen from how long they are used. Every 10 s a probe measures anew how short that
-// can be, with a quarter of the connections for a tenth of a second.
+// can be, with a quarter of the connections for a tenth of a second. ServerShare
+// (pool_server_share) keeps all connections of an instance below a share of what the
+// server has.
+//
+// # Replicas
+//
+// With Reader.Replicas (pool_reader_replicas) reads go to physical replicas: to the one
+// with the least to do, as long as it is not more than MaxLag behind, and to the
+// primary if there is none.
 package pool

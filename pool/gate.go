@@ -16,12 +16,13 @@ type gate struct {
 	open     func() int64  // connections that there are
 	holders  *holders      // nil if nobody wants to know of leaks
 	prepared *preparation  // nil if there is nothing to prepare
+	counting bool          // uses are wanted to know
 
 	// inside counts those who are in and those who wait. Where nobody waits it is
 	// all that is touched.
 	inside atomic.Int64
 	limit  atomic.Int64
-	uses   atomic.Uint64 // that have ended
+	uses   atomic.Uint64 // that have ended, if counting
 
 	mu       sync.Mutex
 	queue    queue

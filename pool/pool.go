@@ -78,7 +78,7 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 }
 
 func newGate(c *Config) *gate {
-	g := &gate{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue}
+	g := &gate{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue, counting: c.Adaptive}
 	g.queue.target = c.TargetWait
 	if len(c.Statements) > 0 {
 		g.prepared = &preparation{statements: c.Statements}

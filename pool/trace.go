@@ -74,6 +74,8 @@ func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	if g.holders != nil {
 		g.holders.released(data.Conn)
 	}
-	g.uses.Add(1)
+	if g.counting {
+		g.uses.Add(1)
+	}
 	g.leave()
 }

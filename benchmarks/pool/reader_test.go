@@ -95,14 +95,16 @@ func measure(b *testing.B, q querier, n int) {
 func BenchmarkPoint(b *testing.B) {
 	setUp(b)
 	for _, n := range []int{1, 8, 32, 256} {
-		b.Run(fmt.Sprintf("goroutines=%d/impl=reader", n), func(b *testing.B) {
-			p, err := pool.New(b.Context(), server.DSN())
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer p.Close()
-			measure(b, p.Reader(), n)
-		})
+		for name, parameters := range map[string]string{"reader": "", "reader-transaction": "&pool_reader_transaction_pooling=true"} {
+			b.Run(fmt.Sprintf("goroutines=%d/impl=%s", n, name), func(b *testing.B) {
+				p, err := pool.New(b.Context(), server.DSN()+parameters)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer p.Close()
+				measure(b, p.Reader(), n)
+			})
+		}
 		for _, size := range []int32{2, 4, 8, 16, 50} {
 			b.Run(fmt.Sprintf("goroutines=%d/impl=pgxpool-%d", n, size), func(b *testing.B) {
 				measure(b, fixed(b, server.DSN(), size), n)
