@@ -1,0 +1,127 @@
+package plancache
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	defaultCapacity     = 1000
+	defaultTTL          = time.Hour
+	defaultStoreTimeout = 50 * time.Millisecond
+	// Forever as a TTL keeps plans until they are evicted.
+	Forever time.Duration = -1
+)
+
+// Key is what a plan is for. Two keys share a plan only if all of their fields are
+// equal, byte by byte.
+type Key struct {
+	Query     string // the whole text
+	Operation string // the operation's name, if plans depend on it
+	Extra     string // what else plans depend on, such as a client's set of features
+}
+
+// Config says how a [Cache] works. Zero fields have defaults.
+type Config[P any] struct {
+	// Capacity is the number of plans, 1000 by default.
+	Capacity int
+	// Bytes bounds the plans by the sum of what Weigh returns, instead of by number.
+	Bytes int64
+	// Weigh returns the bytes of a plan, without those of its key. It is needed with
+	// Bytes only.
+	Weigh func(Key, P) int64
+	// TTL is how long a plan is good, an hour by default. [Forever] is no bound.
+	TTL time.Duration
+	// Expire returns another TTL for a plan; 0 is TTL.
+	Expire func(Key, P) time.Duration
+	// Jitter is by which share of its TTL a plan may end earlier, so that plans that
+	// were built together do not end together. 0 is 0.1, below 0 is none.
+	Jitter float64
+	// StaleFor is how long after its TTL a plan is still served, while Load builds a
+	// new one in the background. 0 is not at all.
+	StaleFor time.Duration
+	// ErrorTTL is how long Load returns the error of a build without another try. 0 is
+	// not at all.
+	ErrorTTL time.Duration
+	// Schema is the version of the schema that plans are for at first.
+	Schema string
+	// Normalize makes queries share a plan that differ in white space, commas and
+	// comments only, see [Normalize].
+	Normalize bool
+	// Codec makes plans bytes, for Save, Restore and Store.
+	Codec Codec[P]
+	// Store is a second level, which a fleet shares. Load asks it before it builds.
+	Store Store
+	// StoreTimeout bounds a call of Store, 50 ms by default.
+	StoreTimeout time.Duration
+	// OnEvict is called with each plan that leaves the cache, after it has left. It may
+	// use the cache. It must not block.
+	OnEvict func(Key, P, Cause)
+}
+
+// Codec makes plans bytes and back. It must be safe for concurrent use.
+type Codec[P any] interface {
+	Encode(P) ([]byte, error)
+	// Decode must not keep data.
+	Decode(data []byte) (P, error)
+}
+
+// Cause is why a plan has left a cache.
+type Cause uint8
+
+// Causes.
+const (
+	Evicted  Cause = iota // for another plan
+	Expired               // its TTL has ended
+	Replaced              // by a new plan for the same key
+	Removed               // by Delete, Purge or an invalidation
+	Outdated              // the schema has changed
+)
+
+// String returns "evicted", "expired" and so on.
+func (c Cause) String() string {
+	if int(c) < len(causes) {
+		return causes[c]
+	}
+	return fmt.Sprintf("Cause(%d)", c)
+}
+
+var causes = [...]string{"evicted", "expired", "replaced", "removed", "outdated"}
+
+var (
+	// ErrNoCodec is returned by what needs Config.Codec.
+	ErrNoCodec = errors.New("plancache: there is no Codec")
+	// ErrClosed is returned after Close by what cannot do without the cache.
+	ErrClosed = errors.New("plancache: closed")
+)
+
+func (c *Config[P]) check() error {
+	switch {
+	case c.Capacity < 0:
+		return fmt.Errorf("plancache: Capacity is %d", c.Capacity)
+	case c.Bytes < 0:
+		return fmt.Errorf("plancache: Bytes is %d", c.Bytes)
+	case c.Bytes > 0 && c.Weigh == nil:
+		return errors.New("plancache: Bytes needs Weigh")
+	case c.Jitter >= 1:
+		return fmt.Errorf("plancache: Jitter is %v, which is not below 1", c.Jitter)
+	case c.StaleFor < 0 || c.ErrorTTL < 0 || c.StoreTimeout < 0:
+		return errors.New("plancache: a negative duration")
+	case c.Store != nil && c.Codec == nil:
+		return fmt.Errorf("plancache: Store: %w", ErrNoCodec)
+	}
+	if c.Capacity == 0 && c.Bytes == 0 {
+		c.Capacity = defaultCapacity
+	}
+	if c.TTL == 0 {
+		c.TTL = defaultTTL
+	}
+	if c.Jitter == 0 {
+		c.Jitter = 0.1
+	}
+	if c.StoreTimeout == 0 {
+		c.StoreTimeout = defaultStoreTimeout
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package plancache
+
+import (
+	"sync"
+	"time"
+
+	"github.com/dgraph-io/ristretto/v2"
+)
+
+// large keeps values up to a number of bytes. What is new goes into an exact front, from
+// which it is found at once; what leaves the front goes to ristretto, which may refuse it,
+// and which takes a moment. ristretto is good at much that is hardly ever asked for
+// again, and that is not missed for long if it is lost.
+type large[V any] struct {
+	main *ristretto.Cache[string, large1[V]]
+
+	mu    sync.RWMutex
+	front map[string]large1[V]
+	queue []string // keys of the front, the oldest first
+	bytes int64    // of the front
+	limit int64    // of the front
+}
+
+// large1 is a value with its key, because ristretto compares hashes only.
+type large1[V any] struct {
+	key   string
+	value V
+	size  int64
+	ends  time.Time // zero: never
+}
+
+const (
+	frontShare = 16      // the front has one 16th of the bytes
+	typical    = 1 << 10 // bytes of a value, by which ristretto's counters are sized
+)
+
+func newLarge[V any](bytes int64) (*large[V], error) {
+	front := max(bytes/frontShare, 1)
+	main, err := ristretto.NewCache(&ristretto.Config[string, large1[V]]{
+		NumCounters: max(10*bytes/typical, 1000), MaxCost: max(bytes-front, 1), BufferItems: 64, IgnoreInternalCost: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &large[V]{main: main, front: map[string]large1[V]{}, limit: front}, nil
+}
+
+func (l *large[V]) get(key string) (v V, ok bool) {
+	l.mu.RLock()
+	one, ok := l.front[key]
+	l.mu.RUnlock()
+	if !ok {
+		one, ok = l.main.Get(key)
+	}
+	if !ok || one.key != key || !one.ends.IsZero() && !time.Now().Before(one.ends) {
+		return v, false
+	}
+	return one.value, true
+}
+
+// put takes a value in; ttl 0 is for ever.
+func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
+	one := large1[V]{key: key, value: v, size: size + int64(len(key)) + 64}
+	if ttl > 0 {
+		one.ends = time.Now().Add(ttl)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old, again := l.front[key]
+	if again {
+		l.bytes -= old.size
+	} else {
+		l.queue = append(l.queue, key)
+		l.main.Del(key) // It must not come back when this one has left the front.
+	}
+	l.front[key] = one
+	l.bytes += one.size
+	for l.bytes > l.limit && len(l.queue) > 1 {
+		leaves := l.front[l.queue[0]]
+		delete(l.front, l.queue[0])
+		l.queue = l.queue[1:]
+		if leaves.key == "" {
+			continue // It was deleted.
+		}
+		l.bytes -= leaves.size
+		if leaves.ends.IsZero() {
+			l.main.Set(leaves.key, leaves, leaves.size)
+		} else if ttl := time.Until(leaves.ends); ttl > 0 {
+			l.main.SetWithTTL(leaves.key, leaves, leaves.size, ttl)
+		}
+	}
+}
+
+func (l *large[V]) close() { l.main.Close() }

@@ -1,0 +1,117 @@
+package plancache
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"iter"
+	"strings"
+)
+
+var (
+	// ErrPersistedNotFound is for a hash without a text. Its message is the one that
+	// clients know as a sign to send the text as well.
+	ErrPersistedNotFound = errors.New("PersistedQueryNotFound")
+	// ErrHashMismatch is for a text that has another hash.
+	ErrHashMismatch = errors.New("plancache: the hash is not that of the query")
+	// ErrNotAllowed is for what is not on the list of trusted documents.
+	ErrNotAllowed = errors.New("plancache: the query is not one of the trusted documents")
+)
+
+const defaultPersistedBytes = 16 << 20
+
+// Persisted keeps the texts of persisted operations by their SHA-256. Its Get and Add
+// make it a store for automatic persisted queries in gqlgen. It is safe for concurrent
+// use.
+type Persisted struct {
+	trusted map[string]string // nil: any text may be registered
+	texts   *large[string]    // nil if there is a list
+}
+
+// NewPersisted makes a store in which clients register texts: automatic persisted
+// queries. It keeps up to so many bytes of them, 16 MiB if that is 0, and is to be
+// closed.
+func NewPersisted(bytes int64) (*Persisted, error) {
+	if bytes <= 0 {
+		bytes = defaultPersistedBytes
+	}
+	texts, err := newLarge[string](bytes)
+	if err != nil {
+		return nil, err
+	}
+	return &Persisted{texts: texts}, nil
+}
+
+// NewTrusted makes a store of a list of texts. Nothing else is taken: no text that a
+// client sends, and none that it wants to register.
+func NewTrusted(queries iter.Seq[string]) *Persisted {
+	p := &Persisted{trusted: map[string]string{}}
+	for q := range queries {
+		p.trusted[HashQuery(q)] = q
+	}
+	return p
+}
+
+// HashQuery is the hash by which a text is known: its SHA-256 in hexadecimal digits.
+func HashQuery(query string) string {
+	sum := sha256.Sum256([]byte(query))
+	return hex.EncodeToString(sum[:])
+}
+
+// Get returns the text of a hash.
+func (p *Persisted) Get(_ context.Context, hash string) (string, bool) {
+	hash = strings.ToLower(hash)
+	if p.trusted != nil {
+		query, ok := p.trusted[hash]
+		return query, ok
+	}
+	return p.texts.get(hash)
+}
+
+// Add keeps a text under its hash. One that has another hash is not kept: nobody can put
+// a text under the hash of somebody else's. Nor is any if there is a list.
+func (p *Persisted) Add(_ context.Context, hash, query string) {
+	hash = strings.ToLower(hash)
+	if p.trusted == nil && subtle.ConstantTimeCompare([]byte(hash), []byte(HashQuery(query))) == 1 {
+		p.texts.put(hash, strings.Clone(query), int64(len(query)), 0)
+	}
+}
+
+// Resolve returns the text to run for a request that has a hash, a text or both. With
+// both, the text is kept. The error is [ErrPersistedNotFound], [ErrHashMismatch] or
+// [ErrNotAllowed].
+func (p *Persisted) Resolve(ctx context.Context, hash, query string) (string, error) {
+	if hash != "" && query != "" && !strings.EqualFold(hash, HashQuery(query)) {
+		return "", ErrHashMismatch
+	}
+	if p.trusted != nil {
+		if hash == "" {
+			hash = HashQuery(query)
+		}
+		if known, ok := p.Get(ctx, hash); ok {
+			return known, nil
+		}
+		return "", ErrNotAllowed
+	}
+	switch {
+	case hash == "":
+		return query, nil
+	case query != "":
+		p.Add(ctx, hash, query)
+		return query, nil
+	}
+	if known, ok := p.Get(ctx, hash); ok {
+		return known, nil
+	}
+	return "", ErrPersistedNotFound
+}
+
+// Close ends what ristretto has running.
+func (p *Persisted) Close() error {
+	if p.texts != nil {
+		p.texts.close()
+	}
+	return nil
+}

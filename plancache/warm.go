@@ -1,0 +1,103 @@
+package plancache
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// Warm builds the plans of queries that are not cached, as many at a time as there are
+// processors, and returns how many were built. An error or a panic of a build leaves its
+// query out; all of them are in the error, joined. When the context ends, Warm does.
+func (c *Cache[P]) Warm(ctx context.Context, queries iter.Seq[string], build func(context.Context, string) (P, error)) (int, error) {
+	keys := func(yield func(Key) bool) {
+		for q := range queries {
+			if !yield(Key{Query: q}) {
+				return
+			}
+		}
+	}
+	return c.WarmKeys(ctx, keys, func(ctx context.Context, key Key) (P, error) { return build(ctx, key.Query) })
+}
+
+// WarmKeys is Warm for queries that are not the whole key.
+func (c *Cache[P]) WarmKeys(ctx context.Context, keys iter.Seq[Key], build func(context.Context, Key) (P, error)) (built int, err error) {
+	jobs := make(chan Key)
+	var mu sync.Mutex
+	var errs []error
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for key := range jobs {
+				own := false
+				_, err := c.LoadKey(ctx, key, func(ctx context.Context) (P, error) { own = true; return build(ctx, key) })
+				mu.Lock()
+				if err != nil && ctx.Err() == nil {
+					errs = append(errs, fmt.Errorf("plancache: %.60q: %w", key.Query, err))
+				} else if own && err == nil {
+					built++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for key := range keys {
+		if ctx.Err() != nil {
+			break
+		}
+		jobs <- key
+	}
+	close(jobs)
+	wg.Wait()
+	return built, errors.Join(append(errs, ctx.Err())...)
+}
+
+// Manifest reads a list of queries for [Cache.WarmKeys], those with the largest weights
+// first: an object of JSON in each line, with "query" and, as they are needed,
+// "operation", "extra" and "weight". Empty lines are skipped.
+func Manifest(r io.Reader) (iter.Seq[Key], error) {
+	type line struct {
+		Query, Operation, Extra string
+		Weight                  float64
+	}
+	var lines []line
+	in := bufio.NewReader(r)
+	for n := 1; ; n++ {
+		text, err := in.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			var l line
+			d := json.NewDecoder(bytes.NewReader(text))
+			d.DisallowUnknownFields()
+			if err := d.Decode(&l); err != nil {
+				return nil, fmt.Errorf("plancache: manifest, line %d: %w", n, err)
+			}
+			if l.Query == "" || d.More() {
+				return nil, fmt.Errorf("plancache: manifest, line %d: it must be one object with a query", n)
+			}
+			lines = append(lines, l)
+		}
+		if err == io.EOF {
+			break
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(b.Weight, a.Weight) })
+	return func(yield func(Key) bool) {
+		for _, l := range lines {
+			if !yield(Key{l.Query, l.Operation, l.Extra}) {
+				return
+			}
+		}
+	}, nil
+}
