@@ -12,17 +12,17 @@ import (
 // and which takes a moment. ristretto is good at much that is hardly ever asked for
 // again, and that is not missed for long if it is lost.
 type large[V any] struct {
-	main *ristretto.Cache[string, large1[V]]
+	main *ristretto.Cache[string, item[V]]
 
 	mu    sync.RWMutex
-	front map[string]large1[V]
+	front map[string]item[V]
 	queue []string // keys of the front, the oldest first
 	bytes int64    // of the front
 	limit int64    // of the front
 }
 
-// large1 is a value with its key, because ristretto compares hashes only.
-type large1[V any] struct {
+// item is a value with its key, because ristretto compares hashes only.
+type item[V any] struct {
 	key   string
 	value V
 	size  int64
@@ -36,13 +36,13 @@ const (
 
 func newLarge[V any](bytes int64) (*large[V], error) {
 	front := max(bytes/frontShare, 1)
-	main, err := ristretto.NewCache(&ristretto.Config[string, large1[V]]{
+	main, err := ristretto.NewCache(&ristretto.Config[string, item[V]]{
 		NumCounters: max(10*bytes/typical, 1000), MaxCost: max(bytes-front, 1), BufferItems: 64, IgnoreInternalCost: true,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &large[V]{main: main, front: map[string]large1[V]{}, limit: front}, nil
+	return &large[V]{main: main, front: map[string]item[V]{}, limit: front}, nil
 }
 
 func (l *large[V]) get(key string) (v V, ok bool) {
@@ -60,7 +60,7 @@ func (l *large[V]) get(key string) (v V, ok bool) {
 
 // put takes a value in; ttl 0 is for ever.
 func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
-	one := large1[V]{key: key, value: v, size: size + int64(len(key)) + 64}
+	one := item[V]{key: key, value: v, size: size + int64(len(key)) + 64}
 	if ttl > 0 {
 		one.ends = time.Now().Add(ttl)
 	}
@@ -79,9 +79,6 @@ func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 		leaves := l.front[l.queue[0]]
 		delete(l.front, l.queue[0])
 		l.queue = l.queue[1:]
-		if leaves.key == "" {
-			continue // It was deleted.
-		}
 		l.bytes -= leaves.size
 		if leaves.ends.IsZero() {
 			l.main.Set(leaves.key, leaves, leaves.size)

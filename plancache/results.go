@@ -33,9 +33,10 @@ type result struct {
 }
 
 type loadingResult struct {
-	done chan struct{}
-	data []byte
-	err  error
+	since uint64
+	done  chan struct{}
+	data  []byte
+	err   error
 }
 
 // ResultKey is what a result is for. All of it is compared.
@@ -110,11 +111,11 @@ func (r *Results) Load(ctx context.Context, key ResultKey, fill func(context.Con
 	}
 	since := r.clock.Load()
 	r.calls.Lock()
-	one, running := r.loading[text]
-	if !running {
-		one = &loadingResult{done: make(chan struct{})}
+	one := r.loading[text]
+	if one == nil || one.since < since { // What began before an invalidation may be old.
+		one = &loadingResult{since: since, done: make(chan struct{})}
 		r.loading[text] = one
-		go r.fill(context.WithoutCancel(ctx), text, since, one, fill)
+		go r.fill(context.WithoutCancel(ctx), text, one, fill)
 	}
 	r.calls.Unlock()
 	select {
@@ -125,9 +126,9 @@ func (r *Results) Load(ctx context.Context, key ResultKey, fill func(context.Con
 	}
 }
 
-func (r *Results) fill(ctx context.Context, key string, since uint64, one *loadingResult, fill func(context.Context) ([]byte, []string, error)) {
+func (r *Results) fill(ctx context.Context, key string, one *loadingResult, fill func(context.Context) ([]byte, []string, error)) {
 	v, err := protect(ctx, func(ctx context.Context) (v result, err error) {
-		v.since = since
+		v.since = one.since
 		v.data, v.tags, err = fill(ctx)
 		return v, err
 	})
@@ -135,7 +136,9 @@ func (r *Results) fill(ctx context.Context, key string, since uint64, one *loadi
 		r.put(key, v)
 	}
 	r.calls.Lock()
-	delete(r.loading, key)
+	if r.loading[key] == one {
+		delete(r.loading, key)
+	}
 	r.calls.Unlock()
 	close(one.done)
 }

@@ -1,0 +1,40 @@
+// Package plancache keeps what a GraphQL server makes of a query's text: the parsed and
+// validated document, or a plan.
+//
+//	cache, err := plancache.New(plancache.Config[*Plan]{Schema: plancache.HashSchema(sdl)})
+//	...
+//	plan, err := cache.Load(ctx, query, func(ctx context.Context) (*Plan, error) { return planner.Plan(ctx, query) })
+//
+// [Cache.Get] and [Cache.Add] make it gqlgen's query cache: srv.SetQueryCache(cache).
+//
+// # Exact
+//
+// Keys are compared in full: the query, the operation's name and what the caller adds
+// ([Key]). Hashes are seeded, and only lead to the entry. A plan is found as soon as it
+// was added. A change of the schema ([Cache.SetSchema]) replaces all at once, so no plan
+// of another version can be found after it, and nothing that was being built for the old
+// version comes into the new one.
+//
+// # Eviction
+//
+// A full cache takes every new plan in, for a short while, and keeps it if it is used more
+// than the least of the others: see policy.go. Queries that come once do not push out what
+// is used all the time. A plan that took long to build is kept rather than one that did
+// not. A hit takes no lock and writes nothing that other cores read, but for a count now
+// and then.
+//
+// # Builds
+//
+// [Cache.Load] builds a plan once, however many wait for it. Config.StaleFor serves what
+// is just over, while it is built anew. [Cache.Warm] builds beforehand, [Cache.Save] and
+// [Cache.Restore] take plans over a restart, and Config.Store shares them in a fleet: what
+// one instance has built, the others fetch. If the store fails, plans are built as without
+// it.
+//
+// # Beside plans
+//
+// [Persisted] keeps texts by their hash, registered by clients or from a list of trusted
+// documents. [Results] caches whole results, where those may be cached. Both are large
+// and lossy where [Cache] is small and exact: they are built on ristretto behind a front
+// that finds what is new.
+package plancache
