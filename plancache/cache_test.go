@@ -1,0 +1,402 @@
+package plancache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newTest[P any](t testing.TB, config Config[P]) *Cache[P] {
+	t.Helper()
+	c, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func query(i int) string { return fmt.Sprintf("query Q%d { user(id: %d) { name } }", i, i) }
+
+func TestGetAfterAdd(t *testing.T) {
+	for _, capacity := range []int{1, 2, 3, 10, 1000} {
+		c := newTest(t, Config[int]{Capacity: capacity})
+		for i := range 5000 {
+			c.Add(t.Context(), query(i), i)
+			if got, ok := c.Get(t.Context(), query(i)); !ok || got != i {
+				t.Fatalf("capacity %d: just after Add(%d) there is %d, %v", capacity, i, got, ok)
+			}
+			if n := c.Len(); n > capacity {
+				t.Fatalf("%d plans, and there is room for %d", n, capacity)
+			}
+		}
+		if got, ok := c.Get(t.Context(), "query other"); ok {
+			t.Errorf("got %d for what was never added", got)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	c := newTest(t, Config[int]{})
+	keys := []Key{{Query: "q"}, {Query: "q", Operation: "a"}, {Query: "q", Extra: "a"}, {Query: "qa"}, {Operation: "q"}, {}, {Query: "q", Operation: "a", Extra: "a"}}
+	for i, k := range keys {
+		c.AddKey(t.Context(), k, i)
+	}
+	for i, k := range keys {
+		if got, ok := c.GetKey(t.Context(), k); !ok || got != i {
+			t.Errorf("%+v: got %d, %v, want %d", k, got, ok, i)
+		}
+	}
+	if err := c.Delete(t.Context(), keys[1]); err != nil {
+		t.Error(err)
+	}
+	if _, ok := c.GetKey(t.Context(), keys[1]); ok || c.Len() != len(keys)-1 {
+		t.Errorf("it is still there, of %d", c.Len())
+	}
+}
+
+// Plans that have the same hash are told apart.
+func TestCollisions(t *testing.T) {
+	c := newTest(t, Config[int]{Capacity: 100})
+	c.hash = func(k Key) uint64 { return uint64(len(k.Query) % 2) }
+	model := map[string]bool{}
+	random := rand.New(rand.NewPCG(1, 1))
+	for i := range 20_000 {
+		q := strings.Repeat("x", random.IntN(2)) + fmt.Sprint(random.IntN(300))
+		switch random.IntN(3) {
+		case 0:
+			_ = c.Delete(t.Context(), Key{Query: q})
+			delete(model, q)
+			if _, ok := c.Get(t.Context(), q); ok {
+				t.Fatalf("%d: %s was deleted", i, q)
+			}
+		case 1:
+			n := 0
+			fmt.Sscan(strings.TrimLeft(q, "x"), &n)
+			c.Add(t.Context(), q, n)
+			model[q] = true
+		}
+		got, ok := c.Get(t.Context(), q)
+		if ok && (fmt.Sprint(got) != strings.TrimLeft(q, "x") || !model[q]) {
+			t.Fatalf("%d: %s has %d, in the model %v", i, q, got, model[q])
+		}
+	}
+}
+
+// Random operations against a map. The cache may have lost what the map has, but what it
+// has is right.
+func TestModel(t *testing.T) {
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 2))
+		left := map[Cause]int{}
+		c := newTest(t, Config[string]{Capacity: 1 + random.IntN(60), OnEvict: func(_ Key, _ string, cause Cause) { left[cause]++ }})
+		model := map[string]string{}
+		added := 0
+		for i := range 5000 {
+			q := query(random.IntN(120))
+			switch random.IntN(40) {
+			case 0:
+				_ = c.Delete(t.Context(), Key{Query: q})
+				delete(model, q)
+			case 1:
+				if random.IntN(20) == 0 {
+					c.Purge()
+					clear(model)
+				}
+			case 2:
+				if random.IntN(10) == 0 {
+					if err := c.SetSchema(t.Context(), fmt.Sprint(i), nil); err != nil {
+						t.Fatal(err)
+					}
+					clear(model)
+				}
+			case 3, 4, 5, 6, 7, 8, 9, 10:
+				model[q] = fmt.Sprint(i)
+				c.Add(t.Context(), q, model[q])
+				added++
+				if got, ok := c.Get(t.Context(), q); !ok || got != model[q] {
+					t.Fatalf("seed %d, %d: just added, and it has %q, %v", seed, i, got, ok)
+				}
+			case 11, 12:
+				plan, err := c.Load(t.Context(), q, func(context.Context) (string, error) { added++; model[q] = fmt.Sprint(i); return model[q], nil })
+				if err != nil || plan != model[q] {
+					t.Fatalf("seed %d, %d: loaded %q, %v; want %q", seed, i, plan, err, model[q])
+				}
+			default:
+				if got, ok := c.Get(t.Context(), q); ok && got != model[q] {
+					t.Fatalf("seed %d, %d: got %q, want %q", seed, i, got, model[q])
+				}
+			}
+			if n, room := c.Len(), c.config.Capacity; n > room || n > len(model) {
+				t.Fatalf("%d plans, room for %d, %d in the model", n, room, len(model))
+			}
+		}
+		sum := c.Len()
+		for _, n := range left {
+			sum += n
+		}
+		if sum != added {
+			t.Errorf("seed %d: %d were added, %d have left or are there: %v", seed, added, sum, left)
+		}
+	}
+}
+
+// Readers, writers, loads and schema changes at the same time: each plan is of its query
+// and of the version that was current when it was asked for, or later.
+func TestConcurrent(t *testing.T) {
+	c := newTest(t, Config[string]{Capacity: 64, Schema: "0"})
+	var current atomic.Int64
+	var wrong atomic.Int64
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
+	defer stop()
+	var wg sync.WaitGroup
+	build := func(ctx context.Context, q string) (string, error) { return SchemaVersion(ctx) + "/" + q, nil }
+	check := func(q, plan string, before int64) {
+		version, text, _ := strings.Cut(plan, "/")
+		var v int64
+		fmt.Sscan(version, &v)
+		if text != q || v < before {
+			wrong.Add(1)
+			t.Errorf("%q for %q, and the version was %d", plan, q, before)
+		}
+	}
+	for i := range 16 {
+		wg.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(i), 3))
+			for ctx.Err() == nil && wrong.Load() == 0 {
+				q := query(random.IntN(200))
+				before := current.Load()
+				if random.IntN(2) == 0 {
+					plan, err := c.Load(context.Background(), q, func(ctx context.Context) (string, error) { return build(ctx, q) })
+					if err != nil {
+						t.Error(err)
+					}
+					check(q, plan, before)
+				} else if plan, ok := c.Get(ctx, q); ok {
+					check(q, plan, before)
+				}
+			}
+		})
+	}
+	for v := int64(1); ctx.Err() == nil; v++ {
+		rebuild := build
+		if v%2 == 0 {
+			rebuild = nil
+		}
+		if err := c.SetSchema(context.Background(), fmt.Sprint(v), rebuild); err != nil {
+			t.Error(err)
+		}
+		current.Store(v)
+		time.Sleep(time.Millisecond)
+	}
+	wg.Wait()
+}
+
+func TestTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		expired := 0
+		c, err := New(Config[int]{TTL: time.Minute, Jitter: -1, Expire: func(_ Key, p int) time.Duration {
+			return map[int]time.Duration{1: time.Second, 2: Forever}[p]
+		}, OnEvict: func(_ Key, _ int, cause Cause) {
+			if cause == Expired {
+				expired++
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		has := func(want ...bool) {
+			t.Helper()
+			synctest.Wait()
+			for i, w := range want {
+				if _, ok := c.Get(t.Context(), query(i)); ok != w {
+					t.Errorf("plan %d: %v, want %v", i, ok, w)
+				}
+			}
+		}
+		for i := range 3 {
+			c.Add(t.Context(), query(i), i)
+		}
+		time.Sleep(time.Second - 1)
+		has(true, true, true)
+		time.Sleep(1)
+		has(true, false, true)
+		time.Sleep(30 * time.Second)
+		c.Add(t.Context(), query(0), 0) // It begins anew.
+		time.Sleep(59 * time.Second)
+		has(true, false, true)
+		time.Sleep(time.Second)
+		has(false, false, true)
+		time.Sleep(1000 * time.Hour)
+		has(false, false, true)
+		if expired != 2 || c.Stats().Expired != 2 {
+			t.Errorf("%d have expired, %d in the statistics", expired, c.Stats().Expired)
+		}
+	})
+}
+
+// With jitter plans do not end together, and none ends late.
+func TestJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := New(Config[int]{TTL: time.Minute, Jitter: 0.5})
+		defer c.Close()
+		for i := range 1000 {
+			c.Add(t.Context(), query(i), i)
+		}
+		time.Sleep(30*time.Second - 1)
+		if n := c.Len(); n != 1000 {
+			t.Errorf("%d of 1000 before any may end", n)
+		}
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		if n := c.Len(); n < 400 || n > 600 {
+			t.Errorf("%d of 1000 when half should have ended", n)
+		}
+		time.Sleep(15*time.Second + 1)
+		synctest.Wait()
+		if n := c.Len(); n != 0 {
+			t.Errorf("%d are left", n)
+		}
+	})
+}
+
+// The bound on bytes holds, and the newest plan is there even if it is larger.
+func TestBytes(t *testing.T) {
+	c := newTest(t, Config[int]{Bytes: 10_000, Weigh: func(_ Key, p int) int64 { return int64(p) }})
+	random := rand.New(rand.NewPCG(4, 4))
+	for i := range 3000 {
+		size := 1 + random.IntN(900)
+		if i%500 == 499 {
+			size = 20_000
+		}
+		q := query(random.IntN(100))
+		c.Add(t.Context(), q, size)
+		if got, ok := c.Get(t.Context(), q); !ok || got != size {
+			t.Fatalf("%d: got %d, %v", i, got, ok)
+		}
+		if w := c.current.Load().policy.weight; w > 10_000 && c.Len() > 1 {
+			t.Fatalf("%d: %d bytes in %d plans", i, w, c.Len())
+		}
+	}
+}
+
+// At equal use, what took long to build stays.
+func TestCost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := New(Config[int]{Capacity: 100, TTL: Forever})
+		defer c.Close()
+		random := rand.New(rand.NewPCG(5, 5))
+		var slow, fast [2]int // hits and calls
+		for range 40_000 {
+			i := random.IntN(400)
+			cost, n := 100*time.Microsecond, &fast
+			if i%4 == 0 {
+				cost, n = 200*time.Millisecond, &slow
+			}
+			n[1]++
+			hit := true
+			_, _ = c.Load(t.Context(), query(i), func(context.Context) (int, error) { hit = false; time.Sleep(cost); return i, nil })
+			if hit {
+				n[0]++
+			}
+		}
+		slowRatio, fastRatio := float64(slow[0])/float64(slow[1]), float64(fast[0])/float64(fast[1])
+		if slowRatio < 0.8 || fastRatio > 0.2 {
+			t.Errorf("of slow plans %.2f were there, of fast ones %.2f", slowRatio, fastRatio)
+		}
+	})
+}
+
+func TestConfig(t *testing.T) {
+	for name, config := range map[string]Config[int]{
+		"capacity": {Capacity: -1}, "bytes": {Bytes: -1}, "weigh": {Bytes: 1}, "jitter": {Jitter: 1}, "store": {Store: newMemory()}, "duration": {StaleFor: -1},
+	} {
+		if c, err := New(config); err == nil {
+			c.Close()
+			t.Errorf("%s: there is no error", name)
+		}
+	}
+	c := newTest(t, Config[int]{})
+	if c.config.Capacity != 1000 || c.config.TTL != time.Hour {
+		t.Errorf("the defaults are %d and %v", c.config.Capacity, c.config.TTL)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	c := newTest(t, Config[int]{})
+	c.Add(t.Context(), "q", 1)
+	if err := errors.Join(c.Close(), c.Close()); err != nil {
+		t.Error(err)
+	}
+	c.Add(t.Context(), "q", 1)
+	if _, ok := c.Get(t.Context(), "q"); ok {
+		t.Error("a closed cache has a plan")
+	}
+	for want := range 3 {
+		if got, err := c.Load(t.Context(), "q", func(context.Context) (int, error) { return want, nil }); err != nil || got != want {
+			t.Errorf("got %d, %v", got, err)
+		}
+	}
+	if err := c.SetSchema(t.Context(), "2", nil); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
+
+func TestHitsDoNotAllocate(t *testing.T) {
+	c := newTest(t, Config[*int]{})
+	q, ctx := query(1), t.Context()
+	c.Add(ctx, q, new(int))
+	if n := testing.AllocsPerRun(1000, func() { c.Get(ctx, q) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	k := Key{q, "a", "b"}
+	c.AddKey(ctx, k, new(int))
+	if n := testing.AllocsPerRun(1000, func() { c.GetKey(ctx, k) }); n != 0 {
+		t.Errorf("%v allocations with all of the key", n)
+	}
+}
+
+func TestStats(t *testing.T) {
+	c := newTest(t, Config[int]{Capacity: 10})
+	for i := range 20 {
+		_, _ = c.Load(t.Context(), query(i%10), func(context.Context) (int, error) { time.Sleep(time.Millisecond); return i, nil })
+	}
+	_, _ = c.Load(t.Context(), "bad", func(context.Context) (int, error) { return 0, errors.New("no") })
+	c.Get(t.Context(), query(3))
+	s := c.Stats()
+	if s.Hits != 11 || s.Misses != 11 || s.Builds != 11 || s.BuildErrors != 1 || s.Len != 10 || s.HitRatio() != 0.5 || s.Saved < 9*time.Millisecond {
+		t.Errorf("got %+v", s)
+	}
+	hot := c.Hot(1)
+	if len(hot) != 1 || hot[0].Signature != "query Q3{user(id:0){name}}" || hot[0].Uses != 3 {
+		t.Errorf("got %+v", hot)
+	}
+	if slow := c.Slow(5); len(slow) != 5 || slow[0].BuildTime < time.Millisecond {
+		t.Errorf("got %+v", slow)
+	}
+	names := map[string]float64{}
+	for m := range c.Metrics() {
+		if m.Unit == "" || m.Help == "" {
+			t.Errorf("got %+v", m)
+		}
+		for _, a := range m.Attrs {
+			m.Name += " " + a.Value
+		}
+		names[m.Name] = m.Value
+	}
+	if names["gqlboost.plancache.lookups hit"] != 11 || names["gqlboost.plancache.builds error"] != 1 {
+		t.Errorf("got %v", names)
+	}
+}

@@ -1,0 +1,209 @@
+package plancache
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// However many miss one key, it is built once.
+func TestOneBuild(t *testing.T) {
+	c := newTest(t, Config[int]{})
+	var builds atomic.Int64
+	var wg sync.WaitGroup
+	release := make(chan struct{})
+	for range 256 {
+		wg.Go(func() {
+			got, err := c.Load(t.Context(), "q", func(context.Context) (int, error) { builds.Add(1); <-release; return 7, nil })
+			if err != nil || got != 7 {
+				t.Errorf("got %d, %v", got, err)
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond)
+	close(release)
+	wg.Wait()
+	if builds.Load() != 1 {
+		t.Errorf("%d builds", builds.Load())
+	}
+}
+
+// Errors and panics are those of all who wait, and are not kept.
+func TestBuildFails(t *testing.T) {
+	c := newTest(t, Config[int]{})
+	bad := errors.New("bad query")
+	for name, fail := range map[string]func() (int, error){
+		"error": func() (int, error) { return 0, bad }, "panic": func() (int, error) { panic(bad) }, "exit": func() (int, error) { runtime.Goexit(); return 0, nil },
+	} {
+		var failed atomic.Int64
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				_, err := c.Load(t.Context(), name, func(context.Context) (int, error) { time.Sleep(20 * time.Millisecond); return fail() })
+				if err == nil || name != "exit" && !errors.Is(err, bad) {
+					t.Errorf("%s: %v", name, err)
+				}
+				failed.Add(1)
+			})
+		}
+		wg.Wait()
+		var panicked *PanicError
+		if _, err := c.Load(t.Context(), name, func(context.Context) (int, error) { return fail() }); (name != "error") != errors.As(err, &panicked) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, err := c.Load(t.Context(), name, func(context.Context) (int, error) { return 1, nil }); got != 1 || err != nil {
+			t.Errorf("%s: after it, %d, %v", name, got, err)
+		}
+	}
+}
+
+func TestErrorTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := New(Config[int]{ErrorTTL: time.Second})
+		defer c.Close()
+		builds := 0
+		load := func() error {
+			_, err := c.Load(t.Context(), "q", func(context.Context) (int, error) { builds++; return 0, errors.New("bad") })
+			return err
+		}
+		for range 5 {
+			if load() == nil {
+				t.Error("no error")
+			}
+		}
+		if _, ok := c.Get(t.Context(), "q"); ok || builds != 1 {
+			t.Errorf("%d builds; Get %v", builds, ok)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		_ = load()
+		if builds != 2 {
+			t.Errorf("%d builds", builds)
+		}
+	})
+}
+
+// A caller waits as long as its own context. The build goes on for the others, and ends
+// when nobody waits.
+func TestContexts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := New(Config[int]{})
+		defer c.Close()
+		var ended error
+		load := func(ctx context.Context) (int, error) {
+			return c.Load(ctx, "q", func(ctx context.Context) (int, error) {
+				select {
+				case <-time.After(time.Second):
+					return 1, nil
+				case <-ctx.Done():
+					ended = ctx.Err()
+					return 0, ctx.Err()
+				}
+			})
+		}
+		first, leave := context.WithCancel(t.Context())
+		go func() {
+			if _, err := load(first); !errors.Is(err, context.Canceled) {
+				t.Errorf("the first got %v", err)
+			}
+		}()
+		synctest.Wait()
+		var second int
+		go func() { second, _ = load(t.Context()) }()
+		synctest.Wait()
+		leave()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if second != 1 || ended != nil {
+			t.Errorf("the second got %d; the build ended with %v", second, ended)
+		}
+		_ = c.Delete(t.Context(), Key{Query: "q"})
+		alone, leave := context.WithTimeout(t.Context(), time.Millisecond)
+		defer leave()
+		if _, err := load(alone); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if !errors.Is(ended, context.Canceled) {
+			t.Errorf("nobody waits, and the build has ended with %v", ended)
+		}
+		if got, err := load(t.Context()); got != 1 || err != nil {
+			t.Errorf("after it, %d, %v", got, err)
+		}
+	})
+}
+
+func TestStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := New(Config[int]{TTL: time.Minute, Jitter: -1, StaleFor: time.Minute})
+		defer c.Close()
+		builds := 0
+		fail := false
+		load := func() int {
+			got, err := c.Load(t.Context(), "q", func(context.Context) (int, error) {
+				builds++
+				time.Sleep(time.Second)
+				if fail {
+					return 0, errors.New("bad")
+				}
+				return builds, nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			return got
+		}
+		load()
+		time.Sleep(time.Minute + 1)
+		synctest.Wait()
+		for range 10 {
+			if got := load(); got != 1 {
+				t.Errorf("got %d", got)
+			}
+		}
+		time.Sleep(2 * time.Second)
+		if got := load(); got != 2 || builds != 2 {
+			t.Errorf("got %d after %d builds", got, builds)
+		}
+		fail = true
+		time.Sleep(time.Minute)
+		for range 3 { // Each failure is followed by another try.
+			if got := load(); got != 2 {
+				t.Errorf("got %d", got)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		if builds != 5 {
+			t.Errorf("%d builds", builds)
+		}
+		fail = false
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if got := load(); got != 6 {
+			t.Errorf("got %d: it was stale for too long", got)
+		}
+	})
+}
+
+// What was deleted or purged while it was built does not come back.
+func TestDeletedWhileBuilt(t *testing.T) {
+	for name, remove := range map[string]func(*Cache[int]){
+		"delete": func(c *Cache[int]) { _ = c.Delete(context.Background(), Key{Query: "q"}) },
+		"purge":  func(c *Cache[int]) { c.Purge() },
+		"schema": func(c *Cache[int]) { _ = c.SetSchema(context.Background(), "2", nil) },
+	} {
+		c := newTest(t, Config[int]{})
+		got, err := c.Load(t.Context(), "q", func(context.Context) (int, error) { remove(c); return 1, nil })
+		if got != 1 || err != nil {
+			t.Errorf("%s: got %d, %v", name, got, err)
+		}
+		if _, ok := c.Get(t.Context(), "q"); ok {
+			t.Errorf("%s: it has come back", name)
+		}
+	}
+}

@@ -1,0 +1,242 @@
+package plancache
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// memory is a Store that can be broken.
+type memory struct {
+	mu       sync.Mutex
+	values   map[string][]byte
+	watchers map[chan string]bool
+	broken   atomic.Bool
+	slow     atomic.Int64
+	calls    atomic.Int64
+}
+
+func newMemory() *memory {
+	return &memory{values: map[string][]byte{}, watchers: map[chan string]bool{}}
+}
+
+var errDown = errors.New("down")
+
+func (m *memory) enter(ctx context.Context) error {
+	m.calls.Add(1)
+	select {
+	case <-time.After(time.Duration(m.slow.Load())):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if m.broken.Load() {
+		return errDown
+	}
+	return nil
+}
+
+func (m *memory) Get(ctx context.Context, key string) ([]byte, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if v, ok := m.values[key]; ok {
+		return v, nil
+	}
+	return nil, ErrNotFound
+}
+
+func (m *memory) Set(ctx context.Context, key string, value []byte, _ time.Duration) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.values[key] = value
+	return nil
+}
+
+func (m *memory) Delete(ctx context.Context, key string) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k := range m.values {
+		if prefix, all := strings.CutSuffix(key, "*"); k == key || all && strings.HasPrefix(k, prefix) {
+			delete(m.values, k)
+		}
+	}
+	for w := range m.watchers {
+		w <- key
+	}
+	return nil
+}
+
+func (m *memory) Watch(ctx context.Context) (<-chan string, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	w := make(chan string, 100)
+	m.mu.Lock()
+	m.watchers[w] = true
+	m.mu.Unlock()
+	context.AfterFunc(ctx, func() { m.cut(w) })
+	return w, nil
+}
+
+// cut ends one watcher, or all.
+func (m *memory) cut(only chan string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for w := range m.watchers {
+		if only == nil || w == only {
+			delete(m.watchers, w)
+			close(w)
+		}
+	}
+}
+
+func (m *memory) watched() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.watchers)
+}
+
+type jsonCodec[P any] struct{}
+
+func (jsonCodec[P]) Encode(p P) ([]byte, error)       { return json.Marshal(p) }
+func (jsonCodec[P]) Decode(b []byte) (p P, err error) { err = json.Unmarshal(b, &p); return p, err }
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not come true: ", what)
+		}
+	}
+}
+
+func fleet(t *testing.T, m *memory, n int) (list []*Cache[string]) {
+	t.Helper()
+	for range n {
+		list = append(list, newTest(t, Config[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m, StoreTimeout: 200 * time.Millisecond}))
+	}
+	eventually(t, "all watch", func() bool { return m.watched() == n })
+	return list
+}
+
+// What one has built, the others fetch; what one deletes, all lose.
+func TestFleet(t *testing.T) {
+	m := newMemory()
+	caches := fleet(t, m, 3)
+	var builds atomic.Int64
+	load := func(c *Cache[string], q string) string {
+		t.Helper()
+		plan, err := c.Load(t.Context(), q, func(context.Context) (string, error) { builds.Add(1); return "plan of " + q, nil })
+		if err != nil {
+			t.Error(err)
+		}
+		return plan
+	}
+	stored := func(n int) func() bool {
+		return func() bool { m.mu.Lock(); defer m.mu.Unlock(); return len(m.values) == n }
+	}
+	load(caches[0], "a")
+	load(caches[0], "b")
+	eventually(t, "both are shared", stored(2))
+	for _, c := range caches {
+		if got := load(c, "a") + load(c, "b"); got != "plan of aplan of b" {
+			t.Errorf("got %q", got)
+		}
+	}
+	if builds.Load() != 2 || caches[1].Stats().Store.Hits != 2 {
+		t.Errorf("%d builds; %+v", builds.Load(), caches[1].Stats().Store)
+	}
+	if err := caches[2].Delete(t.Context(), Key{Query: "a"}); err != nil {
+		t.Error(err)
+	}
+	for i, c := range caches {
+		eventually(t, "a is gone and b is not", func() bool {
+			_, a := c.Get(t.Context(), "a")
+			_, b := c.Get(t.Context(), "b")
+			return !a && b
+		})
+		_ = i
+	}
+	load(caches[1], "a")
+	if builds.Load() != 3 {
+		t.Errorf("%d builds", builds.Load())
+	}
+	if err := caches[0].InvalidateSchema(t.Context(), "1"); err != nil {
+		t.Error(err)
+	}
+	for _, c := range caches {
+		eventually(t, "all is gone", func() bool { return c.Len() == 0 })
+	}
+	eventually(t, "all is gone from the store", stored(0))
+	// Plans of another version are others.
+	load(caches[0], "a")
+	eventually(t, "it is shared", stored(1))
+	if err := caches[1].SetSchema(t.Context(), "2", nil); err != nil {
+		t.Error(err)
+	}
+	before := builds.Load()
+	load(caches[1], "a")
+	if builds.Load() != before+1 {
+		t.Error("a plan of another version was fetched")
+	}
+}
+
+// A store that fails, or is slow, costs no caller its plan, and is left alone for a while.
+func TestBrokenStore(t *testing.T) {
+	m := newMemory()
+	c := fleet(t, m, 1)[0]
+	m.broken.Store(true)
+	for i := range 50 {
+		if plan, err := c.Load(t.Context(), query(i), func(context.Context) (string, error) { return "x", nil }); err != nil || plan != "x" {
+			t.Errorf("got %q, %v", plan, err)
+		}
+	}
+	if s := c.Stats().Store; s.Errors < breakAfter || s.Skipped < 50 {
+		t.Errorf("got %+v", s)
+	}
+	m.broken.Store(false)
+	eventually(t, "it is asked again", func() bool {
+		before := m.calls.Load()
+		_, _ = c.Load(t.Context(), query(int(time.Now().UnixNano())), func(context.Context) (string, error) { return "x", nil })
+		return m.calls.Load() > before
+	})
+}
+
+// When keys may have been missed, nothing that was there is trusted.
+func TestMissedInvalidations(t *testing.T) {
+	m := newMemory()
+	c := fleet(t, m, 1)[0]
+	c.Add(t.Context(), "q", "old")
+	m.cut(nil)
+	eventually(t, "it is gone, and is watched again", func() bool { _, ok := c.Get(t.Context(), "q"); return !ok && m.watched() == 1 })
+}
+
+// Garbage in the store, and plans for other keys, are not used.
+func TestForeignValues(t *testing.T) {
+	m := newMemory()
+	c := fleet(t, m, 1)[0]
+	for name, value := range map[string][]byte{
+		"empty": {}, "garbage": []byte("\xff\xff\xff\xff\xff\xff"), "other": encodeRecord(record{version: "1", key: Key{Query: "elsewhere"}, plan: []byte(`"evil"`)}),
+		"version": encodeRecord(record{version: "0", key: Key{Query: "version"}, plan: []byte(`"old"`)}), "undecodable": encodeRecord(record{version: "1", key: Key{Query: "undecodable"}, plan: []byte(`{`)}),
+	} {
+		m.mu.Lock()
+		m.values[storeKey("1", Key{Query: name})] = value
+		m.mu.Unlock()
+		if got, err := c.Load(t.Context(), name, func(context.Context) (string, error) { return "mine", nil }); got != "mine" || err != nil {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+	}
+}
