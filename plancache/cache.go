@@ -42,13 +42,16 @@ func New[P any](config Config[P]) (*Cache[P], error) {
 	return c, nil
 }
 
+// mix is an odd number of which the bits are about half ones.
+const mix = 0x9E3779B97F4A7C15
+
 func (c *Cache[P]) hashOf(key *Key) uint64 {
 	if c.hash != nil {
 		return c.hash(*key)
 	}
 	h := maphash.String(c.seed, key.Query)
 	if key.Operation != "" || key.Extra != "" {
-		h = maphash.Comparable(c.seed, [3]any{h, key.Operation, key.Extra})
+		h = (h*mix^maphash.String(c.seed, key.Operation))*mix ^ maphash.String(c.seed, key.Extra)
 	}
 	return h
 }

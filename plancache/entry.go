@@ -44,7 +44,7 @@ func (e *entry[P]) use(n uint64, now int64) {
 	}
 	if e.uses.Load() < exactly {
 		e.uses.Add(1)
-	} else if n*0x9E3779B97F4A7C15>>60 == 0 { // One in 16, without a period.
+	} else if n*mix>>60 == 0 { // One in 16, without a period.
 		e.uses.Add(sampled)
 	}
 }

@@ -99,8 +99,9 @@ func (c *Cache[P]) join(ctx context.Context, g *generation[P], key Key, hash uin
 		delete(g.calls, key)
 		go func() {
 			defer cancel()
+			defer close(one.done)
+			one.err = ErrClosed // if the build ends this goroutine
 			one.plan, one.err = protect(detached, build)
-			close(one.done)
 		}()
 	}
 	return one
@@ -117,19 +118,26 @@ func (c *Cache[P]) begin(work func()) bool {
 	return true
 }
 
-// run makes a plan and ends its call.
+// run makes a plan and ends its call, even if the build ends its goroutine, as a test's
+// FailNow does.
 func (c *Cache[P]) run(ctx context.Context, g *generation[P], key Key, one *call[P], build func(context.Context) (P, error)) {
 	defer one.cancel()
 	defer context.AfterFunc(c.ctx, one.cancel)()
-	plan, err := c.make(ctx, g, key, build)
-	one.plan, one.err = plan.plan, err
+	m, err := made[P]{}, error(&PanicError{Value: "runtime.Goexit was called"})
+	defer func() { c.end(g, key, one, m, err) }()
+	m, err = c.make(ctx, g, key, build)
+}
+
+// end gives a plan to all who wait for it, and to the caches.
+func (c *Cache[P]) end(g *generation[P], key Key, one *call[P], m made[P], err error) {
+	one.plan, one.err = m.plan, err
 	g.mu.Lock()
 	wanted := g.calls[key] == one // It has not been deleted meanwhile.
 	g.mu.Unlock()
 	if wanted {
 		switch {
 		case err == nil:
-			c.add(g, key, plan.plan, plan.cost)
+			c.add(g, key, m.plan, m.cost)
 		case c.config.ErrorTTL > 0 && !errors.Is(err, context.Canceled):
 			g.put(&entry[P]{key: key, hash: c.hashOf(&key), err: err}, c.config.ErrorTTL)
 		}
@@ -141,8 +149,8 @@ func (c *Cache[P]) run(ctx context.Context, g *generation[P], key Key, one *call
 	}
 	close(one.done)
 	// Nobody waits for the second level to take it.
-	if err == nil && plan.cost > 0 && wanted {
-		c.share(g, key, plan.plan)
+	if err == nil && m.cost > 0 && wanted {
+		c.share(g, key, m.plan)
 	}
 }
 
@@ -173,7 +181,6 @@ func protect[P any](ctx context.Context, build func(context.Context) (P, error))
 	ended := false
 	defer func() {
 		if !ended {
-			// A nil value is that of runtime.Goexit, as in a test's FailNow.
 			err = &PanicError{Value: recover(), Stack: debug.Stack()}
 		}
 	}()

@@ -17,7 +17,7 @@ type stripe struct {
 // mine returns the stripe of this goroutine: stacks lie apart.
 func (s *stripes) mine() *stripe {
 	var here byte
-	return &s[uint64(uintptr(unsafe.Pointer(&here))>>11)*0x9E3779B97F4A7C15>>60]
+	return &s[uint64(uintptr(unsafe.Pointer(&here))>>11)*mix>>60]
 }
 
 func (s *stripes) sum() (hits, misses uint64) {

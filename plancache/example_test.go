@@ -1,0 +1,77 @@
+package plancache_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/gqlboost/gqlboost/plancache"
+)
+
+type plan struct{ query string }
+
+func build(_ context.Context, query string) (*plan, error) { return &plan{query}, nil }
+
+func ExampleCache_Load() {
+	cache, err := plancache.New(plancache.Config[*plan]{Schema: plancache.HashSchema("type Query { a: Int }")})
+	if err != nil {
+		panic(err)
+	}
+	defer cache.Close()
+	const query = "{ a }"
+	for range 3 {
+		p, err := cache.Load(context.Background(), query, func(ctx context.Context) (*plan, error) { return build(ctx, query) })
+		fmt.Println(p.query, err)
+	}
+	fmt.Println("built:", cache.Stats().Builds)
+	// Output:
+	// { a } <nil>
+	// { a } <nil>
+	// { a } <nil>
+	// built: 1
+}
+
+func ExampleCache_SetSchema() {
+	cache, _ := plancache.New(plancache.Config[*plan]{Schema: "v1"})
+	defer cache.Close()
+	n, err := cache.Warm(context.Background(), slices.Values([]string{"{ a }", "{ b }"}), build)
+	fmt.Println(n, err)
+	fmt.Println(cache.SetSchema(context.Background(), "v2", build), cache.Len())
+	// Output:
+	// 2 <nil>
+	// <nil> 2
+}
+
+func ExampleNormalize() {
+	fmt.Println(plancache.Normalize("query A {\n  a, b # both\n}"))
+	fmt.Println(plancache.Signature(`{ user(name: "Ada", limit: 10) { id } }`))
+	// Output:
+	// query A{a b}
+	// {user(name:""limit:0){id}}
+}
+
+func ExamplePersisted() {
+	store := plancache.NewTrusted(slices.Values([]string{"{ a }"}))
+	query, err := store.Resolve(context.Background(), plancache.HashQuery("{ a }"), "")
+	fmt.Println(query, err)
+	_, err = store.Resolve(context.Background(), "", "{ b }")
+	fmt.Println(err)
+	// Output:
+	// { a } <nil>
+	// plancache: the query is not one of the trusted documents
+}
+
+func ExampleResults() {
+	results, _ := plancache.NewResults(1<<20, 60e9)
+	defer results.Close()
+	key := plancache.ResultKey{Query: "{ posts { id } }"}
+	fill := func(context.Context) ([]byte, []string, error) { return []byte(`{"data":{}}`), []string{"posts"}, nil }
+	data, err := results.Load(context.Background(), key, fill)
+	fmt.Println(string(data), err)
+	results.Invalidate("posts")
+	_, ok := results.Get(key)
+	fmt.Println(ok)
+	// Output:
+	// {"data":{}} <nil>
+	// false
+}

@@ -1,0 +1,149 @@
+package plancache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// The plans that are used most are rebuilt first; what the new schema refuses, or the
+// caller keeps, is not.
+func TestSwitchSchema(t *testing.T) {
+	c := newTest(t, Config[string]{Schema: "1"})
+	for i := range 10 {
+		c.Add(t.Context(), query(i), "1")
+		for range i {
+			c.Get(t.Context(), query(i))
+		}
+	}
+	var rebuilt []Key
+	var progress []int
+	err := c.SwitchSchema(t.Context(), "2", Switch[string]{
+		Keep: func(k Key, _ string) bool { return k.Query == query(3) },
+		Rebuild: func(ctx context.Context, k Key) (string, error) {
+			rebuilt = append(rebuilt, k)
+			switch k.Query {
+			case query(9):
+				return "", errors.New("refused")
+			case query(8):
+				panic("refused")
+			}
+			return SchemaVersion(ctx), nil
+		},
+		Most: 4, Concurrency: 1,
+		Progress: func(done, total int) { progress = append(progress, done, total) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []Key{{Query: query(9)}, {Query: query(8)}, {Query: query(7)}, {Query: query(6)}}; !slices.Equal(rebuilt, want) {
+		t.Errorf("rebuilt %v", rebuilt)
+	}
+	if want := []int{1, 4, 2, 4, 3, 4, 4, 4}; !slices.Equal(progress, want) {
+		t.Errorf("progress %v", progress)
+	}
+	for i := range 10 {
+		want := map[int]string{3: "1", 6: "2", 7: "2"}[i]
+		if got, _ := c.Get(t.Context(), query(i)); got != want {
+			t.Errorf("plan %d: got %q, want %q", i, got, want)
+		}
+	}
+	if c.Schema() != "2" || c.Stats().Switches != 1 {
+		t.Errorf("%q, %+v", c.Schema(), c.Stats())
+	}
+	// A plan for the old version is not taken.
+	c.Add(WithSchema(t.Context(), "1"), "late", "old")
+	if _, ok := c.Get(t.Context(), "late"); ok {
+		t.Error("an old plan was added")
+	}
+	if err := c.SetSchema(t.Context(), "2", func(context.Context, string) (string, error) { t.Error("rebuilt for nothing"); return "", nil }); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.SetSchema(ctx, "3", func(context.Context, string) (string, error) { return "", nil }); !errors.Is(err, context.Canceled) || c.Schema() != "3" {
+		t.Errorf("got %v, and the version is %s", err, c.Schema())
+	}
+}
+
+// Under the load of 64 goroutines no plan is of an older version than was current, and
+// the hit ratio does not fall.
+func TestSwitchUnderLoad(t *testing.T) {
+	c := newTest(t, Config[string]{Capacity: 200, Schema: "0"})
+	var current, hits, calls, stale atomic.Int64
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for i := range 64 {
+		wg.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(i), 9))
+			zipf := rand.NewZipf(random, 1.2, 1, 150)
+			for ctx.Err() == nil {
+				q := query(int(zipf.Uint64()))
+				before := current.Load()
+				hit := true
+				plan, err := c.Load(context.Background(), q, func(ctx context.Context) (string, error) {
+					hit = false
+					time.Sleep(time.Millisecond)
+					return SchemaVersion(ctx), nil
+				})
+				var version int64
+				if _, e := fmt.Sscan(plan, &version); err != nil || e != nil || version < before {
+					stale.Add(1)
+				}
+				calls.Add(1)
+				if hit {
+					hits.Add(1)
+				}
+			}
+		})
+	}
+	ratio := func() float64 {
+		h, n := hits.Load(), calls.Load()
+		time.Sleep(100 * time.Millisecond)
+		return float64(hits.Load()-h) / float64(calls.Load()-n)
+	}
+	time.Sleep(200 * time.Millisecond)
+	before, least := ratio(), 1.0
+	for v := range int64(5) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			err := c.SetSchema(context.Background(), fmt.Sprint(v+1), func(ctx context.Context, _ string) (string, error) {
+				time.Sleep(time.Millisecond)
+				return SchemaVersion(ctx), nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			current.Store(v + 1)
+		}()
+		for range 3 {
+			least = min(least, ratio())
+		}
+		<-done
+	}
+	stop()
+	wg.Wait()
+	if stale.Load() > 0 {
+		t.Errorf("%d stale plans", stale.Load())
+	}
+	t.Logf("hit ratio %.4f before, %.4f at least", before, least)
+	if least < 0.95*before {
+		t.Errorf("the hit ratio fell from %.3f to %.3f", before, least)
+	}
+}
+
+func TestHashSchema(t *testing.T) {
+	if a, b := HashSchema("type Query { a: Int } # x"), HashSchema("type Query {\n\ta: Int\n}"); a != b {
+		t.Error("white space makes another version")
+	}
+	if HashSchema("type Query { a: Int }") == HashSchema("type Query { a: Int! }") {
+		t.Error("another schema has the same version")
+	}
+}
