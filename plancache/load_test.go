@@ -140,18 +140,18 @@ func TestContexts(t *testing.T) {
 
 func TestStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := New(Config[int]{TTL: time.Minute, Jitter: -1, StaleFor: time.Minute})
+		c, _ := New(Config[int64]{TTL: time.Minute, Jitter: -1, StaleFor: time.Minute})
 		defer c.Close()
-		builds := 0
-		fail := false
-		load := func() int {
-			got, err := c.Load(t.Context(), "q", func(context.Context) (int, error) {
-				builds++
+		var builds atomic.Int64
+		var fail atomic.Bool
+		load := func() int64 {
+			got, err := c.Load(t.Context(), "q", func(context.Context) (int64, error) {
+				n := builds.Add(1)
 				time.Sleep(time.Second)
-				if fail {
+				if fail.Load() {
 					return 0, errors.New("bad")
 				}
-				return builds, nil
+				return n, nil
 			})
 			if err != nil {
 				t.Error(err)
@@ -167,10 +167,10 @@ func TestStale(t *testing.T) {
 			}
 		}
 		time.Sleep(2 * time.Second)
-		if got := load(); got != 2 || builds != 2 {
-			t.Errorf("got %d after %d builds", got, builds)
+		if got := load(); got != 2 || builds.Load() != 2 {
+			t.Errorf("got %d after %d builds", got, builds.Load())
 		}
-		fail = true
+		fail.Store(true)
 		time.Sleep(time.Minute)
 		for range 3 { // Each failure is followed by another try.
 			if got := load(); got != 2 {
@@ -178,10 +178,10 @@ func TestStale(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 		}
-		if builds != 5 {
-			t.Errorf("%d builds", builds)
+		if builds.Load() != 5 {
+			t.Errorf("%d builds", builds.Load())
 		}
-		fail = false
+		fail.Store(false)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if got := load(); got != 6 {

@@ -17,8 +17,8 @@ func TestNormalize(t *testing.T) {
 		"{ f(a: [1 -2 3.5e-7 , 4]) }":                 "{f(a:[1 -2 3.5e-7 4])}",
 		"{ ... on A { b } ...C ... @d(e:$f) }":        "{...on A{b}...C...@d(e:$f)}",
 		"fragment  C on  D { e : f @g }":              "fragment C on D{e:f@g}",
-		`{ a "unterminated , # }`:                     `{a"unterminated , # }`,
-		"{ a \"x\ny\" , }":                            "{a\"x\ny\" , }",
+		`{ a "unterminated , # }`:                     `{a "unterminated , # }`,
+		"{ a \"x\ny\" , }":                            "{a \"x\ny\" , }",
 		"é  ü a":                                      "é ü a",
 		"type A implements B & C { d(e: F = 1): G! }": "type A implements B&C{d(e:F=1):G!}",
 	} {

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Warm builds the plans of queries that are not cached, as many at a time as there are
@@ -38,12 +39,12 @@ func (c *Cache[P]) WarmKeys(ctx context.Context, keys iter.Seq[Key], build func(
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for key := range jobs {
-				own := false
-				_, err := c.LoadKey(ctx, key, func(ctx context.Context) (P, error) { own = true; return build(ctx, key) })
+				var own atomic.Bool // The build may go on when the wait has ended.
+				_, err := c.LoadKey(ctx, key, func(ctx context.Context) (P, error) { own.Store(true); return build(ctx, key) })
 				mu.Lock()
 				if err != nil && ctx.Err() == nil {
 					errs = append(errs, fmt.Errorf("plancache: %.60q: %w", key.Query, err))
-				} else if own && err == nil {
+				} else if own.Load() && err == nil {
 					built++
 				}
 				mu.Unlock()
