@@ -33,7 +33,7 @@ type entry[P any] struct {
 // counted for all: writing what all cores read costs more than the rest of a hit.
 const (
 	exactly = 64
-	sampled = 16
+	sampled = 64
 )
 
 // use counts a hit, which is the nth that some cores have seen, at a time of the
@@ -44,7 +44,7 @@ func (e *entry[P]) use(n uint64, now int64) {
 	}
 	if e.uses.Load() < exactly {
 		e.uses.Add(1)
-	} else if n*mix>>60 == 0 { // One in 16, without a period.
+	} else if n*mix>>58 == 0 { // One in 64, without a period.
 		e.uses.Add(sampled)
 	}
 }

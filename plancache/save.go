@@ -89,11 +89,21 @@ func (c *Cache[P]) SaveFile(path string) (err error) {
 // ([ErrFormat]), or for another version of the schema ([ErrSchema]); plans that Codec
 // cannot decode are left out.
 func (c *Cache[P]) Restore(r io.Reader) (int, error) {
-	data, err := io.ReadAll(r)
+	data, err := readAll(r)
 	if err != nil {
 		return 0, err
 	}
 	return c.restore(data)
+}
+
+// readAll is io.ReadAll without the copies of a growing buffer where the size is known.
+func readAll(r io.Reader) ([]byte, error) {
+	var b bytes.Buffer
+	if sized, ok := r.(interface{ Len() int }); ok {
+		b.Grow(sized.Len() + bytes.MinRead)
+	}
+	_, err := b.ReadFrom(r)
+	return b.Bytes(), err
 }
 
 // RestoreFile restores from a file.
@@ -185,7 +195,7 @@ func parse(data []byte) (version string, records []record, err error) {
 // Queries reads what Save has written, of whatever version of the schema and with or
 // without plans, for Warm: the queries that are used most first. Keys are whole.
 func Queries(r io.Reader) (iter.Seq[Key], error) {
-	data, err := io.ReadAll(r)
+	data, err := readAll(r)
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,11 @@ import (
 func queries(n, size int) []string {
 	list := make([]string, n)
 	for i := range list {
-		head := fmt.Sprintf("query Q%d { user(id: %d) { name ", i, i)
-		list[i] = head + strings.Repeat("f ", (size-len(head))/2) + "} }"
+		text := fmt.Sprintf("query Q%d { user(id: %d) { name ", i, i)
+		for j := 0; len(text) < size-10; j++ {
+			text += fmt.Sprintf("a%d: f ", j)
+		}
+		list[i] = text + "} }"
 	}
 	return list
 }
