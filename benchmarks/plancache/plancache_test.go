@@ -7,11 +7,13 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/plancache"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -151,12 +153,29 @@ func BenchmarkRestore(b *testing.B) {
 			}
 		}
 	})
-	b.Run("impl=restore", func(b *testing.B) {
+	b.Run("impl=reader", func(b *testing.B) {
 		for b.Loop() {
 			c, _ := plancache.New(config)
 			if n, err := c.Restore(bytes.NewReader(saved.Bytes())); n != 1000 || err != nil {
 				b.Fatal(n, err)
 			}
+		}
+	})
+	b.Run("impl=mapped", func(b *testing.B) {
+		path := filepath.Join(b.TempDir(), "plans")
+		if err := full.SaveFile(path); err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			c, _ := plancache.New(config)
+			file, err := arena.Map(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if n, err := c.RestoreMapped(file); n != 1000 || err != nil {
+				b.Fatal(n, err)
+			}
+			file.Close()
 		}
 	})
 }
