@@ -7,55 +7,55 @@ import "strings"
 // Strings and block strings stay as they are. What is no GraphQL comes out so that two
 // texts that differ elsewhere stay different.
 func Normalize(query string) string {
-	var b strings.Builder
-	b.Grow(len(query))
-	gap := false // between two tokens that would be one without
+	var w writer
+	w.Grow(len(query))
 	for rest := query; ; {
 		token, kind, after := next(rest)
 		if kind == end {
-			return b.String()
+			return w.String()
 		}
+		w.add(token, kind)
 		rest = after
-		if kind == name || kind == number || kind == odd {
-			if gap {
-				b.WriteByte(' ')
-			}
-			gap = true
-		} else {
-			// Two strings next to each other must not become a block string.
-			if kind == text && b.Len() > 0 && strings.HasSuffix(b.String(), `"`) {
-				b.WriteByte(' ')
-			}
-			gap = false
-		}
-		b.WriteString(token)
 	}
+}
+
+// writer writes tokens with a space between them where they would become others without.
+type writer struct {
+	strings.Builder
+	last kind
+}
+
+func (w *writer) add(token string, k kind) {
+	words := (k == name || k == number || k == odd) && (w.last == name || w.last == number)
+	// Quotes next to each other could become those of a block string.
+	quotes := token[0] == '"' && strings.HasSuffix(w.String(), `"`)
+	// What is no GraphQL, such as "0." and dots, must not become something that is.
+	dots := token[0] == '.' && w.last == number
+	if words || quotes || dots || w.last == odd {
+		w.WriteByte(' ')
+	}
+	w.last = k
+	w.WriteString(token)
 }
 
 // Signature is a query without what differs from call to call: strings and numbers are
 // put to "" and 0, and it is normalized. It tells queries apart in metrics; it must not
 // be used as a key of plans.
 func Signature(query string) string {
-	var b strings.Builder
-	b.Grow(len(query))
-	gap := false
+	var w writer
+	w.Grow(len(query))
 	for rest := query; ; {
 		token, kind, after := next(rest)
 		switch kind {
 		case end:
-			return b.String()
+			return w.String()
 		case text:
 			token = `""`
 		case number:
 			token = "0"
 		}
+		w.add(token, kind)
 		rest = after
-		word := kind == name || kind == number || kind == odd
-		if word && gap || kind == text && strings.HasSuffix(b.String(), `"`) {
-			b.WriteByte(' ')
-		}
-		gap = word
-		b.WriteString(token)
 	}
 }
 
