@@ -93,12 +93,3 @@ func (t *table[P]) rebuilt() *table[P] {
 	}
 	return fresh
 }
-
-// all yields the entries.
-func (t *table[P]) all(yield func(*entry[P]) bool) {
-	for i := range t.slots {
-		if e := t.slots[i].Load(); e != nil && e != t.dead && !yield(e) {
-			return
-		}
-	}
-}
