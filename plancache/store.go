@@ -159,9 +159,15 @@ func (c *Cache[P]) fetch(ctx context.Context, g *generation[P], key Key) (plan P
 
 // share gives a plan to the second level.
 func (c *Cache[P]) share(g *generation[P], key Key, plan P) {
-	if c.level == nil || c.ctx.Err() != nil {
+	if c.level == nil || c.ctx.Err() != nil || !c.has(g, key) {
 		return
 	}
+	// What is invalidated while it is on its way must not stay.
+	defer func() {
+		if now := c.current.Load(); now.version == g.version && !c.has(now, key) {
+			_ = c.level.delete(c.ctx, storeKey(g.version, key))
+		}
+	}()
 	ttl := c.ttl(key, plan)
 	_ = c.level.call(c.ctx, func(ctx context.Context) error { // The breaker has taken its error in.
 		data, err := c.config.Codec.Encode(plan)
@@ -170,6 +176,14 @@ func (c *Cache[P]) share(g *generation[P], key Key, plan P) {
 		}
 		return c.level.store.Set(ctx, storeKey(g.version, key), encodeRecord(record{version: g.version, key: key, plan: data}), max(ttl, 0))
 	})
+}
+
+// has tells whether a plan is there for a key, in a generation that is current.
+func (c *Cache[P]) has(g *generation[P], key Key) bool {
+	if c.config.Normalize {
+		key.Query = Normalize(key.Query)
+	}
+	return c.current.Load() == g && g.table.Load().find(c.hashOf(&key), &key) != nil
 }
 
 // InvalidateSchema takes all plans of a version out, here, in the second level and in all

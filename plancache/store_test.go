@@ -174,6 +174,7 @@ func TestFleet(t *testing.T) {
 	if builds.Load() != 3 {
 		t.Errorf("%d builds", builds.Load())
 	}
+	eventually(t, "it is shared again", stored(2))
 	if err := caches[0].InvalidateSchema(t.Context(), "1"); err != nil {
 		t.Error(err)
 	}
