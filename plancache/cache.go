@@ -108,13 +108,19 @@ func (c *Cache[P]) AddKey(ctx context.Context, key Key, plan P) {
 	if version, ok := schemaOf(ctx); ok && version != g.version {
 		return
 	}
+	c.canonical(&key)
 	c.add(g, key, plan, 0)
 }
 
-func (c *Cache[P]) add(g *generation[P], key Key, plan P, cost time.Duration) {
+// canonical makes a key the one that its plan is cached under.
+func (c *Cache[P]) canonical(key *Key) {
 	if c.config.Normalize {
 		key.Query = Normalize(key.Query)
 	}
+}
+
+// add adds a plan under a canonical key.
+func (c *Cache[P]) add(g *generation[P], key Key, plan P, cost time.Duration) {
 	e := &entry[P]{key: key, hash: c.hashOf(&key), plan: plan, cost: cost}
 	g.put(e, c.ttl(key, plan))
 }
@@ -133,6 +139,7 @@ func (c *Cache[P]) ttl(key Key, plan P) time.Duration {
 // all caches that use it. The error is the second level's; here it is out in any case.
 func (c *Cache[P]) Delete(ctx context.Context, key Key) error {
 	g := c.current.Load()
+	c.canonical(&key)
 	c.drop(g, &key)
 	if c.level == nil {
 		return nil
@@ -140,11 +147,8 @@ func (c *Cache[P]) Delete(ctx context.Context, key Key) error {
 	return c.level.delete(ctx, storeKey(g.version, key))
 }
 
-// drop takes the plan of a key out here.
+// drop takes the plan of a canonical key out here.
 func (c *Cache[P]) drop(g *generation[P], key *Key) {
-	if c.config.Normalize {
-		key.Query = Normalize(key.Query)
-	}
 	g.mu.Lock()
 	// A build that has begun must not bring it back.
 	delete(g.calls, *key)

@@ -165,6 +165,11 @@ func (c *Cache[P]) make(ctx context.Context, g *generation[P], key Key, build fu
 	if plan, ok := c.fetch(ctx, g, key); ok {
 		return made[P]{plan: plan}, nil
 	}
+	return c.build(ctx, build)
+}
+
+// build builds a plan, and counts it.
+func (c *Cache[P]) build(ctx context.Context, build func(context.Context) (P, error)) (m made[P], err error) {
 	start := time.Now()
 	m.plan, err = protect(ctx, build)
 	m.cost = max(time.Since(start), 1)
@@ -203,21 +208,14 @@ func (c *Cache[P]) refresh(ctx context.Context, g *generation[P], e *entry[P], b
 		ctx, cancel := context.WithCancel(detached)
 		defer cancel()
 		defer context.AfterFunc(c.ctx, cancel)()
-		start := time.Now()
-		plan, err := protect(ctx, build)
-		cost := max(time.Since(start), 1)
-		c.counts.builds.Add(1)
-		c.counts.building.Add(int64(cost))
+		m, err := c.build(ctx, build)
 		g.mu.Lock()
 		gone := e.gone
 		e.refreshes = false // If it has failed, the next caller tries again.
 		g.mu.Unlock()
-		switch {
-		case err != nil:
-			c.counts.failures.Add(1)
-		case !gone:
-			c.add(g, e.key, plan, cost)
-			c.share(g, e.key, plan)
+		if err == nil && !gone {
+			c.add(g, e.key, m.plan, m.cost)
+			c.share(g, e.key, m.plan)
 		}
 	})
 }

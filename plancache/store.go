@@ -178,11 +178,8 @@ func (c *Cache[P]) share(g *generation[P], key Key, plan P) {
 	})
 }
 
-// has tells whether a plan is there for a key, in a generation that is current.
+// has tells whether a plan is there for a canonical key, in a generation that is current.
 func (c *Cache[P]) has(g *generation[P], key Key) bool {
-	if c.config.Normalize {
-		key.Query = Normalize(key.Query)
-	}
 	return c.current.Load() == g && g.table.Load().find(c.hashOf(&key), &key) != nil
 }
 

@@ -189,9 +189,6 @@ func cancelRunning(conn *pgconn.HijackedConn) {
 // giveUp lets requests be run elsewhere.
 func (p *pipe) giveUp(list []*request) {
 	for _, q := range list {
-		if q == nil {
-			continue
-		}
 		p.load.Add(-1)
 		q.end(unshared)
 	}
