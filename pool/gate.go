@@ -226,6 +226,30 @@ func (g *gate) adjust() {
 	g.letIn()
 }
 
+const (
+	closing     = time.Second          // how long a new connection waits for old ones to be closed
+	lookForThem = 2 * time.Millisecond // and how often it looks
+)
+
+// awaitClosed waits, before a connection is opened, until it is one of as many as the
+// server has for us. A place is left when a connection begins to be closed, and Postgres
+// counts it until its backend has ended.
+func (g *gate) awaitClosed(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, closing)
+	defer cancel()
+	for {
+		capacity := g.getCapacity()
+		if capacity == 0 || g.used() <= capacity {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lookForThem):
+		}
+	}
+}
+
 // leave gives a place back.
 func (g *gate) leave() {
 	if g.inside.Add(-1) >= g.limit.Load() {

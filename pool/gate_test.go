@@ -142,3 +142,29 @@ func TestDivide(t *testing.T) {
 		}
 	}
 }
+
+// A connection is opened when an old one has gone for good, or after a second.
+func TestNewConnectionsAwaitClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var used atomic.Int64
+		g := newTestGate(2)
+		g.used = used.Load
+		took := func() time.Duration {
+			start := time.Now()
+			g.awaitClosed(t.Context())
+			return time.Since(start)
+		}
+		used.Store(3)
+		if d := took(); d != 0 {
+			t.Errorf("it waited for %v without a known capacity", d)
+		}
+		g.setCapacity(2)
+		if d := took(); d != closing {
+			t.Errorf("it waited for %v, want %v", d, closing)
+		}
+		time.AfterFunc(100*time.Millisecond, func() { used.Store(2) })
+		if d := took(); d < 100*time.Millisecond || d > 100*time.Millisecond+lookForThem {
+			t.Errorf("it waited for %v, want 100 ms", d)
+		}
+	})
+}

@@ -39,8 +39,9 @@ func (g *gate) TraceQueryEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceQu
 // connectStart is the key of the time at which a connection was begun.
 type connectStart struct{}
 
-// TraceConnectStart remembers the time.
+// TraceConnectStart waits for what is being closed, and remembers the time.
 func (g *gate) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
+	g.awaitClosed(ctx)
 	return context.WithValue(ctx, connectStart{}, time.Now())
 }
 
