@@ -35,8 +35,8 @@ func New[P any](config Config[P]) (*Cache[P], error) {
 	c := &Cache[P]{config: config, seed: maphash.MakeSeed()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.current.Store(newGeneration(c, config.Schema))
-	if config.Store != nil {
-		c.level = &level{store: config.Store, timeout: config.StoreTimeout}
+	if carrier := config.carrier(); carrier != nil {
+		c.level = &level{carrier: carrier, store: config.Store, timeout: config.StoreTimeout}
 		c.work.Go(func() { c.listen(c.ctx) })
 	}
 	return c, nil

@@ -53,7 +53,11 @@ type Config[P any] struct {
 	Codec Codec[P]
 	// Store is a second level, which a fleet shares. Load asks it before it builds.
 	Store Store
-	// StoreTimeout bounds a call of Store, 50 ms by default.
+	// Invalidator carries deletions between caches that share no plans. It is for a
+	// cache without a Store, which does that as well.
+	Invalidator Invalidator
+	// StoreTimeout bounds a call of Store or Invalidator, 50 ms by default. Deletions of
+	// a whole version take as long as their context.
 	StoreTimeout time.Duration
 	// OnEvict is called with each plan that leaves the cache, after it has left. It may
 	// use the cache. It must not block.
@@ -110,6 +114,8 @@ func (c *Config[P]) check() error {
 		return errors.New("plancache: a negative duration")
 	case c.Store != nil && c.Codec == nil:
 		return fmt.Errorf("plancache: Store: %w", ErrNoCodec)
+	case c.Store != nil && c.Invalidator != nil:
+		return errors.New("plancache: Store is an Invalidator, another one is too many")
 	}
 	if c.Capacity == 0 && c.Bytes == 0 {
 		c.Capacity = defaultCapacity
@@ -124,4 +130,12 @@ func (c *Config[P]) check() error {
 		c.StoreTimeout = defaultStoreTimeout
 	}
 	return nil
+}
+
+// carrier returns what carries deletions to other caches, or nil.
+func (c *Config[P]) carrier() Invalidator {
+	if c.Store != nil {
+		return c.Store
+	}
+	return c.Invalidator
 }

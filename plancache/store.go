@@ -19,12 +19,18 @@ var ErrNotFound = errors.New("plancache: not found")
 // colons, below 100 bytes. It must be safe for concurrent use. Its errors are never those
 // of callers of a cache.
 type Store interface {
+	Invalidator
 	// Get returns a value, or [ErrNotFound].
 	Get(ctx context.Context, key string) ([]byte, error)
 	// Set keeps a value for as long as ttl, or for ever if it is 0.
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
+}
+
+// Invalidator tells caches of each other's deletions. It must be safe for concurrent use.
+// A [Store] is one.
+type Invalidator interface {
 	// Delete removes a value, and tells all who watch. A key that ends with an asterisk
-	// is all keys that begin with the rest.
+	// is all keys that begin with the rest; an asterisk alone is all that there is.
 	Delete(ctx context.Context, key string) error
 	// Watch returns the keys that are deleted, by anybody, from when it has returned. The
 	// channel is closed when the context ends, or when keys may have been missed; then
@@ -57,7 +63,8 @@ func versionKey(version string) string {
 // level is the second level as a cache uses it: with a bound on its time, and with a
 // breaker, which does not ask for a while after failures.
 type level struct {
-	store   Store
+	carrier Invalidator
+	store   Store // nil if plans are not shared
 	timeout time.Duration
 
 	failures  atomic.Int32 // in a row
@@ -126,7 +133,7 @@ func (l *level) get(ctx context.Context, key string) (value []byte, ok bool) {
 }
 
 func (l *level) delete(ctx context.Context, key string) error {
-	return l.call(ctx, func(ctx context.Context) error { return l.store.Delete(ctx, key) })
+	return l.call(ctx, func(ctx context.Context) error { return l.carrier.Delete(ctx, key) })
 }
 
 func (l *level) stats() StoreStats {
@@ -135,7 +142,7 @@ func (l *level) stats() StoreStats {
 
 // fetch gets a plan from the second level.
 func (c *Cache[P]) fetch(ctx context.Context, g *generation[P], key Key) (plan P, ok bool) {
-	if c.level == nil {
+	if c.level == nil || c.level.store == nil {
 		return plan, false
 	}
 	value, ok := c.level.get(ctx, storeKey(g.version, key))
@@ -159,7 +166,7 @@ func (c *Cache[P]) fetch(ctx context.Context, g *generation[P], key Key) (plan P
 
 // share gives a plan to the second level.
 func (c *Cache[P]) share(g *generation[P], key Key, plan P) {
-	if c.level == nil || c.ctx.Err() != nil || !c.has(g, key) {
+	if c.level == nil || c.level.store == nil || c.ctx.Err() != nil || !c.has(g, key) {
 		return
 	}
 	// What is invalidated while it is on its way must not stay.
@@ -192,7 +199,8 @@ func (c *Cache[P]) InvalidateSchema(ctx context.Context, version string) error {
 	if c.level == nil {
 		return nil
 	}
-	return c.level.delete(ctx, versionKey(version)+"*")
+	// It may take a look at all keys, and it is worth a try in any case.
+	return shield(ctx, func(ctx context.Context) error { return c.level.carrier.Delete(ctx, versionKey(version)+"*") })
 }
 
 // listen takes in what the second level says, until the context ends.
@@ -200,7 +208,7 @@ func (c *Cache[P]) listen(ctx context.Context) {
 	pause := breakFirst
 	for missed := false; ctx.Err() == nil; missed = true {
 		var keys <-chan string
-		err := shield(ctx, func(ctx context.Context) (err error) { keys, err = c.level.store.Watch(ctx); return err })
+		err := shield(ctx, func(ctx context.Context) (err error) { keys, err = c.level.carrier.Watch(ctx); return err })
 		if err == nil {
 			if missed {
 				c.Purge() // Nobody knows what has been deleted meanwhile.

@@ -241,3 +241,40 @@ func TestForeignValues(t *testing.T) {
 		}
 	}
 }
+
+// Caches that share no plans, and have no codec for them, tell each other of deletions.
+func TestInvalidatorOnly(t *testing.T) {
+	m := newMemory()
+	var caches []*Cache[func()]
+	for range 2 {
+		caches = append(caches, newTest(t, Config[func()]{Invalidator: m, StoreTimeout: 200 * time.Millisecond}))
+	}
+	eventually(t, "both watch", func() bool { return m.watched() == 2 })
+	for _, c := range caches {
+		for _, q := range []string{"a", "b"} {
+			if _, err := c.Load(t.Context(), q, func(context.Context) (func(), error) { return func() {}, nil }); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if len(m.values) != 0 {
+		t.Errorf("%d plans were shared", len(m.values))
+	}
+	if err := caches[0].Delete(t.Context(), Key{Query: "a"}); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the other one has lost it", func() bool { _, ok := caches[1].Get(t.Context(), "a"); return !ok })
+	if _, ok := caches[1].Get(t.Context(), "b"); !ok {
+		t.Error("it has lost another one as well")
+	}
+	// As a migration does.
+	if err := m.Delete(t.Context(), "*"); err != nil {
+		t.Error(err)
+	}
+	for _, c := range caches {
+		eventually(t, "all is gone", func() bool { return c.Len() == 0 })
+	}
+	if _, err := New(Config[string]{Store: m, Codec: jsonCodec[string]{}, Invalidator: m}); err == nil {
+		t.Error("two carriers of deletions were taken")
+	}
+}

@@ -1,0 +1,159 @@
+// Package pgnotify carries deletions between plan caches over the notifications of
+// Postgres, for teams that run no Redis. It needs no pool.
+package pgnotify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gqlboost/gqlboost/plancache"
+	"github.com/jackc/pgx/v5"
+)
+
+// DefaultChannel is the channel of notifications unless a configuration names another.
+const DefaultChannel = "gqlboost_plans"
+
+// Config says how a [Bus] works. Zero fields have defaults.
+type Config struct {
+	// Channel is the channel of notifications, [DefaultChannel] by default. Caches of the
+	// same channel should be of the same kind of plan.
+	Channel string
+	// CheckEvery is after how much silence a connection is asked whether it still is one,
+	// 15 s by default. A deletion can come so late after a connection was lost.
+	CheckEvery time.Duration
+}
+
+// Bus is a [plancache.Invalidator]. It is safe for concurrent use. For each cache that
+// watches, it holds a connection to Postgres itself: PgBouncer does not carry
+// notifications in transaction mode.
+//
+// A migration can tell all caches in its own transaction:
+//
+//	SELECT pg_notify('gqlboost_plans', '*')
+type Bus struct {
+	config  Config
+	connect *pgx.ConnConfig
+
+	turn   chan struct{} // holds something while somebody uses what follows
+	conn   *pgx.Conn     // that notifies; nil until it is needed, and after an error
+	closed bool
+}
+
+var _ plancache.Invalidator = (*Bus)(nil)
+
+// New makes a bus. It does not connect before it is used.
+func New(dsn string, c Config) (*Bus, error) {
+	connect, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("pgnotify: %w", err)
+	}
+	if c.Channel == "" {
+		c.Channel = DefaultChannel
+	}
+	if c.CheckEvery == 0 {
+		c.CheckEvery = 15 * time.Second
+	}
+	return &Bus{config: c, connect: connect, turn: make(chan struct{}, 1)}, nil
+}
+
+// ErrClosed is returned after Close.
+var ErrClosed = errors.New("pgnotify: closed")
+
+// Close closes the connection that notifies. Those that watch end with their contexts.
+func (b *Bus) Close(ctx context.Context) error {
+	select {
+	case b.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-b.turn }()
+	b.closed = true
+	if b.conn == nil {
+		return nil
+	}
+	return b.conn.Close(ctx)
+}
+
+// Delete tells all who watch of a key.
+func (b *Bus) Delete(ctx context.Context, key string) (err error) {
+	select {
+	case b.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-b.turn }()
+	if b.closed {
+		return ErrClosed
+	}
+	// A connection may have been lost since it was used last, a new one has not.
+	for range 2 {
+		if b.conn == nil {
+			if b.conn, err = pgx.ConnectConfig(ctx, b.connect); err != nil {
+				b.conn = nil
+				return fmt.Errorf("pgnotify: %w", err)
+			}
+		}
+		if _, err = b.conn.Exec(ctx, "select pg_notify($1, $2)", pgx.QueryExecModeExec, b.config.Channel, key); err == nil {
+			return nil
+		}
+		_ = b.conn.Close(ctx)
+		b.conn = nil
+	}
+	return fmt.Errorf("pgnotify: %w", err)
+}
+
+// Watch returns the keys that are deleted. The channel is closed when the context ends or
+// the connection is lost.
+func (b *Bus) Watch(ctx context.Context) (<-chan string, error) {
+	conn, err := pgx.ConnectConfig(ctx, b.connect)
+	if err != nil {
+		return nil, fmt.Errorf("pgnotify: %w", err)
+	}
+	if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{b.config.Channel}.Sanitize()); err != nil {
+		_ = conn.Close(context.WithoutCancel(ctx))
+		return nil, fmt.Errorf("pgnotify: %w", err)
+	}
+	keys := make(chan string)
+	go func() {
+		defer close(keys)
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			_ = conn.Close(ctx)
+		}()
+		b.listen(ctx, conn, keys)
+	}()
+	return keys, nil
+}
+
+// listen passes on what a connection says, until it is lost or the context ends.
+func (b *Bus) listen(ctx context.Context, conn *pgx.Conn, keys chan<- string) {
+	for {
+		limited, cancel := context.WithTimeout(ctx, b.config.CheckEvery)
+		n, err := conn.WaitForNotification(limited)
+		if err != nil && ctx.Err() == nil && limited.Err() != nil && !conn.IsClosed() {
+			err = b.check(ctx, conn)
+		}
+		cancel()
+		switch {
+		case err != nil || ctx.Err() != nil:
+			return
+		case n == nil:
+			continue
+		}
+		select {
+		case keys <- n.Payload:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// check asks a connection that says nothing whether it still is one.
+func (b *Bus) check(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, b.config.CheckEvery)
+	defer cancel()
+	return conn.Ping(ctx)
+}

@@ -1,0 +1,161 @@
+package pgnotify_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/contrib/pgnotify"
+	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/internal/proxy"
+	"github.com/gqlboost/gqlboost/plancache"
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
+)
+
+var server *postgres.Server
+
+func TestMain(m *testing.M) {
+	os.Exit(postgres.Main(m, func(s *postgres.Server) { server = s }))
+}
+
+func newBus(t *testing.T, dsn string, c pgnotify.Config) *pgnotify.Bus {
+	t.Helper()
+	b, err := pgnotify.New(dsn, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close(context.Background()) })
+	return b
+}
+
+func newCache(t *testing.T, b *pgnotify.Bus) *plancache.Cache[func()] {
+	t.Helper()
+	c, err := plancache.New(plancache.Config[func()]{Schema: "1", Invalidator: b, StoreTimeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not come true: ", what)
+		}
+	}
+}
+
+func query(t *testing.T, sql string, args ...any) (n int) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if err := conn.QueryRow(t.Context(), sql, args...).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+const listeners = "select count(*) from pg_stat_activity where query = 'listen \"' || $1 || '\"'"
+
+// What one cache deletes, the others lose, and no more; also after all connections were
+// killed, and by a migration.
+func TestCachesOfAFleet(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	const channel = `odd "channel`
+	bus := newBus(t, server.DSN(), pgnotify.Config{Channel: channel})
+	caches := []*plancache.Cache[func()]{newCache(t, bus), newCache(t, bus)}
+	listening := func() bool { return query(t, listeners, `odd ""channel`) == 2 }
+	eventually(t, "both listen", listening)
+	for range 2 {
+		for _, c := range caches {
+			c.Add(t.Context(), "a", func() {})
+			c.Add(t.Context(), "b", func() {})
+		}
+		if err := caches[0].Delete(t.Context(), plancache.Key{Query: "a"}); err != nil {
+			t.Error(err)
+		}
+		for _, c := range caches {
+			eventually(t, "it is gone", func() bool { _, ok := c.Get(t.Context(), "a"); return !ok })
+			if _, ok := c.Get(t.Context(), "b"); !ok {
+				t.Error("another one is gone as well")
+			}
+		}
+		query(t, "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid() and (query like 'listen%' or query like '%pg_notify%')")
+		for _, c := range caches {
+			eventually(t, "nothing is trusted that may have been deleted", func() bool { return c.Len() == 0 })
+		}
+		eventually(t, "both listen again", listening)
+	}
+	caches[1].Add(t.Context(), "a", func() {})
+	query(t, "select 1 from pg_notify($1, '*')", channel)
+	eventually(t, "a migration has taken all out", func() bool { return caches[1].Len() == 0 })
+	for _, c := range caches {
+		c.Close()
+	}
+	if err := bus.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := bus.Delete(t.Context(), "x"); !errors.Is(err, pgnotify.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A connection that is neither closed nor answered is noticed.
+func TestSilence(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	u, err := url.Parse(server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := proxy.New(net.JoinHostPort(u.Hostname(), u.Port()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	u.Host = p.Addr()
+	bus := newBus(t, u.String(), pgnotify.Config{CheckEvery: 50 * time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	keys, err := bus.Watch(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond) // some checks
+	if err := bus.Delete(ctx, "k"); err != nil {
+		t.Error(err)
+	}
+	if got := <-keys; got != "k" {
+		t.Errorf("got %q", got)
+	}
+	p.SetSilent(true)
+	for range keys { // until it is closed
+	}
+}
+
+func TestErrors(t *testing.T) {
+	if _, err := pgnotify.New("postgres://%", pgnotify.Config{}); err == nil {
+		t.Error("no error for a bad connection string")
+	}
+	bus := newBus(t, "postgres://127.0.0.1:1/none", pgnotify.Config{})
+	if err := bus.Delete(t.Context(), "k"); err == nil {
+		t.Error("no error without a server")
+	}
+	if _, err := bus.Watch(t.Context()); err == nil {
+		t.Error("no error without a server")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := bus.Delete(ctx, "k"); err == nil {
+		t.Error("no error for a context that has ended")
+	}
+}

@@ -1,0 +1,151 @@
+// Package redisstore is a second level of plan caches on Redis or Valkey, alone, behind
+// sentinels or as a cluster.
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gqlboost/gqlboost/plancache"
+	"github.com/redis/rueidis"
+)
+
+// DefaultNamespace is with what keys begin unless a configuration says otherwise.
+const DefaultNamespace = "gqlboost:plan:"
+
+// Config says how a [Store] works. Zero fields have defaults.
+type Config struct {
+	// Namespace is with what keys begin, and the name of the channel of deletions. Caches
+	// of the same namespace share plans, so it should name the kind of plan. Its default
+	// is [DefaultNamespace].
+	Namespace string
+}
+
+// Store is a [plancache.Store]. It is safe for concurrent use.
+//
+// A plan is one key, so it does not matter on which node of a cluster it is. Deletions go
+// over a channel (PUBLISH), which a cluster carries to all of its nodes. Deleting a
+// version of a schema looks at all keys of the server (SCAN), and may take a while.
+type Store struct {
+	client    rueidis.Client
+	namespace string
+}
+
+var _ plancache.Store = (*Store)(nil)
+
+// New makes a store of a client, which it does not close.
+func New(client rueidis.Client, c Config) *Store {
+	if c.Namespace == "" {
+		c.Namespace = DefaultNamespace
+	}
+	return &Store{client, c.Namespace}
+}
+
+// Get returns the value of a key, or [plancache.ErrNotFound].
+func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
+	value, err := s.client.Do(ctx, s.client.B().Get().Key(s.namespace+key).Build()).AsBytes()
+	if rueidis.IsRedisNil(err) {
+		return nil, plancache.ErrNotFound
+	}
+	return value, err
+}
+
+// Set keeps a value for as long as ttl, or for ever if it is 0.
+func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	set := s.client.B().Set().Key(s.namespace + key).Value(rueidis.BinaryString(value))
+	if ttl > 0 {
+		return s.client.Do(ctx, set.Px(max(ttl, time.Millisecond)).Build()).Error()
+	}
+	return s.client.Do(ctx, set.Build()).Error()
+}
+
+// Delete removes a value, or all whose keys begin with what is before an asterisk, and
+// tells all who watch. They are told even if something could not be removed.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	var err error
+	if prefix, all := strings.CutSuffix(key, "*"); all {
+		err = s.deleteAll(ctx, s.namespace+prefix)
+	} else {
+		err = s.client.Do(ctx, s.client.B().Unlink().Key(s.namespace+key).Build()).Error()
+	}
+	// After it: who is told must not find it any more.
+	publish := s.client.B().Publish().Channel(s.namespace).Message(key).Build()
+	return errors.Join(err, s.client.Do(ctx, publish).Error())
+}
+
+// scanCount is how many keys a server looks at for each answer.
+const scanCount = 1000
+
+// globs are what means something in a pattern.
+var globs = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
+
+// deleteAll removes what begins with a prefix from all nodes, also if one of them fails.
+func (s *Store) deleteAll(ctx context.Context, prefix string) error {
+	var errs []error
+	for address, node := range s.client.Nodes() {
+		if err := s.deleteFrom(ctx, node, globs.Replace(prefix)+"*"); err != nil {
+			errs = append(errs, fmt.Errorf("redisstore: %s: %w", address, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// deleteFrom removes the keys of a node that match a pattern. It removes key by key,
+// because keys of one node of a cluster may be of different slots.
+func (s *Store) deleteFrom(ctx context.Context, node rueidis.Client, pattern string) error {
+	for cursor := uint64(0); ; {
+		page, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(pattern).Count(scanCount).Build()).AsScanEntry()
+		if err != nil {
+			return err
+		}
+		var unlinks rueidis.Commands
+		for _, key := range page.Elements {
+			unlinks = append(unlinks, s.client.B().Unlink().Key(key).Build())
+		}
+		for _, r := range s.client.DoMulti(ctx, unlinks...) {
+			if err := r.Error(); err != nil {
+				return err
+			}
+		}
+		if cursor = page.Cursor; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+// Watch returns the keys that are deleted. It holds a connection until the context ends.
+// The channel is closed when the connection is lost, or if it is not read from.
+func (s *Store) Watch(ctx context.Context) (<-chan string, error) {
+	client, release := s.client.Dedicate()
+	ctx, cancel := context.WithCancel(ctx)
+	keys := make(chan string, 1024)
+	lost := client.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: func(m rueidis.PubSubMessage) {
+		select {
+		case keys <- m.Message:
+		default:
+			cancel() // It would hold up the connection, and is too far behind.
+		}
+	}})
+	// SSUBSCRIBE would bind the channel to one node. Every node carries this one.
+	if err := client.Do(ctx, client.B().Subscribe().Channel(s.namespace).Build()).Error(); err != nil {
+		client.Close()
+		cancel()
+		release()
+		return nil, fmt.Errorf("redisstore: subscribing: %w", err)
+	}
+	go func() {
+		select {
+		case <-ctx.Done():
+			client.Close()
+			<-lost
+		case <-lost:
+		}
+		cancel()
+		release()
+		close(keys)
+	}()
+	return keys, nil
+}

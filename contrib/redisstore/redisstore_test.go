@@ -1,0 +1,208 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/contrib/internal/redis"
+	"github.com/gqlboost/gqlboost/contrib/redisstore"
+	"github.com/gqlboost/gqlboost/plancache"
+	"github.com/redis/rueidis"
+	"go.uber.org/goleak"
+)
+
+// The client leaves a goroutine that sleeps for some seconds behind a cluster.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"))
+}
+
+func connect(t *testing.T, addresses ...string) rueidis.Client {
+	t.Helper()
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: addresses, DisableCache: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}
+
+// text is the codec of plans that are texts.
+type text struct{}
+
+func (text) Encode(p string) ([]byte, error) { return []byte(p), nil }
+func (text) Decode(b []byte) (string, error) { return string(b), nil }
+
+func newCache(t *testing.T, store plancache.Store) *plancache.Cache[string] {
+	t.Helper()
+	c, err := plancache.New(plancache.Config[string]{Schema: "1", Codec: text{}, Store: store, StoreTimeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not come true: ", what)
+		}
+	}
+}
+
+// cluster makes three servers a cluster.
+func cluster(t *testing.T) (addresses []string) {
+	t.Helper()
+	for range 3 {
+		addresses = append(addresses, redis.Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000").Address)
+	}
+	out, err := exec.Command("redis-cli", append(append([]string{"--cluster", "create"}, addresses...), "--cluster-yes")...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	client := connect(t, addresses[0])
+	eventually(t, "the cluster is one", func() bool {
+		info, err := client.Do(t.Context(), client.B().ClusterInfo().Build()).ToString()
+		return err == nil && strings.Contains(info, "cluster_state:ok")
+	})
+	return addresses
+}
+
+// The same holds for a server alone and for a cluster.
+func TestStore(t *testing.T) {
+	for name, start := range map[string]func(*testing.T) []string{
+		"alone":   func(t *testing.T) []string { return []string{redis.Start(t).Address} },
+		"cluster": cluster,
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := connect(t, start(t)...)
+			s := redisstore.New(client, redisstore.Config{Namespace: "plans[*]?:"}) // whose signs mean nothing
+			other := redisstore.New(client, redisstore.Config{})
+			ctx, cancel := context.WithCancel(t.Context())
+			keys, err := s.Watch(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Get(ctx, "a:1"); !errors.Is(err, plancache.ErrNotFound) {
+				t.Errorf("got %v", err)
+			}
+			value := []byte("\x00\xff plan\r\n")
+			for _, key := range []string{"a:1", "a:2", "a:3", "a:4", "b:1"} {
+				for _, store := range []*redisstore.Store{s, other} {
+					if err := store.Set(ctx, key, value, time.Hour); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if got, err := s.Get(ctx, "a:1"); string(got) != string(value) || err != nil {
+				t.Errorf("got %q, %v", got, err)
+			}
+			if err := s.Delete(ctx, "a:1"); err != nil {
+				t.Error(err)
+			}
+			if err := s.Delete(ctx, "a:*"); err != nil {
+				t.Error(err)
+			}
+			for _, want := range []string{"a:1", "a:*"} {
+				if got := <-keys; got != want {
+					t.Errorf("told of %q, want %q", got, want)
+				}
+			}
+			for _, key := range []string{"a:1", "a:2", "a:3", "a:4"} {
+				if _, err := s.Get(ctx, key); !errors.Is(err, plancache.ErrNotFound) {
+					t.Errorf("%s: got %v", key, err)
+				}
+				if _, err := other.Get(ctx, key); err != nil {
+					t.Errorf("%s of another namespace: %v", key, err)
+				}
+			}
+			if _, err := s.Get(ctx, "b:1"); err != nil {
+				t.Error(err)
+			}
+			if err := s.Set(ctx, "short", value, 50*time.Millisecond); err != nil {
+				t.Error(err)
+			}
+			eventually(t, "it expires", func() bool { _, err := s.Get(ctx, "short"); return errors.Is(err, plancache.ErrNotFound) })
+			cancel()
+			for range keys { // until it is closed
+			}
+		})
+	}
+}
+
+// A fleet shares plans and deletions while the server is killed and comes back, and no
+// caller sees an error or a wrong plan.
+func TestKilledUnderLoad(t *testing.T) {
+	server := redis.Start(t)
+	var caches []*plancache.Cache[string]
+	for range 3 {
+		caches = append(caches, newCache(t, redisstore.New(connect(t, server.Address), redisstore.Config{})))
+	}
+	var builds atomic.Int64
+	load := func(c *plancache.Cache[string], q string) {
+		plan, err := c.Load(t.Context(), q, func(context.Context) (string, error) { builds.Add(1); return "plan of " + q, nil })
+		if err != nil || plan != "plan of "+q {
+			t.Errorf("got %q, %v", plan, err)
+		}
+	}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for i, c := range caches {
+		for j := range 4 {
+			wg.Go(func() {
+				for n := 0; ; n++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					load(c, fmt.Sprintf("{ q%d }", (n*(j+1)+i)%3000)) // more than there is room for
+					if n%50 == 0 {
+						_ = c.Delete(t.Context(), plancache.Key{Query: fmt.Sprintf("{ q%d }", n%3000)})
+					}
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+	}
+	hits := func() (n uint64) {
+		for _, c := range caches {
+			n += c.Stats().Store.Hits
+		}
+		return n
+	}
+	eventually(t, "plans come from the second level", func() bool { return hits() > 100 })
+	for range 2 {
+		server.Kill()
+		before := builds.Load()
+		eventually(t, "plans are built without it", func() bool { return builds.Load() > before+100 })
+		server.Restart()
+		again := hits()
+		eventually(t, "plans come from it again", func() bool { return hits() > again+100 })
+	}
+	close(stop)
+	wg.Wait()
+	// Deletions arrive again as well.
+	for _, c := range caches {
+		load(c, "{ last }")
+	}
+	eventually(t, "a deletion reaches all", func() bool {
+		if err := caches[0].Delete(t.Context(), plancache.Key{Query: "{ last }"}); err != nil {
+			return false
+		}
+		for _, c := range caches {
+			if _, ok := c.Get(t.Context(), "{ last }"); ok {
+				return false
+			}
+		}
+		return true
+	})
+}
