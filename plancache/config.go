@@ -67,7 +67,7 @@ type Config[P any] struct {
 // Codec makes plans bytes and back. It must be safe for concurrent use.
 type Codec[P any] interface {
 	Encode(P) ([]byte, error)
-	// Decode must not keep data.
+	// Decode must not keep data. It must return an error for what Encode has not written.
 	Decode(data []byte) (P, error)
 }
 

@@ -23,6 +23,9 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
+// errGoexit is the error of a build that ended its goroutine.
+var errGoexit error = &PanicError{Value: "runtime.Goexit was called"}
+
 // call is a build that is on its way.
 type call[P any] struct {
 	done    chan struct{}
@@ -123,7 +126,7 @@ func (c *Cache[P]) begin(work func()) bool {
 func (c *Cache[P]) run(ctx context.Context, g *generation[P], key Key, one *call[P], build func(context.Context) (P, error)) {
 	defer one.cancel()
 	defer context.AfterFunc(c.ctx, one.cancel)()
-	m, err := made[P]{}, error(&PanicError{Value: "runtime.Goexit was called"})
+	m, err := made[P]{}, errGoexit
 	defer func() { c.end(g, key, one, m, err) }()
 	m, err = c.make(ctx, g, key, build)
 }

@@ -3,6 +3,9 @@ package plancache
 import (
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
+	"io"
+	"math"
 	"time"
 )
 
@@ -15,11 +18,15 @@ type record struct {
 	plan    []byte
 }
 
-var errTruncated = errors.New("plancache: truncated")
+var (
+	errTruncated = errors.New("plancache: truncated")
+	errNumber    = errors.New("plancache: a number that is too large")
+	errTooLong   = errors.New("plancache: more than a record")
+)
 
-// appendRecord appends, of a record, the texts and the plan, each behind its length, and
+// encodeRecord returns, of a record, the texts and the plan, each behind its length, and
 // the numbers.
-func appendRecord(b []byte, r record) []byte {
+func encodeRecord(r record) (b []byte) {
 	for _, s := range []string{r.version, r.key.Query, r.key.Operation, r.key.Extra} {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
@@ -28,44 +35,108 @@ func appendRecord(b []byte, r record) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(r.plan))), r.plan...)
 }
 
-func encodeRecord(r record) []byte { return appendRecord(nil, r) }
+// decodeRecord reads a record behind which nothing comes.
+func decodeRecord(b []byte) (record, error) {
+	s := &source{rest: b}
+	r, err := s.record()
+	if err == nil && len(s.rest) > 0 {
+		err = errTooLong
+	}
+	return r, err
+}
 
-// readRecord reads a record, whose plan is part of b, and returns what comes behind it.
-func readRecord(b []byte) (r record, rest []byte, err error) {
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// source is what records are read from, and the sum of what has been read.
+type source struct {
+	rest []byte    // has been fetched and not been read
+	from io.Reader // more of it; nil if rest is all
+	buf  []byte    // what rest is part of, if there is a reader
+	sum  uint32
+}
+
+const sourceBuffer = 64 << 10
+
+// next returns the next n bytes, which are good until it is called again.
+func (s *source) next(n uint64) ([]byte, error) {
+	for uint64(len(s.rest)) < n {
+		if err := s.fetch(); err != nil {
+			return nil, err
+		}
+	}
+	part := s.rest[:n:n]
+	s.rest = s.rest[n:]
+	s.sum = crc32.Update(s.sum, castagnoli, part)
+	return part, nil
+}
+
+// fetch makes rest longer. Memory grows with what there is, not with what a length says.
+func (s *source) fetch() error {
+	if s.from == nil {
+		return errTruncated
+	}
+	if len(s.rest) == len(s.buf) {
+		grown := make([]byte, max(sourceBuffer, 2*len(s.buf)))
+		s.rest, s.buf = grown[:copy(grown, s.rest)], grown
+	} else {
+		s.rest = s.buf[:copy(s.buf, s.rest)]
+	}
+	n, err := s.from.Read(s.buf[len(s.rest):])
+	s.rest = s.buf[:len(s.rest)+n]
+	switch {
+	case n > 0: // An error comes again.
+		return nil
+	case err == io.EOF:
+		return errTruncated
+	}
+	return err
+}
+
+// number reads a varint.
+func (s *source) number(most uint64) (n uint64, err error) {
+	for shift := 0; shift < 63; shift += 7 {
+		b, err := s.next(1)
+		if err != nil {
+			return 0, err
+		}
+		n |= uint64(b[0]&0x7f) << shift
+		if b[0] < 0x80 {
+			if n > most {
+				break
+			}
+			return n, nil
+		}
+	}
+	return 0, errNumber
+}
+
+// bytes reads what is behind its length. It is good until the next call.
+func (s *source) bytes() ([]byte, error) {
+	n, err := s.number(math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	return s.next(n)
+}
+
+// record reads a record, whose plan is good until the next call.
+func (s *source) record() (r record, err error) {
 	for _, to := range []*string{&r.version, &r.key.Query, &r.key.Operation, &r.key.Extra} {
-		var part []byte
-		if part, b, err = readBytes(b); err != nil {
-			return r, nil, err
+		part, err := s.bytes()
+		if err != nil {
+			return r, err
 		}
 		*to = string(part)
 	}
-	uses, n := binary.Uvarint(b)
-	if n <= 0 || uint64(uint32(uses)) != uses {
-		return r, nil, errTruncated
+	uses, err := s.number(math.MaxUint32)
+	if err != nil {
+		return r, err
 	}
-	b = b[n:]
-	cost, n := binary.Uvarint(b)
-	if n <= 0 || cost > 1<<62 {
-		return r, nil, errTruncated
+	cost, err := s.number(1 << 62)
+	if err != nil {
+		return r, err
 	}
 	r.uses, r.cost = uint32(uses), time.Duration(cost)
-	r.plan, rest, err = readBytes(b[n:])
-	return r, rest, err
-}
-
-func readBytes(b []byte) (part, rest []byte, err error) {
-	size, n := binary.Uvarint(b)
-	if n <= 0 || size > uint64(len(b)-n) {
-		return nil, nil, errTruncated
-	}
-	return b[n : n+int(size) : n+int(size)], b[n+int(size):], nil
-}
-
-// decodeRecord reads a record behind which nothing comes.
-func decodeRecord(b []byte) (record, error) {
-	r, rest, err := readRecord(b)
-	if err == nil && len(rest) > 0 {
-		err = errors.New("plancache: more than a record")
-	}
+	r.plan, err = s.bytes()
 	return r, err
 }

@@ -127,6 +127,15 @@ func (r *Results) Load(ctx context.Context, key ResultKey, fill func(context.Con
 }
 
 func (r *Results) fill(ctx context.Context, key string, one *loadingResult, fill func(context.Context) ([]byte, []string, error)) {
+	one.err = errGoexit
+	defer func() {
+		r.calls.Lock()
+		if r.loading[key] == one {
+			delete(r.loading, key)
+		}
+		r.calls.Unlock()
+		close(one.done)
+	}()
 	v, err := protect(ctx, func(ctx context.Context) (v result, err error) {
 		v.since = one.since
 		v.data, v.tags, err = fill(ctx)
@@ -135,12 +144,6 @@ func (r *Results) fill(ctx context.Context, key string, one *loadingResult, fill
 	if one.data, one.err = v.data, err; err == nil {
 		r.put(key, v)
 	}
-	r.calls.Lock()
-	if r.loading[key] == one {
-		delete(r.loading, key)
-	}
-	r.calls.Unlock()
-	close(one.done)
 }
 
 func (r *Results) put(key string, v result) {

@@ -1,7 +1,6 @@
 package plancache
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,8 +17,6 @@ import (
 // A file is a header (magic, with the format's version; the schema's version; the number
 // of records), the records, and a CRC-32C of it all.
 const magic = "gqlboost plans 1\n"
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var (
 	// ErrFormat is wrapped by the errors of data that Save has not written, or that has
@@ -88,31 +86,16 @@ func (c *Cache[P]) SaveFile(path string) (err error) {
 // Plans that are there already stay. Nothing is added of data that is damaged
 // ([ErrFormat]), or for another version of the schema ([ErrSchema]); plans that Codec
 // cannot decode are left out.
-func (c *Cache[P]) Restore(r io.Reader) (int, error) {
-	data, err := readAll(r)
-	if err != nil {
-		return 0, err
-	}
-	return c.restore(data)
-}
-
-// readAll is io.ReadAll without the copies of a growing buffer where the size is known.
-func readAll(r io.Reader) ([]byte, error) {
-	var b bytes.Buffer
-	if sized, ok := r.(interface{ Len() int }); ok {
-		b.Grow(sized.Len() + bytes.MinRead)
-	}
-	_, err := b.ReadFrom(r)
-	return b.Bytes(), err
-}
+func (c *Cache[P]) Restore(r io.Reader) (int, error) { return c.restore(&source{from: r}) }
 
 // RestoreFile restores from a file.
 func (c *Cache[P]) RestoreFile(path string) (int, error) {
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return 0, err
 	}
-	return c.restore(data)
+	defer f.Close()
+	return c.Restore(f)
 }
 
 // Mapped is a file in memory. An arena.Mapping is one.
@@ -121,93 +104,103 @@ type Mapped interface {
 	View(offset, n int, read func([]byte) error) error
 }
 
-// RestoreMapped restores from a file in memory without reading it into another place.
+// RestoreMapped restores from a file in memory. RestoreFile is faster for a file that is
+// not mapped yet: it reads through a small buffer, and page faults cost more.
 func (c *Cache[P]) RestoreMapped(m Mapped) (n int, err error) {
 	err = m.View(0, m.Len(), func(data []byte) (err error) {
-		n, err = c.restore(data)
+		n, err = c.restore(&source{rest: data})
 		return err
 	})
 	return n, err
 }
 
-func (c *Cache[P]) restore(data []byte) (n int, err error) {
+func (c *Cache[P]) restore(s *source) (n int, err error) {
 	if c.config.Codec == nil {
 		return 0, ErrNoCodec
 	}
-	version, records, err := parse(data)
+	g := c.current.Load()
+	var entries []*entry[P]
+	version, err := s.file(func(version string, r record) {
+		hash := c.hashOf(&r.key)
+		if version != g.version || len(r.plan) == 0 || g.table.Load().find(hash, &r.key) != nil {
+			return
+		}
+		plan, err := protect(c.ctx, func(context.Context) (P, error) { return c.config.Codec.Decode(r.plan) })
+		if err != nil {
+			return
+		}
+		e := &entry[P]{key: r.key, hash: hash, plan: plan, cost: r.cost}
+		e.uses.Store(r.uses)
+		entries = append(entries, e)
+	})
 	if err != nil {
 		return 0, err
 	}
-	g := c.current.Load()
 	if version != g.version {
 		return 0, fmt.Errorf("%w: %q, and the cache is for %q", ErrSchema, version, g.version)
 	}
 	// The least used first, as they came into the cache.
-	for _, r := range slices.Backward(records) {
-		hash := c.hashOf(&r.key)
-		if len(r.plan) == 0 || g.table.Load().find(hash, &r.key) != nil {
-			continue
-		}
-		plan, err := protect(c.ctx, func(context.Context) (P, error) { return c.config.Codec.Decode(r.plan) })
-		if err != nil {
-			continue
-		}
-		e := &entry[P]{key: r.key, hash: hash, plan: plan, cost: r.cost}
-		g.put(e, c.ttl(r.key, plan))
-		e.uses.Store(r.uses)
-		n++
+	for _, e := range slices.Backward(entries) {
+		uses := e.uses.Load()
+		g.put(e, c.ttl(e.key, e.plan))
+		e.uses.Store(uses)
 	}
-	return n, nil
+	return len(entries), nil
 }
 
-// parse checks all of what Save has written before it returns any of it.
-func parse(data []byte) (version string, records []record, err error) {
-	body, ok := bytes.CutPrefix(data, []byte(magic))
-	if !ok || len(body) < 4 {
-		return "", nil, fmt.Errorf("%w: it does not begin as such a file does", ErrFormat)
-	}
-	body = body[:len(body)-4]
-	if got, want := crc32.Checksum(data[:len(data)-4], castagnoli), binary.LittleEndian.Uint32(data[len(data)-4:]); got != want {
-		return "", nil, fmt.Errorf("%w: its sum is %08x, not %08x", ErrFormat, got, want)
-	}
-	name, body, err := readBytes(body)
-	if err != nil {
-		return "", nil, fmt.Errorf("%w: %w", ErrFormat, err)
-	}
-	count, n := binary.Uvarint(body)
-	if n <= 0 {
-		return "", nil, fmt.Errorf("%w: %w", ErrFormat, errTruncated)
-	}
-	body = body[n:]
-	for range count {
-		var r record
-		if r, body, err = readRecord(body); err != nil {
-			return "", nil, fmt.Errorf("%w: %w", ErrFormat, err)
+// file reads what Save has written. What it has passed on is good if it returns no error.
+func (s *source) file(each func(version string, r record)) (version string, err error) {
+	damaged := func(err error) (string, error) {
+		if err == errTruncated || err == errNumber || err == errTooLong {
+			err = fmt.Errorf("%w: %w", ErrFormat, err)
 		}
-		records = append(records, r)
+		return "", err
 	}
-	if len(body) > 0 {
-		return "", nil, fmt.Errorf("%w: %d bytes too many", ErrFormat, len(body))
+	if head, err := s.next(uint64(len(magic))); err != nil || string(head) != magic {
+		if err != nil && err != errTruncated {
+			return "", err
+		}
+		return "", fmt.Errorf("%w: it does not begin as such a file does", ErrFormat)
 	}
-	return string(name), records, nil
+	name, err := s.bytes()
+	if err != nil {
+		return damaged(err)
+	}
+	version = string(name)
+	count, err := s.number(math.MaxInt64)
+	if err != nil {
+		return damaged(err)
+	}
+	for range count {
+		r, err := s.record()
+		if err != nil {
+			return damaged(err)
+		}
+		each(version, r)
+	}
+	want := s.sum
+	sum, err := s.next(4)
+	if err != nil {
+		return damaged(err)
+	}
+	if got := binary.LittleEndian.Uint32(sum); got != want {
+		return "", fmt.Errorf("%w: its sum is %08x, not %08x", ErrFormat, got, want)
+	}
+	if _, err := s.next(1); err != errTruncated {
+		if err == nil {
+			err = errTooLong
+		}
+		return damaged(err)
+	}
+	return version, nil
 }
 
 // Queries reads what Save has written, of whatever version of the schema and with or
 // without plans, for Warm: the queries that are used most first. Keys are whole.
 func Queries(r io.Reader) (iter.Seq[Key], error) {
-	data, err := readAll(r)
-	if err != nil {
+	var keys []Key
+	if _, err := (&source{from: r}).file(func(_ string, r record) { keys = append(keys, r.key) }); err != nil {
 		return nil, err
 	}
-	_, records, err := parse(data)
-	if err != nil {
-		return nil, err
-	}
-	return func(yield func(Key) bool) {
-		for _, r := range records {
-			if !yield(r.key) {
-				return
-			}
-		}
-	}, nil
+	return slices.Values(keys), nil
 }

@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 )
 
@@ -112,6 +115,10 @@ func TestDamagedFiles(t *testing.T) {
 		try("changed", i, changed)
 	}
 	try("longer", 0, append(bytes.Clone(data), 0))
+	broken := errors.New("broken")
+	if n, err := c.Restore(io.MultiReader(bytes.NewReader(data[:len(data)/2]), iotest.ErrReader(broken))); n != 0 || !errors.Is(err, broken) || errors.Is(err, ErrFormat) {
+		t.Errorf("from a broken reader: %d, %v", n, err)
+	}
 }
 
 // Data with a right sum and anything in it ends in an error, or in plans.
@@ -126,6 +133,14 @@ func FuzzRestore(f *testing.F) {
 		n, err := c.Restore(bytes.NewReader(data))
 		if err != nil && (n != 0 || c.Len() != 0) {
 			t.Errorf("%d restored, %v", n, err)
+		}
+		if err != nil && !errors.Is(err, ErrFormat) && !errors.Is(err, ErrSchema) {
+			t.Errorf("it fails with %v", err)
+		}
+		// Wherever the pieces end that it comes in, the same is read.
+		m, again := newTest(t, Config[string]{Schema: "1", Codec: jsonCodec[string]{}}).Restore(iotest.OneByteReader(bytes.NewReader(data)))
+		if m != n || fmt.Sprint(again) != fmt.Sprint(err) {
+			t.Errorf("%d restored, %v; and %d, %v", n, err, m, again)
 		}
 	})
 }

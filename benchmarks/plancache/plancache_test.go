@@ -161,11 +161,19 @@ func BenchmarkRestore(b *testing.B) {
 			}
 		}
 	})
-	b.Run("impl=mapped", func(b *testing.B) {
-		path := filepath.Join(b.TempDir(), "plans")
-		if err := full.SaveFile(path); err != nil {
-			b.Fatal(err)
+	path := filepath.Join(b.TempDir(), "plans")
+	if err := full.SaveFile(path); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("impl=file", func(b *testing.B) {
+		for b.Loop() {
+			c, _ := plancache.New(config)
+			if n, err := c.RestoreFile(path); n != 1000 || err != nil {
+				b.Fatal(n, err)
+			}
 		}
+	})
+	b.Run("impl=mapped", func(b *testing.B) {
 		for b.Loop() {
 			c, _ := plancache.New(config)
 			file, err := arena.Map(path)
