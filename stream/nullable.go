@@ -54,12 +54,13 @@ func (w *Writer) Nullable(path Path, body func(*Writer) error) {
 		return
 	}
 	w.buf, w.place, w.outer = w.buf[:length], before, w.outer[:depth]
-	w.keep(err, path)
+	w.Report(err, path)
 	w.Null()
 }
 
-// keep adds an error to those of the response.
-func (w *Writer) keep(err error, path Path) {
+// Report keeps an error for [Writer.Errors], for an executor that has written null itself
+// where the error is. One that is not an [*Error] has a general message there.
+func (w *Writer) Report(err error, path Path) {
 	w.errors = append(w.errors, Public(err, path))
 }
 

@@ -50,7 +50,7 @@ func RespondWith(rw http.ResponseWriter, r *http.Request, o Options, body func(*
 	}
 	if err == nil || w.canReport() {
 		if err != nil {
-			w.keep(err, nil)
+			w.Report(err, nil)
 		}
 		w.finish()
 		if w.err != nil {

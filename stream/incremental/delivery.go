@@ -158,6 +158,21 @@ func (d *Delivery) Initial(body func(w *stream.Writer) error) error {
 	return d.send()
 }
 
+// Hold keeps the delivery open until release is called, for an executor that does not
+// know at first which parts will come. It is called before Initial.
+func (d *Delivery) Hold() (release func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.open++
+	return sync.OnceFunc(func() {
+		d.mu.Lock()
+		d.open--
+		d.changed.Broadcast()
+		d.mu.Unlock()
+		_ = d.send() // Its error stays, for Close.
+	})
+}
+
 // payload sends one object in its frame.
 func (d *Delivery) payload(start string, body func(w *stream.Writer) error) error {
 	to := io.Writer(d.client)

@@ -1,0 +1,26 @@
+// Package gqlgen makes a gqlgen server use gqlboost's blocks. Each line is of use
+// without the others:
+//
+//	srv := handler.New(schema)
+//	srv.AddTransport(transport.Options{})
+//	srv.AddTransport(gqlgen.Incremental(gqlgen.Options{})) // @defer
+//	srv.AddTransport(gqlgen.GET(gqlgen.Options{}))         // instead of transport.GET{}
+//	srv.AddTransport(gqlgen.POST(gqlgen.Options{}))        // instead of transport.POST{}
+//	srv.SetQueryCache(plans)                               // a *plancache.Cache[*ast.QueryDocument]
+//	srv.Use(extension.AutomaticPersistedQuery{Cache: persisted}) // a *plancache.Persisted
+//	http.Handle("/graphql", gqlgen.WithArena(srv))         // memory of a request, see Arena
+//
+// # What differs from gqlgen's own transports
+//
+// Requests are decoded by simdjson, and responses go to the client as gqlgen has made
+// them: encoding/json would read each of them once more, and rewrite it. So a response
+// keeps <, > and & as they are, which encoding/json escapes; any JSON parser reads the
+// same. It is checked with simdjson that a response is JSON.
+//
+//   - An error about a body that is no request does not repeat the body.
+//   - Names of parameters are case-sensitive, and nothing may follow a request.
+//   - A body above Options.MaxBytes is answered by 413.
+//   - With Options.MaxBatch, a body may be an array of operations, which run at the same
+//     time.
+//   - With Options.Strict, requests are refused as GraphQL over HTTP asks for.
+package gqlgen

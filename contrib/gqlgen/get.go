@@ -1,0 +1,80 @@
+package gqlgen
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/gqlboost/gqlboost/simdjson"
+)
+
+// GET returns a transport that takes the place of gqlgen's transport.GET. It is safe for
+// concurrent use.
+func GET(o Options) graphql.Transport { return &get{newBase(o)} }
+
+type get struct{ base }
+
+// Supports tells whether it takes a request.
+func (g *get) Supports(r *http.Request) bool {
+	return r.Header.Get("Upgrade") == "" && (r.Method == http.MethodGet || g.Strict)
+}
+
+// Do answers a request.
+func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	if r.Method != http.MethodGet {
+		g.begin(w, r)
+		w.Header().Set("Allow", "GET, POST")
+		refuse(w, r, exec, &simdjson.RequestError{Status: http.StatusMethodNotAllowed, Message: "The method of a request must be GET or POST."})
+		return
+	}
+	form, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		write(w, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: err.Error()}}})
+		return
+	}
+	contentType := g.begin(w, r)
+	params, err := g.params(r, form)
+	if err != nil {
+		write(w, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: err.Error()}}})
+		return
+	}
+	code, response := execute(r, exec, params, contentType, func(o *graphql.OperationContext) *refusal {
+		if o.Operation.Operation == ast.Query {
+			return nil
+		}
+		no := &refusal{http.StatusNotAcceptable, &graphql.Response{Errors: gqlerror.List{{Message: "GET requests only allow query operations"}}}}
+		if g.Strict {
+			no.status = http.StatusMethodNotAllowed
+			w.Header().Set("Allow", http.MethodPost)
+		}
+		return no
+	})
+	write(w, code, response)
+}
+
+func (g *get) params(r *http.Request, form url.Values) (*graphql.RawParams, error) {
+	params := &graphql.RawParams{Query: form.Get("query"), OperationName: form.Get("operationName"), Headers: r.Header}
+	params.ReadTime.Start = graphql.Now()
+	for name, to := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
+		text := form.Get(name)
+		if text == "" {
+			continue
+		}
+		doc, err := g.parser.Parse([]byte(text))
+		if err != nil {
+			return nil, fmt.Errorf("%s could not be decoded", name)
+		}
+		kind := doc.Root().Kind()
+		*to, err = object(doc.Root())
+		doc.Close()
+		if err != nil || kind != simdjson.Object && kind != simdjson.Null {
+			return nil, fmt.Errorf("%s could not be decoded", name)
+		}
+	}
+	params.ReadTime.End = graphql.Now()
+	return params, nil
+}

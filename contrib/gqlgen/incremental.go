@@ -1,0 +1,131 @@
+package gqlgen
+
+import (
+	"net/http"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/gqlboost/gqlboost/stream"
+	"github.com/gqlboost/gqlboost/stream/incremental"
+)
+
+// Incremental returns a transport that delivers @defer to clients that accept it, in the
+// format that they ask for: see package incremental. It goes before POST. It is safe for
+// concurrent use.
+//
+// gqlgen does not tell before the initial result what will follow, so clients hear of a
+// deferred fragment when it comes.
+func Incremental(o Options) graphql.Transport { return &deferring{newBase(o)} }
+
+type deferring struct{ base }
+
+// Supports tells whether it takes a request.
+func (d *deferring) Supports(r *http.Request) bool {
+	return r.Method == http.MethodPost && r.Header.Get("Upgrade") == "" && isJSON(r) && incremental.Negotiate(r) != incremental.None
+}
+
+// Do answers a request.
+func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	list, batch, err := d.decode(w, r)
+	if err != nil || batch {
+		contentType(w, typeJSON)
+		if err != nil {
+			refuse(w, r, exec, err)
+		} else {
+			writeBatch(w, execAll(r, exec, list))
+		}
+		return
+	}
+	operation, errs := exec.CreateOperationContext(r.Context(), list[0])
+	if errs != nil {
+		contentType(w, typeJSON)
+		write(w, status(errs, typeJSON), exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs))
+		return
+	}
+	delivery, err := incremental.New(w, r, incremental.Options{})
+	if err != nil { // A middleware is in the way. All at once is what is left.
+		contentType(w, typeJSON)
+		responses, ctx := exec.DispatchOperation(r.Context(), operation)
+		write(w, http.StatusOK, responses(ctx))
+		return
+	}
+	for name, values := range d.ResponseHeaders {
+		for _, v := range values {
+			w.Header().Add(name, v)
+		}
+	}
+	responses, ctx := exec.DispatchOperation(r.Context(), operation)
+	deliver(delivery, func() *graphql.Response { return responses(ctx) })
+}
+
+func contentType(w http.ResponseWriter, media string) { w.Header().Set("Content-Type", media) }
+
+// deliver sends responses as they come. Errors are those of the connection, and there is
+// nobody to tell.
+func deliver(d *incremental.Delivery, next func() *graphql.Response) {
+	defer func() { _ = d.Close() }()
+	first := next()
+	if first == nil {
+		return
+	}
+	check(first)
+	release := d.Hold()
+	defer release()
+	if !more(first) {
+		release()
+	}
+	err := d.Initial(func(w *stream.Writer) error {
+		if len(first.Errors) > 0 {
+			w.Name("errors")
+			_ = w.Any(first.Errors)
+		}
+		w.Name("data")
+		data(w, first)
+		if len(first.Extensions) > 0 {
+			w.Name("extensions")
+			_ = w.Any(first.Extensions)
+		}
+		return w.Err()
+	})
+	for r := first; err == nil && more(r); {
+		if r = next(); r == nil {
+			return
+		}
+		check(r)
+		part := d.Defer(path(r.Path), r.Label)
+		if !more(r) {
+			release()
+		}
+		err = part.Complete(func(w *stream.Writer) error {
+			data(w, r)
+			for _, e := range r.Errors {
+				w.Report(&stream.Error{Message: e.Message, Path: path(e.Path), Extensions: e.Extensions, Err: e}, nil)
+			}
+			return w.Err()
+		})
+	}
+}
+
+func more(r *graphql.Response) bool { return r.HasNext != nil && *r.HasNext }
+
+func data(w *stream.Writer, r *graphql.Response) {
+	if r.Data == nil {
+		w.Null()
+		return
+	}
+	w.Raw(r.Data)
+}
+
+func path(p ast.Path) incremental.Path {
+	list := make(incremental.Path, len(p))
+	for i, element := range p {
+		switch e := element.(type) {
+		case ast.PathName:
+			list[i] = string(e)
+		case ast.PathIndex:
+			list[i] = int(e)
+		}
+	}
+	return list
+}

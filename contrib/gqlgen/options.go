@@ -1,0 +1,43 @@
+package gqlgen
+
+import (
+	"github.com/gqlboost/gqlboost/arena"
+	"github.com/gqlboost/gqlboost/simdjson"
+)
+
+// Options say how a transport works. The zero value makes one that answers as gqlgen's
+// does.
+type Options struct {
+	// ResponseHeaders are added to each response, as transport.POST does it.
+	ResponseHeaders map[string][]string
+	// GraphQLResponse makes application/graphql-response+json the type of responses for
+	// clients that do not say which they want.
+	GraphQLResponse bool
+	// MaxBytes is the largest body, 16 MiB by default.
+	MaxBytes int64
+	// MaxBatch is the largest number of operations in a request. 0 is no batches.
+	MaxBatch int
+	// Strict answers as GraphQL over HTTP asks where gqlgen does otherwise: 415 for a
+	// POST of another type than JSON, 405 for a mutation by GET and for methods other
+	// than GET and POST. The transports take all requests then, so they must be added
+	// after others, POST before GET.
+	Strict bool
+}
+
+const defaultMaxBytes = 16 << 20
+
+// base is what the transports have in common.
+type base struct {
+	Options
+	parser  *simdjson.Parser
+	buffers arena.Buffers
+	queries arena.Interner // Texts that come again need no memory again.
+}
+
+func newBase(o Options) base {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = defaultMaxBytes
+	}
+	parser := simdjson.NewParser(simdjson.Options{MaxBytes: int(min(o.MaxBytes, 1<<30)), MaxBatch: max(o.MaxBatch, 1)})
+	return base{Options: o, parser: parser}
+}

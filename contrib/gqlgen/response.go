@@ -1,0 +1,150 @@
+package gqlgen
+
+import (
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/gqlboost/gqlboost/simdjson"
+	"github.com/gqlboost/gqlboost/stream"
+)
+
+const (
+	typeJSON    = "application/json"
+	typeGraphQL = "application/graphql-response+json"
+)
+
+// begin sets the headers of a response, and returns its type.
+func (b *base) begin(w http.ResponseWriter, r *http.Request) (contentType string) {
+	contentType = b.accepted(r)
+	h := w.Header()
+	explicit := false
+	for name, values := range b.ResponseHeaders {
+		explicit = explicit || strings.EqualFold(name, "Content-Type")
+		for _, v := range values {
+			h.Add(name, v)
+			if strings.EqualFold(name, "Content-Type") {
+				contentType = v
+			}
+		}
+	}
+	if !explicit {
+		h.Add("Content-Type", contentType)
+	}
+	return contentType
+}
+
+// accepted returns the first of the types that a request accepts and we have.
+func (b *base) accepted(r *http.Request) string {
+	usual := typeJSON
+	if b.GraphQLResponse {
+		usual = typeGraphQL
+	}
+	accept := r.Header.Get("Accept")
+	if accept == "" || accept == "*/*" {
+		return usual
+	}
+	for part := range strings.SplitSeq(accept, ",") {
+		media, _, err := mime.ParseMediaType(strings.TrimSpace(part))
+		switch {
+		case err != nil:
+		case media == "*/*" || media == "application/*":
+			return usual
+		case media == typeJSON || media == typeGraphQL:
+			return media
+		}
+	}
+	return typeGraphQL
+}
+
+// status is that of errors in a request, as gqlgen has it.
+func status(errs gqlerror.List, contentType string) int {
+	switch {
+	case errcode.GetErrorKind(errs) != errcode.KindProtocol:
+		return http.StatusOK
+	case contentType == typeGraphQL:
+		return http.StatusBadRequest
+	default:
+		return http.StatusUnprocessableEntity
+	}
+}
+
+// refuse answers a request that is none.
+func refuse(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, err error) {
+	code := http.StatusBadRequest
+	if e, ok := err.(*simdjson.RequestError); ok {
+		code = e.Status
+	}
+	write(w, code, exec.DispatchError(r.Context(), gqlerror.List{{Message: err.Error(), Err: err}}))
+}
+
+const (
+	dataOnly    = `{"data":`
+	dataOnlyEnd = "}"
+)
+
+// write writes a response. Like gqlgen it panics if that is no JSON, which is what a
+// scalar's MarshalGQL can make of it; handler.Server answers by 500 then.
+func write(w http.ResponseWriter, code int, response *graphql.Response) {
+	if response == nil {
+		return // The client has gone.
+	}
+	check(response)
+	if len(response.Errors)+len(response.Path)+len(response.Extensions) == 0 && response.Label == "" && response.HasNext == nil && response.Data != nil {
+		w.Header().Set("Content-Length", strconv.Itoa(len(dataOnly)+len(response.Data)+len(dataOnlyEnd)))
+	}
+	if code != http.StatusOK {
+		w.WriteHeader(code)
+	}
+	out := stream.NewWriter(w, stream.Options{})
+	member(out, response)
+	_ = out.Close() // The client has gone.
+}
+
+func check(response *graphql.Response) {
+	if response.Data != nil && !simdjson.Valid(response.Data) {
+		panic(fmt.Errorf("gqlgen: the response is not JSON: %.1000s", response.Data))
+	}
+}
+
+// member writes a response as a value.
+func member(out *stream.Writer, r *graphql.Response) {
+	if r == nil {
+		out.Null()
+		return
+	}
+	out.BeginObject()
+	if len(r.Errors) > 0 {
+		out.Name("errors")
+		_ = out.Any(r.Errors)
+	}
+	out.Name("data")
+	if r.Data == nil {
+		out.Null()
+	} else {
+		out.Raw(r.Data)
+	}
+	if r.Label != "" {
+		out.Name("label")
+		out.String(r.Label)
+	}
+	if len(r.Path) > 0 {
+		out.Name("path")
+		_ = out.Any(r.Path)
+	}
+	if r.HasNext != nil {
+		out.Name("hasNext")
+		out.Bool(*r.HasNext)
+	}
+	if len(r.Extensions) > 0 {
+		out.Name("extensions")
+		_ = out.Any(r.Extensions)
+	}
+	out.EndObject()
+}
