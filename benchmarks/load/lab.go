@@ -54,7 +54,7 @@ func startPostgres(ctx context.Context) (*postgres.Server, error) {
 	settings := postgres.Volatile()
 	settings["shared_buffers"] = "256MB"
 	settings["random_page_cost"] = "1.1"
-	settings["max_connections"] = "150"
+	settings["max_connections"] = "400" // Several servers share it.
 	settings["jit"] = "off"
 	return postgres.Start(ctx, postgres.Options{Settings: settings, Preload: []string{"pg_stat_statements"}})
 }

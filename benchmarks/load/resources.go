@@ -27,7 +27,11 @@ type Resources struct {
 	GCPauseP99     float64 `json:"gcPauseP99Ms"`
 }
 
-const sampleEvery = 250 * time.Millisecond
+// Looking at all backends takes some milliseconds of CPU, which the load has to share.
+const (
+	sampleServerEvery   = 250 * time.Millisecond
+	samplePostgresEvery = 2 * time.Second
+)
 
 // meter measures a target from begin to end.
 type meter struct {
@@ -46,18 +50,20 @@ type counters struct {
 }
 
 func startMeter(ctx context.Context, t Target) *meter {
-	m := &meter{target: t, server: newProcesses(t.PID), postgres: newProcesses(t.PostgresPID)}
+	m := &meter{target: t, server: newProcesses(t.PID, false), postgres: newProcesses(t.PostgresPID, true)}
 	m.before = readCounters(ctx, t)
 	ctx, m.stop = context.WithCancel(context.WithoutCancel(ctx))
 	m.server.sample()
 	m.postgres.sample()
 	m.sampling.Go(func() {
-		tick := time.NewTicker(sampleEvery)
-		defer tick.Stop()
+		server, postgres := time.NewTicker(sampleServerEvery), time.NewTicker(samplePostgresEvery)
+		defer server.Stop()
+		defer postgres.Stop()
 		for {
 			select {
-			case <-tick.C:
+			case <-server.C:
 				m.server.sample()
+			case <-postgres.C:
 				m.postgres.sample()
 			case <-ctx.Done():
 				return
@@ -94,17 +100,18 @@ func share(part, whole float64) float64 {
 	return max(part/whole, 0)
 }
 
-// processes follows a process and its children.
+// processes follows a process, with its children if they count.
 type processes struct {
 	root    *process.Process
+	family  bool
 	sampled bool
 	first   map[int32]float64
 	last    map[int32]float64
 	peak    uint64
 }
 
-func newProcesses(pid int) *processes {
-	p := &processes{first: map[int32]float64{}, last: map[int32]float64{}}
+func newProcesses(pid int, family bool) *processes {
+	p := &processes{family: family, first: map[int32]float64{}, last: map[int32]float64{}}
 	if pid > 0 {
 		p.root, _ = process.NewProcess(int32(pid)) // nil if it is gone: then there is nothing to measure.
 	}
@@ -115,7 +122,10 @@ func (p *processes) sample() {
 	if p.root == nil {
 		return
 	}
-	children, _ := p.root.Children()
+	var children []*process.Process
+	if p.family {
+		children, _ = p.root.Children()
+	}
 	var memory uint64
 	for _, each := range append(children, p.root) {
 		times, err := each.Times()

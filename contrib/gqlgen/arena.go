@@ -3,27 +3,49 @@ package gqlgen
 import (
 	"context"
 	"net/http"
+	"sync"
 
 	"github.com/gqlboost/gqlboost/arena"
 )
 
-type arenaKey struct{}
+// arenas are those of a request.
+type arenas struct {
+	mu   sync.Mutex
+	list []*arena.Arena
+}
 
-// WithArena gives each request an arena, which [Arena] returns, and which is freed when
-// the response has been written. Resolvers may put in it what they return. They must not
-// have anything of it in goroutines that outlive the request, or in caches.
-func WithArena(next http.Handler) http.Handler {
+type arenasKey struct{}
+
+// WithArenas makes [Arena] work in a request. What is in its arenas is gone when the
+// response has been written: resolvers may return it, but nothing that outlives the
+// request may have it, such as a cache or a goroutine that nobody waits for.
+func WithArenas(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := arena.New()
-		defer a.Free()
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), arenaKey{}, a)))
+		all := new(arenas)
+		defer all.free()
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), arenasKey{}, all)))
 	})
 }
 
-// Arena returns the arena of a request, or nil outside of [WithArena]. An arena is not
-// safe for concurrent use, and gqlgen runs resolvers of a list at the same time: it is
-// for resolvers that are alone, such as those of root fields, and loaders' batches.
+func (a *arenas) free() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, each := range a.list {
+		each.Free()
+	}
+}
+
+// Arena returns a new arena, which is freed with the request; nil outside of
+// [WithArenas]. gqlgen runs resolvers at the same time and an arena is for one goroutine
+// at a time, so each batch of rows is to have one of its own.
 func Arena(ctx context.Context) *arena.Arena {
-	a, _ := ctx.Value(arenaKey{}).(*arena.Arena)
+	all, _ := ctx.Value(arenasKey{}).(*arenas)
+	if all == nil {
+		return nil
+	}
+	a := arena.New()
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	all.list = append(all.list, a)
 	return a
 }

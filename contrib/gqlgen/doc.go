@@ -8,7 +8,7 @@
 //	srv.AddTransport(gqlgen.POST(gqlgen.Options{}))        // instead of transport.POST{}
 //	srv.SetQueryCache(plans)                               // a *plancache.Cache[*ast.QueryDocument]
 //	srv.Use(extension.AutomaticPersistedQuery{Cache: persisted}) // a *plancache.Persisted
-//	http.Handle("/graphql", gqlgen.WithArena(srv))         // memory of a request, see Arena
+//	http.Handle("/graphql", gqlgen.WithArenas(srv))        // memory of a request, see Arena
 //
 // # What differs from gqlgen's own transports
 //
@@ -16,6 +16,9 @@
 // them: encoding/json would read each of them once more, and rewrite it. So a response
 // keeps <, > and & as they are, which encoding/json escapes; any JSON parser reads the
 // same. It is checked with simdjson that a response is JSON.
+//
+// What costs is mostly in gqlgen's execution, which no transport changes: its fields,
+// its goroutines for lists, and the garbage of both. arena.TuneGC is for that.
 //
 //   - An error about a body that is no request does not repeat the body.
 //   - Names of parameters are case-sensitive, and nothing may follow a request.

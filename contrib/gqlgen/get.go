@@ -28,18 +28,18 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	if r.Method != http.MethodGet {
 		g.begin(w, r)
 		w.Header().Set("Allow", "GET, POST")
-		refuse(w, r, exec, &simdjson.RequestError{Status: http.StatusMethodNotAllowed, Message: "The method of a request must be GET or POST."})
+		g.refuse(w, r, exec, &simdjson.RequestError{Status: http.StatusMethodNotAllowed, Message: "The method of a request must be GET or POST."})
 		return
 	}
 	form, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		write(w, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: err.Error()}}})
+		g.write(w, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: err.Error()}}})
 		return
 	}
 	contentType := g.begin(w, r)
 	params, err := g.params(r, form)
 	if err != nil {
-		write(w, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: err.Error()}}})
+		g.write(w, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: err.Error()}}})
 		return
 	}
 	code, response := execute(r, exec, params, contentType, func(o *graphql.OperationContext) *refusal {
@@ -53,7 +53,7 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		}
 		return no
 	})
-	write(w, code, response)
+	g.write(w, code, response)
 }
 
 func (g *get) params(r *http.Request, form url.Values) (*graphql.RawParams, error) {

@@ -31,7 +31,7 @@ func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	if err != nil || batch {
 		contentType(w, typeJSON)
 		if err != nil {
-			refuse(w, r, exec, err)
+			d.refuse(w, r, exec, err)
 		} else {
 			writeBatch(w, execAll(r, exec, list))
 		}
@@ -40,14 +40,14 @@ func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	operation, errs := exec.CreateOperationContext(r.Context(), list[0])
 	if errs != nil {
 		contentType(w, typeJSON)
-		write(w, status(errs, typeJSON), exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs))
+		d.write(w, status(errs, typeJSON), exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs))
 		return
 	}
 	delivery, err := incremental.New(w, r, incremental.Options{})
 	if err != nil { // A middleware is in the way. All at once is what is left.
 		contentType(w, typeJSON)
 		responses, ctx := exec.DispatchOperation(r.Context(), operation)
-		write(w, http.StatusOK, responses(ctx))
+		d.write(w, http.StatusOK, responses(ctx))
 		return
 	}
 	for name, values := range d.ResponseHeaders {

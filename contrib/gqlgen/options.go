@@ -22,6 +22,9 @@ type Options struct {
 	// than GET and POST. The transports take all requests then, so they must be added
 	// after others, POST before GET.
 	Strict bool
+	// StandardRequests leaves decoding to encoding/json, and StandardResponses encoding:
+	// to adopt one after the other, and to find out what each of them brings.
+	StandardRequests, StandardResponses bool
 }
 
 const defaultMaxBytes = 16 << 20
@@ -39,5 +42,5 @@ func newBase(o Options) base {
 		o.MaxBytes = defaultMaxBytes
 	}
 	parser := simdjson.NewParser(simdjson.Options{MaxBytes: int(min(o.MaxBytes, 1<<30)), MaxBatch: max(o.MaxBatch, 1)})
-	return base{Options: o, parser: parser}
+	return base{Options: o, parser: parser, queries: arena.Interner{MaxEntries: 1000, MaxLength: 16 << 10, MaxBytes: 4 << 20}}
 }

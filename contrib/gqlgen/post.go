@@ -25,12 +25,12 @@ func (p *post) Supports(r *http.Request) bool {
 func (p *post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	contentType := p.begin(w, r)
 	if p.Strict && !isJSON(r) {
-		refuse(w, r, exec, &simdjson.RequestError{Status: http.StatusUnsupportedMediaType, Message: "The Content-Type of a request must be application/json."})
+		p.refuse(w, r, exec, &simdjson.RequestError{Status: http.StatusUnsupportedMediaType, Message: "The Content-Type of a request must be application/json."})
 		return
 	}
 	list, batch, err := p.decode(w, r)
 	if err != nil {
-		refuse(w, r, exec, err)
+		p.refuse(w, r, exec, err)
 		return
 	}
 	if batch {
@@ -38,7 +38,7 @@ func (p *post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExec
 		return
 	}
 	code, response := execute(r, exec, list[0], contentType, nil)
-	write(w, code, response)
+	p.write(w, code, response)
 }
 
 // execute runs an operation. allow may refuse it before it begins.

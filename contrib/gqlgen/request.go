@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"unsafe"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/valyala/bytebufferpool"
@@ -28,6 +29,16 @@ func (b *base) decode(w http.ResponseWriter, r *http.Request) (list []*graphql.R
 	if string(bytes.TrimSpace(body.B)) == "null" { // For gqlgen it is an operation without a query.
 		return []*graphql.RawParams{{Headers: r.Header, ReadTime: graphql.TraceTiming{Start: start, End: graphql.Now()}}}, false, nil
 	}
+	if b.StandardRequests {
+		params := &graphql.RawParams{Headers: r.Header}
+		decoder := json.NewDecoder(bytes.NewReader(body.B))
+		decoder.UseNumber()
+		if err := decoder.Decode(params); err != nil {
+			return nil, false, &simdjson.RequestError{Status: http.StatusBadRequest, Message: "The request body could not be decoded: " + err.Error(), Err: err}
+		}
+		params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
+		return []*graphql.RawParams{params}, false, nil
+	}
 	request, err := b.parser.DecodeRequest(body.B)
 	if err != nil {
 		return nil, false, err
@@ -37,7 +48,7 @@ func (b *base) decode(w http.ResponseWriter, r *http.Request) (list []*graphql.R
 		return nil, false, &simdjson.RequestError{Status: http.StatusBadRequest, Message: "Batches of operations are not accepted."}
 	}
 	for i, o := range request.Operations {
-		params := &graphql.RawParams{Query: b.queries.String(o.Query), OperationName: strings.Clone(o.OperationName), Headers: r.Header}
+		params := &graphql.RawParams{Query: b.text(o.Query), OperationName: strings.Clone(o.OperationName), Headers: r.Header}
 		if params.Variables, err = object(o.Variables); err == nil {
 			params.Extensions, err = object(o.Extensions)
 		}
@@ -48,6 +59,11 @@ func (b *base) decode(w http.ResponseWriter, r *http.Request) (list []*graphql.R
 		list = append(list, params)
 	}
 	return list, request.Batch, nil
+}
+
+// text returns a text of its own, which may outlive the request: as a key of caches.
+func (b *base) text(s string) string {
+	return b.queries.Bytes(unsafe.Slice(unsafe.StringData(s), len(s)))
 }
 
 // read returns the body, which is to be put back.

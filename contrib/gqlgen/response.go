@@ -1,6 +1,7 @@
 package gqlgen
 
 import (
+	"encoding/json"
 	"fmt"
 	"mime"
 	"net/http"
@@ -76,12 +77,12 @@ func status(errs gqlerror.List, contentType string) int {
 }
 
 // refuse answers a request that is none.
-func refuse(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, err error) {
+func (b *base) refuse(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, err error) {
 	code := http.StatusBadRequest
 	if e, ok := err.(*simdjson.RequestError); ok {
 		code = e.Status
 	}
-	write(w, code, exec.DispatchError(r.Context(), gqlerror.List{{Message: err.Error(), Err: err}}))
+	b.write(w, code, exec.DispatchError(r.Context(), gqlerror.List{{Message: err.Error(), Err: err}}))
 }
 
 const (
@@ -91,9 +92,20 @@ const (
 
 // write writes a response. Like gqlgen it panics if that is no JSON, which is what a
 // scalar's MarshalGQL can make of it; handler.Server answers by 500 then.
-func write(w http.ResponseWriter, code int, response *graphql.Response) {
+func (b *base) write(w http.ResponseWriter, code int, response *graphql.Response) {
 	if response == nil {
 		return // The client has gone.
+	}
+	if b.StandardResponses {
+		text, err := json.Marshal(response)
+		if err != nil {
+			panic(fmt.Errorf("gqlgen: the response is not JSON: %w", err))
+		}
+		if code != http.StatusOK {
+			w.WriteHeader(code)
+		}
+		_, _ = w.Write(text) // The client has gone.
+		return
 	}
 	check(response)
 	if len(response.Errors)+len(response.Path)+len(response.Extensions) == 0 && response.Label == "" && response.HasNext == nil && response.Data != nil {

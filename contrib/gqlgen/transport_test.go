@@ -200,6 +200,8 @@ func TestEqualsGqlgen(t *testing.T) {
 			newServer(gqlgen.GET(gqlgen.Options{ResponseHeaders: headers}), gqlgen.POST(gqlgen.Options{ResponseHeaders: headers}))},
 		"own type": {newServer(transport.GET{ResponseHeaders: typed}, transport.POST{ResponseHeaders: typed}),
 			newServer(gqlgen.GET(gqlgen.Options{ResponseHeaders: typed}), gqlgen.POST(gqlgen.Options{ResponseHeaders: typed}))},
+		"standard": {newServer(transport.GET{}, transport.POST{}),
+			newServer(gqlgen.GET(gqlgen.Options{StandardRequests: true, StandardResponses: true}), gqlgen.POST(gqlgen.Options{StandardRequests: true, StandardResponses: true}))},
 		"graphql-response": {newServer(transport.GET{UseGrapQLResponseJsonByDefault: true}, transport.POST{UseGrapQLResponseJsonByDefault: true}),
 			newServer(gqlgen.GET(gqlgen.Options{GraphQLResponse: true}), gqlgen.POST(gqlgen.Options{GraphQLResponse: true}))},
 	} {
@@ -362,7 +364,7 @@ func TestCaches(t *testing.T) {
 	srv := newServer(gqlgen.POST(gqlgen.Options{}))
 	srv.SetQueryCache(plans)
 	srv.Use(extension.AutomaticPersistedQuery{Cache: persisted})
-	s := gqlgen.WithArena(srv)
+	s := gqlgen.WithArenas(srv)
 	const query = "{ echo }"
 	hash := plancache.HashQuery(query)
 	apq := fmt.Sprintf(`"extensions":{"persistedQuery":{"version":1,"sha256Hash":%q}}`, hash)
@@ -383,3 +385,32 @@ func TestCaches(t *testing.T) {
 		t.Errorf("got %+v", st)
 	}
 }
+
+// Nothing that outlives a request is part of its memory, which is used again.
+func TestTextsOutliveRequests(t *testing.T) {
+	kept := plans{}
+	srv := newServer(gqlgen.POST(gqlgen.Options{}))
+	srv.SetQueryCache(kept)
+	for i := range 100 {
+		query := fmt.Sprintf("query Q%d($s: String) { echo(s: $s) %s }", i, strings.Repeat(" __typename", 20))
+		body, _ := json.Marshal(map[string]any{"query": query, "variables": map[string]any{"s": "x"}})
+		if r := post(string(body)).send(srv); r.StatusCode != 200 {
+			t.Fatal(r.Status)
+		}
+	}
+	for i := range 100 {
+		query := fmt.Sprintf("query Q%d($s: String) { echo(s: $s) %s }", i, strings.Repeat(" __typename", 20))
+		if doc := kept[query]; doc == nil || doc.Operations[0].Name != fmt.Sprintf("Q%d", i) {
+			t.Fatalf("%s has become another text", query)
+		}
+	}
+}
+
+// plans keeps all.
+type plans map[string]*ast.QueryDocument
+
+func (p plans) Get(_ context.Context, key string) (*ast.QueryDocument, bool) {
+	d, ok := p[key]
+	return d, ok
+}
+func (p plans) Add(_ context.Context, key string, d *ast.QueryDocument) { p[key] = d }

@@ -1,6 +1,6 @@
 // Command blog serves a blog's GraphQL API: the baseline that gqlboost's blocks
-// are measured against. With no flags it starts a private Postgres, fills it,
-// and serves on http://127.0.0.1:8080/.
+// are measured against, and with -boosted the same server with all of them. Without
+// -dsn it starts a private Postgres and fills it. It serves on http://127.0.0.1:8080/.
 //
 // Every flag has an environment variable: -pool-conns is BLOG_POOL_CONNS.
 package main
@@ -22,9 +22,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/gqlboost/gqlboost/arena"
+	"github.com/gqlboost/gqlboost/examples/blog/blocks"
 	"github.com/gqlboost/gqlboost/examples/blog/seed"
 	"github.com/gqlboost/gqlboost/examples/blog/server"
 	"github.com/gqlboost/gqlboost/examples/blog/spans"
@@ -44,6 +43,7 @@ type options struct {
 	seedOnly        bool
 	spans           bool
 	gcBudget        int64
+	blocks          blocks.Blocks
 }
 
 func main() {
@@ -68,7 +68,8 @@ func parse(args []string, getenv func(string) string) (options, error) {
 	f.Float64Var(&o.scale, "scale", 0.1, "size of the data that an empty database is filled with; 1 is 10k users")
 	f.BoolVar(&o.seedOnly, "seed-only", false, "fill the database and exit")
 	f.BoolVar(&o.spans, "spans", false, "measure where requests spend their time, and contention; for profiling")
-	f.Int64Var(&o.gcBudget, "gc-budget", 0, "memory in MiB that gqlboost's arena.TuneGC may use; 0 leaves the garbage collector alone, as the baseline does")
+	f.Int64Var(&o.gcBudget, "gc-budget", 0, "memory in MiB that arena.TuneGC may use, which it switches on; 0 is TuneGC's default with -gc")
+	chosen := blocks.AddFlags(f)
 	var err error
 	f.VisitAll(func(each *flag.Flag) {
 		name := "BLOG_" + strings.ToUpper(strings.ReplaceAll(each.Name, "-", "_"))
@@ -82,7 +83,9 @@ func parse(args []string, getenv func(string) string) (options, error) {
 	if err != nil {
 		return o, err
 	}
-	return o, f.Parse(args)
+	err = f.Parse(args)
+	o.blocks = chosen()
+	return o, err
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -103,25 +106,16 @@ func run(ctx context.Context, o options) (err error) {
 		return nil
 	}
 
-	if o.gcBudget > 0 {
-		defer arena.TuneGC(arena.GCOptions{Budget: o.gcBudget << 20})()
-	}
-	config, err := pgxpool.ParseConfig(o.dsn)
-	if err != nil {
-		return err
-	}
-	config.MaxConns = int32(o.poolConns)
 	var recorder *spans.Recorder
 	if o.spans {
 		recorder = new(spans.Recorder)
-		config.ConnConfig.Tracer = recorder.Tracer()
 		server.ProfileContention()
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	handler, err := o.blocks.Open(ctx, o.dsn, o.poolConns, o.gcBudget<<20, recorder)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer handler.Close()
 
 	listener, err := net.Listen("tcp", o.addr)
 	if err != nil {
@@ -138,7 +132,7 @@ func run(ctx context.Context, o options) (err error) {
 		log.Printf("debug: http://%s/debug/pprof/", debug.Addr())
 	}
 	log.Printf("serving: http://%s/", listener.Addr())
-	return serve(ctx, listener, server.New(pool, recorder))
+	return serve(ctx, listener, handler)
 }
 
 // fill seeds an empty database.

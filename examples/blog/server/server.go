@@ -1,6 +1,6 @@
 // Package server is the blog's HTTP server as a good gqlgen team sets one up
 // today. It is the baseline that the blocks are measured against: it uses none
-// of them and stays as it is.
+// of them and stays as it is. Package blocks puts them into it.
 package server
 
 import (
@@ -19,7 +19,6 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/99designs/gqlgen/graphql/playground"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/gqlboost/gqlboost/examples/blog/graph"
@@ -28,36 +27,67 @@ import (
 )
 
 const (
-	maxBody    = 1 << 20 // bytes of a request
+	// MaxBody is the bytes of a request.
+	MaxBody    = 1 << 20
 	maxTokens  = 10_000  // of a query
 	queryCache = 1000    // parsed queries
 	apqCache   = 1000    // texts of persisted queries
 )
 
-// New returns the handler of everything that the blog serves. The recorder may
-// be nil; with one, the pool's tracer must be the recorder's.
-func New(pool *pgxpool.Pool, recorder *spans.Recorder) http.Handler {
-	s := store.New(pool)
-	api := handler.New(graph.NewExecutableSchema(graph.Config{Resolvers: &graph.Resolver{Store: s}}))
+// Parts are what the server is made of. Those that are nil are the baseline's.
+type Parts struct {
+	Store      *store.Store
+	Recorder   *spans.Recorder // of spans; the pool's tracer must be the recorder's
+	Transports []graphql.Transport
+	QueryCache graphql.Cache[*ast.QueryDocument]
+	Persisted  graphql.Cache[string]
+	Around     func(http.Handler) http.Handler // the handler of requests
+}
+
+// New returns the handler of everything that the baseline serves. The recorder may be
+// nil.
+func New(pool store.Pool, recorder *spans.Recorder) http.Handler {
+	return Assemble(Parts{Store: store.New(pool), Recorder: recorder})
+}
+
+// Assemble returns the handler of everything that the blog serves.
+func Assemble(p Parts) http.Handler {
+	api := handler.New(graph.NewExecutableSchema(graph.Config{Resolvers: &graph.Resolver{Store: p.Store}}))
 	api.AddTransport(transport.Options{})
-	api.AddTransport(transport.GET{})
-	api.AddTransport(transport.POST{})
-	api.SetQueryCache(lru.New[*ast.QueryDocument](queryCache))
+	around := p.Around
+	if around == nil {
+		around = func(next http.Handler) http.Handler { return next }
+	}
+	if p.Transports == nil {
+		p.Transports = []graphql.Transport{transport.GET{}, transport.POST{}}
+		inner := around
+		around = func(next http.Handler) http.Handler { return limitBody(specStatus(inner(next))) }
+	}
+	for _, t := range p.Transports {
+		api.AddTransport(t)
+	}
+	if p.QueryCache == nil {
+		p.QueryCache = lru.New[*ast.QueryDocument](queryCache)
+	}
+	if p.Persisted == nil {
+		p.Persisted = lru.New[string](apqCache)
+	}
+	api.SetQueryCache(p.QueryCache)
 	api.SetParserTokenLimit(maxTokens)
 	api.Use(extension.Introspection{})
-	api.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](apqCache)})
-	if recorder != nil {
-		api.AroundResponses(recorder.Response)
+	api.Use(extension.AutomaticPersistedQuery{Cache: p.Persisted})
+	if p.Recorder != nil {
+		api.AroundResponses(p.Recorder.Response)
 	}
 
-	var endpoint http.Handler = limitBody(specStatus(graph.WithLoaders(s, api)))
-	if recorder != nil {
-		endpoint = recorder.Handler(endpoint)
+	endpoint := around(graph.WithLoaders(p.Store, api))
+	if p.Recorder != nil {
+		endpoint = p.Recorder.Handler(endpoint)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", endpoint)
 	mux.Handle("GET /{$}", playground.Handler("gqlboost blog", "/graphql"))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { health(w, r, s) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { health(w, r, p.Store) })
 	return mux
 }
 
@@ -104,15 +134,15 @@ func (w getWriter) WriteHeader(status int) {
 func limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength < 0 && r.Body != nil {
-			body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+			body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
 			if err != nil {
 				refuse(w, http.StatusBadRequest, "the request's body could not be read")
 				return
 			}
 			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		}
-		if r.ContentLength > maxBody {
-			refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the request's body is larger than %d bytes", maxBody))
+		if r.ContentLength > MaxBody {
+			refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the request's body is larger than %d bytes", MaxBody))
 			return
 		}
 		next.ServeHTTP(w, r)

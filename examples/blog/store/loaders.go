@@ -61,7 +61,7 @@ func valueByID[V any](s *Store, sql string) *dataloadgen.Loader[int, V] {
 		found := make(map[int]V, len(ids))
 		var id int
 		var value V
-		err := s.each(ctx, []any{&id, &value}, func() { found[id] = value }, sql, ids)
+		err := forEach(ctx, s.Reads, []any{&id, &value}, func() { found[id] = value }, sql, ids)
 		return found, err
 	})
 }
@@ -109,12 +109,12 @@ func children[T any, P row[T]](ctx context.Context, s *Store, ids []int, sql str
 	for _, id := range ids {
 		found[id] = []*T{}
 	}
+	rows := s.rows(ctx)
 	var id int
 	var child T
 	targets := append([]any{&id}, P(&child).targets()...)
-	err := s.each(ctx, targets, func() {
-		copied := child
-		found[id] = append(found[id], &copied)
+	err := forEach(ctx, s.Reads, targets, func() {
+		found[id] = appendTo(rows, found[id], &child)
 		child = *new(T) // A slice in it must not be scanned into again.
 	}, sql, append([]any{ids}, args...)...)
 	return found, err

@@ -7,14 +7,34 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gqlboost/gqlboost/arena"
 )
 
+// Reader is what reads rows.
+type Reader interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// Pool is what also writes them. A *pgxpool.Pool is one.
+type Pool interface {
+	Reader
+	Begin(ctx context.Context) (pgx.Tx, error)
+	Ping(ctx context.Context) error
+}
+
 // Store is safe for concurrent use.
-type Store struct{ pool *pgxpool.Pool }
+type Store struct {
+	// Reads is what queries read from, the pool by default.
+	Reads Reader
+	// Arena returns where the rows of a batch are put, for as long as the request is
+	// under way; nil is the heap.
+	Arena func(context.Context) *arena.Arena
+	pool  Pool
+}
 
 // New returns a store over pool.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool} }
+func New(pool Pool) *Store { return &Store{Reads: pool, pool: pool} }
 
 // The columns of each type, in the order of its fields.
 const (
@@ -31,11 +51,10 @@ type row[T any] interface {
 
 // list runs a query whose columns are those of a T.
 func list[T any, P row[T]](ctx context.Context, s *Store, sql string, args ...any) ([]*T, error) {
-	found := []*T{}
+	found, rows := []*T{}, s.rows(ctx)
 	var each T
-	err := s.each(ctx, P(&each).targets(), func() {
-		copied := each
-		found = append(found, &copied)
+	err := forEach(ctx, s.Reads, P(&each).targets(), func() {
+		found = appendTo(rows, found, &each)
 		each = *new(T) // A slice in it must not be scanned into again.
 	}, sql, args...)
 	return found, err
@@ -50,14 +69,33 @@ func first[T any, P row[T]](ctx context.Context, s *Store, sql string, args ...a
 	return found[0], nil
 }
 
-// each scans every row into targets and then calls do.
-func (s *Store) each(ctx context.Context, targets []any, do func(), sql string, args ...any) error {
-	rows, err := s.pool.Query(ctx, sql, args...)
+// forEach scans every row into targets and then calls do.
+func forEach(ctx context.Context, from Reader, targets []any, do func(), sql string, args ...any) error {
+	rows, err := from.Query(ctx, sql, args...)
 	if err != nil {
 		return err
 	}
 	_, err = pgx.ForEachRow(rows, targets, func() error { do(); return nil })
 	return err
+}
+
+// rows returns where the rows of a query are put; nil is the heap.
+func (s *Store) rows(ctx context.Context) *arena.Arena {
+	if s.Arena == nil {
+		return nil
+	}
+	return s.Arena(ctx)
+}
+
+// appendTo appends a copy of a row.
+func appendTo[T any](a *arena.Arena, list []*T, row *T) []*T {
+	if a == nil {
+		copied := *row
+		return append(list, &copied)
+	}
+	copied := arena.Alloc[T](a)
+	*copied = *row
+	return arena.Append(a, list, copied)
 }
 
 // Ping asks Postgres for an answer.
@@ -128,7 +166,8 @@ func (s *Store) CreatePost(ctx context.Context, n NewPost) (post *Post, err erro
 
 // AddComment stores a comment.
 func (s *Store) AddComment(ctx context.Context, postID, authorID int, body string) (*Comment, error) {
-	c, err := first[Comment](ctx, s, `insert into comments as c (post_id, author_id, body) values ($1, $2, $3)
+	c := new(Comment)
+	err := forEach(ctx, s.pool, c.targets(), func() {}, `insert into comments as c (post_id, author_id, body) values ($1, $2, $3)
 		returning `+commentColumns, postID, authorID, body)
 	return c, missing(err)
 }

@@ -1,0 +1,75 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// Contest runs the same load against servers in turns, round after round, so that what
+// the machine does meanwhile meets all of them.
+type Contest struct {
+	Preset string
+	Rounds [][]*Result // of each round, by server
+}
+
+// RunContest runs rounds of a load. Between rounds the order turns, so that no server is
+// always the one behind the same other one.
+func RunContest(ctx context.Context, preset string, targets []Target, c Config, rounds int, log io.Writer) (*Contest, error) {
+	contest := &Contest{Preset: preset}
+	for round := range rounds {
+		results := make([]*Result, len(targets))
+		for n := range targets {
+			i := (n + round) % len(targets)
+			c.Seed = uint64(round + 1)
+			r, err := Measure(ctx, targets[i], c, log)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", targets[i].Name, err)
+			}
+			r.Preset = preset
+			results[i] = r
+			// What one leaves behind, such as closing connections, must not be the next one's.
+			time.Sleep(200 * time.Millisecond)
+		}
+		contest.Rounds = append(contest.Rounds, results)
+	}
+	return contest, nil
+}
+
+// Median returns, of each server, the round whose throughput is the median one, with the
+// errors of all rounds: a result that was measured, not one that was put together.
+func (c *Contest) Median() []*Result {
+	var medians []*Result
+	for i := range c.Rounds[0] {
+		list := make([]*Result, 0, len(c.Rounds))
+		var errors int64
+		for _, round := range c.Rounds {
+			list = append(list, round[i])
+			errors += round[i].Errors
+		}
+		slices.SortFunc(list, func(a, b *Result) int { return cmp.Compare(a.Throughput, b.Throughput) })
+		median := *list[len(list)/2]
+		median.Errors = errors
+		medians = append(medians, &median)
+	}
+	return medians
+}
+
+// Ratio returns the median over the rounds of a figure of server i divided by that of the
+// first server in the same round, and the lowest and highest.
+func (c *Contest) Ratio(i int, figure func(*Result) float64) (median, lowest, highest float64) {
+	var list []float64
+	for _, round := range c.Rounds {
+		if base := figure(round[0]); base > 0 {
+			list = append(list, figure(round[i])/base)
+		}
+	}
+	if len(list) == 0 {
+		return 0, 0, 0
+	}
+	slices.Sort(list)
+	return list[len(list)/2], list[0], list[len(list)-1]
+}

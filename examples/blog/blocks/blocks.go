@@ -1,0 +1,160 @@
+// Package blocks is the blog's server with gqlboost's blocks in it, those that are wanted:
+// the same schema, resolvers and answers.
+package blocks
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"net/http"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/gqlboost/gqlboost/arena"
+	"github.com/gqlboost/gqlboost/contrib/gqlgen"
+	"github.com/gqlboost/gqlboost/examples/blog/server"
+	"github.com/gqlboost/gqlboost/examples/blog/spans"
+	"github.com/gqlboost/gqlboost/examples/blog/store"
+	"github.com/gqlboost/gqlboost/plancache"
+	"github.com/gqlboost/gqlboost/pool"
+)
+
+// Blocks says which blocks are used.
+type Blocks struct {
+	SIMDJSON  bool // requests are decoded by simdjson
+	PlanCache bool // queries and persisted texts are cached by plancache
+	Pool      bool // connections are pool's
+	Reader    bool // queries share connections; mutations have their own
+	Stream    bool // responses are written by stream
+	Arena     bool // rows of a request lie together
+	GC        bool // the garbage collector is governed
+}
+
+// Flags are the names of the blocks, in the order of a request.
+var Flags = []struct {
+	Name, Usage string
+	Of          func(*Blocks) *bool
+}{
+	{"simdjson", "decode requests with simdjson", func(b *Blocks) *bool { return &b.SIMDJSON }},
+	{"plancache", "cache queries with plancache", func(b *Blocks) *bool { return &b.PlanCache }},
+	{"pool", "take connections from pool", func(b *Blocks) *bool { return &b.Pool }},
+	{"reader", "read through pool's Reader", func(b *Blocks) *bool { return &b.Reader }},
+	{"stream", "write responses with stream", func(b *Blocks) *bool { return &b.Stream }},
+	{"arena", "allocate rows in arenas", func(b *Blocks) *bool { return &b.Arena }},
+	{"gc", "let arena.TuneGC govern the garbage collector", func(b *Blocks) *bool { return &b.GC }},
+}
+
+// AddFlags adds a flag for each block, and -boosted for all of them. What it returns is
+// valid when the flags have been parsed.
+func AddFlags(f *flag.FlagSet) func() Blocks {
+	boosted := f.Bool("boosted", false, "use all of gqlboost's blocks but those whose own flag says otherwise")
+	var b Blocks
+	for _, each := range Flags {
+		f.BoolVar(each.Of(&b), each.Name, false, each.Usage)
+	}
+	return func() Blocks {
+		if *boosted {
+			set := map[string]bool{}
+			f.Visit(func(each *flag.Flag) { set[each.Name] = true })
+			for _, each := range Flags {
+				if !set[each.Name] {
+					*each.Of(&b) = true
+				}
+			}
+		}
+		return b
+	}
+}
+
+// Server is a handler, and what it holds.
+type Server struct {
+	http.Handler
+	closers []func()
+}
+
+// Close gives back what the server holds, when no request is under way any more.
+func (s *Server) Close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+}
+
+// Open returns the server. The recorder may be nil.
+func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64, recorder *spans.Recorder) (*Server, error) {
+	s := new(Server)
+	parts := server.Parts{Recorder: recorder}
+	var err error
+	if parts.Store, err = b.store(ctx, s, dsn, conns, recorder); err != nil {
+		return nil, err
+	}
+	if b.PlanCache {
+		plans, err := plancache.New(plancache.Config[*ast.QueryDocument]{})
+		if err != nil {
+			return nil, errors.Join(err, s.fail())
+		}
+		s.closers = append(s.closers, func() { plans.Close() })
+		persisted, err := plancache.NewPersisted(16 << 20)
+		if err != nil {
+			return nil, errors.Join(err, s.fail())
+		}
+		s.closers = append(s.closers, func() { persisted.Close() })
+		parts.QueryCache, parts.Persisted = plans, persisted
+	}
+	if b.SIMDJSON || b.Stream {
+		o := gqlgen.Options{MaxBytes: server.MaxBody, Strict: true, StandardRequests: !b.SIMDJSON, StandardResponses: !b.Stream}
+		parts.Transports = []graphql.Transport{gqlgen.POST(o), gqlgen.GET(o)}
+	}
+	if b.Arena {
+		parts.Around = gqlgen.WithArenas
+		parts.Store.Arena = gqlgen.Arena
+	}
+	if b.GC || gcBudget > 0 {
+		s.closers = append(s.closers, arena.TuneGC(arena.GCOptions{Budget: gcBudget}))
+	}
+	s.Handler = server.Assemble(parts)
+	return s, nil
+}
+
+func (s *Server) fail() error {
+	s.Close()
+	return nil
+}
+
+func (b Blocks) store(ctx context.Context, s *Server, dsn string, conns int, recorder *spans.Recorder) (*store.Store, error) {
+	if !b.Pool && !b.Reader {
+		config, err := pgxpool.ParseConfig(dsn)
+		if err != nil {
+			return nil, err
+		}
+		config.MaxConns = int32(conns)
+		if recorder != nil {
+			config.ConnConfig.Tracer = recorder.Tracer()
+		}
+		p, err := pgxpool.NewWithConfig(ctx, config)
+		if err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, p.Close)
+		return store.New(p), nil
+	}
+	config, err := pool.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns = int32(conns)
+	if recorder != nil {
+		config.ConnConfig.Tracer = recorder.Tracer()
+	}
+	p, err := pool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, p.Close)
+	out := store.New(p)
+	if b.Reader {
+		out.Reads = p.Reader()
+	}
+	return out, nil
+}
