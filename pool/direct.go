@@ -33,7 +33,8 @@ func (d *directRows) end() {
 	took := time.Duration(r.now() - d.start)
 	d.statement.ended(d.Rows.Err() != nil)
 	if d.Rows.Err() == nil {
-		d.target.observe(d.statement, took)
+		d.statement.observeAlone(took)
+		d.target.lower(took)
 		d.statement.large.Store(d.size > r.config.MaxHeld)
 	}
 	d.release()

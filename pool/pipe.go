@@ -33,6 +33,7 @@ type request struct {
 	described *description
 	params    pgx.ExtendedQueryBuilder
 	rows      *heldRows
+	trial     bool
 	outcome   outcome
 	done      chan struct{}
 }
@@ -45,7 +46,10 @@ const (
 )
 
 // end tells the caller. The request is the caller's then.
-func (q *request) end(o outcome) {
+func (q *request) end(p *pipe, o outcome) {
+	if q.trial {
+		p.trial.Store(false)
+	}
 	q.outcome = o
 	q.done <- struct{}{}
 }
@@ -63,6 +67,7 @@ type pipe struct {
 	wake  chan struct{} // of capacity 1, for the writer
 	load  atomic.Int64  // requests that wait or are on the way
 	moved atomic.Int64  // when a result came last, in nanoseconds of the reader's clock
+	trial atomic.Bool   // a statement is tried
 }
 
 // flight is what was sent with one Sync.
@@ -190,7 +195,7 @@ func cancelRunning(conn *pgconn.HijackedConn) {
 func (p *pipe) giveUp(list []*request) {
 	for _, q := range list {
 		p.load.Add(-1)
-		q.end(unshared)
+		q.end(p, unshared)
 	}
 }
 
@@ -398,19 +403,21 @@ func (s *session) read(flights <-chan *flight) (useful bool) {
 				q.rows.tag = pgconn.NewCommandTag(string(complete.CommandTag))
 			}
 			now := p.reader.now()
-			p.target.observe(q.statement, time.Duration(now-max(last, f.sent)))
+			took := time.Duration(now - max(last, f.sent))
+			q.statement.observeShared(took, p.target.slow())
+			p.target.lower(took)
 			q.statement.ended(false)
 			last = now
 			p.moved.Store(now)
 			p.load.Add(-1)
 			switch {
 			case q.described.stale.Load():
-				q.end(unshared) // The columns are others than it thinks.
+				q.end(p, unshared) // The columns are others than it thinks.
 			case len(q.rows.data) > limit:
 				q.statement.large.Store(true)
-				q.end(unshared)
+				q.end(p, unshared)
 			default:
-				q.end(answered)
+				q.end(p, answered)
 			}
 		case *pgproto3.ErrorResponse:
 			if !current() || next == len(f.requests) || f.prelude || fatal(m) {
@@ -431,13 +438,13 @@ func (s *session) read(flights <-chan *flight) (useful bool) {
 			}
 			timedOut := m.Code == "57014" && p.reader.config.StatementTimeout > 0
 			if timedOut {
-				q.statement.observe(2 * p.target.slow())
+				q.statement.observeShared(8*p.target.slow(), p.target.slow())
 			}
 			if timedOut || q.described.stale.Load() {
-				q.end(unshared)
+				q.end(p, unshared)
 			} else {
 				q.rows.err = pgconn.ErrorResponseToPgError(m)
-				q.end(answered)
+				q.end(p, answered)
 			}
 		case *pgproto3.ReadyForQuery:
 			if !current() {

@@ -229,11 +229,13 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 	for {
 		t := r.pick()
 		running := t.running.Add(1)
-		if running > int64(r.config.DirectBelow) && s.fast(t.slow()) && plainArgs(args) {
-			rows, err, ok := t.share(ctx, s, args, running)
-			if ok {
-				t.running.Add(-1)
-				return rows, err
+		if running > int64(r.config.DirectBelow) && plainArgs(args) {
+			if way := s.way(t.slow()); way != itself {
+				rows, err, ok := t.share(ctx, s, args, running, way == trial)
+				if ok {
+					t.running.Add(-1)
+					return rows, err
+				}
 			}
 		}
 		rows, err := t.alone(ctx, s, args)
@@ -272,15 +274,18 @@ func plainArgs(args []any) bool {
 
 // share runs a statement on a shared connection. It returns false if it must be run
 // alone.
-func (t *target) share(ctx context.Context, s *statement, args []any, running int64) (pgx.Rows, error, bool) {
+func (t *target) share(ctx context.Context, s *statement, args []any, running int64, trial bool) (pgx.Rows, error, bool) {
 	r := t.reader
-	p := t.choose(running)
+	p := t.choose(running, trial)
 	described := s.known()
+	if p == nil && trial {
+		s.wait.Store(1) // next time
+	}
 	if p == nil || described == nil {
 		return nil, nil, false
 	}
 	q := r.requests.Get().(*request)
-	q.statement, q.described = s, described
+	q.statement, q.described, q.trial = s, described, trial
 	q.rows = &heldRows{reader: r}
 	types := q.rows.typeMap()
 	if err := q.params.Build(types, described.StatementDescription, args); err != nil {
@@ -288,7 +293,13 @@ func (t *target) share(ctx context.Context, s *statement, args []any, running in
 		return nil, fmt.Errorf("failed to build query parameters: %w", err), true
 	}
 	q.rows.fields = described.formatted(q.params.ResultFormats)
+	if trial {
+		p.trial.Store(true)
+	}
 	if !p.enqueue(q) {
+		if trial {
+			p.trial.Store(false)
+		}
 		q.rows.Close()
 		return nil, nil, false
 	}

@@ -18,6 +18,8 @@ type statement struct {
 	kind      kind
 	described atomic.Pointer[description]
 	cost      atomic.Int64 // nanoseconds, a moving average; 0 if it has not run
+	wait      atomic.Int32 // runs until a slow one may try a shared connection
+	pause     atomic.Int32 // what wait begins with next time
 	failing   atomic.Int64 // thousandths of its runs, a moving average
 	large     atomic.Bool  // it had a result that is too large to be held
 }
@@ -57,22 +59,63 @@ func (d *description) matches(fields []pgproto3.FieldDescription) bool {
 	return true
 }
 
-// fast tells whether the statement may share a connection: its cost is below slow.
-func (s *statement) fast(slow time.Duration) bool {
+// way is how a statement is run.
+type way uint8
+
+const (
+	itself way = iota // on a connection of its own
+	shared
+	trial // on a shared one, and nobody joins it until it is known how it went
+)
+
+// way tells how to run the statement, where a cost of slow is too much to be shared.
+func (s *statement) way(slow time.Duration) way {
 	cost := s.cost.Load()
-	return cost > 0 && cost < int64(slow) && !s.large.Load() && s.failing.Load() < oftenFailing && s.known() != nil
+	switch {
+	case cost == 0 || s.large.Load() || s.failing.Load() >= oftenFailing || s.known() == nil:
+		return itself
+	case cost < int64(slow):
+		return shared
+	case s.wait.Add(-1) > 0:
+		return itself
+	}
+	s.wait.Store(max(s.pause.Load(), firstPause))
+	return trial
 }
 
-// observe takes in how long the statement ran. A slow run counts at once, fast ones
-// win the statement's way back slowly: a slow neighbour hurts more than a fast
-// statement on a connection of its own.
-func (s *statement) observe(took time.Duration) {
-	now := max(int64(took), 1)
-	old := s.cost.Load()
-	if old > 0 && now < old {
-		now = old + (now-old)/8
+// Trials come after 4 runs, after 8 more, 16 more and so on.
+const (
+	firstPause = 4
+	maxPause   = 4096
+)
+
+// observeShared takes in how long the statement has kept a shared connection. That is
+// what it costs others.
+func (s *statement) observeShared(took, slow time.Duration) {
+	now, old := max(int64(took), 1), s.cost.Load()
+	switch {
+	case old < int64(slow): // The mean counts: one late answer of many fast ones is not its fault.
+		s.cost.Store(max(old+(now-old)/8, 1))
+	case now < int64(slow):
+		s.cost.Store(now)
+		s.pause.Store(firstPause)
+	default:
+		s.cost.Store(now)
+		s.pause.Store(min(2*max(s.pause.Load(), firstPause), maxPause))
 	}
-	s.cost.Store(max(now, 1))
+}
+
+// observeAlone takes in how long the statement ran on a connection of its own. That has
+// in it how long its caller has waited for a CPU: on a busy machine everything looks
+// slow, so it does not make a statement slow that is known to be fast.
+func (s *statement) observeAlone(took time.Duration) {
+	now, old := max(int64(took), 1), s.cost.Load()
+	switch {
+	case old == 0:
+		s.cost.Store(now)
+	case now < old:
+		s.cost.Store(max(old+(now-old)/8, 1))
+	}
 }
 
 // known returns the description if there is a good one.

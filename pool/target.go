@@ -78,10 +78,9 @@ func (t *target) slow() time.Duration {
 	return t.reader.config.SlowAfter + 2*time.Duration(t.floor.Load())
 }
 
-// observe takes in what a statement has cost.
-func (t *target) observe(s *statement, took time.Duration) {
-	s.observe(took)
-	// The floor follows at once when costs fall, and slowly when they rise.
+// lower takes in what a statement has cost. The floor follows at once when costs fall,
+// and slowly when they rise.
+func (t *target) lower(took time.Duration) {
 	switch floor := t.floor.Load(); {
 	case floor == 0 || int64(took) < floor:
 		t.floor.Store(int64(took))
@@ -104,21 +103,28 @@ func (t *target) connect(ctx context.Context) (*pgconn.HijackedConn, error) {
 const perPipe = 4
 
 // choose returns the pipe with the least load, or nil. One whose results do not move
-// has somebody slow at its head: it gets nothing new. Few callers use few pipes, so
-// that flights are worth their system calls.
-func (t *target) choose(running int64) *pipe {
+// has somebody slow at its head, and one with a trial may have: they get nothing new. A
+// trial itself gets one without a load. Few callers use few pipes, so that flights are
+// worth their system calls.
+func (t *target) choose(running int64, trial bool) *pipe {
 	n := uint32(min(int64(len(t.pipes)), 1+running/perPipe))
 	first := t.turn.Add(1)
 	var best *pipe
 	now := int64(0)
 	for i := range n {
 		p := t.pipes[(first+i)%n]
+		if p.trial.Load() {
+			continue
+		}
 		load := p.load.Load()
 		if load > 0 {
+			if trial {
+				continue // Nobody is to be behind it, and nobody before it to wait for.
+			}
 			if now == 0 {
 				now = t.reader.now()
 			}
-			if now-p.moved.Load() > int64(t.slow()) {
+			if now-p.moved.Load() > 4*int64(t.slow()) {
 				continue
 			}
 		}

@@ -1,0 +1,74 @@
+package pool
+
+import (
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const tooSlow = 5 * time.Millisecond
+
+func newStatement() *statement {
+	s := &statement{}
+	s.described.Store(&description{StatementDescription: &pgconn.StatementDescription{}})
+	return s
+}
+
+// One late answer of a fast statement is not its fault; many are.
+func TestLateAnswers(t *testing.T) {
+	s := newStatement()
+	if s.way(tooSlow) != itself {
+		t.Error("a statement that nobody has seen before is shared")
+	}
+	s.observeAlone(100 * time.Microsecond)
+	for range 10 {
+		s.observeShared(30*time.Millisecond, tooSlow)
+		if s.way(tooSlow) != shared {
+			t.Fatal("one late answer has made it slow")
+		}
+		for range 30 {
+			s.observeShared(100*time.Microsecond, tooSlow)
+		}
+	}
+	s.observeAlone(time.Second) // Its caller had no CPU.
+	if s.way(tooSlow) != shared {
+		t.Error("what happens on another connection has made it slow")
+	}
+	for range 3 {
+		s.observeShared(30*time.Millisecond, tooSlow)
+	}
+	if s.way(tooSlow) == shared {
+		t.Error("it goes on to be shared though it is slow")
+	}
+}
+
+// A statement that looks slow is tried, less and less often, until it is fast.
+func TestTrials(t *testing.T) {
+	s := newStatement()
+	s.observeAlone(20 * time.Millisecond)
+	trials := 0
+	for range 10_000 {
+		switch s.way(tooSlow) {
+		case shared:
+			t.Fatal("a slow statement is shared")
+		case trial:
+			trials++
+			s.observeShared(20*time.Millisecond, tooSlow)
+		case itself:
+			s.observeAlone(20 * time.Millisecond)
+		}
+	}
+	if trials < 8 || trials > 14 {
+		t.Errorf("%d trials in 10000 runs", trials)
+	}
+	for range maxPause + 1 {
+		if s.way(tooSlow) == trial {
+			s.observeShared(time.Millisecond, tooSlow)
+			break
+		}
+	}
+	if s.way(tooSlow) != shared {
+		t.Error("a trial that went well has not brought it back")
+	}
+}
