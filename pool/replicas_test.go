@@ -56,6 +56,10 @@ func TestReplicas(t *testing.T) {
 	if _, err := p.Exec(ctx, "create table lines (id int primary key); insert into lines select generate_series(1, 1000)"); err != nil {
 		t.Fatal(err)
 	}
+	for _, replica := range replicas { // A table is not old enough to be everywhere.
+		own := openOwn(t, replica.DSN(), nil)
+		eventually(t, "the lines are there", func() bool { _, err := own.Exec(ctx, "select from lines"); return err == nil })
+	}
 	r := p.Reader()
 	const sql = "select pg_is_in_recovery(), current_setting('port')::int"
 	where := func() (replica bool, port int) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+"os/exec"
+
 	"runtime/pprof"
 	"github.com/jackc/pgx/v5"
 	"context"
@@ -61,6 +63,20 @@ func main() {
 	
 	pf, _ := os.Create("/tmp/gen.prof")
 	pprof.StartCPUProfile(pf)
+	if p := os.Getenv("PROF"); p != "" {
+		for _, s := range srvs {
+			if s.Name == p {
+				go func() {
+					time.Sleep(2 * time.Second)
+					for {
+						exec.Command("curl", "-s", "-o", "/tmp/server.prof", s.DebugURL+"/pprof/profile?seconds=5").Run()
+						exec.Command("curl", "-s", "-o", "/tmp/allocs.prof", s.DebugURL+"/pprof/allocs").Run()
+						break
+					}
+				}()
+			}
+		}
+	}
 	contest, err := load.RunContest(ctx, "x", targets, c, rounds, os.Stderr)
 	if err != nil {
 		panic(err)
