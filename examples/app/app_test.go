@@ -1,7 +1,9 @@
-package main
+package app
 
 import (
 	"context"
+	"flag"
+	"io"
 	"net"
 	"net/http"
 	"testing"
@@ -10,15 +12,24 @@ import (
 
 func TestFlagsWinOverTheEnvironment(t *testing.T) {
 	env := map[string]string{"BLOG_POOL_CONNS": "7", "BLOG_ADDR": "127.0.0.1:1", "BLOG_SPANS": "true"}
-	o, err := parse([]string{"-addr", "127.0.0.1:2"}, func(name string) string { return env[name] })
+	parse := func(args ...string) (Options, bool, error) {
+		var o Options
+		f := flag.NewFlagSet("blog", flag.ContinueOnError)
+		f.SetOutput(io.Discard)
+		o.AddFlags(f)
+		spans := f.Bool("spans", false, "")
+		err := Parse(f, args, func(name string) string { return env[name] })
+		return o, *spans, err
+	}
+	o, spans, err := parse("-addr", "127.0.0.1:2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.poolConns != 7 || o.addr != "127.0.0.1:2" || !o.spans || o.scale != 0.1 {
-		t.Errorf("options = %+v", o)
+	if o.PoolConns != 7 || o.Addr != "127.0.0.1:2" || !spans || o.Scale != 0.1 {
+		t.Errorf("options = %+v, %v", o, spans)
 	}
 	env["BLOG_POOL_CONNS"] = "many"
-	if _, err := parse(nil, func(name string) string { return env[name] }); err == nil {
+	if _, _, err := parse(); err == nil {
 		t.Error("BLOG_POOL_CONNS=many was accepted")
 	}
 }
