@@ -438,3 +438,41 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"query":"query($id: ID!) {\n  user(id: $id) { name }\n}","variables":{"id":"42","tags":["a","é",null,1.5e3]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) { compare(t, data) })
 }
+
+// Map is what encoding/json decodes with UseNumber, of an object, and refers to nothing.
+func TestMap(t *testing.T) {
+	text := []byte(`{"i":12345678901234567890123,"f":1.50,"s":"a\\u00e9","t":true,"n":null,"l":[1,{"x":-0}],"":{}}`)
+	doc, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := doc.Root().Map()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want map[string]any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&want); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := doc.Root().Get("n").Map(); m != nil || err != nil {
+		t.Errorf("of null: %v, %v", m, err)
+	}
+	if m, err := doc.Root().Get("missing").Map(); m != nil || err != nil {
+		t.Errorf("of nothing: %v, %v", m, err)
+	}
+	if _, err := doc.Root().Get("l").Map(); err == nil {
+		t.Error("of a list: no error")
+	}
+	doc.Close()
+	for range 10 { // The document's memory is used again.
+		other, err := Parse(bytes.Repeat([]byte(" "), 100))
+		if err == nil {
+			other.Close()
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}

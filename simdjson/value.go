@@ -2,6 +2,7 @@ package simdjson
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -234,24 +235,42 @@ func (v Value) Float64() (float64, error) {
 // Any returns the value as encoding/json decodes it into an any: a map, slice,
 // string, float64, bool or nil. Nothing of it refers to the document.
 func (v Value) Any() (any, error) {
+	return v.any(func(v Value) (any, error) {
+		f, err := v.Float64()
+		if err != nil {
+			return nil, fmt.Errorf("simdjson: cannot represent number %s as a float64: %w", v.Raw(), err)
+		}
+		return f, nil
+	})
+}
+
+// Map returns an object as GraphQL hosts take variables: as Any does, but with numbers as
+// json.Number, which loses no digit. It is nil for null and for a value that is missing.
+func (v Value) Map() (map[string]any, error) {
+	switch v.Kind() {
+	case Null, Invalid:
+		return nil, nil
+	case Object:
+		return v.members(func(v Value) (any, error) { return json.Number(v.Raw()), nil })
+	}
+	return nil, v.wrong("an object")
+}
+
+func (v Value) any(number func(Value) (any, error)) (any, error) {
 	switch v.Kind() {
 	case Null:
 		return nil, nil
 	case Bool:
 		return v.Bool()
 	case Number:
-		f, err := v.Float64()
-		if err != nil {
-			return nil, fmt.Errorf("simdjson: cannot represent number %s as a float64: %w", v.Raw(), err)
-		}
-		return f, nil
+		return number(v)
 	case String:
 		s, err := v.String()
 		return strings.Clone(s), err
 	case Array:
 		list := make([]any, 0, v.Len())
 		for _, e := range v.Elements() {
-			each, err := e.Any()
+			each, err := e.any(number)
 			if err != nil {
 				return nil, err
 			}
@@ -259,17 +278,21 @@ func (v Value) Any() (any, error) {
 		}
 		return list, nil
 	case Object:
-		members := make(map[string]any, v.Len())
-		for name, m := range v.Members() {
-			each, err := m.Any()
-			if err != nil {
-				return nil, err
-			}
-			members[strings.Clone(name)] = each
-		}
-		return members, nil
+		return v.members(number)
 	}
 	return nil, v.wrong("a value")
+}
+
+func (v Value) members(number func(Value) (any, error)) (map[string]any, error) {
+	members := make(map[string]any, v.Len())
+	for name, m := range v.Members() {
+		each, err := m.any(number)
+		if err != nil {
+			return nil, err
+		}
+		members[strings.Clone(name)] = each
+	}
+	return members, nil
 }
 
 // Decode stores the value in what target points to, as encoding/json does.

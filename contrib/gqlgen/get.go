@@ -68,10 +68,9 @@ func (g *get) params(r *http.Request, form url.Values) (*graphql.RawParams, erro
 		if err != nil {
 			return nil, fmt.Errorf("%s could not be decoded", name)
 		}
-		kind := doc.Root().Kind()
-		*to, err = object(doc.Root())
+		*to, err = doc.Root().Map()
 		doc.Close()
-		if err != nil || kind != simdjson.Object && kind != simdjson.Null {
+		if err != nil {
 			return nil, fmt.Errorf("%s could not be decoded", name)
 		}
 	}

@@ -49,8 +49,8 @@ func (b *base) decode(w http.ResponseWriter, r *http.Request) (list []*graphql.R
 	}
 	for i, o := range request.Operations {
 		params := &graphql.RawParams{Query: b.text(o.Query), OperationName: strings.Clone(o.OperationName), Headers: r.Header}
-		if params.Variables, err = object(o.Variables); err == nil {
-			params.Extensions, err = object(o.Extensions)
+		if params.Variables, err = o.Variables.Map(); err == nil {
+			params.Extensions, err = o.Extensions.Map()
 		}
 		if err != nil {
 			return nil, false, &simdjson.RequestError{Status: http.StatusBadRequest, Message: fmt.Sprintf("Operation %d could not be decoded.", i), Err: err}
@@ -89,47 +89,6 @@ func (b *base) read(w http.ResponseWriter, r *http.Request) (*bytebufferpool.Byt
 			}
 			return nil, refusal
 		}
-	}
-}
-
-// object returns an object as gqlgen decodes it: numbers are json.Number. It is nil for
-// null and for nothing.
-func object(v simdjson.Value) (map[string]any, error) {
-	if v.Kind() != simdjson.Object {
-		return nil, nil
-	}
-	m := make(map[string]any, v.Len())
-	for name, member := range v.Members() {
-		value, err := value(member)
-		if err != nil {
-			return nil, err
-		}
-		m[strings.Clone(name)] = value
-	}
-	return m, nil
-}
-
-func value(v simdjson.Value) (any, error) {
-	switch v.Kind() {
-	case simdjson.Object:
-		return object(v)
-	case simdjson.Array:
-		list := make([]any, 0, v.Len())
-		for _, element := range v.Elements() {
-			value, err := value(element)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, value)
-		}
-		return list, nil
-	case simdjson.Number:
-		return json.Number(v.Raw()), nil
-	case simdjson.String:
-		s, err := v.String()
-		return strings.Clone(s), err
-	default:
-		return v.Any()
 	}
 }
 
