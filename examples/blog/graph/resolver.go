@@ -4,8 +4,6 @@ package graph
 import (
 	"context"
 	"net/http"
-	"strings"
-	"unicode"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -37,12 +35,4 @@ func within(first, limit int) error {
 		return gqlerror.Errorf("first must be between 0 and %d, not %d", limit, first)
 	}
 	return nil
-}
-
-// slug turns a title into the last part of a post's address.
-func slug(title string) string {
-	words := strings.FieldsFunc(strings.ToLower(title), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	})
-	return strings.Join(words, "-")
 }

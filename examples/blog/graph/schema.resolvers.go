@@ -28,7 +28,7 @@ func (r *mutationResolver) CreatePost(ctx context.Context, input store.NewPost) 
 	if strings.TrimSpace(input.Title) == "" {
 		return nil, gqlerror.Errorf("title must not be empty")
 	}
-	input.Slug = slug(input.Title)
+	input.Slug = store.Slug(input.Title)
 	return r.Store.CreatePost(ctx, input)
 }
 

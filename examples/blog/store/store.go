@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -179,4 +181,12 @@ func missing(err error) error {
 		return fmt.Errorf("%s: %w", pgErr.ConstraintName, ErrNotFound)
 	}
 	return err
+}
+
+// Slug turns a title into the last part of a post's address.
+func Slug(title string) string {
+	words := strings.FieldsFunc(strings.ToLower(title), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
+	return strings.Join(words, "-")
 }
