@@ -89,7 +89,7 @@ func writeBatch(w http.ResponseWriter, responses []*graphql.Response) {
 			check(r)
 		}
 	}
-	out := stream.NewWriter(w, stream.Options{})
+	out := stream.NewWriter(w, inOne)
 	out.BeginArray()
 	for _, r := range responses {
 		member(out, r)

@@ -90,6 +90,10 @@ const (
 	dataOnlyEnd = "}"
 )
 
+// inOne makes most responses one write: they are all there, so there is nothing to gain
+// from sending the first part early.
+var inOne = stream.Options{MinChunk: 64 << 10}
+
 // write writes a response. Like gqlgen it panics if that is no JSON, which is what a
 // scalar's MarshalGQL can make of it; handler.Server answers by 500 then.
 func (b *base) write(w http.ResponseWriter, code int, response *graphql.Response) {
@@ -114,7 +118,7 @@ func (b *base) write(w http.ResponseWriter, code int, response *graphql.Response
 	if code != http.StatusOK {
 		w.WriteHeader(code)
 	}
-	out := stream.NewWriter(w, stream.Options{})
+	out := stream.NewWriter(w, inOne)
 	member(out, response)
 	_ = out.Close() // The client has gone.
 }

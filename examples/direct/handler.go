@@ -24,6 +24,9 @@ import (
 
 const maxBody = 1 << 20 // bytes of a request
 
+// inOne makes all but long lists leave in one write.
+var inOne = stream.Options{MinChunk: 64 << 10}
+
 // handler answers what it has a plan for. All else it leaves to next.
 type handler struct {
 	schema    *ast.Schema
@@ -159,7 +162,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, p *plan, variable
 			}
 		}
 	}()
-	report(r, stream.Respond(w, r, func(out *stream.Writer) error {
+	report(r, stream.RespondWith(w, r, inOne, func(out *stream.Writer) error {
 		out.BeginObject()
 		out.Name("data")
 		out.BeginObject()
@@ -203,7 +206,7 @@ func (h *handler) mutate(w http.ResponseWriter, r *http.Request, p *plan, variab
 			return err // before any of them
 		}
 	}
-	report(r, stream.Respond(w, r, func(out *stream.Writer) error {
+	report(r, stream.RespondWith(w, r, inOne, func(out *stream.Writer) error {
 		out.BeginObject()
 		out.Name("data")
 		out.Nullable(nil, func(out *stream.Writer) error {

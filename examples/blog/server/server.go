@@ -29,9 +29,9 @@ import (
 const (
 	// MaxBody is the bytes of a request.
 	MaxBody    = 1 << 20
-	maxTokens  = 10_000  // of a query
-	queryCache = 1000    // parsed queries
-	apqCache   = 1000    // texts of persisted queries
+	maxTokens  = 10_000 // of a query
+	queryCache = 1000   // parsed queries
+	apqCache   = 1000   // texts of persisted queries
 )
 
 // Parts are what the server is made of. Those that are nil are the baseline's.

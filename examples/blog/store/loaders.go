@@ -109,10 +109,10 @@ func children[T any, P row[T]](ctx context.Context, s *Store, ids []int, sql str
 	for _, id := range ids {
 		found[id] = []*T{}
 	}
-	rows := s.rows(ctx)
+	rows := s.memory(ctx)
 	var id int
 	var child T
-	targets := append([]any{&id}, P(&child).targets()...)
+	targets := append([]any{&id}, P(&child).targets(texts{rows})...)
 	err := forEach(ctx, s.Reads, targets, func() {
 		found[id] = appendTo(rows, found[id], &child)
 		child = *new(T) // A slice in it must not be scanned into again.

@@ -21,8 +21,8 @@ type User struct {
 	CreatedAt time.Time
 }
 
-func (u *User) targets() []any {
-	return []any{&u.ID, &u.Handle, &u.Name, &u.Email, &u.Bio, (*[]byte)(&u.Profile), &u.CreatedAt}
+func (u *User) targets(t texts) []any {
+	return []any{&u.ID, t.to(&u.Handle), t.to(&u.Name), t.to(&u.Email), t.to(&u.Bio), (*[]byte)(&u.Profile), &u.CreatedAt}
 }
 
 // Post is a row of posts without its body, which few queries want.
@@ -37,8 +37,8 @@ type Post struct {
 	PublishedAt *time.Time
 }
 
-func (p *Post) targets() []any {
-	return []any{&p.ID, &p.AuthorID, &p.Title, &p.Slug, &p.Excerpt, &p.Status, &p.Views, &p.PublishedAt}
+func (p *Post) targets(t texts) []any {
+	return []any{&p.ID, &p.AuthorID, t.to(&p.Title), t.to(&p.Slug), t.to(&p.Excerpt), t.to(&p.Status), &p.Views, &p.PublishedAt}
 }
 
 // Comment is a row of comments.
@@ -50,8 +50,8 @@ type Comment struct {
 	CreatedAt time.Time
 }
 
-func (c *Comment) targets() []any {
-	return []any{&c.ID, &c.PostID, &c.AuthorID, &c.Body, &c.CreatedAt}
+func (c *Comment) targets(t texts) []any {
+	return []any{&c.ID, &c.PostID, &c.AuthorID, t.to(&c.Body), &c.CreatedAt}
 }
 
 // Tag is a row of tags.
@@ -60,8 +60,8 @@ type Tag struct {
 	Name string
 }
 
-func (t *Tag) targets() []any {
-	return []any{&t.ID, &t.Name}
+func (tag *Tag) targets(t texts) []any {
+	return []any{&tag.ID, t.to(&tag.Name)}
 }
 
 // Totals counts the rows of the big tables.
@@ -71,8 +71,8 @@ type Totals struct {
 	Comments int
 }
 
-func (t *Totals) targets() []any {
-	return []any{&t.Users, &t.Posts, &t.Comments}
+func (n *Totals) targets(texts) []any {
+	return []any{&n.Users, &n.Posts, &n.Comments}
 }
 
 // JSON is a value that Postgres has checked already; it is passed on as it is.

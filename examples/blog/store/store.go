@@ -48,14 +48,14 @@ const (
 // row is a pointer to a T that names where its columns are scanned to.
 type row[T any] interface {
 	*T
-	targets() []any
+	targets(texts) []any
 }
 
 // list runs a query whose columns are those of a T.
 func list[T any, P row[T]](ctx context.Context, s *Store, sql string, args ...any) ([]*T, error) {
-	found, rows := []*T{}, s.rows(ctx)
+	found, rows := []*T{}, s.memory(ctx)
 	var each T
-	err := forEach(ctx, s.Reads, P(&each).targets(), func() {
+	err := forEach(ctx, s.Reads, P(&each).targets(texts{rows}), func() {
 		found = appendTo(rows, found, &each)
 		each = *new(T) // A slice in it must not be scanned into again.
 	}, sql, args...)
@@ -79,25 +79,6 @@ func forEach(ctx context.Context, from Reader, targets []any, do func(), sql str
 	}
 	_, err = pgx.ForEachRow(rows, targets, func() error { do(); return nil })
 	return err
-}
-
-// rows returns where the rows of a query are put; nil is the heap.
-func (s *Store) rows(ctx context.Context) *arena.Arena {
-	if s.Arena == nil {
-		return nil
-	}
-	return s.Arena(ctx)
-}
-
-// appendTo appends a copy of a row.
-func appendTo[T any](a *arena.Arena, list []*T, row *T) []*T {
-	if a == nil {
-		copied := *row
-		return append(list, &copied)
-	}
-	copied := arena.Alloc[T](a)
-	*copied = *row
-	return arena.Append(a, list, copied)
 }
 
 // Ping asks Postgres for an answer.
@@ -151,7 +132,7 @@ func (s *Store) CreatePost(ctx context.Context, n NewPost) (post *Post, err erro
 		post = new(Post)
 		if err := tx.QueryRow(ctx, `insert into posts as p (author_id, title, slug, excerpt, body, status, published_at)
 			values ($1, $2, $3, left($4, 200), $4, 'PUBLISHED', now()) returning `+postColumns,
-			n.AuthorID, n.Title, n.Slug, n.Body).Scan(post.targets()...); err != nil {
+			n.AuthorID, n.Title, n.Slug, n.Body).Scan(post.targets(texts{})...); err != nil {
 			return err
 		}
 		if len(n.Tags) == 0 {
@@ -169,7 +150,7 @@ func (s *Store) CreatePost(ctx context.Context, n NewPost) (post *Post, err erro
 // AddComment stores a comment.
 func (s *Store) AddComment(ctx context.Context, postID, authorID int, body string) (*Comment, error) {
 	c := new(Comment)
-	err := forEach(ctx, s.pool, c.targets(), func() {}, `insert into comments as c (post_id, author_id, body) values ($1, $2, $3)
+	err := forEach(ctx, s.pool, c.targets(texts{}), func() {}, `insert into comments as c (post_id, author_id, body) values ($1, $2, $3)
 		returning `+commentColumns, postID, authorID, body)
 	return c, missing(err)
 }
