@@ -77,13 +77,15 @@ type flight struct {
 	prelude  bool  // the first result is that of what makes it read-only
 }
 
-// enqueue adds a request, unless there is no connection.
+// enqueue adds a request, unless there is no connection, or the request or another one
+// is a trial, which is to have the connection to itself.
 func (p *pipe) enqueue(q *request) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.up {
+	if !p.up || p.trial.Load() || q.trial && p.load.Load() > 0 {
 		return false
 	}
+	p.trial.Store(q.trial)
 	p.queue = append(p.queue, q)
 	if p.load.Add(1) == 1 {
 		p.moved.Store(p.reader.now())

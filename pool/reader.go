@@ -92,6 +92,7 @@ type Reader struct {
 	turn       atomic.Uint32
 	statements statements
 	types      sync.Pool                  // of *pgtype.Map
+	memories   sync.Pool                  // of *memory
 	requests   sync.Pool                  // of *request that have ended
 	typeMap    atomic.Pointer[pgtype.Map] // what AfterConnect has registered
 	start      time.Time
@@ -113,6 +114,7 @@ func newReader(base *Config) *Reader {
 	}
 	r := &Reader{config: c, start: time.Now()}
 	r.types.New = func() any { return r.typeMap.Load().Copy() }
+	r.memories.New = func() any { return new(memory) }
 	r.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
@@ -286,20 +288,14 @@ func (t *target) share(ctx context.Context, s *statement, args []any, running in
 	}
 	q := r.requests.Get().(*request)
 	q.statement, q.described, q.trial = s, described, trial
-	q.rows = &heldRows{reader: r}
+	q.rows = newHeldRows(r)
 	types := q.rows.typeMap()
 	if err := q.params.Build(types, described.StatementDescription, args); err != nil {
 		q.rows.Close()
 		return nil, fmt.Errorf("failed to build query parameters: %w", err), true
 	}
 	q.rows.fields = described.formatted(q.params.ResultFormats)
-	if trial {
-		p.trial.Store(true)
-	}
 	if !p.enqueue(q) {
-		if trial {
-			p.trial.Store(false)
-		}
 		q.rows.Close()
 		return nil, nil, false
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -15,17 +16,49 @@ import (
 type heldRows struct {
 	reader *Reader
 	fields []pgconn.FieldDescription
-	data   []byte // of each row its values: length, -1 for null, and bytes
+	*memory
+	rest   []byte // of the memory's data: the rows that have not been read
 	tag    pgconn.CommandTag
 	err    error
 	types  *pgtype.Map // while it is open
-	values [][]byte
-	plans  []pgtype.ScanPlan
-	dests  []reflect.Type
+	begun  bool
 	closed bool
 }
 
+// memory is what rows use again.
+type memory struct {
+	data   []byte // of each row its values: length, -1 for null, and bytes
+	values [][]byte
+	plans  []pgtype.ScanPlan
+	dests  []reflect.Type
+}
+
+// keepHeld bounds the data that is kept for other rows.
+const keepHeld = 256 << 10
+
+func newHeldRows(r *Reader) *heldRows {
+	return &heldRows{reader: r, memory: r.memories.Get().(*memory)}
+}
+
+// noMemory is that of rows that are closed. Nothing is written to it.
+var noMemory = new(memory)
+
+// release gives the memory back. Like those of a connection, values are good until then.
+func (r *heldRows) release() {
+	m := r.memory
+	if r.memory = noMemory; cap(m.data) > keepHeld {
+		return
+	}
+	clear(m.values[:cap(m.values)])
+	clear(m.plans[:cap(m.plans)])
+	clear(m.dests[:cap(m.dests)])
+	m.data, m.values, m.plans, m.dests = m.data[:0], m.values[:0], m.plans[:0], m.dests[:0]
+	r.reader.memories.Put(m)
+}
+
 var _ pgx.Rows = (*heldRows)(nil)
+
+var errRowsClosed = errors.New("rows is closed")
 
 func (r *heldRows) fail(err error) {
 	if r.err == nil {
@@ -44,6 +77,7 @@ func (r *heldRows) Close() {
 		r.reader.types.Put(r.types)
 		r.types = nil
 	}
+	r.release()
 }
 
 // Err returns the error of the query or of Scan.
@@ -73,21 +107,22 @@ func (r *heldRows) Next() bool {
 	if r.closed {
 		return false
 	}
-	if len(r.data) == 0 {
+	if !r.begun {
+		r.begun, r.rest = true, r.data
+		r.values = slices.Grow(r.values, len(r.fields))[:len(r.fields)]
+	}
+	if len(r.rest) == 0 {
 		r.Close()
 		return false
 	}
-	if r.values == nil {
-		r.values = make([][]byte, len(r.fields))
-	}
 	for i := range r.values {
-		n := int32(binary.LittleEndian.Uint32(r.data))
-		r.data = r.data[4:]
+		n := int32(binary.LittleEndian.Uint32(r.rest))
+		r.rest = r.rest[4:]
 		if n < 0 {
 			r.values[i] = nil
 			continue
 		}
-		r.values[i], r.data = r.data[:n:n], r.data[n:]
+		r.values[i], r.rest = r.rest[:n:n], r.rest[n:]
 	}
 	return true
 }
@@ -104,11 +139,15 @@ func appendRow(data []byte, values [][]byte) []byte {
 	return data
 }
 
-// RawValues returns the values of the row in Postgres's format.
+// RawValues returns the values of the row in Postgres's format, which are good until Next
+// or Close.
 func (r *heldRows) RawValues() [][]byte { return r.values }
 
 // Scan stores the values of the row.
 func (r *heldRows) Scan(dest ...any) error {
+	if r.closed {
+		return errors.Join(r.err, errRowsClosed)
+	}
 	if len(dest) == 1 {
 		if s, ok := dest[0].(pgx.RowScanner); ok {
 			err := s.ScanRow(r)
@@ -124,8 +163,8 @@ func (r *heldRows) Scan(dest ...any) error {
 		return err
 	}
 	types := r.typeMap()
-	if r.plans == nil {
-		r.plans, r.dests = make([]pgtype.ScanPlan, len(dest)), make([]reflect.Type, len(dest))
+	if len(r.plans) == 0 {
+		r.plans, r.dests = slices.Grow(r.plans, len(dest))[:len(dest)], slices.Grow(r.dests, len(dest))[:len(dest)]
 	}
 	for i, d := range dest {
 		if d == nil {
@@ -147,7 +186,7 @@ func (r *heldRows) Scan(dest ...any) error {
 // Values returns the values of the row as pgx decodes them.
 func (r *heldRows) Values() ([]any, error) {
 	if r.closed {
-		return nil, errors.New("rows is closed")
+		return nil, errRowsClosed
 	}
 	values := make([]any, len(r.fields))
 	types := r.typeMap()
