@@ -332,6 +332,11 @@ func prepareList(size int) func(*generator) (map[string]any, check) {
 func prepareCreatePost(d *generator) (map[string]any, check) {
 	author := strconv.Itoa(d.user())
 	title := "Load test " + strconv.FormatUint(d.random.Uint64(), 36)
+	// As many have a word that is searched for as of the posts that were there: a search
+	// for the newest would have to look at all new posts otherwise.
+	if d.random.IntN(4) == 0 {
+		title += " " + words[d.random.IntN(len(words))]
+	}
 	return map[string]any{"author": author, "title": title, "body": strings.Repeat("Ein Satz für den Test. ", 40)}, func(a *answer) error {
 		if a.CreatePost == nil || a.CreatePost.Title != title {
 			return fmt.Errorf("created %+v, want %q", a.CreatePost, title)
@@ -341,7 +346,9 @@ func prepareCreatePost(d *generator) (map[string]any, check) {
 }
 
 func prepareAddComment(d *generator) (map[string]any, check) {
-	author, postID := strconv.Itoa(d.user()), strconv.Itoa(d.post())
+	// Any post: those that are read most would grow by thousands of comments, and with
+	// them what requests cost, the more the faster a server is.
+	author, postID := strconv.Itoa(d.user()), strconv.Itoa(1+d.random.IntN(max(d.totals.Posts, 1)))
 	body := "Seen by the load test: " + strconv.FormatUint(d.random.Uint64(), 36)
 	return map[string]any{"author": author, "post": postID, "body": body}, func(a *answer) error {
 		if a.AddComment == nil || a.AddComment.Body != body {

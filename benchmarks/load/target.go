@@ -176,6 +176,3 @@ func (s *syncBuffer) String() string {
 	defer s.mu.Unlock()
 	return s.b.String()
 }
-
-// Log returns what the server has said.
-func (s *Server) Log() string { return s.log.String() }
