@@ -390,6 +390,7 @@ func (s *session) read(flights <-chan *flight) (useful bool) {
 			}
 			if q := f.requests[next]; !f.prelude && len(q.rows.data) <= limit {
 				q.rows.data = appendRow(q.rows.data, m.Values)
+				q.rows.left++
 			}
 		case *pgproto3.CommandComplete, *pgproto3.EmptyQueryResponse:
 			if !current() || next == len(f.requests) {

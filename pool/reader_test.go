@@ -341,3 +341,25 @@ func TestClosedPool(t *testing.T) {
 		}
 	}
 }
+
+// Rows without columns are rows, also when they are held.
+func TestReaderRowsWithoutColumns(t *testing.T) {
+	p := open(t, "pool_max_conns=4&pool_reader_slow_after=1s")
+	r := p.Reader()
+	crowd(16, func(int) {
+		for range 50 {
+			rows, err := r.Query(t.Context(), "select from generate_series(1, 3)")
+			n := 0
+			for err == nil && rows.Next() {
+				n++
+			}
+			if err == nil {
+				err = rows.Err()
+			}
+			if n != 3 || err != nil {
+				t.Errorf("%d rows, %v", n, err)
+				return
+			}
+		}
+	})
+}

@@ -18,6 +18,7 @@ type heldRows struct {
 	fields []pgconn.FieldDescription
 	*memory
 	rest   []byte // of the memory's data: the rows that have not been read
+	left   int    // how many they are: rows without columns have no bytes
 	tag    pgconn.CommandTag
 	err    error
 	types  *pgtype.Map // while it is open
@@ -111,10 +112,11 @@ func (r *heldRows) Next() bool {
 		r.begun, r.rest = true, r.data
 		r.values = slices.Grow(r.values, len(r.fields))[:len(r.fields)]
 	}
-	if len(r.rest) == 0 {
+	if r.left == 0 {
 		r.Close()
 		return false
 	}
+	r.left--
 	for i := range r.values {
 		n := int32(binary.LittleEndian.Uint32(r.rest))
 		r.rest = r.rest[4:]

@@ -9,12 +9,16 @@ type Path []any
 // what a body returns.
 type Error struct {
 	Message    string
+	Locations  []Location // in the query
 	Path       Path
 	Extensions map[string]any
 	// Status is that of the HTTP response if there is no data, 500 by default.
 	Status int
 	Err    error // the cause, not for the client, or nil
 }
+
+// Location is a place in a query's text, counted from 1.
+type Location struct{ Line, Column int }
 
 // Error returns the message.
 func (e *Error) Error() string { return e.Message }
@@ -93,6 +97,19 @@ func (w *Writer) graphqlError(e *Error) {
 	w.BeginObject()
 	w.Name("message")
 	w.String(e.Message)
+	if len(e.Locations) > 0 {
+		w.Name("locations")
+		w.BeginArray()
+		for _, l := range e.Locations {
+			w.BeginObject()
+			w.Name("line")
+			w.Int(int64(l.Line))
+			w.Name("column")
+			w.Int(int64(l.Column))
+			w.EndObject()
+		}
+		w.EndArray()
+	}
 	if len(e.Path) > 0 {
 		w.Name("path")
 		_ = w.Any([]any(e.Path))

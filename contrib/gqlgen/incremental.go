@@ -5,6 +5,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/gqlboost/gqlboost/stream"
 	"github.com/gqlboost/gqlboost/stream/incremental"
@@ -100,7 +101,7 @@ func deliver(d *incremental.Delivery, next func() *graphql.Response) {
 		err = part.Complete(func(w *stream.Writer) error {
 			data(w, r)
 			for _, e := range r.Errors {
-				w.Report(&stream.Error{Message: e.Message, Path: path(e.Path), Extensions: e.Extensions, Err: e}, nil)
+				w.Report(&stream.Error{Message: e.Message, Locations: locations(e.Locations), Path: path(e.Path), Extensions: e.Extensions, Err: e}, nil)
 			}
 			return w.Err()
 		})
@@ -128,4 +129,12 @@ func path(p ast.Path) incremental.Path {
 		}
 	}
 	return list
+}
+
+func locations(list []gqlerror.Location) []stream.Location {
+	converted := make([]stream.Location, len(list))
+	for i, l := range list {
+		converted[i] = stream.Location(l)
+	}
+	return converted
 }

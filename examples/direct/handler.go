@@ -79,7 +79,8 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, body []byte) er
 	}
 	operation := &request.Operations[0]
 	if hash := operation.PersistedQueryHash(); hash != "" {
-		text, err := h.persisted.Resolve(r.Context(), hash, operation.Query)
+		// What it keeps must not be part of the request.
+		text, err := h.persisted.Resolve(r.Context(), strings.Clone(hash), strings.Clone(operation.Query))
 		if err != nil {
 			return err
 		}
@@ -235,10 +236,9 @@ func (h *handler) change(ctx context.Context, out *stream.Writer, s *step, b *pg
 			err = closed
 		}
 	}()
-	path := stream.Path{s.key}
 	for range b.Len() - 1 {
 		if _, err := results.Exec(); err != nil {
-			return public(err, path)
+			return s.public(err)
 		}
 	}
 	rows, err := results.Query()

@@ -40,12 +40,13 @@ func main() {
 	if app.Parse(f, os.Args[1:], os.Getenv) != nil {
 		os.Exit(2) // It has said why.
 	}
-	app.Main("direct", &o, server.Debug(nil), func(ctx context.Context) (app.Server, error) { return open(ctx, o.DSN, o.PoolConns) })
+	app.Main("direct", &o, server.Debug(nil), func(ctx context.Context) (app.Server, error) { return openDirect(ctx, o.DSN, o.PoolConns) })
 }
 
 // service is the handler with what it holds.
 type service struct {
 	http.Handler
+	handler *handler
 	closers []func()
 }
 
@@ -56,7 +57,7 @@ func (s *service) Close() {
 	}
 }
 
-func open(ctx context.Context, dsn string, conns int) (_ app.Server, err error) {
+func openDirect(ctx context.Context, dsn string, conns int) (_ *service, err error) {
 	s := new(service)
 	defer func() {
 		if err != nil {
@@ -94,6 +95,6 @@ func open(ctx context.Context, dsn string, conns int) (_ app.Server, err error) 
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", h)
 	mux.Handle("/", behind)
-	s.Handler = mux
+	s.Handler, s.handler = mux, h
 	return s, nil
 }

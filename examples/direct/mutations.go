@@ -96,10 +96,11 @@ func (in *inputs) filled(s string) string {
 }
 
 // public says of a mutation's error what the blog says.
-func public(err error, path stream.Path) error {
+func (s *step) public(err error) error {
 	var e *pgconn.PgError
 	if errors.As(err, &e) && e.Code == "23503" {
-		return &stream.Error{Message: e.ConstraintName + ": not found", Path: path, Err: err}
+		at := s.field.Position
+		return &stream.Error{Message: e.ConstraintName + ": not found", Locations: []stream.Location{{Line: at.Line, Column: at.Column}}, Path: stream.Path{s.key}, Err: err}
 	}
 	return err
 }
