@@ -13,8 +13,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## servers on a private Postgres under load: one table, and out/demo.html; ARGS="-serve" leaves them up
-	cd benchmarks && go run ./cmd/demo -html $(OUT)/demo.html $(ARGS)
+demo: ## three servers on a private Postgres under the same load: tables, and out/demo.html (about 5 minutes); ARGS="-serve" leaves them up
+	cd benchmarks && go run ./cmd/demo -html $(OUT)/demo.html -json $(OUT)/demo.json $(ARGS)
 
 .PHONY: test
 test: ## every test of every module
@@ -64,7 +64,7 @@ bench-simdjson: $(BENCHSTAT) ## simdjson's kernels against their peers, three in
 
 .PHONY: smoke
 smoke: ## a short demo, load test and profile: that they run, not how fast
-	cd benchmarks && go run ./cmd/demo -duration 2s -scale 0.05 -html $(OUT)/smoke/demo.html
+	cd benchmarks && go run ./cmd/demo -duration 1s -rounds 1 -scale 0.05 -html $(OUT)/smoke/demo.html
 	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 \
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
 	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s

@@ -58,9 +58,9 @@ func (c *Contest) Median() []*Result {
 	return medians
 }
 
-// Ratio returns the median over the rounds of a figure of server i divided by that of the
-// first server in the same round, and the lowest and highest.
-func (c *Contest) Ratio(i int, figure func(*Result) float64) (median, lowest, highest float64) {
+// ratio returns that of a figure of server i to that of the first server in the same
+// round.
+func (c *Contest) ratio(i int, figure func(*Result) float64) Ratio {
 	var list []float64
 	for _, round := range c.Rounds {
 		if base := figure(round[0]); base > 0 {
@@ -68,8 +68,8 @@ func (c *Contest) Ratio(i int, figure func(*Result) float64) (median, lowest, hi
 		}
 	}
 	if len(list) == 0 {
-		return 0, 0, 0
+		return Ratio{}
 	}
 	slices.Sort(list)
-	return list[len(list)/2], list[0], list[len(list)-1]
+	return Ratio{list[len(list)/2], list[0], list[len(list)-1]}
 }

@@ -26,9 +26,13 @@ func WriteHTML(w io.Writer, r *Report, notes ...string) error {
 	if err != nil {
 		return err
 	}
+	gains, err := gainPlot(r.Gains)
+	if err != nil {
+		return err
+	}
 	return page.Execute(w, struct {
 		*Report
 		Notes []string
 		Plots []template.HTML
-	}{r, notes, []template.HTML{latency, throughput, p95}})
+	}{r, notes, []template.HTML{gains, latency, throughput, p95}})
 }

@@ -12,6 +12,8 @@ type Report struct {
 	// of the presets are fractions of it. 0 if it was not measured.
 	Maximum   float64    `json:"maximum,omitempty"`
 	Results   []*Result  `json:"results"`
+	Gains     []*Gain    `json:"gains,omitempty"`
+	Exports   []*Export  `json:"exports,omitempty"`
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
 }
 

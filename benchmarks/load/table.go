@@ -53,6 +53,7 @@ func WriteTable(w io.Writer, results []*Result) {
 // formats are what the templates of the page and of the Markdown format with.
 var formats = map[string]any{
 	"ms": ms, "percent": percent, "each": perRequest, "bytes": humanize.IBytes,
+	"size":  func(n int64) string { return humanize.IBytes(uint64(n)) },
 	"whole": func(v float64) string { return humanize.Comma(int64(v)) },
 	"kilo":  func(v float64) string { return humanize.IBytes(uint64(v)) },
 	"two":   func(v float64) string { return fmt.Sprintf("%.2f", v) },

@@ -1,6 +1,8 @@
-// Command demo shows what gqlboost does for a GraphQL server: it starts a
-// private Postgres, fills it, runs the servers under the same load, and prints
-// one table. -serve leaves the servers up for a look around.
+// Command demo shows what gqlboost does for a GraphQL server: it starts a private
+// Postgres, fills it, and runs the blog as a gqlgen server (baseline), the same server
+// with the blocks in it (boosted), and without a framework (direct) under the same load,
+// in turns. It prints tables and writes a page with plots. -serve leaves the servers up
+// for a look around.
 package main
 
 import (
@@ -8,24 +10,25 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
-const boostedNote = "boosted: not built yet"
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var d demo
 	flag.Float64Var(&d.scale, "scale", 1, "size of the data; 1 is 10k users")
-	flag.DurationVar(&d.each, "duration", 20*time.Second, "measured time of each of the two loads")
+	flag.DurationVar(&d.each, "duration", 5*time.Second, "measured time of each run")
+	flag.IntVar(&d.rounds, "rounds", 3, "runs of each server under each load; the table has the median")
+	flag.BoolVar(&d.alone, "alone", true, "run the server with each block alone, too")
 	flag.StringVar(&d.html, "html", "out/demo.html", "file to write the page with plots to")
+	flag.StringVar(&d.json, "json", "", "file to write the figures to")
 	flag.BoolVar(&d.serve, "serve", false, "leave the servers up until Ctrl-C")
 	flag.Parse()
 	if err := d.run(ctx); err != nil {
@@ -36,66 +39,156 @@ func main() {
 }
 
 type demo struct {
-	scale float64
-	each  time.Duration
-	html  string
-	serve bool
+	scale      float64
+	each       time.Duration
+	rounds     int
+	alone      bool
+	html, json string
+	serve      bool
+}
+
+// contender is a server as the demo runs it.
+type contender struct {
+	name, server string
+	args         []string
+}
+
+var servers = []contender{
+	{"baseline", "blog", nil},
+	{"boosted", "blog", []string{"-boosted"}},
+	{"direct", "direct", nil},
+}
+
+var blocks = []contender{
+	{"baseline", "blog", nil},
+	{"simdjson", "blog", []string{"-simdjson"}},
+	{"plancache", "blog", []string{"-plancache"}},
+	{"pool", "blog", []string{"-pool"}},
+	{"reader", "blog", []string{"-reader"}},
+	{"stream", "blog", []string{"-stream"}},
+	{"arena", "blog", []string{"-arena"}},
+	{"gc", "blog", []string{"-gc"}},
 }
 
 func (d *demo) run(ctx context.Context) (err error) {
-	say("Starting a private Postgres and building the baseline server ...")
-	lab, err := load.OpenLab(ctx, "blog")
+	say("Starting a private Postgres and building the servers ...")
+	lab, err := load.OpenLab(ctx, "blog", "direct")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
-	say("Filling the database at scale %v and starting the server ...", d.scale)
-	server, err := lab.Launch(ctx, "blog", "baseline", fmt.Sprintf("-scale=%v", d.scale))
+	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: "make demo", Machine: load.ThisMachine(), Versions: load.Versions(ctx, lab.Postgres.DSN())}
+
+	say("Filling the database at scale %v ...", d.scale)
+	if report.Exports, err = d.exports(ctx, lab); err != nil {
+		return err
+	}
+	running, stop, err := d.launch(ctx, lab, servers)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.Stop()) }()
-
-	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: "make demo", Machine: load.ThisMachine(), Versions: load.Versions(ctx, lab.Postgres.DSN())}
+	defer func() { err = errors.Join(err, stop()) }()
 	for _, name := range []string{"closed", "peak"} {
-		preset, err := load.PresetNamed(name)
+		contest, err := d.contest(ctx, name, running, report.Maximum)
 		if err != nil {
 			return err
 		}
-		config := preset.Config(report.Maximum)
-		config.Duration = d.each
-		result, err := load.Measure(ctx, server.Target, config, os.Stderr)
-		if err != nil {
-			return err
-		}
-		result.Preset = name
-		report.Results = append(report.Results, result)
 		if name == "closed" {
-			report.Maximum = result.Throughput
+			report.Maximum = contest.Median()[0].Throughput
+		}
+		report.Results = append(report.Results, contest.Median()...)
+		report.Gains = append(report.Gains, contest.Gains()...)
+	}
+	if d.alone {
+		if err := d.blocksAlone(ctx, lab, report); err != nil {
+			return err
 		}
 	}
 	load.WriteTable(os.Stdout, report.Results)
-	fmt.Println(boostedNote)
-	if err := writePage(d.html, report); err != nil {
+	load.WriteGains(os.Stdout, report)
+	load.WriteExports(os.Stdout, report)
+	if err := errors.Join(
+		load.WriteFile(d.json, func(w io.Writer) error { return load.WriteJSON(w, report) }),
+		load.WriteFile(d.html, func(w io.Writer) error { return load.WriteHTML(w, report) }),
+	); err != nil {
 		return err
 	}
 	say("Report: %s", d.html)
 	if d.serve {
-		say("baseline: %s   Postgres: %s   Ctrl-C ends it.", server.URL, lab.Postgres.DSN())
+		for _, t := range running {
+			say("%s: %s", t.Name, t.URL)
+		}
+		say("Postgres: %s   Ctrl-C ends it.", lab.Postgres.DSN())
 		<-ctx.Done()
 	}
 	return nil
 }
 
-func writePage(name string, r *load.Report) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
+// launch starts servers, which stop stops.
+func (d *demo) launch(ctx context.Context, lab *load.Lab, list []contender) (targets []load.Target, stop func() error, err error) {
+	var started []*load.Server
+	stop = func() error {
+		var errs []error
+		for _, s := range started {
+			errs = append(errs, s.Stop())
+		}
+		return errors.Join(errs...)
 	}
-	file, err := os.Create(name)
+	for _, c := range list {
+		s, err := lab.Launch(ctx, c.server, c.name, append([]string{fmt.Sprintf("-scale=%v", d.scale)}, c.args...)...)
+		if err != nil {
+			return nil, nil, errors.Join(err, stop())
+		}
+		started = append(started, s)
+		targets = append(targets, s.Target)
+	}
+	return targets, stop, nil
+}
+
+func (d *demo) contest(ctx context.Context, preset string, targets []load.Target, maximum float64) (*load.Contest, error) {
+	p, err := load.PresetNamed(preset)
+	if err != nil {
+		return nil, err
+	}
+	config := p.Config(maximum)
+	config.Duration, config.Warmup = d.each, min(config.Warmup, d.each/5)
+	return load.RunContest(ctx, preset, targets, config, d.rounds, os.Stderr)
+}
+
+// blocksAlone compares the baseline with itself and one block more.
+func (d *demo) blocksAlone(ctx context.Context, lab *load.Lab, report *load.Report) (err error) {
+	targets, stop, err := d.launch(ctx, lab, blocks)
 	if err != nil {
 		return err
 	}
-	return errors.Join(load.WriteHTML(file, r, boostedNote), file.Close())
+	defer func() { err = errors.Join(err, stop()) }()
+	contest, err := d.contest(ctx, "closed", targets, 0)
+	if err != nil {
+		return err
+	}
+	report.Gains = append(report.Gains, contest.Gains()...)
+	return nil
+}
+
+// exports asks each server, started for it, for 100 000 rows.
+func (d *demo) exports(ctx context.Context, lab *load.Lab) (list []*load.Export, err error) {
+	for _, c := range servers {
+		targets, stop, err := d.launch(ctx, lab, []contender{c})
+		if err != nil {
+			return nil, err
+		}
+		if d.scale >= 0.1 { // There are enough comments for a long list.
+			e, err := load.MeasureExport(ctx, targets[0])
+			if err != nil {
+				return nil, errors.Join(err, stop())
+			}
+			list = append(list, e)
+		}
+		if err := stop(); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

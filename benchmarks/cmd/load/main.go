@@ -14,7 +14,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -254,26 +253,8 @@ func (s *session) write() error {
 		load.WriteBreakdown(os.Stdout, s.report.Breakdown)
 	}
 	return errors.Join(
-		writeFile(s.json, func(w io.Writer) error {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "  ")
-			return e.Encode(s.report)
-		}),
-		writeFile(s.html, func(w io.Writer) error { return load.WriteHTML(w, s.report) }),
-		writeFile(s.markdown, func(w io.Writer) error { return load.WriteMarkdown(w, s.report) }),
+		load.WriteFile(s.json, func(w io.Writer) error { return load.WriteJSON(w, s.report) }),
+		load.WriteFile(s.html, func(w io.Writer) error { return load.WriteHTML(w, s.report) }),
+		load.WriteFile(s.markdown, func(w io.Writer) error { return load.WriteMarkdown(w, s.report) }),
 	)
-}
-
-func writeFile(name string, write func(io.Writer) error) error {
-	if name == "" {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
-	}
-	file, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(file), file.Close())
 }
