@@ -7,6 +7,8 @@ replace github.com/gqlboost/gqlboost => ../
 require (
 	github.com/99designs/gqlgen v0.17.98
 	github.com/gqlboost/gqlboost v0.0.0-00010101000000-000000000000
+	github.com/graph-gophers/graphql-go v1.11.0
+	github.com/graphql-go/graphql v0.8.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/redis/rueidis v1.0.79

@@ -1,7 +1,6 @@
 package gqlgen
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 
@@ -57,23 +56,13 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 }
 
 func (g *get) params(r *http.Request, form url.Values) (*graphql.RawParams, error) {
-	params := &graphql.RawParams{Query: form.Get("query"), OperationName: form.Get("operationName"), Headers: r.Header}
-	params.ReadTime.Start = graphql.Now()
-	for name, to := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
-		text := form.Get(name)
-		if text == "" {
-			continue
-		}
-		doc, err := g.parser.Parse([]byte(text))
-		if err != nil {
-			return nil, fmt.Errorf("%s could not be decoded", name)
-		}
-		*to, err = doc.Root().Map()
-		doc.Close()
-		if err != nil {
-			return nil, fmt.Errorf("%s could not be decoded", name)
-		}
+	start := graphql.Now()
+	o, err := g.requests.Form(form)
+	if err != nil {
+		return nil, err
 	}
-	params.ReadTime.End = graphql.Now()
-	return params, nil
+	return &graphql.RawParams{
+		Query: o.Query, OperationName: o.OperationName, Variables: o.Variables, Extensions: o.Extensions, Headers: r.Header,
+		ReadTime: graphql.TraceTiming{Start: start, End: graphql.Now()},
+	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/gqlboost/gqlboost/contrib/internal/request"
 	"github.com/gqlboost/gqlboost/stream"
 	"github.com/gqlboost/gqlboost/stream/incremental"
 )
@@ -23,7 +24,7 @@ type deferring struct{ base }
 
 // Supports tells whether it takes a request.
 func (d *deferring) Supports(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.Header.Get("Upgrade") == "" && isJSON(r) && incremental.Negotiate(r) != incremental.None
+	return r.Method == http.MethodPost && r.Header.Get("Upgrade") == "" && request.IsJSON(r) && incremental.Negotiate(r) != incremental.None
 }
 
 // Do answers a request.

@@ -1,9 +1,6 @@
 package gqlgen
 
-import (
-	"github.com/gqlboost/gqlboost/arena"
-	"github.com/gqlboost/gqlboost/simdjson"
-)
+import "github.com/gqlboost/gqlboost/contrib/internal/request"
 
 // Options say how a transport works. The zero value makes one that answers as gqlgen's
 // does.
@@ -27,20 +24,10 @@ type Options struct {
 	StandardRequests, StandardResponses bool
 }
 
-const defaultMaxBytes = 16 << 20
-
 // base is what the transports have in common.
 type base struct {
 	Options
-	parser  *simdjson.Parser
-	buffers arena.Buffers
-	queries arena.Interner // Texts that come again need no memory again.
+	requests *request.Reader
 }
 
-func newBase(o Options) base {
-	if o.MaxBytes <= 0 {
-		o.MaxBytes = defaultMaxBytes
-	}
-	parser := simdjson.NewParser(simdjson.Options{MaxBytes: int(min(o.MaxBytes, 1<<30)), MaxBatch: max(o.MaxBatch, 1)})
-	return base{Options: o, parser: parser, queries: arena.Interner{MaxEntries: 1000, MaxLength: 16 << 10, MaxBytes: 4 << 20}}
-}
+func newBase(o Options) base { return base{o, request.NewReader(o.MaxBytes, o.MaxBatch)} }

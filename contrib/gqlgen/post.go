@@ -6,6 +6,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"github.com/gqlboost/gqlboost/contrib/internal/request"
 	"github.com/gqlboost/gqlboost/simdjson"
 	"github.com/gqlboost/gqlboost/stream"
 )
@@ -18,13 +19,13 @@ type post struct{ base }
 
 // Supports tells whether it takes a request.
 func (p *post) Supports(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.Header.Get("Upgrade") == "" && (p.Strict || isJSON(r))
+	return r.Method == http.MethodPost && r.Header.Get("Upgrade") == "" && (p.Strict || request.IsJSON(r))
 }
 
 // Do answers a request.
 func (p *post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	contentType := p.begin(w, r)
-	if p.Strict && !isJSON(r) {
+	if p.Strict && !request.IsJSON(r) {
 		p.refuse(w, r, exec, &simdjson.RequestError{Status: http.StatusUnsupportedMediaType, Message: "The Content-Type of a request must be application/json."})
 		return
 	}

@@ -1,0 +1,52 @@
+// Package graphgophers serves a schema of graph-gophers/graphql-go with gqlboost's blocks:
+//
+//	http.Handle("/graphql", graphgophers.New(schema, graphgophers.Options{MaxBatch: 10, Persisted: persisted}))
+//
+// It takes the place of relay.Handler: requests are decoded by simdjson, and the data
+// goes to the client as the executor has made it. GET, persisted queries, batches and the
+// statuses of GraphQL over HTTP come with it.
+//
+// # What cannot be done
+//
+// Schema.Exec parses and validates each query anew, and takes no document that was parsed
+// before: plancache can keep the texts of persisted queries and whole results
+// (plancache.Results), but no plans. The executor makes the whole response before it
+// returns, so stream cannot send its beginning early, and there is no @defer.
+package graphgophers
+
+import (
+	"context"
+
+	graphql "github.com/graph-gophers/graphql-go"
+
+	"github.com/gqlboost/gqlboost/contrib/internal/host"
+	"github.com/gqlboost/gqlboost/contrib/internal/request"
+	"github.com/gqlboost/gqlboost/stream"
+)
+
+// Options say how a handler works. The zero value is good for most.
+type Options = host.Options
+
+// Handler serves a schema.
+type Handler = host.Handler
+
+// New returns a handler of a schema.
+func New(schema *graphql.Schema, o Options) *Handler {
+	return host.New(o, func(ctx context.Context, o request.Operation) host.Result {
+		response := schema.Exec(ctx, o.Query, o.OperationName, o.Variables)
+		return host.Result{Refused: response.Data == nil, Write: func(w *stream.Writer) {
+			if len(response.Errors) > 0 {
+				w.Name("errors")
+				_ = w.Any(response.Errors) // The writer keeps its error.
+			}
+			if response.Data != nil {
+				w.Name("data")
+				w.Raw(response.Data)
+			}
+			if len(response.Extensions) > 0 {
+				w.Name("extensions")
+				_ = w.Any(response.Extensions)
+			}
+		}}
+	})
+}

@@ -1,0 +1,178 @@
+// Package host is what hosts without transports of their own have in common: HTTP.
+package host
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/parser"
+
+	"github.com/gqlboost/gqlboost/contrib/internal/request"
+	"github.com/gqlboost/gqlboost/plancache"
+	"github.com/gqlboost/gqlboost/simdjson"
+	"github.com/gqlboost/gqlboost/stream"
+)
+
+// Options are those of all hosts.
+type Options struct {
+	// MaxBytes is the largest body, 16 MiB by default.
+	MaxBytes int64
+	// MaxBatch is the largest number of operations in a request. 0 is no batches.
+	MaxBatch int
+	// Persisted has the texts of persisted queries; nil is none.
+	Persisted *plancache.Persisted
+}
+
+// Result is what a host makes of an operation.
+type Result struct {
+	// Write writes the members of the response's object.
+	Write func(*stream.Writer)
+	// Refused tells that the operation did not run: the request is at fault.
+	Refused bool
+}
+
+// Handler serves a host.
+type Handler struct {
+	options  Options
+	requests *request.Reader
+	execute  func(context.Context, request.Operation) Result
+}
+
+// New returns a handler.
+func New(o Options, execute func(context.Context, request.Operation) Result) *Handler {
+	requests := request.NewReader(o.MaxBytes, o.MaxBatch)
+	requests.Floats = true
+	return &Handler{o, requests, execute}
+}
+
+// ServeHTTP answers a request as GraphQL over HTTP asks for.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	list, batch, err := h.read(w, r)
+	if err != nil {
+		refuse(w, r, err)
+		return
+	}
+	results := make([]Result, len(list))
+	if len(list) == 1 {
+		results[0] = h.one(r.Context(), list[0])
+	} else {
+		var wg sync.WaitGroup
+		panics := make([]any, len(list))
+		for i, o := range list {
+			wg.Go(func() {
+				defer func() { panics[i] = recover() }()
+				results[i] = h.one(r.Context(), o)
+			})
+		}
+		wg.Wait()
+		for _, p := range panics {
+			if p != nil {
+				panic(p)
+			}
+		}
+	}
+	if !batch && results[0].Refused && wantsStatus(r) {
+		w = &statusWriter{ResponseWriter: w, status: http.StatusBadRequest}
+	}
+	// Its error is that of the connection: there is nobody to tell.
+	_ = stream.RespondWith(w, r, inOne, func(out *stream.Writer) error {
+		if !batch {
+			out.BeginObject()
+			results[0].Write(out)
+			return nil
+		}
+		out.BeginArray()
+		for _, each := range results {
+			out.BeginObject()
+			each.Write(out)
+			out.EndObject()
+		}
+		out.EndArray()
+		return nil
+	})
+}
+
+// inOne makes most responses one write: they are all there.
+var inOne = stream.Options{MinChunk: 64 << 10}
+
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) (list []request.Operation, batch bool, err error) {
+	switch r.Method {
+	case http.MethodPost:
+		if !request.IsJSON(r) {
+			return nil, false, request.Refusal(http.StatusUnsupportedMediaType, "The Content-Type of a request must be application/json.")
+		}
+		return h.requests.Post(w, r)
+	case http.MethodGet:
+		o, err := h.requests.Form(r.URL.Query())
+		if err == nil && changes(o) {
+			w.Header().Set("Allow", http.MethodPost)
+			err = request.Refusal(http.StatusMethodNotAllowed, "A GET request can only have a query.")
+		}
+		return []request.Operation{o}, false, err
+	}
+	w.Header().Set("Allow", "GET, POST")
+	return nil, false, request.Refusal(http.StatusMethodNotAllowed, "The method of a request must be GET or POST.")
+}
+
+// changes tells whether an operation is no query. What is no GraphQL the host refuses.
+func changes(o request.Operation) bool {
+	doc, err := parser.ParseQuery(&ast.Source{Input: o.Query})
+	if err != nil {
+		return false
+	}
+	operation := doc.Operations.ForName(o.OperationName)
+	return operation != nil && operation.Operation != ast.Query
+}
+
+// one runs an operation, of which the text may be known by its hash.
+func (h *Handler) one(ctx context.Context, o request.Operation) Result {
+	if persisted, ok := o.Extensions["persistedQuery"].(map[string]any); ok && h.options.Persisted != nil {
+		hash, _ := persisted["sha256Hash"].(string)
+		text, err := h.options.Persisted.Resolve(ctx, hash, o.Query)
+		if err != nil {
+			return failed(err)
+		}
+		o.Query = text
+	}
+	if strings.TrimSpace(o.Query) == "" {
+		return failed(request.Refusal(http.StatusBadRequest, "The request has no query."))
+	}
+	return h.execute(ctx, o)
+}
+
+// failed is the result of an operation that did not run.
+func failed(err error) Result {
+	e := &stream.Error{Message: err.Error(), Err: err}
+	if coded, ok := err.(interface{ Code() string }); ok {
+		e.Extensions = map[string]any{"code": coded.Code()}
+	}
+	return Result{Refused: true, Write: func(w *stream.Writer) { w.WriteErrors([]*stream.Error{e}) }}
+}
+
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	status := http.StatusBadRequest
+	if e, ok := err.(*simdjson.RequestError); ok {
+		status = e.Status
+	}
+	stream.WriteError(w, r, &stream.Error{Message: err.Error(), Status: status, Err: err})
+}
+
+// wantsStatus tells whether a client knows application/graphql-response+json, for which
+// the status tells of errors. For others it is 200.
+func wantsStatus(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "application/graphql-response+json")
+}
+
+// statusWriter answers with another status than 200.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(int) { w.ResponseWriter.WriteHeader(w.status) }
+
+// Unwrap is for http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

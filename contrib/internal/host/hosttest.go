@@ -1,0 +1,112 @@
+package host
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/gqlboost/gqlboost/plancache"
+)
+
+// Suite tests a handler of the schema
+//
+//	type Query { echo(s: String, n: Int): String fail: String panics: String }
+//	type Mutation { echo(s: String): String }
+//
+// against the host's own: answers to operations are to be the same, and requests are to be
+// refused as GraphQL over HTTP asks for. The handler has the persisted queries and takes
+// batches of two.
+func Suite(t *testing.T, ours http.Handler, theirs func(query, name string, variables map[string]any) any) {
+	const modern = "application/graphql-response+json"
+	send := func(method, target, contentType, accept, body string) (int, string, map[string]any) {
+		t.Helper()
+		r := httptest.NewRequest(method, target, strings.NewReader(body))
+		r.Header.Set("Content-Type", contentType)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		ours.ServeHTTP(w, r)
+		b, _ := io.ReadAll(w.Result().Body)
+		var o map[string]any
+		if err := json.Unmarshal(b, &o); err != nil {
+			var list []any
+			if json.Unmarshal(b, &list) != nil {
+				t.Fatalf("%v: %q", err, b)
+			}
+			o = map[string]any{"batch": list}
+		}
+		media, _, _ := strings.Cut(w.Result().Header.Get("Content-Type"), ";")
+		return w.Code, media, o
+	}
+	for _, c := range []struct {
+		query, name string
+		variables   map[string]any
+		status      int // for clients that want one
+	}{
+		{`query Q($s: String, $n: Int) { a: echo(s: $s, n: $n) }`, "Q", map[string]any{"s": "ü\" <&>", "n": 3.0}, 200},
+		{`query A { echo } query B { b: echo(s: "x") }`, "B", nil, 200},
+		{`{ fail echo(s: "still") }`, "", nil, 200},
+		{`{ nothing }`, "", nil, 400},
+		{`{`, "", nil, 400},
+		{`mutation { echo(s: "m") }`, "", nil, 200},
+	} {
+		b, err := json.Marshal(theirs(c.query, c.name, c.variables))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want map[string]any
+		if err := json.Unmarshal(b, &want); err != nil {
+			t.Fatal(err)
+		}
+		if c.status == 400 {
+			delete(want, "data") // A request that did not run has none.
+		}
+		body, _ := json.Marshal(map[string]any{"query": c.query, "operationName": c.name, "variables": c.variables})
+		for range 2 { // The second time it is known.
+			for accept, status := range map[string]int{"application/json": 200, modern: c.status} {
+				code, media, got := send("POST", "/", "application/json", accept, string(body))
+				if code != status || media != accept || !reflect.DeepEqual(got, want) {
+					t.Errorf("%s, %s: %d %s %v, want %d %v", c.query, accept, code, media, got, status, want)
+				}
+			}
+		}
+	}
+	const text = `{ p: echo(s: "persisted") }`
+	apq := fmt.Sprintf(`"extensions":{"persistedQuery":{"version":1,"sha256Hash":%q}}`, plancache.HashQuery(text))
+	quoted, _ := json.Marshal(text)
+	for _, c := range []struct {
+		method, target, contentType, body string
+		status                            int
+		want                              string
+	}{
+		{"GET", "/?query=" + url.QueryEscape(`query Q($s: String) { echo(s: $s) }`) + "&variables=" + url.QueryEscape(`{"s":"got"}`), "", "", 200, "got"},
+		{"GET", "/?query=" + url.QueryEscape(`mutation { echo }`), "", "", 405, "only have a query"},
+		{"GET", "/?query=" + url.QueryEscape(`{ echo }`) + "&variables=%7B", "", "", 400, "variables"},
+		{"PUT", "/", "application/json", `{}`, 405, "GET or POST"},
+		{"POST", "/", "text/plain", `{}`, 415, "application/json"},
+		{"POST", "/", "application/json", `{"query":`, 400, "not valid JSON"},
+		{"POST", "/", "application/json", `{}`, 400, "no query"},
+		{"POST", "/", "application/json", `{"query":"` + strings.Repeat("x", 17<<20) + `"}`, 413, "larger"},
+		{"POST", "/", "application/json", `[{"query":"{ a: echo(s: \"1\") }"},{"query":"{ nothing }"}]`, 200, "nothing"},
+		{"POST", "/", "application/json", `[{},{},{}]`, 413, "limit of 2"},
+		{"POST", "/", "application/json", `{` + apq + `}`, 400, "PersistedQueryNotFound"},
+		{"POST", "/", "application/json", `{"query":"{ echo }",` + apq + `}`, 400, "hash"},
+		{"POST", "/", "application/json", `{"query":` + string(quoted) + `,` + apq + `}`, 200, "persisted"},
+		{"POST", "/", "application/json", `{` + apq + `}`, 200, "persisted"},
+	} {
+		code, _, got := send(c.method, c.target, c.contentType, modern, c.body)
+		b := new(bytes.Buffer)
+		e := json.NewEncoder(b)
+		e.SetEscapeHTML(false)
+		_ = e.Encode(got)
+		if code != c.status || !strings.Contains(b.String(), c.want) {
+			t.Errorf("%s %.60s %.60s: %d %s, want %d with %q", c.method, c.target, c.body, code, b, c.status, c.want)
+		}
+	}
+}
