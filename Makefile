@@ -1,6 +1,6 @@
 # make help lists what there is to make.
 
-MODULES := . contrib examples benchmarks internal/postgres/fetch
+MODULES := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch
 TARGETS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 STATICCHECK := $(CURDIR)/bin/staticcheck
 BENCHSTAT := $(CURDIR)/bin/benchstat
@@ -61,6 +61,15 @@ bench-simdjson: $(BENCHSTAT) ## simdjson's kernels against their peers, three in
 			| sed "s/impl=gqlboost/impl=$$k/" >> $(OUT)/simdjson.txt; done; \
 		$(OUT)/simdjson.test -test.run '^$$' -test.bench './work=./impl=.*(json|goccy|sonic)' -test.benchtime 0.3s >> $(OUT)/simdjson.txt; done
 	@$(BENCHSTAT) -col /impl $(OUT)/simdjson.txt
+
+.PHONY: bench
+bench: ## every benchmark with its peers, for benchstat: out/bench.txt (about 40 minutes; PACKAGES=./arena COUNT=6)
+	@mkdir -p $(OUT) && cd benchmarks && go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count $(or $(COUNT),1) $(or $(PACKAGES),./arena ./simdjson ./stream ./plancache ./pool) | tee $(OUT)/bench.txt
+
+.PHONY: bench-compare
+bench-compare: ## fail if the benchmarks of the working tree are worse than those of BASE=<git revision> (about 5 minutes)
+	cd benchmarks/gate && go build -o $(OUT)/gate .
+	cd benchmarks && $(OUT)/gate -base $(or $(BASE),origin/main) -packages $(or $(PACKAGES),./arena,./stream,./plancache) -bench '$(or $(BENCH),impl=(gqlboost|pgrows))' -limits limits.json $(ARGS)
 
 .PHONY: smoke
 smoke: ## a short demo, load test and profile: that they run, not how fast

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+	"golang.org/x/perf/benchmath"
+)
+
+// samples are measurements by benchmark and unit.
+type samples map[string]map[string][]float64
+
+// read adds what `go test -bench` has printed.
+func (s samples) read(r io.Reader) error {
+	reader := benchfmt.NewReader(r, "")
+	for reader.Scan() {
+		result, ok := reader.Result().(*benchfmt.Result)
+		if !ok {
+			continue // Settings of the output.
+		}
+		name := strings.Clone(result.Name.String())
+		if s[name] == nil {
+			s[name] = map[string][]float64{}
+		}
+		for _, v := range result.Values {
+			unit := v.Unit
+			if unit == "sec/op" {
+				unit = timeUnit
+			}
+			s[name][unit] = append(s[name][unit], v.Value)
+		}
+	}
+	return reader.Err()
+}
+
+const (
+	timeUnit   = "sec/op"
+	allocsUnit = "allocs/op"
+	bytesUnit  = "B/op"
+)
+
+// limits are from which ratio of their times benchmarks have become slower.
+type limits struct {
+	usual float64
+	own   []limit // the first that matches counts
+}
+
+type limit struct {
+	name  *regexp.Regexp
+	ratio float64
+}
+
+func (l limits) of(benchmark string) float64 {
+	for _, each := range l.own {
+		if each.name.MatchString(benchmark) {
+			return each.ratio
+		}
+	}
+	return l.usual
+}
+
+// verdict is what is to be said of a figure of a benchmark.
+type verdict struct {
+	benchmark, unit string
+	before, after   float64 // medians
+	p               float64 // that they differ by chance only; of times
+	worse           bool
+}
+
+func (v verdict) ratio() float64 {
+	if v.before == 0 {
+		return 1
+	}
+	return v.after / v.before
+}
+
+// thresholds of benchmath, which its tests take their alpha from.
+var thresholds = benchmath.DefaultThresholds
+
+// certain is below which probability of chance a difference of times is one.
+const certain = 0.001
+
+// compare returns what has changed of the benchmarks that both have.
+func compare(before, after samples, l limits) (list []verdict) {
+	for benchmark := range before {
+		if after[benchmark] == nil {
+			continue
+		}
+		for _, unit := range []string{timeUnit, bytesUnit, allocsUnit} {
+			a, b := before[benchmark][unit], after[benchmark][unit]
+			if len(a) == 0 || len(b) == 0 {
+				continue
+			}
+			list = append(list, judge(benchmark, unit, a, b, l.of(benchmark)))
+		}
+	}
+	slices.SortFunc(list, func(a, b verdict) int {
+		return strings.Compare(a.benchmark+"\x00"+b.unit, b.benchmark+"\x00"+a.unit)
+	})
+	return list
+}
+
+func judge(benchmark, unit string, a, b []float64, limit float64) verdict {
+	before, after := benchmath.NewSample(slices.Clone(a), &thresholds), benchmath.NewSample(slices.Clone(b), &thresholds)
+	x, y := benchmath.AssumeNothing.Summary(before, 0.95), benchmath.AssumeNothing.Summary(after, 0.95)
+	v := verdict{benchmark: benchmark, unit: unit, before: x.Center, after: y.Center}
+	switch unit {
+	case timeUnit:
+		v.p = benchmath.AssumeNothing.Compare(before, after).P
+		// The intervals of the medians must be apart, too.
+		v.worse = v.p < certain && v.ratio() > limit && y.Lo > x.Hi
+	case allocsUnit:
+		v.worse = slices.Min(b) > slices.Max(a)
+	case bytesUnit:
+		// What is allocated once is divided by the runs, which differ in number.
+		v.worse = slices.Min(b) > slices.Max(a)*1.01+8
+	}
+	return v
+}
+
+// String is the verdict as a line.
+func (v verdict) String() string {
+	chance := ""
+	if v.unit == timeUnit {
+		chance = fmt.Sprintf("p=%.4f", v.p)
+	}
+	mark := ""
+	if v.worse {
+		mark = "WORSE"
+	}
+	return fmt.Sprintf("%s\t%s\t%.4g\t%.4g\t%.3f\t%s\t%s", v.benchmark, v.unit, v.before, v.after, v.ratio(), chance, mark)
+}

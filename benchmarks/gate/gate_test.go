@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestJudge(t *testing.T) {
+	steady := []float64{100, 101, 99, 100, 102, 98, 100, 101, 99, 100}
+	times := func(f float64) (list []float64) {
+		for _, v := range steady {
+			list = append(list, v*f)
+		}
+		return list
+	}
+	wild := []float64{60, 150, 100, 240, 80, 130, 90, 200, 70, 110}
+	for _, c := range []struct {
+		name, unit string
+		a, b       []float64
+		worse      bool
+	}{
+		{"the same", timeUnit, steady, steady, false},
+		{"faster", timeUnit, steady, times(0.5), false},
+		{"within the limit", timeUnit, steady, times(1.08), false},
+		{"slower", timeUnit, steady, times(1.2), true},
+		{"wild", timeUnit, wild, append([]float64{120}, wild[1:]...), false},
+		{"too few", timeUnit, steady[:3], times(2)[:3], false},
+		{"one more allocation", allocsUnit, []float64{3, 3, 3}, []float64{4, 4, 4}, true},
+		{"sometimes one more", allocsUnit, []float64{3, 4, 3}, []float64{4, 4, 4}, false},
+		{"one less", allocsUnit, []float64{3}, []float64{2}, false},
+		{"more bytes", bytesUnit, []float64{1000, 1001}, []float64{1100, 1101}, true},
+		{"a byte more", bytesUnit, []float64{1000, 1001}, []float64{1002, 1003}, false},
+	} {
+		if v := judge("B", c.unit, c.a, c.b, 1.1); v.worse != c.worse {
+			t.Errorf("%s: %+v", c.name, v)
+		}
+	}
+	l := limits{usual: 1.1, own: []limit{{regexp.MustCompile("^Noisy"), 3}}}
+	if v := judge("Noisy/x", timeUnit, steady, times(2), l.of("Noisy/x")); v.worse {
+		t.Error("a limit of its own is not kept")
+	}
+}
+
+// repository makes a module with benchmarks, committed as it is.
+func repository(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	write(t, dir, "go.mod", "module example.com/m\n\ngo 1.26\n")
+	write(t, dir, "work.go", source(100, 0))
+	write(t, dir, "work_test.go", `package m
+
+import "testing"
+
+func BenchmarkWork(b *testing.B) {
+	for _, name := range []string{"a", "b/c"} {
+		b.Run("case="+name, func(b *testing.B) {
+			for b.Loop() {
+				Work()
+			}
+		})
+	}
+}
+`)
+	for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "x"}} {
+		cmd := exec.Command("git", args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	t.Chdir(dir)
+	return dir
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// source works for some steps, and allocates.
+func source(steps, allocations int) string {
+	return strings.NewReplacer("STEPS", strings.Repeat("1+", steps-1)+"1", "ALLOCATIONS", strings.Repeat("1+", allocations)+"0").Replace(`package m
+
+var Sink []byte
+var Sum int
+
+func Work() {
+	for i := range 100 * (STEPS) {
+		Sum += i * Sum
+	}
+	for range ALLOCATIONS {
+		Sink = make([]byte, 64)
+	}
+}
+`)
+}
+
+func newGate(rounds int) *gate {
+	return &gate{base: "HEAD", packages: "./...", bench: ".", rounds: rounds, benchtime: "2ms", limits: limits{usual: 1.1}}
+}
+
+// A version against itself is never worse, and each planted change is found.
+func TestGate(t *testing.T) {
+	dir := repository(t)
+	runs := 20
+	if testing.Short() {
+		runs = 3
+	}
+	for i := range runs {
+		if err := newGate(8).run(t.Context()); err != nil {
+			t.Fatalf("run %d of a version against itself: %v", i, err)
+		}
+	}
+	write(t, dir, "work.go", source(150, 0))
+	if err := newGate(8).run(t.Context()); !errors.Is(err, errWorse) {
+		t.Errorf("half as slow again: %v", err)
+	}
+	write(t, dir, "work.go", source(100, 1))
+	if err := newGate(8).run(t.Context()); !errors.Is(err, errWorse) {
+		t.Errorf("one more allocation: %v", err)
+	}
+	write(t, dir, "work.go", source(50, 0))
+	if err := newGate(8).run(t.Context()); err != nil {
+		t.Errorf("faster: %v", err)
+	}
+	write(t, dir, "work.go", "package m\n\nfunc Work( {}\n")
+	if err := newGate(8).run(t.Context()); err == nil || errors.Is(err, errWorse) {
+		t.Errorf("what does not compile: %v", err)
+	}
+	g := newGate(8)
+	g.base = "nothing"
+	if err := g.run(t.Context()); err == nil || errors.Is(err, errWorse) {
+		t.Errorf("without a base: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := newGate(8).run(ctx); err == nil {
+		t.Error("no error of a context that has ended")
+	}
+	if out, err := exec.Command("git", "worktree", "list").Output(); err != nil || strings.Count(string(out), "\n") != 1 {
+		t.Errorf("worktrees are left: %s", out)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "limits.json")
+	if err := os.WriteFile(file, []byte(`{"^Hit": 1.3, "^Hit/slow": 2}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l, err := readLimits(file, 1.1)
+	if err != nil || l.of("Hit/slow/x") != 2 || l.of("Hit/x") != 1.3 || l.of("Other") != 1.1 {
+		t.Errorf("%+v, %v", l, err)
+	}
+	for _, bad := range []string{"{", `{"(": 1}`} {
+		if err := os.WriteFile(file, []byte(bad), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readLimits(file, 1.1); err == nil {
+			t.Errorf("%s was taken", bad)
+		}
+	}
+}
