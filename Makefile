@@ -66,10 +66,14 @@ bench-simdjson: $(BENCHSTAT) ## simdjson's kernels against their peers, three in
 bench: ## every benchmark with its peers, for benchstat: out/bench.txt (about 40 minutes; PACKAGES=./arena COUNT=6)
 	@mkdir -p $(OUT) && cd benchmarks && go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count $(or $(COUNT),1) $(or $(PACKAGES),./arena ./simdjson ./stream ./plancache ./pool) | tee $(OUT)/bench.txt
 
+# Names are matched element by element, and benchmarks have up to three before impl=.
+OURS := impl=(gqlboost|pgrows)
+GATED := ./arena,./stream,./plancache
+QUICK := (Buffers|Intern|Small|Tree|Encode|String|Hit)
 .PHONY: bench-compare
 bench-compare: ## fail if the benchmarks of the working tree are worse than those of BASE=<git revision> (about 5 minutes)
 	cd benchmarks/gate && go build -o $(OUT)/gate .
-	cd benchmarks && $(OUT)/gate -base $(or $(BASE),origin/main) -packages $(or $(PACKAGES),./arena,./stream,./plancache) -bench '$(or $(BENCH),impl=(gqlboost|pgrows))' -limits limits.json $(ARGS)
+	cd benchmarks && $(OUT)/gate -base $(or $(BASE),origin/main) -packages $(or $(PACKAGES),$(GATED)) -bench '$(or $(BENCH),$(QUICK)/$(OURS)|$(QUICK)/./$(OURS)|$(QUICK)/././$(OURS))' -limits limits.json $(ARGS)
 
 .PHONY: smoke
 smoke: ## a short demo, load test and profile: that they run, not how fast
