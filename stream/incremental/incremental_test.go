@@ -13,8 +13,8 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
-	"syscall"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
