@@ -17,13 +17,16 @@
 // keeps <, > and & as they are, which encoding/json escapes; any JSON parser reads the
 // same. It is checked with simdjson that a response is JSON.
 //
-// What costs is mostly in gqlgen's execution, which no transport changes: its fields,
-// its goroutines for lists, and the garbage of both. arena.TuneGC is for that.
-//
 //   - An error about a body that is no request does not repeat the body.
 //   - Names of parameters are case-sensitive, and nothing may follow a request.
 //   - A body above Options.MaxBytes is answered by 413.
 //   - With Options.MaxBatch, a body may be an array of operations, which run at the same
 //     time.
 //   - With Options.Strict, requests are refused as GraphQL over HTTP asks for.
+//
+// # What a transport cannot do
+//
+// gqlgen makes the whole response before a transport sees it, so a long list neither
+// begins early nor takes less memory. And most of the costs are in its execution: its
+// fields, its goroutines for lists, and the garbage of both, for which arena.TuneGC is.
 package gqlgen

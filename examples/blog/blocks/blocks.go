@@ -4,7 +4,6 @@ package blocks
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"net/http"
 
@@ -85,22 +84,26 @@ func (s *Server) Close() {
 }
 
 // Open returns the server. The recorder may be nil.
-func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64, recorder *spans.Recorder) (*Server, error) {
+func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64, recorder *spans.Recorder) (_ *Server, err error) {
 	s := new(Server)
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
 	parts := server.Parts{Recorder: recorder}
-	var err error
 	if parts.Store, err = b.store(ctx, s, dsn, conns, recorder); err != nil {
 		return nil, err
 	}
 	if b.PlanCache {
 		plans, err := plancache.New(plancache.Config[*ast.QueryDocument]{})
 		if err != nil {
-			return nil, errors.Join(err, s.fail())
+			return nil, err
 		}
 		s.closers = append(s.closers, func() { plans.Close() })
 		persisted, err := plancache.NewPersisted(16 << 20)
 		if err != nil {
-			return nil, errors.Join(err, s.fail())
+			return nil, err
 		}
 		s.closers = append(s.closers, func() { persisted.Close() })
 		parts.QueryCache, parts.Persisted = plans, persisted
@@ -118,11 +121,6 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 	}
 	s.Handler = server.Assemble(parts)
 	return s, nil
-}
-
-func (s *Server) fail() error {
-	s.Close()
-	return nil
 }
 
 func (b Blocks) store(ctx context.Context, s *Server, dsn string, conns int, recorder *spans.Recorder) (*store.Store, error) {
