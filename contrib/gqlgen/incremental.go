@@ -80,13 +80,13 @@ func deliver(d *incremental.Delivery, next func() *graphql.Response) {
 	err := d.Initial(func(w *stream.Writer) error {
 		if len(first.Errors) > 0 {
 			w.Name("errors")
-			_ = w.Any(first.Errors)
+			other(w, first.Errors)
 		}
 		w.Name("data")
 		data(w, first)
 		if len(first.Extensions) > 0 {
 			w.Name("extensions")
-			_ = w.Any(first.Extensions)
+			other(w, first.Extensions)
 		}
 		return w.Err()
 	})

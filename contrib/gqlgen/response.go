@@ -138,7 +138,7 @@ func member(out *stream.Writer, r *graphql.Response) {
 	out.BeginObject()
 	if len(r.Errors) > 0 {
 		out.Name("errors")
-		_ = out.Any(r.Errors)
+		other(out, r.Errors)
 	}
 	out.Name("data")
 	if r.Data == nil {
@@ -152,7 +152,7 @@ func member(out *stream.Writer, r *graphql.Response) {
 	}
 	if len(r.Path) > 0 {
 		out.Name("path")
-		_ = out.Any(r.Path)
+		other(out, r.Path)
 	}
 	if r.HasNext != nil {
 		out.Name("hasNext")
@@ -160,7 +160,17 @@ func member(out *stream.Writer, r *graphql.Response) {
 	}
 	if len(r.Extensions) > 0 {
 		out.Name("extensions")
-		_ = out.Any(r.Extensions)
+		other(out, r.Extensions)
 	}
 	out.EndObject()
+}
+
+// other writes what gqlgen and its extensions have made, of any types. Like gqlgen it
+// panics if that cannot be JSON.
+func other(out *stream.Writer, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Errorf("gqlgen: the response is not JSON: %w", err))
+	}
+	out.Raw(text)
 }

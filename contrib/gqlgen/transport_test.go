@@ -3,6 +3,7 @@ package gqlgen_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
@@ -37,6 +39,7 @@ var schema = gqlparser.MustLoadSchema(&ast.Source{Input: `
 		empty: String
 		parts: String
 		arena: String
+		extension: String
 	}
 	type Mutation { echo(s: String): String }
 `})
@@ -76,6 +79,9 @@ func resolve(ctx context.Context, o *graphql.OperationContext, field *ast.Field)
 	case "fail":
 		graphql.AddError(ctx, gqlerror.ErrorPathf(ast.Path{ast.PathName("fail"), ast.PathIndex(1)}, "it failed <&>"))
 		return &graphql.Response{Data: []byte(`{"fail":null}`)}
+	case "extension":
+		graphql.RegisterExtension(ctx, "bad", make(chan int))
+		return &graphql.Response{Data: []byte(`{"extension":null}`)}
 	case "arena":
 		text := gqlgen.Arena(ctx).String([]byte(`{"arena":"from it"}`))
 		return &graphql.Response{Data: []byte(text)}
@@ -152,36 +158,37 @@ func requests() map[string]request {
 		"variables": post(`{"query":"query Q($s: String, $j: JSON) { e: echo(s: $s, j: $j) }","operationName":"Q","variables":
 			{"s":"\u00e9\ud83d\ude00 \"\\","j":{"i":1,"big":123456789012345678901234567890,"f":1.50,"e":1e3,"t":true,"n":null,"a":[1,"x",[],{}],"":"\u0000"}},
 			"extensions":{"a":{"b":[1]}}}`),
-		"null variables":      post(`{"query":"{ echo }","variables":null,"operationName":null,"extensions":null}`),
-		"unknown member":      post(`{"query":"{ echo }","more":[1,2]}`),
-		"member twice":        post(`{"query":"{ fail }","query":"{ echo }"}`),
-		"null body":           post(" null "),
-		"empty object":        post(`{}`),
-		"syntax error":        post(`{"query":"!"}`),
-		"unknown field":       post(`{"query":"{ nothing }"}`),
-		"missing operation":   post(`{"query":"query A { echo } query B { echo }","operationName":"C"}`),
-		"bad variable":        post(`{"query":"query($s: String) { echo(s: $s) }","variables":{"s":1}}`),
-		"failed field":        post(`{"query":"{ fail }"}`),
-		"no data":             post(`{"query":"{ empty }"}`),
-		"panic":               post(`{"query":"{ panics }"}`),
-		"response is no JSON": post(`{"query":"{ invalid }"}`),
-		"mutation":            post(`{"query":"mutation { echo(s: \"a\") }"}`),
-		"introspection":       post(`{"query":"{ __typename }"}`),
-		"charset":             typed(post(`{"query":"{ echo }"}`), "application/json; charset=utf-8"),
-		"other type":          typed(post(`{"query":"{ echo }"}`), "text/plain"),
-		"type with a prefix":  typed(post(`{"query":"{ echo }"}`), "application/jsonp"),
-		"no type":             typed(post(`{"query":"{ echo }"}`), ""),
-		"get":                 get("query", "query Q($s: String) { echo(s: $s) }", "operationName", "Q", "variables", `{"s":"x"}`, "extensions", `{"a":1}`),
-		"get null variables":  get("query", "{ echo }", "variables", "null"),
-		"get bad variables":   get("query", "{ echo }", "variables", "notjson"),
-		"get list variables":  get("query", "{ echo }", "variables", "[]"),
-		"get bad extensions":  get("query", "{ echo }", "extensions", "notjson"),
-		"get syntax error":    get("query", "!"),
-		"get unknown field":   get("query", "{ nothing }"),
-		"get mutation":        get("query", "mutation { echo }"),
-		"get nothing":         get(),
-		"get bad query":       {method: "GET", target: "/?query=%2"},
-		"put":                 {method: "PUT", target: "/", contentType: "application/json", body: `{"query":"{ echo }"}`},
+		"null variables":       post(`{"query":"{ echo }","variables":null,"operationName":null,"extensions":null}`),
+		"unknown member":       post(`{"query":"{ echo }","more":[1,2]}`),
+		"member twice":         post(`{"query":"{ fail }","query":"{ echo }"}`),
+		"null body":            post(" null "),
+		"empty object":         post(`{}`),
+		"syntax error":         post(`{"query":"!"}`),
+		"unknown field":        post(`{"query":"{ nothing }"}`),
+		"missing operation":    post(`{"query":"query A { echo } query B { echo }","operationName":"C"}`),
+		"bad variable":         post(`{"query":"query($s: String) { echo(s: $s) }","variables":{"s":1}}`),
+		"failed field":         post(`{"query":"{ fail }"}`),
+		"no data":              post(`{"query":"{ empty }"}`),
+		"panic":                post(`{"query":"{ panics }"}`),
+		"response is no JSON":  post(`{"query":"{ invalid }"}`),
+		"extension is no JSON": post(`{"query":"{ extension }"}`),
+		"mutation":             post(`{"query":"mutation { echo(s: \"a\") }"}`),
+		"introspection":        post(`{"query":"{ __typename }"}`),
+		"charset":              typed(post(`{"query":"{ echo }"}`), "application/json; charset=utf-8"),
+		"other type":           typed(post(`{"query":"{ echo }"}`), "text/plain"),
+		"type with a prefix":   typed(post(`{"query":"{ echo }"}`), "application/jsonp"),
+		"no type":              typed(post(`{"query":"{ echo }"}`), ""),
+		"get":                  get("query", "query Q($s: String) { echo(s: $s) }", "operationName", "Q", "variables", `{"s":"x"}`, "extensions", `{"a":1}`),
+		"get null variables":   get("query", "{ echo }", "variables", "null"),
+		"get bad variables":    get("query", "{ echo }", "variables", "notjson"),
+		"get list variables":   get("query", "{ echo }", "variables", "[]"),
+		"get bad extensions":   get("query", "{ echo }", "extensions", "notjson"),
+		"get syntax error":     get("query", "!"),
+		"get unknown field":    get("query", "{ nothing }"),
+		"get mutation":         get("query", "mutation { echo }"),
+		"get nothing":          get(),
+		"get bad query":        {method: "GET", target: "/?query=%2"},
+		"put":                  {method: "PUT", target: "/", contentType: "application/json", body: `{"query":"{ echo }"}`},
 	}
 	for _, name := range []string{"variables", "syntax error", "unknown field", "failed field", "get", "get syntax error"} {
 		for _, accept := range []string{"application/json", "application/graphql-response+json", "application/graphql-response+json;q=0.9, application/json", "*/*", "application/*", "text/html", "text/html, */*;q=0.1", ";bad, application/json"} {
@@ -333,6 +340,22 @@ func TestIncremental(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
+	// What cannot be JSON, and a resolver that panics, end the response.
+	for _, query := range []string{"{ extension }", "{ panics }"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		r, _ := http.NewRequestWithContext(ctx, "POST", s.URL, strings.NewReader(`{"query":"`+query+`"}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", "multipart/mixed")
+		res, err := http.DefaultClient.Do(r)
+		if err == nil {
+			_, err = io.ReadAll(res.Body)
+			res.Body.Close()
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: the response does not end", query)
+		}
+		cancel()
+	}
 	for body, status := range map[string]int{`{"query":"{ nothing }"}`: 422, `{`: 400, `{"query":"{ echo }"}`: 200} {
 		r, _ := http.NewRequest("POST", s.URL, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")

@@ -119,6 +119,15 @@ func (d *Delivery) Initial(body func(w *stream.Writer) error) error {
 	}
 	d.sending = true
 	d.mu.Unlock()
+	ended := false
+	defer func() {
+		if !ended { // body has panicked. Close must not wait for it.
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.begun, d.sending = true, false
+			d.fail(errors.New("incremental: the initial result is not complete"))
+		}
+	}()
 	// Parts that are ready meanwhile wait, so those that are open now are announced.
 	err := d.payload(d.frame.start, func(w *stream.Writer) error {
 		if err := body(w); err != nil {
@@ -144,6 +153,7 @@ func (d *Delivery) Initial(body func(w *stream.Writer) error) error {
 		w.Bool(open)
 		return nil
 	})
+	ended = true
 	d.mu.Lock()
 	d.begun, d.sending = true, false
 	if err == nil && d.options.Heartbeat > 0 && d.frame.heartbeat != "" {

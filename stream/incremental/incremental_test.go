@@ -629,3 +629,24 @@ func TestHold(t *testing.T) {
 		}
 	}
 }
+
+// A body that panics does not make Close wait for it.
+func TestPanicInInitial(t *testing.T) {
+	s, errs := serve(t, Options{}, func(d *Delivery) (err error) {
+		defer func() { err = fmt.Errorf("recovered %v", recover()) }()
+		return d.Initial(func(*stream.Writer) error { panic("on purpose") })
+	})
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, nil)
+	r.Header.Set("Accept", "text/event-stream")
+	if response, err := s.Client().Do(r); err == nil {
+		response.Body.Close()
+	}
+	select {
+	case err := <-errs:
+		if err == nil || !strings.Contains(err.Error(), "on purpose") {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Close waits for ever")
+	}
+}
