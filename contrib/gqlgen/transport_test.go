@@ -355,6 +355,7 @@ func TestIncremental(t *testing.T) {
 			t.Errorf("%s: the response does not end", query)
 		}
 		cancel()
+		http.DefaultClient.CloseIdleConnections() // The server has ended this one.
 	}
 	for body, status := range map[string]int{`{"query":"{ nothing }"}`: 422, `{`: 400, `{"query":"{ echo }"}`: 200} {
 		r, _ := http.NewRequest("POST", s.URL, strings.NewReader(body))
