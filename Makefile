@@ -81,6 +81,7 @@ smoke: ## a short demo, load test and profile: that they run, not how fast
 	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 \
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
 	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s
+	rm -f $(OUT)/smoke/soak.jsonl && cd benchmarks && go run ./cmd/soak -rate 100 -scale 0.05 -window 1s -duration 2s -file $(OUT)/smoke/soak.jsonl
 	cd benchmarks && go test -run '^$$' -bench . -benchtime 10x ./arena
 	cd benchmarks && go run ./cmd/load -compare $(OUT)/smoke/load.json $(OUT)/smoke/load.json
 
@@ -95,6 +96,10 @@ baseline: ## measure the baseline anew: benchmarks/baseline (about 15 minutes)
 .PHONY: ci
 ci: ## what the continuous integration runs
 	.ci/run
+
+.PHONY: soak
+soak: ## the boosted server under a steady load for 30 minutes, and what drifts; goes on where it was stopped (ARGS="-duration 8h")
+	cd benchmarks && go run ./cmd/soak -file $(OUT)/soak.jsonl $(ARGS)
 
 .PHONY: clean
 clean: ## remove what was built
