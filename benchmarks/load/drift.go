@@ -27,6 +27,8 @@ const (
 	driftCorrelation = 0.5
 	// settling is the part of a run that is left out: caches and pools fill in it.
 	settling = 0.1
+	// Of fewer windows nothing can be said.
+	fewestWindows = 10
 )
 
 // Drifts looks for figures that change for the worse while the load stays the same.
@@ -59,7 +61,7 @@ func Drifts(windows []Window) (list []Drift) {
 			if d.Correlation = stat.Correlation(x, y, nil); math.IsNaN(d.Correlation) {
 				d.Correlation = 0 // It never changes.
 			}
-			d.Drifts = f.worse*d.Growth > driftGrowth && f.worse*d.Correlation > driftCorrelation
+			d.Drifts = len(x) >= fewestWindows && f.worse*d.Growth > driftGrowth && f.worse*d.Correlation > driftCorrelation
 		}
 		list = append(list, d)
 	}
