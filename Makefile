@@ -36,6 +36,7 @@ lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform
 	@set -e; for t in $(TARGETS); do for m in $(MODULES); do echo "== vet $$t $$m"; \
 		(cd $$m && GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./...); done; done
 	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(STATICCHECK) ./...); done
+	cd benchmarks && go run ./cmd/tables -check
 	cd examples && go generate ./... && git diff --exit-code -- blog/graph
 	@set -e; for p in simdjson stream; do (cd $$p && go generate . && git diff --exit-code -- scan_amd64.go scan_amd64.s); done
 
@@ -70,6 +71,10 @@ bench: ## every benchmark with its peers, for benchstat: out/bench.txt (about 40
 OURS := impl=(gqlboost|pgrows)
 GATED := ./arena,./stream,./plancache
 QUICK := (Buffers|Intern|Small|Tree|Encode|String|Hit)
+.PHONY: tables
+tables: ## write benchmarks/RESULTS.md and the tables of README files from results.json; ARGS="-demo ../out/demo.json -bench ../out/bench.txt" takes new results in
+	cd benchmarks && go run ./cmd/tables $(ARGS)
+
 .PHONY: bench-compare
 bench-compare: ## fail if the benchmarks of the working tree are worse than those of BASE=<git revision> (about 5 minutes)
 	cd benchmarks/gate && go build -o $(OUT)/gate .

@@ -1,0 +1,136 @@
+// Command tables writes the published tables from one file of results.
+//
+//	tables -demo ../out/demo.json -bench ../out/bench.txt   take new results into results.json
+//	tables                                                  write RESULTS.md, and the tables in README files
+//	tables -check                                           fail if they are not those of results.json
+//
+// A table in a README is between two comments that name it:
+//
+//	<!-- table closed -->
+//	<!-- end -->
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+
+	"github.com/gqlboost/gqlboost/benchmarks/load"
+)
+
+// results are what is published.
+type results struct {
+	Demo       *load.Report `json:"demo,omitempty"`
+	Benchmarks []figure     `json:"benchmarks,omitempty"`
+}
+
+const (
+	resultsFile = "results.json"
+	page        = "RESULTS.md"
+)
+
+// readmes have tables.
+var readmes = []string{"../README.md"}
+
+func main() {
+	demo := flag.String("demo", "", "JSON of cmd/demo to take in")
+	bench := flag.String("bench", "", "output of go test -bench to take in")
+	check := flag.Bool("check", false, "only compare")
+	flag.Parse()
+	if err := run(*demo, *bench, *check); err != nil {
+		fmt.Fprintln(os.Stderr, "tables:", err)
+		os.Exit(1)
+	}
+}
+
+func run(demo, bench string, check bool) error {
+	var r results
+	if err := readJSON(resultsFile, &r); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := r.take(demo, bench); err != nil {
+		return err
+	}
+	tables, err := r.tables()
+	if err != nil {
+		return err
+	}
+	for _, file := range append([]string{page}, readmes...) {
+		old, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		text := old
+		if file == page {
+			text = r.page(tables)
+		} else if text, err = fill(old, tables); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		switch {
+		case bytes.Equal(text, old):
+		case check:
+			return fmt.Errorf("%s is not what %s says: run make tables", file, resultsFile)
+		default:
+			if err := os.WriteFile(file, text, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// take takes new results in.
+func (r *results) take(demo, bench string) (err error) {
+	if demo != "" {
+		r.Demo = nil
+		if err := readJSON(demo, &r.Demo); err != nil {
+			return err
+		}
+		for _, result := range r.Demo.Results {
+			result.Timeline, result.Operations = nil, nil // Too much to publish.
+		}
+	}
+	if bench != "" {
+		if r.Benchmarks, err = readBenchmarks(bench); err != nil {
+			return err
+		}
+	}
+	if demo == "" && bench == "" {
+		return nil
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(resultsFile, append(data, '\n'), 0o644)
+}
+
+func readJSON(file string, to any) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, to); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
+var place = regexp.MustCompile(`(?s)(<!-- table ([a-z0-9-]+) -->\n).*?(<!-- end -->)`)
+
+// fill writes tables between the comments that name them.
+func fill(text []byte, tables map[string]string) (_ []byte, err error) {
+	text = place.ReplaceAllFunc(text, func(found []byte) []byte {
+		parts := place.FindSubmatch(found)
+		table, ok := tables[string(parts[2])]
+		if !ok {
+			err = fmt.Errorf("there are no results for the table %s", parts[2])
+		}
+		return bytes.Join([][]byte{parts[1], []byte(table), parts[3]}, nil)
+	})
+	return text, err
+}

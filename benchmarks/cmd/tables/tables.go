@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/gqlboost/gqlboost/benchmarks/load"
+)
+
+// tables are in Markdown, by name.
+func (r *results) tables() (map[string]string, error) {
+	tables := map[string]string{}
+	if r.Demo != nil {
+		for _, preset := range []string{"closed", "peak"} {
+			tables[preset] = servers(r.Demo, preset)
+		}
+		tables["blocks"], tables["exports"] = blocks(r.Demo), exports(r.Demo)
+	}
+	for _, f := range r.Benchmarks {
+		if name := "bench-" + f.Package; tables[name] == "" {
+			tables[name] = benchmarks(r.Benchmarks, f.Package)
+		}
+	}
+	return tables, nil
+}
+
+// markdown renders a table whose first column is text, and the others numbers.
+func markdown(header table.Row, rows []table.Row) string {
+	t := table.NewWriter()
+	t.AppendHeader(header)
+	t.AppendRows(rows)
+	var columns []table.ColumnConfig
+	for i := range header[1:] {
+		columns = append(columns, table.ColumnConfig{Number: i + 2, Align: text.AlignRight})
+	}
+	t.SetColumnConfigs(columns)
+	return t.RenderMarkdown() + "\n"
+}
+
+func servers(r *load.Report, preset string) string {
+	var rows []table.Row
+	for _, s := range r.Results {
+		if s.Preset != preset {
+			continue
+		}
+		throughput, p95 := fmt.Sprintf("%.0f", s.Throughput), fmt.Sprintf("%.1f ms", s.Latency.P95)
+		if i := slices.IndexFunc(r.Gains, func(g *load.Gain) bool { return g.Server == s.Server && g.Preset == preset }); i >= 0 {
+			throughput += fmt.Sprintf(" (%.2fx)", r.Gains[i].Throughput.Median)
+			p95 += fmt.Sprintf(" (%.2fx)", r.Gains[i].P95.Median)
+		}
+		row := table.Row{s.Server, throughput, fmt.Sprintf("%.1f ms", s.Latency.P50), p95, fmt.Sprintf("%.1f ms", s.Latency.P99)}
+		if u := s.Resources; u != nil {
+			row = append(row, each(u.ServerCPU, s.Requests), each(u.PostgresCPU, s.Requests), fmt.Sprintf("%.0f", u.Allocations), humanize.IBytes(u.ServerMemory))
+		}
+		rows = append(rows, append(row, s.Errors))
+	}
+	return markdown(table.Row{"server", "requests/s", "P50", "P95", "P99", "CPU per request", "Postgres's CPU", "allocations", "memory", "errors"}, rows)
+}
+
+func each(seconds float64, requests int64) string {
+	return fmt.Sprintf("%.0f us", 1e6*seconds/float64(max(requests, 1)))
+}
+
+// blocks are those that were measured alone: they are no server of the loads.
+func blocks(r *load.Report) string {
+	var rows []table.Row
+	for _, g := range r.Gains {
+		if slices.ContainsFunc(r.Results, func(s *load.Result) bool { return s.Server == g.Server }) {
+			continue
+		}
+		rows = append(rows, table.Row{g.Server, g.Throughput, g.P95, g.ServerCPU, g.PostgresCPU})
+	}
+	return markdown(table.Row{"block alone", "throughput", "P95", "CPU per request", "Postgres's CPU"}, rows)
+}
+
+func exports(r *load.Report) string {
+	var rows []table.Row
+	for _, e := range r.Exports {
+		rows = append(rows, table.Row{e.Server, fmt.Sprintf("%.1f ms", e.FirstByte), fmt.Sprintf("%.0f ms", e.Whole), humanize.IBytes(e.Memory)})
+	}
+	return markdown(table.Row{"100 000 rows", "first byte", "whole", "memory"}, rows)
+}
+
+// benchmarks has a row for each work and implementation of a package.
+func benchmarks(list []figure, pkg string) string {
+	var rows []table.Row
+	for _, f := range list {
+		if f.Package != pkg || f.Unit != "sec/op" {
+			continue
+		}
+		find := func(impl, unit string) *figure {
+			i := slices.IndexFunc(list, func(o figure) bool { return o.Package == pkg && o.Work == f.Work && o.Impl == impl && o.Unit == unit })
+			if i < 0 {
+				return nil
+			}
+			return &list[i]
+		}
+		allocs, ratio := "", ""
+		if a := find(f.Impl, "allocs/op"); a != nil {
+			allocs = fmt.Sprintf("%.0f", a.Median)
+		}
+		if ours := find("gqlboost", "sec/op"); ours != nil && ours.Median > 0 {
+			ratio = fmt.Sprintf("%.2fx", f.Median/ours.Median)
+		}
+		rows = append(rows, table.Row{f.Work, f.Impl, f.text(), allocs, ratio})
+	}
+	return markdown(table.Row{"work", "implementation", "time", "allocations", "time against gqlboost's"}, rows)
+}
+
+// page is all that there is.
+func (r *results) page(tables map[string]string) []byte {
+	var b bytes.Buffer
+	b.WriteString("# Results\n\nWritten by `make tables` from [results.json](results.json).\n")
+	if d := r.Demo; d != nil {
+		fmt.Fprintf(&b, "\n## Servers\n\n%s, %s, %d cores, %s. ", d.Date.Format("2 January 2006"), d.Machine.CPU, d.Machine.Cores, humanize.IBytes(d.Machine.Memory))
+		var versions []string
+		for _, v := range d.Versions {
+			versions = append(versions, v.Name+" "+v.Version)
+		}
+		fmt.Fprintf(&b, "%s. `%s`: the load generator, the servers and Postgres share the cores. The round with the median throughput; in parentheses the median of the ratios to the baseline in the same round.\n", strings.Join(versions, ", "), d.Command)
+		for _, part := range [][2]string{{"closed", "64 clients without a pause"}, {"peak", "70 % of the baseline's maximum, at times of chance"}, {"blocks", "Each block alone, against the baseline: the median of the rounds, the lowest and the highest"}, {"exports", "A long list"}} {
+			fmt.Fprintf(&b, "\n%s:\n\n%s", part[1], tables[part[0]])
+		}
+	}
+	seen := map[string]bool{}
+	for _, f := range r.Benchmarks {
+		if !seen[f.Package] {
+			seen[f.Package] = true
+			fmt.Fprintf(&b, "\n## %s\n\n`make bench PACKAGES=./%s COUNT=%d`\n\n%s", f.Package, f.Package, f.Runs, tables["bench-"+f.Package])
+		}
+	}
+	return b.Bytes()
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gqlboost/gqlboost/benchmarks/load"
+)
+
+func TestTables(t *testing.T) {
+	bench := filepath.Join(t.TempDir(), "bench.txt")
+	if err := os.WriteFile(bench, []byte(`pkg: example.com/b/arena
+BenchmarkTree/mode=serial/impl=gqlboost-2 100 200 ns/op 0 B/op 0 allocs/op
+BenchmarkTree/mode=serial/impl=heap-2 100 500 ns/op 8 B/op 3 allocs/op
+BenchmarkTree/mode=serial/impl=gqlboost-2 100 220 ns/op 0 B/op 0 allocs/op
+BenchmarkTree/mode=serial/impl=heap-2 100 510 ns/op 8 B/op 3 allocs/op
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	list, err := readBenchmarks(bench)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := results{Benchmarks: list, Demo: &load.Report{
+		Results: []*load.Result{{Server: "baseline", Preset: "closed", Throughput: 100, Latency: load.Latency{P95: 50}}, {Server: "boosted", Preset: "closed", Throughput: 200, Latency: load.Latency{P95: 20}}},
+		Gains:   []*load.Gain{{Server: "boosted", Preset: "closed", Throughput: load.Ratio{Median: 2}, P95: load.Ratio{Median: 0.4}}, {Server: "reader", Preset: "closed", Throughput: load.Ratio{Median: 1.35, Lowest: 1.2, Highest: 1.5}}},
+	}}
+	tables, err := r.tables()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"closed": "200 (2.00x)", "blocks": "1.35 (1.20 to 1.50)", "bench-arena": "| heap | 505.0n | 3 | 2.40x |",
+	} {
+		if !strings.Contains(tables[name], want) {
+			t.Errorf("%s: no %s in\n%s", name, want, tables[name])
+		}
+	}
+	text := "a\n<!-- table closed -->\nold 7\n<!-- end -->\nb\n"
+	filled, err := fill([]byte(text), tables)
+	if err != nil || strings.Contains(string(filled), "old") || !strings.HasSuffix(string(filled), "<!-- end -->\nb\n") {
+		t.Errorf("%s, %v", filled, err)
+	}
+	if again, err := fill(filled, tables); err != nil || string(again) != string(filled) {
+		t.Errorf("filled again it is another text: %s, %v", again, err)
+	}
+	if _, err := fill([]byte("<!-- table nothing -->\n<!-- end -->"), tables); err == nil {
+		t.Error("no error for a table without results")
+	}
+	if p := string(r.page(tables)); !strings.Contains(p, "## arena") || !strings.Contains(p, tables["closed"]) {
+		t.Error(p)
+	}
+}
