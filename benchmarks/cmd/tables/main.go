@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 
 	"github.com/gqlboost/gqlboost/benchmarks/load"
@@ -59,28 +60,48 @@ func run(demo, bench string, check bool) error {
 	if err != nil {
 		return err
 	}
-	for _, file := range append([]string{page}, readmes...) {
+	files := map[string][]byte{page: r.page(tables)}
+	for _, file := range readmes {
 		old, err := os.ReadFile(file)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err != nil {
 			return err
 		}
-		text := old
-		if file == page {
-			text = r.page(tables)
-		} else if text, err = fill(old, tables); err != nil {
+		if files[file], err = fill(old, tables); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		switch {
-		case bytes.Equal(text, old):
-		case check:
-			return fmt.Errorf("%s is not what %s says: run make tables", file, resultsFile)
-		default:
-			if err := os.WriteFile(file, text, 0o644); err != nil {
-				return err
-			}
+	}
+	if r.Demo != nil {
+		plots, err := load.Plots(r.Demo)
+		if err != nil {
+			return err
+		}
+		for name, text := range plots {
+			files[filepath.Join("plots", name)] = text
+		}
+	}
+	for file, text := range files {
+		if err := write(file, text, check); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// write writes a file, or only compares it.
+func write(file string, text []byte, check bool) error {
+	old, err := os.ReadFile(file)
+	switch {
+	case err == nil && bytes.Equal(text, old):
+		return nil
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return err
+	case check:
+		return fmt.Errorf("%s is not what %s says: run make tables", file, resultsFile)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o644)
 }
 
 // take takes new results in.

@@ -128,6 +128,9 @@ func (r *results) page(tables map[string]string) []byte {
 			fmt.Fprintf(&b, "\n%s:\n\n%s", part[1], tables[part[0]])
 		}
 	}
+	if r.Demo != nil {
+		b.WriteString("\n![Throughput and P95 against the baseline](plots/gains.svg)\n![Latency](plots/latency.svg)\n")
+	}
 	seen := map[string]bool{}
 	for _, f := range r.Benchmarks {
 		if !seen[f.Package] {
