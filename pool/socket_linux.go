@@ -16,11 +16,12 @@ func silent(conn net.Conn) (quiet, known bool) {
 	if !ok {
 		return false, false
 	}
-	err := raw.Read(func(fd uintptr) bool {
+	// Not raw.Read, which waits for whoever reads: on a busy machine pgx reads in the
+	// background while it writes, and that read goes on when the connection is idle.
+	err := raw.Control(func(fd uintptr) {
 		var b [1]byte
 		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		quiet = err == unix.EAGAIN
-		return true
 	})
 	return quiet && err == nil, true
 }

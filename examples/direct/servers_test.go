@@ -61,7 +61,7 @@ func serveAll(dsn string) error {
 		}
 		return httptest.NewServer(server)
 	}
-	all := blocks.Blocks{SIMDJSON: true, PlanCache: true, Pool: true, Reader: true, Stream: true, Arena: true, GC: true}
+	all := blocks.Blocks{SIMDJSON: true, PlanCache: true, Pool: true, Reader: true, Dataloader: true, Stream: true, Arena: true, GC: true}
 	baseline = open(blocks.Blocks{}.Open(ctx, dsn, 8, 0, nil))
 	others["boosted"] = open(all.Open(ctx, dsn, 8, 0, nil))
 	server, err := openDirect(ctx, dsn, 8)

@@ -65,6 +65,7 @@ var blocks = []contender{
 	{"plancache", "blog", []string{"-plancache"}},
 	{"pool", "blog", []string{"-pool"}},
 	{"reader", "blog", []string{"-reader"}},
+	{"dataloader", "blog", []string{"-dataloader"}},
 	{"stream", "blog", []string{"-stream"}},
 	{"arena", "blog", []string{"-arena"}},
 	{"gc", "blog", []string{"-gc"}},

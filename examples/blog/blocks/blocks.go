@@ -22,13 +22,14 @@ import (
 
 // Blocks says which blocks are used.
 type Blocks struct {
-	SIMDJSON  bool // requests are decoded by simdjson
-	PlanCache bool // queries and persisted texts are cached by plancache
-	Pool      bool // connections are pool's
-	Reader    bool // queries share connections; mutations have their own
-	Stream    bool // responses are written by stream
-	Arena     bool // rows of a request lie together
-	GC        bool // the garbage collector is governed
+	SIMDJSON   bool // requests are decoded by simdjson
+	PlanCache  bool // queries and persisted texts are cached by plancache
+	Pool       bool // connections are pool's
+	Reader     bool // queries share connections; mutations have their own
+	Dataloader bool // rows are fetched by pool/dataloader
+	Stream     bool // responses are written by stream
+	Arena      bool // rows of a request lie together
+	GC         bool // the garbage collector is governed
 }
 
 // Flags are the names of the blocks, in the order of a request.
@@ -43,6 +44,7 @@ var Flags = []struct {
 	{"plancache", "cache queries with plancache", func(b *Blocks) *bool { return &b.PlanCache }, false},
 	{"pool", "take connections from pool", func(b *Blocks) *bool { return &b.Pool }, false},
 	{"reader", "read through pool's Reader", func(b *Blocks) *bool { return &b.Reader }, false},
+	{"dataloader", "collect keys with pool/dataloader", func(b *Blocks) *bool { return &b.Dataloader }, false},
 	{"stream", "write responses with stream", func(b *Blocks) *bool { return &b.Stream }, false},
 	{"arena", "allocate rows in arenas", func(b *Blocks) *bool { return &b.Arena }, true},
 	{"gc", "let arena.TuneGC govern the garbage collector", func(b *Blocks) *bool { return &b.GC }, false},
@@ -95,6 +97,7 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 	if parts.Store, err = b.store(ctx, s, dsn, conns, recorder); err != nil {
 		return nil, err
 	}
+	parts.Store.Dataloader = b.Dataloader
 	if b.PlanCache {
 		plans, err := plancache.New(plancache.Config[*ast.QueryDocument]{})
 		if err != nil {

@@ -5,24 +5,31 @@ import (
 	"time"
 
 	"github.com/vikstrous/dataloadgen"
+
+	"github.com/gqlboost/gqlboost/pool/dataloader"
 )
 
 // wait is how long a loader collects keys: long enough for the goroutines that
 // gqlgen starts for the elements of a list, short against a round trip.
 const wait = time.Millisecond
 
+// Loader loads values by their keys.
+type Loader[K comparable, V any] interface {
+	Load(ctx context.Context, key K) (V, error)
+}
+
 // Loaders batch the reads of one request. They also cache, so they must not
 // outlive it.
 type Loaders struct {
-	User          *dataloadgen.Loader[int, *User]
-	Post          *dataloadgen.Loader[int, *Post]
-	Body          *dataloadgen.Loader[int, string]
-	Tags          *dataloadgen.Loader[int, []*Tag]
-	FollowerCount *dataloadgen.Loader[int, int]
-	CommentCount  *dataloadgen.Loader[int, int]
-	Posts         *dataloadgen.Loader[Page, []*Post]
-	Followers     *dataloadgen.Loader[Page, []*User]
-	Comments      *dataloadgen.Loader[Page, []*Comment]
+	User          Loader[int, *User]
+	Post          Loader[int, *Post]
+	Body          Loader[int, string]
+	Tags          Loader[int, []*Tag]
+	FollowerCount Loader[int, int]
+	CommentCount  Loader[int, int]
+	Posts         Loader[Page, []*Post]
+	Followers     Loader[Page, []*User]
+	Comments      Loader[Page, []*Comment]
 }
 
 // Page is the first rows that belong to a parent.
@@ -38,7 +45,7 @@ func NewLoaders(s *Store) *Loaders {
 			from unnest($1::bigint[]) k(id)`),
 		CommentCount: valueByID[int](s, `select k.id, (select count(*) from comments c where c.post_id = k.id)
 			from unnest($1::bigint[]) k(id)`),
-		Tags: newLoader(func(ctx context.Context, ids []int) (map[int][]*Tag, error) {
+		Tags: newLoader(s, func(ctx context.Context, ids []int) (map[int][]*Tag, error) {
 			return children[Tag](ctx, s, ids, `select pt.post_id, t.id, t.name from post_tags pt join tags t on t.id = pt.tag_id
 				where pt.post_id = any($1) order by pt.post_id, t.id`)
 		}),
@@ -51,13 +58,16 @@ func NewLoaders(s *Store) *Loaders {
 	}
 }
 
-func newLoader[K comparable, V any](fetch func(context.Context, []K) (map[K]V, error)) *dataloadgen.Loader[K, V] {
+func newLoader[K comparable, V any](s *Store, fetch func(context.Context, []K) (map[K]V, error)) Loader[K, V] {
+	if s.Dataloader {
+		return dataloader.New(fetch, dataloader.Options{})
+	}
 	return dataloadgen.NewMappedLoader(fetch, dataloadgen.WithWait(wait))
 }
 
 // valueByID loads one value for each id. A missing id is dataloadgen.ErrNotFound.
-func valueByID[V any](s *Store, sql string) *dataloadgen.Loader[int, V] {
-	return newLoader(func(ctx context.Context, ids []int) (map[int]V, error) {
+func valueByID[V any](s *Store, sql string) Loader[int, V] {
+	return newLoader(s, func(ctx context.Context, ids []int) (map[int]V, error) {
 		found := make(map[int]V, len(ids))
 		var id int
 		var value V
@@ -67,8 +77,8 @@ func valueByID[V any](s *Store, sql string) *dataloadgen.Loader[int, V] {
 }
 
 // rowByID is valueByID for a whole row, which follows its id in the columns.
-func rowByID[T any, P row[T]](s *Store, sql string) *dataloadgen.Loader[int, *T] {
-	return newLoader(func(ctx context.Context, ids []int) (map[int]*T, error) {
+func rowByID[T any, P row[T]](s *Store, sql string) Loader[int, *T] {
+	return newLoader(s, func(ctx context.Context, ids []int) (map[int]*T, error) {
 		lists, err := children[T, P](ctx, s, ids, sql)
 		found := make(map[int]*T, len(lists))
 		for id, list := range lists {
@@ -82,8 +92,8 @@ func rowByID[T any, P row[T]](s *Store, sql string) *dataloadgen.Loader[int, *T]
 
 // pages loads the first rows of each parent. Requests differ in how many they
 // want, so there is one query per number: nearly always a single one.
-func pages[T any, P row[T]](s *Store, sql string) *dataloadgen.Loader[Page, []*T] {
-	return newLoader(func(ctx context.Context, keys []Page) (map[Page][]*T, error) {
+func pages[T any, P row[T]](s *Store, sql string) Loader[Page, []*T] {
+	return newLoader(s, func(ctx context.Context, keys []Page) (map[Page][]*T, error) {
 		parents := map[int][]int{}
 		for _, key := range keys {
 			parents[key.First] = append(parents[key.First], key.Parent)

@@ -32,7 +32,9 @@ type Store struct {
 	// Arena returns where the rows of a batch are put, for as long as the request is
 	// under way; nil is the heap.
 	Arena func(context.Context) *arena.Arena
-	pool  Pool
+	// Dataloader makes loaders those of package dataloader.
+	Dataloader bool
+	pool       Pool
 }
 
 // New returns a store over pool.
