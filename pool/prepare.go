@@ -18,8 +18,8 @@ type preparation struct {
 	stale map[*pgx.Conn]struct{} // prepared before the schema changed
 }
 
-// prepare prepares all of them. What Postgres refuses is left out: New has told of, if it warms
-// it, and a table that is dropped later must not keep connections from being opened.
+// prepare prepares all of them. What Postgres refuses is left out: New has told of it, if
+// it warms, and a table that is dropped later must not keep connections from being opened.
 func (p *preparation) prepare(ctx context.Context, conn *pgx.Conn) error {
 	err := p.prepareAll(ctx, conn)
 	var refused *pgconn.PgError

@@ -8,7 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"github.com/gqlboost/gqlboost/simdjson"
+	"github.com/gqlboost/gqlboost/contrib/internal/request"
 )
 
 // GET returns a transport that takes the place of gqlgen's transport.GET. It is safe for
@@ -27,7 +27,7 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	if r.Method != http.MethodGet {
 		g.begin(w, r)
 		w.Header().Set("Allow", "GET, POST")
-		g.refuse(w, r, exec, &simdjson.RequestError{Status: http.StatusMethodNotAllowed, Message: "The method of a request must be GET or POST."})
+		g.refuse(w, r, exec, request.ErrMethod)
 		return
 	}
 	form, err := url.ParseQuery(r.URL.RawQuery)
@@ -36,12 +36,13 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		return
 	}
 	contentType := g.begin(w, r)
-	params, err := g.params(r, form)
+	start := graphql.Now()
+	o, err := g.requests.Form(form)
 	if err != nil {
 		g.write(w, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: err.Error()}}})
 		return
 	}
-	code, response := execute(r, exec, params, contentType, func(o *graphql.OperationContext) *refusal {
+	code, response := execute(r, exec, params(o, r, start), contentType, func(o *graphql.OperationContext) *refusal {
 		if o.Operation.Operation == ast.Query {
 			return nil
 		}
@@ -53,16 +54,4 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		return no
 	})
 	g.write(w, code, response)
-}
-
-func (g *get) params(r *http.Request, form url.Values) (*graphql.RawParams, error) {
-	start := graphql.Now()
-	o, err := g.requests.Form(form)
-	if err != nil {
-		return nil, err
-	}
-	return &graphql.RawParams{
-		Query: o.Query, OperationName: o.OperationName, Variables: o.Variables, Extensions: o.Extensions, Headers: r.Header,
-		ReadTime: graphql.TraceTiming{Start: start, End: graphql.Now()},
-	}, nil
 }

@@ -30,4 +30,8 @@ type base struct {
 	requests *request.Reader
 }
 
-func newBase(o Options) base { return base{o, request.NewReader(o.MaxBytes, o.MaxBatch)} }
+func newBase(o Options) base {
+	requests := request.NewReader(o.MaxBytes, o.MaxBatch)
+	requests.Null = true // as gqlgen does
+	return base{o, requests}
+}

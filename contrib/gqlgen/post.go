@@ -2,12 +2,10 @@ package gqlgen
 
 import (
 	"net/http"
-	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 
 	"github.com/gqlboost/gqlboost/contrib/internal/request"
-	"github.com/gqlboost/gqlboost/simdjson"
 	"github.com/gqlboost/gqlboost/stream"
 )
 
@@ -26,7 +24,7 @@ func (p *post) Supports(r *http.Request) bool {
 func (p *post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	contentType := p.begin(w, r)
 	if p.Strict && !request.IsJSON(r) {
-		p.refuse(w, r, exec, &simdjson.RequestError{Status: http.StatusUnsupportedMediaType, Message: "The Content-Type of a request must be application/json."})
+		p.refuse(w, r, exec, request.ErrMediaType)
 		return
 	}
 	list, batch, err := p.decode(w, r)
@@ -64,23 +62,10 @@ type refusal struct {
 	response *graphql.Response
 }
 
-// execAll runs the operations of a batch at the same time. A panic of one is that of the
-// caller, when all have ended.
+// execAll runs the operations of a batch.
 func execAll(r *http.Request, exec graphql.GraphExecutor, list []*graphql.RawParams) []*graphql.Response {
-	responses, panics := make([]*graphql.Response, len(list)), make([]any, len(list))
-	var wg sync.WaitGroup
-	for i, params := range list {
-		wg.Go(func() {
-			defer func() { panics[i] = recover() }()
-			_, responses[i] = execute(r, exec, params, typeJSON, nil)
-		})
-	}
-	wg.Wait()
-	for _, p := range panics {
-		if p != nil {
-			panic(p)
-		}
-	}
+	responses := make([]*graphql.Response, len(list))
+	request.Each(len(list), func(i int) { _, responses[i] = execute(r, exec, list[i], typeJSON, nil) })
 	return responses
 }
 

@@ -2,11 +2,11 @@ package gqlgen
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 
 	"github.com/gqlboost/gqlboost/contrib/internal/request"
-	"github.com/gqlboost/gqlboost/simdjson"
 )
 
 // decode reads the operations of a body. An error is a *simdjson.RequestError.
@@ -20,20 +20,18 @@ func (b *base) decode(w http.ResponseWriter, r *http.Request) (list []*graphql.R
 		operations, batch, err = b.requests.Post(w, r)
 	}
 	if err != nil {
-		if e, ok := err.(*simdjson.RequestError); ok && e.Err == nil && e.Message == nullBody {
-			operations, err = make([]request.Operation, 1), nil // For gqlgen it is an operation without a query.
-		} else {
-			return nil, false, err
-		}
+		return nil, false, err
 	}
 	for _, o := range operations {
-		list = append(list, &graphql.RawParams{
-			Query: o.Query, OperationName: o.OperationName, Variables: o.Variables, Extensions: o.Extensions, Headers: r.Header,
-			ReadTime: graphql.TraceTiming{Start: start, End: graphql.Now()},
-		})
+		list = append(list, params(o, r, start))
 	}
 	return list, batch, nil
 }
 
-// nullBody is what simdjson says of a body that is null.
-const nullBody = "The request body must be an object or an array of objects, not null."
+// params is an operation as gqlgen takes it.
+func params(o request.Operation, r *http.Request, start time.Time) *graphql.RawParams {
+	return &graphql.RawParams{
+		Query: o.Query, OperationName: o.OperationName, Variables: o.Variables, Extensions: o.Extensions, Headers: r.Header,
+		ReadTime: graphql.TraceTiming{Start: start, End: graphql.Now()},
+	}
+}

@@ -141,11 +141,7 @@ func member(out *stream.Writer, r *graphql.Response) {
 		other(out, r.Errors)
 	}
 	out.Name("data")
-	if r.Data == nil {
-		out.Null()
-	} else {
-		out.Raw(r.Data)
-	}
+	data(out, r)
 	if r.Label != "" {
 		out.Name("label")
 		out.String(r.Label)

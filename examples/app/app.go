@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -69,6 +70,16 @@ func Parse(f *flag.FlagSet, args []string, getenv func(string) string) error {
 type Server interface {
 	http.Handler
 	Close()
+}
+
+// Closers is what a server holds, in the order in which it was opened.
+type Closers []func()
+
+// Close gives all of it back, the last first. No request may be under way any more.
+func (c Closers) Close() {
+	for _, each := range slices.Backward(c) {
+		each()
+	}
 }
 
 // Main runs a server until the process is told to end.

@@ -47,14 +47,7 @@ func main() {
 type service struct {
 	http.Handler
 	handler *handler
-	closers []func()
-}
-
-// Close gives back what the service holds, when no request is under way any more.
-func (s *service) Close() {
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		s.closers[i]()
-	}
+	app.Closers
 }
 
 func openDirect(ctx context.Context, dsn string, conns int) (_ *service, err error) {
@@ -73,12 +66,12 @@ func openDirect(ctx context.Context, dsn string, conns int) (_ *service, err err
 	if err != nil {
 		return nil, err
 	}
-	s.closers = append(s.closers, p.Close)
+	s.Closers = append(s.Closers, p.Close)
 	behind, err := blocks.Blocks{PlanCache: true, Stream: true, SIMDJSON: true}.Open(ctx, dsn, 4, 0, nil)
 	if err != nil {
 		return nil, err
 	}
-	s.closers = append(s.closers, behind.Close)
+	s.Closers = append(s.Closers, behind.Close)
 	parsed, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphql", Input: schema.SDL})
 	if err != nil {
 		return nil, err
@@ -91,7 +84,7 @@ func openDirect(ctx context.Context, dsn string, conns int) (_ *service, err err
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	s.closers = append(s.closers, func() { h.plans.Close() }, func() { h.variants.Close() }, func() { h.persisted.Close() }, arena.TuneGC(arena.GCOptions{}))
+	s.Closers = append(s.Closers, func() { h.plans.Close() }, func() { h.variants.Close() }, func() { h.persisted.Close() }, arena.TuneGC(arena.GCOptions{}))
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", h)
 	mux.Handle("/", behind)

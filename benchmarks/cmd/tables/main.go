@@ -16,6 +16,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -98,10 +99,7 @@ func write(file string, text []byte, check bool) error {
 	case check:
 		return fmt.Errorf("%s is not what %s says: run make tables", file, resultsFile)
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(file, text, 0o644)
+	return load.WriteFile(file, func(w io.Writer) error { _, err := w.Write(text); return err })
 }
 
 // take takes new results in.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"sync"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
@@ -59,20 +58,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(list) == 1 {
 		results[0] = h.one(r.Context(), list[0])
 	} else {
-		var wg sync.WaitGroup
-		panics := make([]any, len(list))
-		for i, o := range list {
-			wg.Go(func() {
-				defer func() { panics[i] = recover() }()
-				results[i] = h.one(r.Context(), o)
-			})
-		}
-		wg.Wait()
-		for _, p := range panics {
-			if p != nil {
-				panic(p)
-			}
-		}
+		request.Each(len(list), func(i int) { results[i] = h.one(r.Context(), list[i]) })
 	}
 	if !batch && results[0].Refused && wantsStatus(r) {
 		w = &statusWriter{ResponseWriter: w, status: http.StatusBadRequest}
@@ -102,7 +88,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (list []request.O
 	switch r.Method {
 	case http.MethodPost:
 		if !request.IsJSON(r) {
-			return nil, false, request.Refusal(http.StatusUnsupportedMediaType, "The Content-Type of a request must be application/json.")
+			return nil, false, request.ErrMediaType
 		}
 		return h.requests.Post(w, r)
 	case http.MethodGet:
@@ -114,7 +100,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (list []request.O
 		return []request.Operation{o}, false, err
 	}
 	w.Header().Set("Allow", "GET, POST")
-	return nil, false, request.Refusal(http.StatusMethodNotAllowed, "The method of a request must be GET or POST.")
+	return nil, false, request.ErrMethod
 }
 
 // changes tells whether an operation is no query. What is no GraphQL the host refuses.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"github.com/valyala/bytebufferpool"
@@ -30,7 +31,9 @@ type Operation struct {
 // Reader reads requests. It is safe for concurrent use.
 type Reader struct {
 	// Floats makes numbers float64, for hosts that know no json.Number.
-	Floats   bool
+	Floats bool
+	// Null takes a body that is null for an operation without a query.
+	Null     bool
 	maxBytes int64
 	batches  bool
 	parser   *simdjson.Parser
@@ -58,6 +61,31 @@ func Refusal(status int, format string, args ...any) error {
 	return &simdjson.RequestError{Status: status, Message: fmt.Sprintf(format, args...)}
 }
 
+// What all hosts refuse in the same words.
+var (
+	ErrMediaType = Refusal(http.StatusUnsupportedMediaType, "The Content-Type of a request must be application/json.")
+	ErrMethod    = Refusal(http.StatusMethodNotAllowed, "The method of a request must be GET or POST.")
+)
+
+// Each runs the n operations of a request at the same time. A panic of one is that of the
+// caller, when all have ended.
+func Each(n int, run func(i int)) {
+	panics := make([]any, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			defer func() { panics[i] = recover() }()
+			run(i)
+		})
+	}
+	wg.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
+}
+
 // Post reads the operations of a body; batch tells that it is an array. An error is a
 // *simdjson.RequestError.
 func (r *Reader) Post(w http.ResponseWriter, req *http.Request) (list []Operation, batch bool, err error) {
@@ -66,6 +94,9 @@ func (r *Reader) Post(w http.ResponseWriter, req *http.Request) (list []Operatio
 		return nil, false, err
 	}
 	defer r.buffers.Put(body)
+	if r.Null && string(bytes.TrimSpace(body.B)) == "null" {
+		return make([]Operation, 1), false, nil
+	}
 	request, err := r.parser.DecodeRequest(body.B)
 	if err != nil {
 		return nil, false, err

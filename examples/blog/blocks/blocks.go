@@ -13,6 +13,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen"
+	"github.com/gqlboost/gqlboost/examples/app"
 	"github.com/gqlboost/gqlboost/examples/blog/server"
 	"github.com/gqlboost/gqlboost/examples/blog/spans"
 	"github.com/gqlboost/gqlboost/examples/blog/store"
@@ -75,14 +76,7 @@ func AddFlags(f *flag.FlagSet) func() Blocks {
 // Server is a handler, and what it holds.
 type Server struct {
 	http.Handler
-	closers []func()
-}
-
-// Close gives back what the server holds, when no request is under way any more.
-func (s *Server) Close() {
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		s.closers[i]()
-	}
+	app.Closers
 }
 
 // Open returns the server. The recorder may be nil.
@@ -103,12 +97,12 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 		if err != nil {
 			return nil, err
 		}
-		s.closers = append(s.closers, func() { plans.Close() })
+		s.Closers = append(s.Closers, func() { plans.Close() })
 		persisted, err := plancache.NewPersisted(16 << 20)
 		if err != nil {
 			return nil, err
 		}
-		s.closers = append(s.closers, func() { persisted.Close() })
+		s.Closers = append(s.Closers, func() { persisted.Close() })
 		parts.QueryCache, parts.Persisted = plans, persisted
 	}
 	if b.SIMDJSON || b.Stream {
@@ -120,7 +114,7 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 		parts.Store.Arena = gqlgen.Arena
 	}
 	if b.GC || gcBudget > 0 {
-		s.closers = append(s.closers, arena.TuneGC(arena.GCOptions{Budget: gcBudget}))
+		s.Closers = append(s.Closers, arena.TuneGC(arena.GCOptions{Budget: gcBudget}))
 	}
 	s.Handler = server.Assemble(parts)
 	return s, nil
@@ -140,7 +134,7 @@ func (b Blocks) store(ctx context.Context, s *Server, dsn string, conns int, rec
 		if err != nil {
 			return nil, err
 		}
-		s.closers = append(s.closers, p.Close)
+		s.Closers = append(s.Closers, p.Close)
 		return store.New(p), nil
 	}
 	config, err := pool.ParseConfig(dsn)
@@ -155,7 +149,7 @@ func (b Blocks) store(ctx context.Context, s *Server, dsn string, conns int, rec
 	if err != nil {
 		return nil, err
 	}
-	s.closers = append(s.closers, p.Close)
+	s.Closers = append(s.Closers, p.Close)
 	out := store.New(p)
 	if b.Reader {
 		out.Reads = p.Reader()
