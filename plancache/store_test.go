@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
 // memory is a Store that can be broken.
@@ -114,21 +116,12 @@ type jsonCodec[P any] struct{}
 func (jsonCodec[P]) Encode(p P) ([]byte, error)       { return json.Marshal(p) }
 func (jsonCodec[P]) Decode(b []byte) (p P, err error) { err = json.Unmarshal(b, &p); return p, err }
 
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it does not come true: ", what)
-		}
-	}
-}
-
 func fleet(t *testing.T, m *memory, n int) (list []*Cache[string]) {
 	t.Helper()
 	for range n {
 		list = append(list, newTest(t, Config[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m, StoreTimeout: 200 * time.Millisecond}))
 	}
-	eventually(t, "all watch", func() bool { return m.watched() == n })
+	wait.Until(t, "all watch", func() bool { return m.watched() == n })
 	return list
 }
 
@@ -150,7 +143,7 @@ func TestFleet(t *testing.T) {
 	}
 	load(caches[0], "a")
 	load(caches[0], "b")
-	eventually(t, "both are shared", stored(2))
+	wait.Until(t, "both are shared", stored(2))
 	for _, c := range caches {
 		if got := load(c, "a") + load(c, "b"); got != "plan of aplan of b" {
 			t.Errorf("got %q", got)
@@ -163,7 +156,7 @@ func TestFleet(t *testing.T) {
 		t.Error(err)
 	}
 	for i, c := range caches {
-		eventually(t, "a is gone and b is not", func() bool {
+		wait.Until(t, "a is gone and b is not", func() bool {
 			_, a := c.Get(t.Context(), "a")
 			_, b := c.Get(t.Context(), "b")
 			return !a && b
@@ -174,17 +167,17 @@ func TestFleet(t *testing.T) {
 	if builds.Load() != 3 {
 		t.Errorf("%d builds", builds.Load())
 	}
-	eventually(t, "it is shared again", stored(2))
+	wait.Until(t, "it is shared again", stored(2))
 	if err := caches[0].InvalidateSchema(t.Context(), "1"); err != nil {
 		t.Error(err)
 	}
 	for _, c := range caches {
-		eventually(t, "all is gone", func() bool { return c.Len() == 0 })
+		wait.Until(t, "all is gone", func() bool { return c.Len() == 0 })
 	}
-	eventually(t, "all is gone from the store", stored(0))
+	wait.Until(t, "all is gone from the store", stored(0))
 	// Plans of another version are others.
 	load(caches[0], "a")
-	eventually(t, "it is shared", stored(1))
+	wait.Until(t, "it is shared", stored(1))
 	if err := caches[1].SetSchema(t.Context(), "2", nil); err != nil {
 		t.Error(err)
 	}
@@ -209,7 +202,7 @@ func TestBrokenStore(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 	m.broken.Store(false)
-	eventually(t, "it is asked again", func() bool {
+	wait.Until(t, "it is asked again", func() bool {
 		before := m.calls.Load()
 		_, _ = c.Load(t.Context(), query(int(time.Now().UnixNano())), func(context.Context) (string, error) { return "x", nil })
 		return m.calls.Load() > before
@@ -222,7 +215,7 @@ func TestMissedInvalidations(t *testing.T) {
 	c := fleet(t, m, 1)[0]
 	c.Add(t.Context(), "q", "old")
 	m.cut(nil)
-	eventually(t, "it is gone, and is watched again", func() bool { _, ok := c.Get(t.Context(), "q"); return !ok && m.watched() == 1 })
+	wait.Until(t, "it is gone, and is watched again", func() bool { _, ok := c.Get(t.Context(), "q"); return !ok && m.watched() == 1 })
 }
 
 // Garbage in the store, and plans for other keys, are not used.
@@ -249,7 +242,7 @@ func TestInvalidatorOnly(t *testing.T) {
 	for range 2 {
 		caches = append(caches, newTest(t, Config[func()]{Invalidator: m, StoreTimeout: 200 * time.Millisecond}))
 	}
-	eventually(t, "both watch", func() bool { return m.watched() == 2 })
+	wait.Until(t, "both watch", func() bool { return m.watched() == 2 })
 	for _, c := range caches {
 		for _, q := range []string{"a", "b"} {
 			if _, err := c.Load(t.Context(), q, func(context.Context) (func(), error) { return func() {}, nil }); err != nil {
@@ -263,7 +256,7 @@ func TestInvalidatorOnly(t *testing.T) {
 	if err := caches[0].Delete(t.Context(), Key{Query: "a"}); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "the other one has lost it", func() bool { _, ok := caches[1].Get(t.Context(), "a"); return !ok })
+	wait.Until(t, "the other one has lost it", func() bool { _, ok := caches[1].Get(t.Context(), "a"); return !ok })
 	if _, ok := caches[1].Get(t.Context(), "b"); !ok {
 		t.Error("it has lost another one as well")
 	}
@@ -272,7 +265,7 @@ func TestInvalidatorOnly(t *testing.T) {
 		t.Error(err)
 	}
 	for _, c := range caches {
-		eventually(t, "all is gone", func() bool { return c.Len() == 0 })
+		wait.Until(t, "all is gone", func() bool { return c.Len() == 0 })
 	}
 	if _, err := New(Config[string]{Store: m, Codec: jsonCodec[string]{}, Invalidator: m}); err == nil {
 		t.Error("two carriers of deletions were taken")

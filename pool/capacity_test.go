@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -45,16 +46,6 @@ func openOwn(t *testing.T, dsn string, change func(*Config)) *Pool {
 	return p
 }
 
-// eventually waits until something holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it does not come true: ", what)
-		}
-	}
-}
-
 // Two instances with half of the server each, and far more callers than it has
 // connections, never see "too many clients".
 func TestServerShare(t *testing.T) {
@@ -63,7 +54,7 @@ func TestServerShare(t *testing.T) {
 	for range 2 {
 		p := openOwn(t, own.DSN()+"&pool_max_conns=50&pool_server_share=0.5&pool_reader_conns=2", nil)
 		p.Reader()
-		eventually(t, "the share is known", func() bool { return p.capacity.Load() == 8 })
+		wait.Until(t, "the share is known", func() bool { return p.capacity.Load() == 8 })
 		pools = append(pools, p)
 	}
 	var wg sync.WaitGroup

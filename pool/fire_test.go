@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 )
@@ -130,17 +131,17 @@ func under(t *testing.T, f fire, p *Pool, dsn string) {
 	}
 	// It is well again.
 	for _, pipe := range r.targets[0].pipes {
-		eventually(t, "the connection is up", func() bool {
+		wait.Until(t, "the connection is up", func() bool {
 			pipe.mu.Lock()
 			defer pipe.mu.Unlock()
 			return pipe.up
 		})
-		eventually(t, "nothing is left on it", func() bool { return pipe.load.Load() == 0 })
+		wait.Until(t, "nothing is left on it", func() bool { return pipe.load.Load() == 0 })
 	}
 	if n := r.targets[0].running.Load(); n != 0 {
 		t.Errorf("%d statements are still running", n)
 	}
-	eventually(t, "all places are free", func() bool { return r.targets[0].direct.gate.inside.Load() == 0 })
+	wait.Until(t, "all places are free", func() bool { return r.targets[0].direct.gate.inside.Load() == 0 })
 }
 
 // pgxAdmin is a pool of one, which comes back after a restart.

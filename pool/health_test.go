@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/internal/proxy"
+	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
 // Callers do not notice that idle connections were closed, whether the pool has seen
@@ -98,7 +99,7 @@ func TestReaderToxics(t *testing.T) {
 	answered := func() {
 		t.Helper()
 		before := answers.Load()
-		eventually(t, "queries are answered", func() bool { return answers.Load() > before+1000 })
+		wait.Until(t, "queries are answered", func() bool { return answers.Load() > before+1000 })
 	}
 	answered()
 	for _, toxic := range []struct {
@@ -139,7 +140,7 @@ func sleeper(t *testing.T, seconds float64, parameters string) (moved uint64) {
 			}
 		})
 	}
-	eventually(t, "the statement shares", func() bool { return r.counters.shared.Load() > 100 })
+	wait.Until(t, "the statement shares", func() bool { return r.counters.shared.Load() > 100 })
 	before := r.counters.moved.Load()
 	if _, err := r.Exec(t.Context(), sql, seconds); err != nil {
 		t.Error(err)

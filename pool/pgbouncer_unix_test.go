@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
 // startPgBouncer starts one in transaction mode before the server, and returns its
@@ -88,7 +90,7 @@ server_reset_query =
 		_ = cmd.Wait()
 	})
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	eventually(t, "pgbouncer listens", func() bool {
+	wait.Until(t, "pgbouncer listens", func() bool {
 		c, err := net.DialTimeout("tcp", address, time.Second)
 		if err == nil {
 			c.Close()

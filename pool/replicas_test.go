@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
 func TestLagMeter(t *testing.T) {
@@ -58,7 +59,7 @@ func TestReplicas(t *testing.T) {
 	}
 	for _, replica := range replicas { // A table is not old enough to be everywhere.
 		own := openOwn(t, replica.DSN(), nil)
-		eventually(t, "the lines are there", func() bool { _, err := own.Exec(ctx, "select from lines"); return err == nil })
+		wait.Until(t, "the lines are there", func() bool { _, err := own.Exec(ctx, "select from lines"); return err == nil })
 	}
 	r := p.Reader()
 	const sql = "select pg_is_in_recovery(), current_setting('port')::int"
@@ -83,7 +84,7 @@ func TestReplicas(t *testing.T) {
 		})
 		return primary, len(ports)
 	}
-	eventually(t, "both replicas are used, and the primary is not", func() bool { primary, n := used(); return !primary && n == 2 })
+	wait.Until(t, "both replicas are used, and the primary is not", func() bool { primary, n := used(); return !primary && n == 2 })
 
 	// Callers go on while a replica is restarted.
 	running, stop := context.WithCancel(ctx)
@@ -104,11 +105,11 @@ func TestReplicas(t *testing.T) {
 	if err := replicas[0].Kill(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the one that is left is used", func() bool { primary, n := used(); return !primary && n == 1 })
+	wait.Until(t, "the one that is left is used", func() bool { primary, n := used(); return !primary && n == 1 })
 	if err := replicas[0].Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "both are used again", func() bool { primary, n := used(); return !primary && n == 2 })
+	wait.Until(t, "both are used again", func() bool { primary, n := used(); return !primary && n == 2 })
 	stop()
 	wg.Wait()
 	t.Logf("%d answers, %d run again", answers.Load(), r.counters.lost.Load())
@@ -128,7 +129,7 @@ func TestReplicas(t *testing.T) {
 	if _, err := p.Exec(ctx, "insert into lines values (2000)"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the primary is used", func() bool { primary, n := used(); return primary && n == 1 })
+	wait.Until(t, "the primary is used", func() bool { primary, n := used(); return primary && n == 1 })
 	var got int
 	if err := r.QueryRow(ctx, "select id from lines where id = 2000").Scan(&got); err != nil {
 		t.Error(err)

@@ -4,6 +4,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
 // A connection that is read from in the background, as pgx does after a write that took
@@ -51,5 +53,5 @@ func TestSilentBesideAReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-read
-	eventually(t, "what was said is seen", func() bool { quiet, _ := look(); return !quiet })
+	wait.Until(t, "what was said is seen", func() bool { quiet, _ := look(); return !quiet })
 }

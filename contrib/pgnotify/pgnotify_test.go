@@ -12,6 +12,7 @@ import (
 	"github.com/gqlboost/gqlboost/contrib/pgnotify"
 	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/internal/proxy"
+	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/plancache"
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
@@ -43,15 +44,6 @@ func newCache(t *testing.T, b *pgnotify.Bus) *plancache.Cache[func()] {
 	return c
 }
 
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it does not come true: ", what)
-		}
-	}
-}
-
 func query(t *testing.T, sql string, args ...any) (n int) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), server.DSN())
@@ -75,7 +67,7 @@ func TestCachesOfAFleet(t *testing.T) {
 	bus := newBus(t, server.DSN(), pgnotify.Config{Channel: channel})
 	caches := []*plancache.Cache[func()]{newCache(t, bus), newCache(t, bus)}
 	listening := func() bool { return query(t, listeners, `odd ""channel`) == 2 }
-	eventually(t, "both listen", listening)
+	wait.Until(t, "both listen", listening)
 	for range 2 {
 		for _, c := range caches {
 			c.Add(t.Context(), "a", func() {})
@@ -85,20 +77,20 @@ func TestCachesOfAFleet(t *testing.T) {
 			t.Error(err)
 		}
 		for _, c := range caches {
-			eventually(t, "it is gone", func() bool { _, ok := c.Get(t.Context(), "a"); return !ok })
+			wait.Until(t, "it is gone", func() bool { _, ok := c.Get(t.Context(), "a"); return !ok })
 			if _, ok := c.Get(t.Context(), "b"); !ok {
 				t.Error("another one is gone as well")
 			}
 		}
 		query(t, "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid() and (query like 'listen%' or query like '%pg_notify%')")
 		for _, c := range caches {
-			eventually(t, "nothing is trusted that may have been deleted", func() bool { return c.Len() == 0 })
+			wait.Until(t, "nothing is trusted that may have been deleted", func() bool { return c.Len() == 0 })
 		}
-		eventually(t, "both listen again", listening)
+		wait.Until(t, "both listen again", listening)
 	}
 	caches[1].Add(t.Context(), "a", func() {})
 	query(t, "select 1 from pg_notify($1, '*')", channel)
-	eventually(t, "a migration has taken all out", func() bool { return caches[1].Len() == 0 })
+	wait.Until(t, "a migration has taken all out", func() bool { return caches[1].Len() == 0 })
 	for _, c := range caches {
 		c.Close()
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/contrib/prom"
 	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/plancache"
 	"github.com/gqlboost/gqlboost/pool"
 	"github.com/gqlboost/gqlboost/simdjson"
@@ -124,7 +125,7 @@ func TestPrometheus(t *testing.T) {
 	api := start(t, binary, strings.TrimPrefix(target.URL, "http://"), rules)
 
 	there := map[string]bool{}
-	eventually(t, "the metrics are scraped", func() bool {
+	wait.Until(t, "the metrics are scraped", func() bool {
 		for _, name := range api.strings(t, "/api/v1/label/__name__/values") {
 			there[name] = true
 		}
@@ -160,7 +161,7 @@ func TestPrometheus(t *testing.T) {
 			t.Errorf("%s: %v", expression, result)
 		}
 	}
-	eventually(t, "the alert fires", func() bool { return strings.Contains(fmt.Sprint(api.get(t, "/api/v1/alerts")), "GraphQLLatencyHigh") })
+	wait.Until(t, "the alert fires", func() bool { return strings.Contains(fmt.Sprint(api.get(t, "/api/v1/alerts")), "GraphQLLatencyHigh") })
 }
 
 // growing is a histogram that counts on.
@@ -235,7 +236,7 @@ func start(t *testing.T, binary, target, rules string) api {
 		_ = cmd.Wait()
 	})
 	a := api("http://" + address)
-	eventually(t, "Prometheus is ready", func() bool {
+	wait.Until(t, "Prometheus is ready", func() bool {
 		r, err := http.Get(string(a) + "/-/ready")
 		if err != nil {
 			return false
@@ -291,13 +292,4 @@ func (a api) strings(t *testing.T, path string) (list []string) {
 		list = append(list, v.(string))
 	}
 	return list
-}
-
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it does not come true: ", what)
-		}
-	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/contrib/internal/redis"
 	"github.com/gqlboost/gqlboost/contrib/redisstore"
+	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/plancache"
 	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
@@ -49,15 +50,6 @@ func newCache(t *testing.T, store plancache.Store) *plancache.Cache[string] {
 	return c
 }
 
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it does not come true: ", what)
-		}
-	}
-}
-
 // cluster makes three servers a cluster.
 func cluster(t *testing.T) (addresses []string) {
 	t.Helper()
@@ -69,7 +61,7 @@ func cluster(t *testing.T) (addresses []string) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	client := connect(t, addresses[0])
-	eventually(t, "the cluster is one", func() bool {
+	wait.Until(t, "the cluster is one", func() bool {
 		info, err := client.Do(t.Context(), client.B().ClusterInfo().Build()).ToString()
 		return err == nil && strings.Contains(info, "cluster_state:ok")
 	})
@@ -130,7 +122,7 @@ func TestStore(t *testing.T) {
 			if err := s.Set(ctx, "short", value, 50*time.Millisecond); err != nil {
 				t.Error(err)
 			}
-			eventually(t, "it expires", func() bool { _, err := s.Get(ctx, "short"); return errors.Is(err, plancache.ErrNotFound) })
+			wait.Until(t, "it expires", func() bool { _, err := s.Get(ctx, "short"); return errors.Is(err, plancache.ErrNotFound) })
 			cancel()
 			for range keys { // until it is closed
 			}
@@ -179,14 +171,14 @@ func TestKilledUnderLoad(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, "plans come from the second level", func() bool { return hits() > 100 })
+	wait.Until(t, "plans come from the second level", func() bool { return hits() > 100 })
 	for range 2 {
 		server.Kill()
 		before := builds.Load()
-		eventually(t, "plans are built without it", func() bool { return builds.Load() > before+100 })
+		wait.Until(t, "plans are built without it", func() bool { return builds.Load() > before+100 })
 		server.Restart()
 		again := hits()
-		eventually(t, "plans come from it again", func() bool { return hits() > again+100 })
+		wait.Until(t, "plans come from it again", func() bool { return hits() > again+100 })
 	}
 	close(stop)
 	wg.Wait()
@@ -194,7 +186,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	for _, c := range caches {
 		load(c, "{ last }")
 	}
-	eventually(t, "a deletion reaches all", func() bool {
+	wait.Until(t, "a deletion reaches all", func() bool {
 		if err := caches[0].Delete(t.Context(), plancache.Key{Query: "{ last }"}); err != nil {
 			return false
 		}
