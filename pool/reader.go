@@ -52,6 +52,10 @@ type ReaderConfig struct {
 	// DirectBelow is up to how many queries at a time do not share a connection, 2
 	// by default: sharing costs more than it saves where nobody waits.
 	DirectBelow int
+	// Observe is called for each statement that has shared a connection, when it has ended
+	// and before its caller has it: there is no connection that a tracer of pgx could be
+	// told of. Others are traced as pgx traces them. It must not keep the arguments.
+	Observe func(ctx context.Context, sql string, args []any, start time.Time, tag pgconn.CommandTag, err error)
 }
 
 func (c ReaderConfig) withDefaults(maxConns int32) ReaderConfig {
@@ -295,6 +299,10 @@ func (t *target) share(ctx context.Context, s *statement, args []any, running in
 		return nil, fmt.Errorf("failed to build query parameters: %w", err), true
 	}
 	q.rows.fields = described.formatted(q.params.ResultFormats)
+	var start time.Time
+	if r.config.Observe != nil {
+		start = time.Now()
+	}
 	if !p.enqueue(q) {
 		q.rows.Close()
 		return nil, nil, false
@@ -302,6 +310,9 @@ func (t *target) share(ctx context.Context, s *statement, args []any, running in
 	select {
 	case <-q.done:
 	case <-ctx.Done():
+		if r.config.Observe != nil {
+			r.config.Observe(ctx, s.sql, args, start, pgconn.CommandTag{}, ctx.Err())
+		}
 		return nil, ctx.Err(), true // Whoever fills it in drops it.
 	}
 	rows, outcome := q.rows, q.outcome
@@ -313,6 +324,9 @@ func (t *target) share(ctx context.Context, s *statement, args []any, running in
 		return nil, nil, false
 	}
 	r.counters.shared.Add(1)
+	if r.config.Observe != nil {
+		r.config.Observe(ctx, s.sql, args, start, rows.tag, rows.err)
+	}
 	if rows.err != nil {
 		rows.Close()
 	}

@@ -39,6 +39,12 @@ func binaries(ctx context.Context, dir string, owner *account) (string, error) {
 			"Install it (Debian: apt-get install postgresql postgresql-contrib; Fedora: dnf install postgresql-server postgresql-contrib; macOS: brew install postgresql@17) "+
 			"or set %s to the DSN of an existing server", oldest, err, EnvDSN)
 	}
+	return readable(dir, root, owner)
+}
+
+// readable returns the binaries of an installation, which it copies into the server's own
+// folder if another account is to run them, which may not see the cache.
+func readable(dir, root string, owner *account) (string, error) {
 	if owner.isRoot() {
 		private := filepath.Join(dir, "install")
 		if err := os.CopyFS(private, os.DirFS(root)); err != nil {

@@ -41,6 +41,9 @@ type Options struct {
 	// Preload lists shared_preload_libraries. A library that the installation
 	// lacks is left out; whoever depends on one asks for its extension.
 	Preload []string
+	// Root is the folder of the installation (bin, lib, share) that is to be used, see
+	// [Release]. By default it is the newest of the machine.
+	Root string
 }
 
 // Volatile returns settings for data that nobody will miss: nothing is synced
@@ -74,7 +77,7 @@ type Server struct {
 func Start(ctx context.Context, o Options) (*Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if dsn := os.Getenv(EnvDSN); dsn != "" {
+	if dsn := os.Getenv(EnvDSN); dsn != "" && o.Root == "" {
 		return useExisting(ctx, dsn)
 	}
 	return startPrivate(ctx, o)
@@ -86,7 +89,12 @@ func startPrivate(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	return provide(owner, o, func(s *Server) error {
-		if s.bin, err = binaries(ctx, s.dir, owner); err != nil {
+		if o.Root != "" {
+			s.bin, err = readable(s.dir, o.Root, owner)
+		} else {
+			s.bin, err = binaries(ctx, s.dir, owner)
+		}
+		if err != nil {
 			return err
 		}
 		if err := owner.own(s.dir); err != nil {

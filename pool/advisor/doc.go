@@ -1,0 +1,26 @@
+// Package advisor tells which statements, indexes and access patterns of a database to
+// mend, from evidence:
+//
+//	report, err := advisor.Analyze(ctx, db, advisor.Options{Record: recorder.Record()})
+//	report.WriteText(os.Stdout)
+//
+// It reads what Postgres counts (pg_stat_statements, the statistics of tables and
+// indexes), what a [Recorder] has seen on the side of the client (latency, callers, how
+// often a request repeats a statement), and the plans that the optimizer makes. Index
+// advice is tried with the extension hypopg, where it is installed: only indexes whose
+// plans the optimizer really takes are advised.
+//
+// # What it does to the database
+//
+// It changes nothing. Everything runs in one read-only transaction with a timeout for
+// each statement; statements are planned but not executed, unless [Options.Execute]
+// says so. A role with pg_monitor sees all counters; to plan statements Postgres asks for
+// the right to read their tables (pg_read_all_data), and [Report.Missing] says what could
+// not be looked at and why. PostgreSQL 14 to 18.
+//
+// # What it writes down
+//
+// Reports have texts of statements in them, but no values: of a recorded parameter not
+// even the plan's conditions are shown. A [Record] has samples of parameters, unless
+// [RecorderOptions.NoSamples] is set.
+package advisor

@@ -1,0 +1,87 @@
+package advisor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// foreignKey is one of a table's columns that refer to another.
+type foreignKey struct {
+	name          string
+	child, parent *table
+	columns       []int16 // of the child
+}
+
+func (a *analysis) readForeignKeys(ctx context.Context) error {
+	rows, err := a.tx.Query(ctx, `select /* gqlboost advisor */ c.conname, n.nspname, t.relname, c.conkey, pn.nspname, pt.relname
+		from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_namespace n on n.oid = t.relnamespace
+			join pg_class pt on pt.oid = c.confrelid join pg_namespace pn on pn.oid = pt.relnamespace
+		where c.contype = 'f' and c.conparentid = 0 and n.nspname`+notOurs+` order by n.nspname, t.relname, c.conname`)
+	if err != nil {
+		return err
+	}
+	var name, schema, on, parentSchema, parentName string
+	var keys []int16
+	_, err = pgx.ForEachRow(rows, []any{&name, &schema, &on, &keys, &parentSchema, &parentName}, func() error {
+		k := &foreignKey{name, a.tables[schema+"."+on], a.tables[parentSchema+"."+parentName], slices.Clone(keys)}
+		if k.child != nil && k.parent != nil {
+			a.foreignKeys = append(a.foreignKeys, k)
+		}
+		return nil
+	})
+	return err
+}
+
+// findForeignKeys finds large tables that are read as a whole when a row is deleted that
+// they may refer to.
+func (a *analysis) findForeignKeys() {
+	for _, k := range a.foreignKeys {
+		if k.parent.deleted == 0 || max(float64(k.child.live), k.child.rows) < smallTable || slices.ContainsFunc(a.indexes, k.servedBy) {
+			continue
+		}
+		var columns []string
+		for _, number := range k.columns {
+			if c := k.child.byNumber[number]; c != nil {
+				columns = append(columns, quote(c.name))
+			}
+		}
+		if slices.ContainsFunc(a.advice, func(i *indexAdvice) bool { return i.table == k.child && i.where == "" && i.keys[0] == columns[0] }) {
+			continue // It is advised already.
+		}
+		list := strings.Join(columns, ", ")
+		a.report.add(Finding{
+			Kind: UnindexedForeignKey, Table: k.child.String(), Index: k.name,
+			Title: fmt.Sprintf("Each row deleted from %s reads all of %s", k.parent, k.child),
+			Evidence: []string{fmt.Sprintf("%s rows of %s were deleted; the foreign key %s (%s) has no index, and its table %s rows",
+				count(float64(k.parent.deleted)), k.parent, k.name, list, count(k.child.rows))},
+			Action: fmt.Sprintf("CREATE INDEX CONCURRENTLY ON %s (%s);", k.child, list),
+			Risk:   "Each write of the table writes the index too.",
+		})
+	}
+}
+
+// servedBy tells whether an index finds the rows that refer to one: if it is of all rows
+// and begins with these columns, in whatever order.
+func (k *foreignKey) servedBy(i *index) bool {
+	if i.table != k.child || !i.valid || i.where != "" || len(i.numbers) < len(k.columns) {
+		return false
+	}
+	for _, n := range i.numbers[:len(k.columns)] {
+		if !slices.Contains(k.columns, n) {
+			return false
+		}
+	}
+	return true
+}
+
+// needed tells whether deleting rows elsewhere needs an index, which has no other one for
+// it.
+func (a *analysis) needed(i *index) bool {
+	return slices.ContainsFunc(a.foreignKeys, func(k *foreignKey) bool {
+		return k.servedBy(i) && !slices.ContainsFunc(a.indexes, func(o *index) bool { return o != i && k.servedBy(o) })
+	})
+}

@@ -1,0 +1,352 @@
+package advisor
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// indexAdvice is an index that should be, and the statements that it helps.
+type indexAdvice struct {
+	*candidate
+	bytes    int64
+	verified bool
+	helped   []helped
+}
+
+// helped is a statement that an index helps.
+type helped struct {
+	statement     *statement
+	before, after float64 // the optimizer's costs
+	saving        time.Duration
+}
+
+const (
+	// worthwhile is to which share of its cost an index must bring a statement at least.
+	worthwhile = 0.5
+	maxIndexes = 3 // for one statement
+)
+
+// adviseIndexes looks for indexes that would help, those of the dearest statements first.
+func (a *analysis) adviseIndexes(ctx context.Context) error {
+	trials := &hypothetical{a: a, schema: a.server.extensions["hypopg"]}
+	defer trials.end(ctx)
+	if trials.schema == "" {
+		a.miss("Index advice is not verified: the extension hypopg is not installed (%s).", map[bool]string{true: "CREATE EXTENSION hypopg", false: "Debian: postgresql-<version>-hypopg"}[a.server.available["hypopg"]])
+	}
+	for _, s := range a.statements {
+		if s.sampled == nil {
+			continue
+		}
+		s.scans = a.scans(s.sampled)
+		if s.plan != s.sampled {
+			s.scans = append(s.scans, a.scans(s.plan)...)
+		}
+		var err error
+		if trials.schema != "" {
+			err = a.tryIndexes(ctx, trials, s)
+		} else {
+			a.guessIndexes(s)
+		}
+		if err == nil {
+			a.adviseInverted(s)
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := a.mergeAdvice(ctx, trials); err != nil {
+		return err
+	}
+	for _, advice := range a.advice {
+		a.report.add(a.indexFinding(advice))
+	}
+	return nil
+}
+
+// literals returns whether a condition has a constant that the program has written: that
+// of a sample, or one that pg_stat_statements has made a parameter, can be any other.
+func (s *statement) literals(a *analysis) func(clause) bool {
+	written := map[string]bool{}
+	if s.literal {
+		for _, each := range a.scans(s.plan) {
+			for _, c := range each.clauses {
+				if c.right.literal || strings.HasPrefix(c.operator, "is ") {
+					written[c.text] = true
+				}
+			}
+		}
+	}
+	return func(c clause) bool { return written[c.text] }
+}
+
+// ofStatement returns the candidates for all of its scans.
+func (a *analysis) ofStatement(s *statement) (list []*candidate) {
+	literal := s.literals(a)
+	known := map[string]bool{}
+	for _, each := range s.scans {
+		if !a.large(each) {
+			continue
+		}
+		for _, c := range a.candidates(each, literal) {
+			if d := c.definition(""); !known[d] {
+				known[d] = true
+				list = append(list, c)
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(x, y *candidate) int { return len(x.keys) - len(y.keys) })
+	return list
+}
+
+// large tells whether reading the whole table is worth avoiding.
+func (a *analysis) large(s *scanned) bool {
+	return a.options.TestData || max(s.table.rows, float64(s.table.live)) >= smallTable
+}
+
+// tryIndexes asks the optimizer, with indexes that are not there.
+func (a *analysis) tryIndexes(ctx context.Context, trials *hypothetical, s *statement) error {
+	candidates := a.ofStatement(s)
+	if len(candidates) == 0 {
+		return nil
+	}
+	before, err := a.replan(ctx, s)
+	if err != nil {
+		return ctx.Err()
+	}
+	current := before
+	for range maxIndexes {
+		var best *candidate
+		var bestPlan *node
+		for _, c := range candidates {
+			plan, err := trials.with(ctx, c, func() (*node, error) { return a.replan(ctx, s) })
+			if err != nil {
+				if ctx.Err() != nil {
+					return err
+				}
+				continue // It cannot be: the expression is not immutable.
+			}
+			if plan == nil || !a.better(current, plan, c) {
+				continue
+			}
+			// A wider index must be clearly better than a narrow one.
+			if best == nil || plan.Cost < bestPlan.Cost*0.9 {
+				best, bestPlan = c, plan
+			}
+		}
+		if best == nil {
+			break
+		}
+		if err := trials.keep(ctx, best); err != nil {
+			return err
+		}
+		saved := max(0, (current.Cost-bestPlan.Cost)/before.Cost)
+		a.advise(best, trials.bytes[best], true, helped{s, current.Cost, bestPlan.Cost, time.Duration(float64(s.cost()) * saved)})
+		current = bestPlan
+	}
+	return trials.reset(ctx)
+}
+
+// better tells whether an index is worth having for a statement.
+func (a *analysis) better(before, after *node, c *candidate) bool {
+	if after.Cost <= worthwhile*before.Cost {
+		return true
+	}
+	// In a table that a test has filled all costs are the same.
+	return a.options.TestData && before.scansWhole(c.table) && !after.scansWhole(c.table)
+}
+
+// scansWhole tells whether a table is read as a whole.
+func (n *node) scansWhole(t *table) (found bool) {
+	n.walk(func(n *node, _ []*node) {
+		found = found || n.Type == "Seq Scan" && n.Schema == t.schema && n.Relation == t.name
+	})
+	return found
+}
+
+// replan plans a statement again for what it was planned for.
+func (a *analysis) replan(ctx context.Context, s *statement) (*node, error) {
+	switch {
+	case s.sampled.values != nil || len(s.plan.parameters) == 0:
+		return a.bound(ctx, s, s.sampled.values, false)
+	case s.sampled != s.plan:
+		return a.generic(ctx, s.limited())
+	}
+	return a.generic(ctx, s.planned)
+}
+
+// guessIndexes is for servers without hypopg: an index that finds few of many rows, or
+// that makes a sort of many for a few unnecessary, is good whatever else there is.
+func (a *analysis) guessIndexes(s *statement) {
+	literal := s.literals(a)
+	for _, each := range s.scans {
+		rows := max(each.table.rows, 1)
+		few := each.node.Rows <= rows/10
+		if !each.readsAll() || !a.large(each) || !few && !each.limited && !a.options.TestData {
+			continue
+		}
+		var best *candidate
+		for _, c := range a.candidates(each, literal) {
+			if c.where == "" && (best == nil || len(c.keys) > len(best.keys)) {
+				best = c
+			}
+		}
+		if best == nil {
+			continue
+		}
+		// What is found is on pages anywhere.
+		after := max(s.sampled.Cost-each.node.Cost, 0) + 4*min(each.node.Rows, float64(each.table.pages), 100)
+		if after > worthwhile*s.sampled.Cost && !a.options.TestData {
+			continue
+		}
+		a.advise(best, int64(rows)*32, false, helped{s, s.sampled.Cost, after, time.Duration(float64(s.cost()) * max(0, 1-after/s.sampled.Cost))})
+	}
+}
+
+// readsAll tells whether the whole table is read, maybe in the order of an index.
+func (s *scanned) readsAll() bool {
+	return s.node.Type == "Seq Scan" || s.node.Type == "Index Scan" && s.node.IndexOn == "" && s.node.Filter != ""
+}
+
+// adviseInverted advises what finds rows by what is in their documents, arrays or texts.
+// hypopg does not know these indexes, so that few of many rows are wanted must do.
+func (a *analysis) adviseInverted(s *statement) {
+	for _, each := range a.scans(s.sampled) {
+		if !a.large(each) || each.node.Type != "Seq Scan" && !a.options.TestData {
+			continue
+		}
+		for _, c := range each.clauses {
+			found, ok := a.inverted(each, c)
+			if _, isPattern := c.pattern(); !ok || isPattern && c.right.text != "" && !c.right.literal && len(s.samples) > 0 {
+				continue
+			}
+			if p, isPattern := c.pattern(); isPattern && p == "" {
+				continue // It may begin with anything.
+			}
+			rows := max(each.table.rows, 1)
+			share := each.node.Rows / rows
+			if share > 0.05 && !a.options.TestData || s.advised {
+				continue
+			}
+			gain := each.node.Cost / max(s.sampled.Cost, each.node.Cost, 1) * (1 - math.Sqrt(share))
+			if gain < worthwhile && !a.options.TestData {
+				continue
+			}
+			a.advise(found, int64(rows)*int64(16+each.width(c)), false, helped{s, s.sampled.Cost, s.sampled.Cost * (1 - gain), time.Duration(float64(s.cost()) * gain)})
+			break
+		}
+	}
+}
+
+func (s *scanned) width(c clause) int {
+	if col := s.table.columns[c.left.column.name]; col != nil {
+		return col.width
+	}
+	return 16
+}
+
+// advise adds an index, or a statement to one that is advised already.
+func (a *analysis) advise(c *candidate, bytes int64, verified bool, h helped) {
+	h.statement.advised = true
+	for _, each := range a.advice {
+		if each.definition("") == c.definition("") {
+			if !slices.ContainsFunc(each.helped, func(o helped) bool { return o.statement == h.statement }) {
+				each.helped = append(each.helped, h)
+			}
+			return
+		}
+	}
+	a.advice = append(a.advice, &indexAdvice{c, bytes, verified, []helped{h}})
+}
+
+// mergeAdvice drops indexes that are the beginning of others, if what they help is helped
+// by the others too.
+func (a *analysis) mergeAdvice(ctx context.Context, trials *hypothetical) error {
+	for _, narrow := range slices.Clone(a.advice) {
+		for _, wide := range a.advice {
+			n := len(narrow.keys)
+			if wide == narrow || wide.table != narrow.table || wide.method != "btree" || narrow.method != "btree" || narrow.where != wide.where && wide.where != "" ||
+				n >= len(wide.keys)+1 || !slices.Equal(narrow.keys, wide.keys[:n]) || wide.definition("") == narrow.definition("") {
+				continue
+			}
+			good := true
+			for _, h := range narrow.helped {
+				if trials.schema == "" {
+					break
+				}
+				plan, err := trials.with(ctx, wide.candidate, func() (*node, error) { return a.replan(ctx, h.statement) })
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				good = good && err == nil && plan != nil && plan.Cost <= h.after*1.5
+			}
+			if good {
+				for _, h := range narrow.helped {
+					if !slices.ContainsFunc(wide.helped, func(o helped) bool { return o.statement == h.statement }) {
+						wide.helped = append(wide.helped, h)
+					}
+				}
+				a.advice = slices.DeleteFunc(a.advice, func(o *indexAdvice) bool { return o == narrow })
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// indexFinding says why an index should be.
+func (a *analysis) indexFinding(advice *indexAdvice) Finding {
+	f := Finding{
+		Kind: MissingIndex, Table: advice.table.String(), Title: fmt.Sprintf("%s has no index on %s", advice.table, strings.Join(advice.keys, ", ")),
+		Action: advice.before + advice.definition("CONCURRENTLY ") + ";", Bytes: -advice.bytes, Verified: advice.verified,
+	}
+	if advice.where != "" {
+		f.Title += " where " + advice.where
+	}
+	for _, h := range advice.helped {
+		f.Saving += h.saving
+		how := "the optimizer takes it"
+		if !advice.verified {
+			how = "not tried, as hypopg cannot"
+			if advice.method == "btree" {
+				how = "not tried, as hypopg is not installed"
+			}
+		}
+		what := fmt.Sprintf("%s of the time, %s calls: cost %s -> %s (%s)", share(h.statement.cost(), a.total), count(float64(h.statement.calls())), count(h.before), count(h.after), how)
+		if n := largestScan(h.statement.sampled, advice.table); n != nil {
+			what += fmt.Sprintf("; it reads all %s rows for %s", count(advice.table.rows), count(n.Rows))
+		}
+		f.Evidence = append(f.Evidence, what+": "+oneLine(h.statement.SQL, 160))
+	}
+	f.Statement, f.QueryID = advice.helped[0].statement.SQL, advice.helped[0].statement.QueryID
+	for _, i := range a.indexes {
+		if i.table == advice.table && i.method == "btree" && len(i.keys) > 1 && len(advice.keys) > 1 && sameSet(i.keys, advice.keys) {
+			f.Evidence = append(f.Evidence, fmt.Sprintf("index %s has these columns in another order", i))
+		}
+	}
+	f.Risk = fmt.Sprintf("About %s, and each of the writes (%s rows so far) writes it too. CONCURRENTLY blocks nobody, and must not run in a transaction.", size(advice.bytes), count(float64(advice.table.writes())))
+	return f
+}
+
+func sameSet(x, y []string) bool {
+	for _, k := range y {
+		if !slices.Contains(x, strings.Fields(k)[0]) {
+			return false
+		}
+	}
+	return true
+}
+
+// largestScan returns the scan that reads a whole table, nil if there is none.
+func largestScan(plan *node, t *table) (found *node) {
+	plan.walk(func(n *node, _ []*node) {
+		if n.Type == "Seq Scan" && n.Schema == t.schema && n.Relation == t.name && (found == nil || n.Cost > found.Cost) {
+			found = n
+		}
+	})
+	return found
+}

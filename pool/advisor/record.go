@@ -1,0 +1,142 @@
+package advisor
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// Record is what a [Recorder] has seen. It can be written as JSON, and read again.
+type Record struct {
+	Since      time.Time  `json:"since"`
+	Until      time.Time  `json:"until"`
+	Statements []Recorded `json:"statements"`
+	Repeats    []Repeat   `json:"repeats"`
+}
+
+// Recorded is what was seen of a statement.
+type Recorded struct {
+	SQL string `json:"sql"`
+	ClientStats
+	// Samples are parameters of some runs, in Postgres's text format.
+	Samples [][]*string `json:"samples,omitempty"`
+}
+
+// ClientStats are of a statement as its callers have seen it.
+type ClientStats struct {
+	Calls  int64         `json:"calls"`
+	Errors int64         `json:"errors"`
+	Rows   int64         `json:"rows"`
+	Total  time.Duration `json:"total"`
+	P50    time.Duration `json:"p50"` // upper bounds: they are powers of two
+	P95    time.Duration `json:"p95"`
+	P99    time.Duration `json:"p99"`
+	// Callers are those of some runs, and how many these were.
+	Callers map[string]int64 `json:"callers,omitempty"`
+}
+
+// Record returns what was seen so far.
+func (r *Recorder) Record() *Record {
+	record := &Record{Since: r.since, Until: time.Now()}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	record.Repeats = r.repeated()
+	for _, s := range r.statements {
+		s.mu.Lock()
+		each := Recorded{SQL: s.sql, Samples: slices.Clone(s.samples)}
+		each.Callers = maps.Clone(s.callers)
+		s.mu.Unlock()
+		each.Calls, each.Errors, each.Rows, each.Total = s.calls.Load(), s.errors.Load(), s.rows.Load(), time.Duration(s.nanos.Load())
+		each.P50, each.P95, each.P99 = s.quantile(0.5), s.quantile(0.95), s.quantile(0.99)
+		record.Statements = append(record.Statements, each)
+	}
+	slices.SortFunc(record.Statements, func(a, b Recorded) int {
+		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.SQL, b.SQL))
+	})
+	return record
+}
+
+// quantile returns the upper bound of the bucket with it.
+func (s *seen) quantile(q float64) time.Duration {
+	var counts [histogramBuckets]int64
+	total := int64(0)
+	for i := range s.buckets {
+		counts[i] = s.buckets[i].Load()
+		total += counts[i]
+	}
+	left := int64(q * float64(total))
+	for i, n := range counts {
+		if left -= n; left < 0 {
+			return time.Duration(1) << i
+		}
+	}
+	return 0
+}
+
+// ReadRecord reads what [Record.Write] has written.
+func ReadRecord(r io.Reader) (*Record, error) {
+	record := new(Record)
+	if err := json.NewDecoder(r).Decode(record); err != nil {
+		return nil, fmt.Errorf("advisor: record: %w", err)
+	}
+	return record, nil
+}
+
+// Write writes the record as JSON. It has parameters in it, unless the recorder keeps
+// none.
+func (r *Record) Write(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "\t")
+	return e.Encode(r)
+}
+
+// texts returns parameters as Postgres's text format has them, or false if there are some
+// that it does not know, or that are large.
+func texts(args []any) ([]*string, bool) {
+	types := pgtype.NewMap()
+	list := make([]*string, 0, len(args))
+	left := maxSampleBytes
+	for _, a := range args {
+		if a == nil || reflect.ValueOf(a).Kind() == reflect.Pointer && reflect.ValueOf(a).IsNil() {
+			list = append(list, nil)
+			continue
+		}
+		if s, ok := a.(string); ok {
+			list = append(list, new(strings.Clone(s)))
+			left -= len(s)
+			continue
+		}
+		oid := uint32(pgtype.TextOID)
+		if t, ok := types.TypeForValue(a); ok {
+			oid = t.OID
+		} else if known, ok := kinds[reflect.Indirect(reflect.ValueOf(a)).Kind()]; ok {
+			oid = known
+		}
+		text, err := types.Encode(oid, pgtype.TextFormatCode, a, nil)
+		if err != nil {
+			return nil, false
+		}
+		if text == nil {
+			list = append(list, nil)
+			continue
+		}
+		list = append(list, new(string(text)))
+		left -= len(text)
+	}
+	return list, left >= 0
+}
+
+// kinds are the types of values whose own type pgx does not know.
+var kinds = map[reflect.Kind]uint32{
+	reflect.Int: pgtype.Int8OID, reflect.Int8: pgtype.Int8OID, reflect.Int16: pgtype.Int8OID, reflect.Int32: pgtype.Int8OID, reflect.Int64: pgtype.Int8OID,
+	reflect.Uint: pgtype.Int8OID, reflect.Uint8: pgtype.Int8OID, reflect.Uint16: pgtype.Int8OID, reflect.Uint32: pgtype.Int8OID, reflect.Uint64: pgtype.Int8OID,
+	reflect.Float32: pgtype.Float8OID, reflect.Float64: pgtype.Float8OID, reflect.Bool: pgtype.BoolOID, reflect.Map: pgtype.JSONBOID, reflect.Struct: pgtype.JSONBOID,
+}

@@ -1,0 +1,210 @@
+package advisor
+
+import (
+	"context"
+	"math/bits"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// RecorderOptions say what a [Recorder] keeps. Zero fields have defaults.
+type RecorderOptions struct {
+	// Caller names where a statement is asked for, a field of the schema for example:
+	//
+	//	func(ctx context.Context) string { return graphql.GetFieldContext(ctx).Path().String() }
+	//
+	// It is called for some runs of each statement only, and for what a request repeats.
+	// Numbers in the name, as those of list elements, are taken for one.
+	Caller func(ctx context.Context) string
+	// NoSamples keeps no parameters. Statements are then planned for any value.
+	NoSamples bool
+	// Repeats is from how many times in one request a statement is noted, 5 by default.
+	Repeats int
+}
+
+const (
+	defaultRepeats   = 5
+	maxStatements    = 4096 // texts that are told apart: made up ones must not fill the memory
+	maxCallers       = 16   // of a statement
+	maxSamples       = 8    // of a statement
+	maxSampleBytes   = 4 << 10
+	histogramBuckets = 40 // of powers of two nanoseconds
+)
+
+// Recorder sees statements as the program does. It is a tracer of pgx, for pgxpool and
+// package pool:
+//
+//	config.ConnConfig.Tracer = recorder
+//	config.Reader.Observe = recorder.Observe // what shares connections has no tracer
+//
+// It takes some 200 ns for a statement, and is safe for concurrent use.
+type Recorder struct {
+	options RecorderOptions
+	since   time.Time
+
+	mu         sync.RWMutex
+	statements map[string]*seen
+	repeats    map[repeatKey]*Repeat
+}
+
+// seen is what was seen of a statement.
+type seen struct {
+	sql                        string
+	calls, errors, rows, nanos atomic.Int64
+	buckets                    [histogramBuckets]atomic.Int64
+	mu                         sync.Mutex
+	callers                    map[string]int64
+	samples                    [][]*string
+}
+
+// NewRecorder returns a recorder of nothing yet.
+func NewRecorder(o RecorderOptions) *Recorder {
+	if o.Repeats <= 0 {
+		o.Repeats = defaultRepeats
+	}
+	return &Recorder{options: o, since: time.Now(), statements: map[string]*seen{}, repeats: map[repeatKey]*Repeat{}}
+}
+
+var (
+	_ pgx.QueryTracer = (*Recorder)(nil)
+	_ pgx.BatchTracer = (*Recorder)(nil)
+)
+
+// run is a statement that is under way.
+type run struct {
+	sql   string
+	args  []any
+	start time.Time
+}
+
+type runKey struct{}
+
+// TraceQueryStart implements [pgx.QueryTracer].
+func (r *Recorder) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	return context.WithValue(ctx, runKey{}, &run{data.SQL, data.Args, time.Now()})
+}
+
+// TraceQueryEnd implements [pgx.QueryTracer].
+func (r *Recorder) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+	if run, ok := ctx.Value(runKey{}).(*run); ok {
+		r.Observe(ctx, run.sql, run.args, run.start, data.CommandTag, data.Err)
+	}
+}
+
+// TraceBatchStart implements [pgx.BatchTracer].
+func (r *Recorder) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return context.WithValue(ctx, runKey{}, &run{start: time.Now()})
+}
+
+// TraceBatchQuery implements [pgx.BatchTracer]. A statement's time is from the end of the
+// one before it, so that those of a batch add up to its own.
+func (r *Recorder) TraceBatchQuery(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchQueryData) {
+	if run, ok := ctx.Value(runKey{}).(*run); ok {
+		start := run.start
+		run.start = time.Now()
+		r.note(ctx, data.SQL, data.Args, run.start.Sub(start), data.CommandTag.RowsAffected(), data.Err, true)
+	}
+}
+
+// TraceBatchEnd implements [pgx.BatchTracer].
+func (r *Recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
+// Observe notes a statement that has ended just now. Nothing of args is kept.
+func (r *Recorder) Observe(ctx context.Context, sql string, args []any, start time.Time, tag pgconn.CommandTag, err error) {
+	r.note(ctx, sql, args, time.Since(start), tag.RowsAffected(), err, false)
+}
+
+func (r *Recorder) note(ctx context.Context, sql string, args []any, took time.Duration, rows int64, err error, batched bool) {
+	s := r.get(sql)
+	if s == nil {
+		return
+	}
+	calls := s.calls.Add(1)
+	s.nanos.Add(int64(took))
+	s.buckets[bucket(took)].Add(1)
+	if err != nil {
+		s.errors.Add(1)
+	} else {
+		s.rows.Add(rows)
+	}
+	if calls&(calls-1) == 0 { // 1, 2, 4, 8 and so on: soon many, and rarely later.
+		s.sample(ctx, args, r.options)
+	}
+	// What goes to Postgres together waits for one answer.
+	if q, ok := ctx.Value(requestKey{}).(*request); ok && !batched {
+		q.note(ctx, s, args, r.options)
+	}
+}
+
+// get returns nil for a text that is one too many, and for what controls transactions.
+func (r *Recorder) get(sql string) *seen {
+	r.mu.RLock()
+	s := r.statements[sql]
+	r.mu.RUnlock()
+	if s != nil {
+		return s
+	}
+	if verb(sql) == "" {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s = r.statements[sql]; s == nil && len(r.statements) < maxStatements {
+		s = &seen{sql: strings.Clone(sql), callers: map[string]int64{}}
+		r.statements[s.sql] = s
+	}
+	return s
+}
+
+// bucket is that of durations below 2 to the power of it, in nanoseconds.
+func bucket(d time.Duration) int {
+	return min(bits.Len64(uint64(max(d, 0))), histogramBuckets-1)
+}
+
+// sample keeps the caller and the parameters of a run. The latest are kept: old ones may
+// be of rows that are gone.
+func (s *seen) sample(ctx context.Context, args []any, o RecorderOptions) {
+	caller := ""
+	if o.Caller != nil {
+		caller = withoutNumbers(o.Caller(ctx))
+	}
+	var values []*string
+	ok := false
+	if !o.NoSamples {
+		values, ok = texts(args)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.callers[caller]; caller != "" && (known || len(s.callers) < maxCallers) {
+		s.callers[caller]++
+	}
+	if ok {
+		if len(s.samples) == maxSamples {
+			s.samples = append(s.samples[:0], s.samples[1:]...)
+		}
+		s.samples = append(s.samples, values)
+	}
+}
+
+// withoutNumbers makes one path of those that differ in their list elements only.
+func withoutNumbers(path string) string {
+	var b strings.Builder
+	number := false
+	for _, c := range path {
+		if '0' <= c && c <= '9' && (number || strings.HasSuffix(b.String(), "[") || strings.HasSuffix(b.String(), ".")) {
+			if !number {
+				b.WriteByte('*')
+			}
+			number = true
+			continue
+		}
+		number = false
+		b.WriteRune(c)
+	}
+	return b.String()
+}

@@ -1,0 +1,174 @@
+package advisor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// observe is a statement that took a millisecond and returned two rows.
+func observe(ctx context.Context, r *Recorder, sql string, args ...any) {
+	r.Observe(ctx, sql, args, time.Now().Add(-time.Millisecond), pgconn.NewCommandTag("SELECT 2"), nil)
+}
+
+func TestRecord(t *testing.T) {
+	type field struct{}
+	r := NewRecorder(RecorderOptions{Caller: func(ctx context.Context) string {
+		name, _ := ctx.Value(field{}).(string)
+		return name
+	}})
+	ctx := context.WithValue(t.Context(), field{}, "posts[3].author")
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() { observe(ctx, r, "select name from users where id = $1", i) })
+	}
+	wg.Wait()
+	r.Observe(ctx, "select 1/0", nil, time.Now(), pgconn.CommandTag{}, errors.New("division by zero"))
+	observe(ctx, r, "begin")
+	observe(ctx, r, "set local x = 1")
+	record := r.Record()
+	if len(record.Statements) != 2 {
+		t.Fatalf("%+v", record.Statements)
+	}
+	s := record.Statements[0]
+	if s.Calls != 100 || s.Errors != 0 || s.Rows != 200 || s.Total < 100*time.Millisecond || s.P50 < time.Millisecond || s.P50 > s.P95 || s.P95 > s.P99 {
+		t.Errorf("%+v", s)
+	}
+	if len(s.Samples) != 7 || len(s.Samples[0]) != 1 || !reflect.DeepEqual(s.Callers, map[string]int64{"posts[*].author": 7}) {
+		t.Errorf("%d samples, callers %v", len(s.Samples), s.Callers)
+	}
+	if f := record.Statements[1]; f.Errors != 1 || f.Rows != 0 {
+		t.Errorf("%+v", f)
+	}
+	var b bytes.Buffer
+	if err := record.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReadRecord(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(again.Statements, record.Statements) {
+		t.Errorf("%+v\n%+v", again.Statements, record.Statements)
+	}
+	if _, err := ReadRecord(strings.NewReader("{")); err == nil {
+		t.Error("a torn record is taken")
+	}
+}
+
+// Parameters are kept as Postgres reads them, bounded, or not at all.
+func TestSamples(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	type id int
+	type name string
+	var none *int
+	for _, each := range []struct {
+		arg  any
+		want string
+	}{
+		{1, "1"}, {int64(-5), "-5"}, {uint8(7), "7"}, {1.5, "1.5"}, {"it's", "it's"}, {true, "t"}, {[]byte("a"), `\x61`}, {id(3), "3"}, {name("x"), "x"},
+		{at, "2026-01-02 03:04:05Z"}, {[]int{1, 2}, "{1,2}"}, {[]string{"a", "b c"}, `{a,"b c"}`}, {map[string]any{"a": 1}, `{"a":1}`}, {new(5), "5"},
+	} {
+		got, ok := texts([]any{each.arg})
+		if !ok || *got[0] != each.want {
+			t.Errorf("%v: %q %v", each.arg, *got[0], ok)
+		}
+	}
+	if got, ok := texts([]any{nil, none}); !ok || got[0] != nil || got[1] != nil {
+		t.Errorf("nulls: %v", got)
+	}
+	if _, ok := texts([]any{strings.Repeat("x", maxSampleBytes+1)}); ok {
+		t.Error("a large parameter is kept")
+	}
+	if _, ok := texts([]any{make(chan int)}); ok {
+		t.Error("a channel is kept")
+	}
+	r := NewRecorder(RecorderOptions{NoSamples: true})
+	observe(t.Context(), r, "select $1", "secret")
+	if s := r.Record().Statements[0].Samples; s != nil {
+		t.Errorf("%v", s)
+	}
+}
+
+func TestRepeats(t *testing.T) {
+	asked := 0
+	r := NewRecorder(RecorderOptions{Caller: func(context.Context) string { asked++; return "feed.author" }})
+	for request := range 3 {
+		ctx, end := r.Request(t.Context(), "Feed")
+		var wg sync.WaitGroup
+		for i := range 10 + request {
+			wg.Go(func() { observe(ctx, r, "select name from users where id = $1", i) })
+			observe(ctx, r, "select count(*) from users where active = $1", true)
+		}
+		wg.Wait()
+		for range 4 {
+			observe(ctx, r, "select 1")
+		}
+		end()
+		end()
+		observe(ctx, r, "select 1") // too late
+	}
+	repeats := r.Record().Repeats
+	if len(repeats) != 2 {
+		t.Fatalf("%+v", repeats)
+	}
+	byText := map[string]Repeat{}
+	for _, each := range repeats {
+		byText[each.SQL] = each
+	}
+	want := Repeat{"Feed", "select name from users where id = $1", "feed.author", 3, 33, 12, 0}
+	if got := byText[want.SQL]; got != want {
+		t.Errorf("%+v", got)
+	}
+	if got := byText["select count(*) from users where active = $1"]; got.Same != 30 {
+		t.Errorf("%+v", got)
+	}
+	observe(t.Context(), r, "select name from users where id = $1", 1) // Outside of requests nothing repeats.
+	if len(r.Record().Repeats) != 2 {
+		t.Error("more repeats")
+	}
+}
+
+// Texts that are made up do not fill the memory.
+func TestManyTexts(t *testing.T) {
+	r := NewRecorder(RecorderOptions{})
+	for i := range maxStatements + 100 {
+		observe(t.Context(), r, "select "+strings.Repeat("1", 1+i%7)+strings.Repeat(" ", i))
+	}
+	if n := len(r.Record().Statements); n != maxStatements {
+		t.Errorf("%d statements", n)
+	}
+}
+
+// What is traced costs little, and nothing of the arguments is kept alive by it.
+func TestTraceAllocations(t *testing.T) {
+	r := NewRecorder(RecorderOptions{})
+	ctx, end := r.Request(t.Context(), "x")
+	defer end()
+	args := []any{1}
+	allocs := testing.AllocsPerRun(10000, func() {
+		started := r.TraceQueryStart(ctx, nil, pgx.TraceQueryStartData{SQL: "select 1", Args: args})
+		r.TraceQueryEnd(started, nil, pgx.TraceQueryEndData{})
+	})
+	if allocs > 2 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
+func BenchmarkTrace(b *testing.B) {
+	r := NewRecorder(RecorderOptions{})
+	args := []any{1}
+	b.ReportAllocs()
+	for b.Loop() {
+		started := r.TraceQueryStart(b.Context(), nil, pgx.TraceQueryStartData{SQL: "select 1", Args: args})
+		r.TraceQueryEnd(started, nil, pgx.TraceQueryEndData{})
+	}
+}

@@ -1,0 +1,47 @@
+package advisor
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// byKey is the end of a statement that wants the rows of one key.
+var byKey = regexp.MustCompile(`(?i)\bwhere\s+((?:\w+\.)?\w+)\s*=\s*\$1\b`)
+
+// findRepeats finds statements that a request runs once for each element of a list.
+func (a *analysis) findRepeats() {
+	if a.options.Record == nil {
+		return
+	}
+	for _, r := range a.options.Record.Repeats {
+		if r.Most < int64(a.options.Repeats) || r.Requests == 0 {
+			continue
+		}
+		f := Finding{
+			Kind: RepeatedStatement, Statement: r.SQL,
+			Title:    fmt.Sprintf("%s runs a statement up to %d times for one request", r.Request, r.Most),
+			Evidence: []string{fmt.Sprintf("%s requests have run it %s times: %.0f each", count(float64(r.Requests)), count(float64(r.Runs)), float64(r.Runs)/float64(r.Requests))},
+			Risk:     "None, if the batch keeps the order of keys and says which are missing, as package dataloader does.",
+		}
+		if r.Caller != "" {
+			f.Title += " (" + r.Caller + ")"
+			f.Evidence = append(f.Evidence, "it is asked for by "+r.Caller)
+		}
+		f.Action = "Ask for all of a request's keys together: pool/dataloader with ByKey, or ListByKey for lists, and a statement with = ANY($1)."
+		if m := byKey.FindStringSubmatchIndex(r.SQL); m != nil {
+			f.Action = fmt.Sprintf("Ask for all of a request's keys together: dataloader.New(dataloader.ByKey(reader, %q, ...), dataloader.Options{}), or ListByKey for lists.",
+				oneLine(r.SQL[:m[0]]+"WHERE "+r.SQL[m[2]:m[3]]+" = ANY($1)"+r.SQL[m[1]:], 300))
+		}
+		if r.Same > r.Runs/2 {
+			f.Action = "Most of its runs have the same parameters: ask once for each request and keep the answer, as dataloader's Load does."
+		}
+		for _, s := range a.statements {
+			if key(s.SQL) == key(r.SQL) && s.calls() > 0 {
+				f.QueryID = s.QueryID
+				f.Saving = time.Duration(float64(s.cost()) * min(1, float64(r.Runs-r.Requests)/float64(s.calls())))
+			}
+		}
+		a.report.add(f)
+	}
+}

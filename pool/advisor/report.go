@@ -1,0 +1,173 @@
+package advisor
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Kind is what a finding is about.
+type Kind string
+
+const (
+	MissingIndex        Kind = "missing index"
+	UnusedIndex         Kind = "unused index"
+	DuplicateIndex      Kind = "duplicate index"
+	RedundantIndex      Kind = "redundant index" // its columns are the first of another
+	BloatedIndex        Kind = "bloated index"
+	InvalidIndex        Kind = "invalid index"
+	SequentialScan      Kind = "sequential scan" // that discards most rows, and no index that we know helps
+	PatternScan         Kind = "pattern scan"    // LIKE that no ordinary index serves
+	Misestimate         Kind = "misestimate"
+	CorrelatedColumns   Kind = "correlated columns"
+	Spill               Kind = "spill"
+	NestedLoop          Kind = "nested loop" // over many rows
+	UnboundedResult     Kind = "unbounded result"
+	LargeOffset         Kind = "large offset"
+	LimitNotPushed      Kind = "limit not pushed down"
+	RepeatedStatement   Kind = "repeated statement" // N+1
+	StaleStatistics     Kind = "stale statistics"
+	UnindexedForeignKey Kind = "unindexed foreign key"
+	RepeatedAggregate   Kind = "repeated aggregate" // a materialized view
+)
+
+// Finding is something to mend.
+type Finding struct {
+	Kind  Kind   `json:"kind"`
+	Title string `json:"title"`
+	// Evidence is what it was found by.
+	Evidence []string `json:"evidence"`
+	// Action is what to do: SQL, or what to change in the program.
+	Action string `json:"action"`
+	// Risk is what the action may do besides.
+	Risk string `json:"risk"`
+	// Saving is how much of the statements' time would have been saved, 0 if that is not
+	// known.
+	Saving time.Duration `json:"saving"`
+	// Bytes is the disk space that is saved, or taken if it is negative.
+	Bytes     int64  `json:"bytes,omitempty"`
+	Table     string `json:"table,omitempty"`
+	Index     string `json:"index,omitempty"`
+	Statement string `json:"statement,omitempty"` // its text
+	QueryID   int64  `json:"queryID,omitempty"`   // that of pg_stat_statements
+	// Verified tells that the optimizer takes an index that is advised. It is tried with
+	// hypopg, which knows B-trees only.
+	Verified bool `json:"verified,omitempty"`
+	// Hint is what helps a statement until it is mended, or instead.
+	Hint *Hint `json:"hint,omitempty"`
+}
+
+// Key names the finding, the same in each report: for [Report.Check].
+func (f Finding) Key() string {
+	return string(f.Kind) + "|" + f.Table + "|" + f.Index + "|" + strings.Join(strings.Fields(f.Statement), " ")
+}
+
+// StatementStats are what is known of a statement that took time.
+type StatementStats struct {
+	QueryID int64  `json:"queryID,omitempty"`
+	SQL     string `json:"sql"`
+	// What Postgres has counted; Calls is 0 if it was not asked.
+	Calls       int64         `json:"calls"`
+	Total       time.Duration `json:"total"`
+	Mean        time.Duration `json:"mean"`
+	Rows        int64         `json:"rows"`
+	BlocksHit   int64         `json:"blocksHit"` // of 8 KiB, from the cache
+	BlocksRead  int64         `json:"blocksRead"`
+	TempWritten int64         `json:"tempWritten"` // blocks of temporary files
+	WALBytes    int64         `json:"walBytes"`
+	// Client is what the program has seen, nil if it has not.
+	Client *ClientStats `json:"client,omitempty"`
+}
+
+// Report is what [Analyze] returns. It can be written as JSON, and read again.
+type Report struct {
+	At       time.Time `json:"at"`
+	Server   string    `json:"server"`
+	Database string    `json:"database"`
+	// Since is from when the counters count; zero if that is not known.
+	Since time.Time `json:"since"`
+	// Total is the time of all statements since then.
+	Total time.Duration `json:"total"`
+	// Findings, those that save the most time first.
+	Findings []Finding `json:"findings"`
+	// Statements, those that took the most time first.
+	Statements []StatementStats `json:"statements"`
+	// Missing is what could not be looked at, and what to do about it.
+	Missing []string `json:"missing"`
+}
+
+func (r *Report) add(f Finding) { r.Findings = append(r.Findings, f) }
+
+// finish orders what was found.
+func (r *Report) finish(statements []*statement, total time.Duration) {
+	r.Total = total
+	for _, s := range statements {
+		r.Statements = append(r.Statements, s.StatementStats)
+	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(b.Saving, a.Saving), cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Key(), b.Key()))
+	})
+	slices.Sort(r.Missing)
+	r.Missing = slices.Compact(r.Missing)
+}
+
+// share writes how much of a total a part is.
+func share(part, total time.Duration) string {
+	if total <= 0 {
+		return "0 %"
+	}
+	p := 100 * float64(part) / float64(total)
+	if p > 0 && p < 0.1 {
+		return "< 0.1 %"
+	}
+	return strconv.FormatFloat(p, 'f', 1, 64) + " %"
+}
+
+// count writes a number for people.
+func count(n float64) string {
+	switch {
+	case n >= 10e6:
+		return fmt.Sprintf("%.0fM", n/1e6)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1fM", n/1e6)
+	case n >= 10_000:
+		return fmt.Sprintf("%.0fk", n/1e3)
+	}
+	return fmt.Sprintf("%.0f", n)
+}
+
+// size writes bytes for people.
+func size(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%d KiB", (n+1023)/1024)
+}
+
+func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+
+// short writes a duration for people.
+func short(d time.Duration) string {
+	switch {
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d >= time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(100 * time.Nanosecond).String()
+}
+
+// oneLine shortens a statement.
+func oneLine(sql string, most int) string {
+	words := strings.Join(strings.Fields(sql), " ")
+	if runes := []rune(words); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return words
+}

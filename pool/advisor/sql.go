@@ -1,0 +1,132 @@
+package advisor
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// What is known of a statement's text without parsing it: Postgres does that.
+
+// verb returns the first word of a statement whose plan can be asked for, or "".
+func verb(sql string) string {
+	for {
+		sql = strings.TrimLeft(sql, " \t\r\n\f(")
+		switch {
+		case strings.HasPrefix(sql, "--"):
+			_, sql, _ = strings.Cut(sql, "\n")
+			continue
+		case strings.HasPrefix(sql, "/*"):
+			_, sql, _ = strings.Cut(sql, "*/")
+			continue
+		}
+		break
+	}
+	end := strings.IndexFunc(sql, func(r rune) bool { return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z') })
+	if end < 0 {
+		end = len(sql)
+	}
+	switch word := strings.ToLower(sql[:end]); word {
+	case "select", "with", "values", "table", "insert", "update", "delete", "merge":
+		return word
+	}
+	return ""
+}
+
+// dollarQuote begins and ends a text.
+var dollarQuote = regexp.MustCompile(`^\$([A-Za-z_]\w*)?\$`)
+
+// parameters calls f with each parameter ($1) of a statement, and what stands before it,
+// and puts what f returns in its place. Texts in quotes and comments are left as they are.
+func parameters(sql string, f func(n int, before string) string) string {
+	var b strings.Builder
+	for i := 0; i < len(sql); {
+		switch c := sql[i]; {
+		case c == '\'' || c == '"':
+			end := i + 1
+			for end < len(sql) && sql[end] != c {
+				end++
+			}
+			end = min(end+1, len(sql))
+			b.WriteString(sql[i:end])
+			i = end
+		case strings.HasPrefix(sql[i:], "--"):
+			line, _, _ := strings.Cut(sql[i:], "\n")
+			b.WriteString(line)
+			i += len(line)
+		case strings.HasPrefix(sql[i:], "/*"):
+			comment, _, _ := strings.Cut(sql[i:], "*/")
+			b.WriteString(comment)
+			i += len(comment)
+		case c == '$':
+			if tag := dollarQuote.FindString(sql[i:]); tag != "" {
+				text, _, _ := strings.Cut(sql[i+len(tag):], tag)
+				end := min(i+len(tag)+len(text)+len(tag), len(sql))
+				b.WriteString(sql[i:end])
+				i = end
+				continue
+			}
+			end := i + 1
+			for end < len(sql) && '0' <= sql[end] && sql[end] <= '9' {
+				end++
+			}
+			n, err := strconv.Atoi(sql[i+1 : end])
+			if err != nil {
+				b.WriteByte(c)
+				i++
+				continue
+			}
+			b.WriteString(f(n, b.String()))
+			i = end
+		default:
+			b.WriteByte(c)
+			i++
+		}
+	}
+	return b.String()
+}
+
+// renumbered puts what f returns in the place of parameters. Those for which it returns
+// nothing are numbered anew.
+func renumbered(sql string, f func(n int, before string) string) string {
+	numbers := map[int]int{}
+	return parameters(sql, func(n int, before string) string {
+		if text := f(n, before); text != "" {
+			return text
+		}
+		if numbers[n] == 0 {
+			numbers[n] = len(numbers) + 1
+		}
+		return "$" + strconv.Itoa(numbers[n])
+	})
+}
+
+// withLimit puts a number of rows in the place of LIMIT's parameter, and 0 in that of
+// OFFSET's: for any parameter the optimizer takes a tenth of the rows.
+func withLimit(sql string, rows int) string {
+	found := false
+	replaced := renumbered(sql, func(_ int, before string) string {
+		switch lastWord(before) {
+		case "limit":
+			found = true
+			return strconv.Itoa(rows)
+		case "offset":
+			found = true
+			return "0"
+		}
+		return ""
+	})
+	if !found {
+		return sql
+	}
+	return replaced
+}
+
+// lastWord returns the last word of a text, in small letters.
+func lastWord(s string) string {
+	words := strings.Fields(s[max(0, len(s)-40):])
+	if len(words) == 0 {
+		return ""
+	}
+	return strings.ToLower(words[len(words)-1])
+}

@@ -1,0 +1,163 @@
+package advisor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ourOwn is in the statements of the advisor, which are not to be advised about.
+const ourOwn = "/* gqlboost advisor */"
+
+// statement is one that took time, and what the optimizer makes of it.
+type statement struct {
+	StatementStats
+	verb    string
+	samples [][]*string
+	literal bool // its constants are those of the program, not made parameters by Postgres
+
+	planned string // the text that plans are asked for
+	plan    *node  // for any parameters
+	sampled *node  // for a sample, or the plan itself
+	problem error  // why there is no plan
+	scans   []*scanned
+	advised bool // an index was advised for it
+}
+
+// cost is the time that it took, as Postgres counts it if it does.
+func (s *statement) cost() time.Duration {
+	if s.Calls > 0 {
+		return s.Total
+	}
+	if s.Client != nil {
+		return s.Client.Total
+	}
+	return 0
+}
+
+// calls is how often it was run.
+func (s *statement) calls() int64 {
+	if s.Calls > 0 {
+		return s.Calls
+	}
+	if s.Client != nil {
+		return s.Client.Calls
+	}
+	return 0
+}
+
+// rowsPerCall is how many rows it returns, -1 if that is not known.
+func (s *statement) rowsPerCall() float64 {
+	switch {
+	case s.Calls > 0:
+		return float64(s.Rows) / float64(s.Calls)
+	case s.Client != nil && s.Client.Calls > s.Client.Errors:
+		return float64(s.Client.Rows) / float64(s.Client.Calls-s.Client.Errors)
+	}
+	return -1
+}
+
+// readStatements reads what Postgres and the client have counted, and joins it by the
+// query id that Postgres has for the client's text.
+func (a *analysis) readStatements(ctx context.Context) error {
+	byID, err := a.counted(ctx)
+	switch {
+	case errors.Is(err, errNotCounted):
+		a.miss("%v. Without it there is only what the program has recorded.", err)
+	case err != nil:
+		return err
+	case !a.server.reads:
+		a.miss("Statements of other roles are hidden: GRANT pg_monitor TO the advisor's role.")
+	}
+	if a.server.since != nil {
+		a.report.Since = *a.server.since
+	}
+	if a.options.Since != nil {
+		a.report.Since = a.options.Since.At
+	}
+	for id, each := range byID {
+		if since := a.options.Since; since != nil {
+			each.Counters = each.since(since.Statements[id])
+		}
+		v := verb(each.sql)
+		if v == "" || each.Calls == 0 || strings.Contains(each.sql, ourOwn) {
+			continue
+		}
+		s := &statement{verb: v, StatementStats: StatementStats{
+			QueryID: id, SQL: each.sql, Calls: each.Calls, Total: each.Total, Mean: each.Total / time.Duration(each.Calls), Rows: each.Rows,
+			BlocksHit: each.BlocksHit, BlocksRead: each.BlocksRead, TempWritten: each.TempWritten, WALBytes: each.WALBytes,
+		}}
+		a.statements = append(a.statements, s)
+		a.total += s.Total
+	}
+	a.joinRecord(ctx, len(byID) > 0)
+	slices.SortFunc(a.statements, func(x, y *statement) int {
+		return cmp.Or(cmp.Compare(y.cost(), x.cost()), cmp.Compare(x.SQL, y.SQL))
+	})
+	return nil
+}
+
+// joinRecord adds what the client has seen.
+func (a *analysis) joinRecord(ctx context.Context, counts bool) {
+	if a.options.Record == nil {
+		return
+	}
+	byID, byText := map[int64]*statement{}, map[string]*statement{}
+	for _, s := range a.statements {
+		byID[s.QueryID], byText[key(s.SQL)] = s, s
+	}
+	for _, r := range a.options.Record.Statements {
+		v := verb(r.SQL)
+		if v == "" {
+			continue
+		}
+		client := r.ClientStats
+		s := byText[key(r.SQL)]
+		if s == nil && counts {
+			if plan, err := a.generic(ctx, r.SQL); err == nil {
+				s = byID[plan.QueryID]
+			}
+		}
+		if s == nil {
+			s = &statement{verb: v, StatementStats: StatementStats{SQL: r.SQL}}
+			a.statements = append(a.statements, s)
+			if !counts {
+				a.total += client.Total
+			}
+		}
+		if s.Client == nil { // Texts that differ in constants only are one for Postgres: the first has the most time.
+			s.SQL, s.Client, s.literal = r.SQL, &client, true
+			s.samples = r.Samples
+		}
+	}
+}
+
+// worth tells whether a statement took enough time to be looked at.
+func (a *analysis) worth(s *statement) bool {
+	return a.options.TestData || float64(s.cost()) >= a.options.MinShare*float64(a.total)
+}
+
+// planStatements asks the optimizer.
+func (a *analysis) planStatements(ctx context.Context) error {
+	left := a.options.MaxStatements
+	skipped := 0
+	for _, s := range a.statements {
+		if !a.worth(s) {
+			continue
+		}
+		if left--; left < 0 {
+			skipped++
+			continue
+		}
+		if err := a.planStatement(ctx, s); err != nil {
+			return err
+		}
+	}
+	if skipped > 0 {
+		a.miss("%d statements with less time were not planned (MaxStatements is %d).", skipped, a.options.MaxStatements)
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package advisor
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// table is what Postgres knows of a table.
+type table struct {
+	oid          uint32
+	schema, name string
+	rows         float64 // as of the last analysis; -1 if there was none
+	pages        int64
+	live         int64
+	inserted     int64
+	updated      int64
+	deleted      int64
+	modified     int64 // since the last analysis
+	analyzed     *time.Time
+	autovacuum   bool
+	columns      map[string]*column
+	byNumber     map[int16]*column
+}
+
+// column is what Postgres knows of a column.
+type column struct {
+	number   int16
+	name     string
+	kind     string  // its type
+	width    int     // of its values in bytes; 0 if it is not known
+	distinct float64 // different values; 0 if it is not known
+}
+
+func (t *table) String() string { return relation(t.schema, t.name) }
+
+// relation names a table or an index as people do: without the schema if it is public.
+func relation(schema, name string) string {
+	if schema == "public" {
+		return quote(name)
+	}
+	return quote(schema) + "." + quote(name)
+}
+
+// quote quotes an identifier if it needs it.
+func quote(name string) string {
+	for i, r := range name {
+		if !(r == '_' || 'a' <= r && r <= 'z' || i > 0 && '0' <= r && r <= '9') {
+			return pgx.Identifier{name}.Sanitize()
+		}
+	}
+	return name
+}
+
+// notOurs leaves out the schemas of the system.
+const notOurs = ` not in ('pg_catalog', 'information_schema', 'pg_toast') and n.nspname not like 'pg_temp%' and n.nspname not like 'pg_toast_temp%'`
+
+func (a *analysis) readTables(ctx context.Context) error {
+	a.tables = map[string]*table{}
+	rows, err := a.tx.Query(ctx, `select /* gqlboost advisor */ c.oid, n.nspname, c.relname, c.reltuples, c.relpages,
+			coalesce(s.n_live_tup, 0), coalesce(s.n_tup_ins, 0), coalesce(s.n_tup_upd, 0), coalesce(s.n_tup_del, 0), coalesce(s.n_mod_since_analyze, 0),
+			greatest(s.last_analyze, s.last_autoanalyze), not coalesce('autovacuum_enabled=false' = any(c.reloptions), false)
+		from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_stat_user_tables s on s.relid = c.oid
+		where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and n.nspname`+notOurs)
+	if err != nil {
+		return err
+	}
+	byOID := map[uint32]*table{}
+	var t table
+	_, err = pgx.ForEachRow(rows, []any{&t.oid, &t.schema, &t.name, &t.rows, &t.pages, &t.live, &t.inserted, &t.updated, &t.deleted, &t.modified, &t.analyzed, &t.autovacuum}, func() error {
+		found := t
+		found.columns, found.byNumber = map[string]*column{}, map[int16]*column{}
+		a.tables[t.schema+"."+t.name] = &found
+		byOID[t.oid] = &found
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	// Of a column that we may not read, pg_stats says nothing.
+	rows, err = a.tx.Query(ctx, `select /* gqlboost advisor */ c.oid, att.attnum, att.attname, format_type(att.atttypid, null), coalesce(s.avg_width, greatest(att.attlen, 0)),
+			coalesce(s.n_distinct, 0)
+		from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute att on att.attrelid = c.oid and att.attnum > 0 and not att.attisdropped
+		left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = att.attname and not s.inherited
+		where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and n.nspname`+notOurs)
+	if err != nil {
+		return err
+	}
+	var oid uint32
+	var each column
+	_, err = pgx.ForEachRow(rows, []any{&oid, &each.number, &each.name, &each.kind, &each.width, &each.distinct}, func() error {
+		t := byOID[oid]
+		if t == nil {
+			return nil
+		}
+		found := each
+		if found.distinct < 0 { // a share of the rows
+			found.distinct *= -max(t.rows, 0)
+		}
+		t.columns[found.name] = &found
+		t.byNumber[found.number] = &found
+		return nil
+	})
+	return err
+}
+
+// findStale looks for tables of which the optimizer has a wrong idea.
+func (a *analysis) findStale() {
+	for _, t := range a.tables {
+		size := max(float64(t.live), t.rows)
+		if size < smallTable {
+			continue
+		}
+		var evidence string
+		switch {
+		case t.rows < 0 || t.analyzed == nil && float64(t.modified) >= size/5:
+			evidence = fmt.Sprintf("%s was never analyzed and has %s rows", t, count(size))
+		case float64(t.modified) >= size/5 && !t.filledAtOnce():
+			evidence = fmt.Sprintf("%s of %s rows of %s have changed since %s, when it was analyzed", count(float64(t.modified)), count(size), t, date(*t.analyzed))
+		default:
+			continue
+		}
+		f := Finding{
+			Kind: StaleStatistics, Table: t.String(), Title: "The statistics of " + t.String() + " are out of date",
+			Evidence: []string{evidence}, Action: "ANALYZE " + t.String() + ";",
+			Risk: "ANALYZE reads a sample of the table and blocks nobody. Plans may change.",
+		}
+		if !t.autovacuum {
+			f.Evidence = append(f.Evidence, "autovacuum, which would do it, is switched off for the table")
+			f.Action += " ALTER TABLE " + t.String() + " RESET (autovacuum_enabled);"
+		}
+		a.report.add(f)
+	}
+}
+
+// filledAtOnce tells whether a table was analyzed in the transaction that has filled it:
+// its rows count as modified since then, but the optimizer knows them.
+func (t *table) filledAtOnce() bool {
+	return t.analyzed != nil && t.updated+t.deleted < t.modified/2 && math.Abs(t.rows-float64(t.live)) < t.rows/10
+}
+
+// smallTable is up to how many rows a table is read as a whole without harm.
+const smallTable = 1000
+
+// isText tells whether texts can be compared with the column as they are.
+func (c *column) isText() bool {
+	return c.kind == "text" || strings.HasPrefix(c.kind, "character") || c.kind == "citext" || c.kind == "name"
+}
