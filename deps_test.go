@@ -19,6 +19,8 @@ var allowed = map[string][]string{
 	"./stream/pgrows":      {"github.com/jackc", "github.com/valyala/bytebufferpool", "golang.org/x/sys", "golang.org/x/text", "golang.org/x/sync"},
 	"./pool":               {"github.com/jackc", "golang.org/x/sys", "golang.org/x/text", "golang.org/x/sync"},
 	"./pool/dataloader":    {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync"},
+	"./pool/advisor":       {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync"},
+	"./pool/matview":       {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync"},
 	"./plancache":          {"github.com/dgraph-io/ristretto", "github.com/cespare/xxhash", "github.com/dustin/go-humanize", "golang.org/x/sys"},
 }
 

@@ -6,19 +6,13 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/gqlboost/gqlboost/internal/postgres"
 )
 
 // When the server comes back, so does the Reader, at once.
 func TestReaderAfterRestart(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	own, err := postgres.Start(ctx, postgres.Options{Settings: postgres.Volatile()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer own.Stop()
+	own := startOwn(t, nil)
 	p, err := New(ctx, own.DSN())
 	if err != nil {
 		t.Fatal(err)

@@ -301,7 +301,7 @@ func (a *analysis) mergeAdvice(ctx context.Context, trials *hypothetical) error 
 // indexFinding says why an index should be.
 func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 	f := Finding{
-		Kind: MissingIndex, Table: advice.table.String(), Title: fmt.Sprintf("%s has no index on %s", advice.table, strings.Join(advice.keys, ", ")),
+		Kind: MissingIndex, Table: advice.table.String(), Title: fmt.Sprintf("%s has no %s index on %s", advice.table, advice.method, strings.Join(advice.keys, ", ")),
 		Action: advice.before + advice.definition("CONCURRENTLY ") + ";", Bytes: -advice.bytes, Verified: advice.verified,
 	}
 	if advice.where != "" {
@@ -324,21 +324,12 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 	}
 	f.Statement, f.QueryID = advice.helped[0].statement.SQL, advice.helped[0].statement.QueryID
 	for _, i := range a.indexes {
-		if i.table == advice.table && i.method == "btree" && len(i.keys) > 1 && len(advice.keys) > 1 && sameSet(i.keys, advice.keys) {
-			f.Evidence = append(f.Evidence, fmt.Sprintf("index %s has these columns in another order", i))
+		if i.table == advice.table && i.method == advice.method && slices.Index(i.keys, advice.keys[0]) > 0 {
+			f.Evidence = append(f.Evidence, fmt.Sprintf("index %s has %s behind other columns, so it finds nothing by it", i, advice.keys[0]))
 		}
 	}
 	f.Risk = fmt.Sprintf("About %s, and each of the writes (%s rows so far) writes it too. CONCURRENTLY blocks nobody, and must not run in a transaction.", size(advice.bytes), count(float64(advice.table.writes())))
 	return f
-}
-
-func sameSet(x, y []string) bool {
-	for _, k := range y {
-		if !slices.Contains(x, strings.Fields(k)[0]) {
-			return false
-		}
-	}
-	return true
 }
 
 // largestScan returns the scan that reads a whole table, nil if there is none.

@@ -1,0 +1,106 @@
+package advisor_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/pool/advisor"
+	"github.com/jackc/pgx/v5"
+)
+
+// A report since a snapshot is about what happened after it, also if counters were reset
+// meanwhile.
+func TestSince(t *testing.T) {
+	ctx := t.Context()
+	server, err := postgres.Start(ctx, postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	admin, err := pgx.Connect(ctx, server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(context.Background())
+	if _, err := admin.Exec(ctx, "create extension pg_stat_statements"); err != nil {
+		if os.Getenv("CI") == "" {
+			t.Skip(err)
+		}
+		t.Fatal(err)
+	}
+	conn, _ := open(t, server.DSN())
+	s, err := advisor.TakeSnapshot(ctx, conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := s.Write(&file); err != nil {
+		t.Fatal(err)
+	}
+	since, err := advisor.ReadSnapshot(&file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := func(report *advisor.Report, sql string) int64 {
+		for _, s := range report.Statements {
+			if s.SQL == sql {
+				return s.Calls
+			}
+		}
+		return 0
+	}
+	worker, err := pgx.Connect(ctx, server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 7 {
+		if _, err := worker.Exec(ctx, work[2], time.Date(2026, 1, 1, 1, 0, 0, 0, time.UTC)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := worker.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // until it has ended
+	report := analyze(t, conn, advisor.Options{Since: since})
+	if n := calls(report, work[2]); n != 7 || calls(report, work[0]) != 0 || !report.Since.Equal(since.At) {
+		t.Errorf("%d and %d calls since %v", n, calls(report, work[0]), report.Since)
+	}
+	if n := calls(analyze(t, conn, advisor.Options{}), work[2]); n != 37 {
+		t.Errorf("%d calls in all", n)
+	}
+	if _, err := admin.Exec(ctx, "select pg_stat_statements_reset()"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Exec(ctx, work[2], pgx.QueryExecModeExec, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if n := calls(analyze(t, conn, advisor.Options{Since: since}), work[2]); n != 1 {
+		t.Errorf("%d calls since the reset", n)
+	}
+	if _, err := advisor.ReadSnapshot(bytes.NewReader([]byte("["))); err == nil {
+		t.Error("a torn snapshot is taken")
+	}
+	if _, err := advisor.TakeSnapshot(ctx, closed{}); !errors.Is(err, errClosed) {
+		t.Error(err)
+	}
+	if _, err := advisor.Analyze(ctx, closed{}, advisor.Options{}); !errors.Is(err, errClosed) {
+		t.Error(err)
+	}
+}
+
+// closed is a database that does not answer.
+type closed struct{}
+
+var errClosed = errors.New("closed")
+
+func (closed) Begin(context.Context) (pgx.Tx, error) { return nil, errClosed }

@@ -1,0 +1,74 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// tracer counts the statements of a caller's that have connections of their own.
+type tracer struct{ calls atomic.Int64 }
+
+func (*tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	return context.WithValue(ctx, tracer{}, data.SQL)
+}
+
+func (t *tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryEndData) {
+	if sql, _ := ctx.Value(tracer{}).(string); sql == observed {
+		t.calls.Add(1)
+	}
+}
+
+const observed = "select generate_series(1, $1::int), 10 / ($1::int - 3)"
+
+// Each statement is observed once, whichever way it goes: by Observe if it shared a
+// connection, by the tracer if it did not.
+func TestObserve(t *testing.T) {
+	config, err := ParseConfig(server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	traced := new(tracer)
+	var calls, failures, wrong atomic.Int64
+	type key struct{}
+	config.ConnConfig.Tracer = traced
+	config.Reader.Observe = func(ctx context.Context, sql string, args []any, start time.Time, tag pgconn.CommandTag, err error) {
+		calls.Add(1)
+		var e *pgconn.PgError
+		switch n, _ := args[0].(int); {
+		case ctx.Value(key{}) != n, sql != observed, time.Since(start) > time.Minute:
+			wrong.Add(1)
+		case errors.As(err, &e):
+			failures.Add(1)
+		case err != nil || tag.RowsAffected() != int64(n):
+			wrong.Add(1)
+		}
+	}
+	p, err := NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	r := p.Reader()
+	const callers, each = 32, 40
+	crowd(callers, func(i int) {
+		for j := range each {
+			n := 4 + j%5
+			if i == 0 && j%8 == 7 {
+				n = 3 // a division by zero
+			}
+			_, err := r.Exec(context.WithValue(t.Context(), key{}, n), observed, n)
+			if (err != nil) != (n == 3) {
+				t.Error(err)
+			}
+		}
+	})
+	if calls.Load() == 0 || calls.Load()+traced.calls.Load() != callers*each || wrong.Load() != 0 || failures.Load() > each/8 {
+		t.Errorf("%d observed and %d traced of %d, %d of them wrong, %d failures", calls.Load(), traced.calls.Load(), callers*each, wrong.Load(), failures.Load())
+	}
+}
