@@ -299,9 +299,9 @@ func (t *target) share(ctx context.Context, s *statement, args []any, running in
 		return nil, fmt.Errorf("failed to build query parameters: %w", err), true
 	}
 	q.rows.fields = described.formatted(q.params.ResultFormats)
-	var start time.Time
+	var start int64
 	if r.config.Observe != nil {
-		start = time.Now()
+		start = r.now()
 	}
 	if !p.enqueue(q) {
 		q.rows.Close()
@@ -311,7 +311,7 @@ func (t *target) share(ctx context.Context, s *statement, args []any, running in
 	case <-q.done:
 	case <-ctx.Done():
 		if r.config.Observe != nil {
-			r.config.Observe(ctx, s.sql, args, start, pgconn.CommandTag{}, ctx.Err())
+			r.config.Observe(ctx, s.sql, args, r.start.Add(time.Duration(start)), pgconn.CommandTag{}, ctx.Err())
 		}
 		return nil, ctx.Err(), true // Whoever fills it in drops it.
 	}
@@ -325,7 +325,7 @@ func (t *target) share(ctx context.Context, s *statement, args []any, running in
 	}
 	r.counters.shared.Add(1)
 	if r.config.Observe != nil {
-		r.config.Observe(ctx, s.sql, args, start, rows.tag, rows.err)
+		r.config.Observe(ctx, s.sql, args, r.start.Add(time.Duration(start)), rows.tag, rows.err)
 	}
 	if rows.err != nil {
 		rows.Close()

@@ -32,7 +32,7 @@ type Recorded struct {
 
 // ClientStats are of a statement as its callers have seen it.
 type ClientStats struct {
-	Calls  int64         `json:"calls"`
+	Calls  int64         `json:"calls"` // about as many, if there are more than a thousand
 	Errors int64         `json:"errors"`
 	Rows   int64         `json:"rows"`
 	Total  time.Duration `json:"total"`
@@ -46,16 +46,14 @@ type ClientStats struct {
 // Record returns what was seen so far.
 func (r *Recorder) Record() *Record {
 	record := &Record{Since: r.since, Until: time.Now()}
-	r.mu.RLock()
-	defer r.mu.RUnlock()
 	record.Repeats = r.repeated()
-	for _, s := range r.statements {
+	for _, each := range r.statements.Range {
+		s := each.(*seen)
 		s.mu.Lock()
 		each := Recorded{SQL: s.sql, Samples: slices.Clone(s.samples)}
 		each.Callers = maps.Clone(s.callers)
 		s.mu.Unlock()
-		each.Calls, each.Errors, each.Rows, each.Total = s.calls.Load(), s.errors.Load(), s.rows.Load(), time.Duration(s.nanos.Load())
-		each.P50, each.P95, each.P99 = s.quantile(0.5), s.quantile(0.95), s.quantile(0.99)
+		s.sum(&each.ClientStats)
 		record.Statements = append(record.Statements, each)
 	}
 	slices.SortFunc(record.Statements, func(a, b Recorded) int {
@@ -64,21 +62,23 @@ func (r *Recorder) Record() *Record {
 	return record
 }
 
-// quantile returns the upper bound of the bucket with it.
-func (s *seen) quantile(q float64) time.Duration {
-	var counts [histogramBuckets]int64
-	total := int64(0)
-	for i := range s.buckets {
-		counts[i] = s.buckets[i].Load()
-		total += counts[i]
+// sum reads the counters.
+func (s *seen) sum(to *ClientStats) {
+	to.Errors, to.Rows, to.Total = s.counts.errors.Load(), s.counts.rows.Load(), time.Duration(s.counts.nanos.Load())
+	var buckets [histogramBuckets]int64
+	for i := range buckets {
+		buckets[i] = s.counts.buckets[i].Load()
+		to.Calls += buckets[i]
 	}
-	left := int64(q * float64(total))
-	for i, n := range counts {
-		if left -= n; left < 0 {
-			return time.Duration(1) << i
+	for q, d := range map[float64]*time.Duration{0.5: &to.P50, 0.95: &to.P95, 0.99: &to.P99} {
+		left := int64(q * float64(to.Calls))
+		for i, n := range buckets {
+			if left -= n; left < 0 {
+				*d = time.Duration(1) << i // the upper bound of the bucket with it
+				break
+			}
 		}
 	}
-	return 0
 }
 
 // ReadRecord reads what [Record.Write] has written.

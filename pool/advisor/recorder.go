@@ -3,6 +3,7 @@ package advisor
 import (
 	"context"
 	"math/bits"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,12 @@ const (
 	maxSamples       = 8    // of a statement
 	maxSampleBytes   = 4 << 10
 	histogramBuckets = 40 // of powers of two nanoseconds
+
+	// Of a statement that has had exactly runs of one duration, one of oneOf counts for
+	// them all: what runs often needs no exact count, and counting costs a fiftieth of
+	// the fastest queries.
+	exactly = 1000
+	oneOf   = 8
 )
 
 // Recorder sees statements as the program does. It is a tracer of pgx, for pgxpool and
@@ -42,24 +49,32 @@ const (
 //	config.ConnConfig.Tracer = recorder
 //	config.Reader.Observe = recorder.Observe // what shares connections has no tracer
 //
-// It takes some 200 ns for a statement, and is safe for concurrent use.
+// It takes some 100 to 200 ns for a statement, and is safe for concurrent use.
 type Recorder struct {
 	options RecorderOptions
 	since   time.Time
 
-	mu         sync.RWMutex
-	statements map[string]*seen
-	repeats    map[repeatKey]*Repeat
+	statements sync.Map // of *seen by text
+	known      atomic.Int64
+	requests   requests
+
+	mu      sync.Mutex
+	repeats map[repeatKey]*Repeat
 }
 
 // seen is what was seen of a statement.
 type seen struct {
-	sql                        string
-	calls, errors, rows, nanos atomic.Int64
-	buckets                    [histogramBuckets]atomic.Int64
-	mu                         sync.Mutex
-	callers                    map[string]int64
-	samples                    [][]*string
+	sql   string
+	often atomic.Bool // so often that some of its runs are enough
+
+	counts struct {
+		errors, rows, nanos atomic.Int64
+		buckets             [histogramBuckets]atomic.Int64 // by duration: their sum is that of the runs
+	}
+
+	mu      sync.Mutex
+	callers map[string]int64
+	samples [][]*string
 }
 
 // NewRecorder returns a recorder of nothing yet.
@@ -67,7 +82,7 @@ func NewRecorder(o RecorderOptions) *Recorder {
 	if o.Repeats <= 0 {
 		o.Repeats = defaultRepeats
 	}
-	return &Recorder{options: o, since: time.Now(), statements: map[string]*seen{}, repeats: map[repeatKey]*Repeat{}}
+	return &Recorder{options: o, since: time.Now(), repeats: map[repeatKey]*Repeat{}}
 }
 
 var (
@@ -75,8 +90,9 @@ var (
 	_ pgx.BatchTracer = (*Recorder)(nil)
 )
 
-// run is a statement that is under way.
+// run is a statement that is under way, and its context.
 type run struct {
+	context.Context
 	sql   string
 	args  []any
 	start time.Time
@@ -84,9 +100,17 @@ type run struct {
 
 type runKey struct{}
 
+// Value implements [context.Context].
+func (r *run) Value(key any) any {
+	if key == (runKey{}) {
+		return r
+	}
+	return r.Context.Value(key)
+}
+
 // TraceQueryStart implements [pgx.QueryTracer].
 func (r *Recorder) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	return context.WithValue(ctx, runKey{}, &run{data.SQL, data.Args, time.Now()})
+	return &run{ctx, data.SQL, data.Args, time.Now()}
 }
 
 // TraceQueryEnd implements [pgx.QueryTracer].
@@ -98,7 +122,7 @@ func (r *Recorder) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.Trac
 
 // TraceBatchStart implements [pgx.BatchTracer].
 func (r *Recorder) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
-	return context.WithValue(ctx, runKey{}, &run{start: time.Now()})
+	return &run{Context: ctx, start: time.Now()}
 }
 
 // TraceBatchQuery implements [pgx.BatchTracer]. A statement's time is from the end of the
@@ -107,7 +131,10 @@ func (r *Recorder) TraceBatchQuery(ctx context.Context, _ *pgx.Conn, data pgx.Tr
 	if run, ok := ctx.Value(runKey{}).(*run); ok {
 		start := run.start
 		run.start = time.Now()
-		r.note(ctx, data.SQL, data.Args, run.start.Sub(start), data.CommandTag.RowsAffected(), data.Err, true)
+		if s := r.get(data.SQL); s != nil {
+			// What goes to Postgres together waits for one answer, so it is not repeated.
+			s.count(ctx, r.options, data.Args, start, data.CommandTag, data.Err)
+		}
 	}
 }
 
@@ -116,49 +143,55 @@ func (r *Recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndDa
 
 // Observe notes a statement that has ended just now. Nothing of args is kept.
 func (r *Recorder) Observe(ctx context.Context, sql string, args []any, start time.Time, tag pgconn.CommandTag, err error) {
-	r.note(ctx, sql, args, time.Since(start), tag.RowsAffected(), err, false)
-}
-
-func (r *Recorder) note(ctx context.Context, sql string, args []any, took time.Duration, rows int64, err error, batched bool) {
 	s := r.get(sql)
 	if s == nil {
 		return
 	}
-	calls := s.calls.Add(1)
-	s.nanos.Add(int64(took))
-	s.buckets[bucket(took)].Add(1)
-	if err != nil {
-		s.errors.Add(1)
-	} else {
-		s.rows.Add(rows)
-	}
-	if calls&(calls-1) == 0 { // 1, 2, 4, 8 and so on: soon many, and rarely later.
-		s.sample(ctx, args, r.options)
-	}
-	// What goes to Postgres together waits for one answer.
-	if q, ok := ctx.Value(requestKey{}).(*request); ok && !batched {
+	s.count(ctx, r.options, args, start, tag, err)
+	if q, ok := ctx.Value(requestKey{}).(*request); ok {
 		q.note(ctx, s, args, r.options)
+	}
+}
+
+// count counts a run.
+func (s *seen) count(ctx context.Context, o RecorderOptions, args []any, start time.Time, tag pgconn.CommandTag, err error) {
+	weight := int64(1)
+	if s.often.Load() && err == nil {
+		if rand.Uint32()%oneOf > 0 {
+			return
+		}
+		weight = oneOf
+	}
+	took := time.Since(start)
+	s.counts.nanos.Add(int64(took) * weight)
+	runs := s.counts.buckets[bucket(took)].Add(weight)
+	if err != nil {
+		s.counts.errors.Add(1)
+	} else {
+		s.counts.rows.Add(tag.RowsAffected() * weight)
+	}
+	if bits.Len64(uint64(runs)) > bits.Len64(uint64(runs-weight)) { // the 1st, 2nd, 4th, 8th: soon many, rarely later, and of what is slow too
+		s.sample(ctx, args, o)
+	}
+	if runs >= exactly && !s.often.Load() {
+		s.often.Store(true)
 	}
 }
 
 // get returns nil for a text that is one too many, and for what controls transactions.
 func (r *Recorder) get(sql string) *seen {
-	r.mu.RLock()
-	s := r.statements[sql]
-	r.mu.RUnlock()
-	if s != nil {
-		return s
+	if s, ok := r.statements.Load(sql); ok {
+		return s.(*seen)
 	}
-	if verb(sql) == "" {
+	if verb(sql) == "" || r.known.Load() >= maxStatements {
 		return nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if s = r.statements[sql]; s == nil && len(r.statements) < maxStatements {
-		s = &seen{sql: strings.Clone(sql), callers: map[string]int64{}}
-		r.statements[s.sql] = s
+	s := &seen{sql: strings.Clone(sql), callers: map[string]int64{}}
+	found, loaded := r.statements.LoadOrStore(s.sql, s)
+	if !loaded {
+		r.known.Add(1)
 	}
-	return s
+	return found.(*seen)
 }
 
 // bucket is that of durations below 2 to the power of it, in nanoseconds.

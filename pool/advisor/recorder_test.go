@@ -42,7 +42,7 @@ func TestRecord(t *testing.T) {
 	if s.Calls != 100 || s.Errors != 0 || s.Rows != 200 || s.Total < 100*time.Millisecond || s.P50 < time.Millisecond || s.P50 > s.P95 || s.P95 > s.P99 {
 		t.Errorf("%+v", s)
 	}
-	if len(s.Samples) != 7 || len(s.Samples[0]) != 1 || !reflect.DeepEqual(s.Callers, map[string]int64{"posts[*].author": 7}) {
+	if len(s.Samples) < 7 || len(s.Samples[0]) != 1 || len(s.Callers) != 1 || s.Callers["posts[*].author"] < 7 || s.Callers["posts[*].author"] > 50 {
 		t.Errorf("%d samples, callers %v", len(s.Samples), s.Callers)
 	}
 	if f := record.Statements[1]; f.Errors != 1 || f.Rows != 0 {
@@ -136,6 +136,31 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
+// Of many requests some are looked at, and count for all.
+func TestManyRequests(t *testing.T) {
+	r := NewRecorder(RecorderOptions{})
+	const requests = 50_000
+	for range requests {
+		ctx, end := r.Request(t.Context(), "Feed")
+		for i := range 6 {
+			observe(ctx, r, "select $1", i)
+		}
+		end()
+	}
+	rare, end := r.Request(t.Context(), "Rare")
+	for i := range 6 {
+		observe(rare, r, "select $1", i)
+	}
+	end()
+	repeats := r.Record().Repeats
+	if len(repeats) != 2 || repeats[1].Request != "Rare" {
+		t.Fatalf("%+v", repeats)
+	}
+	if f := repeats[0]; f.Requests < requests*8/10 || f.Requests > requests*12/10 || f.Runs != 6*f.Requests || f.Most != 6 {
+		t.Errorf("%+v", f)
+	}
+}
+
 // Texts that are made up do not fill the memory.
 func TestManyTexts(t *testing.T) {
 	r := NewRecorder(RecorderOptions{})
@@ -144,6 +169,22 @@ func TestManyTexts(t *testing.T) {
 	}
 	if n := len(r.Record().Statements); n != maxStatements {
 		t.Errorf("%d statements", n)
+	}
+}
+
+// What runs often is counted by samples, and its errors each.
+func TestOften(t *testing.T) {
+	r := NewRecorder(RecorderOptions{})
+	for i := range 100_000 {
+		var err error
+		if i%100 == 99 {
+			err = errors.New("on purpose")
+		}
+		r.Observe(t.Context(), "select 1", nil, time.Now().Add(-time.Millisecond), pgconn.NewCommandTag("SELECT 3"), err)
+	}
+	s := r.Record().Statements[0]
+	if s.Calls < 80_000 || s.Calls > 120_000 || s.Errors != 1000 || s.Rows < 240_000 || s.Rows > 360_000 || s.Total < 80*time.Second || len(s.Samples) != maxSamples {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -157,7 +198,7 @@ func TestTraceAllocations(t *testing.T) {
 		started := r.TraceQueryStart(ctx, nil, pgx.TraceQueryStartData{SQL: "select 1", Args: args})
 		r.TraceQueryEnd(started, nil, pgx.TraceQueryEndData{})
 	})
-	if allocs > 2 {
+	if allocs > 1 {
 		t.Errorf("%v allocations", allocs)
 	}
 }
@@ -169,5 +210,21 @@ func BenchmarkTrace(b *testing.B) {
 	for b.Loop() {
 		started := r.TraceQueryStart(b.Context(), nil, pgx.TraceQueryStartData{SQL: "select 1", Args: args})
 		r.TraceQueryEnd(started, nil, pgx.TraceQueryEndData{})
+	}
+}
+
+func BenchmarkObserve(b *testing.B) {
+	r := NewRecorder(RecorderOptions{})
+	args := []any{1}
+	ctx, end := r.Request(b.Context(), "x")
+	defer end()
+	for name, ctx := range map[string]context.Context{"impl=request": ctx, "impl=alone": b.Context()} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			start := time.Now()
+			for b.Loop() {
+				r.Observe(ctx, "select 1", args, start, pgconn.CommandTag{}, nil)
+			}
+		})
 	}
 }

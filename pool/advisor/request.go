@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Repeat is a statement that requests of one name have run many times each.
@@ -24,59 +27,104 @@ type Repeat struct {
 
 type repeatKey struct{ request, sql string }
 
-// request is what was run for one request.
+// request is what was run for one request. Most run a few statements, so a list is found
+// through as fast as a map, and lies next to the lock.
 type request struct {
 	mu   sync.Mutex
-	runs map[*seen]*runs
+	runs []runs
+	some [4]runs // the first of them
 }
 
 type runs struct {
+	of          *seen
 	count, same int64
 	first       uint64 // a hash of the first parameters
 	caller      string
+}
+
+// get returns the runs of a statement. It is called with the lock; what it returns is good
+// until then.
+func (q *request) get(s *seen) *runs {
+	for i := range q.runs {
+		if q.runs[i].of == s {
+			return &q.runs[i]
+		}
+	}
+	q.runs = append(q.runs, runs{of: s})
+	return &q.runs[len(q.runs)-1]
 }
 
 type requestKey struct{}
 
 // Request begins a request, or whatever is to be looked at as one. Statements that are
 // run with the context count towards it until end is called. name is that of the
-// operation; there should not be too many.
+// operation; there should not be too many. Of a name with more than a thousand requests,
+// one of eight is looked at, and counts for them all.
 func (r *Recorder) Request(ctx context.Context, name string) (_ context.Context, end func()) {
-	q := &request{runs: map[*seen]*runs{}}
-	return context.WithValue(ctx, requestKey{}, q), func() { r.end(name, q) }
+	weight := int64(1)
+	if r.requests.often(name) {
+		if rand.Uint32()%oneOf > 0 {
+			return ctx, func() {}
+		}
+		weight = oneOf
+	}
+	q := new(request)
+	q.runs = q.some[:0]
+	return context.WithValue(ctx, requestKey{}, q), func() { r.end(name, q, weight) }
+}
+
+// requests counts them by their names.
+type requests struct {
+	byName sync.Map // of *atomic.Int64
+	known  atomic.Int64
+}
+
+// often counts a request, and tells whether there were many of its name.
+func (r *requests) often(name string) bool {
+	n, ok := r.byName.Load(name)
+	if !ok {
+		if r.known.Load() >= maxStatements {
+			return true
+		}
+		if n, ok = r.byName.LoadOrStore(name, new(atomic.Int64)); !ok {
+			r.known.Add(1)
+		}
+	}
+	count := n.(*atomic.Int64)
+	return count.Load() >= exactly || count.Add(1) > exactly
 }
 
 var seed = maphash.MakeSeed()
 
 // fingerprint tells parameters apart. What it does not know it takes for different ones.
 func fingerprint(args []any, n int64) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
+	print := uint64(len(args))
 	for _, a := range args {
+		var v uint64
 		switch a := a.(type) {
-		case int, int16, int32, int64, bool, uint32, uint64:
-			maphash.WriteComparable(&h, a)
+		case int:
+			v = uint64(a)
+		case int64:
+			v = uint64(a)
+		case int32:
+			v = uint64(a)
 		case string:
-			h.WriteString(a)
-			h.WriteByte(0)
-		case nil:
-			h.WriteByte(1)
+			v = maphash.String(seed, a)
+		case nil, bool, int16, uint32, uint64, float64, time.Time:
+			v = maphash.Comparable(seed, a)
 		case fmt.Stringer:
-			h.WriteString(a.String())
+			v = maphash.String(seed, a.String())
 		default:
-			maphash.WriteComparable(&h, n)
+			v = uint64(n)
 		}
+		print = (print ^ v) * 0x9e3779b97f4a7c15 // the golden ratio, as in Fibonacci hashing
 	}
-	return h.Sum64()
+	return print
 }
 
 func (q *request) note(ctx context.Context, s *seen, args []any, o RecorderOptions) {
 	q.mu.Lock()
-	r := q.runs[s]
-	if r == nil {
-		r = new(runs)
-		q.runs[s] = r
-	}
+	r := q.get(s)
 	r.count++
 	print := fingerprint(args, r.count)
 	if r.count == 1 {
@@ -89,40 +137,42 @@ func (q *request) note(ctx context.Context, s *seen, args []any, o RecorderOptio
 	if ask {
 		caller := withoutNumbers(o.Caller(ctx))
 		q.mu.Lock()
-		r.caller = caller
+		q.get(s).caller = caller
 		q.mu.Unlock()
 	}
 }
 
 // end takes in what a request has repeated.
-func (r *Recorder) end(name string, q *request) {
+func (r *Recorder) end(name string, q *request, weight int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for s, each := range q.runs {
+	for _, each := range q.runs {
 		if each.count < int64(r.options.Repeats) {
 			continue
 		}
 		r.mu.Lock()
-		k := repeatKey{name, s.sql}
+		k := repeatKey{name, each.of.sql}
 		found := r.repeats[k]
 		if found == nil && len(r.repeats) < maxStatements {
-			found = &Repeat{Request: name, SQL: s.sql}
+			found = &Repeat{Request: name, SQL: each.of.sql}
 			r.repeats[k] = found
 		}
 		if found != nil {
-			found.Requests++
-			found.Runs += each.count
-			found.Same += each.same
+			found.Requests += weight
+			found.Runs += each.count * weight
+			found.Same += each.same * weight
 			found.Most = max(found.Most, each.count)
 			found.Caller = cmp.Or(each.caller, found.Caller)
 		}
 		r.mu.Unlock()
 	}
-	clear(q.runs) // end may be called again.
+	q.runs = nil // end may be called again.
 }
 
 // repeated returns a copy, those with the most runs first.
 func (r *Recorder) repeated() []Repeat {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var list []Repeat
 	for _, each := range r.repeats {
 		list = append(list, *each)
