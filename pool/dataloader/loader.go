@@ -35,7 +35,7 @@ func (e *PanicError) Error() string { return fmt.Sprintf("dataloader: fetch pani
 
 // Options say when keys are fetched. Zero fields have defaults.
 type Options struct {
-	// Quiet is for how long no key must have come for a batch to go, 20 us by default.
+	// Quiet is for how long no key must have come for a batch to go, 10 us by default.
 	// Meanwhile other goroutines run: where they wait for a CPU, all that are ready to
 	// ask have asked by then.
 	Quiet time.Duration
@@ -73,7 +73,7 @@ type batch[K comparable, V any] struct {
 // ends when nobody waits any more.
 func New[K comparable, V any](fetch func(ctx context.Context, keys []K) (map[K]V, error), o Options) *Loader[K, V] {
 	if o.Quiet <= 0 {
-		o.Quiet = 20 * time.Microsecond
+		o.Quiet = 10 * time.Microsecond
 	}
 	if o.MaxWait <= 0 {
 		o.MaxWait = 2 * time.Millisecond
@@ -207,18 +207,22 @@ func (l *Loader[K, V]) run(ctx context.Context, b *batch[K, V]) {
 	b.values, b.err = l.protected(ctx, keys)
 }
 
+// quietRounds is how often others must have had their turn without asking.
+const quietRounds = 3
+
 // collect waits for more keys and returns them.
 func (l *Loader[K, V]) collect(b *batch[K, V]) []K {
 	start := time.Now()
-	for n, since := 0, start; ; {
+	for n, rounds, since := 0, 0, start; ; {
 		runtime.Gosched() // Others may be about to ask.
 		now := time.Now()
 		l.mu.Lock()
 		more := len(b.keys) > n
+		rounds++
 		if n = len(b.keys); more {
-			since = now
+			since, rounds = now, 0
 		}
-		if b.full || !more && now.Sub(since) >= l.options.Quiet || now.Sub(start) >= l.options.MaxWait {
+		if b.full || rounds >= quietRounds && now.Sub(since) >= l.options.Quiet || now.Sub(start) >= l.options.MaxWait {
 			if l.current == b {
 				l.current = nil
 			}
