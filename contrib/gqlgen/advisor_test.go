@@ -40,7 +40,7 @@ func TestRecording(t *testing.T) {
 	if len(repeats) != 2 {
 		t.Fatalf("%+v", repeats)
 	}
-	want := advisor.Repeat{Request: "Feed", SQL: "select name from users where id = $1", Caller: "posts[*].author", Requests: 1, Runs: 7, Most: 7}
+	want := advisor.Repeat{Request: "Feed", SQL: "select name from users where id = $1", Caller: "posts[*].author", Of: 1, Requests: 1, Runs: 7, Most: 7}
 	if repeats[0] != want {
 		t.Errorf("%+v", repeats[0])
 	}

@@ -336,7 +336,10 @@ func TestTestData(t *testing.T) {
 	for _, sql := range []string{"select * from a where id = $1", "select * from a where b = $1", "select * from a join c on c.a_id = a.id where a.id = $1", "select * from a", "select count(*) from c"} {
 		record.Statements = append(record.Statements, advisor.Recorded{SQL: sql, ClientStats: advisor.ClientStats{Calls: 1, Rows: 1, Total: time.Millisecond}})
 	}
-	record.Repeats = []advisor.Repeat{{Request: "List", SQL: "select * from a where id = $1", Requests: 1, Runs: 7, Most: 7}}
+	record.Repeats = []advisor.Repeat{
+		{Request: "List", SQL: "select * from a where id = $1", Of: 10, Requests: 10, Runs: 70, Most: 7},
+		{Request: "Torn", SQL: "select * from a where id = any($1)", Of: 100, Requests: 1, Runs: 7, Most: 7}, // by a busy machine
+	}
 	report := analyze(t, conn, advisor.Options{Record: record, TestData: true})
 	expect(t, report, "missing index a ", "missing index c ", "repeated statement  ")
 	if n := len(report.Check(nil)); n != 3 {

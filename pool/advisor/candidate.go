@@ -9,6 +9,7 @@ import (
 // candidate is an index that may help.
 type candidate struct {
 	table  *table
+	others []*table // that are parts of the same partitioned table
 	method string
 	keys   []string // as CREATE INDEX has them
 	where  string
@@ -16,9 +17,22 @@ type candidate struct {
 	before string // what must be run before
 }
 
-func (c *candidate) definition(how string) string {
+// definition is the index of one table. Of a part of a partitioned table it is one that
+// can be tried, but is none to advise.
+func (c *candidate) definition(t *table) string {
+	return "CREATE INDEX ON " + t.String() + c.keyList()
+}
+
+// action is what is to be run.
+func (c *candidate) action() string {
+	if c.table.whole() != c.table { // CONCURRENTLY is not for partitioned tables.
+		return c.before + "CREATE INDEX ON " + c.table.whole().String() + c.keyList() + ";"
+	}
+	return c.before + "CREATE INDEX CONCURRENTLY ON " + c.table.String() + c.keyList() + ";"
+}
+
+func (c *candidate) keyList() string {
 	var b strings.Builder
-	b.WriteString("CREATE INDEX " + how + "ON " + c.table.String())
 	if c.method != "btree" {
 		b.WriteString(" USING " + c.method)
 	}
@@ -68,7 +82,7 @@ func (a *analysis) candidates(s *scanned, literal func(clause) bool) (list []*ca
 			}
 		}
 		c := &candidate{table: s.table, method: "btree", keys: keys, where: where, from: s}
-		if len(keys) > 0 && !a.exists(c) && !slices.ContainsFunc(list, func(o *candidate) bool { return o.definition("") == c.definition("") }) {
+		if len(keys) > 0 && !a.exists(c) && !slices.ContainsFunc(list, func(o *candidate) bool { return o.keyList() == c.keyList() }) {
 			list = append(list, c)
 		}
 	}
@@ -125,6 +139,9 @@ func (a *analysis) indexable(s *scanned, c clause) string {
 		return ""
 	}
 	if _, isPattern := c.pattern(); isPattern {
+		if col.kind != "text" && !strings.HasPrefix(col.kind, "character varying") {
+			return ""
+		}
 		return quote(col.name) + " text_pattern_ops"
 	}
 	return quote(col.name)
@@ -156,6 +173,28 @@ func (s *scanned) sortedBy() (keys []string) {
 		keys = append(keys, text)
 	}
 	return keys
+}
+
+// lasting are functions that always return the same for the same arguments.
+var lasting = []string{"lower", "upper", "md5", "length", "abs", "btrim", "replace", "substr", "left", "right", "to_tsvector"}
+
+// immutable tells whether the keys are surely what Postgres takes for an index: columns,
+// and expressions of what depends on no setting. hypopg knows better.
+func (c *candidate) immutable() bool {
+	for _, key := range c.keys {
+		tokens := tokenize(key)
+		for i, t := range tokens {
+			called := isName(t) && i+1 < len(tokens) && tokens[i+1] == "("
+			cast := t == "::" && i > 0 && tokens[i-1][0] != '\''
+			if called && !slices.Contains(lasting, t) || cast {
+				return false
+			}
+			if t == "to_tsvector" && !strings.Contains(key, "::regconfig") {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // inverted returns the index for a clause that no B-tree serves: what is contained in

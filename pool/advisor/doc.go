@@ -12,11 +12,13 @@
 //
 // # What it does to the database
 //
-// It changes nothing. Everything runs in one read-only transaction with a timeout for
+// It changes nothing, unless a function that a SELECT calls has effects outside of its
+// transaction and [Options.Execute] is set. Everything runs in one read-only transaction with a timeout for
 // each statement; statements are planned but not executed, unless [Options.Execute]
 // says so. A role with pg_monitor sees all counters; to plan statements Postgres asks for
 // the right to read their tables (pg_read_all_data), and [Report.Missing] says what could
-// not be looked at and why. PostgreSQL 14 to 18.
+// not be looked at and why. Statements are planned with the connection's search_path, so
+// it is to be that of the program. PostgreSQL 14 to 18.
 //
 // # What it writes down
 //

@@ -16,19 +16,18 @@ type hypothetical struct {
 
 // with returns the plan with an index more, nil if the optimizer does not take the index.
 func (h *hypothetical) with(ctx context.Context, c *candidate, plan func() (*node, error)) (found *node, err error) {
-	var oid uint32
-	err = h.a.savepoint(ctx, func() (err error) {
-		var name string
-		if oid, name, err = h.create(ctx, c); err != nil {
+	before := len(h.kept)
+	err = h.a.savepoint(ctx, func() error {
+		names, err := h.create(ctx, c)
+		if err != nil {
 			return err
 		}
-		if found, err = plan(); err == nil && !found.uses(name) {
+		if found, err = plan(); err == nil && !slices.ContainsFunc(names, found.uses) {
 			found = nil
 		}
 		return err
 	})
-	if oid != 0 {
-		h.kept = append(h.kept, oid)
+	for _, oid := range slices.Clone(h.kept[before:]) {
 		if failed := h.drop(ctx, oid); err == nil {
 			err = failed
 		}
@@ -36,21 +35,28 @@ func (h *hypothetical) with(ctx context.Context, c *candidate, plan func() (*nod
 	return found, err
 }
 
-// create makes an index. Its size is what hypopg thinks.
-func (h *hypothetical) create(ctx context.Context, c *candidate) (oid uint32, name string, err error) {
-	err = h.a.tx.QueryRow(ctx, "select /* gqlboost advisor */ indexrelid, indexname from "+h.schema+".hypopg_create_index($1)", c.definition("")).Scan(&oid, &name)
-	if err != nil {
-		return 0, "", err
-	}
+// create makes an index, of all parts of a partitioned table, which stays until it is
+// dropped. Its size is what hypopg thinks.
+func (h *hypothetical) create(ctx context.Context, c *candidate) (names []string, err error) {
 	if h.bytes == nil {
 		h.bytes = map[*candidate]int64{}
 	}
-	var bytes int64
-	if err := h.a.tx.QueryRow(ctx, "select /* gqlboost advisor */ "+h.schema+".hypopg_relation_size($1)", oid).Scan(&bytes); err != nil {
-		return oid, name, err
+	total := int64(0)
+	for _, t := range append([]*table{c.table}, c.others...) {
+		var oid uint32
+		var name string
+		var bytes int64
+		if err := h.a.tx.QueryRow(ctx, "select /* gqlboost advisor */ indexrelid, indexname from "+h.schema+".hypopg_create_index($1)", c.definition(t)).Scan(&oid, &name); err != nil {
+			return names, err
+		}
+		names, h.kept = append(names, name), append(h.kept, oid)
+		if err := h.a.tx.QueryRow(ctx, "select /* gqlboost advisor */ "+h.schema+".hypopg_relation_size($1)", oid).Scan(&bytes); err != nil {
+			return names, err
+		}
+		total += bytes
 	}
-	h.bytes[c] = bytes
-	return oid, name, nil
+	h.bytes[c] = total
+	return names, nil
 }
 
 // drop drops an index of those that are kept.
@@ -64,10 +70,7 @@ func (h *hypothetical) drop(ctx context.Context, oid uint32) error {
 
 // keep makes an index that stays until reset.
 func (h *hypothetical) keep(ctx context.Context, c *candidate) error {
-	oid, _, err := h.create(ctx, c)
-	if oid != 0 {
-		h.kept = append(h.kept, oid)
-	}
+	_, err := h.create(ctx, c)
 	return err
 }
 

@@ -87,15 +87,18 @@ func (s *statement) literals(a *analysis) func(clause) bool {
 // ofStatement returns the candidates for all of its scans.
 func (a *analysis) ofStatement(s *statement) (list []*candidate) {
 	literal := s.literals(a)
-	known := map[string]bool{}
+	known := map[string]*candidate{}
 	for _, each := range s.scans {
 		if !a.large(each) {
 			continue
 		}
 		for _, c := range a.candidates(each, literal) {
-			if d := c.definition(""); !known[d] {
-				known[d] = true
+			action := c.action()
+			if o := known[action]; o == nil {
+				known[action] = c
 				list = append(list, c)
+			} else if o.table != c.table && !slices.Contains(o.others, c.table) {
+				o.others = append(o.others, c.table)
 			}
 		}
 	}
@@ -105,7 +108,7 @@ func (a *analysis) ofStatement(s *statement) (list []*candidate) {
 
 // large tells whether reading the whole table is worth avoiding.
 func (a *analysis) large(s *scanned) bool {
-	return a.options.TestData || max(s.table.rows, float64(s.table.live)) >= smallTable
+	return a.options.TestData || s.table.parent != nil || max(s.table.rows, float64(s.table.live)) >= smallTable
 }
 
 // tryIndexes asks the optimizer, with indexes that are not there.
@@ -182,6 +185,11 @@ func (a *analysis) replan(ctx context.Context, s *statement) (*node, error) {
 // guessIndexes is for servers without hypopg: an index that finds few of many rows, or
 // that makes a sort of many for a few unnecessary, is good whatever else there is.
 func (a *analysis) guessIndexes(s *statement) {
+	type guess struct {
+		*candidate
+		rows, saved float64
+	}
+	var guesses []*guess // of partitioned tables for all their parts
 	literal := s.literals(a)
 	for _, each := range s.scans {
 		rows := max(each.table.rows, 1)
@@ -191,19 +199,32 @@ func (a *analysis) guessIndexes(s *statement) {
 		}
 		var best *candidate
 		for _, c := range a.candidates(each, literal) {
-			if c.where == "" && (best == nil || len(c.keys) > len(best.keys)) {
+			if c.where == "" && c.immutable() && (best == nil || len(c.keys) > len(best.keys)) {
 				best = c
 			}
 		}
 		if best == nil {
 			continue
 		}
+		i := slices.IndexFunc(guesses, func(g *guess) bool { return g.action() == best.action() })
+		if i < 0 {
+			i = len(guesses)
+			guesses = append(guesses, &guess{candidate: best})
+		} else if guesses[i].table == each.table {
+			continue // The other plan has shown it.
+		}
 		// What is found is on pages anywhere.
-		after := max(s.sampled.Cost-each.node.Cost, 0) + 4*min(each.node.Rows, float64(each.table.pages), 100)
+		found := 4 * min(each.node.Rows, float64(each.table.pages), 100)
+		guesses[i].rows += rows
+		guesses[i].saved += max(0, min(each.node.Cost, s.sampled.Cost)-found)
+	}
+	for _, g := range guesses {
+		after := max(0, s.sampled.Cost-g.saved)
 		if after > worthwhile*s.sampled.Cost && !a.options.TestData {
 			continue
 		}
-		a.advise(best, int64(rows)*32, false, helped{s, s.sampled.Cost, after, time.Duration(float64(s.cost()) * max(0, 1-after/s.sampled.Cost))})
+		saving := float64(s.cost()) * (1 - after/max(s.sampled.Cost, 1))
+		a.advise(g.candidate, int64(g.rows)*32, false, helped{s, s.sampled.Cost, after, time.Duration(saving)})
 	}
 }
 
@@ -221,6 +242,7 @@ func (a *analysis) adviseInverted(s *statement) {
 		}
 		for _, c := range each.clauses {
 			found, ok := a.inverted(each, c)
+			ok = ok && found.immutable()
 			if _, isPattern := c.pattern(); !ok || isPattern && c.right.text != "" && !c.right.literal && len(s.samples) > 0 {
 				continue
 			}
@@ -253,7 +275,7 @@ func (s *scanned) width(c clause) int {
 func (a *analysis) advise(c *candidate, bytes int64, verified bool, h helped) {
 	h.statement.advised = true
 	for _, each := range a.advice {
-		if each.definition("") == c.definition("") {
+		if each.action() == c.action() {
 			if !slices.ContainsFunc(each.helped, func(o helped) bool { return o.statement == h.statement }) {
 				each.helped = append(each.helped, h)
 			}
@@ -269,8 +291,8 @@ func (a *analysis) mergeAdvice(ctx context.Context, trials *hypothetical) error 
 	for _, narrow := range slices.Clone(a.advice) {
 		for _, wide := range a.advice {
 			n := len(narrow.keys)
-			if wide == narrow || wide.table != narrow.table || wide.method != "btree" || narrow.method != "btree" || narrow.where != wide.where && wide.where != "" ||
-				n >= len(wide.keys)+1 || !slices.Equal(narrow.keys, wide.keys[:n]) || wide.definition("") == narrow.definition("") {
+			if wide == narrow || wide.table.whole() != narrow.table.whole() || wide.method != "btree" || narrow.method != "btree" || narrow.where != wide.where && wide.where != "" ||
+				n >= len(wide.keys)+1 || !slices.Equal(narrow.keys, wide.keys[:n]) || wide.action() == narrow.action() {
 				continue
 			}
 			good := true
@@ -300,9 +322,10 @@ func (a *analysis) mergeAdvice(ctx context.Context, trials *hypothetical) error 
 
 // indexFinding says why an index should be.
 func (a *analysis) indexFinding(advice *indexAdvice) Finding {
+	whole := advice.table.whole()
 	f := Finding{
-		Kind: MissingIndex, Table: advice.table.String(), Title: fmt.Sprintf("%s has no %s index on %s", advice.table, advice.method, strings.Join(advice.keys, ", ")),
-		Action: advice.before + advice.definition("CONCURRENTLY ") + ";", Bytes: -advice.bytes, Verified: advice.verified,
+		Kind: MissingIndex, Table: whole.String(), Title: fmt.Sprintf("%s has no %s index on %s", whole, advice.method, strings.Join(advice.keys, ", ")),
+		Action: advice.action(), Bytes: -advice.bytes, Verified: advice.verified,
 	}
 	if advice.where != "" {
 		f.Title += " where " + advice.where
@@ -328,7 +351,12 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 			f.Evidence = append(f.Evidence, fmt.Sprintf("index %s has %s behind other columns, so it finds nothing by it", i, advice.keys[0]))
 		}
 	}
-	f.Risk = fmt.Sprintf("About %s, and each of the writes (%s rows so far) writes it too. CONCURRENTLY blocks nobody, and must not run in a transaction.", size(advice.bytes), count(float64(advice.table.writes())))
+	f.Risk = fmt.Sprintf("About %s, and each of the writes (%s rows so far) writes it too.", size(advice.bytes), count(float64(advice.table.writes())))
+	if whole == advice.table {
+		f.Risk += " CONCURRENTLY blocks nobody, and must not run in a transaction."
+	} else {
+		f.Risk += " Writes wait while it is built, unless it is built CONCURRENTLY on each partition first, then on ONLY the partitioned table, and attached."
+	}
 	return f
 }
 

@@ -25,7 +25,7 @@ type index struct {
 	unique       bool
 	constraint   bool // a primary key, a unique or exclusion constraint, or what replicas need
 	valid        bool
-	attached     bool // it is a part of a partitioned index
+	part         bool // it is a part of a partitioned index, or is one
 	bytes        int64
 	tuples       float64
 	scans        int64
@@ -41,7 +41,7 @@ func (a *analysis) readIndexes(ctx context.Context) error {
 			array(select format('%s %s %s', i.indclass[k - 1], i.indcollation[k - 1], i.indoption[k - 1]) from generate_series(1, i.indnkeyatts) k),
 			coalesce(pg_get_expr(i.indpred, i.indrelid, true), ''), i.indisunique,
 			i.indisprimary or i.indisexclusion or i.indisreplident or exists (select from pg_constraint where conindid = i.indexrelid and contype in ('p', 'u', 'x')),
-			i.indisvalid, exists (select from pg_inherits where inhrelid = i.indexrelid),
+			i.indisvalid, c.relkind = 'I' or exists (select from pg_inherits where inhrelid = i.indexrelid),
 			pg_relation_size(i.indexrelid), c.reltuples, coalesce(s.idx_scan, 0)
 		from pg_index i join pg_class c on c.oid = i.indexrelid join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = t.relnamespace
 			join pg_am am on am.oid = c.relam left join pg_stat_user_indexes s on s.indexrelid = i.indexrelid
@@ -53,7 +53,7 @@ func (a *analysis) readIndexes(ctx context.Context) error {
 	var on string
 	_, err = pgx.ForEachRow(rows, []any{
 		&i.oid, &i.schema, &on, &i.name, &i.method, &i.keys, &i.includes, &i.numbers, &i.classes, &i.where, &i.unique,
-		&i.constraint, &i.valid, &i.attached, &i.bytes, &i.tuples, &i.scans,
+		&i.constraint, &i.valid, &i.part, &i.bytes, &i.tuples, &i.scans,
 	}, func() error {
 		found := i
 		found.keys, found.includes, found.numbers, found.classes = slices.Clone(i.keys), slices.Clone(i.includes), slices.Clone(i.numbers), slices.Clone(i.classes)
@@ -91,7 +91,7 @@ func (a *analysis) findIndexes() {
 	a.findDuplicates(dropped)
 	for _, i := range a.indexes {
 		switch {
-		case dropped[i] || i.attached:
+		case dropped[i] || i.part:
 		case !i.valid:
 			a.report.add(Finding{
 				Kind: InvalidIndex, Table: i.table.String(), Index: i.String(), Bytes: i.bytes, Title: "Index " + i.String() + " is not valid",
@@ -109,7 +109,7 @@ func (a *analysis) findIndexes() {
 // findDuplicates looks for indexes that others can stand in for.
 func (a *analysis) findDuplicates(dropped map[*index]bool) {
 	for _, i := range a.indexes {
-		if i.unique || i.constraint || i.attached || !i.valid {
+		if i.unique || i.constraint || i.part || !i.valid {
 			continue
 		}
 		for _, o := range a.indexes {

@@ -39,8 +39,18 @@ type ClientStats struct {
 	P50    time.Duration `json:"p50"` // upper bounds: they are powers of two
 	P95    time.Duration `json:"p95"`
 	P99    time.Duration `json:"p99"`
+	// Histogram has how many runs took how long, without the durations of which there were
+	// none.
+	Histogram []Bucket `json:"histogram,omitempty"`
 	// Callers are those of some runs, and how many these were.
 	Callers map[string]int64 `json:"callers,omitempty"`
+}
+
+// Bucket is a cell of a histogram: runs that took at most so long, and longer than the
+// power of two below.
+type Bucket struct {
+	AtMost time.Duration `json:"atMost"`
+	Count  int64         `json:"count"`
 }
 
 // Record returns what was seen so far.
@@ -65,16 +75,17 @@ func (r *Recorder) Record() *Record {
 // sum reads the counters.
 func (s *seen) sum(to *ClientStats) {
 	to.Errors, to.Rows, to.Total = s.counts.errors.Load(), s.counts.rows.Load(), time.Duration(s.counts.nanos.Load())
-	var buckets [histogramBuckets]int64
-	for i := range buckets {
-		buckets[i] = s.counts.buckets[i].Load()
-		to.Calls += buckets[i]
+	for i := range s.counts.buckets {
+		if n := s.counts.buckets[i].Load(); n > 0 {
+			to.Calls += n
+			to.Histogram = append(to.Histogram, Bucket{time.Duration(1) << i, n})
+		}
 	}
 	for q, d := range map[float64]*time.Duration{0.5: &to.P50, 0.95: &to.P95, 0.99: &to.P99} {
 		left := int64(q * float64(to.Calls))
-		for i, n := range buckets {
-			if left -= n; left < 0 {
-				*d = time.Duration(1) << i // the upper bound of the bucket with it
+		for _, b := range to.Histogram {
+			if left -= b.Count; left < 0 {
+				*d = b.AtMost
 				break
 			}
 		}

@@ -48,6 +48,15 @@ func TestRecord(t *testing.T) {
 	if f := record.Statements[1]; f.Errors != 1 || f.Rows != 0 {
 		t.Errorf("%+v", f)
 	}
+	runs := int64(0)
+	for _, b := range s.Histogram {
+		if runs += b.Count; b.AtMost < time.Millisecond || b.Count <= 0 {
+			t.Errorf("%+v", b)
+		}
+	}
+	if runs != 100 {
+		t.Errorf("%d runs in the histogram", runs)
+	}
 	var b bytes.Buffer
 	if err := record.Write(&b); err != nil {
 		t.Fatal(err)
@@ -123,7 +132,7 @@ func TestRepeats(t *testing.T) {
 	for _, each := range repeats {
 		byText[each.SQL] = each
 	}
-	want := Repeat{"Feed", "select name from users where id = $1", "feed.author", 3, 33, 12, 0}
+	want := Repeat{"Feed", "select name from users where id = $1", "feed.author", 3, 3, 33, 12, 0}
 	if got := byText[want.SQL]; got != want {
 		t.Errorf("%+v", got)
 	}
@@ -156,7 +165,7 @@ func TestManyRequests(t *testing.T) {
 	if len(repeats) != 2 || repeats[1].Request != "Rare" {
 		t.Fatalf("%+v", repeats)
 	}
-	if f := repeats[0]; f.Requests < requests*8/10 || f.Requests > requests*12/10 || f.Runs != 6*f.Requests || f.Most != 6 {
+	if f := repeats[0]; f.Requests < requests*8/10 || f.Requests > requests*12/10 || f.Of != f.Requests || f.Runs != 6*f.Requests || f.Most != 6 {
 		t.Errorf("%+v", f)
 	}
 }

@@ -9,19 +9,23 @@ import (
 // byKey is the end of a statement that wants the rows of one key.
 var byKey = regexp.MustCompile(`(?i)\bwhere\s+((?:\w+\.)?\w+)\s*=\s*\$1\b`)
 
+// habit is which share of the requests must repeat a statement: where batches are collected,
+// a machine that is busy may tear some of them.
+const habit = 0.05
+
 // findRepeats finds statements that a request runs once for each element of a list.
 func (a *analysis) findRepeats() {
 	if a.options.Record == nil {
 		return
 	}
 	for _, r := range a.options.Record.Repeats {
-		if r.Most < int64(a.options.Repeats) || r.Requests == 0 {
+		if r.Most < int64(a.options.Repeats) || r.Requests == 0 || float64(r.Requests) < habit*float64(r.Of) {
 			continue
 		}
 		f := Finding{
 			Kind: RepeatedStatement, Statement: r.SQL,
 			Title:    fmt.Sprintf("%s runs a statement up to %d times for one request", r.Request, r.Most),
-			Evidence: []string{fmt.Sprintf("%s requests have run it %s times: %.0f each", count(float64(r.Requests)), count(float64(r.Runs)), float64(r.Runs)/float64(r.Requests))},
+			Evidence: []string{fmt.Sprintf("%s of %s requests have run it %s times: %.0f each", count(float64(r.Requests)), count(float64(max(r.Of, r.Requests))), count(float64(r.Runs)), float64(r.Runs)/float64(r.Requests))},
 			Risk:     "None, if the batch keeps the order of keys and says which are missing, as package dataloader does.",
 		}
 		if r.Caller != "" {

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ type Repeat struct {
 	Request  string `json:"request"`
 	SQL      string `json:"sql"`
 	Caller   string `json:"caller,omitempty"`
+	Of       int64  `json:"of"`       // requests of that name, in all
 	Requests int64  `json:"requests"` // that have repeated it
 	Runs     int64  `json:"runs"`     // in them
 	Most     int64  `json:"most"`     // in one of them
@@ -61,13 +63,17 @@ type requestKey struct{}
 // operation; there should not be too many. Of a name with more than a thousand requests,
 // one of eight is looked at, and counts for them all.
 func (r *Recorder) Request(ctx context.Context, name string) (_ context.Context, end func()) {
-	weight := int64(1)
-	if r.requests.often(name) {
+	weight, n := int64(1), r.requests.of(name)
+	if n == nil { // There are too many names.
+		return ctx, func() {}
+	}
+	if n.Load() >= exactly {
 		if rand.Uint32()%oneOf > 0 {
 			return ctx, func() {}
 		}
 		weight = oneOf
 	}
+	n.Add(weight)
 	q := new(request)
 	q.runs = q.some[:0]
 	return context.WithValue(ctx, requestKey{}, q), func() { r.end(name, q, weight) }
@@ -79,19 +85,18 @@ type requests struct {
 	known  atomic.Int64
 }
 
-// often counts a request, and tells whether there were many of its name.
-func (r *requests) often(name string) bool {
+// of returns how many there were of a name, nil if it is a name too many.
+func (r *requests) of(name string) *atomic.Int64 {
 	n, ok := r.byName.Load(name)
 	if !ok {
 		if r.known.Load() >= maxStatements {
-			return true
+			return nil
 		}
-		if n, ok = r.byName.LoadOrStore(name, new(atomic.Int64)); !ok {
+		if n, ok = r.byName.LoadOrStore(strings.Clone(name), new(atomic.Int64)); !ok {
 			r.known.Add(1)
 		}
 	}
-	count := n.(*atomic.Int64)
-	return count.Load() >= exactly || count.Add(1) > exactly
+	return n.(*atomic.Int64)
 }
 
 var seed = maphash.MakeSeed()
@@ -175,7 +180,11 @@ func (r *Recorder) repeated() []Repeat {
 	defer r.mu.Unlock()
 	var list []Repeat
 	for _, each := range r.repeats {
-		list = append(list, *each)
+		repeat := *each
+		if n := r.requests.of(each.Request); n != nil {
+			repeat.Of = n.Load()
+		}
+		list = append(list, repeat)
 	}
 	slices.SortFunc(list, func(a, b Repeat) int {
 		return cmp.Or(cmp.Compare(b.Runs, a.Runs), cmp.Compare(a.Request, b.Request), cmp.Compare(a.SQL, b.SQL))

@@ -23,6 +23,7 @@ type table struct {
 	modified     int64 // since the last analysis
 	analyzed     *time.Time
 	autovacuum   bool
+	parent       *table // the partitioned table that it is a part of
 	columns      map[string]*column
 	byNumber     map[int16]*column
 }
@@ -37,6 +38,14 @@ type column struct {
 }
 
 func (t *table) String() string { return relation(t.schema, t.name) }
+
+// whole is the table that people know: the partitioned one, if it is a part of one.
+func (t *table) whole() *table {
+	for t.parent != nil {
+		t = t.parent
+	}
+	return t
+}
 
 // relation names a table or an index as people do: without the schema if it is public.
 func relation(schema, name string) string {
@@ -63,23 +72,28 @@ func (a *analysis) readTables(ctx context.Context) error {
 	a.tables = map[string]*table{}
 	rows, err := a.tx.Query(ctx, `select /* gqlboost advisor */ c.oid, n.nspname, c.relname, c.reltuples, c.relpages,
 			coalesce(s.n_live_tup, 0), coalesce(s.n_tup_ins, 0), coalesce(s.n_tup_upd, 0), coalesce(s.n_tup_del, 0), coalesce(s.n_mod_since_analyze, 0),
-			greatest(s.last_analyze, s.last_autoanalyze), not coalesce('autovacuum_enabled=false' = any(c.reloptions), false)
+			greatest(s.last_analyze, s.last_autoanalyze), not coalesce('autovacuum_enabled=false' = any(c.reloptions), false),
+			coalesce((select inhparent from pg_inherits where inhrelid = c.oid and c.relispartition), 0::oid)
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_stat_user_tables s on s.relid = c.oid
 		where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and n.nspname`+notOurs)
 	if err != nil {
 		return err
 	}
-	byOID := map[uint32]*table{}
+	byOID, parents := map[uint32]*table{}, map[uint32]uint32{}
 	var t table
-	_, err = pgx.ForEachRow(rows, []any{&t.oid, &t.schema, &t.name, &t.rows, &t.pages, &t.live, &t.inserted, &t.updated, &t.deleted, &t.modified, &t.analyzed, &t.autovacuum}, func() error {
+	var parent uint32
+	_, err = pgx.ForEachRow(rows, []any{&t.oid, &t.schema, &t.name, &t.rows, &t.pages, &t.live, &t.inserted, &t.updated, &t.deleted, &t.modified, &t.analyzed, &t.autovacuum, &parent}, func() error {
 		found := t
 		found.columns, found.byNumber = map[string]*column{}, map[int16]*column{}
 		a.tables[t.schema+"."+t.name] = &found
-		byOID[t.oid] = &found
+		byOID[t.oid], parents[t.oid] = &found, parent
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	for oid, t := range byOID {
+		t.parent = byOID[parents[oid]]
 	}
 	// Of a column that we may not read, pg_stats says nothing.
 	rows, err = a.tx.Query(ctx, `select /* gqlboost advisor */ c.oid, att.attnum, att.attname, format_type(att.atttypid, null), coalesce(s.avg_width, greatest(att.attlen, 0)),

@@ -98,6 +98,12 @@ var faults = []fault{
 		"delete from folders where id = $1", one(1, 2, 3, 4, 5), advisor.UnindexedForeignKey, match(`ON files \(folder_id`), false},
 	{"large offset", "", "select id, title from posts order by id limit 20 offset $1",
 		one(100, 15000, 20000), advisor.LargeOffset, match("OFFSET"), false},
+	{"limit behind a sum", "", "select post_id, count(*) n from comments group by post_id order by n desc limit 5",
+		[][]any{{}, {}, {}}, advisor.LimitNotPushed, match("made and sorted"), false},
+	{"nested loop over many rows", `create table readings (id bigint generated always as identity, place text not null, region text not null, zone text not null, note text not null);
+		insert into readings (place, region, zone, note) select 'p' || i % 60, 'r' || i % 60, 'z' || i % 60, 'note ' || i from generate_series(1, 72000) i`,
+		"select count(*) from readings r join tags t on lower(t.name) = r.note where r.place = $1 and r.region = $2 and r.zone = $3", [][]any{{"p7", "r7", "z7"}, {"p9", "r9", "z9"}},
+		advisor.NestedLoop, match("enable_nestloop"), false},
 	{"cast of a column", "", "select handle from users where id::text = $1",
 		one("5", "77", "1234"), advisor.SequentialScan, match(`own type \(bigint\)`), false},
 }
@@ -192,7 +198,7 @@ func TestFaults(t *testing.T) {
 	if _, err := db.Exec(ctx, "vacuum sessions"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Exec(ctx, "analyze users, posts, comments, tags, post_tags, follows, sessions, places, folders, files"); err != nil {
+	if _, err := db.Exec(ctx, "analyze users, posts, comments, tags, post_tags, follows, sessions, places, readings, folders, files"); err != nil {
 		t.Fatal(err)
 	}
 	before := map[string]time.Duration{}
