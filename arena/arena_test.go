@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/gqlboost/gqlboost/internal/race"
 )
 
 type node struct {
@@ -220,7 +222,7 @@ func TestFree(t *testing.T) {
 }
 
 func TestSteadyStateAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("sync.Pool drops values under the race detector")
 	}
 	a := New()

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gqlboost/gqlboost/internal/race"
 	"github.com/valyala/bytebufferpool"
 )
 
@@ -32,7 +33,7 @@ func TestGetGivesTheCapacity(t *testing.T) {
 }
 
 func TestAGrowingBufferMovesClass(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("sync.Pool drops values under the race detector")
 	}
 	var p Buffers
@@ -50,7 +51,7 @@ func TestAGrowingBufferMovesClass(t *testing.T) {
 // bytebufferpool calibrates itself after 42 000 puts and then refuses what is
 // above the common length: that must not be the capacity that a class is for.
 func TestShortContentsDoNotShrinkAClass(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("sync.Pool drops values under the race detector")
 	}
 	var p Buffers

@@ -5,6 +5,8 @@ package arena
 import (
 	"strings"
 	"testing"
+
+	"github.com/gqlboost/gqlboost/internal/race"
 )
 
 const debugBuild = true
@@ -47,7 +49,7 @@ func TestDoublePutIsNoticed(t *testing.T) {
 }
 
 func TestUseAfterPutIsNoticed(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("sync.Pool drops values under the race detector")
 	}
 	var p Buffers

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/race"
 )
 
 func settings() (gogc, limit int64) {
@@ -204,7 +206,7 @@ func TestResidentMemoryStaysInTheBudget(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
 	}
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector takes memory of its own")
 	}
 	cmd := exec.Command(os.Args[0])

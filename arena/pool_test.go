@@ -1,6 +1,10 @@
 package arena
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/gqlboost/gqlboost/internal/race"
+)
 
 type request struct {
 	fields []string
@@ -30,7 +34,7 @@ func TestPool(t *testing.T) {
 	if s.Gets != 100 || s.Misses != uint64(made) || s.Dropped == 0 {
 		t.Errorf("%d made, %+v", made, s)
 	}
-	if !raceEnabled && made > 60 {
+	if !race.Enabled && made > 60 {
 		t.Errorf("%d of 100 were made anew", made)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/internal/race"
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
@@ -154,7 +155,7 @@ func pgxAdmin(t *testing.T, dsn string) (*Pool, error) {
 // the race detector too.
 func TestReaderUnderFire(t *testing.T) {
 	f := fire{statements: 1_000_000, kills: 500, restarts: 5}
-	if (testing.Short() || raceEnabled) && os.Getenv("GQLBOOST_STRESS") == "" {
+	if (testing.Short() || race.Enabled) && os.Getenv("GQLBOOST_STRESS") == "" {
 		f = fire{statements: 100_000, kills: 50, restarts: 1}
 	}
 	if openAt == "" {

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/gqlboost/gqlboost/internal/race"
 )
 
 // memoryInUse returns the bytes of live objects.
@@ -19,7 +21,7 @@ func memoryInUse() int64 {
 // A document of the largest size takes memory for its text and its tape, and no
 // more; one byte more is refused.
 func TestLargestDocument(t *testing.T) {
-	if raceEnabled || testing.Short() {
+	if race.Enabled || testing.Short() {
 		t.Skip("it takes 2 GB")
 	}
 	element := `{"id":123456,"text":"` + strings.Repeat("x", 975) + `"},`

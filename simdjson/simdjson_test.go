@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/gqlboost/gqlboost/internal/race"
 )
 
 // grammar is RFC 8259, rule by rule: texts that a rule accepts, and texts that
@@ -344,7 +346,7 @@ func TestCopyInput(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	deep := func(n int) []byte { return []byte(strings.Repeat("[", n) + strings.Repeat("]", n)) }
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("comparing each level takes half a minute")
 	}
 	compare(t, deep(10_000))
@@ -376,7 +378,7 @@ func TestSyntaxErrorPosition(t *testing.T) {
 }
 
 func TestSteadyStateAllocatesNothing(t *testing.T) {
-	if raceEnabled || debugging {
+	if race.Enabled || debugging {
 		t.Skip("sync.Pool drops values under the race detector")
 	}
 	data := []byte(`{"query":"{ user { name } }","variables":{"id":[1,2,3,{"x":null}]}}`)

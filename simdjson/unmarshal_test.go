@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/race"
 )
 
 //lint:file-ignore SA5008 tags that encoding/json ignores, sonic must ignore as well
@@ -357,7 +359,7 @@ func (m *jsonMaker) fit(typ reflect.Type, depth int) {
 
 func TestUnmarshalIsThatOfEncodingJSON(t *testing.T) {
 	rounds := 3000
-	if raceEnabled || testing.Short() {
+	if race.Enabled || testing.Short() {
 		rounds = 100
 	}
 	m := &jsonMaker{Rand: rand.New(rand.NewPCG(1, 2))}

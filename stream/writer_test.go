@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/arena"
+	"github.com/gqlboost/gqlboost/internal/race"
 )
 
 var _ Buffers = (*arena.Buffers)(nil)
@@ -412,7 +413,7 @@ func TestNullableThatWasSent(t *testing.T) {
 }
 
 func TestWriterAllocatesNothing(t *testing.T) {
-	if raceEnabled || debugging {
+	if race.Enabled || debugging {
 		t.Skip("not with the race detector, nor where Raw is checked")
 	}
 	w := NewWriter(io.Discard, Options{})

@@ -8,12 +8,15 @@ package main
 import (
 	"context"
 	"flag"
+	"net/http"
 	"os"
 
+	"github.com/gqlboost/gqlboost/contrib/gqlgen"
 	"github.com/gqlboost/gqlboost/examples/app"
 	"github.com/gqlboost/gqlboost/examples/blog/blocks"
 	"github.com/gqlboost/gqlboost/examples/blog/server"
 	"github.com/gqlboost/gqlboost/examples/blog/spans"
+	"github.com/gqlboost/gqlboost/pool/advisor"
 )
 
 func main() {
@@ -22,6 +25,7 @@ func main() {
 	o.AddFlags(f)
 	measure := f.Bool("spans", false, "measure where requests spend their time, and contention; for profiling")
 	gcBudget := f.Int64("gc-budget", 0, "memory in MiB that arena.TuneGC may use, which it switches on; 0 is TuneGC's default with -gc")
+	advise := f.Bool("advise", false, "record statements, and serve what to mend in the database at /debug/advice of -debug-addr")
 	chosen := blocks.AddFlags(f)
 	if app.Parse(f, os.Args[1:], os.Getenv) != nil {
 		os.Exit(2) // It has said why.
@@ -31,7 +35,16 @@ func main() {
 		recorder = new(spans.Recorder)
 		server.ProfileContention()
 	}
-	app.Main("blog", &o, server.Debug(recorder), func(ctx context.Context) (app.Server, error) {
-		return chosen().Open(ctx, o.DSN, o.PoolConns, *gcBudget<<20, recorder)
+	debug := http.NewServeMux()
+	debug.Handle("/", server.Debug(recorder))
+	var statements *advisor.Recorder
+	if *advise {
+		statements = advisor.NewRecorder(advisor.RecorderOptions{Caller: gqlgen.FieldPath})
+		debug.Handle("GET /debug/advice", blocks.Advice(func() string { return o.DSN }, statements))
+	}
+	app.Main("blog", &o, debug, func(ctx context.Context) (app.Server, error) {
+		b := chosen()
+		b.Advisor = statements
+		return b.Open(ctx, o.DSN, o.PoolConns, *gcBudget<<20, recorder)
 	})
 }

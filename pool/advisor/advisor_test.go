@@ -274,6 +274,37 @@ func TestDatabases(t *testing.T) {
 	}
 }
 
+// Who fills a table and analyzes it in one session has good statistics, whatever the
+// counters say; who fills it further has not.
+func TestFilledAtOnce(t *testing.T) {
+	dsn := database(t)
+	session := func(sql ...string) {
+		t.Helper()
+		conn, err := pgx.Connect(t.Context(), dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, each := range sql {
+			if _, err := conn.Exec(t.Context(), each); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := conn.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	const create, more = "create table %s (id int) with (autovacuum_enabled = false); insert into %[1]s select generate_series(1, 3000)", "insert into %s select generate_series(1, 3000)"
+	session(fmt.Sprintf(create+"; analyze transaction", "transaction"), fmt.Sprintf(create, "session"), "vacuum analyze session", fmt.Sprintf(create+"; analyze grown", "grown"))
+	session(fmt.Sprintf(more, "grown"))
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	expect(t, analyze(t, conn, advisor.Options{}), "stale statistics grown ")
+}
+
 // Reports are data: they can be written and read, and compared.
 func TestReport(t *testing.T) {
 	conn, record := open(t, database(t))

@@ -2,8 +2,6 @@ package advisor
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -72,12 +70,10 @@ func (a *analysis) adviseIndexes(ctx context.Context) error {
 // of a sample, or one that pg_stat_statements has made a parameter, can be any other.
 func (s *statement) literals(a *analysis) func(clause) bool {
 	written := map[string]bool{}
-	if s.literal {
-		for _, each := range a.scans(s.plan) {
-			for _, c := range each.clauses {
-				if c.right.literal || strings.HasPrefix(c.operator, "is ") {
-					written[c.text] = true
-				}
+	for _, each := range a.scans(s.plan) {
+		for _, c := range each.clauses {
+			if c.right.literal && s.literal || strings.HasPrefix(c.operator, "is ") {
+				written[c.text] = true
 			}
 		}
 	}
@@ -182,95 +178,6 @@ func (a *analysis) replan(ctx context.Context, s *statement) (*node, error) {
 	return a.generic(ctx, s.planned)
 }
 
-// guessIndexes is for servers without hypopg: an index that finds few of many rows, or
-// that makes a sort of many for a few unnecessary, is good whatever else there is.
-func (a *analysis) guessIndexes(s *statement) {
-	type guess struct {
-		*candidate
-		rows, saved float64
-	}
-	var guesses []*guess // of partitioned tables for all their parts
-	literal := s.literals(a)
-	for _, each := range s.scans {
-		rows := max(each.table.rows, 1)
-		few := each.node.Rows <= rows/10
-		if !each.readsAll() || !a.large(each) || !few && !each.limited && !a.options.TestData {
-			continue
-		}
-		var best *candidate
-		for _, c := range a.candidates(each, literal) {
-			if c.where == "" && c.immutable() && (best == nil || len(c.keys) > len(best.keys)) {
-				best = c
-			}
-		}
-		if best == nil {
-			continue
-		}
-		i := slices.IndexFunc(guesses, func(g *guess) bool { return g.action() == best.action() })
-		if i < 0 {
-			i = len(guesses)
-			guesses = append(guesses, &guess{candidate: best})
-		} else if guesses[i].table == each.table {
-			continue // The other plan has shown it.
-		}
-		// What is found is on pages anywhere.
-		found := 4 * min(each.node.Rows, float64(each.table.pages), 100)
-		guesses[i].rows += rows
-		guesses[i].saved += max(0, min(each.node.Cost, s.sampled.Cost)-found)
-	}
-	for _, g := range guesses {
-		after := max(0, s.sampled.Cost-g.saved)
-		if after > worthwhile*s.sampled.Cost && !a.options.TestData {
-			continue
-		}
-		saving := float64(s.cost()) * (1 - after/max(s.sampled.Cost, 1))
-		a.advise(g.candidate, int64(g.rows)*32, false, helped{s, s.sampled.Cost, after, time.Duration(saving)})
-	}
-}
-
-// readsAll tells whether the whole table is read, maybe in the order of an index.
-func (s *scanned) readsAll() bool {
-	return s.node.Type == "Seq Scan" || s.node.Type == "Index Scan" && s.node.IndexOn == "" && s.node.Filter != ""
-}
-
-// adviseInverted advises what finds rows by what is in their documents, arrays or texts.
-// hypopg does not know these indexes, so that few of many rows are wanted must do.
-func (a *analysis) adviseInverted(s *statement) {
-	for _, each := range a.scans(s.sampled) {
-		if !a.large(each) || each.node.Type != "Seq Scan" && !a.options.TestData {
-			continue
-		}
-		for _, c := range each.clauses {
-			found, ok := a.inverted(each, c)
-			ok = ok && found.immutable()
-			if _, isPattern := c.pattern(); !ok || isPattern && c.right.text != "" && !c.right.literal && len(s.samples) > 0 {
-				continue
-			}
-			if p, isPattern := c.pattern(); isPattern && p == "" {
-				continue // It may begin with anything.
-			}
-			rows := max(each.table.rows, 1)
-			share := each.node.Rows / rows
-			if share > 0.05 && !a.options.TestData || s.advised {
-				continue
-			}
-			gain := each.node.Cost / max(s.sampled.Cost, each.node.Cost, 1) * (1 - math.Sqrt(share))
-			if gain < worthwhile && !a.options.TestData {
-				continue
-			}
-			a.advise(found, int64(rows)*int64(16+each.width(c)), false, helped{s, s.sampled.Cost, s.sampled.Cost * (1 - gain), time.Duration(float64(s.cost()) * gain)})
-			break
-		}
-	}
-}
-
-func (s *scanned) width(c clause) int {
-	if col := s.table.columns[c.left.column.name]; col != nil {
-		return col.width
-	}
-	return 16
-}
-
 // advise adds an index, or a statement to one that is advised already.
 func (a *analysis) advise(c *candidate, bytes int64, verified bool, h helped) {
 	h.statement.advised = true
@@ -318,54 +225,4 @@ func (a *analysis) mergeAdvice(ctx context.Context, trials *hypothetical) error 
 		}
 	}
 	return nil
-}
-
-// indexFinding says why an index should be.
-func (a *analysis) indexFinding(advice *indexAdvice) Finding {
-	whole := advice.table.whole()
-	f := Finding{
-		Kind: MissingIndex, Table: whole.String(), Title: fmt.Sprintf("%s has no %s index on %s", whole, advice.method, strings.Join(advice.keys, ", ")),
-		Action: advice.action(), Bytes: -advice.bytes, Verified: advice.verified,
-	}
-	if advice.where != "" {
-		f.Title += " where " + advice.where
-	}
-	for _, h := range advice.helped {
-		f.Saving += h.saving
-		how := "the optimizer takes it"
-		if !advice.verified {
-			how = "not tried, as hypopg cannot"
-			if advice.method == "btree" {
-				how = "not tried, as hypopg is not installed"
-			}
-		}
-		what := fmt.Sprintf("%s of the time, %s calls: cost %s -> %s (%s)", share(h.statement.cost(), a.total), count(float64(h.statement.calls())), count(h.before), count(h.after), how)
-		if n := largestScan(h.statement.sampled, advice.table); n != nil {
-			what += fmt.Sprintf("; it reads all %s rows for %s", count(advice.table.rows), count(n.Rows))
-		}
-		f.Evidence = append(f.Evidence, what+": "+oneLine(h.statement.SQL, 160))
-	}
-	f.Statement, f.QueryID = advice.helped[0].statement.SQL, advice.helped[0].statement.QueryID
-	for _, i := range a.indexes {
-		if i.table == advice.table && i.method == advice.method && slices.Index(i.keys, advice.keys[0]) > 0 {
-			f.Evidence = append(f.Evidence, fmt.Sprintf("index %s has %s behind other columns, so it finds nothing by it", i, advice.keys[0]))
-		}
-	}
-	f.Risk = fmt.Sprintf("About %s, and each of the writes (%s rows so far) writes it too.", size(advice.bytes), count(float64(advice.table.writes())))
-	if whole == advice.table {
-		f.Risk += " CONCURRENTLY blocks nobody, and must not run in a transaction."
-	} else {
-		f.Risk += " Writes wait while it is built, unless it is built CONCURRENTLY on each partition first, then on ONLY the partitioned table, and attached."
-	}
-	return f
-}
-
-// largestScan returns the scan that reads a whole table, nil if there is none.
-func largestScan(plan *node, t *table) (found *node) {
-	plan.walk(func(n *node, _ []*node) {
-		if n.Type == "Seq Scan" && n.Schema == t.schema && n.Relation == t.name && (found == nil || n.Cost > found.Cost) {
-			found = n
-		}
-	})
-	return found
 }

@@ -151,10 +151,12 @@ func (a *analysis) findStale() {
 	}
 }
 
-// filledAtOnce tells whether a table was analyzed in the transaction that has filled it:
-// its rows count as modified since then, but the optimizer knows them.
+// filledAtOnce tells whether a table was analyzed in the session that has filled it: the
+// session counts its rows later, as modified and once more as live, but the optimizer
+// knows them.
 func (t *table) filledAtOnce() bool {
-	return t.analyzed != nil && t.updated+t.deleted < t.modified/2 && math.Abs(t.rows-float64(t.live)) < t.rows/10
+	close := func(rows int64) bool { return math.Abs(t.rows-float64(rows)) < t.rows/10 }
+	return t.analyzed != nil && t.updated+t.deleted < t.modified/2 && (close(t.live) || close(t.inserted))
 }
 
 // smallTable is up to how many rows a table is read as a whole without harm.

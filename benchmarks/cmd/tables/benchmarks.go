@@ -2,14 +2,17 @@ package main
 
 import (
 	"cmp"
+	"fmt"
+	"math"
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchmath"
-	"golang.org/x/perf/benchunit"
 )
 
 // figure is a measurement of a benchmark: the median with its interval of confidence.
@@ -63,10 +66,14 @@ func readBenchmarks(file string) ([]figure, error) {
 		return nil, err
 	}
 	var list []figure
-	for _, f := range order {
-		s := benchmath.AssumeNothing.Summary(benchmath.NewSample(values[f], &thresholds), 0.95)
-		n := len(values[f])
+	for _, key := range order {
+		f := key
+		s := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(values[key]), &thresholds), 0.95)
+		n := len(values[key])
 		f.Median, f.Low, f.High, f.Confidence, f.Runs = s.Center, s.Lo, s.Hi, s.Confidence, n
+		if math.IsInf(s.Lo, 0) || math.IsInf(s.Hi, 0) { // There are too few runs for an interval.
+			f.Low, f.High, f.Confidence = slices.Min(values[key]), slices.Max(values[key]), 0
+		}
 		list = append(list, f)
 	}
 	slices.SortStableFunc(list, func(a, b figure) int { return cmp.Compare(a.Package, b.Package) })
@@ -76,11 +83,32 @@ func readBenchmarks(file string) ([]figure, error) {
 // path is the last part of a package's path.
 func path(pkg string) string { return strings.Clone(pkg[strings.LastIndex(pkg, "/")+1:]) }
 
-// text is the median with the half of its interval.
+// text is the median with its unit, and the half of its interval where there are enough
+// runs for one.
 func (f figure) text() string {
-	scaled := benchunit.Scale(f.Median, benchunit.ClassOf(f.Unit))
-	if f.Runs < 6 || f.Median == 0 {
-		return scaled
+	text := digits(f.Median)
+	switch {
+	case strings.Contains(f.Unit, "sec"):
+		text = humanize.SIWithDigits(three(f.Median), 2, "s")
+	case f.Unit == "B/s":
+		text = humanize.SIWithDigits(three(f.Median), 2, "B/s")
 	}
-	return scaled + " " + benchmath.Summary{Center: f.Median, Lo: f.Low, Hi: f.High}.PctRangeString()
+	if half := max(f.High-f.Median, f.Median-f.Low); f.Confidence > 0 && half > 0.01*f.Median {
+		text += fmt.Sprintf(" ± %.0f %%", 100*half/f.Median)
+	}
+	return text
+}
+
+// digits writes three of them, and all before the point.
+func digits(v float64) string {
+	if v >= 1000 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
+
+// three rounds to three digits.
+func three(v float64) float64 {
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64) // It has just been written.
+	return rounded
 }

@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
@@ -36,7 +37,10 @@ const (
 )
 
 // readmes have tables.
-var readmes = []string{"../README.md"}
+var readmes = []string{
+	"../README.md", "../arena/README.md", "../simdjson/README.md", "../stream/README.md", "../plancache/README.md",
+	"../pool/README.md", "../pool/dataloader/README.md", "../pool/advisor/README.md",
+}
 
 func main() {
 	demo := flag.String("demo", "", "JSON of cmd/demo to take in")
@@ -67,7 +71,10 @@ func run(demo, bench string, check bool) error {
 		if err != nil {
 			return err
 		}
-		if files[file], err = fill(old, tables); err != nil {
+		if files[file], err = fill(old, tables); err == nil {
+			err = onlyPublished(old)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
@@ -139,7 +146,7 @@ func readJSON(file string, to any) error {
 	return nil
 }
 
-var place = regexp.MustCompile(`(?s)(<!-- table ([a-z0-9-]+) -->\n).*?(<!-- end -->)`)
+var place = regexp.MustCompile(`(?s)(<!-- table ([^\n]+?) -->\n).*?(<!-- end -->)`)
 
 // fill writes tables between the comments that name them.
 func fill(text []byte, tables map[string]string) (_ []byte, err error) {
@@ -152,4 +159,22 @@ func fill(text []byte, tables map[string]string) (_ []byte, err error) {
 		return bytes.Join([][]byte{parts[1], []byte(table), parts[3]}, nil)
 	})
 	return text, err
+}
+
+// measured is a number with a unit that only a measurement can have.
+var measured = regexp.MustCompile(`\d(\.\d+)?\s?(ns|µs|us|ms|s|[kMG]B/s|k/s|x|allocs?|[KMG]i?B)\b`)
+
+// onlyPublished fails for figures of measurements that a README has outside of its tables:
+// they would not change when the results do.
+func onlyPublished(text []byte) error {
+	speed := false
+	for line := range strings.Lines(string(place.ReplaceAll(text, nil))) {
+		if strings.HasPrefix(line, "#") {
+			speed = strings.Contains(line, "Speed") || strings.Contains(line, "What it brings")
+		}
+		if found := measured.FindString(line); speed && found != "" {
+			return fmt.Errorf("%q is no figure of %s: %s", found, resultsFile, strings.TrimSpace(line))
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,11 +23,7 @@ func (r *results) tables() (map[string]string, error) {
 		}
 		tables["blocks"], tables["exports"] = blocks(r.Demo), exports(r.Demo)
 	}
-	for _, f := range r.Benchmarks {
-		if name := "bench-" + f.Package; tables[name] == "" {
-			tables[name] = benchmarks(r.Benchmarks, f.Package)
-		}
-	}
+	addBenchmarks(tables, r.Benchmarks)
 	return tables, nil
 }
 
@@ -87,31 +84,84 @@ func exports(r *load.Report) string {
 	return markdown(table.Row{"100 000 rows", "first byte", "whole", "memory"}, rows)
 }
 
-// benchmarks has a row for each work and implementation of a package.
-func benchmarks(list []figure, pkg string) string {
-	var rows []table.Row
-	for _, f := range list {
-		if f.Package != pkg || f.Unit != "sec/op" {
-			continue
-		}
-		find := func(impl, unit string) *figure {
-			i := slices.IndexFunc(list, func(o figure) bool { return o.Package == pkg && o.Work == f.Work && o.Impl == impl && o.Unit == unit })
-			if i < 0 {
-				return nil
-			}
-			return &list[i]
-		}
-		allocs, ratio := "", ""
-		if a := find(f.Impl, "allocs/op"); a != nil {
-			allocs = fmt.Sprintf("%.0f", a.Median)
-		}
-		if ours := find("gqlboost", "sec/op"); ours != nil && ours.Median > 0 {
-			ratio = fmt.Sprintf("%.2fx", f.Median/ours.Median)
-		}
-		rows = append(rows, table.Row{f.Work, f.Impl, f.text(), allocs, ratio})
-	}
-	return markdown(table.Row{"work", "implementation", "time", "allocations", "time against gqlboost's"}, rows)
+// standard are the units that Go reports itself.
+var standard = []string{"sec/op", "B/s", "B/op", "allocs/op"}
+
+// benchmark names what a figure is of.
+func (f figure) benchmark() string {
+	name, _, _ := strings.Cut(f.Work, "/")
+	return f.Package + "/" + name
 }
+
+// addBenchmarks adds the tables of benchmarks: "arena/Tree" has times, "arena/Tree
+// allocs/op" what its unit says, and "arena/Tree *" has all units that the benchmark
+// reports besides Go's, in rows.
+func addBenchmarks(tables map[string]string, list []figure) {
+	of := map[string][]figure{}
+	for _, f := range list {
+		name := f.benchmark()
+		table := name
+		if f.Unit != "sec/op" {
+			table += " " + f.Unit
+		}
+		of[table] = append(of[table], f)
+		if !slices.Contains(standard, f.Unit) {
+			_, rest, _ := strings.Cut(f.Work, "/")
+			f.Work = strings.TrimSuffix("/"+f.Unit+", "+rest, ", ")
+			of[name+" *"] = append(of[name+" *"], f)
+		}
+	}
+	for name, figures := range of {
+		tables[name] = pivot(figures)
+	}
+}
+
+// pivot has a row for each work of a benchmark, and a column for each implementation. Times
+// of peers are followed by their ratio to the first.
+func pivot(list []figure) string {
+	var works, impls []string
+	cells := map[[2]string]figure{}
+	for _, f := range list {
+		if !slices.Contains(works, f.Work) {
+			works = append(works, f.Work)
+		}
+		if !slices.Contains(impls, f.Impl) {
+			impls = append(impls, f.Impl)
+		}
+		cells[[2]string{f.Work, f.Impl}] = f
+	}
+	first := impls[0] // In most benchmarks ours is the first to be measured.
+	if slices.Contains(impls, ours) {
+		first = ours
+	}
+	impls = append([]string{first}, slices.DeleteFunc(impls, func(impl string) bool { return impl == first })...)
+	header := table.Row{"work"}
+	for _, impl := range impls {
+		header = append(header, cmp.Or(impl, "measured"))
+	}
+	var rows []table.Row
+	for _, work := range works {
+		_, short, _ := strings.Cut(work, "/")
+		row := table.Row{cmp.Or(strings.ReplaceAll(short, "work=", ""), work)}
+		own := cells[[2]string{work, first}]
+		for _, impl := range impls {
+			f, ok := cells[[2]string{work, impl}]
+			cell := ""
+			if ok {
+				cell = f.text()
+			}
+			if ok && impl != first && own.Median > 0 && f.Median > 0 && f.Unit == "sec/op" {
+				cell += fmt.Sprintf(" (%sx)", digits(f.Median/own.Median))
+			}
+			row = append(row, cell)
+		}
+		rows = append(rows, row)
+	}
+	return markdown(header, rows)
+}
+
+// ours is what the others are compared with, where there is one of that name.
+const ours = "gqlboost"
 
 // page is all that there is.
 func (r *results) page(tables map[string]string) []byte {
@@ -131,12 +181,24 @@ func (r *results) page(tables map[string]string) []byte {
 	if r.Demo != nil {
 		b.WriteString("\n![Throughput and P95 against the baseline](plots/gains.svg)\n![Latency](plots/latency.svg)\n")
 	}
-	seen := map[string]bool{}
-	for _, f := range r.Benchmarks {
-		if !seen[f.Package] {
-			seen[f.Package] = true
-			fmt.Fprintf(&b, "\n## %s\n\n`make bench PACKAGES=./%s COUNT=%d`\n\n%s", f.Package, f.Package, f.Runs, tables["bench-"+f.Package])
+	last, seen := "", map[string]bool{}
+	show := func(name, title string) {
+		if table, ok := tables[name]; ok && !seen[name] {
+			seen[name] = true
+			fmt.Fprintf(&b, "\n%s:\n\n%s", title, table)
 		}
+	}
+	for _, f := range r.Benchmarks {
+		if f.Package != last {
+			last = f.Package
+			fmt.Fprintf(&b, "\n## %s\n\n`make bench PACKAGES=%s COUNT=%d`: medians. In parentheses the ratio to the first column.\n", f.Package, f.Package, f.Runs)
+		}
+		name := f.benchmark()
+		_, title, _ := strings.Cut(name, "/")
+		show(name, title)
+		show(name+" B/s", title+", bytes per second")
+		show(name+" allocs/op", title+", allocations")
+		show(name+" *", title+", what else it reports")
 	}
 	return b.Bytes()
 }

@@ -32,7 +32,7 @@ BenchmarkTree/mode=serial/impl=heap-2 100 510 ns/op 8 B/op 3 allocs/op
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"closed": "200 (2.00x)", "blocks": "1.35 (1.20 to 1.50)", "bench-arena": "| heap | 505.0n | 3 | 2.40x |",
+		"closed": "200 (2.00x)", "blocks": "1.35 (1.20 to 1.50)", "arena/Tree": "| mode=serial | 210 ns | 505 ns (2.4x) |", "arena/Tree allocs/op": "| mode=serial | 0 | 3 |",
 	} {
 		if !strings.Contains(tables[name], want) {
 			t.Errorf("%s: no %s in\n%s", name, want, tables[name])
@@ -46,10 +46,18 @@ BenchmarkTree/mode=serial/impl=heap-2 100 510 ns/op 8 B/op 3 allocs/op
 	if again, err := fill(filled, tables); err != nil || string(again) != string(filled) {
 		t.Errorf("filled again it is another text: %s, %v", again, err)
 	}
+	for text, good := range map[string]bool{
+		"# Speed\n<!-- table x -->\n| 5 ns |\n<!-- end -->\nIt has 4 cores.\n": true, "Waits 5 ms.\n# Speed\n": true, "## Speed\nIt takes 5 ns.\n": false,
+		"## Speed\n| 1.5x |\n": false, "## Speed\nRequests of 64 KB\n": false,
+	} {
+		if err := onlyPublished([]byte(text)); (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 	if _, err := fill([]byte("<!-- table nothing -->\n<!-- end -->"), tables); err == nil {
 		t.Error("no error for a table without results")
 	}
-	if p := string(r.page(tables)); !strings.Contains(p, "## arena") || !strings.Contains(p, tables["closed"]) {
+	if p := string(r.page(tables)); !strings.Contains(p, "## arena") || !strings.Contains(p, tables["arena/Tree"]) {
 		t.Error(p)
 	}
 }

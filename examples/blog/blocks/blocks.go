@@ -8,6 +8,8 @@ import (
 	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/vektah/gqlparser/v2/ast"
 
@@ -19,6 +21,7 @@ import (
 	"github.com/gqlboost/gqlboost/examples/blog/store"
 	"github.com/gqlboost/gqlboost/plancache"
 	"github.com/gqlboost/gqlboost/pool"
+	"github.com/gqlboost/gqlboost/pool/advisor"
 )
 
 // Blocks says which blocks are used.
@@ -31,6 +34,8 @@ type Blocks struct {
 	Stream     bool // responses are written by stream
 	Arena      bool // rows of a request lie together
 	GC         bool // the garbage collector is governed
+
+	Advisor *advisor.Recorder // sees the statements of requests, if it is not nil
 }
 
 // Flags are the names of the blocks, in the order of a request.
@@ -116,6 +121,9 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 	if b.GC || gcBudget > 0 {
 		s.Closers = append(s.Closers, arena.TuneGC(arena.GCOptions{Budget: gcBudget}))
 	}
+	if b.Advisor != nil {
+		parts.Extensions = []graphql.HandlerExtension{gqlgen.Recording{Recorder: b.Advisor}}
+	}
 	s.Handler = server.Assemble(parts)
 	return s, nil
 }
@@ -127,9 +135,7 @@ func (b Blocks) store(ctx context.Context, s *Server, dsn string, conns int, rec
 			return nil, err
 		}
 		config.MaxConns = int32(conns)
-		if recorder != nil {
-			config.ConnConfig.Tracer = recorder.Tracer()
-		}
+		config.ConnConfig.Tracer = b.tracer(recorder)
 		p, err := pgxpool.NewWithConfig(ctx, config)
 		if err != nil {
 			return nil, err
@@ -142,8 +148,9 @@ func (b Blocks) store(ctx context.Context, s *Server, dsn string, conns int, rec
 		return nil, err
 	}
 	config.MaxConns = int32(conns)
-	if recorder != nil {
-		config.ConnConfig.Tracer = recorder.Tracer()
+	config.ConnConfig.Tracer = b.tracer(recorder)
+	if b.Advisor != nil {
+		config.Reader.Observe = b.Advisor.Observe
 	}
 	p, err := pool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -155,4 +162,17 @@ func (b Blocks) store(ctx context.Context, s *Server, dsn string, conns int, rec
 		out.Reads = p.Reader()
 	}
 	return out, nil
+}
+
+// tracer returns that of those who want to see statements, nil if nobody does.
+func (b Blocks) tracer(recorder *spans.Recorder) pgx.QueryTracer {
+	switch {
+	case recorder == nil && b.Advisor == nil:
+		return nil
+	case b.Advisor == nil:
+		return recorder.Tracer()
+	case recorder == nil:
+		return b.Advisor
+	}
+	return multitracer.New(recorder.Tracer(), b.Advisor)
 }

@@ -41,6 +41,7 @@ type Parts struct {
 	Transports []graphql.Transport
 	QueryCache graphql.Cache[*ast.QueryDocument]
 	Persisted  graphql.Cache[string]
+	Extensions []graphql.HandlerExtension
 	Around     func(http.Handler) http.Handler // the handler of requests
 }
 
@@ -76,6 +77,9 @@ func Assemble(p Parts) http.Handler {
 	api.SetParserTokenLimit(maxTokens)
 	api.Use(extension.Introspection{})
 	api.Use(extension.AutomaticPersistedQuery{Cache: p.Persisted})
+	for _, e := range p.Extensions {
+		api.Use(e)
+	}
 	if p.Recorder != nil {
 		api.AroundResponses(p.Recorder.Response)
 	}

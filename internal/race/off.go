@@ -1,0 +1,8 @@
+//go:build !race
+
+// Package race lets tests leave out what the race detector changes: it makes programs
+// slower and allocates itself.
+package race
+
+// Enabled tells whether the race detector is compiled in.
+const Enabled = false

@@ -1,0 +1,134 @@
+package advisor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// readStatistics reads which columns have extended statistics.
+func (a *analysis) readStatistics(ctx context.Context) error {
+	rows, err := a.tx.Query(ctx, "select /* gqlboost advisor */ stxrelid, stxkeys::int2[] from pg_statistic_ext")
+	if err != nil {
+		return err
+	}
+	a.extended = map[uint32][][]int16{}
+	var oid uint32
+	var keys []int16
+	_, err = pgx.ForEachRow(rows, []any{&oid, &keys}, func() error {
+		a.extended[oid] = append(a.extended[oid], slices.Clone(keys))
+		return nil
+	})
+	return err
+}
+
+// wrong tells whether an estimate is more than ten times off.
+func (n *node) wrong() bool {
+	if n.Loops == 0 {
+		return false
+	}
+	actual, expected := max(n.ActualRows, 1), max(n.Rows, 1)
+	return max(actual, expected)*n.Loops >= manyRows && (actual > 10*expected || expected > 10*actual)
+}
+
+// misestimated finds where the optimizer's idea of the rows begins to be wrong.
+func (a *analysis) misestimated(s *statement) {
+	s.sampled.walk(func(n *node, parents []*node) {
+		for _, p := range parents {
+			if p.Type == "Limit" {
+				return // What is below does not run to its end.
+			}
+		}
+		if !n.wrong() || slices.ContainsFunc(n.Plans, func(child *node) bool { return child.wrong() }) {
+			return
+		}
+		f := s.about(Misestimate, "The optimizer is wrong about how many rows it finds")
+		f.Evidence = []string{a.took(s), fmt.Sprintf("%s expects %s rows and finds %s", n.Type, count(n.Rows), count(n.ActualRows))}
+		f.Risk = "Plans of other statements may change too."
+		f.Action = "ANALYZE the tables; a higher statistics target (ALTER TABLE ... ALTER COLUMN ... SET STATISTICS 1000) helps with uneven values."
+		if t := a.tables[n.Schema+"."+n.Relation]; t != nil {
+			f.Table = t.String()
+			f.Title = fmt.Sprintf("The optimizer is wrong about how many rows of %s it finds", t)
+			f.Action = fmt.Sprintf("ANALYZE %s; a higher statistics target for its columns helps with uneven values.", t)
+			each := &scanned{table: t, alias: n.Alias, node: n}
+			each.add(n.Filter, n.IndexOn, n.Recheck)
+			if columns := each.compared(); len(columns) > 1 && !a.hasStatistics(t, columns) {
+				names := make([]string, len(columns))
+				for i, c := range columns {
+					names[i] = quote(c.name)
+				}
+				f.Kind = CorrelatedColumns
+				f.Title = fmt.Sprintf("Columns of %s depend on each other, and the optimizer does not know", t)
+				f.Action = fmt.Sprintf("CREATE STATISTICS ON %s FROM %s; ANALYZE %s;", strings.Join(names, ", "), t, t)
+				if a.server.version < 160000 { // The name may be left out since 16.
+					f.Action = strings.Replace(f.Action, "STATISTICS ON", "STATISTICS "+quote(t.name+"_"+strings.Join(names, "_"))+" ON", 1)
+				}
+				f.Risk = "ANALYZE of the table takes a little longer. Plans may change."
+			}
+		}
+		if !slices.ContainsFunc(a.report.Findings, func(o Finding) bool {
+			return o.Kind == f.Kind && o.Table == f.Table && (f.Table != "" || o.Statement == f.Statement)
+		}) {
+			a.report.add(f)
+		}
+	})
+}
+
+// compared returns the columns that are compared with one value each.
+func (s *scanned) compared() (list []*column) {
+	for _, c := range s.clauses {
+		col := s.table.columns[c.left.column.name]
+		if col != nil && c.isEqual() && len(c.right.aliases) == 0 && !slices.Contains(list, col) {
+			list = append(list, col)
+		}
+	}
+	return list
+}
+
+// hasStatistics tells whether there are extended statistics of these columns.
+func (a *analysis) hasStatistics(t *table, columns []*column) bool {
+	return slices.ContainsFunc(a.extended[t.oid], func(keys []int16) bool {
+		for _, c := range columns {
+			if !slices.Contains(keys, c.number) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// nested finds nested loops over many rows where there was to be few, and tries without.
+func (a *analysis) nested(ctx context.Context, s *statement) error {
+	loops := 0.0
+	s.sampled.walk(func(n *node, _ []*node) {
+		if n.Type == "Nested Loop" && len(n.Plans) > 1 && n.Plans[0].actual() >= manyRows && n.Plans[0].wrong() {
+			loops = max(loops, n.Plans[1].Loops)
+		}
+	})
+	if loops < manyRows {
+		return nil
+	}
+	var plan *node
+	err := a.savepoint(ctx, func() (err error) {
+		plan, err = a.explain(ctx, "set local enable_nestloop = off", "explain (analyze, timing off, format json, verbose) "+s.SQL, s.sampled.values)
+		return err
+	})
+	if err != nil || plan.Executed > s.sampled.Executed/2 {
+		return ctx.Err()
+	}
+	f := s.about(NestedLoop, fmt.Sprintf("A nested loop goes over %s rows where few were expected", count(loops)))
+	f.Evidence = []string{a.took(s), fmt.Sprintf("%.1f ms; without nested loops %.1f ms", s.sampled.Executed, plan.Executed)}
+	f.Saving = time.Duration(float64(s.cost()) * (1 - plan.Executed/s.sampled.Executed))
+	f.Hint = &Hint{Settings: map[string]string{"enable_nestloop": "off"}}
+	if a.server.extensions["pg_hint_plan"] != "" {
+		f.Hint.Plan = "Set(enable_nestloop off)"
+	}
+	f.Action = "Mend the estimate (statistics); until then SET LOCAL enable_nestloop = off for this statement (see Hint)."
+	f.Risk = "With the hint the statement is slow when there are few rows."
+	a.report.add(f)
+	return nil
+}

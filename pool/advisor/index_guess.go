@@ -1,0 +1,96 @@
+package advisor
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// guessIndexes is for servers without hypopg: an index that finds few of many rows, or
+// that makes a sort of many for a few unnecessary, is good whatever else there is.
+func (a *analysis) guessIndexes(s *statement) {
+	type guess struct {
+		*candidate
+		rows, saved float64
+	}
+	var guesses []*guess // of partitioned tables for all their parts
+	literal := s.literals(a)
+	for _, each := range s.scans {
+		rows := max(each.table.rows, 1)
+		few := each.node.Rows <= rows/10
+		if !each.readsAll() || !a.large(each) || !few && !each.limited && !a.options.TestData {
+			continue
+		}
+		var best *candidate
+		for _, c := range a.candidates(each, literal) {
+			if c.where == "" && c.immutable() && (best == nil || len(c.keys) > len(best.keys)) {
+				best = c
+			}
+		}
+		if best == nil {
+			continue
+		}
+		i := slices.IndexFunc(guesses, func(g *guess) bool { return g.action() == best.action() })
+		if i < 0 {
+			i = len(guesses)
+			guesses = append(guesses, &guess{candidate: best})
+		} else if guesses[i].table == each.table {
+			continue // The other plan has shown it.
+		}
+		// What is found is on pages anywhere.
+		found := 4 * min(each.node.Rows, float64(each.table.pages), 100)
+		guesses[i].rows += rows
+		guesses[i].saved += max(0, min(each.node.Cost, s.sampled.Cost)-found)
+	}
+	for _, g := range guesses {
+		after := max(0, s.sampled.Cost-g.saved)
+		if after > worthwhile*s.sampled.Cost && !a.options.TestData {
+			continue
+		}
+		saving := float64(s.cost()) * (1 - after/max(s.sampled.Cost, 1))
+		a.advise(g.candidate, int64(g.rows)*32, false, helped{s, s.sampled.Cost, after, time.Duration(saving)})
+	}
+}
+
+// readsAll tells whether the whole table is read, maybe in the order of an index.
+func (s *scanned) readsAll() bool {
+	return s.node.Type == "Seq Scan" || s.node.Type == "Index Scan" && s.node.IndexOn == "" && s.node.Filter != ""
+}
+
+// adviseInverted advises what finds rows by what is in their documents, arrays or texts.
+// hypopg does not know these indexes, so that few of many rows are wanted must do.
+func (a *analysis) adviseInverted(s *statement) {
+	for _, each := range a.scans(s.sampled) {
+		if !a.large(each) || each.node.Type != "Seq Scan" && !a.options.TestData {
+			continue
+		}
+		for _, c := range each.clauses {
+			found, ok := a.inverted(each, c)
+			ok = ok && found.immutable()
+			if _, isPattern := c.pattern(); !ok || isPattern && c.right.text != "" && !c.right.literal && len(s.samples) > 0 {
+				continue
+			}
+			if p, isPattern := c.pattern(); isPattern && p == "" {
+				continue // It may begin with anything.
+			}
+			rows := max(each.table.rows, 1)
+			share := each.node.Rows / rows
+			if share > 0.05 && !a.options.TestData || s.advised {
+				continue
+			}
+			gain := each.node.Cost / max(s.sampled.Cost, each.node.Cost, 1) * (1 - math.Sqrt(share))
+			if gain < worthwhile && !a.options.TestData {
+				continue
+			}
+			a.advise(found, int64(rows)*int64(16+each.width(c)), false, helped{s, s.sampled.Cost, s.sampled.Cost * (1 - gain), time.Duration(float64(s.cost()) * gain)})
+			break
+		}
+	}
+}
+
+func (s *scanned) width(c clause) int {
+	if col := s.table.columns[c.left.column.name]; col != nil {
+		return col.width
+	}
+	return 16
+}

@@ -1,5 +1,0 @@
-//go:build !race
-
-package simdjson
-
-const raceEnabled = false
