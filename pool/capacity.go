@@ -22,17 +22,18 @@ func (p *Pool) readCapacity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.capacity.Store(int64(math.Max(1, float64(n)*p.share)))
+	all := int64(math.Max(1, float64(n)*p.share))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.allot()
+	p.allot(all)
+	p.capacity.Store(all) // Who sees it may rely on it.
 	return nil
 }
 
 // allot divides the pool's share of the server between its own connections, the
-// Reader's shared ones and the Reader's direct ones. It is called with the lock.
-func (p *Pool) allot() {
-	all := p.capacity.Load()
+// Reader's shared ones and the Reader's direct ones, if it is known. It is called with
+// the lock.
+func (p *Pool) allot(all int64) {
 	if all == 0 {
 		return
 	}

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,20 +11,24 @@ import (
 // gate lets as many callers in as there may be connections in use. The others wait
 // in a queue, for a bounded time and in a bounded number.
 type gate struct {
-	timeout  time.Duration // 0: as long as the caller's context
-	maxQueue int           // 0: any number
-	used     func() int64  // connections that are in use or being opened
-	open     func() int64  // connections that there are
-	holders  *holders      // nil if nobody wants to know of leaks
-	prepared *preparation  // nil if there is nothing to prepare
-	counting bool          // uses are wanted to know
+	timeout  time.Duration              // 0: as long as the caller's context
+	maxQueue int                        // 0: any number
+	used     func() int64               // connections that are in use or being opened
+	spare    func(capacity int64) int64 // callers that may take a connection now, see settle
+	open     func() int64               // connections that there are
+	holders  *holders                   // nil if nobody wants to know of leaks
+	prepared *preparation               // nil if there is nothing to prepare
+	counting bool                       // uses are wanted to know
 
 	// inside counts those who are in and those who wait. Where nobody waits it is
 	// all that is touched.
 	inside atomic.Int64
 	limit  atomic.Int64
+	bound  atomic.Int64  // the capacity; 0: not known
+	going  atomic.Int64  // callers on their way to a connection, if the capacity is known
 	uses   atomic.Uint64 // that have ended, if counting
 
+	settling sync.Mutex
 	mu       sync.Mutex
 	queue    queue
 	wanted   int64 // the limit that was set
@@ -37,18 +42,64 @@ type gate struct {
 
 // enter waits for a place.
 func (g *gate) enter(ctx context.Context) error {
-	if g.inside.Add(1) <= g.limit.Load() {
+	over := g.inside.Add(1) > g.limit.Load()
+	if !over && g.bound.Load() == 0 {
 		return nil
 	}
-	return g.wait(ctx, false)
+	return g.pass(ctx, over, false)
 }
 
 // enterFirst waits for a place before those who have come by enter.
 func (g *gate) enterFirst(ctx context.Context) error {
-	if g.inside.Add(1) <= g.limit.Load() {
-		return nil
+	return g.pass(ctx, g.inside.Add(1) > g.limit.Load(), true)
+}
+
+// pass lets a caller in who is counted, and may be one too many.
+func (g *gate) pass(ctx context.Context, over, urgent bool) error {
+	if over {
+		if err := g.wait(ctx, urgent); err != nil {
+			return err
+		}
 	}
-	return g.wait(ctx, true)
+	if capacity := g.bound.Load(); capacity > 0 {
+		g.settle(ctx, capacity)
+	}
+	return nil
+}
+
+// settle waits until there is a connection for a caller, or room for one more. pgxpool
+// tells of a release before the connection is back: whoever comes in between would find
+// none and open another, beyond what the server has for us. It takes microseconds; if it
+// does not, nothing is wrong with the connections that a new one would not mend.
+func (g *gate) settle(ctx context.Context, capacity int64) {
+	start := time.Now()
+	for round := 0; ; round++ {
+		g.settling.Lock()
+		if g.spare(capacity) > g.going.Load() || ctx.Err() != nil || time.Since(start) >= unsettled {
+			g.going.Add(1)
+			g.settling.Unlock()
+			return
+		}
+		g.settling.Unlock()
+		if round < soon {
+			runtime.Gosched()
+		} else { // A connection is being closed.
+			time.Sleep(lookAgain)
+		}
+	}
+}
+
+const (
+	soon      = 64 // turns of others, until a connection that was released is back
+	lookAgain = 100 * time.Microsecond
+	unsettled = 50 * time.Millisecond // until nothing more is to be expected
+)
+
+// went takes in that a caller has a connection, or has none.
+func (g *gate) went() {
+	if g.going.Add(-1) < 0 {
+		g.going.Add(1) // It had entered before the capacity was known.
+	}
 }
 
 // wait is for one who is counted but has no place.
@@ -185,6 +236,7 @@ func (g *gate) setCapacity(n int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.capacity = n
+	g.bound.Store(n)
 	g.adjust()
 }
 

@@ -168,3 +168,41 @@ func TestNewConnectionsAwaitClosed(t *testing.T) {
 		}
 	})
 }
+
+// Where the server's connections are counted, a caller goes on when there is one for it:
+// not one that another has in view, nor one more while one is on its way back.
+func TestSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTestGate(8)
+		g.setCapacity(2)
+		var spare atomic.Int64
+		g.spare = func(int64) int64 { return spare.Load() }
+		spare.Store(1)
+		if err := g.enter(t.Context()); err != nil { // It takes the one that there is.
+			t.Fatal(err)
+		}
+		start := time.Now()
+		time.AfterFunc(time.Millisecond, func() { spare.Store(2) })
+		if err := g.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(start); d < time.Millisecond || d > 2*time.Millisecond {
+			t.Errorf("the second went on after %v", d)
+		}
+		g.went()
+		g.went()
+		g.went() // of one that had entered before
+		if n := g.going.Load(); n != 0 {
+			t.Errorf("%d are on their way", n)
+		}
+		spare.Store(0)
+		start = time.Now()
+		g.leave()
+		if err := g.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(start); d < unsettled || d > 2*unsettled {
+			t.Errorf("nothing was to be expected any more after %v", d)
+		}
+	})
+}

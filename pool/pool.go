@@ -61,6 +61,12 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 		s := inner.Stat()
 		return int64(s.AcquiredConns() + s.IdleConns())
 	}
+	g.spare = func(capacity int64) int64 {
+		s := inner.Stat()
+		total := int64(s.AcquiredConns() + s.ConstructingConns() + s.IdleConns())
+		// Those for whom a connection is being opened are on their way, and counted.
+		return int64(s.IdleConns()+s.ConstructingConns()) + max(0, capacity-total)
+	}
 	p := &Pool{Pool: inner, config: c, gate: g}
 	if c.Adaptive && c.ServerShare == 0 && !c.direct {
 		p.share = 1
@@ -143,7 +149,7 @@ func (p *Pool) Reader() *Reader {
 			return &Reader{err: ErrClosed}
 		}
 		p.reader = newReader(p.config)
-		p.allot()
+		p.allot(p.capacity.Load())
 	}
 	return p.reader
 }

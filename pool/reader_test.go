@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -232,42 +234,56 @@ func TestReaderCancelled(t *testing.T) {
 	}
 }
 
-// A slow statement has a connection of its own, and nobody waits for it.
+// A slow statement has a connection of its own, so that nobody waits for it: it shares
+// one only when it is tried, at longer and longer intervals and with nobody behind it.
 func TestReaderSlowNeighbours(t *testing.T) {
-	p := open(t, "pool_max_conns=4")
-	r := p.Reader()
-	fast := func(i int) time.Duration {
-		start := time.Now()
-		if err := r.QueryRow(t.Context(), "select $1::int", i).Scan(new(int)); err != nil {
-			t.Error(err)
-		}
-		return time.Since(start)
+	const slow, fast = "select pg_sleep(0.05)", "select $1::int"
+	config, err := ParseConfig(server.DSN() + "&pool_max_conns=4")
+	if err != nil {
+		t.Fatal(err)
 	}
-	crowd(16, func(i int) { fast(i); fast(i) })
+	var slowShared, fastShared, slowRuns atomic.Int64
+	config.Reader.Observe = func(_ context.Context, sql string, _ []any, _ time.Time, _ pgconn.CommandTag, _ error) {
+		switch sql {
+		case slow:
+			slowShared.Add(1)
+		case fast:
+			fastShared.Add(1)
+		}
+	}
+	p, err := NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	r := p.Reader()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				_, _ = r.Exec(ctx, "select pg_sleep(0.05)")
+				_, _ = r.Exec(ctx, slow)
+				slowRuns.Add(1)
 			}
 		})
 	}
-	slow := 0
-	var mu sync.Mutex
-	crowd(16, func(i int) {
-		for range 2000 {
-			if took := fast(i); took > 45*time.Millisecond {
-				mu.Lock()
-				slow++
-				mu.Unlock()
+	const callers, each = 16, 2000
+	crowd(callers, func(i int) {
+		for range each {
+			if err := r.QueryRow(t.Context(), fast, i).Scan(new(int)); err != nil {
+				t.Error(err)
 			}
 		}
 	})
+	wait.Until(t, "slow statements were run", func() bool { return slowRuns.Load() > 20 })
 	cancel()
 	wg.Wait()
-	if slow > 16 {
-		t.Errorf("%d of 32000 fast statements waited for slow ones", slow)
+	// Trials come after 4 runs, after 8 more, and so on.
+	if n, runs := slowShared.Load(), slowRuns.Load(); float64(n) > math.Log2(float64(runs))+1 {
+		t.Errorf("the slow statement has shared a connection in %d of %d runs", n, runs)
+	}
+	if n := fastShared.Load(); n < callers*each/2 {
+		t.Errorf("%d of %d fast statements have shared a connection", n, callers*each)
 	}
 }
 

@@ -63,6 +63,9 @@ func (g *gate) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool
 
 // TraceAcquireEnd gives the place back if there was no connection.
 func (g *gate) TraceAcquireEnd(_ context.Context, _ *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
+	if g.bound.Load() > 0 {
+		g.went()
+	}
 	if data.Err != nil {
 		g.leave()
 	} else if g.holders != nil {
