@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gqlboost/gqlboost/internal/sqltext"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -178,25 +179,9 @@ const (
 	other       // it could change the session
 )
 
-// kindOf looks at the first word, behind white space, comments and parentheses.
+// kindOf looks at the first word.
 func kindOf(sql string) kind {
-	for {
-		sql = strings.TrimLeft(sql, " \t\r\n\f(")
-		switch {
-		case strings.HasPrefix(sql, "--"):
-			_, sql, _ = strings.Cut(sql, "\n")
-			continue
-		case strings.HasPrefix(sql, "/*"):
-			_, sql, _ = strings.Cut(sql, "*/")
-			continue
-		}
-		break
-	}
-	end := strings.IndexFunc(sql, func(r rune) bool { return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z') })
-	if end < 0 {
-		end = len(sql)
-	}
-	switch strings.ToLower(sql[:end]) {
+	switch sqltext.FirstWord(sql) {
 	case "select", "with", "values", "table", "show", "explain":
 		return reads
 	case "insert", "update", "delete", "merge", "truncate", "create", "alter", "drop", "copy":

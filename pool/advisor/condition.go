@@ -1,6 +1,7 @@
 package advisor
 
 import (
+	"iter"
 	"slices"
 	"strings"
 )
@@ -54,14 +55,9 @@ func toClause(tokens []string) clause {
 		c.left = toOperand(tokens)
 		return c
 	}
-	depth := 0
-	for i, t := range tokens {
+	for i, t := range outside(tokens) {
 		switch {
-		case t == "(" || t == "[":
-			depth++
-		case t == ")" || t == "]":
-			depth--
-		case depth > 0 || i == 0:
+		case i == 0:
 		case t == "IS":
 			c.left = toOperand(tokens[:i])
 			switch rest := join(tokens[i+1:]); rest {
@@ -120,17 +116,9 @@ func toOperand(tokens []string) operand {
 	o.text = join(tokens)
 	for { // casts
 		last := -1
-		depth := 0
-		for i, t := range tokens {
-			switch t {
-			case "(", "[":
-				depth++
-			case ")", "]":
-				depth--
-			case "::":
-				if depth == 0 {
-					last = i
-				}
+		for i, t := range outside(tokens) {
+			if t == "::" {
+				last = i
 			}
 		}
 		if last <= 0 || hasOperator(tokens[:last]) || hasOperator(tokens[last+1:]) {
@@ -217,14 +205,8 @@ const operators = "+-*/<>=~!@#%^&|`?"
 
 // hasOperator tells whether there is an operator outside of parentheses.
 func hasOperator(tokens []string) bool {
-	depth := 0
-	for _, t := range tokens {
-		switch {
-		case t == "(" || t == "[":
-			depth++
-		case t == ")" || t == "]":
-			depth--
-		case depth == 0 && isOperator(t):
+	for _, t := range outside(tokens) {
+		if isOperator(t) {
 			return true
 		}
 	}
@@ -264,6 +246,25 @@ func join(tokens []string) string {
 	return b.String()
 }
 
+// outside yields the tokens that are in no parentheses.
+func outside(tokens []string) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		depth := 0
+		for i, t := range tokens {
+			switch t {
+			case "(", "[":
+				depth++
+			case ")", "]":
+				depth--
+			default:
+				if depth == 0 && !yield(i, t) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // unwrap takes off parentheses around the whole.
 func unwrap(tokens []string) []string {
 	for len(tokens) >= 2 && tokens[0] == "(" {
@@ -289,14 +290,9 @@ func unwrap(tokens []string) []string {
 
 // split splits at a word outside of parentheses.
 func split(tokens []string, word string) (parts [][]string) {
-	depth, start := 0, 0
-	for i, t := range tokens {
-		switch {
-		case t == "(" || t == "[":
-			depth++
-		case t == ")" || t == "]":
-			depth--
-		case t == word && depth == 0:
+	start := 0
+	for i, t := range outside(tokens) {
+		if t == word {
 			parts = append(parts, tokens[start:i])
 			start = i + 1
 		}

@@ -4,29 +4,15 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/gqlboost/gqlboost/internal/sqltext"
 )
 
 // What is known of a statement's text without parsing it: Postgres does that.
 
 // verb returns the first word of a statement whose plan can be asked for, or "".
 func verb(sql string) string {
-	for {
-		sql = strings.TrimLeft(sql, " \t\r\n\f(")
-		switch {
-		case strings.HasPrefix(sql, "--"):
-			_, sql, _ = strings.Cut(sql, "\n")
-			continue
-		case strings.HasPrefix(sql, "/*"):
-			_, sql, _ = strings.Cut(sql, "*/")
-			continue
-		}
-		break
-	}
-	end := strings.IndexFunc(sql, func(r rune) bool { return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z') })
-	if end < 0 {
-		end = len(sql)
-	}
-	switch word := strings.ToLower(sql[:end]); word {
+	switch word := sqltext.FirstWord(sql); word {
 	case "select", "with", "values", "table", "insert", "update", "delete", "merge":
 		return word
 	}

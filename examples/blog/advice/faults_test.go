@@ -224,7 +224,7 @@ func TestFaults(t *testing.T) {
 	end()
 	settle(t, db)
 
-	report, err := advisor.Analyze(ctx, db, advisor.Options{Record: recorder.Record(), Execute: true})
+	report, err := advisor.Analyze(ctx, db, advisor.Options{Record: recorder.Record(), Execute: true, MinShare: 1e-6})
 	if err != nil {
 		t.Fatal(err)
 	}
