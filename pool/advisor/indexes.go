@@ -98,7 +98,7 @@ func (a *analysis) findIndexes() {
 				Evidence: []string{"Building it concurrently has failed: it is written to and never read."},
 				Action:   "REINDEX INDEX CONCURRENTLY " + i.String() + "; -- or DROP INDEX CONCURRENTLY", Risk: "Building it again reads the whole table.",
 			})
-		case i.scans == 0 && !i.unique && !i.constraint && float64(i.table.live) >= smallTable && !a.needed(i):
+		case i.scans == 0 && !i.unique && !i.constraint && float64(i.table.live) >= smallTable && !a.needed(i) && !a.planned(i):
 			a.unused(i)
 		default:
 			a.bloated(i)
@@ -154,6 +154,14 @@ func (i *index) prefixOf(o *index) bool {
 	return slices.Equal(i.keys, o.keys[:n]) && slices.Equal(i.classes, o.classes[:n])
 }
 
+// planned tells whether a statement that we know uses an index: the counters of sessions
+// that are open come late.
+func (a *analysis) planned(i *index) bool {
+	return slices.ContainsFunc(a.statements, func(s *statement) bool {
+		return s.plan != nil && (s.plan.uses(i.name) || s.sampled.uses(i.name))
+	})
+}
+
 func (a *analysis) unused(i *index) {
 	since := "the counters began"
 	var age time.Duration
@@ -167,7 +175,10 @@ func (a *analysis) unused(i *index) {
 		Action:   "DROP INDEX CONCURRENTLY " + i.String() + ";",
 		Risk:     "Replicas count their own scans: look there too.",
 	}
-	if age < 7*24*time.Hour {
+	switch {
+	case a.report.Since.IsZero():
+		f.Risk += " When the counters began is not known: what runs rarely may need it."
+	case age < 7*24*time.Hour:
 		f.Risk += fmt.Sprintf(" The counters are %s old only: what runs rarely may need it.", age.Round(time.Minute))
 	}
 	a.report.add(f)
