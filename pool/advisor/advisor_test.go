@@ -369,7 +369,8 @@ func TestTestData(t *testing.T) {
 	}
 	record.Repeats = []advisor.Repeat{
 		{Request: "List", SQL: "select * from a where id = $1", Of: 10, Requests: 10, Runs: 70, Most: 7},
-		{Request: "Torn", SQL: "select * from a where id = any($1)", Of: 100, Requests: 1, Runs: 7, Most: 7}, // by a busy machine
+		{Request: "Torn", SQL: "select * from a where id = any($1)", Of: 100, Requests: 30, Runs: 210, Most: 7}, // by a busy machine
+		{Request: "Rare", SQL: "select * from c where id = $1", Of: 100, Requests: 1, Runs: 7, Most: 7},
 	}
 	report := analyze(t, conn, advisor.Options{Record: record, TestData: true})
 	expect(t, report, "missing index a ", "missing index c ", "repeated statement  ")

@@ -9,9 +9,17 @@ import (
 // byKey is the end of a statement that wants the rows of one key.
 var byKey = regexp.MustCompile(`(?i)\bwhere\s+((?:\w+\.)?\w+)\s*=\s*\$1\b`)
 
-// habit is which share of the requests must repeat a statement: where batches are collected,
-// a machine that is busy may tear some of them.
-const habit = 0.05
+// ofKeys is a statement that takes many keys.
+var ofKeys = regexp.MustCompile(`(?i)\b(any|unnest)\s*\(\s*\$`)
+
+// habit is which share of the requests must repeat a statement. One that takes many keys
+// already is mostly run once, but a busy machine tears some of the batches.
+func habit(sql string) float64 {
+	if ofKeys.MatchString(sql) {
+		return 0.5
+	}
+	return 0.05
+}
 
 // findRepeats finds statements that a request runs once for each element of a list.
 func (a *analysis) findRepeats() {
@@ -19,7 +27,7 @@ func (a *analysis) findRepeats() {
 		return
 	}
 	for _, r := range a.options.Record.Repeats {
-		if r.Most < int64(a.options.Repeats) || r.Requests == 0 || float64(r.Requests) < habit*float64(r.Of) {
+		if r.Most < int64(a.options.Repeats) || r.Requests == 0 || float64(r.Requests) < habit(r.SQL)*float64(r.Of) {
 			continue
 		}
 		f := Finding{
@@ -33,6 +41,9 @@ func (a *analysis) findRepeats() {
 			f.Evidence = append(f.Evidence, "it is asked for by "+r.Caller)
 		}
 		f.Action = "Ask for all of a request's keys together: pool/dataloader with ByKey, or ListByKey for lists, and a statement with = ANY($1)."
+		if ofKeys.MatchString(r.SQL) {
+			f.Action = "It takes many keys and is asked for few: let one loader of the request collect them for longer (dataloader.Options.Quiet)."
+		}
 		if m := byKey.FindStringSubmatchIndex(r.SQL); m != nil {
 			f.Action = fmt.Sprintf("Ask for all of a request's keys together: dataloader.New(dataloader.ByKey(reader, %q, ...), dataloader.Options{}), or ListByKey for lists.",
 				oneLine(r.SQL[:m[0]]+"WHERE "+r.SQL[m[2]:m[3]]+" = ANY($1)"+r.SQL[m[1]:], 300))
