@@ -98,7 +98,7 @@ type counted struct {
 }
 
 // errNotCounted is the reason why there are no counters of statements.
-var errNotCounted = errors.New("Postgres does not count statements")
+var errNotCounted = errors.New("statements are not counted")
 
 // counted reads pg_stat_statements: what was run in this database, by whomever. Its
 // columns that are used here are the same in all versions of it since 1.8 (PostgreSQL 13).

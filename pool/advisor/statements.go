@@ -66,7 +66,7 @@ func (a *analysis) readStatements(ctx context.Context) error {
 	byID, err := a.counted(ctx)
 	switch {
 	case errors.Is(err, errNotCounted):
-		a.miss("%v. Without it there is only what the program has recorded.", err)
+		a.miss("Not seen by Postgres: %v. Without it there is only what the program has recorded.", err)
 	case err != nil:
 		return err
 	case !a.server.reads:
