@@ -5,6 +5,7 @@ package advice_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -287,22 +288,25 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// measure runs a slow statement and returns the mean of what Postgres needs to execute it.
+// measure runs a slow statement and returns the mean of what Postgres needs to execute it,
+// in the best of some rounds: others use the machine too.
 func measure(t *testing.T, db *pgxpool.Pool, f fault, result func(args []any, rows []string)) time.Duration {
 	t.Helper()
 	ctx := t.Context()
-	for range 3 { // The last one counts.
+	best := time.Duration(math.MaxInt64)
+	for range 6 {
 		if _, err := db.Exec(ctx, "select pg_stat_statements_reset()"); err != nil {
 			t.Fatal(err)
 		}
 		for _, args := range f.args {
 			result(args, rows(ctx, t, db, f.sql, args))
 		}
+		var ms float64
+		err := db.QueryRow(ctx, "select sum(total_exec_time) / sum(calls) from pg_stat_statements where query not like '%pg_stat_statements%' and calls > 0").Scan(&ms)
+		if err != nil {
+			t.Fatal(err)
+		}
+		best = min(best, time.Duration(ms*float64(time.Millisecond)))
 	}
-	var ms float64
-	err := db.QueryRow(ctx, "select sum(total_exec_time) / sum(calls) from pg_stat_statements where query not like '%pg_stat_statements%' and calls > 0").Scan(&ms)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(ms * float64(time.Millisecond))
+	return best
 }
