@@ -48,31 +48,17 @@ $(BENCHSTAT): internal/tools/go.mod
 
 # Rounds of all benchmarks, not all rounds of each: what the machine does
 # meanwhile then meets every implementation.
-.PHONY: bench-arena
-bench-arena: $(BENCHSTAT) ## arena against its peers, six interleaved rounds (about 3 minutes)
-	@mkdir -p $(OUT) && cd benchmarks && go test -c -o $(OUT)/arena.test ./arena && rm -f $(OUT)/arena.txt
-	@for i in 1 2 3 4 5 6; do $(OUT)/arena.test -test.run '^$$' -test.bench . -test.benchtime 0.4s >> $(OUT)/arena.txt; done
-	@$(BENCHSTAT) -col /impl $(OUT)/arena.txt
-
-.PHONY: bench-simdjson
-bench-simdjson: $(BENCHSTAT) ## simdjson's kernels against their peers, three interleaved rounds (about 8 minutes); CPP=1 adds simdjson in C++
-	@mkdir -p $(OUT) && cd benchmarks && go test $(if $(CPP),-tags simdjson_cpp) -c -o $(OUT)/simdjson.test ./simdjson && rm -f $(OUT)/simdjson.txt
-	@set -e; cd benchmarks/simdjson; for i in 1 2 3; do \
-		for k in avx512 avx2 portable; do GQLBOOST_SIMD=$$k $(OUT)/simdjson.test -test.run '^$$' -test.bench './work=./impl=gqlboost' -test.benchtime 0.3s \
-			| sed "s/impl=gqlboost/impl=$$k/" >> $(OUT)/simdjson.txt; done; \
-		$(OUT)/simdjson.test -test.run '^$$' -test.bench './work=./impl=.*(json|goccy|sonic)' -test.benchtime 0.3s >> $(OUT)/simdjson.txt; done
-	@$(BENCHSTAT) -col /impl $(OUT)/simdjson.txt
-
 BENCHED := arena simdjson stream plancache dataloader pool
 .PHONY: bench
-bench: ## every benchmark with its peers, in COUNT interleaved rounds, for benchstat: out/bench.txt (about 15 minutes each; PACKAGES="arena pool" COUNT=3 BENCHTIME=1s)
+bench: $(BENCHSTAT) ## every benchmark with its peers, in COUNT interleaved rounds: out/bench.txt (about 3 minutes each; PACKAGES="arena pool" COUNT=3 BENCHTIME=1s; CPP=1 adds simdjson in C++)
 	@mkdir -p $(OUT) && rm -f $(OUT)/bench.txt
-	@cd benchmarks && for p in $(or $(PACKAGES),$(BENCHED)); do go test -c -o $(OUT)/bench-$$p.test ./$$p; done
+	@cd benchmarks && for p in $(or $(PACKAGES),$(BENCHED)); do go test $(if $(CPP),-tags simdjson_cpp) -c -o $(OUT)/bench-$$p.test ./$$p; done
 	@set -e; for i in $$(seq $(or $(COUNT),1)); do for p in $(or $(PACKAGES),$(BENCHED)); do \
 		cd $(CURDIR)/benchmarks/$$p; run="$(OUT)/bench-$$p.test -test.run ^$$ -test.benchmem -test.benchtime $(or $(BENCHTIME),0.2s) -test.bench"; \
 		$$run '$(or $(BENCH),.)' | tee -a $(OUT)/bench.txt; \
 		if [ $$p = simdjson ]; then for k in avx2 portable; do GQLBOOST_SIMD=$$k $$run './work=./impl=gqlboost' | sed "s/impl=gqlboost/impl=$$k/" | tee -a $(OUT)/bench.txt; done; fi; \
 		done; done
+	@$(BENCHSTAT) -col /impl $(OUT)/bench.txt
 
 # Names are matched element by element, and benchmarks have up to three before impl=.
 OURS := impl=(gqlboost|pgrows)

@@ -22,17 +22,16 @@ type gate struct {
 
 	// inside counts those who are in and those who wait. Where nobody waits it is
 	// all that is touched.
-	inside atomic.Int64
-	limit  atomic.Int64
-	bound  atomic.Int64  // the capacity; 0: not known
-	going  atomic.Int64  // callers on their way to a connection, if the capacity is known
-	uses   atomic.Uint64 // that have ended, if counting
+	inside   atomic.Int64
+	limit    atomic.Int64
+	capacity atomic.Int64  // what the server has for us; 0: not known
+	going    atomic.Int64  // callers on their way to a connection, if the capacity is known
+	uses     atomic.Uint64 // that have ended, if counting
 
 	settling sync.Mutex
 	mu       sync.Mutex
 	queue    queue
 	wanted   int64 // the limit that was set
-	capacity int64 // what the server has for us; 0: not known
 	opened   int64 // connections that there are
 
 	waits, timeouts, refusals, shed atomic.Uint64
@@ -43,7 +42,7 @@ type gate struct {
 // enter waits for a place.
 func (g *gate) enter(ctx context.Context) error {
 	over := g.inside.Add(1) > g.limit.Load()
-	if !over && g.bound.Load() == 0 {
+	if !over && g.capacity.Load() == 0 {
 		return nil
 	}
 	return g.pass(ctx, over, false)
@@ -61,7 +60,7 @@ func (g *gate) pass(ctx context.Context, over, urgent bool) error {
 			return err
 		}
 	}
-	if capacity := g.bound.Load(); capacity > 0 {
+	if capacity := g.capacity.Load(); capacity > 0 {
 		g.settle(ctx, capacity)
 	}
 	return nil
@@ -235,8 +234,7 @@ func (g *gate) setLimit(n int64) {
 func (g *gate) setCapacity(n int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.capacity = n
-	g.bound.Store(n)
+	g.capacity.Store(n)
 	g.adjust()
 }
 
@@ -245,13 +243,6 @@ func (g *gate) getLimit() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.wanted
-}
-
-// getCapacity returns it, or 0 if it is not known.
-func (g *gate) getCapacity() int64 {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.capacity
 }
 
 // connections takes in that there are more connections, or fewer.
@@ -271,8 +262,8 @@ const firstConnections = 4
 // that is released or one that is new. It is called with the lock.
 func (g *gate) adjust() {
 	limit := min(g.wanted, g.opened+max(g.opened, firstConnections))
-	if g.capacity > 0 {
-		limit = min(limit, g.capacity)
+	if capacity := g.capacity.Load(); capacity > 0 {
+		limit = min(limit, capacity)
 	}
 	g.limit.Store(limit)
 	g.letIn()
@@ -290,7 +281,7 @@ func (g *gate) awaitClosed(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, closing)
 	defer cancel()
 	for {
-		capacity := g.getCapacity()
+		capacity := g.capacity.Load()
 		if capacity == 0 || g.used() <= capacity {
 			return
 		}

@@ -72,7 +72,7 @@ var connectionMetrics = []func(*Pool) []gqlboost.Metric{
 		return &p.gate.holders.uses, 0
 	}),
 	gauge("gqlboost.pool.limit", "{connection}", "Connections that may be in use now.", func(p *Pool) float64 { return float64(p.gate.limit.Load()) }),
-	gauge("gqlboost.pool.capacity", "{connection}", "Connections that the server has for this; 0 if it was not asked.", func(p *Pool) float64 { return float64(p.gate.getCapacity()) }),
+	gauge("gqlboost.pool.capacity", "{connection}", "Connections that the server has for this; 0 if it was not asked.", func(p *Pool) float64 { return float64(p.gate.capacity.Load()) }),
 	counter("gqlboost.pool.refusals", "{request}", "Callers that found the queue full.", func(p *Pool) uint64 { return p.gate.refusals.Load() }),
 	counter("gqlboost.pool.shed", "{request}", "Callers that were refused in a queue that does not empty.", func(p *Pool) uint64 { return p.gate.shed.Load() }),
 	counter("gqlboost.pool.acquires", "{request}", "Connections that callers got.", func(p *Pool) uint64 { return uint64(p.Stat().AcquireCount()) }),

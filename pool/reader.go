@@ -310,9 +310,7 @@ func (t *target) share(ctx context.Context, s *statement, args []any, running in
 	select {
 	case <-q.done:
 	case <-ctx.Done():
-		if r.config.Observe != nil {
-			r.config.Observe(ctx, s.sql, args, r.start.Add(time.Duration(start)), pgconn.CommandTag{}, ctx.Err())
-		}
+		r.observe(ctx, s, args, start, pgconn.CommandTag{}, ctx.Err())
 		return nil, ctx.Err(), true // Whoever fills it in drops it.
 	}
 	rows, outcome := q.rows, q.outcome
@@ -324,13 +322,19 @@ func (t *target) share(ctx context.Context, s *statement, args []any, running in
 		return nil, nil, false
 	}
 	r.counters.shared.Add(1)
-	if r.config.Observe != nil {
-		r.config.Observe(ctx, s.sql, args, r.start.Add(time.Duration(start)), rows.tag, rows.err)
-	}
+	r.observe(ctx, s, args, start, rows.tag, rows.err)
 	if rows.err != nil {
 		rows.Close()
 	}
 	return rows, nil, true
+}
+
+// observe tells who wants to know of a statement that has shared a connection. start is
+// on the reader's clock.
+func (r *Reader) observe(ctx context.Context, s *statement, args []any, start int64, tag pgconn.CommandTag, err error) {
+	if r.config.Observe != nil {
+		r.config.Observe(ctx, s.sql, args, r.start.Add(time.Duration(start)), tag, err)
+	}
 }
 
 // alone runs a statement, which counts as running, on a connection of its own.

@@ -63,7 +63,7 @@ func (g *gate) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool
 
 // TraceAcquireEnd gives the place back if there was no connection.
 func (g *gate) TraceAcquireEnd(_ context.Context, _ *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
-	if g.bound.Load() > 0 {
+	if g.capacity.Load() > 0 {
 		g.went()
 	}
 	if data.Err != nil {

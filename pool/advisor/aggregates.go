@@ -15,7 +15,7 @@ const (
 // same parameters: a materialized view can keep them.
 func (a *analysis) findAggregates() {
 	for _, s := range a.statements {
-		if s.plan == nil || s.verb != "select" && s.verb != "with" || s.calls() < 10 || s.cost()/time.Duration(s.calls()) < heavyMean || s.rowsPerCall() < 0 {
+		if s.plan == nil || s.verb != "select" && s.verb != "with" || s.calls() < 10 || s.mean() < heavyMean || s.rowsPerCall() < 0 {
 			continue
 		}
 		var aggregates, parameters bool
@@ -23,7 +23,7 @@ func (a *analysis) findAggregates() {
 		s.plan.walk(func(n *node, _ []*node) {
 			aggregates = aggregates || n.Type == "Aggregate"
 			parameters = parameters || strings.Contains(n.Filter+n.IndexOn+n.Recheck+n.JoinOn, "$")
-			if a.tables[n.Schema+"."+n.Relation] != nil {
+			if a.table(n) != nil {
 				read = max(read, n.Rows)
 			}
 		})

@@ -13,7 +13,6 @@ type candidate struct {
 	method string
 	keys   []string // as CREATE INDEX has them
 	where  string
-	from   *scanned
 	before string // what must be run before
 }
 
@@ -25,10 +24,11 @@ func (c *candidate) definition(t *table) string {
 
 // action is what is to be run.
 func (c *candidate) action() string {
-	if c.table.whole() != c.table { // CONCURRENTLY is not for partitioned tables.
-		return c.before + "CREATE INDEX ON " + c.table.whole().String() + c.keyList() + ";"
+	whole, how := c.table.whole(), ""
+	if whole == c.table { // It is not for partitioned tables.
+		how = "CONCURRENTLY "
 	}
-	return c.before + "CREATE INDEX CONCURRENTLY ON " + c.table.String() + c.keyList() + ";"
+	return c.before + "CREATE INDEX " + how + "ON " + whole.String() + c.keyList() + ";"
 }
 
 func (c *candidate) keyList() string {
@@ -57,7 +57,7 @@ func (a *analysis) candidates(s *scanned, literal func(clause) bool) (list []*ca
 		case c.isEqual() && len(c.right.aliases) > 0:
 			joins = append(joins, c)
 		case c.isEqual() && literal(c):
-			partial = append(partial, c.local(s.alias))
+			partial = append(partial, c.local())
 			filters = append(filters, c)
 		case c.isEqual():
 			filters = append(filters, c)
@@ -81,7 +81,7 @@ func (a *analysis) candidates(s *scanned, literal func(clause) bool) (list []*ca
 				keys = append(keys, k)
 			}
 		}
-		c := &candidate{table: s.table, method: "btree", keys: keys, where: where, from: s}
+		c := &candidate{table: s.table, method: "btree", keys: keys, where: where}
 		if len(keys) > 0 && !a.exists(c) && !slices.ContainsFunc(list, func(o *candidate) bool { return o.keyList() == c.keyList() }) {
 			list = append(list, c)
 		}
@@ -114,7 +114,7 @@ func (a *analysis) candidates(s *scanned, literal func(clause) bool) (list []*ca
 }
 
 // local is the clause as an index's predicate has it.
-func (c clause) local(alias string) string {
+func (c clause) local() string {
 	left := c.left.local()
 	switch {
 	case c.operator == "is true":
@@ -226,6 +226,6 @@ func (a *analysis) inverted(s *scanned, c clause) (_ *candidate, ok bool) {
 	default:
 		return nil, false
 	}
-	found := &candidate{table: s.table, method: "gin", keys: []string{key}, from: s, before: before}
+	found := &candidate{table: s.table, method: "gin", keys: []string{key}, before: before}
 	return found, !a.exists(found)
 }

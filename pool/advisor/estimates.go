@@ -12,7 +12,7 @@ import (
 
 // readStatistics reads which columns have extended statistics.
 func (a *analysis) readStatistics(ctx context.Context) error {
-	rows, err := a.tx.Query(ctx, "select /* gqlboost advisor */ stxrelid, stxkeys::int2[] from pg_statistic_ext")
+	rows, err := a.tx.Query(ctx, "select "+ourOwn+" stxrelid, stxkeys::int2[] from pg_statistic_ext")
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (a *analysis) misestimated(s *statement) {
 		f.Evidence = []string{a.took(s), fmt.Sprintf("%s expects %s rows and finds %s", n.Type, count(n.Rows), count(n.ActualRows))}
 		f.Risk = "Plans of other statements may change too."
 		f.Action = "ANALYZE the tables; a higher statistics target (ALTER TABLE ... ALTER COLUMN ... SET STATISTICS 1000) helps with uneven values."
-		if t := a.tables[n.Schema+"."+n.Relation]; t != nil {
+		if t := a.table(n); t != nil {
 			f.Table = t.String()
 			f.Title = fmt.Sprintf("The optimizer is wrong about how many rows of %s it finds", t)
 			f.Action = fmt.Sprintf("ANALYZE %s; a higher statistics target for its columns helps with uneven values.", t)
@@ -112,11 +112,7 @@ func (a *analysis) nested(ctx context.Context, s *statement) error {
 	if loops < manyRows {
 		return nil
 	}
-	var plan *node
-	err := a.savepoint(ctx, func() (err error) {
-		plan, err = a.explain(ctx, "set local enable_nestloop = off", "explain (analyze, timing off, format json, verbose) "+s.SQL, s.sampled.values)
-		return err
-	})
+	plan, err := a.execute(ctx, "set local enable_nestloop = off", s, s.sampled.values)
 	if err != nil || plan.Executed > s.sampled.Executed/2 {
 		return ctx.Err()
 	}

@@ -18,18 +18,18 @@ const plannedSamples = 3
 // answer.
 func (a *analysis) planStatement(ctx context.Context, s *statement) error {
 	s.planned = s.SQL
-	s.plan, s.problem = a.generic(ctx, s.planned)
-	if s.problem != nil {
+	var problem error
+	if s.plan, problem = a.generic(ctx, s.planned); problem != nil {
 		var e *pgconn.PgError
 		switch {
 		case ctx.Err() != nil || a.tx.Conn().IsClosed():
-			return s.problem
-		case errors.As(s.problem, &e) && e.Code == "42501":
+			return problem
+		case errors.As(problem, &e) && e.Code == "42501":
 			a.miss("%s, so its statements could not be planned: GRANT pg_read_all_data TO the advisor's role.", e.Message)
-		case errors.As(s.problem, &e):
+		case errors.As(problem, &e):
 			a.miss("Could not be planned (%s): %s", e.Message, oneLine(s.SQL, 100))
 		default:
-			a.miss("Could not be planned (%v): %s", s.problem, oneLine(s.SQL, 100))
+			a.miss("Could not be planned (%v): %s", problem, oneLine(s.SQL, 100))
 		}
 		return nil
 	}
@@ -39,6 +39,10 @@ func (a *analysis) planStatement(ctx context.Context, s *statement) error {
 	s.sampled = s.plan
 	if plan := a.sampledPlan(ctx, s); plan != nil {
 		s.sampled = plan
+	}
+	s.general = a.scans(s.plan)
+	if s.scans = s.general; s.sampled != s.plan {
+		s.scans = a.scans(s.sampled)
 	}
 	return ctx.Err()
 }
@@ -152,20 +156,28 @@ func (a *analysis) bound(ctx context.Context, s *statement, values []*string, ex
 	if plan.values = values; !execute {
 		return plan, nil
 	}
-	var executed *node
-	failed := a.savepoint(ctx, func() error {
-		executed, err = a.explain(ctx, "", "explain (analyze, buffers, timing off, format json, verbose) "+s.planned, values)
-		return err
-	})
-	if failed != nil {
+	executed, err := a.execute(ctx, "", s, values)
+	if err != nil {
 		var e *pgconn.PgError
-		if errors.As(failed, &e) {
+		if errors.As(err, &e) {
 			a.miss("Could not be executed (%s): %s", e.Message, oneLine(s.SQL, 100))
 		}
 		return plan, nil
 	}
-	executed.values = values
 	return executed, nil
+}
+
+// execute returns the plan of a statement for a sample, and how it went, after a setting
+// if there is one.
+func (a *analysis) execute(ctx context.Context, setting string, s *statement, values []*string) (plan *node, err error) {
+	err = a.savepoint(ctx, func() error {
+		plan, err = a.explain(ctx, setting, "explain (analyze, buffers, timing off, format json, verbose) "+s.planned, values)
+		return err
+	})
+	if err == nil {
+		plan.values = values
+	}
+	return plan, err
 }
 
 // explain runs one EXPLAIN, after a setting if there is one.
@@ -199,17 +211,12 @@ func (a *analysis) explain(ctx context.Context, setting, sql string, values []*s
 // node is a part of a plan, as EXPLAIN (FORMAT JSON) has it.
 type node struct {
 	Type     string   `json:"Node Type"`
-	Parent   string   `json:"Parent Relationship"`
-	Join     string   `json:"Join Type"`
-	Strategy string   `json:"Strategy"`
 	Schema   string   `json:"Schema"`
 	Relation string   `json:"Relation Name"`
 	Alias    string   `json:"Alias"`
 	Index    string   `json:"Index Name"`
 	Cost     float64  `json:"Total Cost"`
-	Startup  float64  `json:"Startup Cost"`
 	Rows     float64  `json:"Plan Rows"`
-	Width    int      `json:"Plan Width"`
 	Filter   string   `json:"Filter"`
 	JoinOn   string   `json:"Join Filter"`
 	IndexOn  string   `json:"Index Cond"`
@@ -217,14 +224,11 @@ type node struct {
 	HashOn   string   `json:"Hash Cond"`
 	MergeOn  string   `json:"Merge Cond"`
 	Sort     []string `json:"Sort Key"`
-	Sorted   []string `json:"Presorted Key"`
-	Group    []string `json:"Group Key"`
 	Plans    []*node  `json:"Plans"`
 
 	// Of what was executed.
 	Loops       float64 `json:"Actual Loops"`
 	ActualRows  float64 `json:"Actual Rows"` // for each loop
-	Removed     float64 `json:"Rows Removed by Filter"`
 	SpaceKind   string  `json:"Sort Space Type"`
 	SpaceUsed   int64   `json:"Sort Space Used"` // KiB
 	Batches     int64   `json:"Hash Batches"`

@@ -17,7 +17,7 @@ type foreignKey struct {
 }
 
 func (a *analysis) readForeignKeys(ctx context.Context) error {
-	rows, err := a.tx.Query(ctx, `select /* gqlboost advisor */ c.conname, n.nspname, t.relname, c.conkey, pn.nspname, pt.relname
+	rows, err := a.tx.Query(ctx, `select `+ourOwn+` c.conname, n.nspname, t.relname, c.conkey, pn.nspname, pt.relname
 		from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_namespace n on n.oid = t.relnamespace
 			join pg_class pt on pt.oid = c.confrelid join pg_namespace pn on pn.oid = pt.relnamespace
 		where c.contype = 'f' and c.conparentid = 0 and n.nspname`+notOurs+` order by n.nspname, t.relname, c.conname`)
@@ -40,7 +40,7 @@ func (a *analysis) readForeignKeys(ctx context.Context) error {
 // they may refer to.
 func (a *analysis) findForeignKeys() {
 	for _, k := range a.foreignKeys {
-		if k.parent.deleted == 0 || max(float64(k.child.live), k.child.rows) < smallTable || slices.ContainsFunc(a.indexes, k.servedBy) {
+		if k.parent.deleted == 0 || k.child.size() < smallTable || slices.ContainsFunc(a.indexes, k.servedBy) {
 			continue
 		}
 		var columns []string

@@ -11,14 +11,13 @@ type hypothetical struct {
 	a      *analysis
 	schema string // of the extension; "" if it is not installed
 	kept   []uint32
-	bytes  map[*candidate]int64
 }
 
 // with returns the plan with an index more, nil if the optimizer does not take the index.
 func (h *hypothetical) with(ctx context.Context, c *candidate, plan func() (*node, error)) (found *node, err error) {
 	before := len(h.kept)
 	err = h.a.savepoint(ctx, func() error {
-		names, err := h.create(ctx, c)
+		names, _, err := h.create(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -37,41 +36,30 @@ func (h *hypothetical) with(ctx context.Context, c *candidate, plan func() (*nod
 
 // create makes an index, of all parts of a partitioned table, which stays until it is
 // dropped. Its size is what hypopg thinks.
-func (h *hypothetical) create(ctx context.Context, c *candidate) (names []string, err error) {
-	if h.bytes == nil {
-		h.bytes = map[*candidate]int64{}
-	}
-	total := int64(0)
+func (h *hypothetical) create(ctx context.Context, c *candidate) (names []string, bytes int64, err error) {
 	for _, t := range append([]*table{c.table}, c.others...) {
 		var oid uint32
 		var name string
-		var bytes int64
-		if err := h.a.tx.QueryRow(ctx, "select /* gqlboost advisor */ indexrelid, indexname from "+h.schema+".hypopg_create_index($1)", c.definition(t)).Scan(&oid, &name); err != nil {
-			return names, err
+		var size int64
+		if err := h.a.tx.QueryRow(ctx, "select "+ourOwn+" indexrelid, indexname from "+h.schema+".hypopg_create_index($1)", c.definition(t)).Scan(&oid, &name); err != nil {
+			return nil, 0, err
 		}
-		names, h.kept = append(names, name), append(h.kept, oid)
-		if err := h.a.tx.QueryRow(ctx, "select /* gqlboost advisor */ "+h.schema+".hypopg_relation_size($1)", oid).Scan(&bytes); err != nil {
-			return names, err
+		h.kept = append(h.kept, oid)
+		if err := h.a.tx.QueryRow(ctx, "select "+ourOwn+" "+h.schema+".hypopg_relation_size($1)", oid).Scan(&size); err != nil {
+			return nil, 0, err
 		}
-		total += bytes
+		names, bytes = append(names, name), bytes+size
 	}
-	h.bytes[c] = total
-	return names, nil
+	return names, bytes, nil
 }
 
 // drop drops an index of those that are kept.
 func (h *hypothetical) drop(ctx context.Context, oid uint32) error {
-	if _, err := h.a.tx.Exec(ctx, "select /* gqlboost advisor */ "+h.schema+".hypopg_drop_index($1)", oid); err != nil {
+	if _, err := h.a.tx.Exec(ctx, "select "+ourOwn+" "+h.schema+".hypopg_drop_index($1)", oid); err != nil {
 		return err
 	}
 	h.kept = slices.DeleteFunc(h.kept, func(o uint32) bool { return o == oid })
 	return nil
-}
-
-// keep makes an index that stays until reset.
-func (h *hypothetical) keep(ctx context.Context, c *candidate) error {
-	_, err := h.create(ctx, c)
-	return err
 }
 
 // reset drops what is kept.

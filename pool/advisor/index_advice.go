@@ -39,10 +39,6 @@ func (a *analysis) adviseIndexes(ctx context.Context) error {
 		if s.sampled == nil {
 			continue
 		}
-		s.scans = a.scans(s.sampled)
-		if s.plan != s.sampled {
-			s.scans = append(s.scans, a.scans(s.plan)...)
-		}
 		var err error
 		if trials.schema != "" {
 			err = a.tryIndexes(ctx, trials, s)
@@ -68,9 +64,9 @@ func (a *analysis) adviseIndexes(ctx context.Context) error {
 
 // literals returns whether a condition has a constant that the program has written: that
 // of a sample, or one that pg_stat_statements has made a parameter, can be any other.
-func (s *statement) literals(a *analysis) func(clause) bool {
+func (s *statement) literals() func(clause) bool {
 	written := map[string]bool{}
-	for _, each := range a.scans(s.plan) {
+	for _, each := range s.general {
 		for _, c := range each.clauses {
 			if c.right.literal && s.literal || strings.HasPrefix(c.operator, "is ") {
 				written[c.text] = true
@@ -80,11 +76,19 @@ func (s *statement) literals(a *analysis) func(clause) bool {
 	return func(c clause) bool { return written[c.text] }
 }
 
+// allScans are those of the sampled plan, and of the plan if it is another.
+func (s *statement) allScans() []*scanned {
+	if s.sampled == s.plan {
+		return s.scans
+	}
+	return slices.Concat(s.scans, s.general)
+}
+
 // ofStatement returns the candidates for all of its scans.
 func (a *analysis) ofStatement(s *statement) (list []*candidate) {
-	literal := s.literals(a)
+	literal := s.literals()
 	known := map[string]*candidate{}
-	for _, each := range s.scans {
+	for _, each := range s.allScans() {
 		if !a.large(each) {
 			continue
 		}
@@ -104,7 +108,7 @@ func (a *analysis) ofStatement(s *statement) (list []*candidate) {
 
 // large tells whether reading the whole table is worth avoiding.
 func (a *analysis) large(s *scanned) bool {
-	return a.options.TestData || s.table.parent != nil || max(s.table.rows, float64(s.table.live)) >= smallTable
+	return a.options.TestData || s.table.parent != nil || s.table.size() >= smallTable
 }
 
 // tryIndexes asks the optimizer, with indexes that are not there.
@@ -140,11 +144,12 @@ func (a *analysis) tryIndexes(ctx context.Context, trials *hypothetical, s *stat
 		if best == nil {
 			break
 		}
-		if err := trials.keep(ctx, best); err != nil {
+		_, bytes, err := trials.create(ctx, best)
+		if err != nil {
 			return err
 		}
 		saved := max(0, (current.Cost-bestPlan.Cost)/before.Cost)
-		a.advise(best, trials.bytes[best], true, helped{s, current.Cost, bestPlan.Cost, time.Duration(float64(s.cost()) * saved)})
+		a.advise(best, bytes, true, helped{s, current.Cost, bestPlan.Cost, time.Duration(float64(s.cost()) * saved)})
 		current = bestPlan
 	}
 	return trials.reset(ctx)
@@ -156,15 +161,7 @@ func (a *analysis) better(before, after *node, c *candidate) bool {
 		return true
 	}
 	// In a table that a test has filled all costs are the same.
-	return a.options.TestData && before.scansWhole(c.table) && !after.scansWhole(c.table)
-}
-
-// scansWhole tells whether a table is read as a whole.
-func (n *node) scansWhole(t *table) (found bool) {
-	n.walk(func(n *node, _ []*node) {
-		found = found || n.Type == "Seq Scan" && n.Schema == t.schema && n.Relation == t.name
-	})
-	return found
+	return a.options.TestData && largestScan(before, c.table) != nil && largestScan(after, c.table) == nil
 }
 
 // replan plans a statement again for what it was planned for.
@@ -183,13 +180,18 @@ func (a *analysis) advise(c *candidate, bytes int64, verified bool, h helped) {
 	h.statement.advised = true
 	for _, each := range a.advice {
 		if each.action() == c.action() {
-			if !slices.ContainsFunc(each.helped, func(o helped) bool { return o.statement == h.statement }) {
-				each.helped = append(each.helped, h)
-			}
+			each.help(h)
 			return
 		}
 	}
 	a.advice = append(a.advice, &indexAdvice{c, bytes, verified, []helped{h}})
+}
+
+// help adds a statement, if it is not there.
+func (i *indexAdvice) help(h helped) {
+	if !slices.ContainsFunc(i.helped, func(o helped) bool { return o.statement == h.statement }) {
+		i.helped = append(i.helped, h)
+	}
 }
 
 // mergeAdvice drops indexes that are the beginning of others, if what they help is helped
@@ -197,27 +199,16 @@ func (a *analysis) advise(c *candidate, bytes int64, verified bool, h helped) {
 func (a *analysis) mergeAdvice(ctx context.Context, trials *hypothetical) error {
 	for _, narrow := range slices.Clone(a.advice) {
 		for _, wide := range a.advice {
-			n := len(narrow.keys)
-			if wide == narrow || wide.table.whole() != narrow.table.whole() || wide.method != "btree" || narrow.method != "btree" || narrow.where != wide.where && wide.where != "" ||
-				n >= len(wide.keys)+1 || !slices.Equal(narrow.keys, wide.keys[:n]) || wide.action() == narrow.action() {
+			if !narrow.beginningOf(wide) {
 				continue
 			}
-			good := true
-			for _, h := range narrow.helped {
-				if trials.schema == "" {
-					break
-				}
-				plan, err := trials.with(ctx, wide.candidate, func() (*node, error) { return a.replan(ctx, h.statement) })
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				good = good && err == nil && plan != nil && plan.Cost <= h.after*1.5
+			good, err := a.replaces(ctx, trials, wide, narrow)
+			if err != nil {
+				return err
 			}
 			if good {
 				for _, h := range narrow.helped {
-					if !slices.ContainsFunc(wide.helped, func(o helped) bool { return o.statement == h.statement }) {
-						wide.helped = append(wide.helped, h)
-					}
+					wide.help(h)
 				}
 				a.advice = slices.DeleteFunc(a.advice, func(o *indexAdvice) bool { return o == narrow })
 				break
@@ -225,4 +216,27 @@ func (a *analysis) mergeAdvice(ctx context.Context, trials *hypothetical) error 
 		}
 	}
 	return nil
+}
+
+// beginningOf tells whether another index has all that this one has, and more.
+func (i *indexAdvice) beginningOf(wide *indexAdvice) bool {
+	n := len(i.keys)
+	return wide != i && wide.table.whole() == i.table.whole() && wide.method == "btree" && i.method == "btree" &&
+		(i.where == wide.where || wide.where == "") && n <= len(wide.keys) && slices.Equal(i.keys, wide.keys[:n])
+}
+
+// replaces tells whether a wider index is about as good for what a narrow one helps.
+func (a *analysis) replaces(ctx context.Context, trials *hypothetical, wide, narrow *indexAdvice) (bool, error) {
+	if trials.schema == "" {
+		return true, nil
+	}
+	good := true
+	for _, h := range narrow.helped {
+		plan, err := trials.with(ctx, wide.candidate, func() (*node, error) { return a.replan(ctx, h.statement) })
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		good = good && err == nil && plan != nil && plan.Cost <= h.after*1.5
+	}
+	return good, nil
 }

@@ -14,8 +14,8 @@ func (a *analysis) guessIndexes(s *statement) {
 		rows, saved float64
 	}
 	var guesses []*guess // of partitioned tables for all their parts
-	literal := s.literals(a)
-	for _, each := range s.scans {
+	literal := s.literals()
+	for _, each := range s.allScans() {
 		rows := max(each.table.rows, 1)
 		few := each.node.Rows <= rows/10
 		if !each.readsAll() || !a.large(each) || !few && !each.limited && !a.options.TestData {
@@ -60,17 +60,15 @@ func (s *scanned) readsAll() bool {
 // adviseInverted advises what finds rows by what is in their documents, arrays or texts.
 // hypopg does not know these indexes, so that few of many rows are wanted must do.
 func (a *analysis) adviseInverted(s *statement) {
-	for _, each := range a.scans(s.sampled) {
+	for _, each := range s.scans {
 		if !a.large(each) || each.node.Type != "Seq Scan" && !a.options.TestData {
 			continue
 		}
 		for _, c := range each.clauses {
 			found, ok := a.inverted(each, c)
 			ok = ok && found.immutable()
-			if _, isPattern := c.pattern(); !ok || isPattern && c.right.text != "" && !c.right.literal && len(s.samples) > 0 {
-				continue
-			}
-			if p, isPattern := c.pattern(); isPattern && p == "" {
+			pattern, isPattern := c.pattern()
+			if !ok || isPattern && (pattern == "" || !c.right.literal && len(s.samples) > 0) {
 				continue // It may begin with anything.
 			}
 			rows := max(each.table.rows, 1)

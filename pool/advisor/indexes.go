@@ -34,7 +34,7 @@ type index struct {
 func (i *index) String() string { return relation(i.schema, i.name) }
 
 func (a *analysis) readIndexes(ctx context.Context) error {
-	rows, err := a.tx.Query(ctx, `select /* gqlboost advisor */ i.indexrelid, n.nspname, t.relname, c.relname, am.amname,
+	rows, err := a.tx.Query(ctx, `select `+ourOwn+` i.indexrelid, n.nspname, t.relname, c.relname, am.amname,
 			array(select pg_get_indexdef(i.indexrelid, k, true) from generate_series(1, i.indnkeyatts) k),
 			array(select pg_get_indexdef(i.indexrelid, k, true) from generate_series(i.indnkeyatts + 1, i.indnatts) k),
 			(i.indkey::int2[])[0:i.indnkeyatts - 1],

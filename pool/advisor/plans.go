@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // findPlans looks for what is wrong with the plans themselves.
@@ -41,12 +40,12 @@ func (s *statement) about(kind Kind, title string) Finding {
 
 // took says how much a statement takes.
 func (a *analysis) took(s *statement) string {
-	return fmt.Sprintf("%s of the time, %s calls, %s each", share(s.cost(), a.total), count(float64(s.calls())), short(s.cost()/time.Duration(max(s.calls(), 1))))
+	return fmt.Sprintf("%s of the time, %s calls, %s each", share(s.cost(), a.total), count(float64(s.calls())), short(s.mean()))
 }
 
 // scansMuch finds whole tables that are read for few rows, where no index was found.
 func (a *analysis) scansMuch(s *statement) {
-	for _, each := range a.scans(s.sampled) {
+	for _, each := range s.scans {
 		n, rows := each.node, max(each.table.rows, 1)
 		if n.Type != "Seq Scan" || n.Filter == "" || !a.large(each) {
 			continue

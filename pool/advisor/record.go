@@ -57,7 +57,7 @@ type Bucket struct {
 func (r *Recorder) Record() *Record {
 	record := &Record{Since: r.since, Until: time.Now()}
 	record.Repeats = r.repeated()
-	for _, each := range r.statements.Range {
+	for _, each := range r.statements.values.Range {
 		s := each.(*seen)
 		s.mu.Lock()
 		each := Recorded{SQL: s.sql, Samples: slices.Clone(s.samples)}

@@ -54,9 +54,8 @@ type Recorder struct {
 	options RecorderOptions
 	since   time.Time
 
-	statements sync.Map // of *seen by text
-	known      atomic.Int64
-	requests   requests
+	statements bounded[seen]         // by text
+	requests   bounded[atomic.Int64] // how many there were, by name
 
 	mu      sync.Mutex
 	repeats map[repeatKey]*Repeat
@@ -180,18 +179,38 @@ func (s *seen) count(ctx context.Context, o RecorderOptions, args []any, start t
 
 // get returns nil for a text that is one too many, and for what controls transactions.
 func (r *Recorder) get(sql string) *seen {
-	if s, ok := r.statements.Load(sql); ok {
-		return s.(*seen)
+	return r.statements.get(sql, func(sql string) *seen {
+		if verb(sql) == "" {
+			return nil
+		}
+		return &seen{sql: strings.Clone(sql), callers: map[string]int64{}}
+	})
+}
+
+// bounded finds values by texts, of which it takes maxStatements.
+type bounded[V any] struct {
+	values sync.Map // of *V
+	known  atomic.Int64
+}
+
+// get returns nil for a text that is one too many, or that create returns nil for. create
+// must not keep the text.
+func (b *bounded[V]) get(text string, create func(text string) *V) *V {
+	if v, ok := b.values.Load(text); ok {
+		return v.(*V)
 	}
-	if verb(sql) == "" || r.known.Load() >= maxStatements {
+	if b.known.Load() >= maxStatements {
 		return nil
 	}
-	s := &seen{sql: strings.Clone(sql), callers: map[string]int64{}}
-	found, loaded := r.statements.LoadOrStore(s.sql, s)
-	if !loaded {
-		r.known.Add(1)
+	fresh := create(text)
+	if fresh == nil {
+		return nil
 	}
-	return found.(*seen)
+	v, loaded := b.values.LoadOrStore(strings.Clone(text), fresh)
+	if !loaded {
+		b.known.Add(1)
+	}
+	return v.(*V)
 }
 
 // bucket is that of durations below 2 to the power of it, in nanoseconds.

@@ -69,18 +69,31 @@ func (f Finding) Key() string {
 type StatementStats struct {
 	QueryID int64  `json:"queryID,omitempty"`
 	SQL     string `json:"sql"`
-	// What Postgres has counted; Calls is 0 if it was not asked.
-	Calls       int64         `json:"calls"`
-	Total       time.Duration `json:"total"`
-	Mean        time.Duration `json:"mean"`
-	Rows        int64         `json:"rows"`
-	BlocksHit   int64         `json:"blocksHit"` // of 8 KiB, from the cache
-	BlocksRead  int64         `json:"blocksRead"`
-	TempWritten int64         `json:"tempWritten"` // blocks of temporary files
-	WALBytes    int64         `json:"walBytes"`
+	// Counters are what Postgres has counted; Calls is 0 if it was not asked.
+	Counters
+	Mean time.Duration `json:"mean"` // of Total
 	// Client is what the program has seen, nil if it has not.
 	Client *ClientStats `json:"client,omitempty"`
 }
+
+// cost is the time that it took, as Postgres counts it if it does.
+func (s StatementStats) cost() time.Duration {
+	if s.Calls == 0 && s.Client != nil {
+		return s.Client.Total
+	}
+	return s.Total
+}
+
+// calls is how often it was run.
+func (s StatementStats) calls() int64 {
+	if s.Calls == 0 && s.Client != nil {
+		return s.Client.Calls
+	}
+	return s.Calls
+}
+
+// mean is what a run took.
+func (s StatementStats) mean() time.Duration { return s.cost() / time.Duration(max(s.calls(), 1)) }
 
 // Report is what [Analyze] returns. It can be written as JSON, and read again.
 type Report struct {

@@ -7,7 +7,6 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,7 +62,7 @@ type requestKey struct{}
 // operation; there should not be too many. Of a name with more than a thousand requests,
 // one of eight is looked at, and counts for them all.
 func (r *Recorder) Request(ctx context.Context, name string) (_ context.Context, end func()) {
-	weight, n := int64(1), r.requests.of(name)
+	weight, n := int64(1), r.of(name)
 	if n == nil { // There are too many names.
 		return ctx, func() {}
 	}
@@ -79,24 +78,9 @@ func (r *Recorder) Request(ctx context.Context, name string) (_ context.Context,
 	return context.WithValue(ctx, requestKey{}, q), func() { r.end(name, q, weight) }
 }
 
-// requests counts them by their names.
-type requests struct {
-	byName sync.Map // of *atomic.Int64
-	known  atomic.Int64
-}
-
-// of returns how many there were of a name, nil if it is a name too many.
-func (r *requests) of(name string) *atomic.Int64 {
-	n, ok := r.byName.Load(name)
-	if !ok {
-		if r.known.Load() >= maxStatements {
-			return nil
-		}
-		if n, ok = r.byName.LoadOrStore(strings.Clone(name), new(atomic.Int64)); !ok {
-			r.known.Add(1)
-		}
-	}
-	return n.(*atomic.Int64)
+// of returns how many requests there were of a name, nil if it is a name too many.
+func (r *Recorder) of(name string) *atomic.Int64 {
+	return r.requests.get(name, func(string) *atomic.Int64 { return new(atomic.Int64) })
 }
 
 var seed = maphash.MakeSeed()
@@ -181,7 +165,7 @@ func (r *Recorder) repeated() []Repeat {
 	var list []Repeat
 	for _, each := range r.repeats {
 		repeat := *each
-		if n := r.requests.of(each.Request); n != nil {
+		if n := r.of(each.Request); n != nil {
 			repeat.Of = n.Load()
 		}
 		list = append(list, repeat)

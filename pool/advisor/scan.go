@@ -23,10 +23,13 @@ type sortKey struct {
 	nulls      string // FIRST or LAST if it is not what the direction says
 }
 
+// table returns the table that a node reads, nil if it reads none.
+func (a *analysis) table(n *node) *table { return a.tables[n.Schema+"."+n.Relation] }
+
 // scans returns the tables that a plan reads.
 func (a *analysis) scans(plan *node) (list []*scanned) {
 	plan.walk(func(n *node, parents []*node) {
-		t := a.tables[n.Schema+"."+n.Relation]
+		t := a.table(n)
 		if t == nil || n.Alias == "" || n.Type == "ModifyTable" {
 			return
 		}

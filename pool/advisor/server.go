@@ -20,7 +20,7 @@ type server struct {
 }
 
 func inspect(ctx context.Context, tx pgx.Tx) (s server, err error) {
-	err = tx.QueryRow(ctx, `select /* gqlboost advisor */ current_setting('server_version_num')::int, 'PostgreSQL ' || current_setting('server_version'), current_database(),
+	err = tx.QueryRow(ctx, `select `+ourOwn+` current_setting('server_version_num')::int, 'PostgreSQL ' || current_setting('server_version'), current_database(),
 		(select stats_reset from pg_stat_database where datname = current_database()),
 		pg_has_role('pg_read_all_stats', 'usage')`).Scan(&s.version, &s.name, &s.database, &s.since, &s.reads)
 	if err != nil {
@@ -30,7 +30,7 @@ func inspect(ctx context.Context, tx pgx.Tx) (s server, err error) {
 		return s, fmt.Errorf("%s is older than PostgreSQL 14", s.name)
 	}
 	s.extensions, s.available = map[string]string{}, map[string]bool{}
-	rows, err := tx.Query(ctx, `select /* gqlboost advisor */ a.name, n.nspname from pg_available_extensions a
+	rows, err := tx.Query(ctx, `select `+ourOwn+` a.name, n.nspname from pg_available_extensions a
 		left join pg_extension e on e.extname = a.name left join pg_namespace n on n.oid = e.extnamespace`)
 	if err != nil {
 		return s, err

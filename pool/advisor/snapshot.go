@@ -25,9 +25,9 @@ type Counters struct {
 	Calls       int64         `json:"calls"`
 	Total       time.Duration `json:"total"`
 	Rows        int64         `json:"rows"`
-	BlocksHit   int64         `json:"blocksHit"`
+	BlocksHit   int64         `json:"blocksHit"` // of 8 KiB, from the cache
 	BlocksRead  int64         `json:"blocksRead"`
-	TempWritten int64         `json:"tempWritten"`
+	TempWritten int64         `json:"tempWritten"` // blocks of temporary files
 	WALBytes    int64         `json:"walBytes"`
 }
 
@@ -58,10 +58,10 @@ func TakeSnapshot(ctx context.Context, db DB) (*Snapshot, error) {
 		for id, each := range counted {
 			s.Statements[id] = each.Counters
 		}
-		if err := tx.QueryRow(ctx, "select /* gqlboost advisor */ now()").Scan(&s.At); err != nil {
+		if err := tx.QueryRow(ctx, "select "+ourOwn+" now()").Scan(&s.At); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "select /* gqlboost advisor */ indexrelid, idx_scan from pg_stat_user_indexes")
+		rows, err := tx.Query(ctx, "select "+ourOwn+" indexrelid, idx_scan from pg_stat_user_indexes")
 		if err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (a *analysis) counted(ctx context.Context) (map[int64]counted, error) {
 	}
 	found := map[int64]counted{}
 	err := a.savepoint(ctx, func() error {
-		rows, err := a.tx.Query(ctx, fmt.Sprintf(`select /* gqlboost advisor */ queryid, max(query), sum(calls)::bigint, sum(total_exec_time), sum(rows)::bigint, sum(shared_blks_hit)::bigint,
+		rows, err := a.tx.Query(ctx, fmt.Sprintf(`select `+ourOwn+` queryid, max(query), sum(calls)::bigint, sum(total_exec_time), sum(rows)::bigint, sum(shared_blks_hit)::bigint,
 				sum(shared_blks_read)::bigint, sum(temp_blks_written)::bigint, sum(wal_bytes)::bigint
 			from %s.pg_stat_statements s join pg_database d on d.oid = s.dbid and d.datname = current_database()
 			where queryid is not null group by queryid`, schema))

@@ -19,34 +19,12 @@ type statement struct {
 	samples [][]*string
 	literal bool // its constants are those of the program, not made parameters by Postgres
 
-	planned string // the text that plans are asked for
-	plan    *node  // for any parameters
-	sampled *node  // for a sample, or the plan itself
-	problem error  // why there is no plan
-	scans   []*scanned
-	advised bool // an index was advised for it
-}
-
-// cost is the time that it took, as Postgres counts it if it does.
-func (s *statement) cost() time.Duration {
-	if s.Calls > 0 {
-		return s.Total
-	}
-	if s.Client != nil {
-		return s.Client.Total
-	}
-	return 0
-}
-
-// calls is how often it was run.
-func (s *statement) calls() int64 {
-	if s.Calls > 0 {
-		return s.Calls
-	}
-	if s.Client != nil {
-		return s.Client.Calls
-	}
-	return 0
+	planned string     // the text that plans are asked for
+	plan    *node      // for any parameters
+	sampled *node      // for a sample, or the plan itself
+	scans   []*scanned // of the sampled plan
+	general []*scanned // of the plan
+	advised bool       // an index was advised for it
 }
 
 // rowsPerCall is how many rows it returns, -1 if that is not known.
@@ -86,10 +64,7 @@ func (a *analysis) readStatements(ctx context.Context) error {
 		if v == "" || each.Calls == 0 || strings.Contains(each.sql, ourOwn) {
 			continue
 		}
-		s := &statement{verb: v, StatementStats: StatementStats{
-			QueryID: id, SQL: each.sql, Calls: each.Calls, Total: each.Total, Mean: each.Total / time.Duration(each.Calls), Rows: each.Rows,
-			BlocksHit: each.BlocksHit, BlocksRead: each.BlocksRead, TempWritten: each.TempWritten, WALBytes: each.WALBytes,
-		}}
+		s := &statement{verb: v, StatementStats: StatementStats{QueryID: id, SQL: each.sql, Counters: each.Counters, Mean: each.Total / time.Duration(each.Calls)}}
 		a.statements = append(a.statements, s)
 		a.total += s.Total
 	}

@@ -39,6 +39,9 @@ type column struct {
 
 func (t *table) String() string { return relation(t.schema, t.name) }
 
+// size is how many rows it has.
+func (t *table) size() float64 { return max(float64(t.live), t.rows) }
+
 // whole is the table that people know: the partitioned one, if it is a part of one.
 func (t *table) whole() *table {
 	for t.parent != nil {
@@ -70,7 +73,7 @@ const notOurs = ` not in ('pg_catalog', 'information_schema', 'pg_toast') and n.
 
 func (a *analysis) readTables(ctx context.Context) error {
 	a.tables = map[string]*table{}
-	rows, err := a.tx.Query(ctx, `select /* gqlboost advisor */ c.oid, n.nspname, c.relname, c.reltuples, c.relpages,
+	rows, err := a.tx.Query(ctx, `select `+ourOwn+` c.oid, n.nspname, c.relname, c.reltuples, c.relpages,
 			coalesce(s.n_live_tup, 0), coalesce(s.n_tup_ins, 0), coalesce(s.n_tup_upd, 0), coalesce(s.n_tup_del, 0), coalesce(s.n_mod_since_analyze, 0),
 			greatest(s.last_analyze, s.last_autoanalyze), not coalesce('autovacuum_enabled=false' = any(c.reloptions), false),
 			coalesce((select inhparent from pg_inherits where inhrelid = c.oid and c.relispartition), 0::oid)
@@ -96,7 +99,7 @@ func (a *analysis) readTables(ctx context.Context) error {
 		t.parent = byOID[parents[oid]]
 	}
 	// Of a column that we may not read, pg_stats says nothing.
-	rows, err = a.tx.Query(ctx, `select /* gqlboost advisor */ c.oid, att.attnum, att.attname, format_type(att.atttypid, null), coalesce(s.avg_width, greatest(att.attlen, 0)),
+	rows, err = a.tx.Query(ctx, `select `+ourOwn+` c.oid, att.attnum, att.attname, format_type(att.atttypid, null), coalesce(s.avg_width, greatest(att.attlen, 0)),
 			coalesce(s.n_distinct, 0)
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute att on att.attrelid = c.oid and att.attnum > 0 and not att.attisdropped
 		left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = att.attname and not s.inherited
@@ -125,7 +128,7 @@ func (a *analysis) readTables(ctx context.Context) error {
 // findStale looks for tables of which the optimizer has a wrong idea.
 func (a *analysis) findStale() {
 	for _, t := range a.tables {
-		size := max(float64(t.live), t.rows)
+		size := t.size()
 		if size < smallTable {
 			continue
 		}

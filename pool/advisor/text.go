@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 )
 
 // shown is how many statements a text shows.
@@ -40,7 +39,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 		fmt.Fprint(table, "share\tcalls\tmean\trows/call\tread/call\tclient p95\t\n")
 		for _, s := range r.Statements[:min(len(r.Statements), shown)] {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", s.share(r), s.callsText(), s.meanText(), s.perCall(s.Rows), s.perCall(s.BlocksRead), s.clientP95(), oneLine(s.SQL, 90))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", share(s.cost(), r.Total), count(float64(s.calls())), short(s.mean()), s.perCall(s.Rows), s.perCall(s.BlocksRead), s.clientP95(), oneLine(s.SQL, 90))
 		}
 		if err := table.Flush(); err != nil {
 			return err
@@ -54,28 +53,6 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-func (s StatementStats) share(r *Report) string {
-	if s.Calls == 0 && s.Client != nil {
-		return share(s.Client.Total, r.Total)
-	}
-	return share(s.Total, r.Total)
-}
-
-// callsText is how often it was run, by the client if Postgres does not count.
-func (s StatementStats) callsText() string {
-	if s.Calls == 0 && s.Client != nil {
-		return count(float64(s.Client.Calls))
-	}
-	return count(float64(s.Calls))
-}
-
-func (s StatementStats) meanText() string {
-	if s.Calls == 0 && s.Client != nil {
-		return short(s.Client.Total / time.Duration(max(s.Client.Calls, 1)))
-	}
-	return short(s.Mean)
 }
 
 func (s StatementStats) perCall(n int64) string {
