@@ -2,26 +2,73 @@ package pool
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
+	"github.com/gqlboost/gqlboost/pool/internal/result"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/puddle/v2"
 )
 
 // What takes a connection goes through the gate. It is left when the connection is
-// released, or was not to be had.
+// released, or was not to be had. With settings in the context (reader.WithSettings) what
+// runs does so in a transaction of its own that has them, or is refused.
 
-// Acquire is [pgxpool.Pool.Acquire].
-func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	if err := p.gate.enter(ctx); err != nil {
-		return nil, err
+// enter waits for a place, first or after others.
+func (p *Pool) enter(ctx context.Context, urgent bool) error {
+	if p.closed.Load() {
+		return ErrClosed
 	}
-	return p.Pool.Acquire(ctx)
+	if urgent {
+		return p.gate.enterFirst(ctx)
+	}
+	return p.gate.enter(ctx)
 }
 
-// AcquireFunc is [pgxpool.Pool.AcquireFunc].
+// failed returns the error of pgxpool as the pool's.
+func failed(err error) error {
+	if errors.Is(err, puddle.ErrClosedPool) {
+		return fmt.Errorf("%w: %w", ErrClosed, err)
+	}
+	return err
+}
+
+// acquire returns a connection, whatever the settings of the context.
+func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	for {
+		if err := p.enter(ctx, false); err != nil {
+			return nil, err
+		}
+		conn, err := p.Pool.Acquire(ctx)
+		if !errors.Is(err, errNoRoom) {
+			return conn, failed(err)
+		}
+	}
+}
+
+// errSettings is returned for what cannot have the settings of its context.
+func errSettings(method string) error {
+	return fmt.Errorf("pool: %s gives out a whole connection, which reader.WithSettings cannot bound: use Begin", method)
+}
+
+// Acquire is [pgxpool.Pool.Acquire]. A context with settings is refused: use [Pool.Begin].
+func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	if guard.From(ctx) != nil {
+		return nil, errSettings("Acquire")
+	}
+	return p.acquire(ctx)
+}
+
+// AcquireFunc is [pgxpool.Pool.AcquireFunc]. A context with settings is refused: use
+// [Pool.Begin].
 func (p *Pool) AcquireFunc(ctx context.Context, f func(*pgxpool.Conn) error) error {
-	conn, err := p.Acquire(ctx)
+	if guard.From(ctx) != nil {
+		return errSettings("AcquireFunc")
+	}
+	conn, err := p.acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -33,74 +80,227 @@ func (p *Pool) AcquireFunc(ctx context.Context, f func(*pgxpool.Conn) error) err
 func (p *Pool) AcquireAllIdle(ctx context.Context) []*pgxpool.Conn {
 	conns := p.Pool.AcquireAllIdle(ctx)
 	p.gate.inside.Add(int64(len(conns)))
+	for _, c := range conns {
+		p.gate.took(c.Conn())
+	}
 	return conns
 }
 
 // Query is [pgxpool.Pool.Query].
 func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if err := p.gate.enter(ctx); err != nil {
-		return failedRows{err}, err
+	if s := guard.From(ctx); s != nil {
+		return p.queryWith(ctx, s, sql, args)
 	}
-	return p.Pool.Query(ctx, sql, args...)
+	for {
+		if err := p.enter(ctx, false); err != nil {
+			return result.Failed{Error: err}, err
+		}
+		rows, err := p.Pool.Query(ctx, sql, args...)
+		if err == nil {
+			return rows, nil
+		}
+		if !errors.Is(err, errNoRoom) {
+			return rows, failed(err)
+		}
+	}
 }
 
 // QueryRow is [pgxpool.Pool.QueryRow].
 func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	if err := p.gate.enter(ctx); err != nil {
-		return row{err: err}
-	}
-	return p.Pool.QueryRow(ctx, sql, args...)
+	rows, err := p.Query(ctx, sql, args...)
+	return result.Row{Rows: rows, Err: err}
 }
 
 // Exec is [pgxpool.Pool.Exec].
 func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if err := p.gate.enter(ctx); err != nil {
-		return pgconn.CommandTag{}, err
+	if s := guard.From(ctx); s != nil {
+		rows, err := p.queryWith(ctx, s, sql, args)
+		if err != nil {
+			return pgconn.CommandTag{}, err
+		}
+		rows.Close()
+		return rows.CommandTag(), rows.Err()
 	}
-	return p.Pool.Exec(ctx, sql, args...)
+	for {
+		if err := p.enter(ctx, false); err != nil {
+			return pgconn.CommandTag{}, err
+		}
+		tag, err := p.Pool.Exec(ctx, sql, args...)
+		if !errors.Is(err, errNoRoom) {
+			return tag, failed(err)
+		}
+	}
 }
 
 // SendBatch is [pgxpool.Pool.SendBatch].
 func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	if err := p.gate.enter(ctx); err != nil {
-		return failedBatch{err}
+	s := guard.From(ctx)
+	if s != nil {
+		if err := s.CheckBatch(b); err != nil {
+			return pgx.FailedBatchResults(b, err)
+		}
 	}
-	return p.Pool.SendBatch(ctx, b)
+	conn, err := p.acquire(ctx)
+	if err != nil {
+		return pgx.FailedBatchResults(b, err)
+	}
+	results := guard.Guard{Settings: s}.SendBatch(ctx, conn, b)
+	if tx := results.Tx(); tx != nil {
+		return &txBatchResults{results, &batchTx{tx, conn}}
+	}
+	return &batchResults{results, conn}
 }
 
 // Begin is [pgxpool.Pool.Begin].
 func (p *Pool) Begin(ctx context.Context) (pgx.Tx, error) { return p.BeginTx(ctx, pgx.TxOptions{}) }
 
 // BeginTx is [pgxpool.Pool.BeginTx]. It waits for a connection before others than
-// transactions do.
+// transactions do. The settings of its context hold to the end of the transaction; those of
+// other contexts with which it is used do not reach it.
 func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
-	if err := p.gate.enterFirst(ctx); err != nil {
-		return nil, err
+	if s := guard.From(ctx); s != nil {
+		if s.Err != nil {
+			return nil, s.Err
+		}
+		o.BeginQuery = s.Begin(o)
 	}
-	return p.Pool.BeginTx(ctx, o)
+	for {
+		if err := p.enter(ctx, true); err != nil {
+			return nil, err
+		}
+		tx, err := p.Pool.BeginTx(ctx, o)
+		if !errors.Is(err, errNoRoom) {
+			return tx, failed(err)
+		}
+	}
 }
 
 // CopyFrom is [pgxpool.Pool.CopyFrom].
 func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource) (int64, error) {
-	if err := p.gate.enter(ctx); err != nil {
-		return 0, err
+	if guard.From(ctx) != nil {
+		var n int64
+		err := pgx.BeginFunc(ctx, p, func(tx pgx.Tx) (err error) {
+			n, err = tx.CopyFrom(ctx, table, columns, source)
+			return err
+		})
+		return n, err
 	}
-	return p.Pool.CopyFrom(ctx, table, columns, source)
+	for {
+		if err := p.enter(ctx, false); err != nil {
+			return 0, err
+		}
+		n, err := p.Pool.CopyFrom(ctx, table, columns, source)
+		if !errors.Is(err, errNoRoom) {
+			return n, failed(err)
+		}
+	}
 }
 
 // Ping is [pgxpool.Pool.Ping]. It waits for a connection before queries do.
 func (p *Pool) Ping(ctx context.Context) error {
-	if err := p.gate.enterFirst(ctx); err != nil {
-		return err
+	for {
+		if err := p.enter(ctx, true); err != nil {
+			return err
+		}
+		if err := p.Pool.Ping(ctx); !errors.Is(err, errNoRoom) {
+			return failed(err)
+		}
 	}
-	return p.Pool.Ping(ctx)
 }
 
-// failedBatch is the results of a batch that was not sent.
-type failedBatch struct{ err error }
+// queryWith runs a statement with settings.
+func (p *Pool) queryWith(ctx context.Context, s *guard.Settings, sql string, args []any) (pgx.Rows, error) {
+	if s.Err != nil {
+		return result.Failed{Error: s.Err}, s.Err
+	}
+	conn, err := p.acquire(ctx)
+	if err != nil {
+		return result.Failed{Error: err}, err
+	}
+	rows, err := guard.Guard{Settings: s}.Query(ctx, conn, sql, args)
+	if err != nil {
+		conn.Release()
+		return result.Failed{Error: err}, err
+	}
+	return &guardedRows{Rows: rows, conn: conn}, nil
+}
 
-func (f failedBatch) Exec() (pgconn.CommandTag, error) { return pgconn.CommandTag{}, f.err }
-func (f failedBatch) Query() (pgx.Rows, error)         { return failedRows(f), f.err }
-func (f failedBatch) QueryRow() pgx.Row                { return row{err: f.err} }
-func (f failedBatch) Close() error                     { return f.err }
-func (f failedBatch) Tx() pgx.Tx                       { return nil }
+// guardedRows are rows that give their connection back.
+type guardedRows struct {
+	pgx.Rows
+	conn *pgxpool.Conn
+}
+
+// Next goes to the next row.
+func (r *guardedRows) Next() bool {
+	next := r.Rows.Next()
+	if !next {
+		r.Close()
+	}
+	return next
+}
+
+// Scan stores the values of the row.
+func (r *guardedRows) Scan(dest ...any) error {
+	err := r.Rows.Scan(dest...)
+	if err != nil {
+		r.Close()
+	}
+	return err
+}
+
+// Values returns the values of the row.
+func (r *guardedRows) Values() ([]any, error) {
+	values, err := r.Rows.Values()
+	if err != nil {
+		r.Close()
+	}
+	return values, err
+}
+
+// Close ends the rows.
+func (r *guardedRows) Close() {
+	r.Rows.Close()
+	r.conn.Release() // It may be called more than once.
+}
+
+// batchResults give their connection back.
+type batchResults struct {
+	pgx.BatchResults
+	conn *pgxpool.Conn
+}
+
+// Close ends the batch.
+func (b *batchResults) Close() error {
+	err := b.BatchResults.Close()
+	b.conn.Release()
+	return err
+}
+
+// txBatchResults are those of a batch that has begun a transaction, which has the
+// connection.
+type txBatchResults struct {
+	pgx.BatchResults
+	tx *batchTx
+}
+
+// Tx returns the transaction.
+func (b *txBatchResults) Tx() pgx.Tx { return b.tx }
+
+// batchTx gives its connection back when it ends.
+type batchTx struct {
+	pgx.Tx
+	conn *pgxpool.Conn
+}
+
+// Commit ends the transaction.
+func (t *batchTx) Commit(ctx context.Context) error {
+	defer t.conn.Release()
+	return t.Tx.Commit(ctx)
+}
+
+// Rollback ends the transaction.
+func (t *batchTx) Rollback(ctx context.Context) error {
+	defer t.conn.Release()
+	return t.Tx.Rollback(ctx)
+}

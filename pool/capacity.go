@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"time"
+
+	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 )
 
 // A server may have been restarted with other settings.
@@ -12,7 +14,7 @@ const readCapacityEvery = time.Minute
 // readCapacity asks Postgres how many connections it has for users, and gives the
 // pool its share.
 func (p *Pool) readCapacity(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	ctx, cancel := context.WithTimeout(quiet.Context(ctx), pingTimeout)
 	defer cancel()
 	var n int64
 	// reserved_connections is there since PostgreSQL 16.
@@ -22,40 +24,17 @@ func (p *Pool) readCapacity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	all := int64(math.Max(1, float64(n)*p.share))
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.allot(all)
-	p.capacity.Store(all) // Who sees it may rely on it.
+	p.budget.setServer(int64(math.Max(1, float64(n)*p.share())))
 	return nil
 }
 
-// allot divides the pool's share of the server between its own connections, the
-// Reader's shared ones and the Reader's direct ones, if it is known. It is called with
-// the lock.
-func (p *Pool) allot(all int64) {
-	if all == 0 {
-		return
+// share returns the share of the server's connections that the pool has; 0: the server is
+// not asked.
+func (p *Pool) share() float64 {
+	if p.config.Adaptive && p.config.ServerShare == 0 {
+		return 1
 	}
-	if p.reader == nil || p.reader.err != nil {
-		p.gate.setCapacity(all)
-		return
-	}
-	// Replicas have connections of their own.
-	direct := p.reader.targets[0].direct
-	rest := all - int64(len(p.reader.targets[0].pipes))
-	own, theirs := divide(rest, int64(p.config.MaxConns), int64(direct.config.MaxConns))
-	p.gate.setCapacity(own)
-	direct.gate.setCapacity(theirs)
-}
-
-// divide divides all among two that want a and b, fairly, and at least one to each.
-func divide(all, a, b int64) (int64, int64) {
-	if a+b <= all {
-		return a, b
-	}
-	b = max(1, min(b, max(all/2, all-a)))
-	return max(1, all-b), b
+	return p.config.ServerShare
 }
 
 // watchCapacity reads the server's settings from time to time, until the context ends.

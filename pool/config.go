@@ -1,11 +1,15 @@
 package pool
 
 import (
+	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -44,8 +48,45 @@ type Config struct {
 	Statements []string
 	// Reader is the configuration of [Pool.Reader].
 	Reader ReaderConfig
+}
 
-	direct bool // it is of a Reader's connections
+// ReaderConfig says how a [Reader] works. Zero fields have defaults.
+type ReaderConfig = reader.Config
+
+// Copy returns a configuration that shares no memory with this one.
+func (c *Config) Copy() *Config {
+	own := *c
+	own.Config = c.Config.Copy()
+	own.Statements = slices.Clone(c.Statements)
+	own.Reader = c.Reader.Copy()
+	return &own
+}
+
+// check returns what makes a configuration unusable.
+func (c *Config) check() error {
+	switch {
+	case c == nil || c.Config == nil || c.ConnConfig == nil:
+		return errors.New("pool: the configuration is empty: make it with ParseConfig")
+	case !parsed(c.Config) || !parsed(c.ConnConfig):
+		return errors.New("pool: the configuration was not made by ParseConfig, which fills in what pgx needs")
+	case c.MaxConns < 1:
+		return fmt.Errorf("pool: MaxConns is %d: there must be a connection at least", c.MaxConns)
+	case int(c.MaxConns) <= len(c.Reader.Replicas):
+		return fmt.Errorf("pool: MaxConns is %d, which is the budget of all connections: the primary and each of %d replicas need one", c.MaxConns, len(c.Reader.Replicas))
+	}
+	for _, dsn := range c.Reader.Replicas {
+		if _, err := pgxpool.ParseConfig(dsn); err != nil {
+			return fmt.Errorf("pool: replica: %w", err)
+		}
+	}
+	return nil
+}
+
+// parsed reports whether pgx has made a configuration. It panics with others, in
+// goroutines of its own.
+func parsed(config any) bool {
+	mark := reflect.ValueOf(config).Elem().FieldByName("createdByParseConfig")
+	return mark.Kind() != reflect.Bool || mark.Bool()
 }
 
 // The parameters of a connection string that are ours.

@@ -2,19 +2,24 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/gqlboost/gqlboost/pool/reader"
 )
 
-// ErrExhausted is matched (errors.Is) by the [*ExhaustedError] of a pool that has no
-// connection to give.
-var ErrExhausted = errors.New("pool: exhausted")
+var (
+	// ErrExhausted is matched (errors.Is) by the [*ExhaustedError] of a pool that has no
+	// connection to give.
+	ErrExhausted = reader.ErrExhausted
+	// ErrClosed is matched by what a pool or its Reader returns after Close.
+	ErrClosed = reader.ErrClosed
+	// ErrNotRead is matched by the Reader's error for a statement that is no read, or that
+	// could change the session or the transaction of others.
+	ErrNotRead = reader.ErrNotRead
+)
 
-// ExhaustedError tells why there was no connection.
+// ExhaustedError says why there was no connection.
 type ExhaustedError struct {
 	Waited time.Duration // by this caller
 	Limit  int           // connections that may be in use at a time
@@ -23,7 +28,7 @@ type ExhaustedError struct {
 	Shed   bool          // it waited longer than TargetWait in a queue that does not empty
 }
 
-// Error tells it all.
+// Error implements error.
 func (e *ExhaustedError) Error() string {
 	if e.Full {
 		return fmt.Sprintf("pool: exhausted: all %d connections are in use, and %d callers wait already", e.Limit, e.Queue-1)
@@ -40,14 +45,5 @@ func (e *ExhaustedError) Is(target error) bool {
 	return target == ErrExhausted || target == context.DeadlineExceeded
 }
 
-// Timeout tells that trying again later may help.
+// Timeout returns true: trying again later may help.
 func (e *ExhaustedError) Timeout() bool { return true }
-
-// down tells of an error with which a server refuses all, for now.
-func down(e *pgconn.PgError) bool {
-	switch e.Code {
-	case "57P01", "57P02", "57P03", "53300": // shutdown, crash, starting, too many connections
-		return true
-	}
-	return strings.HasPrefix(e.Code, "08") // of the connection
-}

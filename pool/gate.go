@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // gate lets as many callers in as there may be connections in use. The others wait
@@ -20,6 +22,9 @@ type gate struct {
 	prepared *preparation               // nil if there is nothing to prepare
 	counting bool                       // uses are wanted to know
 
+	// expected counts those whom the pool's own methods let in, and whom pgxpool has not
+	// told of yet. Others come through the pool within, and do not wait.
+	expected atomic.Int64
 	// inside counts those who are in and those who wait. Where nobody waits it is
 	// all that is touched.
 	inside   atomic.Int64
@@ -39,10 +44,29 @@ type gate struct {
 	failedAt                        atomic.Int64 // when a connection failed last, in nanoseconds since 1970
 }
 
-// enter waits for a place.
+// begin tells the gate of its pool.
+func (g *gate) begin(inner *pgxpool.Pool) {
+	g.used = func() int64 {
+		s := inner.Stat()
+		return int64(s.AcquiredConns() + s.ConstructingConns())
+	}
+	g.open = func() int64 {
+		s := inner.Stat()
+		return int64(s.AcquiredConns() + s.IdleConns())
+	}
+	g.spare = func(capacity int64) int64 {
+		s := inner.Stat()
+		total := int64(s.AcquiredConns() + s.ConstructingConns() + s.IdleConns())
+		// Those for whom a connection is being opened are on their way, and counted.
+		return int64(s.IdleConns()+s.ConstructingConns()) + max(0, capacity-total)
+	}
+}
+
+// enter waits for a place. Then pgxpool must be asked for a connection.
 func (g *gate) enter(ctx context.Context) error {
 	over := g.inside.Add(1) > g.limit.Load()
 	if !over && g.capacity.Load() == 0 {
+		g.expected.Add(1)
 		return nil
 	}
 	return g.pass(ctx, over, false)
@@ -51,6 +75,20 @@ func (g *gate) enter(ctx context.Context) error {
 // enterFirst waits for a place before those who have come by enter.
 func (g *gate) enterFirst(ctx context.Context) error {
 	return g.pass(ctx, g.inside.Add(1) > g.limit.Load(), true)
+}
+
+// came takes in that pgxpool is asked for a connection: by one who has entered, or by one
+// who has come another way.
+func (g *gate) came() {
+	for n := g.expected.Load(); n > 0; n = g.expected.Load() {
+		if g.expected.CompareAndSwap(n, n-1) {
+			return
+		}
+	}
+	g.inside.Add(1)
+	if g.capacity.Load() > 0 {
+		g.going.Add(1)
+	}
 }
 
 // pass lets a caller in who is counted, and may be one too many.
@@ -63,6 +101,7 @@ func (g *gate) pass(ctx context.Context, over, urgent bool) error {
 	if capacity := g.capacity.Load(); capacity > 0 {
 		g.settle(ctx, capacity)
 	}
+	g.expected.Add(1)
 	return nil
 }
 
@@ -267,30 +306,6 @@ func (g *gate) adjust() {
 	}
 	g.limit.Store(limit)
 	g.letIn()
-}
-
-const (
-	closing     = time.Second          // how long a new connection waits for old ones to be closed
-	lookForThem = 2 * time.Millisecond // and how often it looks
-)
-
-// awaitClosed waits, before a connection is opened, until it is one of as many as the
-// server has for us. A place is left when a connection begins to be closed, and Postgres
-// counts it until its backend has ended.
-func (g *gate) awaitClosed(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, closing)
-	defer cancel()
-	for {
-		capacity := g.capacity.Load()
-		if capacity == 0 || g.used() <= capacity {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(lookForThem):
-		}
-	}
 }
 
 // leave gives a place back.

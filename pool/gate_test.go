@@ -132,43 +132,6 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-func TestDivide(t *testing.T) {
-	for _, c := range []struct{ all, a, b, wantA, wantB int64 }{
-		{100, 20, 30, 20, 30}, {40, 30, 30, 20, 20}, {40, 5, 90, 5, 35}, {40, 90, 5, 35, 5}, {1, 9, 9, 1, 1},
-	} {
-		a, b := divide(c.all, c.a, c.b)
-		if a != c.wantA || b != c.wantB {
-			t.Errorf("divide(%d, %d, %d) = %d, %d; want %d, %d", c.all, c.a, c.b, a, b, c.wantA, c.wantB)
-		}
-	}
-}
-
-// A connection is opened when an old one has gone for good, or after a second.
-func TestNewConnectionsAwaitClosed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var used atomic.Int64
-		g := newTestGate(2)
-		g.used = used.Load
-		took := func() time.Duration {
-			start := time.Now()
-			g.awaitClosed(t.Context())
-			return time.Since(start)
-		}
-		used.Store(3)
-		if d := took(); d != 0 {
-			t.Errorf("it waited for %v without a known capacity", d)
-		}
-		g.setCapacity(2)
-		if d := took(); d != closing {
-			t.Errorf("it waited for %v, want %v", d, closing)
-		}
-		time.AfterFunc(100*time.Millisecond, func() { used.Store(2) })
-		if d := took(); d < 100*time.Millisecond || d > 100*time.Millisecond+lookForThem {
-			t.Errorf("it waited for %v, want 100 ms", d)
-		}
-	})
-}
-
 // Where the server's connections are counted, a caller goes on when there is one for it:
 // not one that another has in view, nor one more while one is on its way back.
 func TestSettle(t *testing.T) {

@@ -18,7 +18,7 @@ const (
 	checkAfter = time.Second
 )
 
-// suspects tells of an idle connection whether it must be pinged before it is given
+// suspects reports whether an idle connection must be pinged before it is given
 // out. pgxpool pings each that was idle for a second, which costs its caller a round
 // trip. That Postgres has closed a connection the kernel knows, and that the network
 // is gone it learns by itself, see setPatience. After a connection has failed, all
@@ -49,6 +49,7 @@ func (g *gate) watchHealth(c *pgxpool.Config) {
 	afterConnect, beforeClose, afterRelease := c.AfterConnect, c.BeforeClose, c.AfterRelease
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		setPatience(conn.PgConn().Conn(), patience)
+		conn.PgConn().CustomData()[placeKey] = &place{}
 		if afterConnect != nil {
 			if err := afterConnect(ctx, conn); err != nil {
 				return err

@@ -14,35 +14,29 @@ func (p *Pool) Metrics() iter.Seq[gqlboost.Metric] {
 	return metric.Sequence(p.metrics)
 }
 
-// metrics are in the order in which those of one name are next to each other.
+// metrics returns those of one name next to each other.
 func (p *Pool) metrics() (list []gqlboost.Metric) {
 	p.mu.Lock()
-	r := p.reader
+	reads := p.reads
 	p.mu.Unlock()
-	pools := map[string]*Pool{"pool": p}
-	names := []string{"pool"}
-	if r != nil {
-		for i, t := range r.targets {
-			name := "reader"
-			if i > 0 {
-				name = fmt.Sprintf("replica %d", i)
-			}
-			names = append(names, name)
-			pools[name] = t.direct
+	pools, names := []*Pool{p}, []string{"pool"}
+	if reads != nil {
+		for i, replica := range reads.replicas {
+			pools, names = append(pools, replica), append(names, fmt.Sprintf("replica %d", i+1))
 		}
 	}
 	for _, each := range connectionMetrics {
-		for _, name := range names {
-			for _, m := range each(pools[name]) {
-				m.Attrs = append([]gqlboost.Attr{{Key: "db.client.connection.pool.name", Value: name}}, m.Attrs...)
+		for i, pool := range pools {
+			for _, m := range each(pool) {
+				m.Attrs = append([]gqlboost.Attr{{Key: "db.client.connection.pool.name", Value: names[i]}}, m.Attrs...)
 				list = append(list, m)
 			}
 		}
 	}
-	if r == nil || r.err != nil {
-		return list
+	if reads != nil {
+		list = append(list, reads.reader.Metrics()...)
 	}
-	return append(list, r.metrics()...)
+	return list
 }
 
 // connectionMetrics are what each pool of connections has.
@@ -101,37 +95,4 @@ func times(name, help string, value func(*Pool) (*histogram, uint64)) func(*Pool
 		}
 		return []gqlboost.Metric{{Kind: gqlboost.Histogram, Name: name, Unit: "s", Help: help, Value: float64(h.sum.Load()) / 1e9, Buckets: h.buckets(zeros)}}
 	}
-}
-
-// metrics are those of shared connections.
-func (r *Reader) metrics() (list []gqlboost.Metric) {
-	add := func(kind gqlboost.Kind, name, unit, help string, value float64, attrs ...gqlboost.Attr) {
-		list = append(list, gqlboost.Metric{Name: name, Unit: unit, Help: help, Kind: kind, Value: value, Attrs: attrs})
-	}
-	c := &r.counters
-	way := func(v string) gqlboost.Attr { return gqlboost.Attr{Key: "way", Value: v} }
-	up, out := 0, 0
-	for _, t := range r.targets {
-		if t.out.Load() {
-			out++
-		}
-		for _, each := range t.pipes {
-			each.mu.Lock()
-			if each.up {
-				up++
-			}
-			each.mu.Unlock()
-		}
-	}
-	add(gqlboost.Gauge, "gqlboost.pool.reader.replicas", "{server}", "Replicas.", float64(len(r.targets)-1-out), gqlboost.Attr{Key: "state", Value: "good"})
-	add(gqlboost.Gauge, "gqlboost.pool.reader.replicas", "{server}", "Replicas.", float64(out), gqlboost.Attr{Key: "state", Value: "out"})
-	add(gqlboost.Counter, "gqlboost.pool.reader.lost", "{statement}", "Statements that were run again because their connection failed.", float64(c.lost.Load()))
-	add(gqlboost.Gauge, "gqlboost.pool.reader.connections", "{connection}", "Shared connections that are up.", float64(up))
-	add(gqlboost.Counter, "gqlboost.pool.reader.statements", "{statement}", "Statements by the way that they went.", float64(c.shared.Load()), way("shared"))
-	add(gqlboost.Counter, "gqlboost.pool.reader.statements", "{statement}", "Statements by the way that they went.", float64(c.direct.Load()), way("direct"))
-	add(gqlboost.Counter, "gqlboost.pool.reader.flights", "{flight}", "Flights of statements on shared connections.", float64(c.batches.Load()))
-	add(gqlboost.Counter, "gqlboost.pool.reader.flown", "{statement}", "Statements in these flights: divided by them, how many are coalesced.", float64(c.batched.Load()))
-	add(gqlboost.Counter, "gqlboost.pool.reader.reruns", "{statement}", "Statements that were sent again because one before them failed.", float64(c.reruns.Load()))
-	add(gqlboost.Counter, "gqlboost.pool.reader.moved", "{statement}", "Statements that went on to a connection of their own.", float64(c.moved.Load()))
-	return list
 }

@@ -7,26 +7,27 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Pool is a pgxpool.Pool: it has all of its methods, and a [Reader].
+// Pool is a pgxpool.Pool: it has all of its methods, and a [Reader]. The pool within it may
+// be used as well, by libraries that ask for one: its connections are counted, but those who
+// take them do not wait in the queue, and settings of a context do not reach it.
 type Pool struct {
 	*pgxpool.Pool
 	config *Config
 	gate   *gate
-
-	share    float64      // of the server's connections; 0: it is not asked
-	capacity atomic.Int64 // connections that this is; 0: not known
+	budget budget
 
 	stop     context.CancelFunc
 	watchers sync.WaitGroup
 
 	mu     sync.Mutex
-	reader *Reader
-	closed bool
+	reads  *reads // nil until the Reader is asked for
+	closed atomic.Bool
 }
 
 // New is [pgxpool.New] with the parameters of [ParseConfig].
@@ -39,40 +40,27 @@ func New(ctx context.Context, dsn string) (*Pool, error) {
 }
 
 // NewWithConfig is [pgxpool.NewWithConfig] for a configuration that [ParseConfig]
-// has made.
+// has made. The configuration is copied.
 func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
-	g := newGate(c)
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	p := &Pool{config: c.Copy(), gate: newGate(c)}
 	own := c.Config.Copy()
-	g.watchHealth(own)
+	p.gate.watchHealth(own)
+	p.budget.watch(p, own)
 	if user := own.ConnConfig.Tracer; user != nil {
-		own.ConnConfig.Tracer = multitracer.New(user, g)
+		own.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.gate)
 	} else {
-		own.ConnConfig.Tracer = g
+		own.ConnConfig.Tracer = p.gate
 	}
 	inner, err := pgxpool.NewWithConfig(ctx, own)
 	if err != nil {
 		return nil, err
 	}
-	g.used = func() int64 {
-		s := inner.Stat()
-		return int64(s.AcquiredConns() + s.ConstructingConns())
-	}
-	g.open = func() int64 {
-		s := inner.Stat()
-		return int64(s.AcquiredConns() + s.IdleConns())
-	}
-	g.spare = func(capacity int64) int64 {
-		s := inner.Stat()
-		total := int64(s.AcquiredConns() + s.ConstructingConns() + s.IdleConns())
-		// Those for whom a connection is being opened are on their way, and counted.
-		return int64(s.IdleConns()+s.ConstructingConns()) + max(0, capacity-total)
-	}
-	p := &Pool{Pool: inner, config: c, gate: g}
-	if c.Adaptive && c.ServerShare == 0 && !c.direct {
-		p.share = 1
-	} else {
-		p.share = c.ServerShare
-	}
+	p.Pool = inner
+	p.budget.begin(inner)
+	p.gate.begin(inner)
 	p.watch()
 	if c.Warm {
 		if err := p.warm(ctx); err != nil {
@@ -112,7 +100,7 @@ func (p *Pool) watch() {
 		adapt := &controller{gate: p.gate, max: int64(p.config.MaxConns)}
 		p.watchers.Go(func() { adapt.run(ctx) })
 	}
-	if p.share > 0 {
+	if p.share() > 0 {
 		p.watchers.Go(func() { p.watchCapacity(ctx) })
 	}
 }
@@ -126,7 +114,6 @@ func (p *Pool) warm(ctx context.Context) error {
 		// Not through the gate: it would open a few at a time.
 		wg.Go(func() { conns[i], errs[i] = p.Pool.Acquire(ctx) })
 	}
-	p.gate.inside.Add(int64(n))
 	wg.Wait()
 	if p.gate.prepared != nil && conns[0] != nil {
 		errs = append(errs, p.gate.prepared.prepareAll(ctx, conns[0].Conn()))
@@ -139,34 +126,30 @@ func (p *Pool) warm(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Reader returns the pool's reader, which opens its connections when it is first
-// asked for.
-func (p *Pool) Reader() *Reader {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.reader == nil {
-		if p.closed {
-			return &Reader{err: ErrClosed}
-		}
-		p.reader = newReader(p.config)
-		p.allot(p.capacity.Load())
-	}
-	return p.reader
-}
-
 // Close closes the pool and its reader.
 func (p *Pool) Close() {
 	p.mu.Lock()
-	p.closed = true
-	reader := p.reader
+	p.closed.Store(true)
+	reads := p.reads
 	p.mu.Unlock()
-	if reader != nil {
-		reader.Close()
+	if reads != nil {
+		reads.close()
 	}
 	p.stop()
 	p.watchers.Wait()
 	p.Pool.Close()
 }
 
-// Config returns a copy of pgxpool's part of the configuration.
-func (p *Pool) Config() *pgxpool.Config { return p.config.Config.Copy() }
+// Reset is [pgxpool.Pool.Reset], for the Reader's connections as well.
+func (p *Pool) Reset() {
+	p.Pool.Reset()
+	p.mu.Lock()
+	reads := p.reads
+	p.mu.Unlock()
+	if reads != nil {
+		reads.reset()
+	}
+}
+
+// Config returns a copy of the configuration.
+func (p *Pool) Config() *Config { return p.config.Copy() }

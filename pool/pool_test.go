@@ -15,7 +15,26 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// methods are all of pgxpool.Pool's. Both types must have them.
+func open(t testing.TB, parameters string) *Pool {
+	t.Helper()
+	p, err := New(t.Context(), server.DSN()+"&"+parameters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// crowd runs f from many goroutines.
+func crowd(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { f(i) })
+	}
+	wg.Wait()
+}
+
+// methods are all of pgxpool.Pool's but Config, which returns our own. Both types must have them.
 type methods interface {
 	Acquire(ctx context.Context) (c *pgxpool.Conn, err error)
 	AcquireAllIdle(ctx context.Context) []*pgxpool.Conn
@@ -23,7 +42,6 @@ type methods interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 	BeginTx(ctx context.Context, txOptions pgx.TxOptions) (pgx.Tx, error)
 	Close()
-	Config() *pgxpool.Config
 	CopyFrom(ctx context.Context, tableName pgx.Identifier, columnNames []string, rowSrc pgx.CopyFromSource) (int64, error)
 	Exec(ctx context.Context, sql string, arguments ...any) (pgconn.CommandTag, error)
 	Ping(ctx context.Context) error
@@ -79,6 +97,22 @@ func ways(p *Pool) map[string]func(ctx context.Context) error {
 			return err
 		},
 		"Ping": p.Ping,
+	}
+}
+
+func TestClosedPool(t *testing.T) {
+	p := open(t, "pool_warm=true&pool_min_conns=3")
+	if n := p.Stat().TotalConns(); n < 3 {
+		t.Errorf("%d connections are warm", n)
+	}
+	p.Close()
+	if _, err := p.Reader().Query(t.Context(), "select 1"); !errors.Is(err, ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	for _, dsn := range []string{"pool_reader_conns=0", "pool_warm=x", "pool_reader_slow_after=1"} {
+		if _, err := New(t.Context(), "postgres://x/?"+dsn); err == nil || !strings.Contains(err.Error(), strings.SplitN(dsn, "=", 2)[0]) {
+			t.Errorf("%s: got %v", dsn, err)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -46,7 +47,7 @@ func (p *preparation) prepareAll(ctx context.Context, conn *pgx.Conn) (err error
 // told to prepare, so the connection must go when the schema has changed.
 func (p *preparation) failed(conn *pgx.Conn, err error) {
 	var e *pgconn.PgError
-	if !errors.As(err, &e) || !stale(e.Code, e.Message) {
+	if !errors.As(err, &e) || !reader.Stale(e) {
 		return
 	}
 	p.mu.Lock()
@@ -57,7 +58,7 @@ func (p *preparation) failed(conn *pgx.Conn, err error) {
 	p.stale[conn] = struct{}{}
 }
 
-// good tells whether a connection may be used again. It forgets one that may not.
+// good reports whether a connection may be used again. It forgets one that may not.
 func (p *preparation) good(conn *pgx.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -39,9 +39,8 @@ func (g *gate) TraceQueryEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceQu
 // connectStart is the key of the time at which a connection was begun.
 type connectStart struct{}
 
-// TraceConnectStart waits for what is being closed, and remembers the time.
+// TraceConnectStart remembers the time.
 func (g *gate) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
-	g.awaitClosed(ctx)
 	return context.WithValue(ctx, connectStart{}, time.Now())
 }
 
@@ -56,8 +55,9 @@ func (g *gate) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData
 	g.connections(1)
 }
 
-// TraceAcquireStart does nothing.
+// TraceAcquireStart counts those who come past the pool's own methods.
 func (g *gate) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+	g.came()
 	return ctx
 }
 
@@ -68,13 +68,30 @@ func (g *gate) TraceAcquireEnd(_ context.Context, _ *pgxpool.Pool, data pgxpool.
 	}
 	if data.Err != nil {
 		g.leave()
-	} else if g.holders != nil {
-		g.holders.took(data.Conn)
+		return
+	}
+	g.took(data.Conn)
+}
+
+// took takes in that a connection has a place.
+func (g *gate) took(conn *pgx.Conn) {
+	if place := placeOf(conn); place != nil {
+		place.taken = true
+	}
+	if g.holders != nil {
+		g.holders.took(conn)
 	}
 }
 
-// TraceRelease gives the place back.
+// TraceRelease gives the place back. Connections that pgxpool gives out all at once have
+// none.
 func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
+	if place := placeOf(data.Conn); place != nil {
+		if !place.taken {
+			return
+		}
+		place.taken = false
+	}
 	if g.holders != nil {
 		g.holders.released(data.Conn)
 	}
@@ -82,4 +99,14 @@ func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 		g.uses.Add(1)
 	}
 	g.leave()
+}
+
+// place is what the gate keeps with a connection. Whoever has the connection has it.
+type place struct{ taken bool }
+
+const placeKey = "gqlboost.place"
+
+func placeOf(conn *pgx.Conn) *place {
+	p, _ := conn.PgConn().CustomData()[placeKey].(*place)
+	return p
 }

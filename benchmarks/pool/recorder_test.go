@@ -24,7 +24,7 @@ func BenchmarkRecorder(b *testing.B) {
 			b.Fatal(err)
 		}
 		if recorded {
-			config.ConnConfig.Tracer, config.Reader.Observe = recorder, recorder.Observe
+			config.ConnConfig.Tracer = recorder
 		}
 		p, err := pool.NewWithConfig(b.Context(), config)
 		if err != nil {

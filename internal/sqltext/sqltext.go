@@ -1,26 +1,194 @@
 // Package sqltext is what is known of a statement's text without parsing it.
 package sqltext
 
-import "strings"
+import (
+	"iter"
+	"strings"
+)
 
 // FirstWord returns the first word of a statement in small letters, behind white space,
 // comments and parentheses; "" if it begins with something else.
 func FirstWord(sql string) string {
-	for {
-		sql = strings.TrimLeft(sql, " \t\r\n\f(")
+	for t := range tokens(sql) {
 		switch {
-		case strings.HasPrefix(sql, "--"):
-			_, sql, _ = strings.Cut(sql, "\n")
-			continue
-		case strings.HasPrefix(sql, "/*"):
-			_, sql, _ = strings.Cut(sql, "*/")
+		case t.kind == symbol && t.text == "(":
+		case t.kind == word:
+			return t.text
+		default:
+			return ""
+		}
+	}
+	return ""
+}
+
+// Calls returns the names before parentheses, without their schemas: functions, and some
+// keywords.
+func Calls(sql string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		name := ""
+		for t := range tokens(sql) {
+			if t.kind == symbol && t.text == "(" && name != "" && !yield(name) {
+				return
+			}
+			name = ""
+			if t.kind == word || t.kind == quoted {
+				name = t.text
+			}
+		}
+	}
+}
+
+// Single reports whether a text has one statement at most.
+func Single(sql string) bool {
+	ended := false
+	for t := range tokens(sql) {
+		if t.kind == symbol && t.text == ";" {
+			ended = true
+		} else if ended {
+			return false
+		}
+	}
+	return true
+}
+
+type kind uint8
+
+const (
+	word    kind = iota // without quotes, in small letters
+	quoted              // an identifier in quotes, without them
+	literal             // a string or a number
+	symbol              // one byte of anything else
+)
+
+type token struct {
+	kind kind
+	text string // empty for literals
+}
+
+// tokens returns the tokens of a statement as Postgres reads them with
+// standard_conforming_strings. Comments nest. What is not closed reaches to the end.
+func tokens(sql string) iter.Seq[token] {
+	return func(yield func(token) bool) {
+		for sql != "" {
+			var t token
+			c := sql[0]
+			switch {
+			case strings.IndexByte(" \t\r\n\f\v", c) >= 0:
+				sql = sql[1:]
+				continue
+			case strings.HasPrefix(sql, "--"):
+				end := strings.IndexAny(sql, "\r\n")
+				if end < 0 {
+					return
+				}
+				sql = sql[end:]
+				continue
+			case strings.HasPrefix(sql, "/*"):
+				sql = afterComment(sql)
+				continue
+			case c == '\'':
+				t.kind, sql = literal, afterString(sql[1:], false)
+			case (c == 'e' || c == 'E') && len(sql) > 1 && sql[1] == '\'':
+				t.kind, sql = literal, afterString(sql[2:], true)
+			case c == '"':
+				t.kind = quoted
+				t.text, sql = identifier(sql[1:])
+			case starts(c):
+				n := 1
+				for n < len(sql) && (starts(sql[n]) || '0' <= sql[n] && sql[n] <= '9' || sql[n] == '$') {
+					n++
+				}
+				t.kind, t.text, sql = word, strings.ToLower(sql[:n]), sql[n:]
+			case c == '$':
+				if rest, ok := afterDollar(sql); ok {
+					t.kind, sql = literal, rest
+					break
+				}
+				t.kind, t.text, sql = symbol, sql[:1], sql[1:]
+			case '0' <= c && c <= '9':
+				n := 1
+				for n < len(sql) && (starts(sql[n]) || '0' <= sql[n] && sql[n] <= '9' || sql[n] == '.') {
+					n++
+				}
+				t.kind, sql = literal, sql[n:]
+			default:
+				t.kind, t.text, sql = symbol, sql[:1], sql[1:]
+			}
+			if !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+// starts reports whether an identifier may begin with a byte.
+func starts(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c >= 0x80
+}
+
+// afterComment returns what follows a comment, in which others may be.
+func afterComment(sql string) string {
+	depth := 0
+	for i := 0; i+1 < len(sql); i++ {
+		switch sql[i : i+2] {
+		case "/*":
+			depth++
+			i++
+		case "*/":
+			depth--
+			i++
+			if depth == 0 {
+				return sql[i+1:]
+			}
+		}
+	}
+	return ""
+}
+
+// afterString returns what follows a string, whose quote has been read.
+func afterString(sql string, escapes bool) string {
+	for i := 0; i < len(sql); i++ {
+		switch {
+		case escapes && sql[i] == '\\':
+			i++
+		case sql[i] == '\'':
+			if i+1 < len(sql) && sql[i+1] == '\'' {
+				i++
+				continue
+			}
+			return sql[i+1:]
+		}
+	}
+	return ""
+}
+
+// identifier returns an identifier, whose quote has been read, and what follows.
+func identifier(sql string) (name, rest string) {
+	for i := 0; i < len(sql); i++ {
+		if sql[i] != '"' {
 			continue
 		}
-		break
+		if i+1 < len(sql) && sql[i+1] == '"' {
+			i++
+			continue
+		}
+		return strings.ReplaceAll(sql[:i], `""`, `"`), sql[i+1:]
 	}
-	end := strings.IndexFunc(sql, func(r rune) bool { return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z') })
+	return sql, ""
+}
+
+// afterDollar returns what follows a string in dollar quotes, if one begins here.
+func afterDollar(sql string) (rest string, ok bool) {
+	end := strings.IndexByte(sql[1:], '$')
 	if end < 0 {
-		end = len(sql)
+		return "", false
 	}
-	return strings.ToLower(sql[:end])
+	tag := sql[:end+2]
+	for i := 1; i < len(tag)-1; i++ {
+		if !starts(tag[i]) && (i == 1 || tag[i] < '0' || tag[i] > '9') {
+			return "", false
+		}
+	}
+	_, rest, _ = strings.Cut(sql[len(tag):], tag)
+	return rest, true
 }

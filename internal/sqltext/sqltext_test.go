@@ -1,13 +1,64 @@
 package sqltext
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+)
 
 func TestFirstWord(t *testing.T) {
 	for sql, want := range map[string]string{
-		"": "", "select 1": "select", " \n(( SELECT": "select", "-- a\n/* b */ With x": "with", "/* torn": "", "-- torn": "", "1": "", "déjà": "d", "TABLE": "table",
+		"": "", "select 1": "select", " \n(( SELECT": "select", "-- a\n/* b */ With x": "with", "/* torn": "", "-- torn": "", "1": "", "déjà": "déjà", "TABLE": "table",
+		"/* a /* b */ c */ select 1": "select", "/* a /* b */ select 1": "", "-- a\rvalues (1)": "values", `"select" 1`: "", "'select'": "", "/**/begin": "begin", ";select": "",
 	} {
 		if got := FirstWord(sql); got != want {
 			t.Errorf("%q: %q", sql, got)
 		}
 	}
+}
+
+func TestCalls(t *testing.T) {
+	for sql, want := range map[string]string{
+		"select 1":                      "",
+		"select Set_Config ('a', f(1))": "set_config f",
+		"select pg_catalog . set_config/* /* ( */ */(1)":                           "set_config",
+		`select "set_config"(1), "Weird ""name"(2)`:                                `set_config Weird "name`,
+		"select 'set_config(', E'\\'f(', $$f($$, $a$ f( $b$ $a$, $1, f -- (\n (2)": "f",
+		"select 'it''s f('":    "",
+		`select '\', f(')'`:    "f",
+		"select a$b$(1)":       "a$b$",
+		"select 1e5(":          "",
+		"select $1(":           "",
+		"select 'torn f(":      "",
+		`select "torn f(`:      "",
+		"select f('x' /* torn": "f",
+	} {
+		if got := strings.Join(slices.Collect(Calls(sql)), " "); got != want {
+			t.Errorf("%q: %q, want %q", sql, got, want)
+		}
+	}
+}
+
+func TestSingle(t *testing.T) {
+	for sql, want := range map[string]bool{
+		"": true, "select 1": true, "select 1;": true, "select 1; ; -- end": true, "select ';'": true, "select 1; select 2": false, `select '\'; delete from t --'`: false, "select $$;$$ /*;*/": true,
+	} {
+		if got := Single(sql); got != want {
+			t.Errorf("%q: %v", sql, got)
+		}
+	}
+}
+
+func FuzzTokens(f *testing.F) {
+	for _, sql := range []string{"select 'a", "$a$ b $a$", "/* /* */", `"a""b"(1)`, "E'\\"} {
+		f.Add(sql)
+	}
+	f.Fuzz(func(t *testing.T, sql string) {
+		for range tokens(sql) {
+		}
+		Single(sql)
+		for range Calls(sql) {
+			break
+		}
+	})
 }

@@ -19,7 +19,6 @@ func Example() {
 		panic(err)
 	}
 	config.ConnConfig.Tracer = recorder
-	config.Reader.Observe = recorder.Observe
 	db, err := pool.NewWithConfig(ctx, config)
 	if err != nil {
 		panic(err)

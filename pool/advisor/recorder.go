@@ -44,10 +44,9 @@ const (
 )
 
 // Recorder sees statements as the program does. It is a tracer of pgx, for pgxpool and
-// package pool:
+// package pool, whose Reader tells it of statements that share connections as well:
 //
 //	config.ConnConfig.Tracer = recorder
-//	config.Reader.Observe = recorder.Observe // what shares connections has no tracer
 //
 // It takes some 100 to 200 ns for a statement, and is safe for concurrent use.
 type Recorder struct {
@@ -115,7 +114,7 @@ func (r *Recorder) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.Tr
 // TraceQueryEnd implements [pgx.QueryTracer].
 func (r *Recorder) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
 	if run, ok := ctx.Value(runKey{}).(*run); ok {
-		r.Observe(ctx, run.sql, run.args, run.start, data.CommandTag, data.Err)
+		r.note(ctx, run.sql, run.args, run.start, data.CommandTag, data.Err)
 	}
 }
 
@@ -140,8 +139,17 @@ func (r *Recorder) TraceBatchQuery(ctx context.Context, _ *pgx.Conn, data pgx.Tr
 // TraceBatchEnd implements [pgx.BatchTracer].
 func (r *Recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// Observe notes a statement that has ended just now. Nothing of args is kept.
+// Observe notes a statement that has ended just now and that no tracer hears of. One that
+// the recorder hears of as a tracer, which the context tells, counts once. Nothing of args is
+// kept.
 func (r *Recorder) Observe(ctx context.Context, sql string, args []any, start time.Time, tag pgconn.CommandTag, err error) {
+	if run, ok := ctx.Value(runKey{}).(*run); ok && run.sql == sql {
+		return
+	}
+	r.note(ctx, sql, args, start, tag, err)
+}
+
+func (r *Recorder) note(ctx context.Context, sql string, args []any, start time.Time, tag pgconn.CommandTag, err error) {
 	s := r.get(sql)
 	if s == nil {
 		return

@@ -1,4 +1,4 @@
-package pool
+package reader_test
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/gqlboost/gqlboost/pool"
 )
 
 // When the server comes back, so does the Reader, at once.
@@ -13,7 +15,7 @@ func TestReaderAfterRestart(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	own := startOwn(t, nil)
-	p, err := New(ctx, own.DSN())
+	p, err := pool.New(ctx, own.DSN())
 	if err != nil {
 		t.Fatal(err)
 	}

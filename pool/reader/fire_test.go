@@ -1,4 +1,4 @@
-package pool
+package reader_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/internal/race"
 	"github.com/gqlboost/gqlboost/internal/wait"
+	"github.com/gqlboost/gqlboost/pool"
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 )
@@ -25,7 +26,7 @@ type fire struct {
 }
 
 // ask runs one of some kinds of statements. Each returns its caller's number.
-func ask(ctx context.Context, r *Reader, kind, n int) (got int, err error) {
+func ask(ctx context.Context, r *pool.Reader, kind, n int) (got int, err error) {
 	switch kind {
 	case 0:
 		err = r.QueryRow(ctx, "select $1::int", n).Scan(&got)
@@ -60,7 +61,7 @@ func ask(ctx context.Context, r *Reader, kind, n int) (got int, err error) {
 
 // under runs statements from 256 goroutines through a Reader, and looks whether each gets
 // its own answer.
-func under(t *testing.T, f fire, p *Pool, dsn string) {
+func under(t *testing.T, f fire, p *pool.Pool, dsn string) {
 	admin, err := pgxAdmin(t, dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +124,7 @@ func under(t *testing.T, f fire, p *Pool, dsn string) {
 			restarts++
 		}
 	}
-	t.Logf("%d answers, %d errors, %d kills, %d restarts, %d changes of the schema; %d ran again", answers.Load(), failures.Load(), kills, restarts, changes, r.counters.lost.Load()+r.counters.reruns.Load()+r.counters.moved.Load())
+	t.Logf("%d answers, %d errors, %d kills, %d restarts, %d changes of the schema; %d ran again", answers.Load(), failures.Load(), kills, restarts, changes, r.Counts().Lost+r.Counts().Reruns+r.Counts().Moved)
 	if wrong.Load() > 0 {
 		t.Errorf("%d wrong results", wrong.Load())
 	}
@@ -131,23 +132,13 @@ func under(t *testing.T, f fire, p *Pool, dsn string) {
 		t.Error("not all of it happened")
 	}
 	// It is well again.
-	for _, pipe := range r.targets[0].pipes {
-		wait.Until(t, "the connection is up", func() bool {
-			pipe.mu.Lock()
-			defer pipe.mu.Unlock()
-			return pipe.up
-		})
-		wait.Until(t, "nothing is left on it", func() bool { return pipe.load.Load() == 0 })
-	}
-	if n := r.targets[0].running.Load(); n != 0 {
-		t.Errorf("%d statements are still running", n)
-	}
-	wait.Until(t, "all places are free", func() bool { return r.targets[0].direct.gate.inside.Load() == 0 })
+	wait.Until(t, "nothing is under way", r.Idle)
+	wait.Until(t, "all connections are free", func() bool { return p.Stat().AcquiredConns() == 0 })
 }
 
 // pgxAdmin is a pool of one, which comes back after a restart.
-func pgxAdmin(t *testing.T, dsn string) (*Pool, error) {
-	return New(t.Context(), dsn+"&pool_max_conns=1")
+func pgxAdmin(t *testing.T, dsn string) (*pool.Pool, error) {
+	return pool.New(t.Context(), dsn+"&pool_max_conns=1")
 }
 
 // A million statements, with backends killed, the server restarted, contexts cancelled
@@ -168,7 +159,7 @@ func TestReaderUnderFire(t *testing.T) {
 	if f.server != nil {
 		at = f.server.DSN()
 	}
-	p, err := New(t.Context(), at)
+	p, err := pool.New(t.Context(), at)
 	if err != nil {
 		t.Fatal(err)
 	}

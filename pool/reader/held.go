@@ -1,4 +1,4 @@
-package pool
+package reader
 
 import (
 	"encoding/binary"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,16 +15,17 @@ import (
 
 // heldRows is a result that is in memory. It implements pgx.Rows.
 type heldRows struct {
-	reader *Reader
-	fields []pgconn.FieldDescription
 	*memory
-	rest   []byte // of the memory's data: the rows that have not been read
-	left   int    // how many they are: rows without columns have no bytes
-	tag    pgconn.CommandTag
-	err    error
-	types  *pgtype.Map // while it is open
-	begun  bool
-	closed bool
+	memories *sync.Pool // of *memory
+	types    *types     // of the connection
+	fields   []pgconn.FieldDescription
+	rest     []byte // of the memory's data: the rows that have not been read
+	left     int    // how many they are: rows without columns have no bytes
+	tag      pgconn.CommandTag
+	err      error
+	own      *pgtype.Map // while it is open
+	begun    bool
+	closed   bool
 }
 
 // memory is what rows use again.
@@ -37,8 +39,8 @@ type memory struct {
 // keepHeld bounds the data that is kept for other rows.
 const keepHeld = 256 << 10
 
-func newHeldRows(r *Reader) *heldRows {
-	return &heldRows{reader: r, memory: r.memories.Get().(*memory)}
+func newHeldRows(memories *sync.Pool, t *types) *heldRows {
+	return &heldRows{memories: memories, types: t, memory: memories.Get().(*memory)}
 }
 
 // noMemory is that of rows that are closed. Nothing is written to it.
@@ -54,7 +56,7 @@ func (r *heldRows) release() {
 	clear(m.plans[:cap(m.plans)])
 	clear(m.dests[:cap(m.dests)])
 	m.data, m.values, m.plans, m.dests = m.data[:0], m.values[:0], m.plans[:0], m.dests[:0]
-	r.reader.memories.Put(m)
+	r.memories.Put(m)
 }
 
 var _ pgx.Rows = (*heldRows)(nil)
@@ -74,9 +76,9 @@ func (r *heldRows) Close() {
 		return
 	}
 	r.closed = true
-	if r.types != nil {
-		r.reader.types.Put(r.types)
-		r.types = nil
+	if r.own != nil {
+		r.types.put(r.own)
+		r.own = nil
 	}
 	r.release()
 }
@@ -93,14 +95,18 @@ func (r *heldRows) FieldDescriptions() []pgconn.FieldDescription { return r.fiel
 // Conn returns nil: the rows have no connection any more.
 func (r *heldRows) Conn() *pgx.Conn { return nil }
 
-// TypeMap returns the types that Scan uses.
+// TypeMap returns the types that Scan uses, until the rows are closed.
 func (r *heldRows) TypeMap() *pgtype.Map { return r.typeMap() }
 
 func (r *heldRows) typeMap() *pgtype.Map {
-	if r.types == nil {
-		r.types = r.reader.types.Get().(*pgtype.Map)
+	if r.own == nil {
+		m := r.types.get()
+		if r.closed {
+			return m // It is the caller's: nobody would give it back.
+		}
+		r.own = m
 	}
-	return r.types
+	return r.own
 }
 
 // Next goes to the next row.
@@ -164,7 +170,7 @@ func (r *heldRows) Scan(dest ...any) error {
 		r.fail(err)
 		return err
 	}
-	types := r.typeMap()
+	m := r.typeMap()
 	if len(r.plans) == 0 {
 		r.plans, r.dests = slices.Grow(r.plans, len(dest))[:len(dest)], slices.Grow(r.dests, len(dest))[:len(dest)]
 	}
@@ -174,7 +180,7 @@ func (r *heldRows) Scan(dest ...any) error {
 		}
 		f := &r.fields[i]
 		if t := reflect.TypeOf(d); r.plans[i] == nil || r.dests[i] != t {
-			r.plans[i], r.dests[i] = types.PlanScan(f.DataTypeOID, f.Format, d), t
+			r.plans[i], r.dests[i] = m.PlanScan(f.DataTypeOID, f.Format, d), t
 		}
 		if err := r.plans[i].Scan(r.values[i], d); err != nil {
 			err = pgx.ScanArgError{ColumnIndex: i, FieldName: f.Name, Err: err}
@@ -191,16 +197,16 @@ func (r *heldRows) Values() ([]any, error) {
 		return nil, errRowsClosed
 	}
 	values := make([]any, len(r.fields))
-	types := r.typeMap()
+	m := r.typeMap()
 	for i := range r.fields {
 		f, src := &r.fields[i], r.values[i]
 		if src == nil {
 			continue
 		}
-		t, ok := types.TypeForOID(f.DataTypeOID)
+		t, ok := m.TypeForOID(f.DataTypeOID)
 		switch {
 		case ok:
-			v, err := t.Codec.DecodeValue(types, f.DataTypeOID, f.Format, src)
+			v, err := t.Codec.DecodeValue(m, f.DataTypeOID, f.Format, src)
 			if err != nil {
 				r.fail(err)
 				return nil, err
@@ -214,40 +220,3 @@ func (r *heldRows) Values() ([]any, error) {
 	}
 	return values, nil
 }
-
-// row is the first of some rows. It implements pgx.Row.
-type row struct {
-	rows pgx.Rows
-	err  error
-}
-
-// Scan stores the values of the first row; without one the error is pgx.ErrNoRows.
-func (r row) Scan(dest ...any) error {
-	if r.err != nil {
-		return r.err
-	}
-	defer r.rows.Close()
-	if !r.rows.Next() {
-		if err := r.rows.Err(); err != nil {
-			return err
-		}
-		return pgx.ErrNoRows
-	}
-	_ = r.rows.Scan(dest...)
-	r.rows.Close()
-	return r.rows.Err()
-}
-
-// failedRows are the rows of a query that was not run.
-type failedRows struct{ err error }
-
-func (failedRows) Close()                                       {}
-func (r failedRows) Err() error                                 { return r.err }
-func (failedRows) CommandTag() pgconn.CommandTag                { return pgconn.CommandTag{} }
-func (failedRows) FieldDescriptions() []pgconn.FieldDescription { return nil }
-func (failedRows) Next() bool                                   { return false }
-func (r failedRows) Scan(...any) error                          { return r.err }
-func (r failedRows) Values() ([]any, error)                     { return nil, r.err }
-func (failedRows) RawValues() [][]byte                          { return nil }
-func (failedRows) Conn() *pgx.Conn                              { return nil }
-func (failedRows) TypeMap() *pgtype.Map                         { return nil }

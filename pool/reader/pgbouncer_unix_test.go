@@ -1,6 +1,6 @@
 //go:build unix
 
-package pool
+package reader_test
 
 import (
 	"fmt"
@@ -106,7 +106,7 @@ server_reset_query =
 func TestReaderBehindPgBouncer(t *testing.T) {
 	openAt = startPgBouncer(t)
 	defer func() { openAt = "" }()
-	if p := open(t, ""); !p.Reader().config.TransactionPooling {
+	if p := open(t, ""); !p.Reader().TransactionPooling() {
 		t.Fatal("the Reader believes in sessions")
 	}
 	for name, test := range map[string]func(*testing.T){
@@ -120,7 +120,6 @@ func TestReaderBehindPgBouncer(t *testing.T) {
 		"LargeResults":      TestReaderLargeResults,
 		"SchemaChange":      TestReaderSchemaChange,
 		"UnderFire":         TestReaderUnderFire,
-		"EveryWayGivesBack": TestEveryWayGivesItsPlaceBack,
 		"StatementTimeout":  TestReaderStatementTimeout,
 	} {
 		t.Run(name, test)

@@ -1,4 +1,4 @@
-package pool
+package reader
 
 import (
 	"testing"
@@ -11,20 +11,31 @@ const tooSlow = 5 * time.Millisecond
 
 func newStatement() *statement {
 	s := &statement{}
-	s.described.Store(&description{StatementDescription: &pgconn.StatementDescription{}})
+	s.learned.Store(&description{StatementDescription: &pgconn.StatementDescription{}})
 	return s
+}
+
+// wayOf is the way of a statement for which a shared connection is free.
+func wayOf(s *statement) way {
+	r := &Reader{config: Config{}.WithDefaults(8)}
+	t := &target{reader: r}
+	p := &pipe{target: t, reader: r}
+	p.session.Store(&session{})
+	t.pipes = []*pipe{p}
+	to, _ := r.route(&call{statement: s}, t, 3)
+	return to
 }
 
 // One late answer of a fast statement is not its fault; many are.
 func TestLateAnswers(t *testing.T) {
 	s := newStatement()
-	if s.way(tooSlow) != itself {
+	if wayOf(s) != direct {
 		t.Error("a statement that nobody has seen before is shared")
 	}
 	s.observeAlone(100 * time.Microsecond)
 	for range 10 {
 		s.observeShared(30*time.Millisecond, tooSlow)
-		if s.way(tooSlow) != shared {
+		if wayOf(s) != shared {
 			t.Fatal("one late answer has made it slow")
 		}
 		for range 30 {
@@ -32,13 +43,13 @@ func TestLateAnswers(t *testing.T) {
 		}
 	}
 	s.observeAlone(time.Second) // Its caller had no CPU.
-	if s.way(tooSlow) != shared {
+	if wayOf(s) != shared {
 		t.Error("what happens on another connection has made it slow")
 	}
 	for range 3 {
 		s.observeShared(30*time.Millisecond, tooSlow)
 	}
-	if s.way(tooSlow) == shared {
+	if wayOf(s) == shared {
 		t.Error("it goes on to be shared though it is slow")
 	}
 }
@@ -49,13 +60,13 @@ func TestTrials(t *testing.T) {
 	s.observeAlone(20 * time.Millisecond)
 	trials := 0
 	for range 10_000 {
-		switch s.way(tooSlow) {
+		switch wayOf(s) {
 		case shared:
 			t.Fatal("a slow statement is shared")
 		case trial:
 			trials++
 			s.observeShared(20*time.Millisecond, tooSlow)
-		case itself:
+		case direct:
 			s.observeAlone(20 * time.Millisecond)
 		}
 	}
@@ -63,12 +74,12 @@ func TestTrials(t *testing.T) {
 		t.Errorf("%d trials in 10000 runs", trials)
 	}
 	for range maxPause + 1 {
-		if s.way(tooSlow) == trial {
+		if wayOf(s) == trial {
 			s.observeShared(time.Millisecond, tooSlow)
 			break
 		}
 	}
-	if s.way(tooSlow) != shared {
+	if wayOf(s) != shared {
 		t.Error("a trial that went well has not brought it back")
 	}
 }

@@ -1,40 +1,19 @@
-package pool
+package reader
 
 import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 )
 
 const (
-	// defaultMaxLag is how far a replica may be behind, if nothing is said.
-	defaultMaxLag = 10 * time.Second
 	// lagEvery is how often replicas are looked at.
 	lagEvery = 250 * time.Millisecond
 	// returnAfter is how many times in a row a replica must have been good to come back.
 	returnAfter = 2
 )
-
-// pick returns the server with the least to do: a replica, or the primary if there is
-// none that is good.
-func (r *Reader) pick() *target {
-	if len(r.targets) == 1 {
-		return r.targets[0]
-	}
-	replicas := r.targets[1:]
-	first := int(r.turn.Add(1))
-	var best *target
-	for i := range replicas {
-		t := replicas[(first+i)%len(replicas)]
-		if !t.out.Load() && (best == nil || t.running.Load() < best.running.Load()) {
-			best = t
-		}
-	}
-	if best == nil {
-		return r.targets[0]
-	}
-	return best
-}
 
 // position is how far the primary's log had come at a time.
 type position struct {
@@ -72,6 +51,7 @@ func (m *lagMeter) lag(now time.Time, replayed int64) time.Duration {
 
 // watchReplicas takes replicas out and back, until the context ends.
 func (r *Reader) watchReplicas(ctx context.Context) {
+	ctx = quiet.Context(ctx)
 	tick := time.NewTicker(lagEvery)
 	defer tick.Stop()
 	meter := &lagMeter{}
@@ -112,7 +92,12 @@ func (r *Reader) watchReplicas(ctx context.Context) {
 func (t *target) position(ctx context.Context) (lsn int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, max(t.reader.config.MaxLag/2, lagEvery))
 	defer cancel()
-	err = t.direct.QueryRow(ctx, `select pg_wal_lsn_diff(case when pg_is_in_recovery()
+	conn, err := t.acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer t.release(conn)
+	err = conn.QueryRow(ctx, `select pg_wal_lsn_diff(case when pg_is_in_recovery()
 		then coalesce(pg_last_wal_replay_lsn(), '0/0') else pg_current_wal_lsn() end, '0/0')::bigint`).Scan(&lsn)
 	return lsn, err
 }

@@ -1,4 +1,4 @@
-package pool
+package reader_test
 
 import (
 	"context"
@@ -11,30 +11,8 @@ import (
 
 	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/internal/wait"
+	"github.com/gqlboost/gqlboost/pool"
 )
-
-func TestLagMeter(t *testing.T) {
-	m := &lagMeter{}
-	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
-	if m.lag(at(0), 0) != 0 {
-		t.Error("there is lag where nothing is known")
-	}
-	for _, p := range []struct {
-		at  int
-		lsn int64
-	}{{0, 100}, {1, 200}, {2, 200}, {3, 300}, {50, 300}} {
-		m.add(at(p.at), p.lsn, 10*time.Second)
-	}
-	for _, c := range []struct {
-		now      int
-		replayed int64
-		want     time.Duration
-	}{{51, 300, 0}, {51, 400, 0}, {4, 250, time.Second}, {51, 250, 48 * time.Second}, {51, 150, 50 * time.Second}} {
-		if got := m.lag(at(c.now), c.replayed); got != c.want {
-			t.Errorf("at %d s, replayed to %d: %v, want %v", c.now, c.replayed, got, c.want)
-		}
-	}
-}
 
 // The Reader reads from a replica while it is there and up to date, and from the
 // primary else, and callers notice nothing.
@@ -112,7 +90,7 @@ func TestReplicas(t *testing.T) {
 	wait.Until(t, "both are used again", func() bool { primary, n := used(); return !primary && n == 2 })
 	stop()
 	wg.Wait()
-	t.Logf("%d answers, %d run again", answers.Load(), r.counters.lost.Load())
+	t.Logf("%d answers, %d run again", answers.Load(), r.Counts().Lost)
 
 	// A replica that does not replay is left out, once there is something to replay.
 	for _, one := range replicas {
@@ -141,11 +119,15 @@ func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+"
 
 func TestReplicaWithBadString(t *testing.T) {
 	const bad = "postgres://user@host:port/"
-	if _, err := ParseConfig(server.DSN() + "&pool_reader_replicas=" + escape(bad)); err == nil {
+	if _, err := pool.ParseConfig(server.DSN() + "&pool_reader_replicas=" + escape(bad)); err == nil {
 		t.Error("there is no error")
 	}
-	p := openOwn(t, server.DSN(), func(c *Config) { c.Reader.Replicas = []string{bad} })
-	if err := p.Reader().QueryRow(t.Context(), "select 1").Scan(new(int)); err == nil {
+	c, err := pool.ParseConfig(server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Reader.Replicas = []string{bad}
+	if _, err := pool.NewWithConfig(t.Context(), c); err == nil {
 		t.Error("there is no error")
 	}
 }

@@ -1,0 +1,206 @@
+// Package guard runs statements in transactions that begin with session settings: a
+// role, parameters, or that they only read. All of them are local to the transaction,
+// so nothing of them is left on a connection, also behind PgBouncer.
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Settings are the session settings of a context. A nil *Settings has none.
+type Settings struct {
+	// Err says why they cannot be used. Every statement of the context fails with it.
+	Err error
+	// ID is equal for equal settings, and for no others.
+	ID string
+	// Scope is equal for settings under which a name in a statement means the same object.
+	Scope string
+
+	role   string
+	names  []string // of parameters, sorted
+	values []string
+}
+
+// refused are parameters that are not settings of a request, with what to use instead.
+var refused = map[string]string{
+	"role":                           "use Settings.Role",
+	"session_authorization":          "use Settings.Role",
+	"transaction_read_only":          "use pgx.TxOptions with Pool.BeginTx",
+	"default_transaction_read_only":  "use pgx.TxOptions with Pool.BeginTx",
+	"transaction_isolation":          "use pgx.TxOptions with Pool.BeginTx",
+	"default_transaction_isolation":  "use pgx.TxOptions with Pool.BeginTx",
+	"transaction_deferrable":         "use pgx.TxOptions with Pool.BeginTx",
+	"default_transaction_deferrable": "use pgx.TxOptions with Pool.BeginTx",
+}
+
+// New returns settings. The map is copied.
+func New(role string, parameters map[string]string) *Settings {
+	s := &Settings{role: role}
+	if role == "none" {
+		s.fail("role %q would be that of the login: leave Role empty", role)
+	}
+	if strings.ContainsRune(role, 0) {
+		s.fail("role %q has a zero byte", role)
+	}
+	for name, value := range parameters {
+		lower := strings.ToLower(name)
+		switch use, ok := refused[lower]; {
+		case name == "":
+			s.fail("a parameter has no name")
+		case ok:
+			s.fail("parameter %q cannot be set: %s", name, use)
+		case strings.ContainsRune(name, 0), strings.ContainsRune(value, 0):
+			s.fail("parameter %q has a zero byte", name)
+		}
+		s.names = append(s.names, name)
+	}
+	slices.Sort(s.names)
+	id := strconv.Quote(role)
+	for i, name := range s.names {
+		if i > 0 && strings.EqualFold(name, s.names[i-1]) {
+			s.fail("parameter %q is given twice", name)
+		}
+		value := parameters[name]
+		s.values = append(s.values, value)
+		id += strconv.Quote(name) + strconv.Quote(value)
+		if strings.EqualFold(name, "search_path") {
+			s.Scope = strconv.Quote(role) + strconv.Quote(value) // "$user" is in it by default.
+		}
+	}
+	s.ID = id
+	return s
+}
+
+func (s *Settings) fail(format string, args ...any) {
+	s.Err = errors.Join(s.Err, fmt.Errorf("pool: settings: "+format, args...))
+}
+
+type contextKey struct{}
+
+// With returns a context with settings.
+func With(ctx context.Context, s *Settings) context.Context {
+	return context.WithValue(ctx, contextKey{}, s)
+}
+
+// From returns the settings of a context, or nil.
+func From(ctx context.Context) *Settings {
+	s, _ := ctx.Value(contextKey{}).(*Settings)
+	return s
+}
+
+// Check returns the reason why the settings of a context cannot be used, if there is one.
+func Check(ctx context.Context) error {
+	if s := From(ctx); s != nil {
+		return s.Err
+	}
+	return nil
+}
+
+// Guard is what a transaction begins with.
+type Guard struct {
+	Settings *Settings
+	ReadOnly bool
+	Timeout  time.Duration // of its statements; 0: the session's
+}
+
+// Empty reports whether a transaction needs nothing at its beginning.
+func (g Guard) Empty() bool { return g.Settings == nil && !g.ReadOnly && g.Timeout == 0 }
+
+// Shape is what the text of a guard's statement depends on.
+type Shape struct {
+	parameters     int
+	role, readOnly bool
+	timeout        time.Duration
+}
+
+// Shape returns the guard's.
+func (g Guard) Shape() Shape {
+	shape := Shape{readOnly: g.ReadOnly, timeout: g.Timeout}
+	if g.Settings != nil {
+		shape.parameters, shape.role = len(g.Settings.names), g.Settings.role != ""
+	}
+	return shape
+}
+
+// Statement returns the statement that makes it hold for the transaction in which it runs.
+// Its arguments are those of [Guard.Args].
+func (s Shape) Statement() string {
+	var calls []string
+	if s.readOnly {
+		calls = append(calls, "set_config('transaction_read_only', 'on', true)")
+	}
+	if s.timeout > 0 {
+		calls = append(calls, fmt.Sprintf("set_config('statement_timeout', '%d', true)", max(s.timeout.Milliseconds(), 1)))
+	}
+	for i := range s.parameters {
+		calls = append(calls, fmt.Sprintf("set_config($%d, $%d, true)", 2*i+1, 2*i+2))
+	}
+	if s.role { // Last: what it may not do, the others do not need.
+		calls = append(calls, fmt.Sprintf("set_config('role', $%d, true)", 2*s.parameters+1))
+	}
+	if len(calls) == 0 { // settings of nothing
+		return "select"
+	}
+	return "select " + strings.Join(calls, ", ")
+}
+
+// Args returns the arguments of the guard's statement.
+func (g Guard) Args() (args []string) {
+	s := g.Settings
+	if s == nil {
+		return nil
+	}
+	for i, name := range s.names {
+		args = append(args, name, s.values[i])
+	}
+	if s.role != "" {
+		args = append(args, s.role)
+	}
+	return args
+}
+
+// Begin returns what begins a transaction with the options and settings, in one
+// round trip of the simple protocol.
+func (s *Settings) Begin(o pgx.TxOptions) string {
+	begin := o.BeginQuery
+	if begin == "" {
+		begin = "begin"
+		if o.IsoLevel != "" {
+			begin += " isolation level " + string(o.IsoLevel)
+		}
+		if o.AccessMode != "" {
+			begin += " " + string(o.AccessMode)
+		}
+		if o.DeferrableMode != "" {
+			begin += " " + string(o.DeferrableMode)
+		}
+	}
+	var calls []string
+	for i, name := range s.names {
+		calls = append(calls, "set_config("+literal(name)+", "+literal(s.values[i])+", true)")
+	}
+	if s.role != "" {
+		calls = append(calls, "set_config('role', "+literal(s.role)+", true)")
+	}
+	if len(calls) == 0 {
+		return begin
+	}
+	return begin + "; select " + strings.Join(calls, ", ")
+}
+
+// literal quotes a string so that it is the same whatever standard_conforming_strings is.
+func literal(s string) string {
+	quoted := "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	if strings.Contains(s, `\`) {
+		return " E" + strings.ReplaceAll(quoted, `\`, `\\`)
+	}
+	return quoted
+}

@@ -1,0 +1,128 @@
+// Package quiet hides from a user's tracer the statements that the library runs for
+// itself, and those that it reports to the tracer by itself.
+package quiet
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+type contextKey struct{}
+
+// Context returns a context whose statements the tracer does not hear of.
+func Context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, contextKey{}, true)
+}
+
+func is(ctx context.Context) bool { return ctx.Value(contextKey{}) != nil }
+
+// Tracer passes on to a user's tracer what is not to be hidden.
+type Tracer struct{ all *multitracer.Tracer }
+
+// NewTracer returns a tracer that passes on to user's.
+func NewTracer(user pgx.QueryTracer) *Tracer { return &Tracer{multitracer.New(user)} }
+
+var (
+	_ pgx.QueryTracer       = (*Tracer)(nil)
+	_ pgx.BatchTracer       = (*Tracer)(nil)
+	_ pgx.CopyFromTracer    = (*Tracer)(nil)
+	_ pgx.PrepareTracer     = (*Tracer)(nil)
+	_ pgx.ConnectTracer     = (*Tracer)(nil)
+	_ pgxpool.AcquireTracer = (*Tracer)(nil)
+	_ pgxpool.ReleaseTracer = (*Tracer)(nil)
+)
+
+// TraceQueryStart implements [pgx.QueryTracer].
+func (t *Tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if is(ctx) {
+		return ctx
+	}
+	return t.all.TraceQueryStart(ctx, conn, data)
+}
+
+// TraceQueryEnd implements [pgx.QueryTracer].
+func (t *Tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
+	if !is(ctx) {
+		t.all.TraceQueryEnd(ctx, conn, data)
+	}
+}
+
+// TraceBatchStart implements [pgx.BatchTracer].
+func (t *Tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	if is(ctx) {
+		return ctx
+	}
+	return t.all.TraceBatchStart(ctx, conn, data)
+}
+
+// TraceBatchQuery implements [pgx.BatchTracer].
+func (t *Tracer) TraceBatchQuery(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
+	if !is(ctx) {
+		t.all.TraceBatchQuery(ctx, conn, data)
+	}
+}
+
+// TraceBatchEnd implements [pgx.BatchTracer].
+func (t *Tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
+	if !is(ctx) {
+		t.all.TraceBatchEnd(ctx, conn, data)
+	}
+}
+
+// TraceCopyFromStart implements [pgx.CopyFromTracer].
+func (t *Tracer) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
+	return t.all.TraceCopyFromStart(ctx, conn, data)
+}
+
+// TraceCopyFromEnd implements [pgx.CopyFromTracer].
+func (t *Tracer) TraceCopyFromEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromEndData) {
+	t.all.TraceCopyFromEnd(ctx, conn, data)
+}
+
+// TracePrepareStart implements [pgx.PrepareTracer].
+func (t *Tracer) TracePrepareStart(ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
+	if is(ctx) {
+		return ctx
+	}
+	return t.all.TracePrepareStart(ctx, conn, data)
+}
+
+// TracePrepareEnd implements [pgx.PrepareTracer].
+func (t *Tracer) TracePrepareEnd(ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareEndData) {
+	if !is(ctx) {
+		t.all.TracePrepareEnd(ctx, conn, data)
+	}
+}
+
+// TraceConnectStart implements [pgx.ConnectTracer].
+func (t *Tracer) TraceConnectStart(ctx context.Context, data pgx.TraceConnectStartData) context.Context {
+	return t.all.TraceConnectStart(ctx, data)
+}
+
+// TraceConnectEnd implements [pgx.ConnectTracer].
+func (t *Tracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
+	t.all.TraceConnectEnd(ctx, data)
+}
+
+// TraceAcquireStart implements [pgxpool.AcquireTracer].
+func (t *Tracer) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireStartData) context.Context {
+	if is(ctx) {
+		return ctx
+	}
+	return t.all.TraceAcquireStart(ctx, pool, data)
+}
+
+// TraceAcquireEnd implements [pgxpool.AcquireTracer].
+func (t *Tracer) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
+	if !is(ctx) {
+		t.all.TraceAcquireEnd(ctx, pool, data)
+	}
+}
+
+// TraceRelease implements [pgxpool.ReleaseTracer].
+func (t *Tracer) TraceRelease(pool *pgxpool.Pool, data pgxpool.TraceReleaseData) {
+	t.all.TraceRelease(pool, data)
+}

@@ -1,0 +1,85 @@
+package reader
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Config says how a [Reader] works. Zero fields have defaults.
+type Config struct {
+	// Conns is the largest number of shared connections, 4 by default. It is never more
+	// than half of the budget of connections by default, nor all of it if it is set.
+	Conns int
+	// DirectConns bounds the pool's connections that statements which share none use at a
+	// time. 0 is no bound but the pool's.
+	DirectConns int32
+	// SlowAfter is from which cost, beyond the network's, a statement shares no
+	// connection, 5 ms by default: those behind it would wait.
+	SlowAfter time.Duration
+	// MaxHeld bounds the bytes of a result that is held in memory, 1 MiB by
+	// default. A statement with larger ones runs on a connection of its own.
+	MaxHeld int
+	// StatementTimeout is how long Postgres lets a statement run on a shared connection.
+	// It runs again on one of its own then. 0 is no bound.
+	StatementTimeout time.Duration
+	// TransactionPooling is for servers behind PgBouncer in transaction mode or the
+	// like: nothing stays prepared, and each transaction is made read-only, not the
+	// session. It is on if default_query_exec_mode is set to something that prepares
+	// nothing.
+	TransactionPooling bool
+	// Replicas are connection strings of servers to read from instead of the pool's,
+	// which are physical replicas of it. Statements go to the one with the least to do,
+	// and to the pool's own server if there is none. Where they are is taken from
+	// the strings, and parameters of the session that they name; all else, and the budget
+	// of connections, from the pool's configuration.
+	Replicas []string
+	// MaxLag is how long a replica may be without what the primary has written, 10 s by
+	// default. One that lags longer, or does not answer, is left out until it has caught up.
+	MaxLag time.Duration
+	// DirectBelow is up to how many queries at a time do not share a connection, 2
+	// by default: sharing costs more than it saves where nobody waits.
+	DirectBelow int
+	// Observe is called for each statement that has shared a connection, when it has ended
+	// and before its caller has it, with the context that the tracer has made. It must not
+	// keep the arguments. A tracer in pgx's configuration hears of all statements without it.
+	Observe func(ctx context.Context, sql string, args []any, start time.Time, tag pgconn.CommandTag, err error)
+}
+
+const (
+	defaultConns       = 4
+	defaultSlowAfter   = 5 * time.Millisecond
+	defaultMaxHeld     = 1 << 20
+	defaultDirectBelow = 2
+	defaultMaxLag      = 10 * time.Second
+)
+
+// WithDefaults returns the configuration with its defaults filled in, for a server with a
+// budget of connections.
+func (c Config) WithDefaults(budget int) Config {
+	if c.Conns <= 0 {
+		c.Conns = min(defaultConns, budget/2)
+	}
+	c.Conns = max(min(c.Conns, budget-1), 0)
+	if c.SlowAfter <= 0 {
+		c.SlowAfter = defaultSlowAfter
+	}
+	if c.MaxHeld <= 0 {
+		c.MaxHeld = defaultMaxHeld
+	}
+	if c.DirectBelow <= 0 {
+		c.DirectBelow = defaultDirectBelow
+	}
+	if c.MaxLag <= 0 {
+		c.MaxLag = defaultMaxLag
+	}
+	return c
+}
+
+// Copy returns a configuration that shares no memory with this one.
+func (c Config) Copy() Config {
+	c.Replicas = slices.Clone(c.Replicas)
+	return c
+}

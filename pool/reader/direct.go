@@ -1,0 +1,248 @@
+package reader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
+	"github.com/gqlboost/gqlboost/pool/internal/quiet"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// guard is what a transaction of one of the pool's connections begins with. Those are
+// not read-only, so what may write is guarded; what is known to have no effects is not,
+// and so costs no more than with pgxpool.
+func (c *call) guard() guard.Guard {
+	g := guard.Guard{Settings: c.settings}
+	if s := c.statement; s != nil {
+		known := s.known()
+		g.ReadOnly = known == nil || known.volatile
+	} else {
+		g.ReadOnly = true
+	}
+	return g
+}
+
+// direct runs a statement, which counts as running, on a connection of the pool's.
+func (t *target) direct(c *call) (pgx.Rows, error) {
+	r := t.reader
+	r.counters.direct.Add(1)
+	conn, err := t.acquire(c.ctx)
+	if err != nil {
+		t.running.Add(-1)
+		return nil, err
+	}
+	d := &directRows{target: t, call: c, conn: conn, start: r.now()}
+	if c.rewriter != nil {
+		err = d.rewrite()
+	}
+	if err == nil {
+		err = d.run()
+	}
+	if err != nil && !d.retry(err) {
+		d.release()
+		return nil, err
+	}
+	return d, nil
+}
+
+// rewrite makes the text with a rewriter that needs a connection.
+func (d *directRows) rewrite() error {
+	c := d.call
+	sql, args, err := c.rewriter.RewriteQuery(c.ctx, d.conn.Conn(), c.sql, c.args)
+	if err != nil {
+		return fmt.Errorf("rewrite query failed: %w", err)
+	}
+	c.sql, c.args = sql, args
+	return d.target.reader.identify(c)
+}
+
+// directRows are rows with a connection, which they give back.
+type directRows struct {
+	pgx.Rows
+	target *target
+	call   *call
+	conn   *pgxpool.Conn
+	start  int64
+	size   int
+	begun  bool // there was a row
+	ended  bool
+}
+
+// run runs the statement.
+func (d *directRows) run() error {
+	c := d.call
+	c.runs++
+	g := c.guard()
+	ctx := c.ctx
+	if !g.Empty() || c.trace.ctx != nil { // pgx would not tell of it as one statement.
+		c.trace.begin(ctx, d.conn.Conn())
+	}
+	rows, err := g.Query(c.trace.quiet(ctx), d.conn, c.sql, c.args)
+	if err != nil {
+		return err
+	}
+	d.Rows = rows
+	return nil
+}
+
+func (d *directRows) end() {
+	if d.ended {
+		return
+	}
+	d.ended = true
+	r := d.target.reader
+	took := time.Duration(r.now() - d.start)
+	err := d.Rows.Err()
+	if s := d.call.statement; s != nil {
+		s.ended(err != nil)
+		if err == nil {
+			s.observeAlone(took)
+			s.large.Store(d.size > r.config.MaxHeld)
+		}
+	}
+	if err == nil {
+		d.target.lower(took)
+	}
+	d.release()
+	d.call.trace.endDirect(d.Rows.CommandTag(), err)
+}
+
+// Next goes to the next row.
+func (d *directRows) Next() bool {
+	if d.advance() {
+		for _, v := range d.Rows.RawValues() {
+			d.size += len(v)
+		}
+		return true
+	}
+	d.end()
+	return false
+}
+
+// advance goes to the next row. Before the first it may run the query again.
+func (d *directRows) advance() bool {
+	next := d.Rows.Next()
+	if next || d.Rows.Err() == nil {
+		d.begun = true
+		return next
+	}
+	if d.retry(d.Rows.Err()) {
+		return d.Rows.Next()
+	}
+	return false
+}
+
+// retry runs the query once more if [directRows.again] says so, and reports whether there
+// are new rows.
+func (d *directRows) retry(err error) bool {
+	c := d.call
+	var e *pgconn.PgError
+	if errors.As(err, &e) && Stale(e) && c.statement != nil {
+		if known := c.statement.known(); known != nil {
+			known.stale.Store(true)
+		}
+	}
+	switch d.again(err) {
+	case sameConn:
+		if d.Rows != nil {
+			d.Rows.Close()
+		}
+		if d.target.reader.config.TransactionPooling {
+			_ = d.conn.Conn().DeallocateAll(quiet.Context(c.ctx)) // Descriptions pgx does not forget by itself.
+		}
+	case fromPrimary:
+		if d.Rows != nil {
+			d.Rows.Close()
+		}
+		// Its place goes first: all who have one may wait for another.
+		d.release()
+		primary := d.target.reader.targets[0]
+		conn, err := primary.acquire(c.ctx)
+		if err != nil {
+			return false
+		}
+		d.target, d.conn = primary, conn
+		primary.running.Add(1)
+		primary.reader.counters.lost.Add(1)
+	default:
+		return false
+	}
+	return d.run() == nil
+}
+
+// release gives the connection back, if there is one.
+func (d *directRows) release() {
+	if d.conn != nil {
+		d.target.release(d.conn)
+		d.conn = nil
+		d.target.running.Add(-1)
+	}
+}
+
+// Close ends the rows.
+func (d *directRows) Close() {
+	if !d.ended { // The connection may be somebody else's by now.
+		d.Rows.Close()
+		d.end()
+	}
+}
+
+// Scan stores the values of the row.
+func (d *directRows) Scan(dest ...any) error {
+	if len(dest) == 1 {
+		if s, ok := dest[0].(pgx.RowScanner); ok { // It may ask for the rows.
+			err := s.ScanRow(d)
+			if err != nil {
+				d.Close()
+			}
+			return err
+		}
+	}
+	err := d.Rows.Scan(dest...)
+	if err != nil {
+		d.Close()
+	}
+	return err
+}
+
+// Values returns the values of the row.
+func (d *directRows) Values() ([]any, error) {
+	values, err := d.Rows.Values()
+	if err != nil {
+		d.Close()
+	}
+	return values, err
+}
+
+// sendBatch runs a batch on a connection of the pool's.
+func (t *target) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	conn, err := t.acquire(ctx)
+	if err != nil {
+		return pgx.FailedBatchResults(b, err)
+	}
+	t.reader.counters.direct.Add(uint64(b.Len()))
+	g := guard.Guard{Settings: guard.From(ctx), ReadOnly: true}
+	return &batchResults{BatchResults: g.SendBatch(ctx, conn, b), release: func() { t.release(conn) }}
+}
+
+// batchResults give their connection back.
+type batchResults struct {
+	pgx.BatchResults
+	release func()
+	closed  bool
+}
+
+// Close ends the batch.
+func (b *batchResults) Close() error {
+	err := b.BatchResults.Close()
+	if !b.closed {
+		b.closed = true
+		b.release()
+	}
+	return err
+}

@@ -1,0 +1,48 @@
+package reader
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ErrNotRead is returned, wrapped, for a statement that is no read, or that could change
+// the session or the transaction of others.
+var ErrNotRead = errors.New("pool: the Reader takes SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN only")
+
+// ErrClosed is returned after Close.
+var ErrClosed = errors.New("pool: closed")
+
+// ErrExhausted is matched (errors.Is) by the error of a pool that has no connection to
+// give.
+var ErrExhausted = errors.New("pool: exhausted")
+
+func notRead(sql, reason string) error { return fmt.Errorf("%w: %s: %.60q", ErrNotRead, reason, sql) }
+
+// canceled is the code of a statement that was canceled, or has taken too long.
+const canceled = "57014"
+
+// Stale reports whether a statement has failed because what was known of it is out of
+// date: the schema has changed, or what was prepared is gone. It goes by the routine that
+// reports the error, since its text is in the server's language.
+func Stale(e *pgconn.PgError) bool {
+	switch e.Code {
+	case "26000": // invalid_sql_statement_name
+		return true
+	case "0A000": // cached plan must not change result type
+		return e.Routine == "RevalidateCachedQuery"
+	case "08P01": // bind message supplies n parameters, or has n result formats, but ...
+		return e.Routine == "exec_bind_message" || e.Routine == "PortalSetResultFormat"
+	}
+	return false
+}
+
+// Down reports whether a server has refused a statement because it serves nobody for now.
+func Down(e *pgconn.PgError) bool {
+	switch e.Code {
+	case "57P01", "57P02", "57P03", "53300": // shutdown, crash, starting, too many connections
+		return true
+	}
+	return len(e.Code) == 5 && e.Code[:2] == "08" // of the connection
+}

@@ -1,0 +1,33 @@
+package reader
+
+import "time"
+
+// StuckAfter is how long nothing may come back until a connection is given up.
+const StuckAfter time.Duration = stuckAfter
+
+// Counts are the Reader's counters.
+type Counts struct{ Direct, Shared, Writes, Runs, Sent, Reruns, Moved, Lost, Canceled uint64 }
+
+// Counts returns them.
+func (r *Reader) Counts() Counts {
+	c := &r.counters
+	return Counts{c.direct.Load(), c.shared.Load(), c.writes.Load(), c.runs.Load(), c.sent.Load(), c.reruns.Load(), c.moved.Load(), c.lost.Load(), c.canceled.Load()}
+}
+
+// Idle reports whether nothing is under way.
+func (r *Reader) Idle() bool {
+	for _, t := range r.targets {
+		if t.running.Load() != 0 {
+			return false
+		}
+		for _, p := range t.pipes {
+			if p.load.Load() != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// TransactionPooling reports whether nothing stays prepared.
+func (r *Reader) TransactionPooling() bool { return r.config.TransactionPooling }

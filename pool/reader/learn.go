@@ -1,0 +1,226 @@
+package reader
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gqlboost/gqlboost/internal/sqltext"
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
+	"github.com/gqlboost/gqlboost/pool/internal/quiet"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// learner asks Postgres what must be known of a statement for sharing a connection: its
+// parameters and columns, and whether it may have effects. It does so in the background,
+// one statement at a time, and bounded.
+type learner struct {
+	lessons chan lesson
+}
+
+type lesson struct {
+	ctx       context.Context
+	target    *target
+	statement *statement
+	settings  *guard.Settings
+}
+
+const (
+	maxLessons    = 256
+	lessonTimeout = 5 * time.Second
+	// lockTimeout bounds how long planning a statement waits for a lock on its tables.
+	lockTimeout = "200ms"
+	// lessonPause is for how long a statement is left alone that could not be learned.
+	lessonPause = time.Second
+)
+
+func (l *learner) start(ctx context.Context, r *Reader) {
+	l.lessons = make(chan lesson, maxLessons)
+	r.done.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case one := <-l.lessons:
+				l.give(ctx, one)
+			}
+		}
+	})
+}
+
+// ask has a call's statement learned, unless it is being learned, or too many are.
+func (l *learner) ask(c *call, t *target) {
+	if !c.statement.learning.CompareAndSwap(false, true) {
+		return
+	}
+	select {
+	// Hooks of the pool may need what is in the context.
+	case l.lessons <- lesson{context.WithoutCancel(c.ctx), t, c.statement, c.settings}:
+	default:
+		c.statement.learning.Store(false)
+	}
+}
+
+func (l *learner) give(ctx context.Context, one lesson) {
+	lessonCtx, cancel := context.WithTimeout(quiet.Context(one.ctx), lessonTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	s := one.statement
+	d, err := describe(lessonCtx, one)
+	if err != nil {
+		// It may be a lock; statements that Postgres refuses are asked for again and again.
+		time.AfterFunc(lessonPause, func() { s.learning.Store(false) })
+		return
+	}
+	s.learned.Store(d)
+	s.learning.Store(false)
+}
+
+// describe asks Postgres about a statement.
+func describe(ctx context.Context, one lesson) (_ *description, err error) {
+	defer func() {
+		if v := recover(); v != nil { // A hook of the pool's.
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	conn, err := one.target.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer one.target.release(conn)
+	g := guard.Guard{Settings: one.settings, ReadOnly: true}
+	tx, err := g.Begin(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx))
+	said, err := conn.Conn().Prepare(ctx, "", one.statement.sql)
+	if err != nil {
+		return nil, err
+	}
+	d := &description{StatementDescription: said, volatile: true}
+	plan, err := explain(ctx, conn.Conn(), one.statement.sql, len(said.ParamOIDs))
+	if err != nil {
+		// SHOW and EXPLAIN have no plan. What may be locked is asked for again.
+		if word := sqltext.FirstWord(one.statement.sql); word == "show" || word == "explain" {
+			return d, nil
+		}
+		return nil, err
+	}
+	for name := range plan.calls {
+		if _, ok := effects(name); ok {
+			d.private = true
+		}
+	}
+	d.volatile, err = plan.volatile(ctx, tx)
+	return d, err
+}
+
+// plan is what a statement does when it is run, with its views and policies.
+type plan struct {
+	calls  map[string]bool // functions, and some keywords
+	writes bool
+	text   strings.Builder
+}
+
+// explain plans a statement for any parameters. It goes by SQL's PREPARE, which the
+// protocol's prepared statements of a pooler do not disturb, and by the protocol, which takes
+// one statement only.
+func explain(ctx context.Context, conn *pgx.Conn, sql string, parameters int) (*plan, error) {
+	const name = "gqlboost_learn"
+	call := "explain (verbose, costs off, format json) execute " + name
+	if parameters > 0 {
+		call += "(null" + strings.Repeat(", null", parameters-1) + ")"
+	}
+	pipeline := conn.PgConn().StartPipeline(ctx)
+	texts := []string{"savepoint " + name, "set local plan_cache_mode = force_generic_plan", "set local lock_timeout = '" + lockTimeout + "'", "prepare " + name + " as " + sql, call, "deallocate " + name}
+	for _, text := range texts {
+		pipeline.SendQueryParams(text, nil, nil, nil, nil)
+	}
+	if err := pipeline.Sync(); err != nil {
+		_ = pipeline.Close()
+		return nil, err
+	}
+	var said []byte
+	var failed error
+	for range texts {
+		results, err := pipeline.GetResults()
+		if err != nil {
+			failed = err
+			break
+		}
+		reader, ok := results.(*pgconn.ResultReader)
+		if !ok {
+			break
+		}
+		for reader.NextRow() {
+			said = append(said, reader.Values()[0]...)
+		}
+		if _, err := reader.Close(); err != nil {
+			failed = err
+			break
+		}
+	}
+	if err := pipeline.Close(); failed == nil {
+		failed = err
+	}
+	if failed != nil {
+		// What SQL has prepared a transaction that is rolled back leaves.
+		_, _ = conn.PgConn().Exec(ctx, "rollback to savepoint "+name+"; deallocate "+name).ReadAll()
+		return nil, failed
+	}
+	var tree any
+	if err := json.Unmarshal(said, &tree); err != nil {
+		return nil, err
+	}
+	p := &plan{calls: map[string]bool{}}
+	p.walk(tree)
+	return p, nil
+}
+
+// walk takes in all strings of a plan.
+func (p *plan) walk(node any) {
+	switch n := node.(type) {
+	case []any:
+		for _, each := range n {
+			p.walk(each)
+		}
+	case map[string]any:
+		for key, each := range n {
+			if text, ok := each.(string); ok && key == "Node Type" && (text == "ModifyTable" || text == "LockRows") {
+				p.writes = true
+			}
+			if text, ok := each.(string); ok && key == "Function Name" {
+				p.calls[text] = true
+			}
+			p.walk(each)
+		}
+	case string:
+		p.text.WriteString(n)
+		p.text.WriteByte('\n')
+		for name := range sqltext.Calls(n) {
+			p.calls[name] = true
+		}
+	}
+}
+
+// volatile reports whether a plan may have effects, or other results each time: it writes,
+// locks rows, or has a volatile function, an operator or a cast of one. Names are compared without schemas
+// and arguments, so it may be true of more.
+func (p *plan) volatile(ctx context.Context, tx pgx.Tx) (volatile bool, err error) {
+	if p.writes {
+		return true, nil
+	}
+	names := make([]string, 0, len(p.calls))
+	for name := range p.calls {
+		names = append(names, name)
+	}
+	err = tx.QueryRow(ctx, `select exists (select from pg_catalog.pg_proc where proname = any($1) and provolatile = 'v')
+		or exists (select from pg_catalog.pg_operator o join pg_catalog.pg_proc p on p.oid = o.oprcode where p.provolatile = 'v' and strpos($2, o.oprname) > 0)
+		or exists (select from pg_catalog.pg_cast c join pg_catalog.pg_proc p on p.oid = c.castfunc where p.provolatile = 'v' and strpos($2, format_type(c.casttarget, null)) > 0)`,
+		pgx.QueryExecModeExec, names, p.text.String()).Scan(&volatile)
+	return volatile, err
+}

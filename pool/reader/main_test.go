@@ -1,0 +1,87 @@
+package reader_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/pool"
+)
+
+var server *postgres.Server
+
+func TestMain(m *testing.M) {
+	os.Exit(postgres.Main(m, func(s *postgres.Server) {
+		server = s
+		os.Setenv("GQLBOOST_EXAMPLE_DSN", s.DSN())
+	}))
+}
+
+// openAt is where open opens, if not at the server's own address.
+var openAt string
+
+func open(t testing.TB, parameters string) *pool.Pool {
+	t.Helper()
+	dsn := server.DSN()
+	if openAt != "" {
+		dsn = openAt
+	}
+	separator := "?"
+	if strings.Contains(dsn, "?") {
+		separator = "&"
+	}
+	p, err := pool.New(t.Context(), dsn+separator+parameters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// crowd runs f from many goroutines, so that they share connections.
+func crowd(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { f(i) })
+	}
+	wg.Wait()
+}
+
+// startOwn starts a server that the test may break.
+func startOwn(t *testing.T, settings map[string]string) *postgres.Server {
+	t.Helper()
+	all := postgres.Volatile()
+	for k, v := range settings {
+		all[k] = v
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	own, err := postgres.Start(ctx, postgres.Options{Settings: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { own.Stop() })
+	return own
+}
+
+// openOwn opens a pool on it.
+func openOwn(t *testing.T, dsn string, change func(*pool.Config)) *pool.Pool {
+	t.Helper()
+	c, err := pool.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(c)
+	}
+	p, err := pool.NewWithConfig(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}

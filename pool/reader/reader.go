@@ -1,0 +1,318 @@
+package reader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
+	"github.com/gqlboost/gqlboost/pool/internal/result"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Reader runs read-only statements. What comes from many goroutines at the same time
+// shares a few connections. See the package's documentation for what holds there. It is
+// safe for concurrent use.
+type Reader struct {
+	config     Config
+	targets    []*target // the pool's own server first
+	tracer     pgx.QueryTracer
+	perAcquire bool   // the pool has hooks that make a connection ready for a context
+	unshared   string // why no connection is shared; "" if some are
+	simple     bool   // pgx runs statements by the simple protocol
+	turn       atomic.Uint32
+	statements statements
+	learner    learner
+	memories   sync.Pool // of *memory
+	requests   sync.Pool // of *request that have ended
+	start      time.Time
+	cancel     context.CancelFunc
+	done       sync.WaitGroup
+	counters   counters
+	closed     atomic.Bool
+}
+
+type counters struct {
+	direct, shared, writes, runs, sent, reruns, moved, lost, canceled atomic.Uint64
+}
+
+// New opens a reader of servers, the primary first and then its replicas, which must
+// have the same databases. Connections are opened when they are needed. Config's defaults
+// must be filled in.
+func New(c Config, servers ...Server) *Reader {
+	primary := servers[0].Config()
+	if primary.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
+		c.TransactionPooling = true
+	}
+	r := &Reader{config: c, start: time.Now(), tracer: primary.ConnConfig.Tracer}
+	r.perAcquire, r.unshared = perAcquire(primary), whyUnshared(servers[0])
+	if r.unshared != "" {
+		slog.Warn("gqlboost: the Reader shares no connections", "reason", r.unshared)
+	} else if r.perAcquire {
+		slog.Warn("gqlboost: the Reader shares no connections for statements without reader.WithSettings", "reason", "the pool's configuration has PrepareConn, BeforeAcquire or AfterRelease")
+	}
+	r.simple = primary.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol
+	r.memories.New = func() any { return new(memory) }
+	r.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	for i, server := range servers {
+		t := newTarget(r, server)
+		t.out.Store(i > 0) // until it is seen to be good
+		r.targets = append(r.targets, t)
+		for _, p := range t.pipes {
+			r.done.Go(func() { p.run(ctx) })
+		}
+	}
+	r.learner.start(ctx, r)
+	if len(r.targets) > 1 {
+		r.done.Go(func() { r.watchReplicas(ctx) })
+	}
+	return r
+}
+
+// Close closes the shared connections. It waits for what they have under way to fail, and
+// not for statements on the pool's connections.
+func (r *Reader) Close() {
+	r.closed.Store(true)
+	r.cancel()
+	r.done.Wait()
+}
+
+// Reset closes the shared connections when what is under way on them has ended. Others
+// take their place.
+func (r *Reader) Reset() {
+	for _, t := range r.targets {
+		t.epoch.Add(1)
+	}
+}
+
+func (r *Reader) now() int64 { return int64(time.Since(r.start)) }
+
+// Query runs a statement as [pgxpool.Pool.Query] does.
+func (r *Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	rows, err := r.query(ctx, sql, args)
+	if err != nil {
+		return result.Failed{Error: err}, err
+	}
+	return rows, nil
+}
+
+// QueryRow runs a statement as [pgxpool.Pool.QueryRow] does.
+func (r *Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	rows, err := r.query(ctx, sql, args)
+	return result.Row{Rows: rows, Err: err}
+}
+
+// Exec runs a statement and drops its rows. Unlike pgxpool's it takes one statement at a
+// time.
+func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	rows, err := r.query(ctx, sql, args)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	rows.Close()
+	return rows.CommandTag(), rows.Err()
+}
+
+// SendBatch runs a batch of reads on a connection of its own: it is one write already.
+func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if err := r.check(ctx); err != nil {
+		return pgx.FailedBatchResults(b, err)
+	}
+	for _, q := range b.QueuedQueries {
+		if reason := refusal(q.SQL); reason != "" {
+			return pgx.FailedBatchResults(b, notRead(q.SQL, reason))
+		}
+		if r.simple && !r.statements.get(q.SQL, "").single {
+			return pgx.FailedBatchResults(b, notRead(q.SQL, severalStatements))
+		}
+	}
+	return r.pick(nil).sendBatch(ctx, b)
+}
+
+// ErrCopy is returned by CopyFrom.
+var ErrCopy = errors.New("pool: the Reader only reads: use the pool's CopyFrom")
+
+// CopyFrom returns [ErrCopy]. It is there because code that sqlc generates asks for it.
+func (r *Reader) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
+	return 0, ErrCopy
+}
+
+// check returns why nothing runs in a context.
+func (r *Reader) check(ctx context.Context) error {
+	if r.closed.Load() {
+		return ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return guard.Check(ctx)
+}
+
+// call is one statement on its way.
+type call struct {
+	ctx       context.Context
+	sql       string
+	args      []any
+	options   bool              // the arguments begin with options that are for pgx
+	rewriter  pgx.QueryRewriter // that needs a connection
+	settings  *guard.Settings
+	statement *statement // nil if a rewriter makes it
+	alone     bool       // it must not share a connection
+	away      bool       // from a replica whose connection has failed
+	runs      int        // how often Postgres may have run it
+	trace     trace
+}
+
+func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	if err := r.check(ctx); err != nil {
+		return nil, err
+	}
+	c := &call{ctx: ctx, sql: sql, args: args, settings: guard.From(ctx), alone: isAlone(ctx)}
+	c.trace = trace{tracer: r.tracer, sql: sql, args: args}
+	if err := c.rewrite(); err != nil {
+		return nil, err
+	}
+	if c.rewriter == nil {
+		if err := r.identify(c); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		t := r.pick(c)
+		running := t.running.Add(1)
+		if to, p := r.route(c, t, running); to != direct {
+			rows, err, ok := t.share(c, p, to == trial)
+			if ok {
+				t.running.Add(-1)
+				return rows, c.trace.end(err, rows)
+			}
+			c.alone = true
+			if t.running.Add(-1); c.away {
+				t = r.pick(c)
+			}
+			t.running.Add(1)
+		}
+		rows, err := t.direct(c)
+		if err == nil {
+			return rows, nil
+		}
+		if !r.elsewhere(c, t, err) {
+			return nil, c.trace.end(err, nil)
+		}
+	}
+}
+
+const severalStatements = "it has several statements"
+
+// identify finds what is known of a call's statement.
+func (r *Reader) identify(c *call) error {
+	scope := ""
+	if c.settings != nil {
+		scope = c.settings.Scope
+	}
+	c.statement = r.statements.get(c.sql, scope)
+	if c.statement.refusal != "" {
+		return notRead(c.sql, c.statement.refusal)
+	}
+	if (r.simple || c.options) && !c.statement.single {
+		// The simple protocol would run them all.
+		return notRead(c.sql, severalStatements)
+	}
+	return nil
+}
+
+// rewrite does what pgx does with named arguments, so that statements are known by the
+// text that Postgres sees.
+func (c *call) rewrite() error {
+	for i, arg := range c.args {
+		switch option := arg.(type) {
+		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
+			c.options = true
+			continue
+		case pgx.NamedArgs, pgx.StrictNamedArgs:
+			sql, args, err := option.(pgx.QueryRewriter).RewriteQuery(c.ctx, nil, c.sql, c.args[i+1:])
+			if err != nil {
+				return fmt.Errorf("rewrite query failed: %w", err)
+			}
+			c.sql, c.args = sql, append(c.args[:i:i], args...)
+		case pgx.QueryRewriter:
+			c.rewriter = option
+			c.args = append(c.args[:i:i], c.args[i+1:]...)
+		}
+		return nil
+	}
+	return nil
+}
+
+// share runs a statement on a shared connection. It returns false if it must be run
+// alone.
+func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
+	r := t.reader
+	described, session := c.statement.known(), p.session.Load()
+	if session == nil || described == nil || len(described.ParamOIDs) != len(c.args) {
+		return nil, nil, false
+	}
+	q := r.requests.Get().(*request)
+	q.statement, q.described, q.settings, q.session, q.trial = c.statement, described, c.settings, session, trial
+	q.single, q.sent = described.volatile || session.isolated, false
+	q.state.Store(waiting)
+	q.rows = newHeldRows(&r.memories, session.types)
+	if err := q.params.Build(q.rows.typeMap(), described.StatementDescription, c.args); err != nil {
+		q.rows.Close()
+		return nil, nil, false // pgx says what is wrong with them.
+	}
+	q.rows.fields = described.formatted(q.params.ResultFormats)
+	c.trace.begin(c.ctx, session.conn)
+	start := r.now()
+	if !p.enqueue(q) {
+		q.rows.Close()
+		return nil, nil, false
+	}
+	select {
+	case <-q.done:
+	case <-c.ctx.Done():
+		if q.state.CompareAndSwap(waiting, left) {
+			r.observe(c, start, pgconn.CommandTag{}, c.ctx.Err())
+			return nil, c.ctx.Err(), true // Whoever fills it in drops it.
+		}
+		<-q.done
+	}
+	if q.state.Load() == left { // It is the connection's: it may still be filled in.
+		c.runs++
+		r.counters.moved.Add(1)
+		return nil, nil, false
+	}
+	rows, outcome, sent := q.rows, q.outcome, q.sent
+	q.rows, q.statement, q.described, q.settings, q.session = nil, nil, nil, nil, nil
+	r.requests.Put(q)
+	if outcome != answered {
+		if sent {
+			c.runs++
+		}
+		c.away = outcome == lost
+		r.counters.moved.Add(1)
+		rows.Close()
+		return nil, nil, false
+	}
+	r.counters.shared.Add(1)
+	r.observe(c, start, rows.tag, rows.err)
+	if rows.err != nil {
+		rows.Close()
+	}
+	return rows, nil, true
+}
+
+// observe tells who wants to know of a statement that has shared a connection. start is
+// on the reader's clock.
+func (r *Reader) observe(c *call, start int64, tag pgconn.CommandTag, err error) {
+	if r.config.Observe != nil {
+		r.config.Observe(c.trace.context(c.ctx), c.trace.sql, c.trace.args, r.start.Add(time.Duration(start)), tag, err)
+	}
+}

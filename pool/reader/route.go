@@ -1,0 +1,218 @@
+package reader
+
+import (
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// This file decides where statements run: on which server, on a shared connection or on
+// one of the pool's, and where again when that did not work. The others do as it says.
+
+// way is how a statement runs.
+type way uint8
+
+const (
+	direct way = iota // on a connection of the pool's, alone
+	shared            // on a shared connection
+	trial             // on a shared one, and nobody joins it until it is known how it went
+)
+
+// route returns how a call runs on a server where so many statements run, and the shared
+// connection. The first line that applies decides.
+func (r *Reader) route(c *call, t *target, running int64) (way, *pipe) {
+	s := c.statement
+	if s == nil { // Only pgx can make its text.
+		return direct, nil
+	}
+	described, slow := s.known(), t.slow()
+	var p *pipe
+	switch {
+	// What shared connections cannot do.
+	case r.unshared != "": // the configuration
+		return r.learn(c, t, direct), nil
+	case c.alone: // the caller has asked for it, or it was shared and did not work
+		return r.learn(c, t, direct), nil
+	case c.options: // the arguments tell pgx how to run it
+		return r.learn(c, t, direct), nil
+	case r.perAcquire && c.settings == nil: // a hook makes the connection ready for the context
+		return r.learn(c, t, direct), nil
+	case described == nil: // nobody knows its parameters and columns
+		return r.learn(c, t, direct), nil
+	case described.private: // it changes its session, in a way that its text does not show
+		return direct, nil
+	// What would make others wait or run again.
+	case s.cost.Load() == 0, s.large.Load(), s.failing.Load() >= oftenFailing:
+		return direct, nil
+	// What is not worth it.
+	case running <= int64(r.config.DirectBelow):
+		return direct, nil
+	case s.cost.Load() < int64(slow):
+		p = t.choose(running, false)
+	case s.due():
+		if p = t.choose(running, true); p == nil {
+			s.wait.Store(1) // next time
+			return direct, nil
+		}
+		return trial, p
+	}
+	if p == nil { // it is slow, or no connection is up and moving
+		return direct, nil
+	}
+	return shared, p
+}
+
+// oftenFailing is from which share of failures, in thousandths, a statement shares no
+// connection: others of its run must run again.
+const oftenFailing = 100
+
+// learn has a statement learned that has run before: one that runs only once is not worth
+// a look.
+func (r *Reader) learn(c *call, t *target, to way) way {
+	if s := c.statement; s.cost.Load() > 0 && s.known() == nil {
+		r.learner.ask(c, t)
+	}
+	return to
+}
+
+// pick returns the server with the least to do: a replica, or the primary if there is
+// none that is good, or for a call that has lost one.
+func (r *Reader) pick(c *call) *target {
+	if len(r.targets) == 1 || c != nil && c.away {
+		return r.targets[0]
+	}
+	replicas := r.targets[1:]
+	first := int(r.turn.Add(1))
+	var best *target
+	for i := range replicas {
+		t := replicas[(first+i)%len(replicas)]
+		if !t.out.Load() && (best == nil || t.running.Load() < best.running.Load()) {
+			best = t
+		}
+	}
+	if best == nil {
+		return r.targets[0]
+	}
+	return best
+}
+
+// perPipe is how many callers a pipe is opened to more for.
+const perPipe = 4
+
+// choose returns the pipe with the least load, or nil. One whose results do not move
+// has somebody slow at its head, and one with a trial may have: they get nothing new. A
+// trial itself gets one without a load. Few callers use few pipes, so that writes are
+// worth their system calls.
+func (t *target) choose(running int64, trial bool) *pipe {
+	n := uint32(min(int64(len(t.pipes)), 1+running/perPipe))
+	if n == 0 {
+		return nil
+	}
+	first := t.turn.Add(1)
+	var best *pipe
+	now := int64(0)
+	for i := range n {
+		p := t.pipes[(first+i)%n]
+		if p.session.Load() == nil {
+			p.want()
+			continue
+		}
+		if p.trial.Load() || p.leaving.Load() {
+			continue
+		}
+		load := p.load.Load()
+		if load > 0 {
+			if trial {
+				continue // Nobody is to be behind it, and nobody before it to wait for.
+			}
+			if now == 0 {
+				now = t.reader.now()
+			}
+			if now-p.moved.Load() > int64(t.patience()) {
+				continue
+			}
+		}
+		if best == nil || load < best.load.Load() {
+			best = p
+		}
+	}
+	return best
+}
+
+// slow is the cost from which a statement is slow here.
+func (t *target) slow() time.Duration {
+	return t.reader.config.SlowAfter + 2*time.Duration(t.floor.Load())
+}
+
+// patience is for how long a shared connection may answer nothing until those who wait
+// behind its first statement leave it.
+func (t *target) patience() time.Duration { return 4 * t.slow() }
+
+// maxRuns is how often a statement is run at most.
+const maxRuns = 2
+
+// elsewhere reports whether a call that has failed on a server before it began runs on
+// another one: replicas are left when they serve nobody. The server is the failed one's fault then.
+func (r *Reader) elsewhere(c *call, t *target, err error) bool {
+	var e *pgconn.PgError
+	switch {
+	case t == r.targets[0], c.ctx.Err() != nil, c.runs >= maxRuns:
+		return false
+	case errors.As(err, &e) && !Down(e): // the statement's own error
+		return false
+	case errors.Is(err, ErrExhausted), errors.Is(err, ErrClosed):
+		return false
+	}
+	t.out.Store(true)
+	return true
+}
+
+// again is where a statement runs again that has failed on a connection of its own,
+// before its first row.
+type again uint8
+
+const (
+	never       again = iota
+	sameConn          // what pgx knew of it was out of date
+	fromPrimary       // its connection or server is lost
+)
+
+// again decides that.
+func (d *directRows) again(err error) again {
+	var e *pgconn.PgError
+	isPg := errors.As(err, &e)
+	switch {
+	case d.begun, d.call.ctx.Err() != nil, d.call.runs >= maxRuns:
+		return never
+	case isPg && Stale(e):
+		return sameConn
+	case d.conn.Conn().IsClosed():
+		return fromPrimary
+	case isPg && e.Code == "40001" && d.target != d.target.reader.targets[0]:
+		return fromPrimary // A replica cancels what holds back its replay.
+	}
+	return never
+}
+
+// fate is what becomes of a statement that has failed on a shared connection.
+type fate uint8
+
+const (
+	answer    fate = iota // its caller has the error
+	runAlone              // it runs on a connection of its own
+	runShared             // it runs again here, by itself
+)
+
+// fate decides that. cancels is whether the connection has asked to cancel lately.
+func (s *session) fate(q *request, e *pgconn.PgError, cancels bool) fate {
+	switch {
+	case e.Code == "26000" && !q.single: // It was prepared by a run that has failed.
+		return runShared
+	case Stale(e):
+		return runAlone
+	case e.Code == canceled && (cancels || s.pipe.reader.config.StatementTimeout > 0):
+		return runAlone
+	}
+	return answer
+}

@@ -1,0 +1,317 @@
+package reader
+
+import (
+	"container/list"
+	"context"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+const (
+	maxBatch    = 128 // statements in one write
+	maxFlights  = 3   // writes on the way
+	maxPrepared = 512 // statements that a connection keeps prepared
+	minPrepared = 2   // a guard and its statement
+)
+
+// session is one shared connection while it is open. Three goroutines use it: one writes,
+// one reads, and one watches that results move.
+type session struct {
+	pipe     *pipe
+	conn     *pgx.Conn // nobody else uses it
+	own      *pgx.ConnConfig
+	frontend *pgproto3.Frontend
+	types    *types
+	isolated bool // statements of one transaction see one state of the data
+	limit    int  // statements that stay prepared; below minPrepared: none does
+	epoch    int64
+	ends     int64 // on the reader's clock
+
+	head     atomic.Pointer[statement] // whose result comes next, if anything is on the way
+	canceled atomic.Int64              // when it was asked to cancel last, on the reader's clock; 0: never
+	useful   bool                      // anything was answered; the reading goroutine's
+
+	mu       sync.Mutex
+	prepared map[preparedKey]*prepared
+	order    list.List // of *prepared, the most recently used first
+	names    int
+	closing  []string // names to be closed with the next write
+	flights  []*flight
+}
+
+// preparedKey is a statement, or the shape of a guard.
+type preparedKey struct {
+	statement *statement
+	shape     guard.Shape
+}
+
+// prepared is a statement that Postgres has parsed on this connection.
+type prepared struct {
+	key       preparedKey
+	name      string
+	described *description // nil for guards
+	place     *list.Element
+}
+
+// serve uses the connection until it fails or has served its time. What was on the way
+// when it failed is run elsewhere: reads may be run again. It reports whether the
+// connection was of use.
+func (s *session) serve(ctx context.Context) bool {
+	p := s.pipe
+	flights := make(chan *flight, maxFlights)
+	failed := make(chan struct{})
+	socket := s.conn.PgConn().Conn()
+	var once sync.Once
+	fail := func() {
+		once.Do(func() {
+			close(failed)
+			_ = socket.Close()
+		})
+	}
+	stop := context.AfterFunc(ctx, fail)
+	defer stop()
+	p.moved.Store(p.reader.now())
+	p.mu.Lock()
+	p.leaving.Store(false)
+	p.session.Store(s)
+	p.mu.Unlock()
+	retired := false
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if retired = s.watch(failed); !retired {
+			fail()
+			return
+		}
+		// The others end, and leave the connection as it should be for BeforeClose.
+		once.Do(func() {
+			close(failed)
+			_ = socket.SetReadDeadline(time.Unix(1, 0))
+		})
+	})
+	wg.Go(func() {
+		defer fail()
+		defer close(flights)
+		s.write(flights, failed)
+	})
+	wg.Go(func() {
+		s.read(flights)
+		fail()
+		// What was sent has no results any more.
+		for f := range flights {
+			s.abandon(f)
+		}
+	})
+	wg.Wait()
+	p.mu.Lock()
+	p.session.Store(nil)
+	rest := p.queue
+	p.queue = nil
+	p.mu.Unlock()
+	p.giveUp(rest)
+	_ = socket.SetReadDeadline(time.Time{})
+	closeConn(p.target.server, s.conn, !retired && ctx.Err() == nil)
+	return s.useful || retired
+}
+
+// closeConn closes a connection of the server's.
+func closeConn(server Server, conn *pgx.Conn, failed bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	defer server.Closed(failed)
+	if before := server.Config().BeforeClose; before != nil {
+		func() {
+			defer func() { _ = recover() }() // A hook that fails must not keep the connection open.
+			before(conn)
+		}()
+	}
+	_ = conn.Close(ctx)
+}
+
+const closeTimeout = 5 * time.Second
+
+// abandon gives up what is left of a flight.
+func (s *session) abandon(f *flight) {
+	for i := range f.runs {
+		r := &f.runs[i]
+		s.pipe.giveUp(r.requests[r.next:])
+		r.next = len(r.requests)
+	}
+}
+
+// take waits for requests.
+func (s *session) take(batch []*request, failed <-chan struct{}) []*request {
+	p := s.pipe
+	for {
+		p.mu.Lock()
+		if len(p.queue) > 0 {
+			p.mu.Unlock()
+			// Callers that are about to come join this write.
+			yieldProcessor()
+			p.mu.Lock()
+			n := min(len(p.queue), maxBatch)
+			for _, q := range p.queue[:n] {
+				if q.state.Load() == waiting {
+					q.sent = true
+					batch = append(batch, q)
+				} else {
+					p.end(q, unshared)
+				}
+			}
+			p.queue = append(p.queue[:0], p.queue[n:]...)
+			p.mu.Unlock()
+			if len(batch) > 0 {
+				return batch
+			}
+			continue
+		}
+		p.mu.Unlock()
+		select {
+		case <-p.wake:
+		case <-failed:
+			return nil
+		}
+	}
+}
+
+// write sends flights until the connection fails.
+func (s *session) write(flights chan<- *flight, failed <-chan struct{}) {
+	var batch []*request
+	for {
+		batch = s.take(batch[:0], failed)
+		if len(batch) == 0 {
+			return
+		}
+		f := group(batch, s.pipe.reader.now())
+		s.mu.Lock()
+		s.flights = append(s.flights, f)
+		s.mu.Unlock()
+		for i := range f.runs {
+			s.send(&f.runs[i])
+		}
+		// The reader must know of it before results come.
+		select {
+		case flights <- f:
+		case <-failed:
+			s.abandon(f)
+			return
+		}
+		if s.frontend.Flush() != nil {
+			return
+		}
+	}
+}
+
+// send writes the messages of a run.
+func (s *session) send(r *run) {
+	first := r.requests[0]
+	g := s.pipe.target.guard(first.settings)
+	closes := s.takeClosing()
+	var guardName, name string
+	var guardKnown, known bool
+	if r.guarded = !g.Empty(); r.guarded {
+		guardName, guardKnown, closes = s.prepare(r, preparedKey{shape: g.Shape()}, nil, closes)
+	}
+	name, known, closes = s.prepare(r, preparedKey{statement: first.statement}, first.described, closes)
+	// These come first: what follows an error Postgres skips.
+	for _, name := range closes {
+		s.frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: name})
+	}
+	if r.guarded {
+		if !guardKnown {
+			s.frontend.SendParse(&pgproto3.Parse{Name: guardName, Query: g.Shape().Statement()})
+		}
+		var values [][]byte
+		for _, arg := range g.Args() {
+			values = append(values, []byte(arg))
+		}
+		s.frontend.SendBind(&pgproto3.Bind{PreparedStatement: guardName, Parameters: values})
+		s.frontend.SendExecute(&pgproto3.Execute{})
+	}
+	if !known {
+		s.frontend.SendParse(&pgproto3.Parse{Name: name, Query: first.statement.sql, ParameterOIDs: first.described.ParamOIDs})
+		// The schema may have changed since it was described.
+		s.frontend.SendDescribe(&pgproto3.Describe{ObjectType: 'S', Name: name})
+	}
+	for _, q := range r.requests {
+		s.frontend.SendBind(&pgproto3.Bind{
+			PreparedStatement: name, ParameterFormatCodes: q.params.ParamFormats, Parameters: q.params.ParamValues, ResultFormatCodes: q.params.ResultFormats,
+		})
+		s.frontend.SendExecute(&pgproto3.Execute{})
+	}
+	s.frontend.SendSync(&pgproto3.Sync{})
+}
+
+// prepare returns the name of a statement, and reports whether Postgres knows it. What it
+// does not know the run prepares. Never more than the limit are prepared: what makes room
+// is added to the names to be closed.
+func (s *session) prepare(r *run, key preparedKey, described *description, closes []string) (name string, known bool, _ []string) {
+	if s.limit < minPrepared {
+		r.parses = append(r.parses, nil)
+		return "", false, closes
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entry := s.prepared[key]
+	if entry != nil && entry.described == described {
+		s.order.MoveToFront(entry.place)
+		return entry.name, true, closes
+	}
+	if entry != nil { // It was parsed before the schema changed.
+		closes = append(closes, entry.name)
+		s.remove(entry)
+	}
+	for len(s.prepared) >= s.limit {
+		last := s.order.Back().Value.(*prepared)
+		closes = append(closes, last.name)
+		s.remove(last)
+	}
+	s.names++
+	entry = &prepared{key: key, name: "gqlboost_" + strconv.Itoa(s.names), described: described}
+	entry.place = s.order.PushFront(entry)
+	s.prepared[key] = entry
+	r.parses = append(r.parses, entry)
+	return entry.name, false, closes
+}
+
+// remove forgets a statement. It is called with the lock.
+func (s *session) remove(entry *prepared) {
+	if s.prepared[entry.key] == entry {
+		delete(s.prepared, entry.key)
+		s.order.Remove(entry.place)
+	}
+}
+
+// forget takes in that Postgres does not have statements.
+func (s *session) forget(entries ...*prepared) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, entry := range entries {
+		if entry != nil {
+			s.remove(entry)
+		}
+	}
+}
+
+// discard has a statement prepared anew when it is used next.
+func (s *session) discard(st *statement) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if entry := s.prepared[preparedKey{statement: st}]; entry != nil {
+		s.remove(entry)
+		s.closing = append(s.closing, entry.name)
+	}
+}
+
+func (s *session) takeClosing() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := s.closing
+	s.closing = nil
+	return names
+}

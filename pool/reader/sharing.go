@@ -1,0 +1,27 @@
+package reader
+
+import (
+	"reflect"
+
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// perAcquire reports whether a pool's configuration has hooks that make a connection ready
+// for each use, or clean after it. Shared connections are used by many at a time, so only
+// statements that bring their settings along share them then. The table in the package's
+// documentation has each field of the configuration.
+func perAcquire(c *pgxpool.Config) bool {
+	return c.PrepareConn != nil || c.BeforeAcquire != nil || c.AfterRelease != nil
+}
+
+// whyUnshared returns why no connection can be shared, or "".
+func whyUnshared(primary Server) string {
+	if primary.Shared() < 1 {
+		return "the budget of connections (pool_max_conns) has none to share"
+	}
+	if field := reflect.ValueOf(pgtype.NewMap()).Elem().FieldByName("oidToType"); field.Kind() != reflect.Map {
+		return "this version of pgx keeps its types in a way that the Reader does not know"
+	}
+	return ""
+}

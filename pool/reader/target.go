@@ -1,0 +1,132 @@
+package reader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// target is a server that the Reader reads from.
+type target struct {
+	reader  *Reader
+	server  Server
+	pipes   []*pipe
+	places  chan struct{} // of direct statements; nil: as many as the pool has connections
+	running atomic.Int64
+	turn    atomic.Uint32
+	floor   atomic.Int64 // the cost of the fastest statement lately: the network's
+	out     atomic.Bool  // a replica that does not answer or is too far behind
+	epoch   atomic.Int64 // shared connections of an older one are to be closed
+}
+
+func newTarget(r *Reader, server Server) *target {
+	t := &target{reader: r, server: server}
+	if n := r.config.DirectConns; n > 0 {
+		t.places = make(chan struct{}, n)
+	}
+	if r.unshared == "" {
+		for i := range server.Shared() {
+			t.pipes = append(t.pipes, &pipe{target: t, reader: r, number: i, wanted: make(chan struct{}, 1), wake: make(chan struct{}, 1)})
+		}
+	}
+	return t
+}
+
+// lower takes in what a statement has cost. The floor follows at once when costs fall,
+// and slowly when they rise.
+func (t *target) lower(took time.Duration) {
+	switch floor := t.floor.Load(); {
+	case floor == 0 || int64(took) < floor:
+		t.floor.Store(int64(took))
+	default:
+		t.floor.Store(floor + (int64(took)-floor)/1024)
+	}
+}
+
+// guard is what a transaction of a shared connection begins with.
+func (t *target) guard(s *guard.Settings) guard.Guard {
+	if t.reader.config.TransactionPooling {
+		return guard.Guard{Settings: s, ReadOnly: true, Timeout: t.reader.config.StatementTimeout}
+	}
+	return guard.Guard{Settings: s} // The session is read-only.
+}
+
+// acquire returns a connection of the pool's, and release gives it back.
+func (t *target) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	if t.places != nil {
+		select {
+		case t.places <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	conn, err := t.server.Acquire(ctx)
+	if err != nil && t.places != nil {
+		<-t.places
+	}
+	return conn, err
+}
+
+func (t *target) release(conn *pgxpool.Conn) {
+	conn.Release()
+	if t.places != nil {
+		<-t.places
+	}
+}
+
+// open opens a session for a pipe.
+func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
+	if p.number >= t.server.Shared() {
+		return nil, errors.New("the budget of connections has become smaller")
+	}
+	epoch := t.epoch.Load()
+	conn, err := t.server.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	set := ""
+	if !t.reader.config.TransactionPooling {
+		set = "set default_transaction_read_only = on; "
+		if timeout := t.reader.config.StatementTimeout; timeout > 0 {
+			set += fmt.Sprintf("set statement_timeout = %d; ", max(timeout.Milliseconds(), 1))
+		}
+	}
+	results, err := conn.PgConn().Exec(ctx, set+"select current_setting('default_transaction_isolation')").ReadAll()
+	if err == nil && conn.PgConn().TxStatus() != 'I' {
+		err = errors.New("AfterConnect has left a transaction open")
+	}
+	if err != nil {
+		closeConn(t.server, conn, true)
+		return nil, err
+	}
+	isolation := ""
+	if last := results[len(results)-1].Rows; len(last) == 1 && len(last[0]) == 1 {
+		isolation = string(last[0][0])
+	}
+	config := t.server.Config()
+	s := &session{
+		pipe:     p,
+		conn:     conn,
+		own:      conn.Config(),
+		frontend: conn.PgConn().Frontend(),
+		types:    newTypes(conn.TypeMap()),
+		isolated: isolation != "read committed" && isolation != "read uncommitted",
+		epoch:    epoch,
+		prepared: map[preparedKey]*prepared{},
+	}
+	s.ends = t.reader.now() + int64(config.MaxConnLifetime)
+	if jitter := config.MaxConnLifetimeJitter; jitter > 0 {
+		s.ends += rand.Int64N(int64(jitter))
+	}
+	s.limit = min(maxPrepared, s.own.StatementCacheCapacity)
+	if t.reader.config.TransactionPooling {
+		s.limit = 0
+	}
+	return s, nil
+}

@@ -1,0 +1,136 @@
+package reader_test
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/internal/proxy"
+	"github.com/gqlboost/gqlboost/internal/wait"
+	"github.com/gqlboost/gqlboost/pool"
+	"github.com/gqlboost/gqlboost/pool/reader"
+)
+
+// behind opens a pool whose network can be made worse.
+func behind(t *testing.T, parameters string, change func(*pool.Config)) (*pool.Pool, *proxy.Proxy) {
+	t.Helper()
+	c, err := pool.ParseConfig(server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := proxy.New(net.JoinHostPort(c.ConnConfig.Host, strconv.Itoa(int(c.ConnConfig.Port))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(x.Close)
+	return openOwn(t, "postgres://"+c.ConnConfig.User+"@"+x.Addr()+"/"+c.ConnConfig.Database+"?sslmode=disable&"+parameters, change), x
+}
+
+// Whatever the network does, an answer is the caller's own or an error, and all is
+// well once the network is.
+func TestReaderToxics(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	p, x := behind(t, "pool_max_conns=8", nil)
+	r := p.Reader()
+	var answers, errs atomic.Int64
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		crowd(64, func(i int) {
+			for j := i; ctx.Err() == nil; j += 64 {
+				query, cancel := context.WithTimeout(ctx, 2*time.Second)
+				var got int
+				err := r.QueryRow(query, "select $1::int", j).Scan(&got)
+				cancel()
+				switch {
+				case err != nil:
+					errs.Add(1)
+				case got != j:
+					t.Errorf("got %d, want %d", got, j)
+				default:
+					answers.Add(1)
+				}
+			}
+		})
+	}()
+	answered := func() {
+		t.Helper()
+		before := answers.Load()
+		wait.Until(t, "queries are answered", func() bool { return answers.Load() > before+1000 })
+	}
+	answered()
+	for _, toxic := range []struct {
+		name    string
+		on, off func()
+	}{
+		{"latency", func() { x.SetDelay(20 * time.Millisecond) }, func() { x.SetDelay(0) }},
+		{"reset", x.Reset, func() {}},
+		{"slow", func() { x.SetRate(20_000) }, func() { x.SetRate(0) }},
+		{"half-open", func() { x.SetSilent(true) }, func() { x.SetSilent(false); x.Reset() }},
+	} {
+		toxic.on()
+		time.Sleep(500 * time.Millisecond)
+		toxic.off()
+		answered()
+		t.Logf("%s: %d answers, %d errors", toxic.name, answers.Load(), errs.Load())
+	}
+	stop()
+	<-done
+}
+
+// sleeper opens a Reader on which a statement shares a connection that then sleeps for
+// as many seconds as it is told. It returns how many statements had to leave a shared
+// connection because of one that slept.
+func sleeper(t *testing.T, seconds float64, parameters string) (moved uint64) {
+	t.Helper()
+	p := open(t, "pool_max_conns=4&pool_reader_conns=1&pool_reader_slow_after=1m&"+parameters)
+	r := p.Reader()
+	const sql = "select case when $1::float8 > 0 then pg_sleep($1) is null else true end"
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := r.Exec(ctx, sql, 0.0); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Until(t, "the statement shares", func() bool { return r.Counts().Shared > 100 })
+	before := r.Counts().Moved
+	if _, err := r.Exec(t.Context(), sql, seconds); err != nil {
+		t.Error(err)
+	}
+	stop()
+	wg.Wait()
+	return r.Counts().Moved - before
+}
+
+// A shared connection on which nothing comes back is given up, and what was on it is
+// answered by another.
+func TestReaderGivesUpWhatIsStuck(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	// Less than a minute, so only the watch ends it.
+	if moved := sleeper(t, reader.StuckAfter.Seconds()+2, ""); moved < 10 {
+		t.Errorf("%d statements left the connection, want all of about 17", moved)
+	}
+}
+
+// A statement that takes too long on a shared connection is run again on its own.
+func TestReaderStatementTimeout(t *testing.T) {
+	for _, mode := range []string{"", "&pool_reader_transaction_pooling=true"} {
+		if moved := sleeper(t, 0.5, "pool_reader_statement_timeout=100ms"+mode); moved == 0 {
+			t.Errorf("%s: it was not stopped", mode)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package reader
+
+import (
+	"context"
+	"runtime"
+	"time"
+)
+
+const (
+	// stuckAfter is how long nothing may come back until a connection is given up.
+	stuckAfter = 5 * time.Second
+	// lookEvery is how often a connection is looked at that has something to do, and
+	// lookIdle one that has had nothing to do for a second.
+	lookEvery = 5 * time.Millisecond
+	lookIdle  = 100 * time.Millisecond
+	// cancelTimeout bounds a request to cancel.
+	cancelTimeout = time.Second
+)
+
+func yieldProcessor() { runtime.Gosched() }
+
+// watch looks at a connection until it fails or has served its time, which it reports. A
+// statement that keeps others waiting, for a lock or a disk for example, is canceled and runs
+// on a connection of its own; if that does not help, those behind it are.
+func (s *session) watch(failed <-chan struct{}) (retired bool) {
+	p, t := s.pipe, s.pipe.target
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	last, idle := p.reader.now(), false
+	var canceling, released int64 // what moved was when that was done
+	for {
+		select {
+		case <-failed:
+			return false
+		case <-tick.C:
+		}
+		now := p.reader.now()
+		// Where this comes late, so does everything: the machine is busy.
+		late := !idle && now-last > 3*int64(lookEvery)
+		last = now
+		moved := p.moved.Load()
+		if s.mustEnd(now, moved) && s.retire() {
+			return true
+		}
+		if p.load.Load() == 0 {
+			if !idle && now-moved > int64(time.Second) {
+				idle = true
+				tick.Reset(lookIdle)
+			}
+			continue
+		}
+		if idle {
+			idle = false
+			tick.Reset(lookEvery)
+			continue
+		}
+		stood, patience := now-moved, int64(t.patience())
+		bound := int64(max(stuckAfter, 2*p.reader.config.StatementTimeout))
+		switch {
+		case stood > bound:
+			s.cancel()
+			return false // The connection is closed.
+		case stood > 2*patience && released != moved:
+			released = moved
+			s.release()
+		case stood > patience && canceling != moved && !late:
+			canceling = moved
+			if head := s.head.Load(); head != nil {
+				head.slowed(time.Duration(stood))
+			}
+			s.cancel()
+		}
+	}
+}
+
+// mustEnd reports whether a connection has served its time.
+func (s *session) mustEnd(now, moved int64) bool {
+	p, config := s.pipe, s.pipe.target.server.Config()
+	return now > s.ends || s.epoch != p.target.epoch.Load() || p.number >= p.target.server.Shared() ||
+		p.load.Load() == 0 && config.MaxConnIdleTime > 0 && now-moved > int64(config.MaxConnIdleTime)
+}
+
+// retire takes nothing new, and reports whether nothing is on the way any more.
+func (s *session) retire() bool {
+	p := s.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leaving.Store(true)
+	return p.load.Load() == 0
+}
+
+// cancel asks Postgres to stop what it is at.
+func (s *session) cancel() {
+	s.canceled.Store(s.pipe.reader.now())
+	s.pipe.reader.counters.canceled.Add(1)
+	ctx, stop := context.WithTimeout(context.Background(), cancelTimeout)
+	defer stop()
+	_ = s.conn.PgConn().CancelRequest(ctx) // It may be that nobody is there.
+}
+
+// cancels reports whether Postgres was asked to cancel lately.
+func (s *session) cancels() bool {
+	at := s.canceled.Load()
+	return at > 0 && s.pipe.reader.now()-at < int64(2*cancelTimeout)
+}
+
+// release lets all who wait go on elsewhere.
+func (s *session) release() {
+	s.mu.Lock()
+	for _, f := range s.flights {
+		for i := range f.runs {
+			for _, q := range f.runs[i].requests {
+				release(q)
+			}
+		}
+	}
+	s.mu.Unlock()
+	p := s.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, q := range p.queue {
+		release(q)
+	}
+}

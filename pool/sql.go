@@ -1,0 +1,43 @@
+package pool
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// OpenDB returns a database/sql pool whose connections are the pool's: it waits where the
+// pool's callers wait, and keeps none for itself. Closing it leaves the pool open. Contexts with
+// settings (reader.WithSettings) are refused, since database/sql does not say where a transaction
+// ends: use the pool, or set_config in a transaction.
+func OpenDB(p *Pool, options ...stdlib.OptionOpenDB) *sql.DB {
+	db := sql.OpenDB(&connector{p, stdlib.GetPoolConnector(p.Pool, options...)})
+	db.SetMaxIdleConns(0) // What is idle here would be missing in the pool.
+	return db
+}
+
+// connector takes connections through the gate.
+type connector struct {
+	pool *Pool
+	driver.Connector
+}
+
+// Connect implements [driver.Connector].
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	if guard.From(ctx) != nil {
+		return nil, errSettings("database/sql")
+	}
+	for {
+		if err := c.pool.enter(ctx, false); err != nil {
+			return nil, err
+		}
+		conn, err := c.Connector.Connect(ctx)
+		if !errors.Is(err, errNoRoom) {
+			return conn, failed(err)
+		}
+	}
+}
