@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -148,9 +147,6 @@ func (p *Pool) open(ctx context.Context) (_ *pgx.Conn, err error) {
 		return nil, errNoRoom
 	}
 	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("pool: a hook of the configuration panicked: %v", v)
-		}
 		if err != nil {
 			p.budget.opened.Add(-1)
 		}
@@ -171,12 +167,6 @@ func (p *Pool) open(ctx context.Context) (_ *pgx.Conn, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			_ = conn.Close(ctx)
-			panic(v) // It becomes an error.
-		}
-	}()
 	setPatience(conn.PgConn().Conn(), patience)
 	if after := p.config.AfterConnect; after != nil {
 		if err := after(ctx, conn); err != nil {

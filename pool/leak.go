@@ -61,7 +61,10 @@ func (h *holders) watch(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			for _, leak := range h.leaks(now) {
-				h.report(leak)
+				func() {
+					defer caught("OnLeak", nil)
+					h.report(leak)
+				}()
 			}
 		}
 	}

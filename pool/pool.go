@@ -46,7 +46,8 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{config: c.Copy(), gate: newGate(c)}
-	own := c.Config.Copy()
+	protectHooks(p.config.Config)
+	own := p.config.Config.Copy()
 	p.gate.watchHealth(own)
 	p.budget.watch(p, own)
 	if user := own.ConnConfig.Tracer; user != nil {

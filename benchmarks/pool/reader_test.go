@@ -57,15 +57,49 @@ func point(ctx context.Context, q querier, id int) error {
 	return err
 }
 
+// text returns one of many texts of the same statement.
+func text(n int) string {
+	return fmt.Sprintf("select id, text from points where id = $1 and %d = %d", n, n)
+}
+
+// oneOf returns a function that runs statements of as many texts.
+func oneOf(texts int) func(ctx context.Context, q querier, id int) error {
+	list := make([]string, texts)
+	for i := range list {
+		list[i] = text(i)
+	}
+	return func(ctx context.Context, q querier, id int) error {
+		var got int
+		var text string
+		err := q.QueryRow(ctx, list[id%texts], id).Scan(&got, &text)
+		if err == nil && (got != id || len(text) != 32) {
+			err = fmt.Errorf("got row %d, want %d", got, id)
+		}
+		return err
+	}
+}
+
 // measure runs point queries from n goroutines and reports quantiles.
 func measure(b *testing.B, q querier, n int) {
 	b.Helper()
+	measureQueries(b, n, func(ctx context.Context, id int) error { return point(ctx, q, id) })
+}
+
+// measureQueries runs queries from n goroutines and reports quantiles.
+func measureQueries(b *testing.B, n int, query func(ctx context.Context, id int) error) {
+	b.Helper()
 	ctx := b.Context()
-	for i := range n { // Statements become known, connections open.
-		if err := point(ctx, q, i%rows+1); err != nil {
-			b.Fatal(err)
-		}
+	var warm sync.WaitGroup
+	for g := range n { // Statements become known, connections open.
+		warm.Go(func() {
+			for i := range 100 {
+				if err := query(ctx, (g*100+i)%rows+1); err != nil {
+					b.Error(err)
+				}
+			}
+		})
 	}
+	warm.Wait()
 	var next atomic.Int64
 	latencies := make([][]time.Duration, n)
 	before := cpu()
@@ -76,7 +110,7 @@ func measure(b *testing.B, q querier, n int) {
 			list := make([]time.Duration, 0, 1024)
 			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
 				start := time.Now()
-				if err := point(ctx, q, int(i*7919%rows)+1); err != nil {
+				if err := query(ctx, int(i*7919%rows)+1); err != nil {
 					b.Error(err)
 					return
 				}
@@ -111,4 +145,33 @@ func BenchmarkPoint(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkTexts runs statements of ten texts: each run of one text is a transaction.
+func BenchmarkTexts(b *testing.B) {
+	setUp(b)
+	query := oneOf(10)
+	for _, n := range []int{32, 256} {
+		run := func(name string, q func() querier) {
+			b.Run(fmt.Sprintf("goroutines=%d/impl=%s", n, name), func(b *testing.B) {
+				q := q()
+				measureQueries(b, n, func(ctx context.Context, id int) error { return query(ctx, q, id) })
+			})
+		}
+		run("reader", func() querier { return open(b, server.DSN()+"&pool_max_conns=8").Reader() })
+		for _, size := range []int32{2, 4, 8, 16, 50} {
+			run(fmt.Sprintf("pgxpool-%d", size), func() querier { return fixed(b, server.DSN(), size) })
+		}
+	}
+}
+
+// open opens a pool for a benchmark.
+func open(b *testing.B, dsn string) *pool.Pool {
+	b.Helper()
+	p, err := pool.New(b.Context(), dsn)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(p.Close)
+	return p
 }

@@ -82,11 +82,29 @@ func (d *directRows) run() error {
 	if !g.Empty() || c.trace.ctx != nil { // pgx would not tell of it as one statement.
 		c.trace.begin(ctx, d.conn.Conn())
 	}
-	rows, err := g.Query(c.trace.quiet(ctx), d.conn, c.sql, c.args)
+	ctx = c.trace.quiet(ctx)
+	var rows pgx.Rows
+	var err error
+	if known := c.described(); known != nil && !g.Empty() {
+		rows, err = g.QueryKnown(ctx, d.conn.Conn(), known.StatementDescription, c.sql, c.args)
+	} else {
+		rows, err = g.Query(ctx, d.conn, c.sql, c.args)
+	}
 	if err != nil {
 		return err
 	}
 	d.Rows = rows
+	return nil
+}
+
+// described returns what is known of a call's statement, if its arguments fit.
+func (c *call) described() *description {
+	if c.statement == nil || c.options {
+		return nil
+	}
+	if d := c.statement.known(); d != nil && len(d.ParamOIDs) == len(c.args) {
+		return d
+	}
 	return nil
 }
 

@@ -1,6 +1,10 @@
 package reader
 
-import "time"
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+)
 
 // StuckAfter is how long nothing may come back until a connection is given up.
 const StuckAfter time.Duration = stuckAfter
@@ -31,3 +35,6 @@ func (r *Reader) Idle() bool {
 
 // TransactionPooling reports whether nothing stays prepared.
 func (r *Reader) TransactionPooling() bool { return r.config.TransactionPooling }
+
+// Registered returns the types of a map that were registered with it.
+func Registered(m *pgtype.Map) []*pgtype.Type { return registered(m) }

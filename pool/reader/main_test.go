@@ -14,6 +14,9 @@ import (
 
 var server *postgres.Server
 
+// long makes tests of what is rare run for as long as it takes (make test-long).
+var long = os.Getenv("GQLBOOST_LONG") != ""
+
 func TestMain(m *testing.M) {
 	os.Exit(postgres.Main(m, func(s *postgres.Server) {
 		server = s
@@ -78,6 +81,26 @@ func openOwn(t *testing.T, dsn string, change func(*pool.Config)) *pool.Pool {
 	if change != nil {
 		change(c)
 	}
+	p, err := pool.NewWithConfig(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// config is the configuration of the test's server.
+func config(t testing.TB, parameters string) *pool.Config {
+	t.Helper()
+	c, err := pool.ParseConfig(server.DSN() + "&" + parameters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func openConfig(t testing.TB, c *pool.Config) *pool.Pool {
+	t.Helper()
 	p, err := pool.NewWithConfig(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

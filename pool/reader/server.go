@@ -10,7 +10,8 @@ import (
 // Server is what a Reader needs of the owner of a server's connections. Its methods are
 // safe for concurrent use.
 type Server interface {
-	// Config is the configuration of all connections. It does not change.
+	// Config is the configuration of all connections. It does not change, and its hooks do
+	// not panic.
 	Config() *pgxpool.Config
 	// Acquire returns a connection for one statement, which the Reader releases.
 	Acquire(ctx context.Context) (*pgxpool.Conn, error)

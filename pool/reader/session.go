@@ -125,10 +125,7 @@ func closeConn(server Server, conn *pgx.Conn, failed bool) {
 	defer cancel()
 	defer server.Closed(failed)
 	if before := server.Config().BeforeClose; before != nil {
-		func() {
-			defer func() { _ = recover() }() // A hook that fails must not keep the connection open.
-			before(conn)
-		}()
+		before(conn)
 	}
 	_ = conn.Close(ctx)
 }

@@ -149,8 +149,6 @@ func (b Blocks) store(ctx context.Context, s *Server, dsn string, conns int, rec
 	}
 	config.MaxConns = int32(conns)
 	config.ConnConfig.Tracer = b.tracer(recorder)
-	if b.Advisor != nil {
-	}
 	p, err := pool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/internal/sqltext"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Conn is a connection, or a transaction that has begun.
@@ -16,13 +17,14 @@ type Conn interface {
 	BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error)
 }
 
-// Query runs a statement under a guard, in one round trip, unless the arguments begin
-// with options of pgx, which a batch does not take: then in a transaction of three.
+// Query runs a statement under a guard. One that only reads costs no round trip more. With
+// settings it is a transaction of three: pgx asks about a statement before it sends a batch,
+// and what names mean, and who may know it, depends on the settings. See [Guard.QueryKnown].
 func (g Guard) Query(ctx context.Context, conn Conn, sql string, args []any) (pgx.Rows, error) {
 	if g.Empty() {
 		return conn.Query(ctx, sql, args...)
 	}
-	if HasOptions(args) {
+	if g.Settings != nil || HasOptions(args) {
 		return g.queryTx(ctx, conn, sql, args)
 	}
 	b := &pgx.Batch{}
@@ -38,7 +40,42 @@ func (g Guard) Query(ctx context.Context, conn Conn, sql string, args []any) (pg
 		_ = results.Close()
 		return nil, err
 	}
-	return &batchRows{Rows: rows, results: results}, nil
+	return &closingRows{Rows: rows, close: results.Close}, nil
+}
+
+// QueryKnown runs a statement that was described under the same settings, in one round
+// trip.
+func (g Guard) QueryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, args []any) (pgx.Rows, error) {
+	var built pgx.ExtendedQueryBuilder
+	if err := built.Build(conn.TypeMap(), d, args); err != nil {
+		return nil, err
+	}
+	var values [][]byte
+	for _, arg := range g.Args() {
+		values = append(values, []byte(arg))
+	}
+	p := conn.PgConn().StartPipeline(ctx)
+	p.SendQueryParams(g.Shape().Statement(), values, nil, nil, nil)
+	p.SendQueryParams(sql, built.ParamValues, d.ParamOIDs, built.ParamFormats, built.ResultFormats)
+	err := p.Sync()
+	var results *pgconn.ResultReader
+	for step := 0; step < 2 && err == nil; step++ {
+		var next any
+		if next, err = p.GetResults(); err != nil {
+			break
+		}
+		var ok bool
+		if results, ok = next.(*pgconn.ResultReader); !ok {
+			err = errors.New("pool: unexpected answer to settings")
+		} else if step == 0 {
+			_, err = results.Close()
+		}
+	}
+	if err != nil {
+		_ = p.Close()
+		return nil, err
+	}
+	return &closingRows{Rows: pgx.RowsFromResultReader(conn.TypeMap(), results), close: p.Close}, nil
 }
 
 func (g Guard) queue(b *pgx.Batch) {
@@ -82,6 +119,11 @@ func (g Guard) queryTx(ctx context.Context, conn Conn, sql string, args []any) (
 	if err != nil {
 		return nil, err
 	}
+	if g.Settings != nil && g.Settings.Scope != "" {
+		// What pgx keeps of the text would be another tenant's next time. An option of the
+		// caller's that follows this one counts.
+		args = append([]any{pgx.QueryExecModeDescribeExec}, args...)
+	}
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		_ = tx.Rollback(context.WithoutCancel(ctx))
@@ -90,10 +132,18 @@ func (g Guard) queryTx(ctx context.Context, conn Conn, sql string, args []any) (
 	return &txRows{Rows: rows, ctx: ctx, tx: tx}, nil
 }
 
-// SendBatch runs a batch under a guard.
+// SendBatch runs a batch under a guard: with settings in a transaction, for the same
+// reason as [Guard.Query].
 func (g Guard) SendBatch(ctx context.Context, conn Conn, b *pgx.Batch) pgx.BatchResults {
 	if g.Empty() {
 		return conn.SendBatch(ctx, b)
+	}
+	if g.Settings != nil {
+		tx, err := g.Begin(ctx, conn)
+		if err != nil {
+			return pgx.FailedBatchResults(b, err)
+		}
+		return &txBatch{BatchResults: tx.SendBatch(ctx, b), ctx: ctx, tx: tx}
 	}
 	guarded := &pgx.Batch{}
 	g.queue(guarded)
@@ -106,25 +156,25 @@ func (g Guard) SendBatch(ctx context.Context, conn Conn, b *pgx.Batch) pgx.Batch
 	return results
 }
 
-// batchRows are the last rows of a batch.
-type batchRows struct {
+// closingRows are the last rows of something that must be closed.
+type closingRows struct {
 	pgx.Rows
-	results pgx.BatchResults
+	close func() error // the error is that of the rows
 }
 
 // Next goes to the next row.
-func (b *batchRows) Next() bool {
-	if b.Rows.Next() {
+func (r *closingRows) Next() bool {
+	if r.Rows.Next() {
 		return true
 	}
-	b.Close()
+	r.Close()
 	return false
 }
 
-// Close ends the rows and the batch.
-func (b *batchRows) Close() {
-	b.Rows.Close()
-	_ = b.results.Close() // Its error is that of the rows.
+// Close ends the rows, and what they are of.
+func (r *closingRows) Close() {
+	r.Rows.Close()
+	_ = r.close()
 }
 
 // txRows are the rows of the only statement of a transaction.
@@ -167,6 +217,28 @@ func (t *txRows) Err() error {
 		return err
 	}
 	return t.err
+}
+
+// txBatch is the results of a batch that has a transaction for itself.
+type txBatch struct {
+	pgx.BatchResults
+	ctx    context.Context
+	tx     pgx.Tx
+	closed bool
+}
+
+// Close ends the batch and its transaction.
+func (t *txBatch) Close() error {
+	err := t.BatchResults.Close()
+	if t.closed {
+		return err
+	}
+	t.closed = true
+	if err != nil {
+		_ = t.tx.Rollback(context.WithoutCancel(t.ctx))
+		return err
+	}
+	return t.tx.Commit(t.ctx)
 }
 
 // CheckBatch returns why a batch cannot have the settings.

@@ -1,0 +1,60 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// protectHooks makes panics of a configuration's hooks errors: pgxpool runs some of them
+// on goroutines of its own, where a panic ends the process, and loses the connection of
+// others.
+func protectHooks(c *pgxpool.Config) {
+	if hook := c.BeforeConnect; hook != nil {
+		c.BeforeConnect = func(ctx context.Context, config *pgx.ConnConfig) (err error) {
+			defer caught("BeforeConnect", &err)
+			return hook(ctx, config)
+		}
+	}
+	if hook := c.AfterConnect; hook != nil {
+		c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) (err error) {
+			defer caught("AfterConnect", &err)
+			return hook(ctx, conn)
+		}
+	}
+	if hook := c.PrepareConn; hook != nil {
+		c.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (ok bool, err error) {
+			defer caught("PrepareConn", &err)
+			return hook(ctx, conn)
+		}
+	}
+	if hook := c.BeforeAcquire; hook != nil {
+		c.BeforeAcquire = func(ctx context.Context, conn *pgx.Conn) (ok bool) {
+			defer caught("BeforeAcquire", nil)
+			return hook(ctx, conn)
+		}
+	}
+	if hook := c.AfterRelease; hook != nil {
+		c.AfterRelease = func(conn *pgx.Conn) (ok bool) {
+			defer caught("AfterRelease", nil)
+			return hook(conn)
+		}
+	}
+	if hook := c.BeforeClose; hook != nil {
+		c.BeforeClose = func(conn *pgx.Conn) {
+			defer caught("BeforeClose", nil)
+			hook(conn)
+		}
+	}
+}
+
+// caught is deferred. A panic becomes an error, or where there is none, the hook's zero
+// result, which has the connection closed.
+func caught(hook string, err *error) {
+	if v := recover(); v != nil && err != nil {
+		*err = fmt.Errorf("pool: %s panicked: %v\n%s", hook, v, debug.Stack())
+	}
+}

@@ -1,0 +1,291 @@
+package reader_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/internal/wait"
+	"github.com/gqlboost/gqlboost/pool"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Migrations that lock several tables never wait in a circle with reads of one table each.
+func TestNoDeadlocksWithMigrations(t *testing.T) {
+	run(t, "drop table if exists da, db", "create table da (id int)", "create table db (id int)")
+	p := open(t, "pool_max_conns=12&pool_reader_slow_after=1s")
+	r := p.Reader()
+	duration := 3 * time.Second
+	if long {
+		duration = 10 * time.Minute
+	}
+	ctx, stop := context.WithTimeout(t.Context(), duration)
+	defer stop()
+	var migrations atomic.Int64
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		conn, err := pgx.Connect(t.Context(), server.DSN())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close(context.Background())
+		for ctx.Err() == nil {
+			if _, err := conn.Exec(t.Context(), "begin; lock table da; lock table db; commit"); err != nil {
+				t.Error(err)
+				return
+			}
+			migrations.Add(1)
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
+	for range 24 {
+		wg.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				table := []string{"da", "db"}[i%2]
+				if _, err := r.Exec(t.Context(), "select count(*) from "+table); err != nil {
+					t.Errorf("read of %s: %v", table, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	c := r.Counts()
+	t.Logf("%d migrations, %d shared and %d direct reads, %d canceled", migrations.Load(), c.Shared, c.Direct, c.Canceled)
+	if c.Shared < 500 || migrations.Load() < 20 {
+		t.Error("nothing was tested")
+	}
+}
+
+// While a table is locked, reads of others go on.
+func TestLockedNeighbour(t *testing.T) {
+	run(t, "drop table if exists locked, free", "create table locked (id int)", "create table free (id int primary key)", "insert into free select generate_series(1, 1000)")
+	p := open(t, "pool_max_conns=12")
+	r := p.Reader()
+	const sql, blocked = "select id from free where id = $1", "select count(*) from locked"
+	read := func(i int) time.Duration {
+		start := time.Now()
+		var got int
+		if err := r.QueryRow(t.Context(), sql, i).Scan(&got); err != nil || got != i {
+			t.Errorf("got %d, %v; want %d", got, err, i)
+		}
+		return time.Since(start)
+	}
+	// reads reads for so long, and returns the slowest hundredth.
+	reads := func(d time.Duration) time.Duration {
+		var mu sync.Mutex
+		var all []time.Duration
+		end := time.Now().Add(d)
+		crowd(24, func(int) {
+			var own []time.Duration
+			for i := 0; time.Now().Before(end); i++ {
+				own = append(own, read(i%1000+1))
+			}
+			mu.Lock()
+			all = append(all, own...)
+			mu.Unlock()
+		})
+		slices.Sort(all)
+		return all[len(all)*99/100]
+	}
+	crowdUntil(t, r, 24, 20, 200, func(i, j int) {
+		read(i + 1)
+		if _, err := r.Exec(t.Context(), blocked); err != nil {
+			t.Error(err)
+		}
+	})
+	quiet := reads(time.Second)
+	tx, err := p.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "lock table locked"); err != nil {
+		t.Fatal(err)
+	}
+	var waiting atomic.Int64
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			waiting.Add(1)
+			if _, err := r.Exec(t.Context(), blocked); err != nil {
+				t.Error(err)
+			}
+			waiting.Add(-1)
+		})
+	}
+	wait.Until(t, "they wait", func() bool { return waiting.Load() == 3 })
+	busy := reads(3 * time.Second)
+	if waiting.Load() != 3 {
+		t.Error("the lock has kept nobody")
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	t.Logf("the slowest hundredth: %v quiet, %v beside a lock; %d statements were canceled", quiet, busy, r.Counts().Canceled)
+	if busy > max(10*quiet, 100*time.Millisecond) { // The lock is held for seconds.
+		t.Error("those who wait for the lock hold up the others")
+	}
+}
+
+// What a volatile function sets for its transaction is gone for the next statement, also
+// of the same text.
+func TestVolatileStatementsAreAlone(t *testing.T) {
+	run(t, `create or replace function marks(n int) returns text language plpgsql volatile as $$
+		declare before text; begin before := current_setting('app.mark', true); perform set_config('app.mark', n::text, true); return before; end $$`,
+		"create or replace view marking as select set_config('app.mark', 'view', true) as was")
+	r := open(t, "pool_max_conns=8&pool_reader_slow_after=1s").Reader()
+	crowdUntil(t, r, 32, 30, 500, func(i, _ int) {
+		var before *string
+		if err := r.QueryRow(t.Context(), "select nullif(marks($1), '')", i).Scan(&before); err != nil || before != nil {
+			t.Errorf("the mark of another is seen: %v, %v", before, err)
+		}
+		if _, err := r.Exec(t.Context(), "select * from marking"); err != nil {
+			t.Error(err)
+		}
+	})
+	// now() is that of the transaction: the statement is in one of its own, or in a run of others like it.
+	crowdUntil(t, r, 32, 30, r.Counts().Shared+500, func(int, int) {
+		var now, clock time.Time
+		if err := r.QueryRow(t.Context(), "select now(), clock_timestamp()").Scan(&now, &clock); err != nil || clock.Before(now) {
+			t.Errorf("%v %v, %v", now, clock, err)
+		}
+	})
+}
+
+// With an isolation level above read committed each statement sees what was committed
+// before it was asked.
+func TestIsolation(t *testing.T) {
+	run(t, "drop table if exists counted", "create table counted (n int)", "insert into counted values (0)")
+	c := config(t, "pool_max_conns=8&pool_reader_slow_after=1s")
+	c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "serializable"
+	p := openConfig(t, c)
+	r := p.Reader()
+	var committed atomic.Int64
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := int64(1); ctx.Err() == nil; n++ {
+			if _, err := p.Exec(t.Context(), "update counted set n = $1", n); err == nil {
+				committed.Store(n)
+			}
+		}
+	})
+	crowdUntil(t, r, 24, 50, 1000, func(int, int) {
+		var got int64
+		before := committed.Load()
+		err := r.QueryRow(t.Context(), "select n from counted").Scan(&got)
+		var e *pgconn.PgError
+		if errors.As(err, &e) && e.Code == "40001" {
+			return
+		}
+		if err != nil || got < before {
+			t.Errorf("got %d, %v; %d was committed before", got, err, before)
+		}
+	})
+	stop()
+	wg.Wait()
+}
+
+// However often statements fail, a session has no more prepared statements than texts, and never more than the
+// limit.
+func TestPreparedStatementsAreBounded(t *testing.T) {
+	for _, c := range []struct{ texts, capacity, most int }{{7, 512, 7}, {60, 20, 20}} {
+		r := open(t, fmt.Sprintf("pool_max_conns=4&pool_reader_conns=1&pool_reader_slow_after=1s&statement_cache_capacity=%d", c.capacity)).Reader()
+		most, failures := new(atomic.Int64), new(atomic.Int64)
+		crowdUntil(t, r, 16, 300, 3000, func(i, j int) {
+			sql := fmt.Sprintf("select %d + 1 / $1::int", (i+j)%c.texts)
+			n := 1
+			if (i*31+j*17)%40 == 0 {
+				n = 0
+			}
+			if _, err := r.Exec(t.Context(), sql, n); (err != nil) != (n == 0) {
+				t.Error(err)
+			} else if err != nil {
+				failures.Add(1)
+			}
+			if j%20 == 0 {
+				var prepared int64
+				if err := r.QueryRow(t.Context(), "select count(*) from pg_prepared_statements where name like 'gqlboost%'").Scan(&prepared); err != nil {
+					t.Error(err)
+				}
+				most.Store(max(most.Load(), prepared))
+			}
+		})
+		t.Logf("%d texts, %d failures: %d statements prepared at most", c.texts, failures.Load(), most.Load())
+		if most.Load() > int64(c.most+1) || most.Load() == 0 || failures.Load() == 0 { // and the one that counts
+			t.Errorf("%d statements were prepared, %d failures", most.Load(), failures.Load())
+		}
+	}
+}
+
+// All connections together stay below the budget, whatever is done with them.
+func TestBudget(t *testing.T) {
+	for _, budget := range []int{1, 2, 3, 10} {
+		own := startOwn(t, nil)
+		p := openOwn(t, own.DSN()+fmt.Sprintf("&pool_max_conns=%d&pool_min_idle_conns=1&pool_reader_conns=4&application_name=budget&pool_health_check_period=20ms", budget), nil)
+		watcher, err := pgx.Connect(t.Context(), own.DSN())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer watcher.Close(context.Background())
+		// Fill the pool before the Reader comes.
+		crowd(budget, func(int) { _, _ = p.Exec(t.Context(), "select pg_sleep(0.05)") })
+		ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+		defer stop()
+		var wg sync.WaitGroup
+		for i := range 48 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					var err error
+					switch i % 4 {
+					case 0:
+						_, err = p.Exec(t.Context(), "select pg_sleep(0.001)")
+					case 1:
+						_, err = p.Reader().Exec(t.Context(), "select pg_sleep(0.001)")
+					default:
+						_, err = p.Reader().Exec(t.Context(), "select 1")
+					}
+					if err != nil {
+						t.Error(err)
+					}
+					if i == 0 {
+						p.Reset()
+						time.Sleep(50 * time.Millisecond)
+					}
+				}
+			})
+		}
+		most := 0
+		for ctx.Err() == nil {
+			var n int
+			// Backends that are ending are seen for a moment after their connection is closed.
+			if err := watcher.QueryRow(t.Context(), "select count(*) from pg_stat_activity where application_name = 'budget'").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, n)
+			time.Sleep(time.Millisecond)
+		}
+		wg.Wait()
+		t.Logf("budget %d: %d at most, %d shared", budget, most, p.Reader().Counts().Shared)
+		if most > budget {
+			t.Errorf("%d connections with a budget of %d", most, budget)
+		}
+		if budget > 3 && p.Reader().Counts().Shared == 0 {
+			t.Error("nothing was shared")
+		}
+		p.Close()
+		own.Stop()
+	}
+	c := config(t, "pool_max_conns=2")
+	c.Reader.Replicas = []string{server.DSN(), server.DSN()}
+	if _, err := pool.NewWithConfig(t.Context(), c); err == nil {
+		t.Error("2 connections are enough for a primary and 2 replicas")
+	}
+}

@@ -1,0 +1,123 @@
+package reader_test
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"testing"
+
+	"github.com/gqlboost/gqlboost/pool/reader"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// counting is a codec with a state, which two goroutines must not use at a time.
+type counting struct {
+	pgtype.TextCodec
+	uses map[string]int
+}
+
+func (c *counting) PlanScan(m *pgtype.Map, oid uint32, format int16, target any) pgtype.ScanPlan {
+	c.uses["plan"]++
+	if inner := c.TextCodec.PlanScan(m, oid, format, target); inner != nil {
+		return countingPlan{c, inner}
+	}
+	return nil
+}
+
+func (c *counting) DecodeValue(m *pgtype.Map, oid uint32, format int16, src []byte) (any, error) {
+	c.uses["value"]++
+	return "counted " + string(src), nil
+}
+
+func (c *counting) DecodeDatabaseSQLValue(m *pgtype.Map, oid uint32, format int16, src []byte) (driver.Value, error) {
+	return c.DecodeValue(m, oid, format, src)
+}
+
+type countingPlan struct {
+	c    *counting
+	plan pgtype.ScanPlan
+}
+
+func (p countingPlan) Scan(src []byte, target any) error {
+	p.c.uses["scan"]++
+	return p.plan.Scan(src, target)
+}
+
+// celsius is scanned by a wrapper of plans only.
+type celsius struct{ degrees float64 }
+
+type scanCelsius struct{ next pgtype.ScanPlan }
+
+func (s *scanCelsius) SetNext(next pgtype.ScanPlan) { s.next = next }
+func (s *scanCelsius) Scan(src []byte, target any) error {
+	return s.next.Scan(src, &target.(*celsius).degrees)
+}
+
+// Types of the user's, with all that belongs to them, work on shared connections.
+func TestTypesOfTheUser(t *testing.T) {
+	run(t, "drop type if exists pair cascade", "drop type if exists mood cascade", "drop domain if exists positive cascade",
+		"create type mood as enum ('happy', 'sad')", "create domain positive as int check (value > 0)", "drop type if exists tagged", "create type tagged as enum ('x')", "create type pair as (m mood, n int)")
+	c := config(t, "pool_max_conns=8&pool_reader_slow_after=1s")
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		for _, name := range []string{"mood", "_mood", "positive", "pair", "_pair"} {
+			typ, err := conn.LoadType(ctx, name)
+			if err != nil {
+				return err
+			}
+			conn.TypeMap().RegisterType(typ)
+		}
+		var oid uint32
+		if err := conn.QueryRow(ctx, "select 'tagged'::regtype::oid").Scan(&oid); err != nil {
+			return err
+		}
+		conn.TypeMap().RegisterType(&pgtype.Type{Name: "tagged", OID: oid, Codec: &counting{uses: map[string]int{}}})
+		conn.TypeMap().TryWrapScanPlanFuncs = append([]pgtype.TryWrapScanPlanFunc{func(target any) (pgtype.WrappedScanPlanNextSetter, any, bool) {
+			if c, ok := target.(*celsius); ok {
+				return &scanCelsius{}, &c.degrees, true
+			}
+			return nil, nil, false
+		}}, conn.TypeMap().TryWrapScanPlanFuncs...)
+		return nil
+	}
+	r := openConfig(t, c).Reader()
+	const sql = "select 'sad'::mood, array['happy', 'sad']::mood[], row('happy', $1)::pair, array[row('sad', 2)]::pair[], 5::positive, 'x'::tagged"
+	crowdUntil(t, r, 64, 20, 1000, func(i, j int) {
+		rows, err := r.Query(t.Context(), sql, i)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for rows.Next() {
+			v, err := rows.Values()
+			want := fmt.Sprintf("[sad [happy sad] map[m:happy n:%d] [map[m:sad n:2]] 5 counted x]", i)
+			if err != nil || fmt.Sprint(v) != want {
+				t.Errorf("got %v, %v; want %s", v, err, want)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			t.Error(err)
+		}
+		var mood, tagged string
+		var moods []string
+		if err := r.QueryRow(t.Context(), "select 'sad'::mood, array['happy', 'sad']::mood[], 'x'::tagged").Scan(&mood, &moods, &tagged); err != nil || mood != "sad" || len(moods) != 2 || moods[1] != "sad" || tagged != "x" {
+			t.Errorf("%s %v %s, %v", mood, moods, tagged, err)
+		}
+		var temperature celsius
+		if err := r.QueryRow(t.Context(), "select 21.5::float8").Scan(&temperature); err != nil || temperature.degrees != 21.5 {
+			t.Errorf("%v, %v", temperature, err)
+		}
+		var echo string
+		if err := r.QueryRow(t.Context(), "select $1::mood", "happy").Scan(&echo); err != nil || echo != "happy" {
+			t.Errorf("%v, %v", echo, err)
+		}
+	})
+}
+
+func TestPgxStillListsItsTypes(t *testing.T) {
+	m := pgtype.NewMap()
+	m.RegisterType(&pgtype.Type{Name: "x", OID: 99999, Codec: &pgtype.EnumCodec{}})
+	if list := reader.Registered(m); len(list) != 1 || list[0].OID != 99999 {
+		t.Errorf("got %v", list)
+	}
+}
