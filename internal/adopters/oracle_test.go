@@ -164,6 +164,9 @@ func compare[DB any](t *testing.T, systems []system[DB], cases []testCase[DB], n
 		db := systems[0].open(t)
 		for i, c := range cases {
 			want[i] = c.outcome(db)
+			if want[i].stuck || strings.HasPrefix(want[i].err, "panic:") {
+				t.Errorf("%s is no good case: %s", c.name, want[i])
+			}
 		}
 	})
 	for _, s := range systems {
@@ -290,8 +293,8 @@ func (o outcome) String() string {
 	if o.stuck {
 		text += " after " + patience.String()
 	}
-	if len(text) > 1000 {
-		text = text[:1000] + "..."
+	if len(text) > 1200 {
+		text = text[:1200] + "..."
 	}
 	text = strings.Trim(strconv.QuoteToGraphic(text), `"`) // Raw values are binary.
 	return strings.ReplaceAll(text, `\"`, `"`)
