@@ -301,7 +301,7 @@ func (o outcome) String() string {
 }
 
 // sentinels are the errors that programs ask for with errors.Is.
-var sentinels = []error{pgx.ErrNoRows, pgx.ErrTooManyRows, sql.ErrNoRows, sql.ErrTxDone, pgx.ErrTxClosed, pool.ErrNotRead}
+var sentinels = []error{pgx.ErrNoRows, pgx.ErrTooManyRows, sql.ErrNoRows, sql.ErrTxDone, pgx.ErrTxClosed, pool.ErrNotRead, errHook, errNoTenant}
 
 // describe returns what a program can tell from an error: its text, the fields of
 // Postgres's error, and what errors.Is and errors.As find in it. The text of an error
@@ -313,7 +313,7 @@ func describe(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "context.Canceled"
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("context.DeadlineExceeded, pgconn.Timeout: %v", pgconn.Timeout(err))
+		return "context.DeadlineExceeded"
 	}
 	var b strings.Builder
 	b.WriteString(err.Error())
