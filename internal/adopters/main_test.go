@@ -1,5 +1,16 @@
-// Package adopters runs real libraries over pool.Pool and its Reader and compares what
-// they get with what they get from pgxpool.
+// Package adopters runs real libraries over pool.Pool and its Reader, and compares what
+// they get with what they get from pgxpool: every value, every error.
+//
+// Each test is a list of cases and a list of systems (oracle_test.go). A case runs on
+// pgxpool once, which is what it must lead to. Then 64 goroutines run the cases on every
+// system, pgxpool first: a case that differs from itself there is no good case.
+//
+//	go test -race .                     # about 4 000 cases a library
+//	GQLBOOST_LONG=1 go test -timeout 1h . # 100 000
+//	go test -run 'TestSqlc/.*/reader' . # one library, one system (and its oracle)
+//
+// It needs PostgreSQL and, on unix, PgBouncer (Debian: pgbouncer). Without pgvector's
+// extension its types have stand-ins.
 package adopters
 
 import (
