@@ -51,7 +51,7 @@ func TestBun(t *testing.T) {
 	for _, e := range environments(t, dsn) {
 		t.Run(e.name, func(t *testing.T) {
 			systems := adapt(setup{dsn: e.dsn(t)}.sqlSystems(), func(db *sql.DB) *bun.DB { return bun.NewDB(db, pgdialect.New()) })
-			compare(t, systems, bunCases(), statements(3))
+			compare(t, systems, bunCases(), statements(8))
 		})
 	}
 }

@@ -45,7 +45,7 @@ func TestGorm(t *testing.T) {
 				}
 				return g
 			})
-			compare(t, systems, gormCases(), statements(2))
+			compare(t, systems, gormCases(), statements(8))
 		})
 	}
 }

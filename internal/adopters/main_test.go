@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -75,6 +76,6 @@ func withParameters(t *testing.T, dsn string, namesAndValues ...string) string {
 	for i := 0; i < len(namesAndValues); i += 2 {
 		q.Set(namesAndValues[i], namesAndValues[i+1])
 	}
-	u.RawQuery = q.Encode()
+	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // pgx keeps a plus, as libpq does.
 	return u.String()
 }

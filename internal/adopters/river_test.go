@@ -114,7 +114,7 @@ func runRiver[TTx any](t *testing.T, driver riverdriver.Driver[TTx], reads, writ
 	if err := client.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	jobs := statements(8)
+	jobs := statements(16) // each is some statements, and so are the reads beside them
 	insertJobs(ctx, t, client, jobs)
 	readMeanwhile(ctx, t, reads, func() bool { return count(ctx, t, writes, "select count(*) from done") < jobs })
 	wait.Until(t, "river completes its jobs", func() bool {

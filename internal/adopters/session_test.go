@@ -14,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
 // many returns systems that each have a pool for every setup, all used at the same time.
@@ -194,7 +196,7 @@ func TestHooksThatFail(t *testing.T) {
 				}
 				cases = append(cases, c)
 			}
-			compare(t, setup{dsn: dsn, configure: hook}.systems(), cases, statements(20))
+			compare(t, setup{dsn: dsn, configure: hook}.systems(), cases, statements(40))
 		})
 	}
 }
@@ -215,6 +217,13 @@ func TestPasswordInBeforeConnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.User = url.UserPassword("adopter_login", "of yesterday")
+	wait.Until(t, "the server wants the password of today", func() bool {
+		conn, err := pgx.Connect(context.Background(), u.String())
+		if err == nil {
+			conn.Close(context.Background())
+		}
+		return err != nil
+	})
 	s := setup{dsn: u.String(), configure: func(c *pgxpool.Config) {
 		c.BeforeConnect = func(_ context.Context, cc *pgx.ConnConfig) error {
 			cc.Password = "of today"

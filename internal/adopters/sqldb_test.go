@@ -65,7 +65,7 @@ func TestDatabaseSQL(t *testing.T) {
 	dsn := newDatabase(t, peopleSchema+"create table log (n bigint);")
 	for _, e := range environments(t, dsn) {
 		t.Run(e.name, func(t *testing.T) {
-			compare(t, setup{dsn: e.dsn(t)}.sqlSystems(), sqlCases(e.sessions), statements(3))
+			compare(t, setup{dsn: e.dsn(t)}.sqlSystems(), sqlCases(e.sessions), statements(6))
 		})
 	}
 }
