@@ -1,0 +1,7 @@
+//go:build reader
+
+package adopters
+
+import "github.com/gqlboost/gqlboost/pool"
+
+var openDB = pool.OpenDB
