@@ -30,7 +30,7 @@ func (p *Pool) enter(ctx context.Context, urgent bool) error {
 
 // failed returns the error of pgxpool as the pool's.
 func failed(err error) error {
-	if errors.Is(err, puddle.ErrClosedPool) {
+	if isClosed(err) {
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
 	return err
@@ -38,16 +38,15 @@ func failed(err error) error {
 
 // acquire returns a connection, whatever the settings of the context.
 func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	for {
-		if err := p.enter(ctx, false); err != nil {
-			return nil, err
-		}
-		conn, err := p.Pool.Acquire(ctx)
-		if !errors.Is(err, errNoRoom) {
-			return conn, failed(err)
-		}
+	if err := p.enter(ctx, false); err != nil {
+		return nil, err
 	}
+	conn, err := p.Pool.Acquire(ctx)
+	return conn, failed(err)
 }
+
+// isClosed reports whether pgxpool was closed.
+func isClosed(err error) bool { return errors.Is(err, puddle.ErrClosedPool) }
 
 // errSettings is returned for what cannot have the settings of its context.
 func errSettings(method string) error {
@@ -91,18 +90,11 @@ func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	if s := guard.From(ctx); s != nil {
 		return p.queryWith(ctx, s, sql, args)
 	}
-	for {
-		if err := p.enter(ctx, false); err != nil {
-			return result.Failed{Error: err}, err
-		}
-		rows, err := p.Pool.Query(ctx, sql, args...)
-		if err == nil {
-			return rows, nil
-		}
-		if !errors.Is(err, errNoRoom) {
-			return rows, failed(err)
-		}
+	if err := p.enter(ctx, false); err != nil {
+		return result.Failed{Error: err}, err
 	}
+	rows, err := p.Pool.Query(ctx, sql, args...)
+	return rows, failed(err)
 }
 
 // QueryRow is [pgxpool.Pool.QueryRow].
@@ -121,15 +113,11 @@ func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 		rows.Close()
 		return rows.CommandTag(), rows.Err()
 	}
-	for {
-		if err := p.enter(ctx, false); err != nil {
-			return pgconn.CommandTag{}, err
-		}
-		tag, err := p.Pool.Exec(ctx, sql, args...)
-		if !errors.Is(err, errNoRoom) {
-			return tag, failed(err)
-		}
+	if err := p.enter(ctx, false); err != nil {
+		return pgconn.CommandTag{}, err
 	}
+	tag, err := p.Pool.Exec(ctx, sql, args...)
+	return tag, failed(err)
 }
 
 // SendBatch is [pgxpool.Pool.SendBatch].
@@ -144,7 +132,7 @@ func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	results := guard.Guard{Settings: s}.SendBatch(ctx, conn, b)
+	results := p.guard(s).SendBatch(ctx, conn.Conn(), b)
 	if tx := results.Tx(); tx != nil {
 		return &txBatchResults{results, &batchTx{tx, conn}}
 	}
@@ -164,15 +152,11 @@ func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
 		}
 		o.BeginQuery = s.Begin(o)
 	}
-	for {
-		if err := p.enter(ctx, true); err != nil {
-			return nil, err
-		}
-		tx, err := p.Pool.BeginTx(ctx, o)
-		if !errors.Is(err, errNoRoom) {
-			return tx, failed(err)
-		}
+	if err := p.enter(ctx, true); err != nil {
+		return nil, err
 	}
+	tx, err := p.Pool.BeginTx(ctx, o)
+	return tx, failed(err)
 }
 
 // CopyFrom is [pgxpool.Pool.CopyFrom].
@@ -185,27 +169,23 @@ func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 		})
 		return n, err
 	}
-	for {
-		if err := p.enter(ctx, false); err != nil {
-			return 0, err
-		}
-		n, err := p.Pool.CopyFrom(ctx, table, columns, source)
-		if !errors.Is(err, errNoRoom) {
-			return n, failed(err)
-		}
+	if err := p.enter(ctx, false); err != nil {
+		return 0, err
 	}
+	n, err := p.Pool.CopyFrom(ctx, table, columns, source)
+	return n, failed(err)
 }
 
 // Ping is [pgxpool.Pool.Ping]. It waits for a connection before queries do.
 func (p *Pool) Ping(ctx context.Context) error {
-	for {
-		if err := p.enter(ctx, true); err != nil {
-			return err
-		}
-		if err := p.Pool.Ping(ctx); !errors.Is(err, errNoRoom) {
-			return failed(err)
-		}
+	if err := p.enter(ctx, true); err != nil {
+		return err
 	}
+	return failed(p.Pool.Ping(ctx))
+}
+
+func (p *Pool) guard(s *guard.Settings) guard.Guard {
+	return guard.Guard{Settings: s, Mode: p.config.ConnConfig.DefaultQueryExecMode}
 }
 
 // queryWith runs a statement with settings.
@@ -217,7 +197,7 @@ func (p *Pool) queryWith(ctx context.Context, s *guard.Settings, sql string, arg
 	if err != nil {
 		return result.Failed{Error: err}, err
 	}
-	rows, err := guard.Guard{Settings: s}.Query(ctx, conn, sql, args)
+	rows, err := p.guard(s).Query(ctx, conn.Conn(), sql, args)
 	if err != nil {
 		conn.Release()
 		return result.Failed{Error: err}, err

@@ -24,7 +24,7 @@ func (p *Pool) readCapacity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.budget.setServer(int64(math.Max(1, float64(n)*p.share())))
+	p.gate.setCapacity(int64(math.Max(1, float64(n)*p.share())))
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -15,7 +16,8 @@ import (
 type gate struct {
 	timeout  time.Duration              // 0: as long as the caller's context
 	maxQueue int                        // 0: any number
-	used     func() int64               // connections that are in use or being opened
+	max      int64                      // connections that the pool has
+	used     func() int64               // connections that are in use or being opened, also by the Reader
 	spare    func(capacity int64) int64 // callers that may take a connection now, see settle
 	open     func() int64               // connections that there are
 	holders  *holders                   // nil if nobody wants to know of leaks
@@ -37,7 +39,8 @@ type gate struct {
 	mu       sync.Mutex
 	queue    queue
 	wanted   int64 // the limit that was set
-	opened   int64 // connections that there are
+	opened   int64 // connections that there are, without those
+	held     int64 // that the Reader keeps
 
 	waits, timeouts, refusals, shed atomic.Uint64
 	waited, opening                 histogram
@@ -242,9 +245,9 @@ type drift struct {
 func (g *gate) recover(d *drift) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.opened = g.open()
+	g.opened = g.open() - g.held
 	g.adjust()
-	off := g.inside.Load() - int64(g.queue.Len()) - g.used()
+	off := g.inside.Load() - int64(g.queue.Len()) - (g.used() - g.held)
 	if d.counts == 0 {
 		d.least, d.most = off, off
 	}
@@ -300,12 +303,62 @@ const firstConnections = 4
 // fork a hundred backends, and whoever waits takes what comes first, a connection
 // that is released or one that is new. It is called with the lock.
 func (g *gate) adjust() {
-	limit := min(g.wanted, g.opened+max(g.opened, firstConnections))
+	most := g.max
 	if capacity := g.capacity.Load(); capacity > 0 {
-		limit = min(limit, capacity)
+		most = min(most, capacity)
 	}
-	g.limit.Store(limit)
+	limit := min(g.wanted, g.opened+max(g.opened, firstConnections), most-g.held)
+	g.limit.Store(max(limit, 1))
 	g.letIn()
+}
+
+// hold takes in that the Reader keeps a connection, which has a place until then.
+func (g *gate) hold(conn *pgx.Conn) {
+	if place := placeOf(conn); place != nil {
+		place.taken = false // Its release gives nothing back.
+	}
+	if g.holders != nil {
+		g.holders.released(conn) // It is no leak.
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held++
+	g.opened--
+	g.inside.Add(-1)
+	g.adjust()
+}
+
+// unhold takes in that the Reader has closed one.
+func (g *gate) unhold() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held--
+	g.opened++ // until it is gone
+	g.adjust()
+}
+
+const (
+	closing     = time.Second          // how long a new connection waits for old ones to be closed
+	lookForThem = 2 * time.Millisecond // and how often it looks
+)
+
+// awaitClosed waits, before a connection is opened, until it is one of as many as the
+// server has for us. A place is left when a connection begins to be closed, and Postgres
+// counts it until its backend has ended.
+func (g *gate) awaitClosed(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, closing)
+	defer cancel()
+	for {
+		capacity := g.capacity.Load()
+		if capacity == 0 || g.used() <= capacity {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lookForThem):
+		}
+	}
 }
 
 // leave gives a place back.

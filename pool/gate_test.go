@@ -11,7 +11,7 @@ import (
 )
 
 func newTestGate(limit int64) *gate {
-	g := &gate{used: func() int64 { return 0 }, open: func() int64 { return limit }}
+	g := &gate{max: 1000, used: func() int64 { return 0 }, open: func() int64 { return limit }}
 	g.opened = limit
 	g.setLimit(limit)
 	return g
@@ -130,6 +130,32 @@ func TestLimit(t *testing.T) {
 			t.Errorf("wanted %d, capacity %d, open %d: the limit is %d, want %d", c.wanted, c.capacity, c.opened, got, c.want)
 		}
 	}
+}
+
+// A connection is opened when an old one has gone for good, or after a second.
+func TestNewConnectionsAwaitClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var used atomic.Int64
+		g := newTestGate(2)
+		g.used = used.Load
+		took := func() time.Duration {
+			start := time.Now()
+			g.awaitClosed(t.Context())
+			return time.Since(start)
+		}
+		used.Store(3)
+		if d := took(); d != 0 {
+			t.Errorf("it waited for %v without a known capacity", d)
+		}
+		g.setCapacity(2)
+		if d := took(); d != closing {
+			t.Errorf("it waited for %v, want %v", d, closing)
+		}
+		time.AfterFunc(100*time.Millisecond, func() { used.Store(2) })
+		if d := took(); d < 100*time.Millisecond || d > 100*time.Millisecond+lookForThem {
+			t.Errorf("it waited for %v, want 100 ms", d)
+		}
+	})
 }
 
 // Where the server's connections are counted, a caller goes on when there is one for it:

@@ -49,7 +49,7 @@ func (g *gate) watchHealth(c *pgxpool.Config) {
 	afterConnect, beforeClose, afterRelease := c.AfterConnect, c.BeforeClose, c.AfterRelease
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		setPatience(conn.PgConn().Conn(), patience)
-		conn.PgConn().CustomData()[placeKey] = &place{}
+		conn.PgConn().CustomData()[placeKey] = &place{fresh: true}
 		if afterConnect != nil {
 			if err := afterConnect(ctx, conn); err != nil {
 				return err
@@ -62,7 +62,7 @@ func (g *gate) watchHealth(c *pgxpool.Config) {
 	}
 	c.BeforeClose = func(conn *pgx.Conn) {
 		g.connections(-1)
-		if beforeClose != nil {
+		if place := placeOf(conn); beforeClose != nil && (place == nil || !place.closing) {
 			beforeClose(conn)
 		}
 	}

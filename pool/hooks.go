@@ -28,12 +28,18 @@ func protectHooks(c *pgxpool.Config) {
 	if hook := c.PrepareConn; hook != nil {
 		c.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (ok bool, err error) {
 			defer caught("PrepareConn", &err)
+			if isWithoutHook(ctx) {
+				return true, nil
+			}
 			return hook(ctx, conn)
 		}
 	}
 	if hook := c.BeforeAcquire; hook != nil {
 		c.BeforeAcquire = func(ctx context.Context, conn *pgx.Conn) (ok bool) {
 			defer caught("BeforeAcquire", nil)
+			if isWithoutHook(ctx) {
+				return true
+			}
 			return hook(ctx, conn)
 		}
 	}

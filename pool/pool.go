@@ -18,9 +18,9 @@ import (
 // take them do not wait in the queue, and settings of a context do not reach it.
 type Pool struct {
 	*pgxpool.Pool
-	config *Config
-	gate   *gate
-	budget budget
+	config  *Config
+	gate    *gate
+	opening chan struct{} // of capacity 1: a connection for the Reader is being opened
 
 	stop     context.CancelFunc
 	watchers sync.WaitGroup
@@ -45,11 +45,12 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	p := &Pool{config: c.Copy(), gate: newGate(c)}
+	p := &Pool{config: c.Copy(), opening: make(chan struct{}, 1)}
+	p.gate = newGate(c, p.size())
 	protectHooks(p.config.Config)
 	own := p.config.Config.Copy()
+	own.MaxConns = int32(p.size())
 	p.gate.watchHealth(own)
-	p.budget.watch(p, own)
 	if user := own.ConnConfig.Tracer; user != nil {
 		own.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.gate)
 	} else {
@@ -60,7 +61,6 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 		return nil, err
 	}
 	p.Pool = inner
-	p.budget.begin(inner)
 	p.gate.begin(inner)
 	p.watch()
 	if c.Warm {
@@ -72,8 +72,8 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	return p, nil
 }
 
-func newGate(c *Config) *gate {
-	g := &gate{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue, counting: c.Adaptive}
+func newGate(c *Config, size int) *gate {
+	g := &gate{max: int64(size), timeout: c.AcquireTimeout, maxQueue: c.MaxQueue, counting: c.Adaptive}
 	g.queue.target = c.TargetWait
 	if len(c.Statements) > 0 {
 		g.prepared = &preparation{statements: c.Statements}
@@ -81,11 +81,11 @@ func newGate(c *Config) *gate {
 	if c.LeakAfter > 0 && c.OnLeak != nil {
 		g.holders = &holders{after: c.LeakAfter, report: c.OnLeak, held: map[*pgx.Conn]*holder{}}
 	}
-	size := int64(c.MaxConns)
+	limit := g.max
 	if c.Adaptive {
-		size = min(size, minSize)
+		limit = min(limit, minSize)
 	}
-	g.setLimit(size)
+	g.setLimit(limit)
 	return g
 }
 
@@ -98,7 +98,7 @@ func (p *Pool) watch() {
 		p.watchers.Go(func() { p.gate.holders.watch(ctx) })
 	}
 	if p.config.Adaptive && p.config.MaxConns > minSize {
-		adapt := &controller{gate: p.gate, max: int64(p.config.MaxConns)}
+		adapt := &controller{gate: p.gate, max: p.gate.max}
 		p.watchers.Go(func() { adapt.run(ctx) })
 	}
 	if p.share() > 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/gqlboost/gqlboost/pool/reader"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -15,6 +14,7 @@ type Reader = reader.Reader
 type reads struct {
 	reader   *Reader
 	replicas []*Pool
+	stop     context.CancelFunc
 }
 
 // Reader returns the pool's reader, which opens its connections when there is use for
@@ -28,38 +28,38 @@ func (p *Pool) Reader() *Reader {
 	return p.reads.reader
 }
 
-// newReads divides the budget of connections between the primary and its replicas, and
-// of each between shared connections and others. It is called with the lock.
+// newReads divides the budget of connections between the primary and its replicas. It is
+// called with the lock.
 func (p *Pool) newReads() *reads {
 	rs := &reads{}
-	each := int(p.config.MaxConns) / (1 + len(p.config.Reader.Replicas))
 	servers := []reader.Server{&readServer{p}}
 	for _, dsn := range p.config.Reader.Replicas {
 		c, err := replica(p.config, dsn)
 		if err != nil { // It was checked.
 			continue
 		}
-		c.MaxConns = int32(each)
 		r, err := NewWithConfig(context.Background(), c)
 		if err != nil {
 			continue
 		}
-		r.budget.reserve(c.Reader.WithDefaults(each).Conns, 0)
 		rs.replicas = append(rs.replicas, r)
 		servers = append(servers, &readServer{r})
 	}
-	elsewhere := each * len(rs.replicas)
-	own := int(p.config.MaxConns) - elsewhere
-	config := p.config.Reader.WithDefaults(own)
-	p.budget.reserve(config.Conns, elsewhere)
-	rs.reader = reader.New(config, servers...)
+	rs.reader = reader.New(p.config.Reader.WithDefaults(p.size()), servers...)
 	if p.closed.Load() {
 		rs.close()
+		return rs
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	rs.stop = stop
+	p.watchers.Go(func() { p.watchClosed(ctx, rs) })
 	return rs
 }
 
 func (rs *reads) close() {
+	if rs.stop != nil {
+		rs.stop()
+	}
 	rs.reader.Close()
 	for _, r := range rs.replicas {
 		r.Close()
@@ -81,6 +81,7 @@ func replica(base *Config, dsn string) (*Config, error) {
 		return nil, err
 	}
 	c := base.Copy()
+	c.MaxConns /= int32(1 + len(base.Reader.Replicas))
 	to, from := &c.ConnConfig.Config, &parsed.ConnConfig.Config
 	to.Host, to.Port, to.Database, to.User, to.Password = from.Host, from.Port, from.Database, from.User, from.Password
 	to.TLSConfig, to.Fallbacks, to.SSLNegotiation = from.TLSConfig, from.Fallbacks, from.SSLNegotiation
@@ -90,8 +91,11 @@ func replica(base *Config, dsn string) (*Config, error) {
 	for name, value := range from.RuntimeParams {
 		to.RuntimeParams[name] = value
 	}
-	// What the primary is chosen by, a replica is not.
-	to.ValidateConnect = from.ValidateConnect
+	if from.ValidateConnect != nil {
+		to.ValidateConnect = from.ValidateConnect
+	} else if own, err := pgxpool.ParseConfig(base.ConnString()); err == nil && own.ConnConfig.ValidateConnect != nil {
+		to.ValidateConnect = nil // The primary is chosen by target_session_attrs, a replica is not.
+	}
 	c.MinConns, c.MinIdleConns, c.Warm, c.ServerShare = 0, 0, false, 0
 	c.Reader.Replicas = nil
 	return c, nil
@@ -109,10 +113,10 @@ func (s *readServer) Config() *pgxpool.Config { return s.pool.config.Config }
 func (s *readServer) Acquire(ctx context.Context) (*pgxpool.Conn, error) { return s.pool.acquire(ctx) }
 
 // Open implements [reader.Server].
-func (s *readServer) Open(ctx context.Context) (*pgx.Conn, error) { return s.pool.open(ctx) }
+func (s *readServer) Open(ctx context.Context) (*pgxpool.Conn, error) { return s.pool.open(ctx) }
 
-// Closed implements [reader.Server].
-func (s *readServer) Closed(failed bool) { s.pool.sharedClosed(failed) }
+// Drop implements [reader.Server].
+func (s *readServer) Drop(conn *pgxpool.Conn, failed bool) { s.pool.drop(conn, failed) }
 
 // Shared implements [reader.Server].
-func (s *readServer) Shared() int { return s.pool.budget.sharedNow() }
+func (s *readServer) Shared() int { return s.pool.sharedNow() }

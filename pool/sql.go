@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -31,13 +30,9 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if guard.From(ctx) != nil {
 		return nil, errSettings("database/sql")
 	}
-	for {
-		if err := c.pool.enter(ctx, false); err != nil {
-			return nil, err
-		}
-		conn, err := c.Connector.Connect(ctx)
-		if !errors.Is(err, errNoRoom) {
-			return conn, failed(err)
-		}
+	if err := c.pool.enter(ctx, false); err != nil {
+		return nil, err
 	}
+	conn, err := c.Connector.Connect(ctx)
+	return conn, failed(err)
 }

@@ -39,8 +39,9 @@ func (g *gate) TraceQueryEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceQu
 // connectStart is the key of the time at which a connection was begun.
 type connectStart struct{}
 
-// TraceConnectStart remembers the time.
+// TraceConnectStart waits for what is being closed, and remembers the time.
 func (g *gate) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
+	g.awaitClosed(ctx)
 	return context.WithValue(ctx, connectStart{}, time.Now())
 }
 
@@ -90,7 +91,7 @@ func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 		if !place.taken {
 			return
 		}
-		place.taken = false
+		place.taken, place.fresh = false, false
 	}
 	if g.holders != nil {
 		g.holders.released(data.Conn)
@@ -102,7 +103,11 @@ func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 }
 
 // place is what the gate keeps with a connection. Whoever has the connection has it.
-type place struct{ taken bool }
+type place struct {
+	taken   bool
+	fresh   bool // nobody has had it yet
+	closing bool // BeforeClose was called
+}
 
 const placeKey = "gqlboost.place"
 

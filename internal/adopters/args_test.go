@@ -55,7 +55,7 @@ func reads() []testCase[querier] {
 		query("large", "select repeat('x', 300000) from generate_series(1, 5)"),
 		query("many rows", "select n, n::text from generate_series(1, 2000) n"),
 		query("domain and cast", "select id::bigint, name::varchar(3), score::float4 from people where id = 5"),
-		query("void", "select pg_notify('nobody', '')"),
+		query("void", "select pg_sleep(0)"),
 
 		query("syntax error", "select from where"),
 		query("no table", "select * from nowhere where id = $1", 1),
@@ -346,10 +346,12 @@ func modeCases(modes ...pgx.QueryExecMode) []testCase[querier] {
 			query(mode.String()+" without arguments", "select count(*) from people", mode),
 			query(mode.String()+" division by zero", "select 1 / $1::int", mode, 0),
 			query(mode.String()+" no column", "select nothing from people", mode),
-			query(mode.String()+" two statements", "select 1; select 'b'", mode),
 			query(mode.String()+" too few arguments", "select $1::int, $2::int", mode, 1),
 			scan(mode.String()+" one row", []any{"", math.Pi}, "select name, ratio from people where id = $1", mode, 9),
 		)
+		if mode != pgx.QueryExecModeSimpleProtocol { // The Reader refuses what would run both.
+			cases = append(cases, query(mode.String()+" two statements", "select 1; select 'b'", mode))
+		}
 	}
 	return cases
 }
@@ -481,7 +483,11 @@ func TestDefaultModes(t *testing.T) {
 	for _, mode := range []string{"cache_describe", "describe_exec", "exec", "simple_protocol"} {
 		t.Run(mode, func(t *testing.T) {
 			s := setup{dsn: withParameters(t, dsn, "default_query_exec_mode", mode)}
-			compare(t, s.systems(), reads(), statements(12))
+			cases := reads()
+			if mode == "simple_protocol" { // The Reader refuses what would run both.
+				cases = slices.DeleteFunc(cases, func(c testCase[querier]) bool { return c.name == "two statements" })
+			}
+			compare(t, s.systems(), cases, statements(12))
 		})
 	}
 }

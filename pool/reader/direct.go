@@ -16,8 +16,8 @@ import (
 // guard is what a transaction of one of the pool's connections begins with. Those are
 // not read-only, so what may write is guarded; what is known to have no effects is not,
 // and so costs no more than with pgxpool.
-func (c *call) guard() guard.Guard {
-	g := guard.Guard{Settings: c.settings}
+func (r *Reader) guard(c *call) guard.Guard {
+	g := guard.Guard{Settings: c.settings, Mode: r.mode}
 	if s := c.statement; s != nil {
 		known := s.known()
 		g.ReadOnly = known == nil || known.volatile
@@ -77,7 +77,7 @@ type directRows struct {
 func (d *directRows) run() error {
 	c := d.call
 	c.runs++
-	g := c.guard()
+	g := d.target.reader.guard(c)
 	ctx := c.ctx
 	if !g.Empty() || c.trace.ctx != nil { // pgx would not tell of it as one statement.
 		c.trace.begin(ctx, d.conn.Conn())
@@ -88,7 +88,7 @@ func (d *directRows) run() error {
 	if known := c.described(); known != nil && !g.Empty() {
 		rows, err = g.QueryKnown(ctx, d.conn.Conn(), known.StatementDescription, c.sql, c.args)
 	} else {
-		rows, err = g.Query(ctx, d.conn, c.sql, c.args)
+		rows, err = g.Query(ctx, d.conn.Conn(), c.sql, c.args)
 	}
 	if err != nil {
 		return err
@@ -161,6 +161,8 @@ func (d *directRows) retry(err error) bool {
 	c := d.call
 	var e *pgconn.PgError
 	if errors.As(err, &e) && Stale(e) && c.statement != nil {
+		c.runs-- // Postgres has not begun it.
+		c.stale++
 		if known := c.statement.known(); known != nil {
 			known.stale.Store(true)
 		}
@@ -237,15 +239,29 @@ func (d *directRows) Values() ([]any, error) {
 	return values, err
 }
 
-// sendBatch runs a batch on a connection of the pool's.
+// sendBatch runs a batch on a connection of the pool's: by itself if all of its statements
+// are known to have no effects, else in a transaction that only reads.
 func (t *target) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	conn, err := t.acquire(ctx)
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	t.reader.counters.direct.Add(uint64(b.Len()))
-	g := guard.Guard{Settings: guard.From(ctx), ReadOnly: true}
-	return &batchResults{BatchResults: g.SendBatch(ctx, conn, b), release: func() { t.release(conn) }}
+	r := t.reader
+	r.counters.direct.Add(uint64(b.Len()))
+	g := guard.Guard{Settings: guard.From(ctx), Mode: r.mode}
+	for _, q := range b.QueuedQueries {
+		c := &call{ctx: ctx, sql: q.SQL, args: q.Arguments, settings: g.Settings}
+		if c.rewrite() != nil || r.identify(c) != nil || c.rewriter != nil {
+			g.ReadOnly = true // pgx says what is wrong with it.
+			continue
+		}
+		s := c.statement
+		s.observeAlone(1) // It is worth learning.
+		r.learn(c, t, direct)
+		known := s.known()
+		g.ReadOnly = g.ReadOnly || known == nil || known.volatile
+	}
+	return &batchResults{BatchResults: g.SendBatch(ctx, conn.Conn(), b), release: func() { t.release(conn) }}
 }
 
 // batchResults give their connection back.

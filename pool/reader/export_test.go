@@ -33,6 +33,18 @@ func (r *Reader) Idle() bool {
 	return true
 }
 
+// Up returns how many shared connections there are.
+func (r *Reader) Up() (n int32) {
+	for _, t := range r.targets {
+		for _, p := range t.pipes {
+			if p.session.Load() != nil {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // TransactionPooling reports whether nothing stays prepared.
 func (r *Reader) TransactionPooling() bool { return r.config.TransactionPooling }
 

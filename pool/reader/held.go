@@ -22,6 +22,7 @@ type heldRows struct {
 	rest     []byte // of the memory's data: the rows that have not been read
 	left     int    // how many they are: rows without columns have no bytes
 	tag      pgconn.CommandTag
+	late     error // that ended the result, behind its rows
 	err      error
 	own      *pgtype.Map // while it is open
 	begun    bool
@@ -76,6 +77,9 @@ func (r *heldRows) Close() {
 		return
 	}
 	r.closed = true
+	if r.err == nil {
+		r.err = r.late
+	}
 	if r.own != nil {
 		r.types.put(r.own)
 		r.own = nil

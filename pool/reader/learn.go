@@ -92,7 +92,7 @@ func describe(ctx context.Context, one lesson) (_ *description, err error) {
 	}
 	defer one.target.release(conn)
 	g := guard.Guard{Settings: one.settings, ReadOnly: true}
-	tx, err := g.Begin(ctx, conn)
+	tx, err := g.Begin(ctx, conn.Conn())
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ type Reader struct {
 	tracer     pgx.QueryTracer
 	perAcquire bool   // the pool has hooks that make a connection ready for a context
 	unshared   string // why no connection is shared; "" if some are
-	simple     bool   // pgx runs statements by the simple protocol
+	mode       pgx.QueryExecMode
 	turn       atomic.Uint32
 	statements statements
 	learner    learner
@@ -56,7 +56,7 @@ func New(c Config, servers ...Server) *Reader {
 	} else if r.perAcquire {
 		slog.Warn("gqlboost: the Reader shares no connections for statements without reader.WithSettings", "reason", "the pool's configuration has PrepareConn, BeforeAcquire or AfterRelease")
 	}
-	r.simple = primary.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol
+	r.mode = primary.ConnConfig.DefaultQueryExecMode
 	r.memories.New = func() any { return new(memory) }
 	r.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
 	ctx, cancel := context.WithCancel(context.Background())
@@ -129,7 +129,7 @@ func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		if reason := refusal(q.SQL); reason != "" {
 			return pgx.FailedBatchResults(b, notRead(q.SQL, reason))
 		}
-		if r.simple && !r.statements.get(q.SQL, "").single {
+		if r.mode == pgx.QueryExecModeSimpleProtocol && !r.statements.get(q.SQL, "").single {
 			return pgx.FailedBatchResults(b, notRead(q.SQL, severalStatements))
 		}
 	}
@@ -161,12 +161,14 @@ type call struct {
 	sql       string
 	args      []any
 	options   bool              // the arguments begin with options that are for pgx
+	simple    bool              // it goes by the simple protocol, which takes several statements
 	rewriter  pgx.QueryRewriter // that needs a connection
 	settings  *guard.Settings
 	statement *statement // nil if a rewriter makes it
 	alone     bool       // it must not share a connection
 	away      bool       // from a replica whose connection has failed
 	runs      int        // how often Postgres may have run it
+	stale     int        // how often it did not, because the schema had changed
 	trace     trace
 }
 
@@ -174,7 +176,7 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
-	c := &call{ctx: ctx, sql: sql, args: args, settings: guard.From(ctx), alone: isAlone(ctx)}
+	c := &call{ctx: ctx, sql: sql, args: args, settings: guard.From(ctx), alone: isAlone(ctx), simple: r.mode == pgx.QueryExecModeSimpleProtocol}
 	c.trace = trace{tracer: r.tracer, sql: sql, args: args}
 	if err := c.rewrite(); err != nil {
 		return nil, err
@@ -221,8 +223,7 @@ func (r *Reader) identify(c *call) error {
 	if c.statement.refusal != "" {
 		return notRead(c.sql, c.statement.refusal)
 	}
-	if (r.simple || c.options) && !c.statement.single {
-		// The simple protocol would run them all.
+	if c.simple && !c.statement.single {
 		return notRead(c.sql, severalStatements)
 	}
 	return nil
@@ -233,7 +234,10 @@ func (r *Reader) identify(c *call) error {
 func (c *call) rewrite() error {
 	for i, arg := range c.args {
 		switch option := arg.(type) {
-		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
+		case pgx.QueryExecMode:
+			c.options, c.simple = true, option == pgx.QueryExecModeSimpleProtocol
+			continue
+		case pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
 			c.options = true
 			continue
 		case pgx.NamedArgs, pgx.StrictNamedArgs:
@@ -302,10 +306,7 @@ func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 		return nil, nil, false
 	}
 	r.counters.shared.Add(1)
-	r.observe(c, start, rows.tag, rows.err)
-	if rows.err != nil {
-		rows.Close()
-	}
+	r.observe(c, start, rows.tag, rows.late)
 	return rows, nil, true
 }
 

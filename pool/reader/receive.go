@@ -3,6 +3,7 @@ package reader
 import (
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -187,12 +188,15 @@ func (r *receiver) fail(m *pgproto3.ErrorResponse) bool {
 		if e.Code == canceled {
 			q.statement.slowed(8 * p.target.slow())
 		} else {
+			q.sent = false // Postgres has not begun it.
 			q.described.stale.Store(true)
 			r.discard(q.statement)
 		}
 		p.end(q, unshared)
 	default:
-		q.rows.err = e
+		if q.rows.late = e; q.rows.left == 0 && p.reader.mode != pgx.QueryExecModeCacheDescribe {
+			q.rows.fields = nil // as pgx has them
+		}
 		p.end(q, answered)
 	}
 	return good

@@ -149,8 +149,10 @@ func (t *target) slow() time.Duration {
 // behind its first statement leave it.
 func (t *target) patience() time.Duration { return 4 * t.slow() }
 
-// maxRuns is how often a statement is run at most.
-const maxRuns = 2
+const (
+	maxRuns  = 2 // how often a statement is run at most
+	maxStale = 5 // how often it is prepared anew, because the schema has changed
+)
 
 // elsewhere reports whether a call that has failed on a server before it began runs on
 // another one: replicas are left when they serve nobody. The server is the failed one's fault then.
@@ -185,7 +187,7 @@ func (d *directRows) again(err error) again {
 	switch {
 	case d.begun, d.call.ctx.Err() != nil, d.call.runs >= maxRuns:
 		return never
-	case isPg && Stale(e):
+	case isPg && Stale(e) && d.call.stale <= maxStale:
 		return sameConn
 	case d.conn.Conn().IsClosed():
 		return fromPrimary

@@ -3,7 +3,6 @@ package reader
 import (
 	"context"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -15,11 +14,10 @@ type Server interface {
 	Config() *pgxpool.Config
 	// Acquire returns a connection for one statement, which the Reader releases.
 	Acquire(ctx context.Context) (*pgxpool.Conn, error)
-	// Open opens a connection that the Reader keeps. It counts as one of Shared until
-	// Closed is called.
-	Open(ctx context.Context) (*pgx.Conn, error)
-	// Closed says that a connection of Open's was closed, and whether it had failed.
-	Closed(failed bool)
+	// Open returns a new connection for the Reader to keep, one of its owner's, until Drop.
+	Open(ctx context.Context) (*pgxpool.Conn, error)
+	// Drop closes a connection of Open's. It says whether it had failed.
+	Drop(conn *pgxpool.Conn, failed bool)
 	// Shared is how many connections the Reader may keep now.
 	Shared() int
 }

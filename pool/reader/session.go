@@ -11,6 +11,7 @@ import (
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -24,6 +25,7 @@ const (
 // one reads, and one watches that results move.
 type session struct {
 	pipe     *pipe
+	kept     *pgxpool.Conn
 	conn     *pgx.Conn // nobody else uses it
 	own      *pgx.ConnConfig
 	frontend *pgproto3.Frontend
@@ -115,22 +117,9 @@ func (s *session) serve(ctx context.Context) bool {
 	p.mu.Unlock()
 	p.giveUp(rest)
 	_ = socket.SetReadDeadline(time.Time{})
-	closeConn(p.target.server, s.conn, !retired && ctx.Err() == nil)
+	p.target.server.Drop(s.kept, !retired && ctx.Err() == nil)
 	return s.useful || retired
 }
-
-// closeConn closes a connection of the server's.
-func closeConn(server Server, conn *pgx.Conn, failed bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	defer server.Closed(failed)
-	if before := server.Config().BeforeClose; before != nil {
-		before(conn)
-	}
-	_ = conn.Close(ctx)
-}
-
-const closeTimeout = 5 * time.Second
 
 // abandon gives up what is left of a flight.
 func (s *session) abandon(f *flight) {

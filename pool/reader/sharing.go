@@ -3,6 +3,7 @@ package reader
 import (
 	"reflect"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -17,6 +18,11 @@ func perAcquire(c *pgxpool.Config) bool {
 
 // whyUnshared returns why no connection can be shared, or "".
 func whyUnshared(primary Server) string {
+	switch primary.Config().ConnConfig.DefaultQueryExecMode {
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
+		// Parameters are encoded by their Go types there, and results are text.
+		return "default_query_exec_mode does not ask for the types of statements: behind a pooler use cache_describe"
+	}
 	if primary.Shared() < 1 {
 		return "the budget of connections (pool_max_conns) has none to share"
 	}

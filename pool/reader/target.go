@@ -86,10 +86,11 @@ func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 		return nil, errors.New("the budget of connections has become smaller")
 	}
 	epoch := t.epoch.Load()
-	conn, err := t.server.Open(ctx)
+	kept, err := t.server.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
+	conn := kept.Conn()
 	set := ""
 	if !t.reader.config.TransactionPooling {
 		set = "set default_transaction_read_only = on; "
@@ -102,7 +103,7 @@ func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 		err = errors.New("AfterConnect has left a transaction open")
 	}
 	if err != nil {
-		closeConn(t.server, conn, true)
+		t.server.Drop(kept, true)
 		return nil, err
 	}
 	isolation := ""
@@ -112,6 +113,7 @@ func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 	config := t.server.Config()
 	s := &session{
 		pipe:     p,
+		kept:     kept,
 		conn:     conn,
 		own:      conn.Config(),
 		frontend: conn.PgConn().Frontend(),

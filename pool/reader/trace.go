@@ -52,7 +52,7 @@ func (t *trace) end(err error, rows *heldRows) error {
 	if rows != nil {
 		data.CommandTag = rows.tag
 		if err == nil {
-			data.Err = rows.err
+			data.Err = rows.late
 		}
 	}
 	t.tracer.TraceQueryEnd(t.ctx, t.conn, data)

@@ -6,46 +6,40 @@ import (
 	"fmt"
 
 	"github.com/gqlboost/gqlboost/internal/sqltext"
+	"github.com/gqlboost/gqlboost/pool/internal/quiet"
+	"github.com/gqlboost/gqlboost/pool/internal/result"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Conn is a connection, or a transaction that has begun.
-type Conn interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
-	BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error)
-}
-
-// Query runs a statement under a guard. One that only reads costs no round trip more. With
-// settings it is a transaction of three: pgx asks about a statement before it sends a batch,
-// and what names mean, and who may know it, depends on the settings. See [Guard.QueryKnown].
-func (g Guard) Query(ctx context.Context, conn Conn, sql string, args []any) (pgx.Rows, error) {
+// Query runs a statement under a guard, as pgx does: the same results, the same errors. With
+// settings it is a transaction of three round trips, unless it is known: what names mean, and
+// who may know it, depends on the settings.
+func (g Guard) Query(ctx context.Context, conn *pgx.Conn, sql string, args []any) (pgx.Rows, error) {
 	if g.Empty() {
 		return conn.Query(ctx, sql, args...)
 	}
-	if g.Settings != nil || HasOptions(args) {
+	if g.Settings != nil || HasOptions(args) || !g.describes() {
 		return g.queryTx(ctx, conn, sql, args)
 	}
-	b := &pgx.Batch{}
-	g.queue(b)
-	b.Queue(sql, args...)
-	results := conn.SendBatch(ctx, b)
-	if _, err := results.Exec(); err != nil {
-		_ = results.Close()
-		return nil, err
-	}
-	rows, err := results.Query()
+	d, err := conn.Prepare(ctx, "", sql)
 	if err != nil {
-		_ = results.Close()
 		return nil, err
 	}
-	return &closingRows{Rows: rows, close: results.Close}, nil
+	return g.QueryKnown(ctx, conn, d, sql, args)
+}
+
+// describes reports whether pgx asks about a statement before it runs it.
+func (g Guard) describes() bool {
+	return g.Mode != pgx.QueryExecModeExec && g.Mode != pgx.QueryExecModeSimpleProtocol
 }
 
 // QueryKnown runs a statement that was described under the same settings, in one round
 // trip.
 func (g Guard) QueryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, args []any) (pgx.Rows, error) {
+	if len(d.ParamOIDs) != len(args) {
+		return nil, fmt.Errorf("expected %d arguments, got %d", len(d.ParamOIDs), len(args))
+	}
 	var built pgx.ExtendedQueryBuilder
 	if err := built.Build(conn.TypeMap(), d, args); err != nil {
 		return nil, err
@@ -57,34 +51,45 @@ func (g Guard) QueryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.Stateme
 	p := conn.PgConn().StartPipeline(ctx)
 	p.SendQueryParams(g.Shape().Statement(), values, nil, nil, nil)
 	p.SendQueryParams(sql, built.ParamValues, d.ParamOIDs, built.ParamFormats, built.ResultFormats)
-	err := p.Sync()
-	var results *pgconn.ResultReader
-	for step := 0; step < 2 && err == nil; step++ {
-		var next any
-		if next, err = p.GetResults(); err != nil {
-			break
-		}
-		var ok bool
-		if results, ok = next.(*pgconn.ResultReader); !ok {
-			err = errors.New("pool: unexpected answer to settings")
-		} else if step == 0 {
-			_, err = results.Close()
-		}
-	}
-	if err != nil {
+	if err := p.Sync(); err != nil {
 		_ = p.Close()
 		return nil, err
 	}
-	return &closingRows{Rows: pgx.RowsFromResultReader(conn.TypeMap(), results), close: p.Close}, nil
+	if err := discard(p); err != nil {
+		_ = p.Close()
+		return nil, err
+	}
+	next, err := p.GetResults()
+	results, ok := next.(*pgconn.ResultReader)
+	if err == nil && !ok {
+		err = errors.New("pool: unexpected answer to a statement")
+	}
+	if err != nil {
+		_ = p.Close()
+		return result.Failed{Error: err}, nil // As pgx, which tells when rows are asked for.
+	}
+	rows := &closingRows{Rows: pgx.RowsFromResultReader(conn.TypeMap(), results), close: p.Close}
+	if g.Mode == pgx.QueryExecModeCacheDescribe { // There pgx asks for the columns with each run.
+		return rows, nil
+	}
+	if rows.peek(); rows.Err() != nil {
+		return result.Failed{Error: rows.Err()}, nil
+	}
+	return rows, nil
 }
 
-func (g Guard) queue(b *pgx.Batch) {
-	texts := g.Args()
-	args := make([]any, len(texts))
-	for i, text := range texts {
-		args[i] = text
+// discard reads the results of the guard.
+func discard(p *pgconn.Pipeline) error {
+	next, err := p.GetResults()
+	if err != nil {
+		return err
 	}
-	b.Queue(g.Shape().Statement(), args...)
+	results, ok := next.(*pgconn.ResultReader)
+	if !ok {
+		return errors.New("pool: unexpected answer to settings")
+	}
+	_, err = results.Close()
+	return err
 }
 
 // HasOptions reports whether the arguments begin with an option of pgx that is not a
@@ -103,7 +108,7 @@ func HasOptions(args []any) bool {
 }
 
 // Begin begins a transaction under a guard.
-func (g Guard) Begin(ctx context.Context, conn Conn) (pgx.Tx, error) {
+func (g Guard) Begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
 	o := pgx.TxOptions{}
 	if g.ReadOnly {
 		o.AccessMode = pgx.ReadOnly
@@ -114,8 +119,8 @@ func (g Guard) Begin(ctx context.Context, conn Conn) (pgx.Tx, error) {
 	return conn.BeginTx(ctx, o)
 }
 
-func (g Guard) queryTx(ctx context.Context, conn Conn, sql string, args []any) (pgx.Rows, error) {
-	tx, err := g.Begin(ctx, conn)
+func (g Guard) queryTx(ctx context.Context, conn *pgx.Conn, sql string, args []any) (pgx.Rows, error) {
+	tx, err := g.Begin(quiet.Context(ctx), conn)
 	if err != nil {
 		return nil, err
 	}
@@ -126,44 +131,44 @@ func (g Guard) queryTx(ctx context.Context, conn Conn, sql string, args []any) (
 	}
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
-		_ = tx.Rollback(context.WithoutCancel(ctx))
+		_ = tx.Rollback(quiet.Context(context.WithoutCancel(ctx)))
 		return nil, err
 	}
 	return &txRows{Rows: rows, ctx: ctx, tx: tx}, nil
 }
 
-// SendBatch runs a batch under a guard: with settings in a transaction, for the same
-// reason as [Guard.Query].
-func (g Guard) SendBatch(ctx context.Context, conn Conn, b *pgx.Batch) pgx.BatchResults {
+// SendBatch runs a batch under a guard, in a transaction.
+func (g Guard) SendBatch(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) pgx.BatchResults {
 	if g.Empty() {
 		return conn.SendBatch(ctx, b)
 	}
-	if g.Settings != nil {
-		tx, err := g.Begin(ctx, conn)
-		if err != nil {
-			return pgx.FailedBatchResults(b, err)
-		}
-		return &txBatch{BatchResults: tx.SendBatch(ctx, b), ctx: ctx, tx: tx}
-	}
-	guarded := &pgx.Batch{}
-	g.queue(guarded)
-	guarded.QueuedQueries = append(guarded.QueuedQueries, b.QueuedQueries...)
-	results := conn.SendBatch(ctx, guarded)
-	if _, err := results.Exec(); err != nil {
-		_ = results.Close()
+	tx, err := g.Begin(quiet.Context(ctx), conn)
+	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	return results
+	return &txBatch{BatchResults: tx.SendBatch(ctx, b), ctx: ctx, tx: tx}
 }
 
-// closingRows are the last rows of something that must be closed.
+// closingRows are the last rows of something that must be closed. The first of them is read
+// in advance: a statement that fails before it has no columns, as in pgx.
 type closingRows struct {
 	pgx.Rows
-	close func() error // the error is that of the rows
+	close  func() error // the error is that of the rows
+	peeked bool
+	first  bool // there is one
+}
+
+func (r *closingRows) peek() {
+	r.first = r.Next()
+	r.peeked = true
 }
 
 // Next goes to the next row.
 func (r *closingRows) Next() bool {
+	if r.peeked {
+		r.peeked = false
+		return r.first
+	}
 	if r.Rows.Next() {
 		return true
 	}
@@ -174,6 +179,7 @@ func (r *closingRows) Next() bool {
 // Close ends the rows, and what they are of.
 func (r *closingRows) Close() {
 	r.Rows.Close()
+	r.peeked = false
 	_ = r.close()
 }
 
@@ -203,10 +209,10 @@ func (t *txRows) Close() {
 	}
 	t.closed = true
 	if t.Rows.Err() != nil {
-		_ = t.tx.Rollback(context.WithoutCancel(t.ctx))
+		_ = t.tx.Rollback(quiet.Context(context.WithoutCancel(t.ctx)))
 		return
 	}
-	if err := t.tx.Commit(t.ctx); err != nil {
+	if err := t.tx.Commit(quiet.Context(t.ctx)); err != nil {
 		t.err = fmt.Errorf("pool: ending the transaction of the settings: %w", err)
 	}
 }
@@ -235,10 +241,10 @@ func (t *txBatch) Close() error {
 	}
 	t.closed = true
 	if err != nil {
-		_ = t.tx.Rollback(context.WithoutCancel(t.ctx))
+		_ = t.tx.Rollback(quiet.Context(context.WithoutCancel(t.ctx)))
 		return err
 	}
-	return t.tx.Commit(t.ctx)
+	return t.tx.Commit(quiet.Context(t.ctx))
 }
 
 // CheckBatch returns why a batch cannot have the settings.

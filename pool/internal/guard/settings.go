@@ -108,7 +108,8 @@ func Check(ctx context.Context) error {
 type Guard struct {
 	Settings *Settings
 	ReadOnly bool
-	Timeout  time.Duration // of its statements; 0: the session's
+	Timeout  time.Duration     // of its statements; 0: the session's
+	Mode     pgx.QueryExecMode // of the connection
 }
 
 // Empty reports whether a transaction needs nothing at its beginning.
