@@ -470,7 +470,7 @@ func TestArguments(t *testing.T) {
 				// The others need two round trips to one session, or prepared statements.
 				cases = append(cases, modeCases(pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol)...)
 			}
-			compare(t, setup{dsn: e.dsn(t)}.systems(), cases, statements(3))
+			compare(t, setup{dsn: e.dsn(t)}.systems(), cases, statements(4))
 		})
 	}
 }
@@ -481,7 +481,7 @@ func TestDefaultModes(t *testing.T) {
 	for _, mode := range []string{"cache_describe", "describe_exec", "exec", "simple_protocol"} {
 		t.Run(mode, func(t *testing.T) {
 			s := setup{dsn: withParameters(t, dsn, "default_query_exec_mode", mode)}
-			compare(t, s.systems(), reads(), statements(12))
+			compare(t, s.systems(), reads(), statements(16))
 		})
 	}
 }

@@ -78,7 +78,7 @@ func TestOtelpgx(t *testing.T) {
 			return []any{value, r.take(root.SpanContext().TraceID())}, err
 		}, false})
 	}
-	compare(t, s.systems(), cases, statements(2))
+	compare(t, s.systems(), cases, statements(3))
 	if n := len(r.traces); n > 0 {
 		t.Errorf("%d traces have spans that ended after their statements", n)
 	}
@@ -168,5 +168,5 @@ func TestTracelog(t *testing.T) {
 			return []any{value, logs}, err
 		}, false})
 	}
-	compare(t, s.systems(), cases, statements(2))
+	compare(t, s.systems(), cases, statements(3))
 }

@@ -142,7 +142,7 @@ func TestTenantsByHook(t *testing.T) {
 					}
 					hook(c)
 				}}
-				compare(t, s.systems(), cases, statements(6))
+				compare(t, s.systems(), cases, statements(10))
 			})
 		}
 	}

@@ -47,7 +47,7 @@ func TestSqlc(t *testing.T) {
 	}
 	for name, s := range setups {
 		t.Run(name, func(t *testing.T) {
-			compare(t, adapt(s.systems(), sqlcDB), sqlcCases(), statements(2))
+			compare(t, adapt(s.systems(), sqlcDB), sqlcCases(), statements(3))
 		})
 	}
 }

@@ -91,14 +91,14 @@ func TestTypes(t *testing.T) {
 		return setup{dsn: dsn, configure: func(c *pgxpool.Config) { c.AfterConnect = hook }}
 	}
 	t.Run("unregistered", func(t *testing.T) {
-		compare(t, with(dsn, nil).systems(), typeCases(), statements(4))
+		compare(t, with(dsn, nil).systems(), typeCases(), statements(6))
 	})
 	t.Run("LoadType", func(t *testing.T) {
-		compare(t, with(dsn, registerEach).systems(), typeCases(), statements(4))
+		compare(t, with(dsn, registerEach).systems(), typeCases(), statements(6))
 	})
 	for _, e := range environments(t, dsn) {
 		t.Run("LoadTypes-"+e.name, func(t *testing.T) {
-			compare(t, with(e.dsn(t), registerTypes).systems(), typeCases(), statements(4))
+			compare(t, with(e.dsn(t), registerTypes).systems(), typeCases(), statements(6))
 		})
 	}
 }
@@ -258,5 +258,5 @@ func TestWrappersAndCodecs(t *testing.T) {
 		)
 	}
 	cases = append(cases, scan("null into wrapped", []any{celsius{}}, "select f from things where id = 0"))
-	compare(t, s.systems(), cases, statements(2))
+	compare(t, s.systems(), cases, statements(4))
 }

@@ -86,7 +86,7 @@ func TestPgvector(t *testing.T) {
 	for _, e := range environments(t, dsn) {
 		t.Run(e.name, func(t *testing.T) {
 			s := setup{dsn: e.dsn(t), configure: func(c *pgxpool.Config) { c.AfterConnect = pgxvector.RegisterTypes }}
-			compare(t, s.systems(), cases, statements(3))
+			compare(t, s.systems(), cases, statements(6))
 		})
 	}
 }
@@ -115,5 +115,5 @@ func TestDecimal(t *testing.T) {
 			scan(fmt.Sprint("both ", id), []any{decimal.Decimal{}}, "select $1::numeric / 7", decimal.New(int64(id), -2)),
 		)
 	}
-	compare(t, s.systems(), cases, statements(2))
+	compare(t, s.systems(), cases, statements(4))
 }
