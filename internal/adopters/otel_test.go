@@ -51,7 +51,7 @@ func (r *recorder) take(id trace.TraceID) []string {
 		}
 		var attributes []string
 		for _, a := range s.Attributes() {
-			attributes = append(attributes, string(a.Key)+"="+a.Value.Emit())
+			attributes = append(attributes, string(a.Key)+"="+a.Value.String())
 		}
 		slices.Sort(attributes)
 		all = append(all, fmt.Sprint(s.Name(), " below ", names[s.Parent().SpanID()], " ", s.SpanKind(), " ", s.Status(), " ",

@@ -102,7 +102,8 @@ func TestTenantsByHook(t *testing.T) {
 			}
 		},
 		"BeforeAcquire": func(c *pgxpool.Config) {
-			c.BeforeAcquire = func(ctx context.Context, conn *pgx.Conn) bool { //nolint:staticcheck // Programs use it.
+			//lint:ignore SA1019 Programs use it.
+			c.BeforeAcquire = func(ctx context.Context, conn *pgx.Conn) bool {
 				err := setTenant(ctx, conn)
 				return err == nil || errors.Is(err, errNoTenant)
 			}
