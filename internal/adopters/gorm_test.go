@@ -43,7 +43,7 @@ func TestGorm(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// GORM races with itself where many goroutines parse a model first.
+				// GORM has a data race of its own when many goroutines parse a model for the first time.
 				for _, model := range []any{&gormAuthor{}, &gormBook{}} {
 					if err := (&gorm.Statement{DB: g}).Parse(model); err != nil {
 						t.Fatal(err)

@@ -28,7 +28,7 @@ insert into db select n, 'b ' || n, n from generate_series(1, 50) n;
 insert into dc select n, 'c ' || n, n from generate_series(1, 50) n;
 `
 
-// migrations lock tables in one order only, and leave the columns alone that are read.
+// migrations lock the tables in one order only and do not touch the columns that are read.
 var migrations = withLocks(fstest.MapFS{
 	"1_lock.up.sql":      file("begin; lock table da; lock table db; alter table da add column extra int default 1; commit;"),
 	"1_lock.down.sql":    file("begin; lock table da; lock table db; alter table da drop column extra; commit;"),
@@ -42,8 +42,7 @@ var migrations = withLocks(fstest.MapFS{
 	"5_rewrite.down.sql": file("alter table db reset (fillfactor)"),
 })
 
-// withLocks adds migrations that do something while they have one lock, and take
-// another one then.
+// withLocks adds migrations that hold one lock for some time before they take the next.
 func withLocks(files fstest.MapFS) fstest.MapFS {
 	for i := range 6 {
 		sql := file("begin; lock table da; select pg_sleep(0.005); lock table db; commit;")
@@ -52,7 +51,7 @@ func withLocks(files fstest.MapFS) fstest.MapFS {
 	return files
 }
 
-// typeMigrations change what "select *" has.
+// typeMigrations change the columns of "select *".
 var typeMigrations = fstest.MapFS{
 	"1_column.up.sql":   file("alter table da add column extra int default 1"),
 	"1_column.down.sql": file("alter table da drop column extra"),
@@ -64,8 +63,7 @@ var typeMigrations = fstest.MapFS{
 
 func file(sql string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(sql)} }
 
-// migrating returns systems under which the schema goes up and down for as long as they
-// are open.
+// migrating returns systems whose schema is migrated up and down while they are open.
 func migrating(s setup, files fstest.MapFS) []system[querier] {
 	while := func(t *testing.T, db *sql.DB, reads querier) querier {
 		t.Cleanup(func() { db.Close() })
@@ -128,7 +126,7 @@ func migrating(s setup, files fstest.MapFS) []system[querier] {
 	return systems
 }
 
-// beside is a system with migrations beside its statements.
+// beside is a system that is not finished before its migrations are.
 type beside struct {
 	querier
 	migrates func() bool
@@ -136,7 +134,7 @@ type beside struct {
 
 func (b beside) unfinished() bool { return b.migrates() }
 
-// Reads of single tables while migrations lock several of them. With pgxpool nothing fails.
+// TestMigrate reads single tables while migrations lock several. With pgxpool nothing fails.
 func TestMigrate(t *testing.T) {
 	s := setup{dsn: newDatabase(t, migratedSchema)}
 	var cases []testCase[querier]
@@ -155,8 +153,9 @@ func TestMigrate(t *testing.T) {
 	compare(t, migrating(s, migrations), cases, statements(4))
 }
 
-// The types of what is read change. pgxpool may say so once for each connection, and
-// nothing else; no value may be read as what it was before.
+// TestMigrateTypes changes the types of the columns that are read. The only error allowed
+// is pgxpool's, "cached plan must not change result type"; no value may be decoded as its
+// former type.
 func TestMigrateTypes(t *testing.T) {
 	s := setup{dsn: newDatabase(t, migratedSchema)}
 	var cases []testCase[querier]

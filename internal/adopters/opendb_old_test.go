@@ -8,5 +8,5 @@ import (
 	"github.com/gqlboost/gqlboost/pool"
 )
 
-// openDB is pool.OpenDB, once there is one: this file goes then.
+// openDB becomes pool.OpenDB; then delete this file.
 var openDB func(*pool.Pool) *sql.DB

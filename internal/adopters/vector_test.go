@@ -14,9 +14,9 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// standIn is a type in the place of pgvector's, whose extension Debian 12 has no package
-// of: it keeps the bytes that pgvector-go sends and gives them back. They pass through
-// pgx, the pool and Postgres as those of a vector do, but nothing can compute with them.
+// standIn replaces a type of the pgvector extension, which Debian 12 does not package. It
+// stores and returns the bytes that pgvector-go sends, so pgx, the pool and Postgres handle
+// them like a vector's; there are no operators.
 const standIn = `
 create type NAME;
 create function NAME_in(cstring) returns NAME as 'byteain' language internal immutable strict;
