@@ -1,5 +1,3 @@
-//go:build reader
-
 package adopters
 
 import (
@@ -19,7 +17,7 @@ import (
 
 var _ sqlcgen.DBTX = (*pool.Reader)(nil)
 
-// Alone changes no result.
+// TestAlone expects Alone to change no result.
 func TestAlone(t *testing.T) {
 	dsn := newDatabase(t, peopleSchema)
 	for _, e := range environments(t, dsn) {
@@ -37,7 +35,7 @@ func TestAlone(t *testing.T) {
 	}
 }
 
-// A statement that is alone has a transaction of its own: nobody else sees the same now().
+// TestAloneHasItsOwnTransaction expects no two statements to see the same now() in one session.
 func TestAloneHasItsOwnTransaction(t *testing.T) {
 	r := (setup{dsn: newDatabase(t, "")}).openPool(t).Reader()
 	type transaction struct {
@@ -60,7 +58,7 @@ func TestAloneHasItsOwnTransaction(t *testing.T) {
 	})
 }
 
-// CopyFrom is there for sqlc's DBTX, and writes nothing.
+// TestReaderRefusesCopyFrom calls the method that sqlc's DBTX asks for.
 func TestReaderRefusesCopyFrom(t *testing.T) {
 	s := setup{dsn: newDatabase(t, "create table copied (n int)")}
 	p := s.openPool(t)

@@ -99,7 +99,7 @@ func reads() []testCase[querier] {
 	return append(cases, slices.Concat(rowCases(), collectCases(), namedCases(), resultFormatCases(), batchCases())...)
 }
 
-// rowCases are about pgx.Rows that are not simply read to their end.
+// rowCases returns cases that use pgx.Rows in ways other than reading them to the end.
 func rowCases() []testCase[querier] {
 	read := func(name, sql string, run func(rows pgx.Rows) (any, error)) testCase[querier] {
 		return testCase[querier]{name: name, run: func(ctx context.Context, db querier) (any, error) {
@@ -216,7 +216,7 @@ type person struct {
 	Boss  *int32
 }
 
-// collectCases use pgx's helpers for rows.
+// collectCases returns cases that use pgx's row helpers.
 func collectCases() []testCase[querier] {
 	const columns = "select id, name, score, tags, doc, boss from people "
 	return []testCase[querier]{
@@ -268,7 +268,7 @@ func collected[T any](name string, to pgx.RowToFunc[T], sql string, args ...any)
 	}}
 }
 
-// byName is a query rewriter of the program's own.
+// byName is a custom pgx.QueryRewriter.
 type byName string
 
 func (n byName) RewriteQuery(_ context.Context, _ *pgx.Conn, sql string, args []any) (string, []any, error) {
@@ -334,7 +334,7 @@ func resultFormatCases() []testCase[querier] {
 	}
 }
 
-// modeCases run statements in the given modes.
+// modeCases returns cases that run in the given modes.
 func modeCases(modes ...pgx.QueryExecMode) []testCase[querier] {
 	var cases []testCase[querier]
 	for _, mode := range modes {
@@ -356,7 +356,7 @@ func modeCases(modes ...pgx.QueryExecMode) []testCase[querier] {
 	return cases
 }
 
-// batchCases send batches of reads.
+// batchCases returns cases that send batches of reads.
 func batchCases() []testCase[querier] {
 	send := func(name string, run func(ctx context.Context, db querier, b *pgx.Batch) (any, error)) testCase[querier] {
 		return testCase[querier]{name: name, run: func(ctx context.Context, db querier) (any, error) {
@@ -440,7 +440,7 @@ func batchCases() []testCase[querier] {
 	}
 }
 
-// writeCases write the same each time. Read-only systems refuse them.
+// writeCases returns cases that write the same values each time. Read-only systems refuse them.
 func writeCases() []testCase[querier] {
 	write := func(name, sql string, args ...any) testCase[querier] {
 		c := query(name, sql, args...)
@@ -472,12 +472,12 @@ func TestArguments(t *testing.T) {
 				// The others need two round trips to one session, or prepared statements.
 				cases = append(cases, modeCases(pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol)...)
 			}
-			compare(t, setup{dsn: e.dsn(t)}.systems(), cases, statements(3))
+			compare(t, setup{dsn: e.dsn(t)}.systems(), cases, statements(4))
 		})
 	}
 }
 
-// Default modes other than that of pgx, without PgBouncer.
+// TestDefaultModes sets each default mode but pgx's own, without PgBouncer.
 func TestDefaultModes(t *testing.T) {
 	dsn := newDatabase(t, peopleSchema)
 	for _, mode := range []string{"cache_describe", "describe_exec", "exec", "simple_protocol"} {
@@ -487,7 +487,7 @@ func TestDefaultModes(t *testing.T) {
 			if mode == "simple_protocol" { // The Reader refuses what would run both.
 				cases = slices.DeleteFunc(cases, func(c testCase[querier]) bool { return c.name == "two statements" })
 			}
-			compare(t, s.systems(), cases, statements(12))
+			compare(t, s.systems(), cases, statements(16))
 		})
 	}
 }

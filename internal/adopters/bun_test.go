@@ -12,7 +12,7 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
-// ormSchema has what object mappers are asked for: relations, arrays, documents.
+// ormSchema has relations, arrays and JSON documents.
 const ormSchema = `
 create table authors (id bigint primary key, name text not null unique, born timestamptz);
 create table books (

@@ -2,15 +2,15 @@ package adopters
 
 import "testing"
 
-// environment is where the pool connects to.
+// environment is a way to connect to the server.
 type environment struct {
 	name     string
 	sessions bool                      // a connection keeps its session
 	dsn      func(t *testing.T) string // starts what it needs
 }
 
-// environments returns the server itself, PgBouncer in session mode, and PgBouncer in
-// transaction mode, each before the database.
+// environments returns a direct connection, PgBouncer in session mode and PgBouncer in
+// transaction mode.
 func environments(t *testing.T, dsn string) []environment {
 	return []environment{
 		{name: "direct", sessions: true, dsn: func(*testing.T) string { return dsn }},

@@ -1,9 +1,9 @@
 // Package adopters runs real libraries over pool.Pool and its Reader, and compares what
-// they get with what they get from pgxpool: every value, every error.
+// the results with those of pgxpool: every value and every error.
 //
-// Each test is a list of cases and a list of systems (oracle_test.go). A case runs on
-// pgxpool once, which is what it must lead to. Then 64 goroutines run the cases on every
-// system, pgxpool first: a case that differs from itself there is no good case.
+// A test has a list of cases and a list of systems (oracle_test.go). Each case runs once
+// on pgxpool, whose outcome is the expected one. Then 64 goroutines run the cases on every
+// system, pgxpool first: a case that differs there is not deterministic, and no use.
 //
 //	go test -race .                     # about 4 000 cases a library
 //	GQLBOOST_LONG=1 go test -timeout 1h . # 100 000

@@ -1,5 +1,3 @@
-//go:build reader
-
 package adopters
 
 import "github.com/gqlboost/gqlboost/pool"

@@ -16,7 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// recorder keeps the spans that have ended, by trace.
+// recorder keeps ended spans by trace.
 type recorder struct {
 	mu     sync.Mutex
 	traces map[trace.TraceID][]sdktrace.ReadOnlySpan
@@ -33,8 +33,8 @@ func (r *recorder) OnEnd(s sdktrace.ReadOnlySpan) {
 	r.traces[id] = append(r.traces[id], s)
 }
 
-// take returns the spans of a trace that are about statements. Those about connections
-// and preparing depend on what the pool has open.
+// take returns a trace's spans of statements. Spans of connecting and preparing depend on
+// the state of the pool and are left out.
 func (r *recorder) take(id trace.TraceID) []string {
 	r.mu.Lock()
 	spans := r.traces[id]
@@ -51,7 +51,7 @@ func (r *recorder) take(id trace.TraceID) []string {
 		}
 		var attributes []string
 		for _, a := range s.Attributes() {
-			attributes = append(attributes, string(a.Key)+"="+a.Value.Emit())
+			attributes = append(attributes, string(a.Key)+"="+a.Value.String())
 		}
 		slices.Sort(attributes)
 		all = append(all, fmt.Sprint(s.Name(), " below ", names[s.Parent().SpanID()], " ", s.SpanKind(), " ", s.Status(), " ",
@@ -78,13 +78,13 @@ func TestOtelpgx(t *testing.T) {
 			return []any{value, r.take(root.SpanContext().TraceID())}, err
 		}, false})
 	}
-	compare(t, s.systems(), cases, statements(2))
+	compare(t, s.systems(), cases, statements(3))
 	if n := len(r.traces); n > 0 {
 		t.Errorf("%d traces have spans that ended after their statements", n)
 	}
 }
 
-// tracedCases are statements that traces tell apart.
+// tracedCases returns cases whose traces differ.
 func tracedCases() []testCase[querier] {
 	cases := []testCase[querier]{
 		query("no arguments", "select count(*) from people"),
@@ -129,7 +129,7 @@ func tracedCases() []testCase[querier] {
 	return cases
 }
 
-// entries keeps what pgx's own tracer logs, by what the context says.
+// entries keeps what pgx's tracelog logs, by a key in the context.
 type entries struct {
 	mu   sync.Mutex
 	logs map[*int][]string
@@ -168,5 +168,5 @@ func TestTracelog(t *testing.T) {
 			return []any{value, logs}, err
 		}, false})
 	}
-	compare(t, s.systems(), cases, statements(2))
+	compare(t, s.systems(), cases, statements(3))
 }

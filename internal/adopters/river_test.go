@@ -27,7 +27,7 @@ type riverArgs struct {
 
 func (riverArgs) Kind() string { return "adopter" }
 
-// riverWorker reads with one thing and writes with another. Each tenth job fails once.
+// riverWorker reads through one querier and writes through another. Every tenth job fails once.
 type riverWorker struct {
 	river.WorkerDefaults[riverArgs]
 	reads  querier
@@ -64,7 +64,7 @@ func TestRiver(t *testing.T) {
 	})
 }
 
-// River's other driver, for database/sql.
+// TestRiverDatabaseSQL uses River's driver for database/sql.
 func TestRiverDatabaseSQL(t *testing.T) {
 	open := func(t *testing.T, db *sql.DB) riverdriver.Driver[*sql.Tx] {
 		t.Cleanup(func() { db.Close() })
@@ -123,7 +123,7 @@ func runRiver[TTx any](t *testing.T, driver riverdriver.Driver[TTx], reads, writ
 	if err := client.Stop(ctx); err != nil {
 		t.Error(err)
 	}
-	// Each job once, with the name of its person.
+	// Each job ran once and wrote the right name.
 	if n := count(ctx, t, writes, "select count(*) from done where name = 'name ' || 1 + n % 100"); n != jobs {
 		t.Errorf("%d jobs have written what they should, want %d", n, jobs)
 	}
@@ -152,7 +152,7 @@ func insertJobs[TTx any](ctx context.Context, t *testing.T, client *river.Client
 	wg.Wait()
 }
 
-// readMeanwhile reads from many goroutines as long as there is reason to.
+// readMeanwhile reads from many goroutines until more returns false.
 func readMeanwhile(ctx context.Context, t *testing.T, reads querier, more func() bool) {
 	done := make(chan struct{})
 	go func() {
@@ -178,7 +178,7 @@ func readMeanwhile(ctx context.Context, t *testing.T, reads querier, more func()
 	<-done
 }
 
-// count returns the number that a statement answers with.
+// count returns the number that a statement selects.
 func count(ctx context.Context, t *testing.T, db querier, sql string) (n int) {
 	if err := db.QueryRow(ctx, sql).Scan(&n); err != nil {
 		t.Error(err)

@@ -24,7 +24,7 @@ insert into secrets select n, t, t || ' ' || n
 from generate_series(1, 20) n, unnest(array['adopter_a', 'adopter_b', 'adopter "c" o''hara']) t;
 `
 
-// newTenants creates a database in which each tenant may read its rows only.
+// newTenants creates a database in which each tenant can read only its own rows.
 func newTenants(t *testing.T) string {
 	dsn := newDatabase(t, rlsSchema)
 	t.Cleanup(func() {
@@ -35,7 +35,7 @@ func newTenants(t *testing.T) string {
 	return dsn
 }
 
-// secretCases read with the same SQL for every tenant.
+// secretCases returns cases whose SQL is the same for every tenant.
 func secretCases() []testCase[querier] {
 	cases := []testCase[querier]{
 		query("all", "select * from secrets order by tenant, id"),
@@ -49,12 +49,12 @@ func secretCases() []testCase[querier] {
 	return cases
 }
 
-// A pool for each role, set in AfterConnect.
+// TestTenantsByRole has a pool for each role, set in AfterConnect.
 func TestTenantsByRole(t *testing.T) {
 	dsn := newTenants(t)
 	for _, e := range environments(t, dsn) {
 		if !e.sessions {
-			continue // Nor would it work with pgxpool.
+			continue // Sessions are shared there, with pgxpool too.
 		}
 		t.Run(e.name, func(t *testing.T) {
 			dsn := e.dsn(t)
@@ -82,7 +82,7 @@ func forTenant(tenant string, c testCase[querier]) testCase[querier] {
 	}, c.writes}
 }
 
-// setTenant sets what the policy asks for.
+// setTenant sets the tenant of the session from the context.
 func setTenant(ctx context.Context, conn *pgx.Conn) error {
 	tenant, ok := ctx.Value(tenantKey{}).(string)
 	if !ok {
@@ -92,7 +92,7 @@ func setTenant(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// One pool for all tenants, and a hook that takes the tenant from the context.
+// TestTenantsByHook has one pool, and a hook that takes the tenant from the context.
 func TestTenantsByHook(t *testing.T) {
 	hooks := map[string]func(c *pgxpool.Config){
 		"PrepareConn": func(c *pgxpool.Config) {
@@ -102,7 +102,8 @@ func TestTenantsByHook(t *testing.T) {
 			}
 		},
 		"BeforeAcquire": func(c *pgxpool.Config) {
-			c.BeforeAcquire = func(ctx context.Context, conn *pgx.Conn) bool { //nolint:staticcheck // Programs use it.
+			//lint:ignore SA1019 Programs use it.
+			c.BeforeAcquire = func(ctx context.Context, conn *pgx.Conn) bool {
 				err := setTenant(ctx, conn)
 				return err == nil || errors.Is(err, errNoTenant)
 			}
@@ -130,7 +131,7 @@ func TestTenantsByHook(t *testing.T) {
 					for _, tenant := range tenants {
 						cases = append(cases, forTenant(tenant, c))
 					}
-					if name != "BeforeAcquire" { // It leaves the tenant before.
+					if name != "BeforeAcquire" { // The session keeps the previous tenant.
 						c.name = "no tenant: " + c.name
 						cases = append(cases, c)
 					}
@@ -142,7 +143,7 @@ func TestTenantsByHook(t *testing.T) {
 					}
 					hook(c)
 				}}
-				compare(t, s.systems(), cases, statements(6))
+				compare(t, s.systems(), cases, statements(10))
 			})
 		}
 	}

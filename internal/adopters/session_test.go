@@ -18,7 +18,7 @@ import (
 	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
-// many returns systems that each have a pool for every setup, all used at the same time.
+// many returns systems that have one pool for each setup, all in use at the same time.
 func many(setups map[string]setup) []system[map[string]querier] {
 	var systems []system[map[string]querier]
 	for i, s := range (setup{}).systems() {
@@ -33,7 +33,7 @@ func many(setups map[string]setup) []system[map[string]querier] {
 	return systems
 }
 
-// in is a case of one of many pools.
+// in returns a case that runs on one of many pools.
 func in(name string, c testCase[querier]) testCase[map[string]querier] {
 	return testCase[map[string]querier]{name + ": " + c.name, func(ctx context.Context, dbs map[string]querier) (any, error) {
 		return c.run(ctx, dbs[name])
@@ -62,7 +62,7 @@ insert into tenant_b.items (id, name) select n, 'b ' || n from generate_series(1
 create table connected (pid int);
 `
 
-// itemCases are the same SQL for every schema.
+// itemCases returns cases whose SQL is the same for every schema.
 func itemCases() []testCase[querier] {
 	cases := []testCase[querier]{
 		query("all", "select * from items order by id"),
@@ -80,7 +80,7 @@ func TestSearchPath(t *testing.T) {
 	dsn := newDatabase(t, tenantSchemas)
 	for _, e := range environments(t, dsn) {
 		if !e.sessions {
-			continue // Nor would it work with pgxpool.
+			continue // Sessions are shared there, with pgxpool too.
 		}
 		t.Run(e.name, func(t *testing.T) {
 			dsn := e.dsn(t)
@@ -108,7 +108,7 @@ func TestSearchPath(t *testing.T) {
 	})
 }
 
-// Settings of a session that results depend on.
+// TestSessionSettings changes settings that results depend on.
 func TestSessionSettings(t *testing.T) {
 	s := afterConnect(newDatabase(t, peopleSchema), `
 		set timezone = 'Asia/Tokyo'; set datestyle = 'SQL, DMY'; set extra_float_digits = 0; set intervalstyle = 'iso_8601';
@@ -130,7 +130,7 @@ func TestSessionSettings(t *testing.T) {
 	compare(t, s.systems(), cases, statements(4))
 }
 
-// A hook may write, prepare, and create temporary tables.
+// TestHooksThatWrite has a hook that writes, prepares, and creates a temporary table.
 func TestHooksThatWrite(t *testing.T) {
 	s := setup{dsn: newDatabase(t, peopleSchema+tenantSchemas), configure: func(c *pgxpool.Config) {
 		c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
@@ -190,7 +190,7 @@ func TestHooksThatFail(t *testing.T) {
 				c.run = func(ctx context.Context, db querier) (any, error) {
 					value, err := run(ctx, db)
 					if errors.Is(err, errHook) {
-						return value, errHook // What is said around it is not the hook's.
+						return value, errHook // The text around it may differ.
 					}
 					return value, err
 				}
@@ -201,7 +201,7 @@ func TestHooksThatFail(t *testing.T) {
 	}
 }
 
-// Passwords that live for minutes (those of AWS's IAM, say) are set in BeforeConnect.
+// TestPasswordInBeforeConnect sets a short-lived password, such as an IAM token.
 func TestPasswordInBeforeConnect(t *testing.T) {
 	if server.PID() == 0 {
 		t.Skip("needs a private server: it changes who must have a password")
@@ -256,7 +256,7 @@ func requirePassword(t *testing.T, role string) {
 		t.Fatal(err)
 	}
 	write := func(content string) {
-		// The only way to write a file of the server's with SQL. It trusts everybody else.
+		// SQL can write the server's files with COPY only. All other roles stay trusted.
 		lines := fmt.Sprintf("copy (select regexp_split_to_table($gqlboost$%s$gqlboost$, '\\n')) to '%s'", content, path)
 		execute(t, server.DSN(), lines)
 		execute(t, server.DSN(), "select pg_reload_conf()")
@@ -265,7 +265,7 @@ func requirePassword(t *testing.T, role string) {
 	t.Cleanup(func() { write("local all all trust\nhost all all 127.0.0.1/32 trust") })
 }
 
-// Names that only the program's own functions can look up and dial.
+// TestDialAndLookup connects to a name that only the program's own functions can resolve.
 func TestDialAndLookup(t *testing.T) {
 	dsn := newDatabase(t, peopleSchema)
 	u, err := url.Parse(dsn)
@@ -289,7 +289,7 @@ func TestDialAndLookup(t *testing.T) {
 	compare(t, s.systems(), cases, statements(8))
 }
 
-// Each notice is passed to OnNotice once.
+// TestNotices expects each notice to reach OnNotice once.
 func TestNotices(t *testing.T) {
 	dsn := newDatabase(t, `create function say(what text) returns int language plpgsql as $$
 		begin raise notice 'said %', what; return length(what); end $$`)
@@ -314,7 +314,7 @@ func TestNotices(t *testing.T) {
 	compare(t, s.systems(), cases, statements(8))
 }
 
-// The server ends statements that run for too long, and nothing else.
+// TestStatementTimeout expects the server to cancel slow statements and no others.
 func TestStatementTimeout(t *testing.T) {
 	s := setup{dsn: withParameters(t, newDatabase(t, peopleSchema), "statement_timeout", "150")}
 	cases := []testCase[querier]{
@@ -327,7 +327,7 @@ func TestStatementTimeout(t *testing.T) {
 	compare(t, s.systems(), cases, statements(40))
 }
 
-// A caller that gives up gets the error of its context, and nobody else does.
+// TestDeadlines expects a caller that gives up, and no other, to get its context's error.
 func TestDeadlines(t *testing.T) {
 	s := setup{dsn: newDatabase(t, peopleSchema)}
 	impatient := query("", "select pg_sleep(10)")

@@ -1,5 +1,3 @@
-//go:build reader
-
 package adopters
 
 import (
@@ -18,7 +16,7 @@ import (
 	"github.com/gqlboost/gqlboost/pool/reader"
 )
 
-// settler runs cases with settings.
+// settler runs a case with settings.
 type settler interface {
 	run(ctx context.Context, s reader.Settings, c testCase[querier]) (any, error)
 }
@@ -49,14 +47,14 @@ func (b byTransaction) run(ctx context.Context, s reader.Settings, c testCase[qu
 	return value, tx.Commit(ctx)
 }
 
-// byContext is what programs do with gqlboost.
+// byContext passes the settings in the context.
 type byContext struct{ db querier }
 
 func (b byContext) run(ctx context.Context, s reader.Settings, c testCase[querier]) (any, error) {
 	return c.run(reader.WithSettings(ctx, s), b.db)
 }
 
-// inBegin begins a transaction in such a context.
+// inBegin passes the settings in the context of a transaction.
 type inBegin struct{ db querier }
 
 func (b inBegin) run(ctx context.Context, s reader.Settings, c testCase[querier]) (any, error) {
@@ -91,7 +89,7 @@ func settled(name string, s reader.Settings, c testCase[querier]) testCase[settl
 	}, c.writes}
 }
 
-// manySettings are for contexts that run at the same time.
+// manySettings returns the settings of contexts that run at the same time.
 func manySettings() map[string]reader.Settings {
 	all := map[string]reader.Settings{
 		"none":         {},
@@ -151,7 +149,7 @@ func settledCases() []testCase[settler] {
 	)
 }
 
-// refused is a case whose settings Postgres refuses, of which the code is compared.
+// refused is a case whose settings Postgres refuses. Only SQLSTATE is compared.
 func refused(name string, s reader.Settings) testCase[settler] {
 	return testCase[settler]{name: name, run: func(ctx context.Context, db settler) (any, error) {
 		_, err := db.run(ctx, s, query("", "select 1"))
@@ -162,7 +160,7 @@ func refused(name string, s reader.Settings) testCase[settler] {
 	}}
 }
 
-// Each statement runs with the settings of its context and with no others.
+// TestTenantsBySettings expects each statement to run with exactly its context's settings.
 func TestTenantsBySettings(t *testing.T) {
 	dsn := newTenants(t)
 	for _, e := range environments(t, dsn) {
@@ -172,7 +170,7 @@ func TestTenantsBySettings(t *testing.T) {
 	}
 }
 
-// A context's own settings stand in the place of those of the context around it.
+// TestSettingsInSettings expects inner settings to replace the outer ones.
 func TestSettingsInSettings(t *testing.T) {
 	s := setup{dsn: newTenants(t)}
 	outer := reader.Settings{Role: "adopter_app", GUC: map[string]string{"app.tenant": "adopter_a", "app.region": "north"}}
@@ -192,7 +190,7 @@ func TestSettingsInSettings(t *testing.T) {
 	}
 }
 
-// What is changed after WithSettings has no effect.
+// TestSettingsAreCopied changes the map after WithSettings.
 func TestSettingsAreCopied(t *testing.T) {
 	p := (setup{dsn: newTenants(t)}).openPool(t)
 	for _, db := range []querier{p, p.Reader()} {
@@ -206,7 +204,7 @@ func TestSettingsAreCopied(t *testing.T) {
 	}
 }
 
-// Libraries for database/sql pass contexts on.
+// TestSettingsThroughOpenDB expects a *sql.DB to honor the settings too.
 func TestSettingsThroughOpenDB(t *testing.T) {
 	db := openDB((setup{dsn: newTenants(t)}).openPool(t))
 	defer db.Close()

@@ -36,7 +36,7 @@ func TestSqlc(t *testing.T) {
 	dsn := newDatabase(t, sqlcSchema+sqlcData)
 	setups := map[string]setup{
 		"plain": {dsn: dsn},
-		// Enums in binary, as sqlc's documentation advises.
+		// Enum codecs instead of plain text.
 		"registered": {dsn: dsn, configure: func(c *pgxpool.Config) {
 			c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 				types, err := conn.LoadTypes(ctx, []string{"genre", "_genre"})
@@ -47,12 +47,12 @@ func TestSqlc(t *testing.T) {
 	}
 	for name, s := range setups {
 		t.Run(name, func(t *testing.T) {
-			compare(t, adapt(s.systems(), sqlcDB), sqlcCases(), statements(2))
+			compare(t, adapt(s.systems(), sqlcDB), sqlcCases(), statements(3))
 		})
 	}
 }
 
-// readerDBTX is a Reader without CopyFrom, as it was before it had one.
+// readerDBTX adds CopyFrom to a Reader that lacks it.
 type readerDBTX struct{ querier }
 
 func (readerDBTX) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
@@ -61,7 +61,7 @@ func (readerDBTX) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFr
 
 var errNoCopy = fmt.Errorf("CopyFrom: %w", errReadOnly)
 
-// sqlcDB returns what sqlc's code runs on.
+// sqlcDB returns db as sqlc's DBTX.
 func sqlcDB(db querier) sqlcgen.DBTX {
 	if dbtx, ok := db.(sqlcgen.DBTX); ok {
 		return dbtx
@@ -83,12 +83,12 @@ func sqlcWrite(name string, run func(ctx context.Context, q *sqlcgen.Queries) (a
 	return c
 }
 
-// price is what each book costs from the beginning, so that writing it changes nothing.
+// price is the initial price of a book, so that writing it changes nothing.
 func price(id int64) pgtype.Numeric {
 	return pgtype.Numeric{Int: big.NewInt(id * 125), Exp: -2, Valid: true}
 }
 
-// visited makes book IDs for the table of visits that no other run uses.
+// visited makes book IDs that no other run uses.
 var visited atomic.Int64
 
 func sqlcCases() []sqlcCase {

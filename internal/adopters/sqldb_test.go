@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// sqlSystems returns what libraries for database/sql run on: pgx's stdlib over pgxpool,
-// which is the oracle, stdlib over the pool, and pool.OpenDB where there is one.
+// sqlSystems returns pgx's stdlib over pgxpool (the oracle), stdlib over the pool, and
+// pool.OpenDB if there is one.
 func (s setup) sqlSystems() []system[*sql.DB] {
 	keep := func(t *testing.T, db *sql.DB) *sql.DB {
 		t.Cleanup(func() { db.Close() })
@@ -70,7 +70,7 @@ func TestDatabaseSQL(t *testing.T) {
 	}
 }
 
-// sqlCases use database/sql itself.
+// sqlCases returns cases of database/sql itself.
 func sqlCases(sessions bool) []testCase[*sql.DB] {
 	read := func(name, query string, args ...any) testCase[*sql.DB] {
 		return testCase[*sql.DB]{name: name, run: func(ctx context.Context, db *sql.DB) (any, error) {

@@ -45,7 +45,7 @@ var typeNames = []string{
 	"code", "mood", "_mood", "pair", "_pair", "nested", "positive", "label", "floatrange", "_floatrange", "floatmultirange",
 }
 
-// registerTypes does what pgx's documentation advises for AfterConnect.
+// registerTypes registers all types with one query, as pgx's documentation advises.
 func registerTypes(ctx context.Context, conn *pgx.Conn) error {
 	types, err := conn.LoadTypes(ctx, typeNames)
 	if err != nil {
@@ -55,7 +55,7 @@ func registerTypes(ctx context.Context, conn *pgx.Conn) error {
 	return registerGo(ctx, conn)
 }
 
-// registerEach does it with a query for each type.
+// registerEach registers them with a query for each.
 func registerEach(ctx context.Context, conn *pgx.Conn) error {
 	for _, name := range typeNames {
 		t, err := conn.LoadType(ctx, name)
@@ -91,14 +91,14 @@ func TestTypes(t *testing.T) {
 		return setup{dsn: dsn, configure: func(c *pgxpool.Config) { c.AfterConnect = hook }}
 	}
 	t.Run("unregistered", func(t *testing.T) {
-		compare(t, with(dsn, nil).systems(), typeCases(), statements(4))
+		compare(t, with(dsn, nil).systems(), typeCases(), statements(6))
 	})
 	t.Run("LoadType", func(t *testing.T) {
-		compare(t, with(dsn, registerEach).systems(), typeCases(), statements(4))
+		compare(t, with(dsn, registerEach).systems(), typeCases(), statements(6))
 	})
 	for _, e := range environments(t, dsn) {
 		t.Run("LoadTypes-"+e.name, func(t *testing.T) {
-			compare(t, with(e.dsn(t), registerTypes).systems(), typeCases(), statements(4))
+			compare(t, with(e.dsn(t), registerTypes).systems(), typeCases(), statements(6))
 		})
 	}
 }
@@ -156,7 +156,7 @@ func typeCases() []testCase[querier] {
 	return cases
 }
 
-// celsius is known to pgx by wrappers only.
+// celsius is a type that pgx can handle only with the wrappers below.
 type celsius struct{ degrees float64 }
 
 type celsiusScan struct{ next pgtype.ScanPlan }
@@ -194,8 +194,8 @@ func tryWrapCelsiusEncode(value any) (pgtype.WrappedEncodePlanNextSetter, any, b
 	return &celsiusEncode{}, c.degrees, true
 }
 
-// ownCodec is a codec with a state, as some of pgx's have: pgx uses the codecs of a
-// connection for one statement at a time.
+// ownCodec has state, as some of pgx's codecs do. It relies on pgx using a connection's
+// codecs for one statement at a time.
 type ownCodec struct {
 	pgtype.TextCodec
 	busy *atomic.Bool
@@ -258,5 +258,5 @@ func TestWrappersAndCodecs(t *testing.T) {
 		)
 	}
 	cases = append(cases, scan("null into wrapped", []any{celsius{}}, "select f from things where id = 0"))
-	compare(t, s.systems(), cases, statements(2))
+	compare(t, s.systems(), cases, statements(4))
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// standIn is a type in the place of pgvector's, whose extension Debian 12 has no package
-// of: it keeps the bytes that pgvector-go sends and gives them back. They pass through
-// pgx, the pool and Postgres as those of a vector do, but nothing can compute with them.
+// standIn replaces a type of the pgvector extension, which Debian 12 does not package. It
+// stores and returns the bytes that pgvector-go sends, so pgx, the pool and Postgres handle
+// them like a vector's; there are no operators.
 const standIn = `
 create type NAME;
 create function NAME_in(cstring) returns NAME as 'byteain' language internal immutable strict;
@@ -86,7 +86,7 @@ func TestPgvector(t *testing.T) {
 	for _, e := range environments(t, dsn) {
 		t.Run(e.name, func(t *testing.T) {
 			s := setup{dsn: e.dsn(t), configure: func(c *pgxpool.Config) { c.AfterConnect = pgxvector.RegisterTypes }}
-			compare(t, s.systems(), cases, statements(3))
+			compare(t, s.systems(), cases, statements(6))
 		})
 	}
 }
@@ -115,5 +115,5 @@ func TestDecimal(t *testing.T) {
 			scan(fmt.Sprint("both ", id), []any{decimal.Decimal{}}, "select $1::numeric / 7", decimal.New(int64(id), -2)),
 		)
 	}
-	compare(t, s.systems(), cases, statements(2))
+	compare(t, s.systems(), cases, statements(4))
 }

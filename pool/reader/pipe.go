@@ -140,6 +140,11 @@ func (p *pipe) again(list []*request) {
 	for _, q := range list {
 		q.single = true
 	}
+	p.back(list)
+}
+
+// back queues requests before others.
+func (p *pipe) back(list []*request) {
 	p.mu.Lock()
 	p.queue = append(append([]*request(nil), list...), p.queue...)
 	p.mu.Unlock()

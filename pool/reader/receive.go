@@ -236,5 +236,6 @@ func (r *receiver) ready(m *pgproto3.ReadyForQuery) bool {
 	r.mu.Unlock()
 	r.flight = nil
 	r.aim()
+	<-r.slots
 	return true
 }

@@ -39,6 +39,8 @@ type session struct {
 	canceled atomic.Int64              // when it was asked to cancel last, on the reader's clock; 0: never
 	useful   bool                      // anything was answered; the reading goroutine's
 
+	slots    chan struct{} // of writes on the way
+
 	mu       sync.Mutex
 	prepared map[preparedKey]*prepared
 	order    list.List // of *prepared, the most recently used first
@@ -67,6 +69,10 @@ type prepared struct {
 func (s *session) serve(ctx context.Context) bool {
 	p := s.pipe
 	flights := make(chan *flight, maxFlights)
+	s.slots = make(chan struct{}, maxFlights)
+	if p.reader.config.TransactionPooling {
+		s.slots = make(chan struct{}, 1)
+	}
 	failed := make(chan struct{})
 	socket := s.conn.PgConn().Conn()
 	var once sync.Once
@@ -169,11 +175,24 @@ func (s *session) take(batch []*request, failed <-chan struct{}) []*request {
 func (s *session) write(flights chan<- *flight, failed <-chan struct{}) {
 	var batch []*request
 	for {
+		select {
+		case s.slots <- struct{}{}:
+		case <-failed:
+			return
+		}
 		batch = s.take(batch[:0], failed)
 		if len(batch) == 0 {
 			return
 		}
 		f := group(batch, s.pipe.reader.now())
+		if s.pipe.reader.config.TransactionPooling {
+			// A pooler may give a server connection to others at the first Sync that is
+			// answered, also if this connection fails meanwhile and more answers come.
+			for _, later := range f.runs[1:] {
+				s.pipe.back(later.requests)
+			}
+			f.runs = f.runs[:1]
+		}
 		s.mu.Lock()
 		s.flights = append(s.flights, f)
 		s.mu.Unlock()
