@@ -1,6 +1,6 @@
 # make help lists what there is to make.
 
-MODULES := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch
+MODULES := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch internal/adopters
 TARGETS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 STATICCHECK := $(CURDIR)/bin/staticcheck
 BENCHSTAT := $(CURDIR)/bin/benchstat
@@ -22,6 +22,11 @@ test: ## every test of every module
 	go test ./arena ./simdjson ./stream # what the race detector would disturb: memory bounds, reuse by pools
 	go test $(RACE) -tags gqlboost_debug ./arena ./simdjson ./stream
 	go test -tags purego ./simdjson ./stream
+
+.PHONY: test-long
+test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, and 100 000 statements of each library
+	GQLBOOST_LONG=1 GQLBOOST_STRESS=1 go test -count=1 -timeout 60m -run 'UnderFire|Deadlocks|LockedNeighbour' -v ./pool/reader
+	cd internal/adopters && GQLBOOST_LONG=1 go test -count=1 -timeout 90m .
 
 .PHONY: test-arm64
 test-arm64: ## the tests of simdjson's NEON kernel; on other machines they need qemu-user

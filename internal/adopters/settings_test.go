@@ -2,11 +2,10 @@ package adopters
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -204,31 +203,19 @@ func TestSettingsAreCopied(t *testing.T) {
 	}
 }
 
-// TestSettingsThroughOpenDB expects a *sql.DB to honor the settings too.
+// TestSettingsThroughOpenDB expects a *sql.DB to refuse what it cannot keep: database/sql
+// does not say where a transaction ends.
 func TestSettingsThroughOpenDB(t *testing.T) {
 	db := openDB((setup{dsn: newTenants(t)}).openPool(t))
 	defer db.Close()
 	fire(statements(10), func(i int) bool {
-		tenant := tenants[i%len(tenants)]
-		ctx := reader.WithSettings(context.Background(), reader.Settings{Role: "adopter_app", GUC: map[string]string{"app.tenant": tenant}})
-		var secret string
-		read := func(db interface {
-			QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-		}) error {
-			return db.QueryRowContext(ctx, "select secret from secrets where id = $1", 1+i%20).Scan(&secret)
-		}
-		var err error
-		if i%2 == 0 {
-			err = read(db)
-		} else {
-			var tx *sql.Tx
-			if tx, err = db.BeginTx(ctx, nil); err == nil {
-				err = errors.Join(read(tx), tx.Commit())
+		ctx := reader.WithSettings(context.Background(), reader.Settings{Role: "adopter_app", GUC: map[string]string{"app.tenant": tenants[i%len(tenants)]}})
+		_, queryErr := db.QueryContext(ctx, "select secret from secrets")
+		_, beginErr := db.BeginTx(ctx, nil)
+		for _, err := range []error{queryErr, beginErr} {
+			if err == nil || !strings.Contains(err.Error(), "use Begin") {
+				t.Errorf("got %v", err)
 			}
-		}
-		if want := fmt.Sprint(tenant, " ", 1+i%20); err != nil || secret != want {
-			t.Errorf("got %q, %v, want %q", secret, err, want)
-			return false
 		}
 		return true
 	})

@@ -21,6 +21,7 @@ func (r *Reader) guard(c *call) guard.Guard {
 	if s := c.statement; s != nil {
 		known := s.known()
 		g.ReadOnly = known == nil || known.volatile
+		g.Transaction = s.named
 	} else {
 		g.ReadOnly = true
 	}
@@ -57,7 +58,7 @@ func (d *directRows) rewrite() error {
 	if err != nil {
 		return fmt.Errorf("rewrite query failed: %w", err)
 	}
-	c.sql, c.args = sql, args
+	c.sql, c.args, c.rewritten = sql, args, true
 	return d.target.reader.identify(c)
 }
 
@@ -79,7 +80,7 @@ func (d *directRows) run() error {
 	c.runs++
 	g := d.target.reader.guard(c)
 	ctx := c.ctx
-	if !g.Empty() || c.trace.ctx != nil { // pgx would not tell of it as one statement.
+	if !g.Empty() || c.rewritten || c.trace.ctx != nil { // pgx would not tell of it as one statement.
 		c.trace.begin(ctx, d.conn.Conn())
 	}
 	ctx = c.trace.quiet(ctx)

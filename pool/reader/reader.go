@@ -126,7 +126,7 @@ func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		return pgx.FailedBatchResults(b, err)
 	}
 	for _, q := range b.QueuedQueries {
-		if reason := refusal(q.SQL); reason != "" {
+		if reason := refusal(q.SQL); reason != "" && !mayBeName(q.SQL) {
 			return pgx.FailedBatchResults(b, notRead(q.SQL, reason))
 		}
 		if r.mode == pgx.QueryExecModeSimpleProtocol && !r.statements.get(q.SQL, "").single {
@@ -160,7 +160,8 @@ type call struct {
 	ctx       context.Context
 	sql       string
 	args      []any
-	options   bool              // the arguments begin with options that are for pgx
+	options   bool // the arguments begin with options that are for pgx
+	rewritten bool
 	simple    bool              // it goes by the simple protocol, which takes several statements
 	rewriter  pgx.QueryRewriter // that needs a connection
 	settings  *guard.Settings
@@ -245,7 +246,7 @@ func (c *call) rewrite() error {
 			if err != nil {
 				return fmt.Errorf("rewrite query failed: %w", err)
 			}
-			c.sql, c.args = sql, append(c.args[:i:i], args...)
+			c.sql, c.args, c.rewritten = sql, append(c.args[:i:i], args...), true
 		case pgx.QueryRewriter:
 			c.rewriter = option
 			c.args = append(c.args[:i:i], c.args[i+1:]...)

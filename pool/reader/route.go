@@ -23,7 +23,7 @@ const (
 // connection. The first line that applies decides.
 func (r *Reader) route(c *call, t *target, running int64) (way, *pipe) {
 	s := c.statement
-	if s == nil { // Only pgx can make its text.
+	if s == nil || s.named { // Only pgx knows its text.
 		return direct, nil
 	}
 	described, slow := s.known(), t.slow()
@@ -70,7 +70,7 @@ const oftenFailing = 100
 // learn has a statement learned that has run before: one that runs only once is not worth
 // a look.
 func (r *Reader) learn(c *call, t *target, to way) way {
-	if s := c.statement; s.cost.Load() > 0 && s.known() == nil {
+	if s := c.statement; s.cost.Load() > 0 && s.known() == nil && !s.named {
 		r.learner.ask(c, t)
 	}
 	return to

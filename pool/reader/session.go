@@ -39,7 +39,7 @@ type session struct {
 	canceled atomic.Int64              // when it was asked to cancel last, on the reader's clock; 0: never
 	useful   bool                      // anything was answered; the reading goroutine's
 
-	slots    chan struct{} // of writes on the way
+	slots chan struct{} // of writes on the way
 
 	mu       sync.Mutex
 	prepared map[preparedKey]*prepared

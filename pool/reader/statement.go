@@ -17,6 +17,7 @@ type statement struct {
 	sql      string
 	refusal  string // why it is not taken; "" if it is
 	single   bool   // the text has no second statement
+	named    bool   // it may be the name of a statement that a hook has prepared
 	learned  atomic.Pointer[description]
 	learning atomic.Bool  // somebody has asked to learn it
 	cost     atomic.Int64 // nanoseconds, a moving average; 0 if it has not run
@@ -167,9 +168,26 @@ func (t *statements) get(sql, scope string) *statement {
 		}
 	}
 	s = &statement{sql: strings.Clone(sql), single: sqltext.Single(sql)}
-	s.refusal = refusal(sql)
+	if s.named = mayBeName(sql); !s.named {
+		s.refusal = refusal(sql)
+	}
 	t.byKey[statementKey{s.sql, scope}] = s
 	return s
+}
+
+// mayBeName reports whether a text can only be the name under which a statement was
+// prepared, as pgx takes one: no statement is a single word, but for a few.
+func mayBeName(sql string) bool {
+	for _, c := range []byte(sql) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.') {
+			return false
+		}
+	}
+	switch strings.ToLower(sql) {
+	case "", "abort", "analyze", "begin", "checkpoint", "cluster", "commit", "end", "reindex", "reset", "rollback", "vacuum":
+		return false
+	}
+	return true
 }
 
 // refusal returns why the Reader does not take a statement, or "".

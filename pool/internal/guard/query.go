@@ -19,7 +19,7 @@ func (g Guard) Query(ctx context.Context, conn *pgx.Conn, sql string, args []any
 	if g.Empty() {
 		return conn.Query(ctx, sql, args...)
 	}
-	if g.Settings != nil || HasOptions(args) || !g.describes() {
+	if g.Settings != nil || g.Transaction || HasOptions(args) || !g.describes() {
 		return g.queryTx(ctx, conn, sql, args)
 	}
 	d, err := conn.Prepare(ctx, "", sql)

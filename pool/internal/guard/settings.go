@@ -110,6 +110,8 @@ type Guard struct {
 	ReadOnly bool
 	Timeout  time.Duration     // of its statements; 0: the session's
 	Mode     pgx.QueryExecMode // of the connection
+	// Transaction has a transaction begun for what cannot be described by its text.
+	Transaction bool
 }
 
 // Empty reports whether a transaction needs nothing at its beginning.
