@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,7 +52,13 @@ func TestGorm(t *testing.T) {
 				}
 				return g
 			})
-			compare(t, systems, gormCases(), statements(8))
+			cases := gormCases()
+			if prepare {
+				// All connections may be in transactions that wait for GORM's lock, whose holder
+				// waits for a connection to prepare a statement on: also with pgxpool.
+				cases = slices.DeleteFunc(cases, func(c testCase[*gorm.DB]) bool { return c.name == "transaction" })
+			}
+			compare(t, systems, cases, statements(8))
 		})
 	}
 }
