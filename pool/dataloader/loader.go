@@ -9,29 +9,26 @@
 //	user, err := users.Load(ctx, post.AuthorID)
 //
 // There is no fixed wait: a batch goes when no more keys come, see [Options].
+//
+// # What is kept
+//
+// A Loader is for one request, and shows it one consistent view: a value, and that a key is
+// not found ([ErrNotFound]), stay known until Clear. Errors, panics and fetches whose context
+// ended do not: they go to the callers that wait for the batch, and a Load that begins after
+// that fetches the key again.
+//
+// # Errors
+//
+// A fetch may return values beside an error: keys that have a value get it, the others get
+// the error. With [KeyErrors] a fetch says which keys failed, and of what.
 package dataloader
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"runtime"
-	"runtime/debug"
 	"sync"
 	"time"
 )
-
-// ErrNotFound is returned for a key that fetch has not returned.
-var ErrNotFound = errors.New("dataloader: not found")
-
-// PanicError is a panic of fetch. All who waited for its keys get it.
-type PanicError struct {
-	Value any
-	Stack []byte // of the goroutine that fetched
-}
-
-// Error tells the value.
-func (e *PanicError) Error() string { return fmt.Sprintf("dataloader: fetch panicked: %v", e.Value) }
 
 // Options say when keys are fetched. Zero fields have defaults.
 type Options struct {
@@ -46,31 +43,33 @@ type Options struct {
 }
 
 // Loader loads values by their keys, each key once: it is for one request, whose
-// resolvers it shows the same values. It is safe for concurrent use.
+// resolvers it shows the same values. It is safe for concurrent use. All callers of a key
+// get the same value: what it points to must not be changed.
 type Loader[K comparable, V any] struct {
 	fetch   func(context.Context, []K) (map[K]V, error)
 	options Options
 
 	mu      sync.Mutex
-	known   map[K]*batch[K, V] // what the keys are in
-	current *batch[K, V]       // that takes more keys
+	known   map[K]place[K, V] // where the results of keys are, or will be
+	current *batch[K, V]      // the batch that takes more keys; nil if there is none
 }
 
-// batch is keys that are fetched together.
-type batch[K comparable, V any] struct {
-	keys    []K
-	waiters int
-	full    bool
-	cancel  context.CancelFunc
-
-	done   chan struct{} // closed when what follows is there
-	values map[K]V
-	err    error
+// place is where the result of a key is.
+type place[K comparable, V any] struct {
+	batch *batch[K, V]
+	index int // in the keys and the results of the batch
 }
 
-// New makes a loader. fetch returns the values of keys, which it must not change or keep;
-// a key may be missing. It runs with the values of the first caller's context; the context
-// ends when nobody waits any more.
+// New returns a loader.
+//
+// fetch returns the values of keys; a key may be missing. It runs in a goroutine of its own,
+// several calls at the same time if there are several batches. keys belongs to fetch, which
+// may change and keep it; each key is in it once. The map is read before fetch counts as
+// ended, and not kept. For errors see [KeyErrors].
+//
+// The context has the values of the first caller's context, and ends when nobody waits any
+// more. A fetch that loads from this loader or another one must pass its context on, so that
+// circles are found ([ErrCycle]).
 func New[K comparable, V any](fetch func(ctx context.Context, keys []K) (map[K]V, error), o Options) *Loader[K, V] {
 	if o.Quiet <= 0 {
 		o.Quiet = 10 * time.Microsecond
@@ -81,37 +80,40 @@ func New[K comparable, V any](fetch func(ctx context.Context, keys []K) (map[K]V
 	if o.MaxBatch <= 0 {
 		o.MaxBatch = 1000
 	}
-	return &Loader[K, V]{fetch: fetch, options: o, known: map[K]*batch[K, V]{}}
+	return &Loader[K, V]{fetch: fetch, options: o, known: map[K]place[K, V]{}}
 }
 
-// Load returns the value of a key. Errors of fetch are those of all its keys, and are
-// kept as values are.
+// Load returns the value of a key, and fetches it unless it is known. It returns as soon as
+// ctx ends, with the context's error.
 func (l *Loader[K, V]) Load(ctx context.Context, key K) (V, error) {
 	l.mu.Lock()
-	b := l.join(ctx, key)
+	p, err := l.find(ctx, key)
 	l.mu.Unlock()
-	if err := l.wait(ctx, b); err != nil {
+	if err != nil {
 		var none V
 		return none, err
 	}
-	return b.value(key)
+	return l.await(ctx, p)
 }
 
 // LoadAll returns the values of keys, in their order. The error is the first one; values
 // of keys that have none are zero.
 func (l *Loader[K, V]) LoadAll(ctx context.Context, keys []K) ([]V, error) {
-	batches := make([]*batch[K, V], len(keys))
+	places := make([]place[K, V], len(keys))
+	values := make([]V, len(keys))
+	var first, refused error // refused is the error of the first key without a batch
 	l.mu.Lock()
 	for i, key := range keys {
-		batches[i] = l.join(ctx, key)
+		var err error
+		if places[i], err = l.find(ctx, key); refused == nil {
+			refused = err
+		}
 	}
 	l.mu.Unlock()
-	values := make([]V, len(keys))
-	var first error
-	for i, b := range batches {
-		err := l.wait(ctx, b)
-		if err == nil {
-			values[i], err = b.value(keys[i])
+	for i, p := range places {
+		err := refused
+		if p.batch != nil {
+			values[i], err = l.await(ctx, p)
 		}
 		if first == nil {
 			first = err
@@ -120,128 +122,84 @@ func (l *Loader[K, V]) LoadAll(ctx context.Context, keys []K) ([]V, error) {
 	return values, first
 }
 
-// Prime makes a value known, unless its key is known already.
+// Prime makes a value known, unless its key is known or being fetched already.
 func (l *Loader[K, V]) Prime(key K, value V) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.known[key] == nil {
-		done := make(chan struct{})
-		close(done)
-		l.known[key] = &batch[K, V]{done: done, values: map[K]V{key: value}, cancel: func() {}}
+	defer func() { _ = recover() }() // What is no key is not known.
+	if _, known := l.known[key]; !known {
+		b := &batch[K, V]{done: closed, results: []result[V]{{value: value}}}
+		l.known[key] = place[K, V]{batch: b}
 	}
 }
 
-// Clear makes the next Load of a key fetch it again.
+// Clear forgets a key: the next Load fetches it again, in a fetch that begins after Clear.
+// Callers that wait for the key get what they wait for.
 func (l *Loader[K, V]) Clear(key K) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer func() { _ = recover() }() // What is no key is not known.
+	p, known := l.known[key]
+	if !known {
+		return
+	}
 	delete(l.known, key)
-}
-
-// join returns the batch of a key. It is called with the lock.
-func (l *Loader[K, V]) join(ctx context.Context, key K) *batch[K, V] {
-	b := l.known[key]
-	if b == nil {
-		if b = l.current; b == nil {
-			fetching, cancel := context.WithCancel(context.WithoutCancel(ctx))
-			b = &batch[K, V]{done: make(chan struct{}), cancel: cancel}
-			l.current = b
-			go l.run(fetching, b)
+	if p.batch == l.current {
+		// The batch has not begun to fetch: it is where the next Load belongs as well.
+		if p.batch.cleared == nil {
+			p.batch.cleared = map[K]int{}
 		}
-		b.keys = append(b.keys, key)
-		l.known[key] = b
-		if len(b.keys) >= l.options.MaxBatch {
-			b.full, l.current = true, nil
-		}
-	}
-	b.waiters++
-	return b
-}
-
-// wait waits for a batch.
-func (l *Loader[K, V]) wait(ctx context.Context, b *batch[K, V]) error {
-	select {
-	case <-b.done:
-		return nil
-	default:
-	}
-	select {
-	case <-b.done:
-		return nil
-	case <-ctx.Done():
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if b.waiters--; b.waiters == 0 {
-		b.cancel()
-		// Who asks now must not get what was cancelled.
-		for _, key := range b.keys {
-			if l.known[key] == b {
-				delete(l.known, key)
-			}
-		}
-		if l.current == b {
-			l.current = nil
-		}
-	}
-	return ctx.Err()
-}
-
-func (b *batch[K, V]) value(key K) (v V, err error) {
-	if b.err != nil {
-		return v, b.err
-	}
-	v, ok := b.values[key]
-	if !ok {
-		return v, ErrNotFound
-	}
-	return v, nil
-}
-
-// run fetches a batch when no more keys come.
-func (l *Loader[K, V]) run(ctx context.Context, b *batch[K, V]) {
-	defer b.cancel()
-	defer close(b.done) // Also if fetch ends this goroutine.
-	keys := l.collect(b)
-	b.err = errors.New("dataloader: fetch has ended its goroutine")
-	b.values, b.err = l.protected(ctx, keys)
-}
-
-// quietRounds is how often others must have had their turn without asking.
-const quietRounds = 3
-
-// collect waits for more keys and returns them.
-func (l *Loader[K, V]) collect(b *batch[K, V]) []K {
-	start := time.Now()
-	for n, rounds, since := 0, 0, start; ; {
-		runtime.Gosched() // Others may be about to ask.
-		now := time.Now()
-		l.mu.Lock()
-		more := len(b.keys) > n
-		rounds++
-		if n = len(b.keys); more {
-			since, rounds = now, 0
-		}
-		if b.full || rounds >= quietRounds && now.Sub(since) >= l.options.Quiet || now.Sub(start) >= l.options.MaxWait {
-			if l.current == b {
-				l.current = nil
-			}
-			l.mu.Unlock()
-			return b.keys
-		}
-		l.mu.Unlock()
+		p.batch.cleared[key] = p.index
 	}
 }
 
-// protected makes a panic an error.
-func (l *Loader[K, V]) protected(ctx context.Context, keys []K) (values map[K]V, err error) {
-	ended := false
+// find returns where the result of a key is, after it has put a key that is not known into
+// a batch. What it returns without an error must be awaited. It is called with the lock, and
+// does not panic.
+func (l *Loader[K, V]) find(ctx context.Context, key K) (p place[K, V], err error) {
 	defer func() {
-		if !ended {
-			err = &PanicError{Value: recover(), Stack: debug.Stack()}
+		// An interface may hold a slice or a map, which is no key.
+		if r := recover(); r != nil {
+			p, err = place[K, V]{}, fmt.Errorf("dataloader: cannot load a key of type %T: %v", key, r)
 		}
 	}()
-	values, err = l.fetch(ctx, keys)
-	ended = true
-	return values, err
+	p, known := l.known[key]
+	if !known {
+		if err := ctx.Err(); err != nil {
+			return p, err
+		}
+		p = l.add(ctx, key)
+	}
+	p.batch.waiters++
+	return p, nil
+}
+
+// add puts a key into the batch that takes keys. It is called with the lock.
+func (l *Loader[K, V]) add(ctx context.Context, key K) place[K, V] {
+	b := l.current
+	if b == nil {
+		b = newBatch[K, V](ctx)
+		l.current = b
+		go l.run(b)
+	}
+	index, again := b.cleared[key]
+	if again {
+		delete(b.cleared, key)
+	} else {
+		index = len(b.keys)
+		b.keys = append(b.keys, key)
+	}
+	p := place[K, V]{batch: b, index: index}
+	l.known[key] = p
+	if len(b.keys) >= l.options.MaxBatch {
+		b.full, l.current = true, nil
+	}
+	return p
+}
+
+// forget makes a key of a batch unknown. It is called with the lock.
+func (l *Loader[K, V]) forget(b *batch[K, V], index int) {
+	if key := b.keys[index]; l.known[key].batch == b {
+		delete(l.known, key)
+	}
 }
