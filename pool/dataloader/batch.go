@@ -12,16 +12,16 @@ import (
 // batch is keys that are fetched together.
 type batch[K comparable, V any] struct {
 	keys    []K
-	cleared map[K]int // the indexes of keys that were cleared before the fetch began
+	cleared map[K]int // index of each key that was cleared before the fetch began
 	waiters int
-	full    bool // it has as many keys as a batch may have
+	full    bool // it has MaxBatch keys
 
 	ctx    context.Context // of the fetch
 	cancel context.CancelFunc
 	task   *task
 
-	done    chan struct{} // closed when the results are there
-	results []result[V]   // of the keys, by their index
+	done    chan struct{} // closed when results is set
+	results []result[V]   // by the index of the key
 }
 
 // result is what Load returns.
@@ -30,10 +30,10 @@ type result[V any] struct {
 	err   error
 }
 
-// closed is the done of results that are there from the beginning.
+// closed is the done channel of primed values.
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// newBatch returns a batch without keys. Its context has the values of ctx.
+// newBatch returns an empty batch. Its context carries the values of ctx.
 func newBatch[K comparable, V any](ctx context.Context) *batch[K, V] {
 	b := &batch[K, V]{done: make(chan struct{})}
 	b.task = &task{done: b.done}
@@ -42,7 +42,7 @@ func newBatch[K comparable, V any](ctx context.Context) *batch[K, V] {
 	return b
 }
 
-// await returns the result of a key when its batch is done. It is called once for each find.
+// await waits for a batch and returns the result of a key. It is called once for each find.
 func (l *Loader[K, V]) await(ctx context.Context, p place[K, V]) (value V, err error) {
 	if err := l.wait(ctx, p.batch); err != nil {
 		return value, err
@@ -51,7 +51,7 @@ func (l *Loader[K, V]) await(ctx context.Context, p place[K, V]) (value V, err e
 	return r.value, r.err
 }
 
-// wait returns nil when the batch is done.
+// wait waits until the batch is done or ctx ends.
 func (l *Loader[K, V]) wait(ctx context.Context, b *batch[K, V]) error {
 	select {
 	case <-b.done:
@@ -74,9 +74,9 @@ func (l *Loader[K, V]) wait(ctx context.Context, b *batch[K, V]) error {
 	}
 }
 
-// leave takes a waiter off a batch. A batch that nobody waits for any more is cancelled, and
-// who asks for its keys from now on gets another one. One that is done has no keys: what is
-// known stays so.
+// leave removes a waiter from a batch. A batch without waiters is cancelled, and its keys
+// become unknown, so that later callers start another batch. A batch that is done has no keys
+// left to forget.
 func (l *Loader[K, V]) leave(b *batch[K, V]) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,30 +92,30 @@ func (l *Loader[K, V]) leave(b *batch[K, V]) {
 	}
 }
 
-// run fetches a batch when no more keys come.
+// run collects the keys of a batch and fetches them.
 func (l *Loader[K, V]) run(b *batch[K, V]) {
 	defer b.cancel()
 	keys := l.collect(b)
 	var results []result[V]
 	var lost []int
-	defer func() { l.finish(b, results, lost) }() // Deferred for a fetch that calls Goexit.
+	defer func() { l.finish(b, results, lost) }() // Deferred, as fetch may call Goexit.
 	results, lost = l.results(b, keys)
 }
 
 const (
-	// quietRounds is how often others must have had their turn without asking.
+	// quietRounds is how many times collect must yield the CPU without receiving a key.
 	quietRounds = 3
-	// stillRounds is for how many turns the clock may stand still. Within testing/synctest
-	// it does until all goroutines wait.
+	// stillRounds is how many times collect yields while the clock stands still. The clock
+	// of testing/synctest advances only when all goroutines are blocked.
 	stillRounds = 1000
 )
 
-// collect waits for more keys and returns them. They are the fetch's own.
+// collect waits until no more keys arrive and returns a copy of the keys.
 func (l *Loader[K, V]) collect(b *batch[K, V]) []K {
 	start := time.Now()
 	last, still := start, 0
 	for n, rounds, since := 0, 0, start; ; {
-		runtime.Gosched() // Others may be about to ask.
+		runtime.Gosched() // Other goroutines may be about to call Load.
 		now := time.Now()
 		if still++; !now.Equal(last) {
 			last, still = now, 0
@@ -142,15 +142,15 @@ func (l *Loader[K, V]) collect(b *batch[K, V]) []K {
 	}
 }
 
-// results calls fetch, unless nobody waits any more, and returns the result of each key and
-// the indexes of those that are not kept. It returns what fetch panics with as an error.
+// results calls fetch, unless no waiters are left. It returns the result of each key and the
+// indexes of the results that the loader does not keep. A panic of fetch becomes an error.
 func (l *Loader[K, V]) results(b *batch[K, V], keys []K) (results []result[V], lost []int) {
 	ended := false
 	defer func() {
 		if ended {
 			return
 		}
-		err := errGoexit // which goes on after this
+		err := errGoexit
 		if r := recover(); r != nil {
 			err = &PanicError{Value: r, Stack: debug.Stack()}
 		}
@@ -161,7 +161,7 @@ func (l *Loader[K, V]) results(b *batch[K, V], keys []K) (results []result[V], l
 		return fill[V](len(b.keys), err)
 	}
 	values, err := l.fetch(b.ctx, keys)
-	results, lost = spread(b.keys, values, err) // What err consists of may panic as well.
+	results, lost = spread(b.keys, values, err) // Methods of err may panic too.
 	ended = true
 	return results, lost
 }
@@ -175,9 +175,8 @@ func fill[V any](n int, err error) (results []result[V], lost []int) {
 	return results, lost
 }
 
-// spread returns the results of keys from what a fetch returned. That a key is not found is
-// kept like its value. An error of the whole fetch is not, even if that something was not
-// found is the reason.
+// spread assigns what a fetch returned to the keys. The loader keeps values and ErrNotFound.
+// It does not keep an error of the whole fetch, even one that wraps ErrNotFound.
 func spread[K comparable, V any](keys []K, values map[K]V, err error) (results []result[V], lost []int) {
 	failed, others := splitError[K](err)
 	results = make([]result[V], len(keys))
@@ -200,8 +199,8 @@ func spread[K comparable, V any](keys []K, values map[K]V, err error) (results [
 	return results, lost
 }
 
-// finish hands out the results, after it has made unknown what is not kept: a Load that
-// begins when somebody has the error fetches again.
+// finish publishes the results. It first forgets the keys in lost, so that a Load that begins
+// after a caller has received the error fetches the key again.
 func (l *Loader[K, V]) finish(b *batch[K, V], results []result[V], lost []int) {
 	if results == nil {
 		results, lost = fill[V](len(b.keys), errGoexit)

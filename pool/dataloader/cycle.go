@@ -6,26 +6,25 @@ import (
 	"sync"
 )
 
-// task is a fetch, as others see that wait for it. Fetches that load wait for other
-// fetches, of any loader: where these waits form a circle none of them would end.
+// task is a fetch in the graph of fetches that wait for each other, over all loaders. A
+// fetch that calls Load waits for another fetch. A cycle of waits would never end.
 type task struct {
-	done chan struct{} // that of the batch
-	on   []*task       // what its loads wait for; guarded by waits
+	done chan struct{} // closed with the batch
+	on   []*task       // the tasks that it waits for; guarded by waits
 }
 
-// waits guards what all tasks wait for. Only loads of a fetch take it.
+// waits guards the graph. Only a Load that a fetch calls takes it.
 var waits sync.Mutex
 
 type taskKey struct{}
 
-// taskOf returns the fetch whose context, or one derived from it, ctx is; nil if there is
-// none.
+// taskOf returns the fetch whose context ctx is or derives from, and nil if there is none.
 func taskOf(ctx context.Context) *task {
 	t, _ := ctx.Value(taskKey{}).(*task)
 	return t
 }
 
-// enter notes that t waits for another task, unless this would close a circle.
+// enter records that t waits for other. It reports false if that would close a cycle.
 func (t *task) enter(other *task) bool {
 	waits.Lock()
 	defer waits.Unlock()
@@ -36,7 +35,7 @@ func (t *task) enter(other *task) bool {
 	return true
 }
 
-// leave undoes enter.
+// leave reverts enter.
 func (t *task) leave(other *task) {
 	waits.Lock()
 	defer waits.Unlock()
@@ -44,8 +43,8 @@ func (t *task) leave(other *task) {
 	t.on = slices.Delete(t.on, i, i+1)
 }
 
-// reaches reports whether t, which has not ended, is or waits for another task. There are
-// no circles, so it comes to an end.
+// reaches reports whether t is other or waits for it, directly or not. A task that is done
+// waits for nothing.
 func (t *task) reaches(other *task) bool {
 	select {
 	case <-t.done:

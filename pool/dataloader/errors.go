@@ -8,18 +8,18 @@ import (
 )
 
 var (
-	// ErrNotFound is returned for a key for which fetch has returned neither a value nor
-	// an error. Like a value it stays known, until Clear.
+	// ErrNotFound is returned for a key for which fetch returned neither a value nor an
+	// error. The loader keeps it until Clear, like a value.
 	ErrNotFound = errors.New("dataloader: not found")
-	// ErrCycle is returned to a fetch that loads, with its own context, a key that waits
-	// for this same fetch, directly or through other fetches: both would wait for ever.
-	ErrCycle = errors.New("dataloader: the key waits for the fetch that loads it")
+	// ErrCycle is returned to a fetch that loads a key which itself waits for this fetch,
+	// directly or through other fetches. Without it both would wait forever.
+	ErrCycle = errors.New("dataloader: fetch loads a key that waits for this fetch")
 
 	errGoexit = errors.New("dataloader: fetch called runtime.Goexit")
 )
 
-// KeyErrors says which keys failed. A fetch returns it as its error, beside the values of
-// the other keys:
+// KeyErrors holds the errors of keys that failed. A fetch returns it as its error, together
+// with the values of the other keys:
 //
 //	failed := dataloader.KeyErrors[int]{}
 //	...
@@ -27,19 +27,19 @@ var (
 //	...
 //	return values, failed
 //
-// Load of a key in it returns that error, whether the key has a value or not. Any other key
-// is unaffected: it has its value, or [ErrNotFound]. A KeyErrors that is empty, even nil, is
-// no error at all, so a fetch may return it in any case. It may be wrapped (%w), and several
-// may be joined (errors.Join). Where it is joined with an error of another type, the whole is
-// the error of keys that have no value and are not in it.
+// Load of a key in the map returns the key's error, even if the key also has a value. Other
+// keys are not affected: they get their value or [ErrNotFound]. An empty or nil KeyErrors
+// means that no key failed, so a fetch may always return one. A fetch may wrap it (%w) and
+// may join several (errors.Join). If it is joined with another error, the keys that are not
+// in the map and have no value get the joined error.
 //
-// The type of the key must be that of the Loader.
+// K must be the key type of the Loader.
 type KeyErrors[K comparable] map[K]error
 
-// shownKeys is how many of its keys a KeyErrors names.
+// shownKeys is how many keys the error message names.
 const shownKeys = 3
 
-// Error implements error. It names a few of the keys.
+// Error implements error. It names the first keys only.
 func (e KeyErrors[K]) Error() string {
 	lines := make([]string, 0, len(e))
 	for key, err := range e {
@@ -53,7 +53,7 @@ func (e KeyErrors[K]) Error() string {
 	return fmt.Sprintf("dataloader: %d keys failed: %s%s", len(e), strings.Join(lines, ", "), more)
 }
 
-// Unwrap returns the errors of the keys, in no order.
+// Unwrap returns the errors of the keys in no particular order.
 func (e KeyErrors[K]) Unwrap() []error {
 	list := make([]error, 0, len(e))
 	for _, err := range e {
@@ -64,8 +64,8 @@ func (e KeyErrors[K]) Unwrap() []error {
 	return list
 }
 
-// splitError takes the error of a fetch apart: errors of single keys, and the error of the other
-// keys that have no value.
+// splitError splits the error of a fetch into the errors of single keys and the error of all
+// other keys without a value.
 func splitError[K comparable](err error) (failed KeyErrors[K], others error) {
 	if err == nil {
 		return nil, nil
@@ -77,8 +77,8 @@ func splitError[K comparable](err error) (failed KeyErrors[K], others error) {
 	return failed, others
 }
 
-// collect adds the errors of keys that err consists of or wraps, and reports whether there
-// is nothing else to it.
+// collect adds the KeyErrors in the tree of err, and reports whether the tree contains no
+// other error.
 func (e KeyErrors[K]) collect(err error) (all bool) {
 	switch err := err.(type) {
 	case nil:
@@ -105,16 +105,16 @@ func (e KeyErrors[K]) collect(err error) (all bool) {
 	}
 }
 
-// PanicError is a panic of fetch. All who waited for its keys get it.
+// PanicError is a panic of fetch. All waiters of the batch receive it.
 type PanicError struct {
 	Value any
 	Stack []byte // of the goroutine that fetched
 }
 
-// Error implements error. It has the value, not the stack.
+// Error implements error. It contains the value but not the stack.
 func (e *PanicError) Error() string { return fmt.Sprintf("dataloader: fetch panicked: %v", e.Value) }
 
-// Unwrap returns the value of the panic if it is an error, nil otherwise.
+// Unwrap returns the value if it is an error, and nil otherwise.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err

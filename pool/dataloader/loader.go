@@ -8,19 +8,19 @@
 //	users := dataloader.New(dataloader.ByKey(reader, "select id, name from users where id = any($1)", func(u User) int { return u.ID }), dataloader.Options{})
 //	user, err := users.Load(ctx, post.AuthorID)
 //
-// There is no fixed wait: a batch goes when no more keys come, see [Options].
+// There is no fixed wait: a batch is fetched as soon as no more keys arrive, see [Options].
 //
-// # What is kept
+// # What a loader keeps
 //
-// A Loader is for one request, and shows it one consistent view: a value, and that a key is
-// not found ([ErrNotFound]), stay known until Clear. Errors, panics and fetches whose context
-// ended do not: they go to the callers that wait for the batch, and a Load that begins after
-// that fetches the key again.
+// A Loader serves one request and gives it one consistent view: it keeps values and
+// [ErrNotFound] until Clear. It does not keep errors, panics or the result of a fetch whose
+// context ended: the waiters of the batch receive them, and a Load that begins later fetches
+// the key again.
 //
 // # Errors
 //
-// A fetch may return values beside an error: keys that have a value get it, the others get
-// the error. With [KeyErrors] a fetch says which keys failed, and of what.
+// A fetch may return values together with an error: keys with a value get the value, all
+// others get the error. [KeyErrors] assigns an error to each key that failed.
 package dataloader
 
 import (
@@ -30,46 +30,46 @@ import (
 	"time"
 )
 
-// Options say when keys are fetched. Zero fields have defaults.
+// Options say when a batch is fetched. Zero fields have defaults.
 type Options struct {
-	// Quiet is for how long no key must have come for a batch to go, 10 us by default.
-	// Meanwhile other goroutines run: where they wait for a CPU, all that are ready to
-	// ask have asked by then.
+	// Quiet is how long a batch waits for another key before it is fetched, 10 us by
+	// default. Other goroutines run in this time, so those that are ready to call Load
+	// have called it by the end, even on a busy CPU.
 	Quiet time.Duration
-	// MaxWait bounds the wait of the first key, 2 ms by default.
+	// MaxWait bounds how long the first key of a batch waits, 2 ms by default.
 	MaxWait time.Duration
 	// MaxBatch is the largest number of keys in a batch, 1000 by default.
 	MaxBatch int
 }
 
-// Loader loads values by their keys, each key once: it is for one request, whose
-// resolvers it shows the same values. It is safe for concurrent use. All callers of a key
-// get the same value: what it points to must not be changed.
+// Loader loads values by key and fetches each key once. It serves one request. It is safe
+// for concurrent use. All callers of a key share its value, so they must not change what it
+// points to.
 type Loader[K comparable, V any] struct {
 	fetch   func(context.Context, []K) (map[K]V, error)
 	options Options
 
 	mu      sync.Mutex
-	known   map[K]place[K, V] // where the results of keys are, or will be
-	current *batch[K, V]      // the batch that takes more keys; nil if there is none
+	known   map[K]place[K, V] // where each key's result is or will be
+	current *batch[K, V]      // the batch that accepts keys; nil if there is none
 }
 
-// place is where the result of a key is.
+// place says where the result of a key is.
 type place[K comparable, V any] struct {
 	batch *batch[K, V]
-	index int // in the keys and the results of the batch
+	index int // into the batch's keys and results
 }
 
 // New returns a loader.
 //
-// fetch returns the values of keys; a key may be missing. It runs in a goroutine of its own,
-// several calls at the same time if there are several batches. keys belongs to fetch, which
-// may change and keep it; each key is in it once. The map is read before fetch counts as
-// ended, and not kept. For errors see [KeyErrors].
+// fetch returns the values of keys; keys may be missing from the map. Each call runs in its
+// own goroutine, and calls for several batches may run at the same time. keys holds each key
+// once and belongs to fetch, which may modify and keep it. The loader does not keep the map.
+// See [KeyErrors] for errors.
 //
-// The context has the values of the first caller's context, and ends when nobody waits any
-// more. A fetch that loads from this loader or another one must pass its context on, so that
-// circles are found ([ErrCycle]).
+// The context carries the values of the first caller's context and ends when no waiters are
+// left. A fetch that calls Load, of this loader or another one, must pass its context, so
+// that the loader detects cycles ([ErrCycle]).
 func New[K comparable, V any](fetch func(ctx context.Context, keys []K) (map[K]V, error), o Options) *Loader[K, V] {
 	if o.Quiet <= 0 {
 		o.Quiet = 10 * time.Microsecond
@@ -83,8 +83,8 @@ func New[K comparable, V any](fetch func(ctx context.Context, keys []K) (map[K]V
 	return &Loader[K, V]{fetch: fetch, options: o, known: map[K]place[K, V]{}}
 }
 
-// Load returns the value of a key, and fetches it unless it is known. It returns as soon as
-// ctx ends, with the context's error.
+// Load returns the value of a key and fetches it unless it is known. When ctx ends, Load
+// returns the context's error at once.
 func (l *Loader[K, V]) Load(ctx context.Context, key K) (V, error) {
 	l.mu.Lock()
 	p, err := l.find(ctx, key)
@@ -96,12 +96,12 @@ func (l *Loader[K, V]) Load(ctx context.Context, key K) (V, error) {
 	return l.await(ctx, p)
 }
 
-// LoadAll returns the values of keys, in their order. The error is the first one; values
-// of keys that have none are zero.
+// LoadAll returns the values of keys in the same order. A key without a value has the zero
+// value. The error is that of the first key that has one.
 func (l *Loader[K, V]) LoadAll(ctx context.Context, keys []K) ([]V, error) {
 	places := make([]place[K, V], len(keys))
 	values := make([]V, len(keys))
-	var first, refused error // refused is the error of the first key without a batch
+	var first, refused error // refused is the error of the first key that find rejected
 	l.mu.Lock()
 	for i, key := range keys {
 		var err error
@@ -122,30 +122,30 @@ func (l *Loader[K, V]) LoadAll(ctx context.Context, keys []K) ([]V, error) {
 	return values, first
 }
 
-// Prime makes a value known, unless its key is known or being fetched already.
+// Prime sets the value of a key, unless the key is known or is being fetched.
 func (l *Loader[K, V]) Prime(key K, value V) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	defer func() { _ = recover() }() // What is no key is not known.
+	defer func() { _ = recover() }() // The key is not hashable, so it is not known.
 	if _, known := l.known[key]; !known {
 		b := &batch[K, V]{done: closed, results: []result[V]{{value: value}}}
 		l.known[key] = place[K, V]{batch: b}
 	}
 }
 
-// Clear forgets a key: the next Load fetches it again, in a fetch that begins after Clear.
-// Callers that wait for the key get what they wait for.
+// Clear forgets a key: the next Load fetches it again, with a fetch that begins after Clear.
+// Callers that are already waiting for the key get the result they are waiting for.
 func (l *Loader[K, V]) Clear(key K) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	defer func() { _ = recover() }() // What is no key is not known.
+	defer func() { _ = recover() }() // The key is not hashable, so it is not known.
 	p, known := l.known[key]
 	if !known {
 		return
 	}
 	delete(l.known, key)
 	if p.batch == l.current {
-		// The batch has not begun to fetch: it is where the next Load belongs as well.
+		// The fetch has not begun, so the next Load joins this batch too.
 		if p.batch.cleared == nil {
 			p.batch.cleared = map[K]int{}
 		}
@@ -153,12 +153,11 @@ func (l *Loader[K, V]) Clear(key K) {
 	}
 }
 
-// find returns where the result of a key is, after it has put a key that is not known into
-// a batch. What it returns without an error must be awaited. It is called with the lock, and
-// does not panic.
+// find returns the place of a key's result. It adds an unknown key to a batch. The caller
+// holds the lock and must await the place. find does not panic.
 func (l *Loader[K, V]) find(ctx context.Context, key K) (p place[K, V], err error) {
 	defer func() {
-		// An interface may hold a slice or a map, which is no key.
+		// K may be an interface that holds a slice or a map.
 		if r := recover(); r != nil {
 			p, err = place[K, V]{}, fmt.Errorf("dataloader: cannot load a key of type %T: %v", key, r)
 		}
@@ -174,7 +173,7 @@ func (l *Loader[K, V]) find(ctx context.Context, key K) (p place[K, V], err erro
 	return p, nil
 }
 
-// add puts a key into the batch that takes keys. It is called with the lock.
+// add adds a key to the current batch. The caller holds the lock.
 func (l *Loader[K, V]) add(ctx context.Context, key K) place[K, V] {
 	b := l.current
 	if b == nil {
@@ -197,7 +196,7 @@ func (l *Loader[K, V]) add(ctx context.Context, key K) place[K, V] {
 	return p
 }
 
-// forget makes a key of a batch unknown. It is called with the lock.
+// forget makes a key of a batch unknown. The caller holds the lock.
 func (l *Loader[K, V]) forget(b *batch[K, V], index int) {
 	if key := b.keys[index]; l.known[key].batch == b {
 		delete(l.known, key)

@@ -18,33 +18,33 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// ByKey returns a fetch of one row for each key. sql has the keys as its parameter $1, a
-// list (id = any($1)), and key returns the key of a row.
+// ByKey returns a fetch of one row for each key. The statement receives the list of keys as
+// its parameter $1 (id = any($1)), and key returns the key of a row.
 //
-// V is a struct, whose fields are the columns by their names or db tags. Where the statement
-// has a single column, V may be any type that pgx scans it into: string, *int64, time.Time,
-// pgtype.Text. For a column of keys and one of values see [ByColumn], for other ways to scan
-// a row, as into a pointer to a struct, [ByKeyFunc].
+// V is a struct whose fields match the columns by name or db tag. If the statement returns a
+// single column, V may also be any type that pgx scans from it, such as string, *int64,
+// time.Time or pgtype.Text. Use [ByColumn] for a column of keys and a column of values, and
+// [ByKeyFunc] to scan rows in another way, for example into pointers to structs.
 //
-// Of several rows of a key the last one counts. A statement that fails, and a row that
-// cannot be scanned, is the error of all keys.
+// If a key has several rows, the last row wins. If the statement fails or a row cannot be
+// scanned, all keys get the error.
 func ByKey[K comparable, V any](db Querier, sql string, key func(V) K) func(context.Context, []K) (map[K]V, error) {
 	return one(db, sql, rowTo[V], keyed(key))
 }
 
-// ListByKey is [ByKey] for any number of rows, in the order of the statement. A key
-// without rows has an empty list.
+// ListByKey is like [ByKey] for any number of rows for each key. Lists keep the order of the
+// rows. A key without rows has an empty list.
 func ListByKey[K comparable, V any](db Querier, sql string, key func(V) K) func(context.Context, []K) (map[K][]V, error) {
 	return list(db, sql, rowTo[V], keyed(key))
 }
 
-// ByKeyFunc is [ByKey] for rows that scan reads: pgx.RowToAddrOfStructByName[User],
-// pgx.RowToStructByPos[User], pgx.RowToMap or a function of your own.
+// ByKeyFunc is like [ByKey] and scans each row with scan: pgx.RowToAddrOfStructByName[User],
+// pgx.RowToStructByPos[User], pgx.RowToMap or a custom function.
 func ByKeyFunc[K comparable, V any](db Querier, sql string, scan pgx.RowToFunc[V], key func(V) K) func(context.Context, []K) (map[K]V, error) {
 	return one(db, sql, always(scan), keyed(key))
 }
 
-// ListByKeyFunc is [ListByKey] for rows that scan reads, see [ByKeyFunc].
+// ListByKeyFunc is like [ListByKey] and scans each row with scan, see [ByKeyFunc].
 func ListByKeyFunc[K comparable, V any](db Querier, sql string, scan pgx.RowToFunc[V], key func(V) K) func(context.Context, []K) (map[K][]V, error) {
 	return list(db, sql, always(scan), keyed(key))
 }
@@ -53,39 +53,38 @@ func ListByKeyFunc[K comparable, V any](db Querier, sql string, scan pgx.RowToFu
 //
 //	names := dataloader.New(dataloader.ByColumn[int64, string](db, "select id, name from users where id = any($1)"), dataloader.Options{})
 //
-// sql has the keys as its parameter $1, a list. Its first column is the key and the second
-// one, the last, is the value: anything that pgx scans from one column, structs from json and
-// composite types as well. Whether a value may be null is up to V: a *string is nil, a string
-// is an error.
+// The statement receives the list of keys as its parameter $1 and returns two columns: the
+// key and the value. V may be any type that pgx scans from one column, including a struct
+// from json. V also decides about null: a *string becomes nil, a string is an error.
 //
-// Of several rows of a key the last one counts. A statement that fails, and a row that
-// cannot be scanned, is the error of all keys.
+// If a key has several rows, the last row wins. If the statement fails or a row cannot be
+// scanned, all keys get the error.
 func ByColumn[K comparable, V any](db Querier, sql string) func(context.Context, []K) (map[K]V, error) {
 	return one(db, sql, pairOf[K, V], pair[K, V].split)
 }
 
-// ListByColumn is [ByColumn] for any number of rows, in the order of the statement. A key
-// without rows has an empty list.
+// ListByColumn is like [ByColumn] for any number of rows for each key. Lists keep the order
+// of the rows. A key without rows has an empty list.
 func ListByColumn[K comparable, V any](db Querier, sql string) func(context.Context, []K) (map[K][]V, error) {
 	return list(db, sql, pairOf[K, V], pair[K, V].split)
 }
 
-// scanner returns how rows with these columns are read.
+// scanner returns the function that scans rows with these columns.
 type scanner[R any] func(columns []pgconn.FieldDescription) (pgx.RowToFunc[R], error)
 
-// one fetches a value for each key, the last one. split takes a row apart.
+// one fetches a value for each key. split returns the key and the value of a row.
 func one[K comparable, V, R any](db Querier, sql string, scan scanner[R], split func(R) (K, V)) func(context.Context, []K) (map[K]V, error) {
 	return func(ctx context.Context, keys []K) (map[K]V, error) {
 		found := make(map[K]V, len(keys))
 		err := each(ctx, db, sql, keys, scan, func(row R) { k, v := split(row); found[k] = v })
 		if err != nil {
-			return nil, err // Later rows may have replaced those that were read.
+			return nil, err // A later row might have won.
 		}
 		return found, nil
 	}
 }
 
-// list fetches a list of values for each key. split takes a row apart.
+// list fetches a list of values for each key. split returns the key and the value of a row.
 func list[K comparable, V, R any](db Querier, sql string, scan scanner[R], split func(R) (K, V)) func(context.Context, []K) (map[K][]V, error) {
 	return func(ctx context.Context, keys []K) (map[K][]V, error) {
 		found := make(map[K][]V, len(keys))
@@ -94,7 +93,7 @@ func list[K comparable, V, R any](db Querier, sql string, scan scanner[R], split
 		}
 		err := each(ctx, db, sql, keys, scan, func(row R) { k, v := split(row); found[k] = append(found[k], v) })
 		if err != nil {
-			return nil, err // The lists are not complete.
+			return nil, err // The lists are incomplete.
 		}
 		return found, nil
 	}
@@ -141,7 +140,7 @@ func (p pair[K, V]) split() (K, V) { return p.key, p.value }
 
 func pairOf[K, V any](columns []pgconn.FieldDescription) (pgx.RowToFunc[pair[K, V]], error) {
 	if len(columns) != 2 {
-		return nil, fmt.Errorf("dataloader: ByColumn needs a column of keys and one of values, and the statement returns %s", names(columns))
+		return nil, fmt.Errorf("dataloader: ByColumn needs a column of keys and a column of values, but the statement returns %s", names(columns))
 	}
 	return func(row pgx.CollectableRow) (p pair[K, V], err error) {
 		err = row.Scan(&p.key, &p.value)
@@ -149,7 +148,7 @@ func pairOf[K, V any](columns []pgconn.FieldDescription) (pgx.RowToFunc[pair[K, 
 	}, nil
 }
 
-// rowTo reads a V by the names of its fields, or from the only column.
+// rowTo scans a V by the names of its fields, or from the only column.
 func rowTo[V any](columns []pgconn.FieldDescription) (pgx.RowToFunc[V], error) {
 	t := reflect.TypeFor[V]()
 	switch {
@@ -158,13 +157,13 @@ func rowTo[V any](columns []pgconn.FieldDescription) (pgx.RowToFunc[V], error) {
 	case len(columns) == 1:
 		return pgx.RowTo[V], nil
 	case t.Kind() == reflect.Pointer && hasFields(t.Elem()):
-		return nil, fmt.Errorf("dataloader: ByKey does not scan rows into %v: use ByKeyFunc with pgx.RowToAddrOfStructByName[%v]", t, t.Elem())
+		return nil, fmt.Errorf("dataloader: ByKey cannot scan a row into %v: use ByKeyFunc with pgx.RowToAddrOfStructByName[%v]", t, t.Elem())
 	default:
-		return nil, fmt.Errorf("dataloader: ByKey scans %v from one column, and the statement returns %s: use ByColumn for a column of keys and one of values", t, names(columns))
+		return nil, fmt.Errorf("dataloader: ByKey scans %v from one column, but the statement returns %s: use ByColumn for a column of keys and a column of values", t, names(columns))
 	}
 }
 
-// hasFields reports whether t is a struct with fields that columns can be.
+// hasFields reports whether t is a struct with fields that can match columns.
 func hasFields(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct {
 		return false
@@ -181,7 +180,7 @@ func hasFields(t reflect.Type) bool {
 	return false
 }
 
-// scansColumn reports whether t, a struct, is the value of a column all the same.
+// scansColumn reports whether pgx scans the struct type t from one column.
 func scansColumn(t reflect.Type) bool {
 	switch reflect.New(t).Interface().(type) {
 	case sql.Scanner, pgtype.RangeScanner, pgtype.ArraySetter, *net.IPNet:

@@ -3,25 +3,25 @@
 //	r, err := matview.New(db, matview.Config{View: "post_counts", Every: time.Minute})
 //	go r.Run(ctx)
 //
-// Many instances of a program may run it: together they refresh the view once per interval.
-// Readers are not blocked (REFRESH ... CONCURRENTLY). It works behind PgBouncer in any mode
-// that has transactions, and keeps nothing: no table, no session, no connection between two
-// refreshes.
+// Many instances of a program may run it. Together they refresh the view once per interval.
+// Readers are not blocked (REFRESH ... CONCURRENTLY). It works on direct connections and
+// behind PgBouncer in session and transaction mode. It keeps nothing between two refreshes:
+// no table, no session, no connection.
 //
 // # How instances share the work
 //
-// A refresh is one transaction: it takes an advisory lock of the transaction, looks whether
-// the view has been refreshed meanwhile, and refreshes it. Whatever becomes of the instance,
-// its connection or its place in a pool, the lock goes with the transaction.
+// A refresh is one transaction. It takes a transaction-level advisory lock, checks that no
+// other instance has refreshed the view in the meantime, and refreshes it. The lock ends with
+// the transaction, so a killed instance, a lost connection or a pooler cannot leave it behind.
 //
-// Who refreshed last needs no table: each refresh, by anybody, writes the view's row of
-// pg_class, so the transaction that wrote it (xmin) names the last refresh. An instance looks
-// at it a few times per interval, and refreshes a view that has not changed for an interval,
-// as measured by its own clock from when it saw the last change. The instance that refreshed
-// last has known of it before all others, so it is the first to refresh again, unless it is
-// gone: the others let it have a quarter of an interval, a minute at most. A refresh by hand
-// or by cron counts as well, and so does what else writes the row, as GRANT and ALTER.
+// Every refresh writes the view's row of pg_class, so the row's xmin identifies the last
+// refresh, whoever ran it. Each instance reads it a few times per interval and refreshes the
+// view when the row has not changed for an interval, by the instance's own clock. The
+// instance that refreshed last knows of that refresh first, so it is normally the next one to
+// refresh: it leads. The others wait for another quarter of an interval, a minute at most,
+// before one of them takes over. Refreshes by hand or by cron count too. So does every other
+// change of the row, such as GRANT and ALTER.
 //
-// So two refreshes are never closer than an interval, with one exception: an instance that
-// starts cannot know the age of the view, see [Config.Patience].
+// Two refreshes are therefore never closer than an interval, with one exception: an instance
+// that starts does not know the age of the view, see [Config.Patience].
 package matview

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// history is what an instance knows of the view's refreshes.
+// history is what an instance knows about the refreshes of the view.
 type history struct {
 	every, grace, patience time.Duration
 
 	mu     sync.Mutex
-	looked time.Time // when it has last seen the view; zero if it never has
-	change string    // the last change it knows of
-	due    time.Time // when it refreshes the view if this does not change before
-	mine   bool      // the last change is its own refresh,
-	start  time.Time // which started then
-	held   bool      // it is refreshing the view
+	looked time.Time // time of the last look; zero before the first
+	change string    // the last change that it knows of
+	due    time.Time // when it refreshes the view, unless the view changes before
+	mine   bool      // whether the last change is its own refresh
+	start  time.Time // when its own last refresh started
+	held   bool      // whether it is refreshing the view
 }
 
-// isDue takes in what a look has found, and reports whether this instance is to refresh the
-// view now.
+// isDue records the state that a look found, and reports whether this instance must refresh
+// the view now.
 func (h *history) isDue(s state) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -42,15 +42,15 @@ func (h *history) isDue(s state) bool {
 	return !now.Before(h.due)
 }
 
-// attempt notes the start of a refresh, and when to try the next one if it fails or another
-// instance has the lock.
+// attempt records the start of a refresh. If the refresh fails or another instance has the
+// lock, the next attempt is due an interval later.
 func (h *history) attempt(start time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.due = start.Add(h.every)
 }
 
-// hold notes that this instance has the lock and refreshes the view, until the function is
+// hold records that this instance is refreshing the view, until the function it returns is
 // called.
 func (h *history) hold() func() {
 	set := func(held bool) {
@@ -62,37 +62,37 @@ func (h *history) hold() func() {
 	return func() { set(false) }
 }
 
-// refreshed notes a refresh of this instance.
+// refreshed records a refresh by this instance.
 func (h *history) refreshed(change string, start time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.change, h.mine, h.start, h.looked, h.due = change, true, start, time.Now(), start.Add(h.every)
 }
 
-// untilDue returns how long it is until the view is due, a negative time if it is.
+// untilDue returns the time until the view is due. It is negative if the view is overdue.
 func (h *history) untilDue() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return time.Until(h.due)
 }
 
-// stop forgets that the last refresh is this instance's.
+// stop ends the lead of this instance. The next look counts as the first.
 func (h *history) stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.looked, h.mine = time.Time{}, false
 }
 
-// leads reports whether this instance refreshes the view, or did so last and has not let
-// its turn pass.
+// leads reports whether this instance is refreshing the view, or refreshed it last and is
+// not overdue for the next refresh.
 func (h *history) leads() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.held || h.mine && time.Since(h.start) < h.every+h.grace
 }
 
-// staleness returns the age of the last refresh if it is this instance's, as far as it has
-// seen within an interval.
+// staleness returns the age of the last refresh if this instance ran it, according to a look
+// within the last interval.
 func (h *history) staleness() (_ time.Duration, known bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -20,26 +20,26 @@ type DB interface {
 
 // Config says what is refreshed, and how often. Zero fields but View have defaults.
 type Config struct {
-	// View is the view's name, after its schema if it has one: public.post_counts. Names
-	// are taken as they are written, without quotes.
+	// View is the name of the view, with or without its schema: public.post_counts. Names
+	// are case-sensitive and without quotes.
 	View string
-	// Every is from the start of a refresh to that of the next, over all instances, a minute
-	// by default. A refresh that takes longer is followed by the next one at once.
+	// Every is the interval between the starts of two refreshes, over all instances, a minute
+	// by default. If a refresh takes longer, the next one follows at once.
 	Every time.Duration
 	// Timeout bounds a refresh, 10 times Every by default.
 	Timeout time.Duration
-	// Patience is for how long an instance that starts waits for a refresh by another one
-	// before it refreshes the view itself, as it cannot know how old the view is. By default
-	// it is Every, but a minute at most. A short one costs up to one refresh more for each
-	// instance that starts, a long one leaves the view as it is for longer after all
-	// instances were down. It does not matter on a server with track_commit_timestamp, which
-	// does know how old the view is, nor for a view without data, which is filled at once.
+	// Patience is how long an instance that starts waits for a refresh by another instance
+	// before it refreshes the view itself, because it does not know the age of the view. The
+	// default is Every, but at most a minute. With a shorter Patience each instance that
+	// starts may cause one extra refresh. With a longer one the view stays stale for longer
+	// after all instances were down. A view without data is filled at once in any case. On a
+	// server with track_commit_timestamp the age is known, and Patience is not used.
 	Patience time.Duration
-	// OnError is called with each error of a refresh, or of the way to the database; the
-	// refresh is tried again after Every, by each instance. Without it errors show in the metrics only. It is
-	// called by one goroutine at a time, which is not that of Run: if it blocks, refreshes go
-	// on, and of the errors meanwhile only the last is kept. Its panics are dropped. When Run
-	// ends it waits for a call for a second at most.
+	// OnError is called with every error: of a refresh, of the connection. Each instance
+	// retries a failed refresh after Every. Without OnError, errors appear in the metrics
+	// only. Calls do not overlap and do not run in Run's goroutine: refreshes go on while a
+	// call blocks, and the call after it gets the latest error of that time. Panics of OnError
+	// are discarded. When Run ends, it waits up to a second for the current call.
 	OnError func(error)
 }
 
@@ -48,7 +48,7 @@ type Refresher struct {
 	db     DB
 	config Config
 	name   pgx.Identifier
-	pause  time.Duration // between two looks at the view, at most
+	pause  time.Duration // the longest time between two looks at the view
 
 	running   atomic.Bool
 	history   history
@@ -57,7 +57,7 @@ type Refresher struct {
 	failures  atomic.Uint64
 }
 
-// New returns a refresher. It asks the database nothing.
+// New returns a refresher. It does not connect to the database.
 func New(db DB, c Config) (*Refresher, error) {
 	name := pgx.Identifier(strings.Split(c.View, "."))
 	for _, part := range name {
@@ -79,19 +79,19 @@ func New(db DB, c Config) (*Refresher, error) {
 	return &Refresher{db: db, config: c, name: name, pause: pause, history: history{every: c.Every, grace: pause, patience: c.Patience}}, nil
 }
 
-// Run refreshes the view until the context ends, whose error it returns. A refresh that is
-// under way is cancelled: when Run returns the server has ended it and its lock, unless the
-// server does not answer within two seconds. Only one Run of a Refresher may run at a time.
+// Run refreshes the view until the context ends, and returns the context's error. It cancels
+// a refresh in progress and returns when the server has ended it and released its lock, or
+// after two seconds without an answer. It returns an error if Run is already running.
 func (r *Refresher) Run(ctx context.Context) error {
 	if !r.running.CompareAndSwap(false, true) {
-		return fmt.Errorf("matview: %s: Run is running already", r.config.View)
+		return fmt.Errorf("matview: %s: Run is already running", r.config.View)
 	}
 	defer r.running.Store(false)
 	defer r.history.stop()
 	errs := &reporter{call: r.config.OnError}
 	defer errs.close()
 	for {
-		// With jitter, so that many instances do not ask at the same time.
+		// Jitter spreads the looks of many instances.
 		wait := r.pause/2 + rand.N(r.pause/2+1)
 		if err := r.turn(ctx); err == nil {
 			wait = min(wait, r.history.untilDue())
@@ -107,7 +107,7 @@ func (r *Refresher) Run(ctx context.Context) error {
 	}
 }
 
-// turn looks at the view, and refreshes it if it is due. It holds a connection meanwhile.
+// turn looks at the view and refreshes it if it is due. It holds a connection meanwhile.
 func (r *Refresher) turn(ctx context.Context) error {
 	looking, cancel := context.WithTimeout(ctx, max(r.config.Every, time.Second))
 	defer cancel()
@@ -132,17 +132,18 @@ func (r *Refresher) turn(ctx context.Context) error {
 	return err
 }
 
-// endTimeout bounds the end of what was cancelled.
+// endTimeout bounds how long release waits for the server.
 const endTimeout = 2 * time.Second
 
-// release gives a connection back, without a transaction. Where one was cut off, it returns
-// when the server has ended it, which is when the server closes the connection.
+// release ends an open transaction and releases the connection. pgx closes a connection
+// whose statement was cancelled, after it has sent a cancel request. In that case release
+// waits until the server closes its end: by then the server has ended the transaction.
 func release(ctx context.Context, conn *pgxpool.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	pg := conn.Conn().PgConn()
 	if !pg.IsClosed() && pg.TxStatus() != 'I' {
-		_ = pg.Exec(ctx, "rollback").Close() // If this fails it is closed.
+		_ = pg.Exec(ctx, "rollback").Close() // If it fails, Release closes the connection.
 	}
 	closed := pg.IsClosed()
 	conn.Release()

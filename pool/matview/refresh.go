@@ -10,21 +10,22 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// ErrNoUniqueIndex is returned for a view that cannot be refreshed without blocking its
-// readers.
+// ErrNoUniqueIndex is passed to OnError for a view that cannot be refreshed without blocking
+// its readers.
 var ErrNoUniqueIndex = errors.New("the view has no unique index of all its rows, which REFRESH ... CONCURRENTLY needs")
 
-// state is what a look at the view finds.
+// state is the state of the view.
 type state struct {
 	oid    uint32
-	change string   // the transaction that refreshed it last, or changed it otherwise
-	age    *float64 // seconds since then, if the server knows
+	change string   // the transaction that last refreshed or altered it
+	age    *float64 // seconds since that transaction; nil if the server does not know
 	filled bool
 	unique bool // there is an index that REFRESH ... CONCURRENTLY can use
 }
 
-// look asks for the view's state. Each of its statements is parsed anew
-// (QueryExecModeExec): behind a PgBouncer the next one may have another session.
+// look returns the state of the view. It does not use prepared statements
+// (QueryExecModeExec), whatever the pool's mode: behind PgBouncer the next statement may run
+// in another session.
 func (r *Refresher) look(ctx context.Context, conn interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }) (s state, err error) {
@@ -39,13 +40,13 @@ func (r *Refresher) look(ctx context.Context, conn interface {
 	return s, err
 }
 
-// refresh refreshes a view whose state was seen, unless another instance does or has done
-// so. It may leave a transaction open, which release ends.
+// refresh refreshes the view, unless another instance is refreshing it or has refreshed it
+// since seen. It may leave the transaction open; release ends it.
 func (r *Refresher) refresh(ctx context.Context, conn *pgxpool.Conn, seen state) error {
 	start := time.Now()
 	r.history.attempt(start)
-	// Each statement has to see what was committed before it, whatever the defaults of the
-	// session are: the second look comes after the lock.
+	// The second look must see what was committed before the lock was taken, so it needs a
+	// snapshot of its own, whatever the session's default isolation level is.
 	tx, err := conn.Conn().BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
 	if err != nil {
 		return err
@@ -53,7 +54,7 @@ func (r *Refresher) refresh(ctx context.Context, conn *pgxpool.Conn, seen state)
 	locked := false
 	if err := tx.QueryRow(ctx, "select pg_try_advisory_xact_lock(hashtextextended('gqlboost matview ' || $1::text, 0))",
 		pgx.QueryExecModeExec, fmt.Sprint(seen.oid)).Scan(&locked); err != nil || !locked {
-		return err // Another instance is at it.
+		return err // Without an error, another instance is refreshing the view.
 	}
 	now, err := r.look(ctx, tx)
 	if err != nil {
@@ -62,7 +63,7 @@ func (r *Refresher) refresh(ctx context.Context, conn *pgxpool.Conn, seen state)
 	how := "concurrently "
 	switch {
 	case now.change != seen.change && now.filled:
-		r.history.isDue(now) // It is not: another instance was faster.
+		r.history.isDue(now) // Another instance was faster.
 		return nil
 	case !now.filled:
 		how = "" // It has no readers to block.

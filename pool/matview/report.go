@@ -8,17 +8,18 @@ import (
 // closeTimeout is how long the end of Run waits for a call of OnError.
 const closeTimeout = time.Second
 
-// reporter calls OnError, so that what this does is of no consequence to Run.
+// reporter calls OnError outside Run's goroutine, so that OnError can neither block nor end
+// Run.
 type reporter struct {
 	call func(error) // may be nil
 
 	mu     sync.Mutex
-	next   error         // what the call after the current one gets
-	busy   chan struct{} // closed after the current call and those that follow it; nil if there is none
+	next   error         // the error for the next call
+	busy   chan struct{} // closed when no call is left; nil while there is none
 	closed bool
 }
 
-// report passes an error on, after the current call if there is one.
+// report calls OnError with an error, after the current call if there is one.
 func (r *reporter) report(err error) {
 	if r.call == nil {
 		return
@@ -31,8 +32,8 @@ func (r *reporter) report(err error) {
 	}
 }
 
-// start calls with the next error in a goroutine, as the call may end its own. It is called
-// with the lock.
+// start calls OnError in a new goroutine, because OnError may call runtime.Goexit. The caller
+// holds the lock.
 func (r *reporter) start() {
 	err := r.next
 	r.next = nil
@@ -54,7 +55,7 @@ func (r *reporter) ended() {
 	r.busy = nil
 }
 
-// close waits for the calls, but not for long, after which there are no more.
+// close waits up to closeTimeout for calls to end. No call starts after that.
 func (r *reporter) close() {
 	r.mu.Lock()
 	busy := r.busy
