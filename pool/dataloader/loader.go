@@ -8,69 +8,68 @@
 //	users := dataloader.New(dataloader.ByKey(reader, "select id, name from users where id = any($1)", func(u User) int { return u.ID }), dataloader.Options{})
 //	user, err := users.Load(ctx, post.AuthorID)
 //
-// There is no fixed wait: a batch goes when no more keys come, see [Options].
+// There is no fixed wait: a batch is fetched as soon as no more keys arrive, see [Options].
+//
+// # What a loader keeps
+//
+// A Loader serves one request and gives it one consistent view: it keeps values and
+// [ErrNotFound] until Clear. It does not keep errors, panics or the result of a fetch whose
+// context ended: the waiters of the batch receive them, and a Load that begins later fetches
+// the key again.
+//
+// # Errors
+//
+// A fetch may return values together with an error: keys with a value get the value, all
+// others get the error. [KeyErrors] assigns an error to each key that failed.
 package dataloader
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"runtime"
-	"runtime/debug"
 	"sync"
 	"time"
 )
 
-// ErrNotFound is returned for a key that fetch has not returned.
-var ErrNotFound = errors.New("dataloader: not found")
-
-// PanicError is a panic of fetch. All who waited for its keys get it.
-type PanicError struct {
-	Value any
-	Stack []byte // of the goroutine that fetched
-}
-
-// Error tells the value.
-func (e *PanicError) Error() string { return fmt.Sprintf("dataloader: fetch panicked: %v", e.Value) }
-
-// Options say when keys are fetched. Zero fields have defaults.
+// Options say when a batch is fetched. Zero fields have defaults.
 type Options struct {
-	// Quiet is for how long no key must have come for a batch to go, 10 us by default.
-	// Meanwhile other goroutines run: where they wait for a CPU, all that are ready to
-	// ask have asked by then.
+	// Quiet is how long a batch waits for another key before it is fetched, 10 us by
+	// default. Other goroutines run in this time, so those that are ready to call Load
+	// have called it by the end, even on a busy CPU.
 	Quiet time.Duration
-	// MaxWait bounds the wait of the first key, 2 ms by default.
+	// MaxWait bounds how long the first key of a batch waits, 2 ms by default.
 	MaxWait time.Duration
 	// MaxBatch is the largest number of keys in a batch, 1000 by default.
 	MaxBatch int
 }
 
-// Loader loads values by their keys, each key once: it is for one request, whose
-// resolvers it shows the same values. It is safe for concurrent use.
+// Loader loads values by key and fetches each key once. It serves one request. It is safe
+// for concurrent use. All callers of a key share its value, so they must not change what it
+// points to.
 type Loader[K comparable, V any] struct {
 	fetch   func(context.Context, []K) (map[K]V, error)
 	options Options
 
 	mu      sync.Mutex
-	known   map[K]*batch[K, V] // what the keys are in
-	current *batch[K, V]       // that takes more keys
+	known   map[K]place[K, V] // where each key's result is or will be
+	current *batch[K, V]      // the batch that accepts keys; nil if there is none
 }
 
-// batch is keys that are fetched together.
-type batch[K comparable, V any] struct {
-	keys    []K
-	waiters int
-	full    bool
-	cancel  context.CancelFunc
-
-	done   chan struct{} // closed when what follows is there
-	values map[K]V
-	err    error
+// place says where the result of a key is.
+type place[K comparable, V any] struct {
+	batch *batch[K, V]
+	index int // into the batch's keys and results
 }
 
-// New makes a loader. fetch returns the values of keys, which it must not change or keep;
-// a key may be missing. It runs with the values of the first caller's context; the context
-// ends when nobody waits any more.
+// New returns a loader.
+//
+// fetch returns the values of keys; keys may be missing from the map. Each call runs in its
+// own goroutine, and calls for several batches may run at the same time. keys holds each key
+// once and belongs to fetch, which may modify and keep it. The loader does not keep the map.
+// See [KeyErrors] for errors.
+//
+// The context carries the values of the first caller's context and ends when no waiters are
+// left. A fetch that calls Load, of this loader or another one, must pass its context, so
+// that the loader detects cycles ([ErrCycle]).
 func New[K comparable, V any](fetch func(ctx context.Context, keys []K) (map[K]V, error), o Options) *Loader[K, V] {
 	if o.Quiet <= 0 {
 		o.Quiet = 10 * time.Microsecond
@@ -81,37 +80,40 @@ func New[K comparable, V any](fetch func(ctx context.Context, keys []K) (map[K]V
 	if o.MaxBatch <= 0 {
 		o.MaxBatch = 1000
 	}
-	return &Loader[K, V]{fetch: fetch, options: o, known: map[K]*batch[K, V]{}}
+	return &Loader[K, V]{fetch: fetch, options: o, known: map[K]place[K, V]{}}
 }
 
-// Load returns the value of a key. Errors of fetch are those of all its keys, and are
-// kept as values are.
+// Load returns the value of a key and fetches it unless it is known. When ctx ends, Load
+// returns the context's error at once.
 func (l *Loader[K, V]) Load(ctx context.Context, key K) (V, error) {
 	l.mu.Lock()
-	b := l.join(ctx, key)
+	p, err := l.find(ctx, key)
 	l.mu.Unlock()
-	if err := l.wait(ctx, b); err != nil {
+	if err != nil {
 		var none V
 		return none, err
 	}
-	return b.value(key)
+	return l.await(ctx, p)
 }
 
-// LoadAll returns the values of keys, in their order. The error is the first one; values
-// of keys that have none are zero.
+// LoadAll returns the values of keys in the same order. A key without a value has the zero
+// value. The error is that of the first key that has one.
 func (l *Loader[K, V]) LoadAll(ctx context.Context, keys []K) ([]V, error) {
-	batches := make([]*batch[K, V], len(keys))
+	places := make([]place[K, V], len(keys))
+	values := make([]V, len(keys))
+	var first, refused error // refused is the error of the first key that find rejected
 	l.mu.Lock()
 	for i, key := range keys {
-		batches[i] = l.join(ctx, key)
+		var err error
+		if places[i], err = l.find(ctx, key); refused == nil {
+			refused = err
+		}
 	}
 	l.mu.Unlock()
-	values := make([]V, len(keys))
-	var first error
-	for i, b := range batches {
-		err := l.wait(ctx, b)
-		if err == nil {
-			values[i], err = b.value(keys[i])
+	for i, p := range places {
+		err := refused
+		if p.batch != nil {
+			values[i], err = l.await(ctx, p)
 		}
 		if first == nil {
 			first = err
@@ -120,128 +122,83 @@ func (l *Loader[K, V]) LoadAll(ctx context.Context, keys []K) ([]V, error) {
 	return values, first
 }
 
-// Prime makes a value known, unless its key is known already.
+// Prime sets the value of a key, unless the key is known or is being fetched.
 func (l *Loader[K, V]) Prime(key K, value V) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.known[key] == nil {
-		done := make(chan struct{})
-		close(done)
-		l.known[key] = &batch[K, V]{done: done, values: map[K]V{key: value}, cancel: func() {}}
+	defer func() { _ = recover() }() // The key is not hashable, so it is not known.
+	if _, known := l.known[key]; !known {
+		b := &batch[K, V]{done: closed, results: []result[V]{{value: value}}}
+		l.known[key] = place[K, V]{batch: b}
 	}
 }
 
-// Clear makes the next Load of a key fetch it again.
+// Clear forgets a key: the next Load fetches it again, with a fetch that begins after Clear.
+// Callers that are already waiting for the key get the result they are waiting for.
 func (l *Loader[K, V]) Clear(key K) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer func() { _ = recover() }() // The key is not hashable, so it is not known.
+	p, known := l.known[key]
+	if !known {
+		return
+	}
 	delete(l.known, key)
-}
-
-// join returns the batch of a key. It is called with the lock.
-func (l *Loader[K, V]) join(ctx context.Context, key K) *batch[K, V] {
-	b := l.known[key]
-	if b == nil {
-		if b = l.current; b == nil {
-			fetching, cancel := context.WithCancel(context.WithoutCancel(ctx))
-			b = &batch[K, V]{done: make(chan struct{}), cancel: cancel}
-			l.current = b
-			go l.run(fetching, b)
+	if p.batch == l.current {
+		// The fetch has not begun, so the next Load joins this batch too.
+		if p.batch.cleared == nil {
+			p.batch.cleared = map[K]int{}
 		}
-		b.keys = append(b.keys, key)
-		l.known[key] = b
-		if len(b.keys) >= l.options.MaxBatch {
-			b.full, l.current = true, nil
-		}
-	}
-	b.waiters++
-	return b
-}
-
-// wait waits for a batch.
-func (l *Loader[K, V]) wait(ctx context.Context, b *batch[K, V]) error {
-	select {
-	case <-b.done:
-		return nil
-	default:
-	}
-	select {
-	case <-b.done:
-		return nil
-	case <-ctx.Done():
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if b.waiters--; b.waiters == 0 {
-		b.cancel()
-		// Who asks now must not get what was cancelled.
-		for _, key := range b.keys {
-			if l.known[key] == b {
-				delete(l.known, key)
-			}
-		}
-		if l.current == b {
-			l.current = nil
-		}
-	}
-	return ctx.Err()
-}
-
-func (b *batch[K, V]) value(key K) (v V, err error) {
-	if b.err != nil {
-		return v, b.err
-	}
-	v, ok := b.values[key]
-	if !ok {
-		return v, ErrNotFound
-	}
-	return v, nil
-}
-
-// run fetches a batch when no more keys come.
-func (l *Loader[K, V]) run(ctx context.Context, b *batch[K, V]) {
-	defer b.cancel()
-	defer close(b.done) // Also if fetch ends this goroutine.
-	keys := l.collect(b)
-	b.err = errors.New("dataloader: fetch has ended its goroutine")
-	b.values, b.err = l.protected(ctx, keys)
-}
-
-// quietRounds is how often others must have had their turn without asking.
-const quietRounds = 3
-
-// collect waits for more keys and returns them.
-func (l *Loader[K, V]) collect(b *batch[K, V]) []K {
-	start := time.Now()
-	for n, rounds, since := 0, 0, start; ; {
-		runtime.Gosched() // Others may be about to ask.
-		now := time.Now()
-		l.mu.Lock()
-		more := len(b.keys) > n
-		rounds++
-		if n = len(b.keys); more {
-			since, rounds = now, 0
-		}
-		if b.full || rounds >= quietRounds && now.Sub(since) >= l.options.Quiet || now.Sub(start) >= l.options.MaxWait {
-			if l.current == b {
-				l.current = nil
-			}
-			l.mu.Unlock()
-			return b.keys
-		}
-		l.mu.Unlock()
+		p.batch.cleared[key] = p.index
 	}
 }
 
-// protected makes a panic an error.
-func (l *Loader[K, V]) protected(ctx context.Context, keys []K) (values map[K]V, err error) {
-	ended := false
+// find returns the place of a key's result. It adds an unknown key to a batch. The caller
+// holds the lock and must await the place. find does not panic.
+func (l *Loader[K, V]) find(ctx context.Context, key K) (p place[K, V], err error) {
 	defer func() {
-		if !ended {
-			err = &PanicError{Value: recover(), Stack: debug.Stack()}
+		// K may be an interface that holds a slice or a map.
+		if r := recover(); r != nil {
+			p, err = place[K, V]{}, fmt.Errorf("dataloader: cannot load a key of type %T: %v", key, r)
 		}
 	}()
-	values, err = l.fetch(ctx, keys)
-	ended = true
-	return values, err
+	p, known := l.known[key]
+	if !known {
+		if err := ctx.Err(); err != nil {
+			return p, err
+		}
+		p = l.add(ctx, key)
+	}
+	p.batch.waiters++
+	return p, nil
+}
+
+// add adds a key to the current batch. The caller holds the lock.
+func (l *Loader[K, V]) add(ctx context.Context, key K) place[K, V] {
+	b := l.current
+	if b == nil {
+		b = newBatch[K, V](ctx)
+		l.current = b
+		go l.run(b)
+	}
+	index, again := b.cleared[key]
+	if again {
+		delete(b.cleared, key)
+	} else {
+		index = len(b.keys)
+		b.keys = append(b.keys, key)
+	}
+	p := place[K, V]{batch: b, index: index}
+	l.known[key] = p
+	if len(b.keys) >= l.options.MaxBatch {
+		b.full, l.current = true, nil
+	}
+	return p
+}
+
+// forget makes a key of a batch unknown. The caller holds the lock.
+func (l *Loader[K, V]) forget(b *batch[K, V], index int) {
+	if key := b.keys[index]; l.known[key].batch == b {
+		delete(l.known, key)
+	}
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/internal/postgres"
-	"github.com/gqlboost/gqlboost/pool"
 	"github.com/gqlboost/gqlboost/pool/dataloader"
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
@@ -180,11 +179,7 @@ type user struct {
 
 // Over the Reader: 50 resolvers take few statements.
 func TestRows(t *testing.T) {
-	p, err := pool.New(t.Context(), server.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := open(t)
 	if _, err := p.Exec(t.Context(), "drop table if exists users; create table users as select i::bigint as id, 'user ' || i as name, i / 10 as team from generate_series(1, 100) i"); err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +213,7 @@ func TestRows(t *testing.T) {
 	}
 	wrong := dataloader.New(dataloader.ByKey(counting, "select id from users where id = any($1)", func(u user) int64 { return u.ID }), dataloader.Options{})
 	if _, err := wrong.Load(t.Context(), 1); err == nil {
-		t.Error("a column that is missing is not told")
+		t.Error("a missing column is not an error")
 	}
 }
 

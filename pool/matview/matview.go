@@ -1,24 +1,14 @@
-// Package matview keeps a materialized view fresh:
-//
-//	r, err := matview.New(db, matview.Config{View: "post_counts", Every: time.Minute})
-//	go r.Run(ctx)
-//
-// Many instances of a program may run it: one of them refreshes, the others wait for its
-// place. Readers are not blocked (REFRESH ... CONCURRENTLY).
 package matview
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/gqlboost/gqlboost"
-	"github.com/gqlboost/gqlboost/internal/metric"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -28,17 +18,28 @@ type DB interface {
 	Acquire(ctx context.Context) (*pgxpool.Conn, error)
 }
 
-// Config says what is refreshed, and how often.
+// Config says what is refreshed, and how often. Zero fields but View have defaults.
 type Config struct {
-	// View is the view's name, after its schema if it has one: public.post_counts. Names
-	// are taken as they are written, without quotes.
+	// View is the name of the view, with or without its schema: public.post_counts. Names
+	// are case-sensitive and without quotes.
 	View string
-	// Every is from the start of a refresh to that of the next, a minute by default.
+	// Every is the interval between the starts of two refreshes, over all instances, a minute
+	// by default. If a refresh takes longer, the next one follows at once.
 	Every time.Duration
 	// Timeout bounds a refresh, 10 times Every by default.
 	Timeout time.Duration
-	// OnError is called with what a refresh has failed of, or the way to the database. It
-	// is tried again at the next time.
+	// Patience is how long an instance that starts waits for a refresh by another instance
+	// before it refreshes the view itself, because it does not know the age of the view. The
+	// default is Every, but at most a minute. With a shorter Patience each instance that
+	// starts may cause one extra refresh. With a longer one the view stays stale for longer
+	// after all instances were down. A view without data is filled at once in any case. On a
+	// server with track_commit_timestamp the age is known, and Patience is not used.
+	Patience time.Duration
+	// OnError is called with every error: of a refresh, of the connection. Each instance
+	// retries a failed refresh after Every. Without OnError, errors appear in the metrics
+	// only. Calls do not overlap and do not run in Run's goroutine: refreshes go on while a
+	// call blocks, and the call after it gets the latest error of that time. Panics of OnError
+	// are discarded. When Run ends, it waits up to a second for the current call.
 	OnError func(error)
 }
 
@@ -47,15 +48,16 @@ type Refresher struct {
 	db     DB
 	config Config
 	name   pgx.Identifier
+	pause  time.Duration // the longest time between two looks at the view
 
-	leads     atomic.Bool
-	last      atomic.Int64 // Unix nanoseconds of the start of the last refresh that went well; 0 if there was none
+	running   atomic.Bool
+	history   history
 	took      atomic.Int64
 	refreshes atomic.Uint64
 	failures  atomic.Uint64
 }
 
-// New returns a refresher. It asks the database nothing.
+// New returns a refresher. It does not connect to the database.
 func New(db DB, c Config) (*Refresher, error) {
 	name := pgx.Identifier(strings.Split(c.View, "."))
 	for _, part := range name {
@@ -69,21 +71,34 @@ func New(db DB, c Config) (*Refresher, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = 10 * c.Every
 	}
-	return &Refresher{db: db, config: c, name: name}, nil
+	pause := max(min(c.Every/4, time.Minute), time.Millisecond)
+	if c.Patience <= 0 {
+		c.Patience = min(c.Every+pause, time.Minute)
+	}
+	c.Patience = min(c.Patience, c.Every+pause)
+	return &Refresher{db: db, config: c, name: name, pause: pause, history: history{every: c.Every, grace: pause, patience: c.Patience}}, nil
 }
 
-// Run refreshes the view until the context ends, whose error it returns. As long as this
-// instance is the one that refreshes, it holds a connection; the others take one for a
-// moment each time.
+// Run refreshes the view until the context ends, and returns the context's error. It cancels
+// a refresh in progress and returns when the server has ended it and released its lock, or
+// after two seconds without an answer. It returns an error if Run is already running.
 func (r *Refresher) Run(ctx context.Context) error {
+	if !r.running.CompareAndSwap(false, true) {
+		return fmt.Errorf("matview: %s: Run is already running", r.config.View)
+	}
+	defer r.running.Store(false)
+	defer r.history.stop()
+	errs := &reporter{call: r.config.OnError}
+	defer errs.close()
 	for {
-		start := time.Now()
-		wait := r.config.Every
-		if err := r.lead(ctx); err != nil && ctx.Err() == nil {
-			r.fail(err)
+		// Jitter spreads the looks of many instances.
+		wait := r.pause/2 + rand.N(r.pause/2+1)
+		if err := r.turn(ctx); err == nil {
+			wait = min(wait, r.history.untilDue())
+		} else if ctx.Err() == nil {
+			r.failures.Add(1)
+			errs.report(fmt.Errorf("matview: %s: %w", r.config.View, err))
 		}
-		// With jitter, so that many instances do not ask at the same time.
-		wait = max(wait-time.Since(start), 0)/2 + rand.N(r.config.Every/2+1)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -92,120 +107,50 @@ func (r *Refresher) Run(ctx context.Context) error {
 	}
 }
 
-func (r *Refresher) fail(err error) {
-	r.failures.Add(1)
-	if r.config.OnError != nil {
-		r.config.OnError(fmt.Errorf("matview: %s: %w", r.config.View, err))
-	}
-}
-
-// lead refreshes as long as this instance has the lock, and returns at once if another
-// one has it. The lock is the session's, so it goes with its connection.
-func (r *Refresher) lead(ctx context.Context) (err error) {
-	conn, err := r.db.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	locked := false
-	defer func() {
-		r.leads.Store(false)
-		if !locked {
-			conn.Release()
-			return
-		}
-		// It must not go back with the lock, and may not answer any more.
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = conn.Hijack().Close(ending)
-	}()
-	// The lock's number is that of the view's name, whatever its oid.
-	if err := conn.QueryRow(ctx, "select pg_try_advisory_lock(hashtextextended('gqlboost matview ' || $1, 0))", r.name.Sanitize()).Scan(&locked); err != nil || !locked {
-		return err
-	}
-	r.leads.Store(true)
-	for {
-		start := time.Now()
-		err := r.refresh(ctx, conn.Conn())
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil && conn.Conn().IsClosed():
-			return err
-		case err != nil:
-			r.fail(err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(r.config.Every - time.Since(start)):
-		}
-	}
-}
-
-// ErrNoUniqueIndex is returned for a view that cannot be refreshed without blocking its
-// readers.
-var ErrNoUniqueIndex = errors.New("the view has no unique index of all its rows, which REFRESH ... CONCURRENTLY needs")
-
-// refresh refreshes the view. One that was never filled has no readers to block.
-func (r *Refresher) refresh(ctx context.Context, conn *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, r.config.Timeout)
+// turn looks at the view and refreshes it if it is due. It holds a connection meanwhile.
+func (r *Refresher) turn(ctx context.Context) error {
+	looking, cancel := context.WithTimeout(ctx, max(r.config.Every, time.Second))
 	defer cancel()
-	start := time.Now()
-	var filled, unique bool
-	err := conn.QueryRow(ctx, `select c.relispopulated, exists (select from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null)
-		from pg_class c where c.oid = to_regclass($1) and c.relkind = 'm'`, r.name.Sanitize()).Scan(&filled, &unique)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return errors.New("there is no such materialized view")
+	conn, err := r.db.Acquire(looking)
+	if err != nil {
+		return fmt.Errorf("cannot get a connection: %w", err)
 	}
+	defer release(ctx, conn)
+	state, err := r.look(looking, conn)
 	if err != nil {
 		return err
 	}
-	how := "concurrently "
-	switch {
-	case !filled:
-		how = ""
-	case !unique:
-		return ErrNoUniqueIndex
+	if !r.history.isDue(state) {
+		return nil
 	}
-	if _, err := conn.Exec(ctx, "refresh materialized view "+how+r.name.Sanitize()); err != nil {
-		return err
+	refreshing, cancel := context.WithTimeout(ctx, r.config.Timeout)
+	defer cancel()
+	err = r.refresh(refreshing, conn, state)
+	if err != nil && ctx.Err() == nil && errors.Is(refreshing.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("the refresh took longer than Timeout (%v) and was cancelled: %w", r.config.Timeout, err)
 	}
-	r.last.Store(start.UnixNano())
-	r.took.Store(int64(time.Since(start)))
-	r.refreshes.Add(1)
-	return nil
+	return err
 }
 
-// Leads tells whether this instance is the one that refreshes.
-func (r *Refresher) Leads() bool { return r.leads.Load() }
+// endTimeout bounds how long release waits for the server.
+const endTimeout = 2 * time.Second
 
-// Staleness is the age of what readers see, if this instance refreshes and has done so.
-func (r *Refresher) Staleness() (_ time.Duration, known bool) {
-	last := r.last.Load()
-	if last == 0 || !r.leads.Load() {
-		return 0, false
+// release ends an open transaction and releases the connection. pgx closes a connection
+// whose statement was cancelled, after it has sent a cancel request. In that case release
+// waits until the server closes its end: by then the server has ended the transaction.
+func release(ctx context.Context, conn *pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	pg := conn.Conn().PgConn()
+	if !pg.IsClosed() && pg.TxStatus() != 'I' {
+		_ = pg.Exec(ctx, "rollback").Close() // If it fails, Release closes the connection.
 	}
-	return time.Since(time.Unix(0, last)), true
-}
-
-// Metrics implements [gqlboost.Source]. The staleness is that of the instance that
-// refreshes; others have none.
-func (r *Refresher) Metrics() iter.Seq[gqlboost.Metric] {
-	return metric.Sequence(func() []gqlboost.Metric {
-		attrs := []gqlboost.Attr{{Key: "db.collection.name", Value: r.config.View}}
-		leads := 0.0
-		if r.Leads() {
-			leads = 1
+	closed := pg.IsClosed()
+	conn.Release()
+	if closed {
+		select {
+		case <-pg.CleanupDone():
+		case <-ctx.Done():
 		}
-		list := []gqlboost.Metric{
-			{Kind: gqlboost.Gauge, Name: "gqlboost.matview.leader", Unit: "1", Help: "Whether this instance refreshes the view.", Value: leads, Attrs: attrs},
-			{Kind: gqlboost.Counter, Name: "gqlboost.matview.refreshes", Unit: "{refresh}", Help: "Refreshes that went well.", Value: float64(r.refreshes.Load()), Attrs: attrs},
-			{Kind: gqlboost.Counter, Name: "gqlboost.matview.failures", Unit: "{refresh}", Help: "Refreshes that failed.", Value: float64(r.failures.Load()), Attrs: attrs},
-			{Kind: gqlboost.Gauge, Name: "gqlboost.matview.duration", Unit: "s", Help: "Time that the last refresh took.", Value: float64(r.took.Load()) / 1e9, Attrs: attrs},
-		}
-		if age, known := r.Staleness(); known {
-			list = append(list, gqlboost.Metric{Kind: gqlboost.Gauge, Name: "gqlboost.matview.staleness", Unit: "s", Help: "Age of what readers see.", Value: age.Seconds(), Attrs: attrs})
-		}
-		return list
-	})
+	}
 }

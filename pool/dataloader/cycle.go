@@ -1,0 +1,55 @@
+package dataloader
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// task is a fetch in the graph of fetches that wait for each other, over all loaders. A
+// fetch that calls Load waits for another fetch. A cycle of waits would never end.
+type task struct {
+	done chan struct{} // closed with the batch
+	on   []*task       // the tasks that it waits for; guarded by waits
+}
+
+// waits guards the graph. Only a Load that a fetch calls takes it.
+var waits sync.Mutex
+
+type taskKey struct{}
+
+// taskOf returns the fetch whose context ctx is or derives from, and nil if there is none.
+func taskOf(ctx context.Context) *task {
+	t, _ := ctx.Value(taskKey{}).(*task)
+	return t
+}
+
+// enter records that t waits for other. It reports false if that would close a cycle.
+func (t *task) enter(other *task) bool {
+	waits.Lock()
+	defer waits.Unlock()
+	if other.reaches(t) {
+		return false
+	}
+	t.on = append(t.on, other)
+	return true
+}
+
+// leave reverts enter.
+func (t *task) leave(other *task) {
+	waits.Lock()
+	defer waits.Unlock()
+	i := slices.Index(t.on, other)
+	t.on = slices.Delete(t.on, i, i+1)
+}
+
+// reaches reports whether t is other or waits for it, directly or not. A task that is done
+// waits for nothing.
+func (t *task) reaches(other *task) bool {
+	select {
+	case <-t.done:
+		return false
+	default:
+	}
+	return t == other || slices.ContainsFunc(t.on, func(next *task) bool { return next.reaches(other) })
+}
