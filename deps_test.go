@@ -18,6 +18,7 @@ var allowed = map[string][]string{
 	"./stream/incremental": {"github.com/valyala/bytebufferpool", "golang.org/x/sys"},
 	"./stream/pgrows":      {"github.com/jackc", "github.com/valyala/bytebufferpool", "golang.org/x/sys", "golang.org/x/text", "golang.org/x/sync"},
 	"./pool":               {"github.com/jackc", "golang.org/x/sys", "golang.org/x/text", "golang.org/x/sync"},
+	"./pool/reader":        {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync"},
 	"./pool/dataloader":    {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync"},
 	"./pool/advisor":       {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync"},
 	"./pool/matview":       {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync"},
