@@ -1,0 +1,194 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/internal/wait"
+	"github.com/gqlboost/gqlboost/pool/reader"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/goleak"
+)
+
+// Configurations that pgx panics with, sooner or later, are errors.
+func TestConfigurationsThatCannotBe(t *testing.T) {
+	good := func() *Config {
+		c, err := ParseConfig(server.DSN())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	unparsed := good()
+	unparsed.Config.ConnConfig = &pgx.ConnConfig{}
+	none := good()
+	none.MaxConns = 0
+	for name, c := range map[string]*Config{
+		"nil": nil, "zero": {}, "no connection": {Config: &pgxpool.Config{}}, "not parsed": {Config: &pgxpool.Config{ConnConfig: good().ConnConfig, MaxConns: 1}}, "connection not parsed": unparsed, "no connections": none,
+	} {
+		if p, err := NewWithConfig(t.Context(), c); err == nil {
+			p.Close()
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// After Close every method says so, also of a pool that was closed within.
+func TestErrorsAfterClose(t *testing.T) {
+	used := open(t, "pool_max_conns=2")
+	if _, err := used.Exec(t.Context(), "select 1"); err != nil {
+		t.Fatal(err)
+	}
+	used.Close()
+	within := open(t, "pool_max_conns=2")
+	within.Pool.Close()
+	for name, p := range map[string]*Pool{"pool": used, "within": within} {
+		for method, way := range ways(p) {
+			if err := way(t.Context()); !errors.Is(err, ErrClosed) {
+				t.Errorf("%s: %s: %v", name, method, err)
+			}
+		}
+		db := OpenDB(p)
+		if err := db.PingContext(t.Context()); !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: database/sql: %v", name, err)
+		}
+		db.Close()
+		if _, err := p.Exec(reader.WithSettings(t.Context(), reader.Settings{}), "select 1"); !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: with settings: %v", name, err)
+		}
+	}
+	used.Close() // Twice is once.
+}
+
+// Who closes the pool within does not wait for the Reader for ever.
+func TestClosedWithin(t *testing.T) {
+	ignore := goleak.IgnoreCurrent()
+	p := open(t, "pool_max_conns=6")
+	r := p.Reader()
+	wait.Until(t, "connections are shared", func() bool {
+		crowd(16, func(int) { _, _ = r.Exec(t.Context(), "select 1") })
+		return p.Stat().AcquiredConns() > 0
+	})
+	closed := make(chan struct{})
+	go func() { p.Pool.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(30 * time.Second):
+		t.Fatal("it waits for ever")
+	}
+	if _, err := r.Exec(t.Context(), "select 1"); !errors.Is(err, ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	p.Close()
+	goleak.VerifyNone(t, ignore)
+}
+
+// The pool within may be used, and is counted.
+func TestUseOfThePoolWithin(t *testing.T) {
+	p := open(t, "pool_max_conns=2&pool_queue_timeout=100ms")
+	for range 200 {
+		if _, err := p.Pool.Exec(t.Context(), "select 1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range p.Pool.AcquireAllIdle(t.Context()) {
+		c.Release()
+	}
+	if n := p.gate.inside.Load(); n != 0 {
+		t.Errorf("%d places are taken", n)
+	}
+	var held []*pgxpool.Conn
+	for range 2 {
+		c, err := p.Pool.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, c)
+	}
+	start := time.Now()
+	if err := p.Ping(t.Context()); !errors.Is(err, ErrExhausted) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	for _, c := range held {
+		c.Release()
+	}
+	crowd(8, func(i int) {
+		for range 50 {
+			query := p.Query
+			if i%2 == 0 {
+				query = p.Pool.Query
+			}
+			rows, err := query(t.Context(), "select 1")
+			if err == nil {
+				rows.Close()
+			} else if !errors.Is(err, ErrExhausted) {
+				t.Error(err)
+			}
+		}
+	})
+	if n := p.gate.inside.Load(); n != 0 || p.gate.expected.Load() != 0 {
+		t.Errorf("%d places are taken, %d are expected", n, p.gate.expected.Load())
+	}
+}
+
+// A batch that begins a transaction keeps its connection until that ends.
+func TestBatchWithTransaction(t *testing.T) {
+	p := open(t, "pool_max_conns=1&pool_queue_timeout=5s")
+	for range 3 {
+		b := &pgx.Batch{}
+		b.BeginTx(pgx.TxOptions{})
+		b.Queue("select 1")
+		results := p.SendBatch(t.Context(), b)
+		tx := results.Tx()
+		if err := results.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		if err := tx.QueryRow(t.Context(), "select 2").Scan(&n); err != nil || n != 2 {
+			t.Errorf("%d, %v", n, err)
+		}
+		if err := tx.Commit(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	b := &pgx.Batch{}
+	b.BeginTx(pgx.TxOptions{})
+	if err := p.SendBatch(reader.WithSettings(t.Context(), reader.Settings{}), b).Close(); err == nil {
+		t.Error("a batch with its own transaction has taken settings")
+	}
+}
+
+// Hooks that panic are errors, and lose no connection.
+func TestHooksThatPanic(t *testing.T) {
+	for name, set := range map[string]func(c *Config){
+		"BeforeConnect": func(c *Config) { c.BeforeConnect = func(context.Context, *pgx.ConnConfig) error { panic("x") } },
+		"AfterConnect":  func(c *Config) { c.AfterConnect = func(context.Context, *pgx.Conn) error { panic("x") } },
+		"PrepareConn":   func(c *Config) { c.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) { panic("x") } },
+		"AfterRelease":  func(c *Config) { c.AfterRelease = func(*pgx.Conn) bool { panic("x") } },
+		"BeforeClose":   func(c *Config) { c.BeforeClose = func(*pgx.Conn) { panic("x") } },
+	} {
+		p := openOwn(t, server.DSN()+"&pool_max_conns=2&pool_queue_timeout=5s", set)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for range 5 {
+					_, err := p.Exec(t.Context(), "select 1")
+					if fails := name != "AfterRelease" && name != "BeforeClose"; fails != (err != nil) {
+						t.Errorf("%s: %v", name, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		p.Reset()
+		wait.Until(t, name+": all is given back", func() bool { return p.Stat().AcquiredConns() == 0 && p.gate.inside.Load() == 0 })
+		p.Close()
+	}
+}
