@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -27,38 +28,37 @@ func (p *Pool) size() int {
 	return int(p.config.MaxConns) - replicas*(int(p.config.MaxConns)/(1+replicas))
 }
 
-// open returns a connection for the Reader to keep: a new one, since others may have left
-// something in the session of one that was used.
+// open returns a connection for the Reader to keep, which is as good as a new one.
 func (p *Pool) open(ctx context.Context) (*pgxpool.Conn, error) {
-	select { // One at a time, so that they do not take idle connections from each other.
-	case p.opening <- struct{}{}:
-		defer func() { <-p.opening }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 	ctx = quiet.Context(withoutHook(ctx))
-	var used []*pgxpool.Conn
-	defer func() {
-		for _, conn := range used {
-			conn.Release()
-		}
-	}()
-	for {
-		conn, err := p.Pool.Acquire(ctx)
-		if err != nil {
-			return nil, failed(err)
-		}
-		if place := placeOf(conn.Conn()); place != nil && place.fresh {
-			p.gate.hold(conn.Conn())
-			return conn, nil
-		}
-		if int(p.Stat().TotalConns()) < p.size() {
-			used = append(used, conn)
-			continue
-		}
-		_ = conn.Conn().Close(ctx) // It makes room.
-		conn.Release()
+	conn, err := p.Pool.Acquire(ctx)
+	if err != nil {
+		return nil, failed(err)
 	}
+	if place := placeOf(conn.Conn()); place == nil || !place.fresh {
+		if err := p.renew(ctx, conn.Conn()); err != nil {
+			_ = conn.Conn().Close(ctx)
+			conn.Release()
+			return nil, err
+		}
+	}
+	p.gate.hold(conn.Conn())
+	return conn, nil
+}
+
+// renew makes a connection that others have used what it was when it was opened: they may
+// have left something in its session.
+func (p *Pool) renew(ctx context.Context, conn *pgx.Conn) error {
+	if err := conn.DeallocateAll(ctx); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, "discard all"); err != nil {
+		return err
+	}
+	if after := p.config.AfterConnect; after != nil {
+		return after(ctx, conn)
+	}
+	return nil
 }
 
 // drop closes a connection that the Reader has kept.
@@ -71,6 +71,9 @@ func (p *Pool) drop(conn *pgxpool.Conn, broken bool) {
 	if place := placeOf(conn.Conn()); place != nil && !place.closing {
 		place.closing = true // pgxpool asks the hook again.
 		if before := p.config.BeforeClose; before != nil {
+			if !broken { // The hook may write.
+				_, _ = conn.Conn().Exec(quiet.Context(ctx), "reset default_transaction_read_only")
+			}
 			before(conn.Conn())
 		}
 	}
@@ -89,30 +92,3 @@ func withoutHook(ctx context.Context) context.Context {
 }
 
 func isWithoutHook(ctx context.Context) bool { return ctx.Value(withoutHookKey{}) != nil }
-
-// probeClosed is how often the pool looks whether the pool within was closed by somebody
-// else, who waits then for the connections that the Reader keeps.
-const probeClosed = time.Second
-
-// watchClosed closes the Reader when the pool within is closed.
-func (p *Pool) watchClosed(ctx context.Context, rs *reads) {
-	tick := time.NewTicker(probeClosed)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		probe, cancel := context.WithTimeout(quiet.Context(withoutHook(ctx)), probeClosed/10)
-		conn, err := p.Pool.Acquire(probe)
-		cancel()
-		if err == nil {
-			conn.Release()
-		} else if isClosed(err) {
-			p.closed.Store(true)
-			rs.close()
-			return
-		}
-	}
-}

@@ -61,7 +61,7 @@ func (h *holders) watch(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			for _, leak := range h.leaks(now) {
-				func() {
+				go func() { // It may close the pool, which waits for this goroutine.
 					defer caught("OnLeak", nil)
 					h.report(leak)
 				}()

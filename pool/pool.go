@@ -15,12 +15,12 @@ import (
 
 // Pool is a pgxpool.Pool: it has all of its methods, and a [Reader]. The pool within it may
 // be used as well, by libraries that ask for one: its connections are counted, but those who
-// take them do not wait in the queue, and settings of a context do not reach it.
+// take them do not wait in the queue, and settings of a context do not reach it. Close the
+// Pool, not the pool within, which waits for the Reader.
 type Pool struct {
 	*pgxpool.Pool
-	config  *Config
-	gate    *gate
-	opening chan struct{} // of capacity 1: a connection for the Reader is being opened
+	config *Config
+	gate   *gate
 
 	stop     context.CancelFunc
 	watchers sync.WaitGroup
@@ -45,7 +45,7 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	p := &Pool{config: c.Copy(), opening: make(chan struct{}, 1)}
+	p := &Pool{config: c.Copy()}
 	p.gate = newGate(c, p.size())
 	protectHooks(p.config.Config)
 	own := p.config.Config.Copy()
@@ -62,6 +62,7 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	}
 	p.Pool = inner
 	p.gate.begin(inner)
+	p.gate.closedWithin = sync.OnceFunc(func() { go p.closedWithin() })
 	p.watch()
 	if c.Warm {
 		if err := p.warm(ctx); err != nil {

@@ -75,6 +75,7 @@ func TestClosedWithin(t *testing.T) {
 	})
 	closed := make(chan struct{})
 	go func() { p.Pool.Close(); close(closed) }()
+	wait.Until(t, "the pool says that it is closed", func() bool { _, err := p.Exec(t.Context(), "select 1"); return errors.Is(err, ErrClosed) })
 	select {
 	case <-closed:
 	case <-time.After(30 * time.Second):

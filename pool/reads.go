@@ -14,7 +14,6 @@ type Reader = reader.Reader
 type reads struct {
 	reader   *Reader
 	replicas []*Pool
-	stop     context.CancelFunc
 }
 
 // Reader returns the pool's reader, which opens its connections when there is use for
@@ -50,19 +49,26 @@ func (p *Pool) newReads() *reads {
 		rs.close()
 		return rs
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	rs.stop = stop
-	p.watchers.Go(func() { p.watchClosed(ctx, rs) })
 	return rs
 }
 
 func (rs *reads) close() {
-	if rs.stop != nil {
-		rs.stop()
-	}
 	rs.reader.Close()
 	for _, r := range rs.replicas {
 		r.Close()
+	}
+}
+
+// closedWithin closes the Reader when somebody else has closed the pool within, who waits
+// for the connections that the Reader keeps.
+func (p *Pool) closedWithin() {
+	p.mu.Lock()
+	p.closed.Store(true)
+	reads := p.reads
+	p.mu.Unlock()
+	p.stop()
+	if reads != nil {
+		reads.close()
 	}
 }
 

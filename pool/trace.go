@@ -69,6 +69,9 @@ func (g *gate) TraceAcquireEnd(_ context.Context, _ *pgxpool.Pool, data pgxpool.
 	}
 	if data.Err != nil {
 		g.leave()
+		if isClosed(data.Err) && g.closedWithin != nil {
+			g.closedWithin()
+		}
 		return
 	}
 	g.took(data.Conn)

@@ -38,6 +38,19 @@ func Calls(sql string) iter.Seq[string] {
 	}
 }
 
+// HasEscapedNames reports whether a text has identifiers with Unicode escapes, whose names
+// are not read.
+func HasEscapedNames(sql string) bool {
+	var before, last token
+	for t := range tokens(sql) {
+		if t.kind == quoted && last.kind == symbol && last.text == "&" && before.kind == word && before.text == "u" {
+			return true
+		}
+		before, last = last, t
+	}
+	return false
+}
+
 // Single reports whether a text has one statement at most.
 func Single(sql string) bool {
 	ended := false

@@ -13,19 +13,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// guard is what a transaction of one of the pool's connections begins with. Those are
-// not read-only, so what may write is guarded; what is known to have no effects is not,
-// and so costs no more than with pgxpool.
+// guard is what a transaction of one of the pool's connections begins with. Their sessions
+// may write, so each transaction is made read-only: what a function does its marks do not
+// always say.
 func (r *Reader) guard(c *call) guard.Guard {
-	g := guard.Guard{Settings: c.settings, Mode: r.mode}
-	if s := c.statement; s != nil {
-		known := s.known()
-		g.ReadOnly = known == nil || known.volatile
-		g.Transaction = s.named
-	} else {
-		g.ReadOnly = true
-	}
-	return g
+	return guard.Guard{Settings: c.settings, ReadOnly: true, Mode: r.mode, Transaction: c.statement != nil && c.statement.named}
 }
 
 // direct runs a statement, which counts as running, on a connection of the pool's.
@@ -38,6 +30,13 @@ func (t *target) direct(c *call) (pgx.Rows, error) {
 		return nil, err
 	}
 	d := &directRows{target: t, call: c, conn: conn, start: r.now()}
+	defer func() {
+		if v := recover(); v != nil { // An argument has panicked, or a tracer.
+			_ = conn.Conn().Close(context.Background())
+			d.release()
+			panic(v)
+		}
+	}()
 	if c.rewriter != nil {
 		err = d.rewrite()
 	}
@@ -71,7 +70,10 @@ type directRows struct {
 	start  int64
 	size   int
 	begun  bool // there was a row
+	whole  bool // all rows were read
 	ended  bool
+	// described is whether it ran by what was known of it.
+	described bool
 }
 
 // run runs the statement.
@@ -80,13 +82,12 @@ func (d *directRows) run() error {
 	c.runs++
 	g := d.target.reader.guard(c)
 	ctx := c.ctx
-	if !g.Empty() || c.rewritten || c.trace.ctx != nil { // pgx would not tell of it as one statement.
-		c.trace.begin(ctx, d.conn.Conn())
-	}
+	c.trace.begin(ctx, d.conn.Conn()) // pgx would not tell of it as one statement.
 	ctx = c.trace.quiet(ctx)
 	var rows pgx.Rows
 	var err error
-	if known := c.described(); known != nil && !g.Empty() {
+	known := c.described()
+	if d.described = known != nil && !g.Transaction; d.described {
 		rows, err = g.QueryKnown(ctx, d.conn.Conn(), known.StatementDescription, c.sql, c.args)
 	} else {
 		rows, err = g.Query(ctx, d.conn.Conn(), c.sql, c.args)
@@ -121,7 +122,9 @@ func (d *directRows) end() {
 		s.ended(err != nil)
 		if err == nil {
 			s.observeAlone(took)
-			s.large.Store(d.size > r.config.MaxHeld)
+			if large := d.size > r.config.MaxHeld; large || d.whole {
+				s.large.Store(large)
+			}
 		}
 	}
 	if err == nil {
@@ -133,12 +136,16 @@ func (d *directRows) end() {
 
 // Next goes to the next row.
 func (d *directRows) Next() bool {
+	if d.ended {
+		return false
+	}
 	if d.advance() {
 		for _, v := range d.Rows.RawValues() {
-			d.size += len(v)
+			d.size += len(v) + 4 // as held rows count
 		}
 		return true
 	}
+	d.whole = true
 	d.end()
 	return false
 }
@@ -161,7 +168,7 @@ func (d *directRows) advance() bool {
 func (d *directRows) retry(err error) bool {
 	c := d.call
 	var e *pgconn.PgError
-	if errors.As(err, &e) && Stale(e) && c.statement != nil {
+	if errors.As(err, &e) && (Stale(e) || d.described && maybeOutdated(e)) && c.statement != nil {
 		c.runs-- // Postgres has not begun it.
 		c.stale++
 		if known := c.statement.known(); known != nil {
@@ -240,8 +247,7 @@ func (d *directRows) Values() ([]any, error) {
 	return values, err
 }
 
-// sendBatch runs a batch on a connection of the pool's: by itself if all of its statements
-// are known to have no effects, else in a transaction that only reads.
+// sendBatch runs a batch on a connection of the pool's, in a transaction that only reads.
 func (t *target) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	conn, err := t.acquire(ctx)
 	if err != nil {
@@ -249,19 +255,7 @@ func (t *target) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	}
 	r := t.reader
 	r.counters.direct.Add(uint64(b.Len()))
-	g := guard.Guard{Settings: guard.From(ctx), Mode: r.mode}
-	for _, q := range b.QueuedQueries {
-		c := &call{ctx: ctx, sql: q.SQL, args: q.Arguments, settings: g.Settings}
-		if c.rewrite() != nil || r.identify(c) != nil || c.rewriter != nil {
-			g.ReadOnly = true // pgx says what is wrong with it.
-			continue
-		}
-		s := c.statement
-		s.observeAlone(1) // It is worth learning.
-		r.learn(c, t, direct)
-		known := s.known()
-		g.ReadOnly = g.ReadOnly || known == nil || known.volatile
-	}
+	g := guard.Guard{Settings: guard.From(ctx), ReadOnly: true, Mode: r.mode}
 	return &batchResults{BatchResults: g.SendBatch(ctx, conn.Conn(), b), release: func() { t.release(conn) }}
 }
 

@@ -169,6 +169,11 @@ func (r *heldRows) Scan(dest ...any) error {
 			return err
 		}
 	}
+	if len(r.values) != len(r.fields) { // before Next
+		err := fmt.Errorf("number of field descriptions must equal number of values, got %d and %d", len(r.fields), len(r.values))
+		r.fail(err)
+		return err
+	}
 	if len(dest) != len(r.fields) {
 		err := fmt.Errorf("number of field descriptions must equal number of destinations, got %d and %d", len(r.fields), len(dest))
 		r.fail(err)
@@ -197,7 +202,7 @@ func (r *heldRows) Scan(dest ...any) error {
 
 // Values returns the values of the row as pgx decodes them.
 func (r *heldRows) Values() ([]any, error) {
-	if r.closed {
+	if r.closed || len(r.values) != len(r.fields) {
 		return nil, errRowsClosed
 	}
 	values := make([]any, len(r.fields))

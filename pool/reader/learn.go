@@ -219,8 +219,8 @@ func (p *plan) volatile(ctx context.Context, tx pgx.Tx) (volatile bool, err erro
 		names = append(names, name)
 	}
 	err = tx.QueryRow(ctx, `select exists (select from pg_catalog.pg_proc where proname = any($1) and provolatile = 'v')
-		or exists (select from pg_catalog.pg_operator o join pg_catalog.pg_proc p on p.oid = o.oprcode where p.provolatile = 'v' and strpos($2, o.oprname) > 0)
-		or exists (select from pg_catalog.pg_cast c join pg_catalog.pg_proc p on p.oid = c.castfunc where p.provolatile = 'v' and strpos($2, format_type(c.casttarget, null)) > 0)`,
+		or exists (select from pg_catalog.pg_operator o join pg_catalog.pg_proc p on p.oid = o.oprcode where p.provolatile = 'v' and pg_catalog.strpos($2, o.oprname) > 0)
+		or exists (select from pg_catalog.pg_cast c join pg_catalog.pg_proc p on p.oid = c.castfunc where p.provolatile = 'v' and pg_catalog.strpos($2, pg_catalog.format_type(c.casttarget, null)) > 0)`,
 		pgx.QueryExecModeExec, names, p.text.String()).Scan(&volatile)
 	return volatile, err
 }

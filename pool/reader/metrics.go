@@ -22,6 +22,9 @@ func (r *Reader) Metrics() (list []gqlboost.Metric) {
 		}
 	}
 	reason := r.unshared
+	if codec := r.codec.Load(); codec != nil {
+		reason = *codec
+	}
 	switch {
 	case reason != "":
 		sharing = 0

@@ -22,8 +22,9 @@ type Reader struct {
 	config     Config
 	targets    []*target // the pool's own server first
 	tracer     pgx.QueryTracer
-	perAcquire bool   // the pool has hooks that make a connection ready for a context
-	unshared   string // why no connection is shared; "" if some are
+	perAcquire bool                   // the pool has hooks that make a connection ready for a context
+	unshared   string                 // why no connection is shared; "" if some are
+	codec      atomic.Pointer[string] // why none is since its types are known
 	mode       pgx.QueryExecMode
 	turn       atomic.Uint32
 	statements statements
@@ -74,6 +75,14 @@ func New(c Config, servers ...Server) *Reader {
 		r.done.Go(func() { r.watchReplicas(ctx) })
 	}
 	return r
+}
+
+// foreign turns sharing off because of a type.
+func (r *Reader) foreign(name string) {
+	reason := "the codec of type " + name + " may have a state, which callers that share a connection would use at the same time"
+	if r.codec.CompareAndSwap(nil, &reason) {
+		slog.Warn("gqlboost: the Reader shares no connections", "reason", reason)
+	}
 }
 
 // Close closes the shared connections. It waits for what they have under way to fail, and
@@ -269,7 +278,7 @@ func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 	q.single, q.sent = described.volatile || session.isolated, false
 	q.state.Store(waiting)
 	q.rows = newHeldRows(&r.memories, session.types)
-	if err := q.params.Build(q.rows.typeMap(), described.StatementDescription, c.args); err != nil {
+	if !q.build(c.args) {
 		q.rows.Close()
 		return nil, nil, false // pgx says what is wrong with them.
 	}
@@ -309,6 +318,13 @@ func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 	r.counters.shared.Add(1)
 	r.observe(c, start, rows.tag, rows.late)
 	return rows, nil, true
+}
+
+// build encodes the arguments. It reports whether that went well: an argument's own
+// methods may also panic, which they do again where there is a connection to release.
+func (q *request) build(args []any) (ok bool) {
+	defer func() { _ = recover() }()
+	return q.params.Build(q.rows.typeMap(), q.described.StatementDescription, args) == nil
 }
 
 // observe tells who wants to know of a statement that has shared a connection. start is

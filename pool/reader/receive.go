@@ -188,7 +188,8 @@ func (r *receiver) fail(m *pgproto3.ErrorResponse) bool {
 		if e.Code == canceled {
 			q.statement.slowed(8 * p.target.slow())
 		} else {
-			q.sent = false // Postgres has not begun it.
+			// Postgres has not begun it.
+			q.sent = false
 			q.described.stale.Store(true)
 			r.discard(q.statement)
 		}

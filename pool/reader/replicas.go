@@ -97,7 +97,7 @@ func (t *target) position(ctx context.Context) (lsn int64, err error) {
 		return 0, err
 	}
 	defer t.release(conn)
-	err = conn.QueryRow(ctx, `select pg_wal_lsn_diff(case when pg_is_in_recovery()
-		then coalesce(pg_last_wal_replay_lsn(), '0/0') else pg_current_wal_lsn() end, '0/0')::bigint`).Scan(&lsn)
+	err = conn.QueryRow(ctx, `select pg_catalog.pg_wal_lsn_diff(case when pg_catalog.pg_is_in_recovery()
+		then coalesce(pg_catalog.pg_last_wal_replay_lsn(), '0/0') else pg_catalog.pg_current_wal_lsn() end, '0/0')::bigint`).Scan(&lsn)
 	return lsn, err
 }

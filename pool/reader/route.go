@@ -30,7 +30,7 @@ func (r *Reader) route(c *call, t *target, running int64) (way, *pipe) {
 	var p *pipe
 	switch {
 	// What shared connections cannot do.
-	case r.unshared != "": // the configuration
+	case r.unshared != "", r.codec.Load() != nil: // the configuration, or a type
 		return r.learn(c, t, direct), nil
 	case c.alone: // the caller has asked for it, or it was shared and did not work
 		return r.learn(c, t, direct), nil
@@ -189,6 +189,8 @@ func (d *directRows) again(err error) again {
 		return never
 	case isPg && Stale(e) && d.call.stale <= maxStale:
 		return sameConn
+	case isPg && d.described && maybeOutdated(e): // It is asked about again.
+		return sameConn
 	case d.conn.Conn().IsClosed():
 		return fromPrimary
 	case isPg && e.Code == "40001" && d.target != d.target.reader.targets[0]:
@@ -196,6 +198,10 @@ func (d *directRows) again(err error) again {
 	}
 	return never
 }
+
+// maybeOutdated reports whether a statement may have failed because its parameters have
+// other types since the schema changed. Postgres has not begun it then.
+func maybeOutdated(e *pgconn.PgError) bool { return len(e.Code) == 5 && e.Code[:2] == "42" }
 
 // fate is what becomes of a statement that has failed on a shared connection.
 type fate uint8
@@ -211,7 +217,7 @@ func (s *session) fate(q *request, e *pgconn.PgError, cancels bool) fate {
 	switch {
 	case e.Code == "26000" && !q.single: // It was prepared by a run that has failed.
 		return runShared
-	case Stale(e):
+	case Stale(e), maybeOutdated(e):
 		return runAlone
 	case e.Code == canceled && (cancels || s.pipe.reader.config.StatementTimeout > 0):
 		return runAlone

@@ -188,9 +188,11 @@ func (s *session) write(flights chan<- *flight, failed <-chan struct{}) {
 		if s.pipe.reader.config.TransactionPooling {
 			// A pooler may give a server connection to others at the first Sync that is
 			// answered, also if this connection fails meanwhile and more answers come.
-			for _, later := range f.runs[1:] {
-				s.pipe.back(later.requests)
+			var later []*request
+			for _, r := range f.runs[1:] {
+				later = append(later, r.requests...)
 			}
+			s.pipe.back(later)
 			f.runs = f.runs[:1]
 		}
 		s.mu.Lock()

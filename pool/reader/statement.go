@@ -199,6 +199,9 @@ func refusal(sql string) string {
 	default:
 		return "use the pool, or a transaction of it"
 	}
+	if sqltext.HasEscapedNames(sql) {
+		return "names with Unicode escapes may hide functions: write them without"
+	}
 	for name := range sqltext.Calls(sql) {
 		if use, ok := effects(name); ok {
 			return use

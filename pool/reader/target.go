@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -98,7 +99,7 @@ func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 			set += fmt.Sprintf("set statement_timeout = %d; ", max(timeout.Milliseconds(), 1))
 		}
 	}
-	results, err := conn.PgConn().Exec(ctx, set+"select current_setting('default_transaction_isolation')").ReadAll()
+	results, err := conn.PgConn().Exec(ctx, set+"select pg_catalog.current_setting('default_transaction_isolation')").ReadAll()
 	if err == nil && conn.PgConn().TxStatus() != 'I' {
 		err = errors.New("AfterConnect has left a transaction open")
 	}
@@ -109,6 +110,11 @@ func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 	isolation := ""
 	if last := results[len(results)-1].Rows; len(last) == 1 && len(last[0]) == 1 {
 		isolation = string(last[0][0])
+	}
+	if name := stateful(conn.TypeMap()); name != "" {
+		t.server.Drop(kept, false)
+		t.reader.foreign(name)
+		return nil, errors.New("a codec cannot be shared")
 	}
 	config := t.server.Config()
 	s := &session{
@@ -122,9 +128,13 @@ func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 		epoch:    epoch,
 		prepared: map[preparedKey]*prepared{},
 	}
-	s.ends = t.reader.now() + int64(config.MaxConnLifetime)
-	if jitter := config.MaxConnLifetimeJitter; jitter > 0 {
-		s.ends += rand.Int64N(int64(jitter))
+	jitter := config.MaxConnLifetimeJitter
+	if jitter <= 0 { // Connections that were opened together must not end together.
+		jitter = config.MaxConnLifetime / 10
+	}
+	s.ends = t.reader.now()
+	for _, more := range []time.Duration{config.MaxConnLifetime, rand.N(jitter + 1)} {
+		s.ends += min(int64(more), math.MaxInt64-s.ends)
 	}
 	s.limit = min(maxPrepared, s.own.StatementCacheCapacity)
 	if t.reader.config.TransactionPooling {

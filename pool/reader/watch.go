@@ -39,7 +39,7 @@ func (s *session) watch(failed <-chan struct{}) (retired bool) {
 		late := !idle && now-last > 3*int64(lookEvery)
 		last = now
 		moved := p.moved.Load()
-		if s.mustEnd(now, moved) && s.retire() {
+		if must, may := s.mustEnd(now), s.mayEnd(now, moved); (must || may) && s.retire(must) {
 			return true
 		}
 		if p.load.Load() == 0 {
@@ -74,19 +74,26 @@ func (s *session) watch(failed <-chan struct{}) (retired bool) {
 }
 
 // mustEnd reports whether a connection has served its time.
-func (s *session) mustEnd(now, moved int64) bool {
-	p, config := s.pipe, s.pipe.target.server.Config()
-	return now > s.ends || s.epoch != p.target.epoch.Load() || p.number >= p.target.server.Shared() ||
-		p.load.Load() == 0 && config.MaxConnIdleTime > 0 && now-moved > int64(config.MaxConnIdleTime)
+func (s *session) mustEnd(now int64) bool {
+	p := s.pipe
+	return now > s.ends || s.epoch != p.target.epoch.Load() || p.number >= p.target.server.Shared()
 }
 
-// retire takes nothing new, and reports whether nothing is on the way any more.
-func (s *session) retire() bool {
+// mayEnd reports whether nobody has used a connection for long.
+func (s *session) mayEnd(now, moved int64) bool {
+	idle := s.pipe.target.server.Config().MaxConnIdleTime
+	return idle > 0 && s.pipe.load.Load() == 0 && now-moved > int64(idle)
+}
+
+// retire has the connection take nothing new, and reports whether nothing is on the way
+// any more. If it need not end, it does so only when that is the case.
+func (s *session) retire(must bool) bool {
 	p := s.pipe
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.leaving.Store(true)
-	return p.load.Load() == 0
+	empty := p.load.Load() == 0
+	p.leaving.Store(must || empty)
+	return empty
 }
 
 // cancel asks Postgres to stop what it is at.

@@ -252,8 +252,11 @@ func (s *Settings) CheckBatch(b *pgx.Batch) error {
 	if s.Err != nil {
 		return s.Err
 	}
-	if len(b.QueuedQueries) > 0 && sqltext.FirstWord(b.QueuedQueries[0].SQL) == "begin" {
-		return errors.New("pool: a batch that begins its own transaction cannot have settings: use Pool.Begin")
+	for _, q := range b.QueuedQueries {
+		switch word := sqltext.FirstWord(q.SQL); word {
+		case "begin", "start", "commit", "end", "rollback", "abort", "discard", "reset":
+			return fmt.Errorf("pool: a batch with settings is one transaction, in which %s cannot be: use Pool.Begin", word)
+		}
 	}
 	return nil
 }

@@ -21,7 +21,8 @@ type Settings struct {
 	Err error
 	// ID is equal for equal settings, and for no others.
 	ID string
-	// Scope is equal for settings under which a name in a statement means the same object.
+	// Scope is equal for settings under which a statement means the same, and may be
+	// known by the same.
 	Scope string
 
 	role   string
@@ -72,10 +73,15 @@ func New(role string, parameters map[string]string) *Settings {
 		s.values = append(s.values, value)
 		id += strconv.Quote(name) + strconv.Quote(value)
 		if strings.EqualFold(name, "search_path") {
-			s.Scope = strconv.Quote(role) + strconv.Quote(value) // "$user" is in it by default.
+			s.Scope = strconv.Quote(value)
 		}
 	}
 	s.ID = id
+	if role != "" {
+		// "$user" is in the search path by default. Besides, what one role may know, such as a
+		// table in its schema, Postgres does not check again for what another has prepared.
+		s.Scope = strconv.Quote(role) + s.Scope
+	}
 	return s
 }
 
@@ -138,16 +144,16 @@ func (g Guard) Shape() Shape {
 func (s Shape) Statement() string {
 	var calls []string
 	if s.readOnly {
-		calls = append(calls, "set_config('transaction_read_only', 'on', true)")
+		calls = append(calls, "pg_catalog.set_config('transaction_read_only', 'on', true)")
 	}
 	if s.timeout > 0 {
-		calls = append(calls, fmt.Sprintf("set_config('statement_timeout', '%d', true)", max(s.timeout.Milliseconds(), 1)))
+		calls = append(calls, fmt.Sprintf("pg_catalog.set_config('statement_timeout', '%d', true)", max(s.timeout.Milliseconds(), 1)))
 	}
 	for i := range s.parameters {
-		calls = append(calls, fmt.Sprintf("set_config($%d, $%d, true)", 2*i+1, 2*i+2))
+		calls = append(calls, fmt.Sprintf("pg_catalog.set_config($%d, $%d, true)", 2*i+1, 2*i+2))
 	}
 	if s.role { // Last: what it may not do, the others do not need.
-		calls = append(calls, fmt.Sprintf("set_config('role', $%d, true)", 2*s.parameters+1))
+		calls = append(calls, fmt.Sprintf("pg_catalog.set_config('role', $%d, true)", 2*s.parameters+1))
 	}
 	if len(calls) == 0 { // settings of nothing
 		return "select"
@@ -188,10 +194,10 @@ func (s *Settings) Begin(o pgx.TxOptions) string {
 	}
 	var calls []string
 	for i, name := range s.names {
-		calls = append(calls, "set_config("+literal(name)+", "+literal(s.values[i])+", true)")
+		calls = append(calls, "pg_catalog.set_config("+literal(name)+", "+literal(s.values[i])+", true)")
 	}
 	if s.role != "" {
-		calls = append(calls, "set_config('role', "+literal(s.role)+", true)")
+		calls = append(calls, "pg_catalog.set_config('role', "+literal(s.role)+", true)")
 	}
 	if len(calls) == 0 {
 		return begin
