@@ -176,6 +176,34 @@ func (r *closingRows) Next() bool {
 	return false
 }
 
+var errBeforeNext = errors.New("pool: there is no row before Next")
+
+// Scan stores the values of the row.
+func (r *closingRows) Scan(dest ...any) error {
+	if r.peeked {
+		r.Close()
+		return errBeforeNext
+	}
+	return r.Rows.Scan(dest...)
+}
+
+// Values returns the values of the row.
+func (r *closingRows) Values() ([]any, error) {
+	if r.peeked {
+		r.Close()
+		return nil, errBeforeNext
+	}
+	return r.Rows.Values()
+}
+
+// RawValues returns the values of the row as they came.
+func (r *closingRows) RawValues() [][]byte {
+	if r.peeked {
+		return nil
+	}
+	return r.Rows.RawValues()
+}
+
 // Close ends the rows, and what they are of.
 func (r *closingRows) Close() {
 	r.Rows.Close()

@@ -1,0 +1,144 @@
+package reader_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/gqlboost/gqlboost/pool/reader"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// What one role may know does not reach another by a statement that both ask: Postgres does
+// not check again who may look into a schema, or run a function that it has computed.
+func TestPrivilegesOfRoles(t *testing.T) {
+	run(t, "drop schema if exists hid cascade", "drop role if exists may", "drop role if exists must_not", "create role may", "create role must_not",
+		"create schema hid", "create table hid.t (n int)", "insert into hid.t values (1)", "grant select on hid.t to may, must_not", "grant usage on schema hid to may",
+		"create schema secrets_of", "grant usage on schema secrets_of to may, must_not",
+		"create function secrets_of.key() returns int immutable language sql as 'select 42'", "revoke execute on function secrets_of.key() from public", "grant execute on function secrets_of.key() to may")
+	defer run(t, "drop schema hid cascade", "drop schema secrets_of cascade", "drop role may", "drop role must_not")
+	r := open(t, "pool_max_conns=8&pool_reader_slow_after=1s").Reader()
+	may, mustNot := reader.Settings{Role: "may"}, reader.Settings{Role: "must_not"}
+	crowdUntil(t, r, 24, 40, 500, func(i, j int) {
+		for _, sql := range []string{"select n from hid.t", "select secrets_of.key()"} {
+			var n int
+			if err := r.QueryRow(reader.WithSettings(t.Context(), may), sql).Scan(&n); err != nil {
+				t.Errorf("%s: %v", sql, err)
+			}
+			var e *pgconn.PgError
+			if err := r.QueryRow(reader.WithSettings(t.Context(), mustNot), sql).Scan(&n); !errors.As(err, &e) || e.Code != "42501" {
+				t.Errorf("%s: the other role got %d, %v", sql, n, err)
+			}
+		}
+	})
+}
+
+// With "$user" in the search path a name is another table for each role.
+func TestSchemasOfRoles(t *testing.T) {
+	run(t, "drop schema if exists u_a cascade", "drop schema if exists u_b cascade", "drop role if exists u_a", "drop role if exists u_b", "create role u_a", "create role u_b",
+		"create schema authorization u_a", "create schema authorization u_b", "create table u_a.t (id int, v text)", "create table u_b.t (id text, v text, more int default 1)",
+		"alter table u_a.t owner to u_a", "alter table u_b.t owner to u_b", "insert into u_a.t values (1, 'u_a')", "insert into u_b.t values ('1', 'u_b')")
+	r := open(t, "pool_max_conns=8&pool_reader_slow_after=1s").Reader()
+	crowdUntil(t, r, 24, 40, 500, func(i, j int) {
+		role := []string{"u_a", "u_b"}[(i+j)%2]
+		ctx := reader.WithSettings(t.Context(), reader.Settings{Role: role})
+		var id, v string
+		if err := r.QueryRow(ctx, "select id::text, v from t where id::text = $1", "1").Scan(&id, &v); err != nil || v != role {
+			t.Errorf("%s: got %s, %v", role, v, err)
+		}
+		rows, _ := r.Query(ctx, "select * from t")
+		if got, err := pgx.CollectOneRow(rows, pgx.RowToMap); err != nil || got["v"] != role || len(got) != 2+(i+j)%2 {
+			t.Errorf("%s: got %v, %v", role, got, err)
+		}
+	})
+}
+
+// Whatever functions say of themselves, and however few are at work, nothing is written.
+func TestNothingIsWritten(t *testing.T) {
+	run(t, "drop schema if exists ro cascade", "create schema ro", "create table ro.written (n int)",
+		"create function ro.w(n int) returns bool volatile language plpgsql as $$ begin if n > 0 then insert into ro.written values (n); end if; return true; end $$",
+		"create function ro.st(n int) returns bool stable language plpgsql as $$ begin return ro.w(n); end $$",
+		"create function ro.add(total int, n int) returns int immutable language plpgsql as $$ begin perform ro.w(n); return total + n; end $$",
+		"create aggregate ro.sum(int) (sfunc = ro.add, stype = int, initcond = 0)", "create domain ro.checked as int check (ro.w(value))",
+		"create function ro.later(n int) returns bool immutable language sql as 'select true'")
+	p := open(t, "pool_max_conns=8&pool_reader_slow_after=1s")
+	r := p.Reader()
+	for _, sql := range []string{"select ro.w($1)", "select ro.st($1)", "select ro.sum(i) from generate_series($1::int, $1) i", "select $1::int::ro.checked", "select ro.later($1)"} {
+		for range 5 { // It is learned.
+			if _, err := r.Exec(t.Context(), sql, 0); err != nil {
+				t.Errorf("%s: %v", sql, err)
+			}
+		}
+		if sql == "select ro.later($1)" {
+			run(t, "create or replace function ro.later(n int) returns bool volatile language plpgsql as $$ begin return ro.w(n); end $$")
+		}
+		crowd(8, func(int) {
+			for range 10 {
+				_, _ = r.Exec(t.Context(), sql, 1)
+			}
+		})
+		if _, err := r.Exec(t.Context(), sql, 1); err == nil {
+			t.Errorf("%s: no error", sql)
+		}
+	}
+	var n int
+	if err := p.QueryRow(t.Context(), "select count(*) from ro.written").Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d rows were written, %v", n, err)
+	}
+}
+
+// After the type of a parameter has changed, statements are asked about again.
+func TestParameterTypeChanges(t *testing.T) {
+	run(t, "drop table if exists typed", "create table typed (id int, v text)", "insert into typed values (1, 'one')")
+	p := open(t, "pool_max_conns=8&pool_reader_slow_after=1s")
+	r := p.Reader()
+	const sql = "select v from typed where id = $1"
+	read := func() error { return r.QueryRow(t.Context(), sql, "1").Scan(new(string)) }
+	crowdUntil(t, r, 16, 20, 200, func(int, int) {
+		if err := read(); err != nil {
+			t.Error(err)
+		}
+	})
+	run(t, "alter table typed alter id type text using id::text")
+	for range 20 { // pgx forgets what a connection has prepared after one error.
+		_ = read()
+	}
+	crowd(16, func(int) {
+		for range 50 {
+			if err := read(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// Rows behave as those of pgx when they are used in another order.
+func TestRowsOutOfOrder(t *testing.T) {
+	r := open(t, "pool_max_conns=8&pool_reader_slow_after=1s").Reader()
+	crowdUntil(t, r, 16, 30, 200, func(i, j int) {
+		rows, err := r.Query(t.Context(), "select 1 / $1::int", (i+j)%25)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		switch i % 4 {
+		case 0:
+			if rows.Scan(new(int)) == nil {
+				t.Error("a row was scanned before Next")
+			}
+		case 1:
+			rows.Close()
+			if rows.Next() {
+				t.Error("there is a row after Close")
+			}
+		case 2:
+			_, _ = rows.Values() // It must not panic.
+		}
+		for rows.Next() {
+		}
+		if rows.Next() {
+			t.Error("there is a row behind the last")
+		}
+		rows.Close()
+	})
+}
