@@ -34,7 +34,9 @@ func protectHooks(c *pgxpool.Config) {
 			return hook(ctx, conn)
 		}
 	}
+	//lint:ignore SA1019 a configuration may still have it
 	if hook := c.BeforeAcquire; hook != nil {
+		//lint:ignore SA1019 as above
 		c.BeforeAcquire = func(ctx context.Context, conn *pgx.Conn) (ok bool) {
 			defer caught("BeforeAcquire", nil)
 			if isWithoutHook(ctx) {

@@ -86,7 +86,7 @@ func (d *directRows) run() error {
 	ctx = c.trace.quiet(ctx)
 	var rows pgx.Rows
 	var err error
-	known := c.described()
+	known := c.described(d.target.reader.mode)
 	if d.described = known != nil && !g.Transaction; d.described {
 		rows, err = g.QueryKnown(ctx, d.conn.Conn(), known.StatementDescription, c.sql, c.args)
 	} else {
@@ -99,9 +99,10 @@ func (d *directRows) run() error {
 	return nil
 }
 
-// described returns what is known of a call's statement, if its arguments fit.
-func (c *call) described() *description {
-	if c.statement == nil || c.options {
+// described returns what is known of a call's statement, if its arguments fit and pgx
+// would ask for it.
+func (c *call) described(mode pgx.QueryExecMode) *description {
+	if c.statement == nil || c.options || mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol {
 		return nil
 	}
 	if d := c.statement.known(); d != nil && len(d.ParamOIDs) == len(c.args) {

@@ -13,6 +13,7 @@ import (
 // statements that bring their settings along share them then. The table in the package's
 // documentation has each field of the configuration.
 func perAcquire(c *pgxpool.Config) bool {
+	//lint:ignore SA1019 a configuration may still have it
 	return c.PrepareConn != nil || c.BeforeAcquire != nil || c.AfterRelease != nil
 }
 
