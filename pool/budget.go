@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -52,6 +53,7 @@ func (p *Pool) renew(ctx context.Context, conn *pgx.Conn) error {
 	if err := conn.DeallocateAll(ctx); err != nil {
 		return err
 	}
+	guard.Forget(conn)
 	if _, err := conn.Exec(ctx, "discard all"); err != nil {
 		return err
 	}

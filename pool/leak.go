@@ -74,9 +74,11 @@ func (h *holders) leaks(now time.Time) (list []Leak) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for conn, one := range h.held {
-		if conn.IsClosed() {
-			delete(h.held, conn) // Hijacked, and closed since.
+		select {
+		case <-conn.PgConn().CleanupDone(): // Hijacked, and closed since.
+			delete(h.held, conn)
 			continue
+		default:
 		}
 		if held := now.Sub(one.since); held >= h.after && !one.reported {
 			one.reported = true

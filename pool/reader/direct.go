@@ -17,7 +17,7 @@ import (
 // may write, so each transaction is made read-only: what a function does its marks do not
 // always say.
 func (r *Reader) guard(c *call) guard.Guard {
-	return guard.Guard{Settings: c.settings, ReadOnly: true, Mode: r.mode, Transaction: c.statement != nil && c.statement.named}
+	return guard.Guard{Settings: c.settings, ReadOnly: true, Mode: r.mode, Prepared: r.prepared, Transaction: c.statement != nil && c.statement.named}
 }
 
 // direct runs a statement, which counts as running, on a connection of the pool's.
@@ -180,6 +180,9 @@ func (d *directRows) retry(err error) bool {
 	case sameConn:
 		if d.Rows != nil {
 			d.Rows.Close()
+		}
+		if e != nil && e.Code == "26000" {
+			guard.Forget(d.conn.Conn()) // Somebody has deallocated what was prepared.
 		}
 		if d.target.reader.config.TransactionPooling {
 			_ = d.conn.Conn().DeallocateAll(quiet.Context(c.ctx)) // Descriptions pgx does not forget by itself.

@@ -26,6 +26,7 @@ type Reader struct {
 	unshared   string                 // why no connection is shared; "" if some are
 	codec      atomic.Pointer[string] // why none is since its types are known
 	mode       pgx.QueryExecMode
+	prepared   int // statements that are kept prepared on a connection of the pool's
 	turn       atomic.Uint32
 	statements statements
 	learner    learner
@@ -57,7 +58,9 @@ func New(c Config, servers ...Server) *Reader {
 	} else if r.perAcquire {
 		slog.Warn("gqlboost: the Reader shares no connections for statements without reader.WithSettings", "reason", "the pool's configuration has PrepareConn, BeforeAcquire or AfterRelease")
 	}
-	r.mode = primary.ConnConfig.DefaultQueryExecMode
+	if r.mode = primary.ConnConfig.DefaultQueryExecMode; !c.TransactionPooling {
+		r.prepared = min(maxPreparedDirect, primary.ConnConfig.StatementCacheCapacity-2) // and BEGIN and COMMIT
+	}
 	r.memories.New = func() any { return new(memory) }
 	r.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
 	ctx, cancel := context.WithCancel(context.Background())

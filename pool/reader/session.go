@@ -19,6 +19,8 @@ const (
 	maxFlights  = 3   // writes on the way
 	maxPrepared = 512 // statements that a connection keeps prepared
 	minPrepared = 2   // a guard and its statement
+
+	maxPreparedDirect = 128 // statements that the Reader keeps prepared on one of the pool's
 )
 
 // session is one shared connection while it is open. Three goroutines use it: one writes,

@@ -219,7 +219,7 @@ func TestPreparedStatementsAreBounded(t *testing.T) {
 			}
 		})
 		t.Logf("%d texts, %d failures: %d statements prepared at most", c.texts, failures.Load(), most.Load())
-		if most.Load() > int64(c.most+1) || most.Load() == 0 || failures.Load() == 0 { // and the one that counts
+		if most.Load() > int64(c.most+3) || most.Load() == 0 || failures.Load() == 0 { // and the one that counts, BEGIN and COMMIT
 			t.Errorf("%d statements were prepared, %d failures", most.Load(), failures.Load())
 		}
 	}

@@ -26,6 +26,7 @@ func (g Guard) Query(ctx context.Context, conn *pgx.Conn, sql string, args []any
 	if err != nil {
 		return nil, err
 	}
+	g.Prepared = 0 // This description is good for once.
 	return g.QueryKnown(ctx, conn, d, sql, args)
 }
 
@@ -43,6 +44,9 @@ func (g Guard) QueryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.Stateme
 	var built pgx.ExtendedQueryBuilder
 	if err := built.Build(conn.TypeMap(), d, args); err != nil {
 		return nil, err
+	}
+	if g.Settings == nil && g.Timeout == 0 && g.Prepared > 0 {
+		return g.readKnown(ctx, conn, d, sql, &built)
 	}
 	var values [][]byte
 	for _, arg := range g.Args() {

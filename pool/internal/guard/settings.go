@@ -118,6 +118,8 @@ type Guard struct {
 	Mode     pgx.QueryExecMode // of the connection
 	// Transaction has a transaction begun for what cannot be described by its text.
 	Transaction bool
+	// Prepared is how many statements are kept prepared on the connection; 0: none.
+	Prepared int
 }
 
 // Empty reports whether a transaction needs nothing at its beginning.
