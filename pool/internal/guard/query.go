@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gqlboost/gqlboost/internal/sqltext"
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
@@ -159,12 +160,25 @@ type closingRows struct {
 	pgx.Rows
 	close  func() error // the error is that of the rows
 	peeked bool
-	first  bool // there is one
+	first  bool                      // there is one
+	fields []pgconn.FieldDescription // the connection's are those of what follows
 }
 
 func (r *closingRows) peek() {
-	r.first = r.Next()
+	r.first = r.Rows.Next()
+	r.fields = slices.Clone(r.Rows.FieldDescriptions())
+	if !r.first {
+		r.Close()
+	}
 	r.peeked = true
+}
+
+// FieldDescriptions returns the columns.
+func (r *closingRows) FieldDescriptions() []pgconn.FieldDescription {
+	if r.fields != nil {
+		return r.fields
+	}
+	return r.Rows.FieldDescriptions()
 }
 
 // Next goes to the next row.
