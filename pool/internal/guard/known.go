@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
@@ -93,8 +94,15 @@ func (g Guard) readKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.Statemen
 		known.begin, known.commit = begin, commit
 	}
 	if unknown {
-		if _, err := p.GetResults(); err != nil {
+		said, err := p.GetResults()
+		if err != nil {
 			return nil, fail(err)
+		}
+		if now, ok := said.(*pgconn.StatementDescription); !ok || !sameColumns(now.Fields, d.Fields) {
+			_ = p.Close()
+			rollback(ctx, conn)
+			_ = conn.PgConn().Deallocate(ctx, statement.Name)
+			return nil, errChanged
 		}
 		known.statements[d] = statement
 	}
@@ -118,6 +126,14 @@ func (g Guard) readKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.Statemen
 		return result.Failed{Error: rows.Err()}, nil
 	}
 	return rows, nil
+}
+
+// errChanged is Postgres's own error for a prepared statement whose columns have changed.
+var errChanged = &pgconn.PgError{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "0A000", Message: "cached plan must not change result type", Routine: "RevalidateCachedQuery"}
+
+// sameColumns reports whether columns have the same names and types.
+func sameColumns(a, b []pgconn.FieldDescription) bool {
+	return slices.EqualFunc(a, b, func(x, y pgconn.FieldDescription) bool { return x.Name == y.Name && x.DataTypeOID == y.DataTypeOID })
 }
 
 // rollback ends a transaction in which a statement has failed.
