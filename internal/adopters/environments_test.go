@@ -1,6 +1,10 @@
 package adopters
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/gqlboost/gqlboost/internal/pgbouncer"
+)
 
 // environment is a way to connect to the server.
 type environment struct {
@@ -15,10 +19,11 @@ func environments(t *testing.T, dsn string) []environment {
 	return []environment{
 		{name: "direct", sessions: true, dsn: func(*testing.T) string { return dsn }},
 		{name: "bouncer-session", sessions: true, dsn: func(t *testing.T) string {
-			return startPgBouncer(t, dsn, "session")
+			// Each connection of the pool under test needs one of the server's.
+			return pgbouncer.Start(t, dsn, map[string]string{"pool_mode": "session", "default_pool_size": "40", "server_reset_query": "DISCARD ALL"})
 		}},
 		{name: "bouncer-transaction", dsn: func(t *testing.T) string {
-			return withParameters(t, startPgBouncer(t, dsn, "transaction"), "default_query_exec_mode", "cache_describe")
+			return withParameters(t, pgbouncer.Start(t, dsn, nil), "default_query_exec_mode", "cache_describe")
 		}},
 	}
 }
