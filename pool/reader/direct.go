@@ -57,7 +57,7 @@ func (d *directRows) rewrite() error {
 	if err != nil {
 		return fmt.Errorf("rewrite query failed: %w", err)
 	}
-	c.sql, c.args, c.rewritten = sql, args, true
+	c.sql, c.args = sql, args
 	return d.target.reader.identify(c)
 }
 
@@ -132,7 +132,7 @@ func (d *directRows) end() {
 		d.target.lower(took)
 	}
 	d.release()
-	d.call.trace.endDirect(d.Rows.CommandTag(), err)
+	_ = d.call.trace.end(d.Rows.CommandTag(), err)
 }
 
 // Next goes to the next row.

@@ -172,8 +172,7 @@ type call struct {
 	ctx       context.Context
 	sql       string
 	args      []any
-	options   bool // the arguments begin with options that are for pgx
-	rewritten bool
+	options   bool              // the arguments begin with options that are for pgx
 	simple    bool              // it goes by the simple protocol, which takes several statements
 	rewriter  pgx.QueryRewriter // that needs a connection
 	settings  *guard.Settings
@@ -206,7 +205,11 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 			rows, err, ok := t.share(c, p, to == trial)
 			if ok {
 				t.running.Add(-1)
-				return rows, c.trace.end(err, rows)
+				if rows == nil {
+					return nil, c.trace.end(pgconn.CommandTag{}, err)
+				}
+				_ = c.trace.end(rows.tag, rows.late)
+				return rows, nil
 			}
 			c.alone = true
 			if t.running.Add(-1); c.away {
@@ -219,7 +222,7 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 			return rows, nil
 		}
 		if !r.elsewhere(c, t, err) {
-			return nil, c.trace.end(err, nil)
+			return nil, c.trace.end(pgconn.CommandTag{}, err)
 		}
 	}
 }
@@ -258,7 +261,7 @@ func (c *call) rewrite() error {
 			if err != nil {
 				return fmt.Errorf("rewrite query failed: %w", err)
 			}
-			c.sql, c.args, c.rewritten = sql, append(c.args[:i:i], args...), true
+			c.sql, c.args = sql, append(c.args[:i:i], args...)
 		case pgx.QueryRewriter:
 			c.rewriter = option
 			c.args = append(c.args[:i:i], c.args[i+1:]...)
@@ -287,7 +290,10 @@ func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 	}
 	q.rows.fields = described.formatted(q.params.ResultFormats)
 	c.trace.begin(c.ctx, session.conn)
-	start := r.now()
+	var start int64
+	if r.config.Observe != nil {
+		start = r.now()
+	}
 	if !p.enqueue(q) {
 		q.rows.Close()
 		return nil, nil, false

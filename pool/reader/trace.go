@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// trace tells the user's tracer of a statement, once, whichever connections it runs on.
+// trace reports a statement to the user's tracer, once, whichever connections it runs on.
 type trace struct {
 	tracer pgx.QueryTracer // nil if there is none
 	sql    string
@@ -18,7 +18,7 @@ type trace struct {
 	ended  bool
 }
 
-// begin tells of the start on a connection, unless it was told before.
+// begin reports the start of the statement on a connection, unless it has begun.
 func (t *trace) begin(ctx context.Context, conn *pgx.Conn) {
 	if t.tracer != nil && t.ctx == nil {
 		t.conn = conn
@@ -34,7 +34,7 @@ func (t *trace) context(ctx context.Context) context.Context {
 	return t.ctx
 }
 
-// quiet returns the context for running it on pgx, which would tell the tracer again.
+// quiet returns the context for running it on pgx, which would report it again.
 func (t *trace) quiet(ctx context.Context) context.Context {
 	if t.ctx == nil {
 		return ctx
@@ -42,27 +42,11 @@ func (t *trace) quiet(ctx context.Context) context.Context {
 	return quiet.Context(t.ctx)
 }
 
-// end tells of the end, and returns the error. Rows that are held have their own.
-func (t *trace) end(err error, rows *heldRows) error {
-	if t.ctx == nil || t.ended {
-		return err
-	}
-	t.ended = true
-	data := pgx.TraceQueryEndData{Err: err}
-	if rows != nil {
-		data.CommandTag = rows.tag
-		if err == nil {
-			data.Err = rows.late
-		}
-	}
-	t.tracer.TraceQueryEnd(t.ctx, t.conn, data)
-	return err
-}
-
-// endDirect tells of the end of rows that had a connection.
-func (t *trace) endDirect(tag pgconn.CommandTag, err error) {
+// end reports the end of the statement, and returns its error.
+func (t *trace) end(tag pgconn.CommandTag, err error) error {
 	if t.ctx != nil && !t.ended {
 		t.ended = true
 		t.tracer.TraceQueryEnd(t.ctx, t.conn, pgx.TraceQueryEndData{CommandTag: tag, Err: err})
 	}
+	return err
 }

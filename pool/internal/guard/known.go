@@ -2,12 +2,10 @@ package guard
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
-	"github.com/gqlboost/gqlboost/pool/internal/result"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -109,23 +107,7 @@ func (g Guard) readKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.Statemen
 	if err := discard(p); err != nil { // of begin
 		return nil, fail(err)
 	}
-	next, err := p.GetResults()
-	results, ok := next.(*pgconn.ResultReader)
-	if err == nil && !ok {
-		err = errors.New("pool: unexpected answer to a statement")
-	}
-	if err != nil {
-		return result.Failed{Error: fail(err)}, nil // As pgx, which tells when rows are asked for.
-	}
-	rows := &closingRows{Rows: pgx.RowsFromResultReader(conn.TypeMap(), results), close: func() error {
-		err := p.Close()
-		rollback(ctx, conn)
-		return err
-	}}
-	if rows.peek(); rows.Err() != nil {
-		return result.Failed{Error: rows.Err()}, nil
-	}
-	return rows, nil
+	return g.rows(p, conn, func() { rollback(ctx, conn) })
 }
 
 // errChanged is Postgres's own error for a prepared statement whose columns have changed.

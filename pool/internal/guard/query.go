@@ -64,16 +64,26 @@ func (g Guard) QueryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.Stateme
 		_ = p.Close()
 		return nil, err
 	}
+	return g.rows(p, conn, func() {})
+}
+
+// rows returns the rows of a statement whose results are the next of a pipeline. When they
+// are closed, so is the pipeline, and then closed is called.
+func (g Guard) rows(p *pgconn.Pipeline, conn *pgx.Conn, closed func()) (pgx.Rows, error) {
+	end := func() {
+		_ = p.Close() // Its error is that of the rows.
+		closed()
+	}
 	next, err := p.GetResults()
 	results, ok := next.(*pgconn.ResultReader)
 	if err == nil && !ok {
 		err = errors.New("pool: unexpected answer to a statement")
 	}
 	if err != nil {
-		_ = p.Close()
-		return result.Failed{Error: err}, nil // As pgx, which tells when rows are asked for.
+		end()
+		return result.Failed{Error: err}, nil // As in pgx, Query does not fail, but its rows do.
 	}
-	rows := &closingRows{Rows: pgx.RowsFromResultReader(conn.TypeMap(), results), close: p.Close}
+	rows := &closingRows{Rows: pgx.RowsFromResultReader(conn.TypeMap(), results), close: end}
 	if g.Mode == pgx.QueryExecModeCacheDescribe { // There pgx asks for the columns with each run.
 		return rows, nil
 	}
@@ -158,7 +168,7 @@ func (g Guard) SendBatch(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) pgx.
 // in advance: a statement that fails before it has no columns, as in pgx.
 type closingRows struct {
 	pgx.Rows
-	close  func() error // the error is that of the rows
+	close  func()
 	peeked bool
 	first  bool                      // there is one
 	fields []pgconn.FieldDescription // the connection's are those of what follows
@@ -226,7 +236,7 @@ func (r *closingRows) RawValues() [][]byte {
 func (r *closingRows) Close() {
 	r.Rows.Close()
 	r.peeked = false
-	_ = r.close()
+	r.close()
 }
 
 // txRows are the rows of the only statement of a transaction.
