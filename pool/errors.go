@@ -14,7 +14,7 @@ var (
 	ErrExhausted = reader.ErrExhausted
 	// ErrClosed is matched by what a pool or its Reader returns after Close.
 	ErrClosed = reader.ErrClosed
-	// ErrNotRead is matched by the Reader's error for a statement that is no read, or that
+	// ErrNotRead is matched by the Reader's error for a statement that is not a read, or that
 	// could change the session or the transaction of others.
 	ErrNotRead = reader.ErrNotRead
 )

@@ -59,8 +59,8 @@ func (rs *reads) close() {
 	}
 }
 
-// closedWithin closes the Reader when somebody else has closed the pool within, who waits
-// for the connections that the Reader keeps.
+// closedWithin closes the Reader after the embedded pool was closed by its own Close, which
+// waits for the connections that the Reader keeps.
 func (p *Pool) closedWithin() {
 	p.mu.Lock()
 	p.closed.Store(true)

@@ -114,7 +114,7 @@ func settledCases() []testCase[settler] {
 		query("mode", "select secret from secrets where id = $1 order by tenant", pgx.QueryExecModeExec, 3),
 		query("simple", "select secret from secrets where id = $1 order by tenant", pgx.QueryExecModeSimpleProtocol, 3),
 		// Not its columns: with a role, pgx's descriptions would be another role's, so they are
-		// not kept, and pgx then tells of no columns where a statement fails before its first row.
+		// not kept, and pgx then returns no columns for a statement that fails before its first row.
 		scan("division by zero", []any{0}, "select 1 / (id - 3) from secrets where id = 3"),
 		scan("row", []any{0}, "select count(*) from secrets"),
 		testCase[querier]{name: "exec", run: func(ctx context.Context, db querier) (any, error) {

@@ -44,7 +44,7 @@ const (
 )
 
 // Recorder sees statements as the program does. It is a tracer of pgx, for pgxpool and
-// package pool, whose Reader tells it of statements that share connections as well:
+// package pool, whose Reader reports statements that share connections to it as well:
 //
 //	config.ConnConfig.Tracer = recorder
 //
@@ -139,8 +139,8 @@ func (r *Recorder) TraceBatchQuery(ctx context.Context, _ *pgx.Conn, data pgx.Tr
 // TraceBatchEnd implements [pgx.BatchTracer].
 func (r *Recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// Observe notes a statement that has ended just now and that no tracer hears of. One that
-// the recorder hears of as a tracer, which the context tells, counts once. Nothing of args is
+// Observe records a statement that has just ended and that is not traced. One that the
+// recorder traces itself, which it sees by the context, counts once. Nothing of args is
 // kept.
 func (r *Recorder) Observe(ctx context.Context, sql string, args []any, start time.Time, tag pgconn.CommandTag, err error) {
 	if run, ok := ctx.Value(runKey{}).(*run); ok && run.sql == sql {

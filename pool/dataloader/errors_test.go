@@ -119,7 +119,7 @@ func TestErrorsAreNotKept(t *testing.T) {
 	}
 }
 
-// All who wait for a batch get its error, also those who came while it was fetched.
+// All waiters of a batch receive its error, including those that joined during the fetch.
 func TestErrorsReachAllWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64

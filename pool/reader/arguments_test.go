@@ -117,7 +117,7 @@ func TestArgumentsAsInPgxpool(t *testing.T) {
 					} {
 						want, got := ask(oracle, c.sql, c.args), ask(r, c.sql, c.args)
 						if c.sql == "selec 1" {
-							got.Err, want.Err = "", "" // It is no read.
+							got.Err, want.Err = "", "" // The Reader refuses it.
 						}
 						if !reflect.DeepEqual(got, want) {
 							t.Errorf("%d: %s %v: got %+v, want %+v", i, c.sql, c.args, got, want)

@@ -44,7 +44,7 @@ type Config struct {
 	DirectBelow int
 	// Observe is called for each statement that has shared a connection, when it has ended
 	// and before its caller has it, with the context that the tracer has made. It must not
-	// keep the arguments. A tracer in pgx's configuration hears of all statements without it.
+	// keep the arguments. A tracer in pgx's configuration receives all statements without it.
 	Observe func(ctx context.Context, sql string, args []any, start time.Time, tag pgconn.CommandTag, err error)
 }
 

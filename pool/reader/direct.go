@@ -82,7 +82,7 @@ func (d *directRows) run() error {
 	c.runs++
 	g := d.target.reader.guard(c)
 	ctx := c.ctx
-	c.trace.begin(ctx, d.conn.Conn()) // pgx would not tell of it as one statement.
+	c.trace.begin(ctx, d.conn.Conn()) // pgx would report several statements.
 	ctx = c.trace.quiet(ctx)
 	var rows pgx.Rows
 	var err error

@@ -55,7 +55,7 @@
 //     (also with target_session_attrs=read-write), OAuthTokenProvider, MinProtocolVersion,
 //     MaxProtocolVersion, ChannelBinding, RequireAuth, and pgconn's own AfterConnect.
 //   - Called for what happens on shared connections: OnNotice, OnPgError (false closes the connection),
-//     OnNotification, and Tracer: it hears of each statement once, whichever connections it runs on,
+//     OnNotification, and Tracer: it receives each statement once, whichever connections it runs on,
 //     but not of what the Reader prepares for itself.
 //   - StatementCacheCapacity bounds what a shared connection keeps prepared, up to 512.
 //   - DefaultQueryExecMode: what prepares nothing turns Config.TransactionPooling on.

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrNotRead is returned, wrapped, for a statement that is no read, or that could change
+// ErrNotRead is returned, wrapped, for a statement that is not a read, or that could change
 // the session or the transaction of others.
 var ErrNotRead = errors.New("pool: the Reader takes SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN only")
 

@@ -27,7 +27,7 @@ func (t *tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQuer
 
 const observed = "select generate_series(1, $1::int), 10 / ($1::int - 3)"
 
-// The tracer hears of each statement once, whichever way it goes, and Observe of those that
+// The tracer receives each statement once, whichever way it runs, and Observe those that
 // have shared a connection.
 func TestObserve(t *testing.T) {
 	config, err := pool.ParseConfig(server.DSN())

@@ -12,7 +12,7 @@ import (
 
 type contextKey struct{}
 
-// Context returns a context whose statements the tracer does not hear of.
+// Context returns a context whose statements are not reported to the tracer.
 func Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, contextKey{}, true)
 }
