@@ -13,11 +13,32 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// guard is what a transaction of one of the pool's connections begins with. Their sessions
-// may write, so each transaction is made read-only: what a function does its marks do not
-// always say.
-func (r *Reader) guard(c *call) guard.Guard {
-	return guard.Guard{Settings: c.settings, ReadOnly: true, Mode: r.mode, Prepared: r.prepared, Transaction: c.statement != nil && c.statement.named}
+// directGuard returns what a transaction on one of the pool's connections begins with. Their
+// sessions may write, so the transaction is made read-only, unless nothing that the statement
+// calls can write.
+func (t *target) directGuard(c *call) guard.Guard {
+	r := t.reader
+	return guard.Guard{
+		Settings: c.settings, ReadOnly: c.settings != nil || !t.harmless(c), Mode: r.mode, Prepared: r.prepared,
+		Transaction: c.statement != nil && c.statement.named,
+	}
+}
+
+// harmless reports whether a call's statement was found harmless lately. If it was long ago,
+// it is learned again.
+func (t *target) harmless(c *call) bool {
+	if c.statement == nil {
+		return false
+	}
+	d := c.statement.known()
+	if d == nil || d.harmlessUntil.Load() == 0 {
+		return false
+	}
+	if d.harmlessUntil.Load() > t.reader.now() {
+		return true
+	}
+	t.reader.learner.ask(c, t)
+	return false
 }
 
 // direct runs a statement, which counts as running, on a connection of the pool's.
@@ -80,14 +101,14 @@ type directRows struct {
 func (d *directRows) run() error {
 	c := d.call
 	c.runs++
-	g := d.target.reader.guard(c)
+	g := d.target.directGuard(c)
 	ctx := c.ctx
 	c.trace.begin(ctx, d.conn.Conn()) // pgx would report several statements.
 	ctx = c.trace.quiet(ctx)
 	var rows pgx.Rows
 	var err error
 	known := c.described(d.target.reader.mode)
-	if d.described = known != nil && !g.Transaction; d.described {
+	if d.described = known != nil && !g.Transaction && !g.Empty(); d.described {
 		rows, err = g.QueryKnown(ctx, d.conn.Conn(), known.StatementDescription, c.sql, c.args)
 	} else {
 		rows, err = g.Query(ctx, d.conn.Conn(), c.sql, c.args)

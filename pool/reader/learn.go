@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +77,11 @@ func (l *learner) give(ctx context.Context, one lesson) {
 		time.AfterFunc(lessonPause, func() { s.learning.Store(false) })
 		return
 	}
-	s.learned.Store(d)
+	if old := s.known(); old != nil && old.equal(d) { // Sessions know it already.
+		old.harmlessUntil.Store(d.harmlessUntil.Load())
+	} else {
+		s.learned.Store(d)
+	}
 	s.learning.Store(false)
 }
 
@@ -115,15 +121,25 @@ func describe(ctx context.Context, one lesson) (_ *description, err error) {
 			d.private = true
 		}
 	}
-	d.volatile, err = plan.volatile(ctx, tx)
+	if d.volatile, err = plan.volatile(ctx, tx); err != nil || d.volatile || plan.foreign {
+		return d, err
+	}
+	for name := range sqltext.Calls(one.statement.sql) { // A plan does not show what it has inlined.
+		plan.calls[name] = true
+	}
+	harmless, err := plan.harmless(ctx, tx)
+	if harmless {
+		d.harmlessUntil.Store(one.target.reader.now() + int64(harmlessFor))
+	}
 	return d, err
 }
 
 // plan is what a statement does when it is run, with its views and policies.
 type plan struct {
-	calls  map[string]bool // functions, and some keywords
-	writes bool
-	text   strings.Builder
+	calls   map[string]bool // functions, and some keywords
+	writes  bool
+	foreign bool // what happens on other servers, or in extensions, it does not show
+	text    strings.Builder
 }
 
 // explain plans a statement for any parameters. It goes by SQL's PREPARE, which the
@@ -190,8 +206,9 @@ func (p *plan) walk(node any) {
 		}
 	case map[string]any:
 		for key, each := range n {
-			if text, ok := each.(string); ok && key == "Node Type" && (text == "ModifyTable" || text == "LockRows") {
-				p.writes = true
+			if text, ok := each.(string); ok && key == "Node Type" {
+				p.writes = p.writes || text == "ModifyTable" || text == "LockRows"
+				p.foreign = p.foreign || text == "Foreign Scan" || text == "Custom Scan"
 			}
 			if text, ok := each.(string); ok && key == "Function Name" {
 				p.calls[text] = true
@@ -214,13 +231,35 @@ func (p *plan) volatile(ctx context.Context, tx pgx.Tx) (volatile bool, err erro
 	if p.writes {
 		return true, nil
 	}
-	names := make([]string, 0, len(p.calls))
-	for name := range p.calls {
-		names = append(names, name)
-	}
+	names := slices.Collect(maps.Keys(p.calls))
 	err = tx.QueryRow(ctx, `select exists (select from pg_catalog.pg_proc where proname = any($1) and provolatile = 'v')
 		or exists (select from pg_catalog.pg_operator o join pg_catalog.pg_proc p on p.oid = o.oprcode where p.provolatile = 'v' and pg_catalog.strpos($2, o.oprname) > 0)
 		or exists (select from pg_catalog.pg_cast c join pg_catalog.pg_proc p on p.oid = c.castfunc where p.provolatile = 'v' and pg_catalog.strpos($2, pg_catalog.format_type(c.casttarget, null)) > 0)`,
 		pgx.QueryExecModeExec, names, p.text.String()).Scan(&volatile)
 	return volatile, err
+}
+
+// harmlessFor bounds for how long a statement that was found harmless is taken for it: views,
+// policies and functions may be replaced.
+const harmlessFor = time.Minute
+
+// harmless reports whether nothing that a plan calls can write: its functions are Postgres's
+// own, and nowhere in the database is an operator, a cast, a domain or an order made with a
+// function that is not Postgres's or an extension's. A plan does not show those by name. The
+// marks of functions do not count, because one that is marked STABLE may call one that writes.
+func (p *plan) harmless(ctx context.Context, tx pgx.Tx) (harmless bool, err error) {
+	names := slices.Collect(maps.Keys(p.calls))
+	err = tx.QueryRow(ctx, `with made as (
+			select p.oid, p.proname, p.pronamespace from pg_catalog.pg_proc p
+			join pg_catalog.pg_language l on l.oid = p.prolang
+			where l.lanname not in ('internal', 'c') and p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace)
+		select not exists (select from pg_catalog.pg_proc where proname = any($1) and (pronamespace <> 'pg_catalog'::pg_catalog.regnamespace or proname like '%\_to\_xml%'))
+		and not exists (select from pg_catalog.pg_operator join made on oprcode = made.oid)
+		and not exists (select from pg_catalog.pg_cast join made on castfunc = made.oid)
+		and not exists (select from pg_catalog.pg_amproc join made on amproc = made.oid)
+		and not exists (select from pg_catalog.pg_range join made on made.oid in (rngcanonical, rngsubdiff))
+		and not exists (select from pg_catalog.pg_constraint k join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and d.objid = k.oid
+			join made on d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.refobjid = made.oid where k.contypid <> 0)`,
+		pgx.QueryExecModeExec, names).Scan(&harmless)
+	return harmless, err
 }

@@ -1,8 +1,10 @@
 package reader_test
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
@@ -141,4 +143,61 @@ func TestRowsOutOfOrder(t *testing.T) {
 		}
 		rows.Close()
 	})
+}
+
+// What cannot write runs as with pgxpool; whatever may, in a transaction that only reads: also
+// where a plan does not name what it calls.
+func TestOnlyHarmlessStatementsAreUnguarded(t *testing.T) {
+	own := startOwn(t, nil)
+	admin, err := pgx.Connect(t.Context(), own.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(context.Background())
+	p := openOwn(t, own.DSN()+"&pool_max_conns=8", nil)
+	// The transaction's own setting tells whether there is a guard.
+	const mode = "current_setting('transaction_read_only')"
+	guarded := func(t *testing.T, sql string, args ...any) bool {
+		t.Helper()
+		var got string
+		for range 200 { // It is learned in the background.
+			if err := p.Reader().QueryRow(t.Context(), sql, args...).Scan(&got); err != nil {
+				t.Fatalf("%s: %v", sql, err)
+			}
+			if got == "off" {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		return got == "on"
+	}
+	const writer = "returns bool stable language plpgsql as $$ begin return true; end $$"
+	for _, c := range []struct {
+		name, setUp, sql, undo string
+		want                   bool
+	}{
+		{"builtin functions", "create table h (i int, t text); insert into h values (1)", "select " + mode + " from (select lower(max(t)), count(*) from h where i = $1) x", "", false},
+		{"a function", "create function writer(int) " + writer, "select " + mode + " from (select writer($1)) x", "", true},
+		{"an inlined function", "create function inlined(int) returns bool stable language sql as 'select true'", "select " + mode + " from (select inlined($1)) x", "", true},
+		{"a view", "create view seen as select writer(1) w, 1 as i", "select " + mode + " from seen where i = $1 and w", "drop view seen", true},
+		{"an operator", "create operator ~~> (function = writer, rightarg = int)", "select " + mode + " from h where ~~> $1::int", "drop operator ~~> (none, int)", true},
+		{"a domain", "create domain positive as int check (writer(value))", "select " + mode + " from (select $1::positive) x", "drop domain positive", true},
+		{"a cast", "create type pair as (a int, b int); create function pair(int) returns pair stable language sql as 'select $1, $1'; create cast (int as pair) with function pair(int)",
+			"select " + mode + " from (select $1::int::pair) x", "drop cast (int as pair)", true},
+		{"xml of tables", "", "select " + mode + " from (select table_to_xml('h', true, true, '') where $1 = 1) x", "", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.setUp != "" {
+				if _, err := admin.Exec(t.Context(), c.setUp); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.undo != "" {
+				defer func() { _, _ = admin.Exec(context.Background(), c.undo) }()
+			}
+			if got := guarded(t, c.sql, 1); got != c.want {
+				t.Errorf("guarded %v, want %v", got, c.want)
+			}
+		})
+	}
 }

@@ -35,6 +35,14 @@ type description struct {
 	private  bool // it must not run where others do
 	stale    atomic.Bool
 	columns  atomic.Pointer[[]pgconn.FieldDescription]
+	// harmlessUntil is until when nothing that it calls is taken to write; 0 if something may.
+	harmlessUntil atomic.Int64
+}
+
+// equal reports whether Postgres has said the same.
+func (d *description) equal(other *description) bool {
+	return d.volatile == other.volatile && d.private == other.private &&
+		slices.Equal(d.ParamOIDs, other.ParamOIDs) && slices.Equal(d.Fields, other.Fields)
 }
 
 // formatted returns the columns with the formats in which they come.
