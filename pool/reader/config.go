@@ -10,8 +10,9 @@ import (
 
 // Config says how a [Reader] works. Zero fields have defaults.
 type Config struct {
-	// Conns is the largest number of shared connections, by default 4, or half of the budget of
-	// connections if that is less, or none of a budget below 4. It is never the whole budget.
+	// Conns is the largest number of shared connections, by default 6, or two thirds of the
+	// budget of connections if that is less, or none of a budget below 4. It is never the whole
+	// budget.
 	Conns int
 	// DirectConns bounds the pool's connections that statements which share none use at a
 	// time. 0 is no bound but the pool's.
@@ -49,7 +50,7 @@ type Config struct {
 }
 
 const (
-	defaultConns       = 4
+	defaultConns       = 6
 	minBudget          = 4
 	defaultSlowAfter   = 5 * time.Millisecond
 	defaultMaxHeld     = 1 << 20
@@ -61,7 +62,7 @@ const (
 // budget of connections.
 func (c Config) WithDefaults(budget int) Config {
 	if c.Conns <= 0 {
-		c.Conns = min(defaultConns, budget/2)
+		c.Conns = min(defaultConns, budget*2/3)
 		if budget < minBudget { // Those who hold a connection and ask for another need them all.
 			c.Conns = 0
 		}

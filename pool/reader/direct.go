@@ -50,7 +50,8 @@ func (t *target) direct(c *call) (pgx.Rows, error) {
 		t.running.Add(-1)
 		return nil, err
 	}
-	d := &directRows{target: t, call: c, conn: conn, start: r.now()}
+	c.direct = directRows{target: t, call: c, conn: conn, start: r.now()}
+	d := &c.direct
 	defer func() {
 		if v := recover(); v != nil { // An argument has panicked, or a tracer.
 			_ = conn.Conn().Close(context.Background())

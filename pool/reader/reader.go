@@ -182,6 +182,7 @@ type call struct {
 	runs      int        // how often Postgres may have run it
 	stale     int        // how often it did not, because the schema had changed
 	trace     trace
+	direct    directRows // its rows, if it runs alone
 }
 
 func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
