@@ -14,8 +14,9 @@ type Config struct {
 	// budget of connections if that is less, or none of a budget below 4. It is never the whole
 	// budget.
 	Conns int
-	// DirectConns bounds the pool's connections that statements which share none use at a
-	// time. 0 is no bound but the pool's.
+	// DirectConns bounds how many of the pool's connections are used at a time by statements
+	// that do not share one. Who waits for one of them does so until the context ends. 0 is no
+	// bound but the pool's.
 	DirectConns int32
 	// SlowAfter is from which cost, beyond the network's, a statement shares no
 	// connection, 5 ms by default: those behind it would wait.
