@@ -95,6 +95,7 @@ func measureQueries(b *testing.B, n int, query func(ctx context.Context, id int)
 			for i := range 100 {
 				if err := query(ctx, (g*100+i)%rows+1); err != nil {
 					b.Error(err)
+					return
 				}
 			}
 		})
@@ -131,7 +132,7 @@ func BenchmarkPoint(b *testing.B) {
 	for _, n := range []int{1, 8, 32, 256} {
 		for name, parameters := range map[string]string{"reader": "", "reader-transaction": "&pool_reader_transaction_pooling=true"} {
 			b.Run(fmt.Sprintf("goroutines=%d/impl=%s", n, name), func(b *testing.B) {
-				p, err := pool.New(b.Context(), server.DSN()+parameters)
+				p, err := pool.New(b.Context(), server.DSN()+"&pool_max_conns=8"+parameters)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -152,15 +153,15 @@ func BenchmarkTexts(b *testing.B) {
 	setUp(b)
 	query := oneOf(10)
 	for _, n := range []int{32, 256} {
-		run := func(name string, q func() querier) {
+		run := func(name string, open func(*testing.B) querier) {
 			b.Run(fmt.Sprintf("goroutines=%d/impl=%s", n, name), func(b *testing.B) {
-				q := q()
+				q := open(b)
 				measureQueries(b, n, func(ctx context.Context, id int) error { return query(ctx, q, id) })
 			})
 		}
-		run("reader", func() querier { return open(b, server.DSN()+"&pool_max_conns=8").Reader() })
+		run("reader", func(b *testing.B) querier { return open(b, server.DSN()+"&pool_max_conns=8").Reader() })
 		for _, size := range []int32{2, 4, 8, 16, 50} {
-			run(fmt.Sprintf("pgxpool-%d", size), func() querier { return fixed(b, server.DSN(), size) })
+			run(fmt.Sprintf("pgxpool-%d", size), func(b *testing.B) querier { return fixed(b, server.DSN(), size) })
 		}
 	}
 }

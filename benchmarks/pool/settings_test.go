@@ -3,16 +3,31 @@ package pool
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"testing"
 
-	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
 )
 
 // BenchmarkSettings reads by 64 tenants, each under row level security with its own
 // role and setting: as reader.WithSettings does it, and as it is done with pgxpool.
 func BenchmarkSettings(b *testing.B) {
+	setUpTenants(b)
+	const callers = 64
+	b.Run("impl=reader", func(b *testing.B) {
+		r := open(b, server.DSN()+"&pool_max_conns=8").Reader()
+		measureQueries(b, callers, func(ctx context.Context, id int) error { return ofTenant(ctx, r, id) })
+	})
+	for _, size := range []int32{4, 8, 16, 50} {
+		b.Run(fmt.Sprintf("impl=pgxpool-%d", size), func(b *testing.B) {
+			p := fixed(b, server.DSN(), size)
+			measureQueries(b, callers, func(ctx context.Context, id int) error { return ofTenant(ctx, p, id) })
+		})
+	}
+}
+
+// setUpTenants makes a table under row level security, and the role of its tenants.
+func setUpTenants(b *testing.B) {
+	b.Helper()
 	conn, err := pgx.Connect(b.Context(), server.DSN())
 	if err != nil {
 		b.Fatal(err)
@@ -28,32 +43,5 @@ func BenchmarkSettings(b *testing.B) {
 		if _, err := conn.Exec(b.Context(), sql); err != nil {
 			b.Fatal(err)
 		}
-	}
-	const sql = "select text from notes where id = $1"
-	tenant := func(id int) (string, int) { return strconv.Itoa(id % 64), id }
-	const callers = 64
-	b.Run("impl=reader", func(b *testing.B) {
-		r := open(b, server.DSN()+"&pool_max_conns=8").Reader()
-		measureQueries(b, callers, func(ctx context.Context, id int) error {
-			name, id := tenant(id)
-			ctx = reader.WithSettings(ctx, reader.Settings{Role: "benchmark_tenant", GUC: map[string]string{"app.tenant": name}})
-			var text string
-			return r.QueryRow(ctx, sql, id).Scan(&text)
-		})
-	})
-	for _, size := range []int32{4, 8, 16, 50} {
-		b.Run(fmt.Sprintf("impl=pgxpool-%d", size), func(b *testing.B) {
-			p := fixed(b, server.DSN(), size)
-			measureQueries(b, callers, func(ctx context.Context, id int) error {
-				name, id := tenant(id)
-				return pgx.BeginFunc(ctx, p, func(tx pgx.Tx) error {
-					if _, err := tx.Exec(ctx, "select set_config('app.tenant', $1, true), set_config('role', 'benchmark_tenant', true)", name); err != nil {
-						return err
-					}
-					var text string
-					return tx.QueryRow(ctx, sql, id).Scan(&text)
-				})
-			})
-		})
 	}
 }

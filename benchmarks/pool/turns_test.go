@@ -1,0 +1,129 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/pool/reader"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// BenchmarkTurns has the Reader and pgxpool of several sizes take turns of some thousand
+// queries, so that what else the machine does meets all of them. Its metrics are medians over
+// the rounds: how many times as many queries the Reader does as the best of the pools, and how
+// long its 95th percentile is compared with that pool's.
+func BenchmarkTurns(b *testing.B) {
+	setUp(b)
+	setUpTenants(b)
+	for _, c := range []struct {
+		name    string
+		callers int
+		query   func(ctx context.Context, q querier, id int) error
+	}{
+		{"one-text", 1, point},
+		{"one-text", 32, point},
+		{"one-text", 256, point},
+		{"ten-texts", 32, oneOf(10)},
+		{"ten-texts", 256, oneOf(10)},
+		{"settings", 64, ofTenant},
+	} {
+		b.Run(fmt.Sprintf("work=%s/goroutines=%d", c.name, c.callers), func(b *testing.B) {
+			contenders := []*contender{{name: "reader", q: open(b, server.DSN()+"&pool_max_conns=8").Reader()}}
+			for _, size := range []int32{2, 4, 8, 16, 50} {
+				contenders = append(contenders, &contender{name: fmt.Sprintf("pgxpool-%d", size), q: fixed(b, server.DSN(), size)})
+			}
+			const warmUp = 2
+			for round := 0; round < warmUp || b.Loop(); round++ {
+				for i := range contenders {
+					one := contenders[(i+round)%len(contenders)]
+					one.turn(b, c.callers, c.query, round >= warmUp)
+				}
+			}
+			compare(b, contenders)
+		})
+	}
+}
+
+// contender is one of those who take turns.
+type contender struct {
+	name  string
+	q     querier
+	rates []float64 // queries a second of each round
+	p95   []float64 // seconds
+}
+
+// turn runs queries from so many goroutines.
+func (c *contender) turn(b *testing.B, callers int, query func(ctx context.Context, q querier, id int) error, counts bool) {
+	const each = 2000
+	var next atomic.Int64
+	latencies := make([][]time.Duration, callers)
+	var wg sync.WaitGroup
+	begin := time.Now()
+	for g := range latencies {
+		wg.Go(func() {
+			for i := next.Add(1); i <= each; i = next.Add(1) {
+				start := time.Now()
+				if err := query(b.Context(), c.q, int(i*7919%rows)+1); err != nil {
+					b.Error(err)
+					return
+				}
+				latencies[g] = append(latencies[g], time.Since(start))
+			}
+		})
+	}
+	wg.Wait()
+	if took := time.Since(begin); counts {
+		all := slices.Concat(latencies...)
+		slices.Sort(all)
+		c.rates = append(c.rates, each/took.Seconds())
+		c.p95 = append(c.p95, all[len(all)*95/100].Seconds())
+	}
+}
+
+// compare reports how the first contender does against the best of the others.
+func compare(b *testing.B, contenders []*contender) {
+	ours, best := contenders[0], contenders[1]
+	for _, c := range contenders[1:] {
+		if median(c.rates) > median(best.rates) {
+			best = c
+		}
+	}
+	ratios := func(a, b []float64) (list []float64) {
+		for i := range a {
+			list = append(list, a[i]/b[i])
+		}
+		return list
+	}
+	b.ReportMetric(median(ours.rates), "queries/s")
+	b.ReportMetric(median(ratios(ours.rates, best.rates)), "x-"+best.name)
+	b.ReportMetric(median(ratios(ours.p95, best.p95)), "x-p95")
+}
+
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
+}
+
+// ofTenant reads a row under row level security: with reader.WithSettings, or as it is done
+// with pgxpool.
+func ofTenant(ctx context.Context, q querier, id int) error {
+	const sql = "select text from notes where id = $1"
+	tenant, text := strconv.Itoa(id%64), ""
+	if p, ok := q.(*pgxpool.Pool); ok {
+		return pgx.BeginFunc(ctx, p, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, "select set_config('app.tenant', $1, true), set_config('role', 'benchmark_tenant', true)", tenant); err != nil {
+				return err
+			}
+			return tx.QueryRow(ctx, sql, id).Scan(&text)
+		})
+	}
+	ctx = reader.WithSettings(ctx, reader.Settings{Role: "benchmark_tenant", GUC: map[string]string{"app.tenant": tenant}})
+	return q.QueryRow(ctx, sql, id).Scan(&text)
+}
