@@ -95,6 +95,8 @@ func sleeper(t *testing.T, seconds float64, parameters string) (moved uint64) {
 	const sql = "select case when $1::float8 > 0 then pg_sleep($1) is null else true end"
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
+	defer wg.Wait() // also if it is given up
+	defer stop()
 	for range 16 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
@@ -129,7 +131,7 @@ func TestReaderGivesUpWhatIsStuck(t *testing.T) {
 // A statement that takes too long on a shared connection is run again on its own.
 func TestReaderStatementTimeout(t *testing.T) {
 	for _, mode := range []string{"", "&pool_reader_transaction_pooling=true"} {
-		if moved := sleeper(t, 0.5, "pool_reader_statement_timeout=100ms"+mode); moved == 0 {
+		if moved := sleeper(t, 3, "pool_reader_statement_timeout=1500ms"+mode); moved == 0 {
 			t.Errorf("%s: it was not stopped", mode)
 		}
 	}
