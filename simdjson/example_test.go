@@ -102,7 +102,7 @@ func ExampleValue_Pointer() {
 // A server that changes its parser verifies some of its documents first.
 func ExampleParser_verify() {
 	parser := simdjson.NewParser(simdjson.Options{
-		CopyInput: true, Mode: simdjson.Verify, Sample: 0.05,
+		Mode: simdjson.Verify, Sample: 0.05,
 		OnMismatch: func(m simdjson.Mismatch) { log.Printf("kernel %s: %q", m.Kernel, m.Text) },
 	})
 	request, err := parser.DecodeRequest([]byte(`{"query": "{ me { name } }"}`))

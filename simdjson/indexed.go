@@ -142,15 +142,12 @@ func (c *cursor) escapeFrom(i int) int {
 	return math.MaxInt
 }
 
-// parseIndexed is stage 2: it walks over the positions and writes the tape. If
-// there is a source, data is to become a copy of it: a window is copied just before
-// it is indexed, so that it is in the cache. It returns false for a text that is
-// not accepted, without a reason: parsePortable finds that.
-func (d *Document) parseIndexed(k kernel, data, source []byte, maxDepth int) bool {
-	c := &d.cursor
-	c.start(data, source, k)
-	tape, open := d.tape[:0], d.open[:0]
-	defer func() { d.tape, d.open = tape, open }()
+// parse is stage 2: it walks over the positions and appends to the tape. If there
+// is a source, data is to become a copy of it: a window is copied just before it is
+// indexed, so that it is in the cache. It returns its two stacks whatever happens,
+// as they may have grown, and false for a text that is not accepted, without a
+// reason: readPortable finds that.
+func (c *cursor) parse(tape []word, open []frame, data []byte, maxDepth int) ([]word, []frame, bool) {
 	where, count := inRoot, 0
 
 	c.refill(0)
@@ -169,27 +166,27 @@ value: // at i
 		escape = min(escape, c.escapeFrom(0))
 	}
 	if i >= len(data) {
-		return false
+		return tape, open, false
 	}
 	switch data[i] {
 	case '"':
 		end := int(index[at])
 		at++
 		if end >= len(data) {
-			return false
+			return tape, open, false
 		}
 		w := makeWord(tagString, i+1, end-i-1)
 		if end > escape {
 			var ok bool
 			if w, ok = c.escapedWord(i+1, end); !ok {
-				return false
+				return tape, open, false
 			}
 			escape = c.escapeFrom(end)
 		}
 		tape = append(tape, w)
 	case '{':
 		if len(open) >= maxDepth {
-			return false
+			return tape, open, false
 		}
 		open = append(open, frame{start: len(tape), count: count, where: where})
 		tape = append(tape, makeWord(tagObject, i, 0))
@@ -201,7 +198,7 @@ value: // at i
 		goto name
 	case '[':
 		if len(open) >= maxDepth {
-			return false
+			return tape, open, false
 		}
 		open = append(open, frame{start: len(tape), count: count, where: where})
 		tape = append(tape, makeWord(tagArray, i, 0))
@@ -213,17 +210,17 @@ value: // at i
 		goto value
 	case 't':
 		if i+4 > len(data) || string(data[i:i+4]) != "true" || !delimited(data, i+4) {
-			return false
+			return tape, open, false
 		}
 		tape = append(tape, makeWord(tagTrue, i, 4))
 	case 'f':
 		if i+5 > len(data) || string(data[i:i+5]) != "false" || !delimited(data, i+5) {
-			return false
+			return tape, open, false
 		}
 		tape = append(tape, makeWord(tagFalse, i, 5))
 	case 'n':
 		if i+4 > len(data) || string(data[i:i+4]) != "null" || !delimited(data, i+4) {
-			return false
+			return tape, open, false
 		}
 		tape = append(tape, makeWord(tagNull, i, 4))
 	default:
@@ -269,7 +266,7 @@ value: // at i
 		var ok bool
 		kind, end, ok = scanNumber(data, i)
 		if !ok || !delimited(data, end) {
-			return false
+			return tape, open, false
 		}
 		tape = append(tape, makeWord(kind, i, end-i))
 	}
@@ -277,7 +274,7 @@ value: // at i
 after: // a value
 	i, at = int(index[at]), at+1
 	if i >= len(data) || where == inRoot {
-		return i >= len(data) && where == inRoot && c.ok()
+		return tape, open, i >= len(data) && where == inRoot && c.ok()
 	}
 	count++
 	if where == inObject {
@@ -288,7 +285,7 @@ after: // a value
 		if data[i] == '}' {
 			goto end
 		}
-		return false
+		return tape, open, false
 	}
 	if data[i] == ',' {
 		i, at = int(index[at]), at+1
@@ -297,22 +294,22 @@ after: // a value
 	if data[i] == ']' {
 		goto end
 	}
-	return false
+	return tape, open, false
 
 name: // at i
 	{
 		if i >= len(data) || data[i] != '"' {
-			return false
+			return tape, open, false
 		}
 		end, colon := int(index[at]), int(index[at+1])
 		if colon >= len(data) || end >= len(data) || data[colon] != ':' {
-			return false
+			return tape, open, false
 		}
 		w := makeWord(tagString, i+1, end-i-1)
 		if end > escape {
 			var ok bool
 			if w, ok = c.escapedWord(i+1, end); !ok {
-				return false
+				return tape, open, false
 			}
 			escape = c.escapeFrom(end)
 		}
