@@ -40,14 +40,15 @@ func (d *Document) Close() {
 
 // close reports whether it was this call that closed the document.
 func (d *Document) close() bool {
-	if d.memory == nil {
+	m := d.memory
+	if m == nil {
 		return false
 	}
-	if !d.memory.generation.CompareAndSwap(d.generation, d.generation+1) {
+	if !m.generation.CompareAndSwap(d.generation, d.generation+1) {
 		reportSecondClose(d)
 		return false
 	}
 	closedHere(d)
-	d.memory.release()
+	m.release()
 	return true
 }

@@ -142,12 +142,15 @@ func (c *cursor) escapeFrom(i int) int {
 	return math.MaxInt
 }
 
-// parse is stage 2: it walks over the positions and appends to the tape. If there
-// is a source, data is to become a copy of it: a window is copied just before it is
-// indexed, so that it is in the cache. It returns its two stacks whatever happens,
-// as they may have grown, and false for a text that is not accepted, without a
-// reason: readPortable finds that.
-func (c *cursor) parse(tape []word, open []frame, data []byte, maxDepth int) ([]word, []frame, bool) {
+// parseIndexed is stage 2: it walks over the positions and writes the tape. If
+// there is a source, data is to become a copy of it: a window is copied just before
+// it is indexed, so that it is in the cache. It returns false for a text that is
+// not accepted, without a reason: parsePortable finds that.
+func (m *memory) parseIndexed(k kernel, data, source []byte, maxDepth int) bool {
+	c := &m.cursor
+	c.start(data, source, k)
+	tape, open := m.tape[:0], m.open[:0]
+	defer func() { m.tape, m.open = tape, open }()
 	where, count := inRoot, 0
 
 	c.refill(0)
@@ -166,27 +169,27 @@ value: // at i
 		escape = min(escape, c.escapeFrom(0))
 	}
 	if i >= len(data) {
-		return tape, open, false
+		return false
 	}
 	switch data[i] {
 	case '"':
 		end := int(index[at])
 		at++
 		if end >= len(data) {
-			return tape, open, false
+			return false
 		}
 		w := makeWord(tagString, i+1, end-i-1)
 		if end > escape {
 			var ok bool
 			if w, ok = c.escapedWord(i+1, end); !ok {
-				return tape, open, false
+				return false
 			}
 			escape = c.escapeFrom(end)
 		}
 		tape = append(tape, w)
 	case '{':
 		if len(open) >= maxDepth {
-			return tape, open, false
+			return false
 		}
 		open = append(open, frame{start: len(tape), count: count, where: where})
 		tape = append(tape, makeWord(tagObject, i, 0))
@@ -198,7 +201,7 @@ value: // at i
 		goto name
 	case '[':
 		if len(open) >= maxDepth {
-			return tape, open, false
+			return false
 		}
 		open = append(open, frame{start: len(tape), count: count, where: where})
 		tape = append(tape, makeWord(tagArray, i, 0))
@@ -210,17 +213,17 @@ value: // at i
 		goto value
 	case 't':
 		if i+4 > len(data) || string(data[i:i+4]) != "true" || !delimited(data, i+4) {
-			return tape, open, false
+			return false
 		}
 		tape = append(tape, makeWord(tagTrue, i, 4))
 	case 'f':
 		if i+5 > len(data) || string(data[i:i+5]) != "false" || !delimited(data, i+5) {
-			return tape, open, false
+			return false
 		}
 		tape = append(tape, makeWord(tagFalse, i, 5))
 	case 'n':
 		if i+4 > len(data) || string(data[i:i+4]) != "null" || !delimited(data, i+4) {
-			return tape, open, false
+			return false
 		}
 		tape = append(tape, makeWord(tagNull, i, 4))
 	default:
@@ -266,7 +269,7 @@ value: // at i
 		var ok bool
 		kind, end, ok = scanNumber(data, i)
 		if !ok || !delimited(data, end) {
-			return tape, open, false
+			return false
 		}
 		tape = append(tape, makeWord(kind, i, end-i))
 	}
@@ -274,7 +277,7 @@ value: // at i
 after: // a value
 	i, at = int(index[at]), at+1
 	if i >= len(data) || where == inRoot {
-		return tape, open, i >= len(data) && where == inRoot && c.ok()
+		return i >= len(data) && where == inRoot && c.ok()
 	}
 	count++
 	if where == inObject {
@@ -285,7 +288,7 @@ after: // a value
 		if data[i] == '}' {
 			goto end
 		}
-		return tape, open, false
+		return false
 	}
 	if data[i] == ',' {
 		i, at = int(index[at]), at+1
@@ -294,22 +297,22 @@ after: // a value
 	if data[i] == ']' {
 		goto end
 	}
-	return tape, open, false
+	return false
 
 name: // at i
 	{
 		if i >= len(data) || data[i] != '"' {
-			return tape, open, false
+			return false
 		}
 		end, colon := int(index[at]), int(index[at+1])
 		if colon >= len(data) || end >= len(data) || data[colon] != ':' {
-			return tape, open, false
+			return false
 		}
 		w := makeWord(tagString, i+1, end-i-1)
 		if end > escape {
 			var ok bool
 			if w, ok = c.escapedWord(i+1, end); !ok {
-				return tape, open, false
+				return false
 			}
 			escape = c.escapeFrom(end)
 		}
@@ -363,22 +366,24 @@ func (c *cursor) escapedWord(start, end int) (word, bool) {
 			text = text[at+n:]
 		}
 	}
-	for len(c.escapes) > 0 {
-		at := int(c.escapes[0])
+	data, n := c.data[:end], 0
+	for _, position := range c.escapes {
+		at := int(position)
 		if at >= end {
 			break
 		}
-		c.escapes = c.escapes[1:]
+		n++
 		if at < checked {
 			continue // It is escaped itself, or in an earlier string.
 		}
 		kind = tagEscaped
-		n := escapeLength(c.data[at:end])
-		if n == 0 {
+		length := escapeLength(data[at:])
+		if length == 0 {
 			return 0, false
 		}
-		checked = at + n
+		checked = at + length
 	}
+	c.escapes = c.escapes[n:]
 	return makeWord(kind, start, end-start), true
 }
 

@@ -12,16 +12,12 @@ const (
 	keepWords = 2 << 20
 	keepBytes = 16 << 20
 
-	slab = 64 // handles that are allocated at a time
+	slab = 32 // handles that are allocated at a time
 )
 
 // memory is what documents are made of, one after another. It has one owner at a
 // time: the call that parses, then the handle of its generation, then the pool.
 type memory struct {
-	// generation is that of the handle that may use the memory. Only closing that
-	// handle changes it.
-	generation atomic.Uint32
-
 	data    []byte // the text
 	copied  []byte // room for a copied text
 	tape    []word
@@ -33,9 +29,14 @@ type memory struct {
 
 	// What is handed out is cut from these and never handed out again: whoever has
 	// kept it must not see a later owner's.
-	documents  []Document
-	requests   []Request
-	operations []Operation
+	documents                                         []Document
+	requests                                          []Request
+	operations                                        []Operation
+	handedDocuments, handedRequests, handedOperations int
+
+	// generation is that of the handle that may use the memory. Only closing that
+	// handle changes it.
+	generation atomic.Uint32
 }
 
 var memories = sync.Pool{New: func() any { return &memory{shard: counters.shard()} }}
@@ -59,40 +60,28 @@ func (m *memory) release() {
 
 // document returns a new handle.
 func (m *memory) document() *Document {
-	if len(m.documents) == 0 {
-		m.documents = make([]Document, slab)
+	if m.handedDocuments == len(m.documents) {
+		m.documents, m.handedDocuments = make([]Document, slab), 0
 	}
-	d := &m.documents[0]
-	m.documents = m.documents[1:]
-	*d = m.handle()
+	d := &m.documents[m.handedDocuments]
+	m.handedDocuments++
+	d.memory, d.generation = m, m.generation.Load()
 	return d
-}
-
-// handle returns the handle of the memory's generation.
-func (m *memory) handle() Document {
-	return Document{memory: m, generation: m.generation.Load()}
 }
 
 // request returns a new request with room for n operations.
 func (m *memory) request(doc Document, n int) *Request {
-	if len(m.requests) == 0 {
-		m.requests = make([]Request, slab)
+	if m.handedRequests == len(m.requests) {
+		m.requests, m.handedRequests = make([]Request, slab), 0
 	}
-	if len(m.operations) < n {
-		m.operations = make([]Operation, max(n, slab))
+	if m.handedOperations+n > len(m.operations) {
+		m.operations, m.handedOperations = make([]Operation, max(n, slab)), 0
 	}
-	r := &m.requests[0]
-	m.requests = m.requests[1:]
-	r.Operations, m.operations = m.operations[:n:n], m.operations[n:]
-	r.doc = doc
+	r, from := &m.requests[m.handedRequests], m.handedOperations
+	m.handedRequests++
+	m.handedOperations += n
+	r.Operations, r.doc = m.operations[from:from+n:from+n], doc
 	return r
-}
-
-// parseIndexed reads a text into the tape: see [cursor.parse].
-func (m *memory) parseIndexed(k kernel, data, source []byte, maxDepth int) (ok bool) {
-	m.cursor.start(data, source, k)
-	m.tape, m.open, ok = m.cursor.parse(m.tape[:0], m.open[:0], data, maxDepth)
-	return ok
 }
 
 // parsePortable reads a text into the tape: see [readPortable].

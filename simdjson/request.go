@@ -44,8 +44,11 @@ type Request struct {
 // a nil request does nothing. Close must not overlap with reading the request in
 // another goroutine.
 func (r *Request) Close() {
-	if r != nil && r.doc.close() {
-		clear(r.Operations)
+	if r == nil || !r.doc.close() {
+		return
+	}
+	for i := range r.Operations {
+		r.Operations[i] = Operation{}
 	}
 }
 
@@ -71,7 +74,7 @@ func (p *Parser) DecodeRequest(body []byte) (*Request, error) {
 
 // decode makes a request of the parsed text.
 func (m *memory) decode(maxBatch int) (*Request, error) {
-	doc := m.handle()
+	doc := Document{m, m.generation.Load()}
 	root := doc.Root()
 	switch root.Kind() {
 	case Object:
@@ -100,35 +103,26 @@ func (m *memory) decode(maxBatch int) (*Request, error) {
 	return nil, badRequest("The request body must be an object or an array of objects, not %s.", article(root))
 }
 
-// read takes the members that GraphQL over HTTP knows.
-func (o *Operation) read(v Value) error {
+// read takes the members that GraphQL over HTTP knows from an object of an open
+// document.
+func (o *Operation) read(v Value) (err error) {
 	m := v.memory
-	for i, end := int(v.i)+1, m.tape[v.i].n(); i < end; i = next(m.tape, i+1) {
-		name, member := m.tape[i], v.at(i+1)
-		if name.tag() == tagEscaped {
-			if err := o.set(m.text(name), member); err != nil {
-				return err
-			}
-			continue
-		}
+	for i, end := int(v.i)+1, m.tape[v.i].n(); i < end && err == nil; i = next(m.tape, i+1) {
+		name := m.tape[i]
 		raw := m.data[name.offset() : name.offset()+name.n()]
-		if err := o.set(unsafe.String(unsafe.SliceData(raw), len(raw)), member); err != nil {
-			return err
+		if name.tag() == tagEscaped {
+			raw = unescape(nil, raw)
 		}
-	}
-	return nil
-}
-
-func (o *Operation) set(name string, v Value) (err error) {
-	switch name {
-	case "query":
-		o.Query, err = v.requestText(name)
-	case "operationName":
-		o.OperationName, err = v.requestText(name)
-	case "variables":
-		o.Variables, err = v.requestObject(name)
-	case "extensions":
-		o.Extensions, err = v.requestObject(name)
+		switch string(raw) {
+		case "query":
+			o.Query, err = m.requestText("query", i+1)
+		case "operationName":
+			o.OperationName, err = m.requestText("operationName", i+1)
+		case "variables":
+			o.Variables, err = v.at(i + 1).requestObject("variables")
+		case "extensions":
+			o.Extensions, err = v.at(i + 1).requestObject("extensions")
+		}
 	}
 	return err
 }
@@ -146,11 +140,9 @@ func article(v Value) string {
 	}
 }
 
-// requestText returns a string, or "" for null.
-func (v Value) requestText(name string) (string, error) {
-	m := v.memory
-	w := m.tape[v.i]
-	switch w.tag() {
+// requestText returns the string whose word is at i, or "" for null.
+func (m *memory) requestText(name string, i int) (string, error) {
+	switch w := m.tape[i]; w.tag() {
 	case tagNull:
 		return "", nil
 	case tagString:
@@ -158,7 +150,7 @@ func (v Value) requestText(name string) (string, error) {
 	case tagEscaped:
 		return m.unescaped(w), nil
 	}
-	return "", badRequest("The parameter %q must be a string, not %s.", name, article(v))
+	return "", badRequest("The parameter %q must be a string, not %s.", name, article(Value{m, m.generation.Load(), uint32(i)}))
 }
 
 // unescaped returns the text of a string with escapes. All of a request go to one
@@ -178,7 +170,7 @@ func (m *memory) unescaped(w word) string {
 }
 
 func (v Value) requestObject(name string) (Value, error) {
-	if k := v.Kind(); k != Object && k != Null {
+	if t := v.memory.tape[v.i].tag(); t != tagObject && t != tagNull {
 		return Value{}, badRequest("The parameter %q must be an object, not %s.", name, article(v))
 	}
 	return v, nil

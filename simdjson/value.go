@@ -287,6 +287,7 @@ func (m *memory) unescapeIndexed(to []byte, start, end int, backslashes []uint32
 		first, _ := slices.BinarySearch(backslashes, uint32(start))
 		backslashes = backslashes[first:]
 	}
+	data := m.data[:end]
 	for _, position := range backslashes {
 		at := int(position)
 		if at >= end {
@@ -295,11 +296,16 @@ func (m *memory) unescapeIndexed(to []byte, start, end int, backslashes []uint32
 		if at < start {
 			continue // It is escaped itself.
 		}
+		to = append(to, data[start:at]...)
+		if c := simpleEscape[data[at+1]]; c != 0 { // Most are; this saves a call.
+			to, start = append(to, c), at+2
+			continue
+		}
 		var n int
-		to, n = appendEscape(append(to, m.data[start:at]...), m.data[at:end])
+		to, n = appendEscape(to, data[at:])
 		start = at + n
 	}
-	return append(to, m.data[start:end]...)
+	return append(to, data[start:]...)
 }
 
 // appendEscape appends the meaning of the escape at the start of text, and
