@@ -61,12 +61,20 @@ func (m *memory) release() {
 // document returns a new handle.
 func (m *memory) document() *Document {
 	if m.handedDocuments == len(m.documents) {
-		m.documents, m.handedDocuments = make([]Document, slab), 0
+		m.moreDocuments()
 	}
 	d := &m.documents[m.handedDocuments]
 	m.handedDocuments++
-	d.memory, d.generation = m, m.generation.Load()
+	d.generation = m.generation.Load()
 	return d
+}
+
+// moreDocuments is apart so that document can be inlined.
+func (m *memory) moreDocuments() {
+	m.documents, m.handedDocuments = make([]Document, slab), 0
+	for i := range m.documents {
+		m.documents[i].memory = m
+	}
 }
 
 // request returns a new request with room for n operations.
