@@ -5,10 +5,11 @@ package simdjson
 import (
 	"bytes"
 	"encoding"
+	"encoding/json"
 	"reflect"
 	"strings"
 	"sync"
-	"unicode/utf8"
+	"time"
 
 	"github.com/bytedance/sonic"
 )
@@ -53,53 +54,97 @@ func sonicFitness(t reflect.Type) fitness {
 	return f
 }
 
-// fitnessOf looks at a type and those that it is made of. What differs was found
-// by FuzzUnmarshal.
+// fitnessOf looks at a type and those that it is made of.
 func fitnessOf(t reflect.Type, seen map[reflect.Type]bool) fitness {
 	if seen[t] {
 		return fits
 	}
 	seen[t] = true
+	if pure[t] {
+		return fits
+	}
+	if hasMethod(t) {
+		return unfit // It might be called twice.
+	}
 	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Array:
+	case reflect.Bool, reflect.String, reflect.Float64,
+		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return fits
+	case reflect.Interface:
+		if t.NumMethod() == 0 {
+			return fits
+		}
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return unfit // Its base64 is laxer.
+		}
+		return fitnessOf(t.Elem(), seen)
+	case reflect.Pointer, reflect.Array:
 		return fitnessOf(t.Elem(), seen)
 	case reflect.Map:
 		if !mapKey(t.Key()) {
 			return unfit
 		}
-		f := fitnessOf(t.Elem(), seen)
-		switch t.Elem().Kind() {
-		case reflect.Struct, reflect.Array, reflect.Slice, reflect.Map, reflect.Pointer:
-			// Of a second member with the same name, sonic stores into the value
-			// of the first one.
-			f = max(f, fitsUnique)
-		}
-		return f
+		return max(fitsUnique, fitnessOf(t.Elem(), seen))
 	case reflect.Struct:
-		worst := fits
-		for i := range t.NumField() {
-			f := t.Field(i)
-			// Names beyond ASCII have more than two cases.
-			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); !ascii(f.Name) || !ascii(name) {
-				return unfit
-			}
-			worst = max(worst, fitnessOf(f.Type, seen))
-		}
-		return worst
+		return structFitness(t, seen)
 	}
-	return fits
+	return unfit
 }
 
-func ascii(s string) bool { return len(s) == utf8.RuneCountInString(s) && utf8.ValidString(s) }
+func structFitness(t reflect.Type, seen map[reflect.Type]bool) fitness {
+	worst := fits
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous || !plainName(f.Name) || !plainTag(f.Tag.Get("json")) {
+			return unfit
+		}
+		if f.IsExported() {
+			worst = max(worst, fitnessOf(f.Type, seen))
+		}
+	}
+	return worst
+}
 
-// mapKey tells whether encoding/json takes a type as a map's key: sonic does not
-// refuse the others.
+// plainTag reports whether a tag is one that everybody reads alike, whatever the
+// version of Go.
+func plainTag(tag string) bool {
+	name, options, _ := strings.Cut(tag, ",")
+	for option := range strings.SplitSeq(options, ",") {
+		if option != "" && option != "omitempty" && option != "omitzero" {
+			return false
+		}
+	}
+	return plainName(name)
+}
+
+// plainName reports whether a name is of ASCII letters, which have two cases, of
+// digits and of marks that are usual.
+func plainName(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return (r|0x20 < 'a' || r|0x20 > 'z') && (r < '0' || r > '9') && r != '_' && r != '-' && r != '.'
+	})
+}
+
+// pure are types of the standard library whose methods sonic may call: nobody can
+// see how often.
+var pure = map[reflect.Type]bool{
+	reflect.TypeFor[json.Number](): true, reflect.TypeFor[json.RawMessage](): true, reflect.TypeFor[time.Time](): true,
+}
+
+func hasMethod(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// mapKey reports whether a map's key is one that both take and that has no methods.
 func mapKey(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.String,
 		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		return true
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return !hasMethod(t)
 	}
-	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+	return false
 }

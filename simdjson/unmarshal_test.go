@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
@@ -265,9 +266,9 @@ func (m *jsonMaker) value(depth int) {
 	case n < 2:
 		m.b = append(m.b, pick(m, []string{"null", "true", "false"})...)
 	case n < 4:
-		m.b = append(m.b, pick(m, makerNumbers)...)
+		m.number()
 	case n < 6 || depth == 0:
-		m.b = append(append(append(m.b, '"'), pick(m, makerStrings)...), '"')
+		m.b = append(append(append(m.b, '"'), m.text()...), '"')
 		m.b = bytes.Replace(m.b, []byte(`""x""`), []byte(`"\"x\""`), 1)
 	case n < 9:
 		m.b = append(m.b, '{')
@@ -289,6 +290,42 @@ func (m *jsonMaker) value(depth int) {
 		}
 		m.b = append(m.b, ']')
 	}
+}
+
+// number makes a number, at times one that is next to where rounding changes.
+func (m *jsonMaker) number() {
+	switch m.IntN(4) {
+	case 0:
+		m.b = strconv.AppendFloat(m.b, math.Float64frombits(m.Uint64()&^(1<<62)), "eg"[m.IntN(2)], -1, 64)
+	case 1:
+		m.b = strconv.AppendInt(m.b, int64(m.Uint64())>>m.IntN(64), 10)
+		for range m.IntN(3) * m.IntN(12) {
+			m.b = append(m.b, byte('0'+m.IntN(10)))
+		}
+		if m.IntN(3) == 0 {
+			m.b = append(m.b, '.', byte('0'+m.IntN(10)))
+		}
+		if m.IntN(6) == 0 {
+			m.b = append(m.b, pick(m, []string{"e0", "E5", "e-7", "e+300", "e-330"})...)
+		}
+	default:
+		m.b = append(m.b, pick(m, makerNumbers)...)
+	}
+}
+
+// text makes the text of a string.
+func (m *jsonMaker) text() (text string) {
+	for range m.IntN(4) {
+		switch m.IntN(4) {
+		case 0:
+			text += fmt.Sprintf(`\u%04x`, pick(m, []int{m.IntN(1 << 16), 0xD800 + m.IntN(1<<11), m.IntN(128)}))
+		case 1:
+			text += strings.Repeat(string(rune('a'+m.IntN(26))), m.IntN(40))
+		default:
+			text += pick(m, makerStrings)
+		}
+	}
+	return strings.ReplaceAll(text, `"x"`, `\"x\"`)
 }
 
 // fit makes a text for a type: what a client that means well sends.
@@ -347,11 +384,11 @@ func (m *jsonMaker) fit(typ reflect.Type, depth int) {
 	case reflect.Pointer:
 		m.fit(typ.Elem(), depth-1)
 	case reflect.Int, reflect.Int8, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Int64, reflect.Float64, reflect.Float32:
-		m.b = append(m.b, pick(m, makerNumbers)...)
+		m.number()
 	case reflect.Bool:
 		m.b = append(m.b, pick(m, []string{"true", "false"})...)
 	case reflect.String:
-		m.b = append(append(append(m.b, '"'), pick(m, []string{"a", "é😀", `\n`, "12", "1e5", `\ud800x`})...), '"')
+		m.b = append(append(append(m.b, '"'), m.text()...), '"')
 	default:
 		m.value(depth - 1)
 	}
