@@ -14,29 +14,40 @@ import (
 	"github.com/bytedance/sonic"
 )
 
+// decoder does not check strings: texts have been checked before.
+var decoder = sonic.Config{CopyString: true}.Froze()
+
 // decodeWithSonic returns false if encoding/json must do it: what it has stored
 // then does not count.
 func decodeWithSonic(data []byte, target any) bool {
-	return !peculiar(data) && sonic.ConfigStd.Unmarshal(data, target) == nil
+	return !peculiar(data) && decoder.Unmarshal(data, target) == nil
 }
 
-// peculiar tells whether a text may have what sonic takes for something else than
+// peculiar reports whether a text may have what sonic takes for something else than
 // encoding/json does:
 //   - a name that is one of ASCII if its case is ignored as Unicode does, where
 //     the long s (U+017F) is an S, and the Kelvin sign (U+212A) a K;
 //   - the number -0, which is not unsigned.
 func peculiar(data []byte) bool {
-	for _, part := range [][]byte{[]byte("\u017F"), []byte("\u212A"), []byte(`\u017`), []byte(`\u212`)} {
-		if bytes.Contains(data, part) {
-			return true
-		}
-	}
-	for rest := data; ; {
-		at := bytes.Index(rest, []byte("-0"))
-		if at < 0 {
+	return followed(data, '\xC5', func(rest []byte) bool { return rest[0] == '\xBF' }) ||
+		followed(data, '\xE2', func(rest []byte) bool { return bytes.HasPrefix(rest, kelvin) }) ||
+		followed(data, '\\', func(rest []byte) bool {
+			return rest[0] == 'u' && (bytes.HasPrefix(rest, escapedLongS) || bytes.HasPrefix(rest, escapedKelvin))
+		}) ||
+		followed(data, '-', func(rest []byte) bool { return rest[0] == '0' && (len(rest) == 1 || rest[1] != '.') })
+}
+
+var kelvin, escapedLongS, escapedKelvin = []byte("\u212A")[1:], []byte("u017"), []byte("u212")
+
+// followed reports whether what follows a byte, at any of its places, is as asked
+// for.
+func followed(data []byte, c byte, as func(rest []byte) bool) bool {
+	for {
+		at := bytes.IndexByte(data, c)
+		if at < 0 || at+1 == len(data) {
 			return false
 		}
-		if rest = rest[at+2:]; len(rest) == 0 || rest[0] != '.' {
+		if data = data[at+1:]; as(data) {
 			return true
 		}
 	}
