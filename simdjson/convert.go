@@ -1,6 +1,7 @@
 package simdjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -114,7 +115,11 @@ func (v Value) Decode(target any) error {
 	if raw == nil {
 		return v.wrong("a value")
 	}
-	return Unmarshal(raw, target)
+	if unmarshaledFast(raw, target) {
+		return nil
+	}
+	// Methods of the target's may close the document.
+	return json.Unmarshal(bytes.Clone(raw), target)
 }
 
 // Format implements [fmt.Formatter]: a value prints as its JSON, one that does not

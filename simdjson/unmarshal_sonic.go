@@ -55,7 +55,7 @@ func followed(data []byte, c byte, as func(rest []byte) bool) bool {
 
 var sonicTypes sync.Map // of reflect.Type to fitness
 
-// sonicFitness tells whether sonic treats a type as encoding/json does.
+// sonicFitness returns for which texts sonic treats a type as encoding/json does.
 func sonicFitness(t reflect.Type) fitness {
 	if known, ok := sonicTypes.Load(t); ok {
 		return known.(fitness)
@@ -97,6 +97,8 @@ func fitnessOf(t reflect.Type, seen map[reflect.Type]bool) fitness {
 		if !mapKey(t.Key()) {
 			return unfit
 		}
+		// Of a second member with the same name, sonic stores into the value of the
+		// first one, and ignores null.
 		return max(fitsUnique, fitnessOf(t.Elem(), seen))
 	case reflect.Struct:
 		return structFitness(t, seen)

@@ -414,6 +414,93 @@ func TestUnmarshalIsThatOfEncodingJSON(t *testing.T) {
 	}
 }
 
+// Where sonic has differed from encoding/json.
+func TestUnmarshalWhereSonicDiffers(t *testing.T) {
+	type quoted struct {
+		N int `json:"bad\"name"`
+	}
+	for _, c := range []struct {
+		text   string
+		target reflect.Type
+	}{
+		{`7.328900098800659`, reflect.TypeFor[float32]()},
+		{`[1.00000017881393432617187499]`, reflect.TypeFor[[]float32]()},
+		{`{"a":1,"a":null}`, reflect.TypeFor[map[string]int]()},
+		{`{"a":{"X":1},"a":{"Y":2}}`, reflect.TypeFor[map[string]inner]()},
+		{`{"V":1}`, reflect.TypeFor[odd]()},
+		{`{"name":1}`, reflect.TypeFor[struct{ *inner }]()},
+		{`"A\nullu0051I="`, reflect.TypeFor[[]byte]()},
+		{`{"bad":"\udc33"}`, reflect.TypeFor[quoted]()},
+		{`{"ſ":1}`, reflect.TypeFor[struct{ S int }]()},
+		{`{"\u212a":1}`, reflect.TypeFor[struct{ K int }]()},
+		{`-0`, reflect.TypeFor[uint]()},
+		{`{"1.5":1}`, reflect.TypeFor[map[float64]int]()},
+	} {
+		comparePair(t, c.target, []byte(c.text))
+	}
+	for _, n := range []int{9_999, 10_000, 10_001} {
+		for _, target := range []reflect.Type{reflect.TypeFor[any](), reflect.TypeFor[recursive]()} {
+			comparePair(t, target, []byte(strings.Repeat("[", n)+strings.Repeat("]", n)))
+			comparePair(t, target, []byte(strings.Repeat(`{"Next":`, n)+"null"+strings.Repeat("}", n)))
+		}
+	}
+}
+
+// A method for decoding is called once, whatever comes of it.
+func TestUnmarshalCallsOnce(t *testing.T) {
+	for _, text := range []string{`{"C":1,"N":2}`, `{"C":1,"N":"x"}`} {
+		var calls callCounter
+		target := struct {
+			C *callCounter
+			N int
+		}{C: &calls}
+		_ = Unmarshal([]byte(text), &target)
+		if calls != 1 {
+			t.Errorf("%s: %d calls", text, calls)
+		}
+		totalCalls = 0
+		var zero struct {
+			C callCounter
+			N int
+		}
+		_ = Unmarshal([]byte(text), &zero)
+		if totalCalls != 1 {
+			t.Errorf("%s: %d calls", text, totalCalls)
+		}
+	}
+}
+
+type callCounter int
+
+var totalCalls int
+
+func (c *callCounter) UnmarshalJSON([]byte) error { *c++; totalCalls++; return nil }
+
+// closer closes the document that it is decoded from.
+type closer struct{ doc **Document }
+
+func (c closer) UnmarshalJSON([]byte) error {
+	(*c.doc).Close()
+	*c.doc = nil
+	other, err := Parse([]byte(`{"A":{},"B":"that of another owner","pad":"                "}`))
+	other.Close()
+	return err
+}
+
+func TestDecodeWhileClosing(t *testing.T) {
+	doc, err := Parse([]byte(`{"A":{},"B":"that of the first owner","pad":"              "}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := struct {
+		A closer
+		B string
+	}{A: closer{&doc}}
+	if err := doc.Root().Decode(&target); err != nil || target.B != "that of the first owner" {
+		t.Errorf("got %q, %v", target.B, err)
+	}
+}
+
 // FuzzUnmarshal looks for what sonic does differently.
 func FuzzUnmarshal(f *testing.F) {
 	m := &jsonMaker{Rand: rand.New(rand.NewPCG(3, 4))}
