@@ -24,15 +24,20 @@ test: ## every test of every module
 	go test -tags purego ./simdjson ./stream
 
 .PHONY: test-long
-test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, and 100 000 statements of each library
+test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, and 10^7 steps and pairs of simdjson
 	GQLBOOST_LONG=1 GQLBOOST_STRESS=1 go test -count=1 -timeout 60m -run 'UnderFire|Deadlocks|LockedNeighbour' -v ./pool/reader
 	cd internal/adopters && GQLBOOST_LONG=1 go test -count=1 -timeout 90m .
+	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'OwnersUnderFire|UnmarshalPairs' -v ./simdjson
 
 .PHONY: test-arm64
 test-arm64: ## the tests of simdjson's NEON kernel; on other machines they need qemu-user
 	@mkdir -p $(OUT)
 	GOARCH=arm64 CGO_ENABLED=0 go test -c -o $(OUT)/simdjson-arm64.test ./simdjson
 	cd simdjson && $(if $(filter aarch64 arm64,$(shell uname -m)),,qemu-aarch64) $(OUT)/simdjson-arm64.test -test.short
+
+.PHONY: test-386
+test-386: ## simdjson where words have 32 bits, without assembly
+	GOARCH=386 CGO_ENABLED=0 go test -short ./simdjson
 
 .PHONY: lint
 lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform, staticcheck

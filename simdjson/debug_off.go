@@ -5,4 +5,9 @@ package simdjson
 // debugging is explained in debug_on.go.
 const debugging = false
 
-func (*Document) poison() {}
+type firstClose struct{}
+
+func (*memory) poison()           {}
+func closedHere(*Document)        {}
+func reportSecondClose(*Document) {}
+func reportUseAfterClose(*memory) {}

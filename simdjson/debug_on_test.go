@@ -7,6 +7,8 @@ import (
 	"testing"
 )
 
+func init() { report = func(string) {} } // Tests close twice all the time.
+
 func TestUseAfterCloseIsCaught(t *testing.T) {
 	doc, err := Parse([]byte(`{"name":"value"}`))
 	if err != nil {
@@ -35,3 +37,32 @@ func TestUseAfterCloseIsCaught(t *testing.T) {
 		})
 	}
 }
+
+// A second Close does nothing, and is reported with both stacks.
+func TestSecondCloseIsReported(t *testing.T) {
+	defer func(before func(string)) { report = before }(report)
+	var got []string
+	report = func(text string) { got = append(got, text) }
+	doc, err := Parse([]byte(`1`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeFirst(doc)
+	if len(got) != 0 {
+		t.Errorf("the first Close was reported: %s", got)
+	}
+	closeSecond(doc)
+	if len(got) != 1 {
+		t.Fatalf("%d reports", len(got))
+	}
+	second, first := strings.Index(got[0], "closeSecond"), strings.Index(got[0], "closeFirst")
+	if first < 0 || second < 0 || second > first {
+		t.Errorf("not both stacks, the second first: %s", got[0])
+	}
+}
+
+//go:noinline
+func closeFirst(d *Document) { d.Close() }
+
+//go:noinline
+func closeSecond(d *Document) { d.Close() }

@@ -9,14 +9,14 @@ const compareUpTo = 16
 
 // rejectDuplicates returns an error for the first object, in the order of the
 // text, that has two members of one name.
-func (d *Document) rejectDuplicates() error {
-	for i, w := range d.tape {
+func (m *memory) rejectDuplicates() error {
+	for i, w := range m.tape {
 		if w.tag() != tagObject {
 			continue
 		}
-		if second, ok := d.duplicate(i, d.tape[w.n()].n()); ok {
-			name := d.tape[second]
-			return newSyntaxError(d.data, int64(name.offset()), "duplicate object member name "+strconv.Quote(d.text(name)))
+		if second, ok := m.duplicate(i, m.tape[w.n()].n()); ok {
+			name := m.tape[second]
+			return newSyntaxError(m.data, int64(name.offset()), "duplicate object member name "+strconv.Quote(m.text(name)))
 		}
 	}
 	return nil
@@ -24,12 +24,12 @@ func (d *Document) rejectDuplicates() error {
 
 // duplicate returns the word of the first name of the object at i that an earlier
 // member has.
-func (d *Document) duplicate(i, members int) (word int, ok bool) {
-	end := d.tape[i].n()
+func (m *memory) duplicate(i, members int) (word int, ok bool) {
+	end := m.tape[i].n()
 	if members <= compareUpTo {
-		for at := i + 1; at < end; at = next(d.tape, at+1) {
-			for before := i + 1; before < at; before = next(d.tape, before+1) {
-				if d.sameName(d.tape[before], d.tape[at]) {
+		for at := i + 1; at < end; at = next(m.tape, at+1) {
+			for before := i + 1; before < at; before = next(m.tape, before+1) {
+				if m.sameName(m.tape[before], m.tape[at]) {
 					return at, true
 				}
 			}
@@ -37,8 +37,8 @@ func (d *Document) duplicate(i, members int) (word int, ok bool) {
 		return 0, false
 	}
 	seen := make(map[string]struct{}, members)
-	for at := i + 1; at < end; at = next(d.tape, at+1) {
-		name := d.text(d.tape[at])
+	for at := i + 1; at < end; at = next(m.tape, at+1) {
+		name := m.text(m.tape[at])
 		if _, ok := seen[name]; ok {
 			return at, true
 		}
@@ -47,9 +47,9 @@ func (d *Document) duplicate(i, members int) (word int, ok bool) {
 	return 0, false
 }
 
-func (d *Document) sameName(a, b word) bool {
+func (m *memory) sameName(a, b word) bool {
 	if a.tag() == tagString && b.tag() == tagString {
-		return string(d.data[a.offset():a.offset()+a.n()]) == string(d.data[b.offset():b.offset()+b.n()])
+		return string(m.data[a.offset():a.offset()+a.n()]) == string(m.data[b.offset():b.offset()+b.n()])
 	}
-	return d.text(a) == d.text(b)
+	return m.text(a) == m.text(b)
 }

@@ -27,6 +27,13 @@ var ErrTooLarge = errors.New("simdjson: document too large")
 // ErrKind is returned, wrapped, by an accessor of another kind of value.
 var ErrKind = errors.New("simdjson: wrong kind of value")
 
+// ErrClosed is returned, wrapped, by a value whose document was closed.
+var ErrClosed = errors.New("the document was closed")
+
+// ErrTooDeep is returned, wrapped, for a value that nests deeper than Go values are
+// made of: see [Value.Any].
+var ErrTooDeep = fmt.Errorf("simdjson: objects and arrays nest deeper than %d", defaultMaxDepth)
+
 // syntaxError describes a refused text. encoding/json is asked for its words:
 // they are what people know, and there is no hurry any more.
 func syntaxError(data []byte, why failure, offset, maxDepth int) error {

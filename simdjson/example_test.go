@@ -1,6 +1,8 @@
 package simdjson_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"strings"
@@ -99,10 +101,58 @@ func ExampleValue_Pointer() {
 	// Output: Ada <nil>
 }
 
+// A value prints as its JSON.
+func ExampleValue_Format() {
+	doc, err := simdjson.Parse([]byte(`{"user": {"id": 7, "tags": ["a"]}}`))
+	if err != nil {
+		panic(err)
+	}
+	defer doc.Close()
+	user := doc.Root().Get("user")
+	fmt.Println(user)
+	encoded, err := json.Marshal(map[string]any{"who": user})
+	fmt.Println(string(encoded), err)
+	fmt.Println(doc.Root().Get("missing"))
+	// Output:
+	// {"id": 7, "tags": ["a"]}
+	// {"who":{"id":7,"tags":["a"]}} <nil>
+	// <invalid>
+}
+
+// A host chooses its answer by the kind of an error.
+func ExampleRequestError() {
+	parser := simdjson.NewParser(simdjson.Options{MaxBatch: 1})
+	for _, body := range []string{`{"query":`, `{"query":1}`, `[{},{}]`} {
+		_, err := parser.DecodeRequest([]byte(body))
+		var refused *simdjson.RequestError
+		if errors.As(err, &refused) {
+			fmt.Printf("%v: %s\n", refused.Kind, refused.Message)
+		}
+	}
+	// Output:
+	// not JSON: The request body is not valid JSON: unexpected end of JSON input
+	// not a request: The parameter "query" must be a string, not a number.
+	// batch too large: A batch of 2 operations is larger than the limit of 1.
+}
+
+// Options.AliasInput saves the copy of a text that nobody changes until Close.
+func ExampleOptions_aliasInput() {
+	parser := simdjson.NewParser(simdjson.Options{AliasInput: true})
+	body := []byte(`{"id":"7"}`)
+	doc, err := parser.Parse(body)
+	if err != nil {
+		panic(err)
+	}
+	id, err := doc.Root().Get("id").String()
+	fmt.Println(strings.Clone(id), err)
+	doc.Close() // From here on, body may be used again.
+	// Output: 7 <nil>
+}
+
 // A server that changes its parser verifies some of its documents first.
 func ExampleParser_verify() {
 	parser := simdjson.NewParser(simdjson.Options{
-		CopyInput: true, Mode: simdjson.Verify, Sample: 0.05,
+		Mode: simdjson.Verify, Sample: 0.05,
 		OnMismatch: func(m simdjson.Mismatch) { log.Printf("kernel %s: %q", m.Kernel, m.Text) },
 	})
 	request, err := parser.DecodeRequest([]byte(`{"query": "{ me { name } }"}`))

@@ -146,11 +146,11 @@ func (c *cursor) escapeFrom(i int) int {
 // there is a source, data is to become a copy of it: a window is copied just before
 // it is indexed, so that it is in the cache. It returns false for a text that is
 // not accepted, without a reason: parsePortable finds that.
-func (d *Document) parseIndexed(k kernel, data, source []byte, maxDepth int) bool {
-	c := &d.cursor
+func (m *memory) parseIndexed(k kernel, data, source []byte, maxDepth int) bool {
+	c := &m.cursor
 	c.start(data, source, k)
-	tape, open := d.tape[:0], d.open[:0]
-	defer func() { d.tape, d.open = tape, open }()
+	tape, open := m.tape[:0], m.open[:0]
+	defer func() { m.tape, m.open = tape, open }()
 	where, count := inRoot, 0
 
 	c.refill(0)
@@ -366,22 +366,24 @@ func (c *cursor) escapedWord(start, end int) (word, bool) {
 			text = text[at+n:]
 		}
 	}
-	for len(c.escapes) > 0 {
-		at := int(c.escapes[0])
+	data, n := c.data[:end], 0
+	for _, position := range c.escapes {
+		at := int(position)
 		if at >= end {
 			break
 		}
-		c.escapes = c.escapes[1:]
+		n++
 		if at < checked {
 			continue // It is escaped itself, or in an earlier string.
 		}
 		kind = tagEscaped
-		n := escapeLength(c.data[at:end])
-		if n == 0 {
+		length := escapeLength(data[at:])
+		if length == 0 {
 			return 0, false
 		}
-		checked = at + n
+		checked = at + length
 	}
+	c.escapes = c.escapes[n:]
 	return makeWord(kind, start, end-start), true
 }
 

@@ -35,7 +35,7 @@ func TestLargestDocument(t *testing.T) {
 	text = append(text, bytes.Repeat([]byte{' '}, maxDocument-1-len(text))...)
 	for _, k := range kernels() {
 		before := memoryInUse()
-		p := NewParser(Options{Kernel: k.String()})
+		p := NewParser(Options{Kernel: k.String(), AliasInput: true})
 		doc, err := p.Parse(text)
 		if err != nil {
 			t.Fatal(err)

@@ -33,7 +33,7 @@ func ParseLines(r io.Reader) iter.Seq2[*Document, error] { return standard.Parse
 // without being held in memory.
 func (p *Parser) ParseLines(r io.Reader) iter.Seq2[*Document, error] {
 	copying := *p.resolved()
-	copying.CopyInput = true
+	copying.AliasInput = false
 	parser := Parser{settings: &copying}
 	return func(yield func(*Document, error) bool) {
 		lines := lineReader{r: bufio.NewReaderSize(r, 64<<10), limit: copying.MaxBytes}

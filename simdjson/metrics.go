@@ -19,9 +19,10 @@ type counterSet struct {
 	fallbacks  atomic.Uint64
 	verified   atomic.Uint64
 	mismatches atomic.Uint64
+	unknown    atomic.Uint64
 }
 
-// shard counts the documents of some of the pool's Documents, which stay with one
+// shard counts the documents of some of the pool's memories, which stay with one
 // processor most of the time: counting must not make cores wait for each other.
 type shard struct {
 	recent [len(kernelNames)]atomic.Uint64 // documents and bytes in one word: one addition for both
@@ -97,5 +98,6 @@ func (c *counterSet) snapshot() (list []gqlboost.Metric) {
 	add("fallbacks", "{document}", "Documents that a fast kernel refused and the portable one accepted: a defect.", c.fallbacks.Load())
 	add("verified", "{document}", "Documents that went through two kernels.", c.verified.Load())
 	add("mismatches", "{document}", "Documents on which two kernels disagreed: a defect.", c.mismatches.Load())
+	add("unknown_kernels", "{kernel}", "Names in Options.Kernel and GQLBOOST_SIMD that are no kernel.", c.unknown.Load())
 	return list
 }

@@ -3,7 +3,6 @@ package simdjson
 import (
 	"fmt"
 	"slices"
-	"sync"
 )
 
 const (
@@ -12,15 +11,10 @@ const (
 
 	// indexFrom is the size in bytes from which stage 1 pays for itself.
 	indexFrom = 128
-
-	// keepWords and keepBytes bound what a document may hold to go back into the
-	// pool: a large one must not pin its memory.
-	keepWords = 2 << 20
-	keepBytes = 16 << 20
 )
 
-// Options say what a [Parser] accepts and how it works. A limit of 0 is its
-// default.
+// Options say what a [Parser] accepts and how it works. The zero value is the
+// default and safe; a limit of 0 is its default.
 type Options struct {
 	// MaxDepth is how deep objects and arrays may nest, 10 000 by default.
 	MaxDepth int
@@ -29,16 +23,18 @@ type Options struct {
 	// MaxBatch is the largest number of operations in a GraphQL request, 100 by
 	// default.
 	MaxBatch int
-	// CopyInput makes a document keep its own copy of the text. Without it the
-	// text must not change until the document is closed, and strings are parts
-	// of it.
-	CopyInput bool
+	// AliasInput makes documents refer to the text that they are given, where
+	// otherwise each keeps a copy of its own. The caller must not change such a
+	// text, nor give it to a pool, until the document is closed: what was checked
+	// would no longer be what is read. Strings without escapes are parts of it.
+	AliasInput bool
 	// RejectDuplicates refuses objects that have two members of one name. Without
 	// it the last one counts.
 	RejectDuplicates bool
 
-	// Kernel names a kernel below the best one of this machine: see [Kernel]. Any
-	// other name, and "", mean the best.
+	// Kernel names the best kernel to use, "" is the best of this machine: see
+	// [Kernel]. Of one that this machine lacks, the best below it is used. With a
+	// name that is none, every call fails, and [Parser.Kernel] says why.
 	Kernel string
 	// Mode is Auto by default.
 	Mode Mode
@@ -49,9 +45,9 @@ type Options struct {
 	OnMismatch func(Mismatch)
 }
 
-// DefaultOptions are those of [Parse] and of a zero [Parser]: no limits but the
-// defaults, and the text is copied.
-func DefaultOptions() Options { return Options{CopyInput: true} }
+// DefaultOptions returns the options of [Parse] and of a zero [Parser], with the
+// default limits spelled out.
+func DefaultOptions() Options { return Options{}.withDefaults() }
 
 // Parser parses with options. Its zero value has the default ones. It is safe
 // for concurrent use.
@@ -62,17 +58,19 @@ type Parser struct {
 // settings are options with everything filled in.
 type settings struct {
 	Options
-	kernel kernel
-	tamper func(*Document) // how a test makes the fast kernel fail
+	kernel  kernel
+	unknown error         // of a kernel's name, or nil
+	tamper  func(*memory) // how a test makes the fast kernel fail
 }
 
-// NewParser returns a parser with options.
+// NewParser returns a parser with options. A text is copied unless they say
+// otherwise.
 func NewParser(o Options) *Parser {
 	s := resolve(o)
 	return &Parser{settings: &s}
 }
 
-func resolve(o Options) settings {
+func (o Options) withDefaults() Options {
 	if o.MaxDepth <= 0 {
 		o.MaxDepth = defaultMaxDepth
 	}
@@ -85,17 +83,37 @@ func resolve(o Options) settings {
 	if o.Sample <= 0 {
 		o.Sample = defaultSample
 	}
-	k := min(chosen(), limitOf(o.Kernel))
-	if o.Mode == Portable {
-		k = portable
+	return o
+}
+
+func resolve(o Options) settings {
+	s := settings{Options: o.withDefaults()}
+	s.kernel, s.unknown = kernelFor(o)
+	return s
+}
+
+// kernelFor returns the kernel that options ask for, never one above that of the
+// environment.
+func kernelFor(o Options) (kernel, error) {
+	best := environment().kernel
+	if o.Kernel != "" {
+		limit, err := parseKernel(o.Kernel)
+		if err != nil {
+			counters.unknown.Add(1)
+			return portable, fmt.Errorf("Options.Kernel: %w", err)
+		}
+		best = min(best, bestBelow(limit))
 	}
-	return settings{Options: o, kernel: k}
+	if o.Mode == Portable {
+		return portable, nil
+	}
+	return best, nil
 }
 
 var (
-	standardSettings = resolve(DefaultOptions())
+	standardSettings = resolve(Options{})
 	standard         Parser
-	inPlace          = NewParser(Options{CopyInput: false})
+	aliasing         = NewParser(Options{AliasInput: true})
 )
 
 func (p *Parser) resolved() *settings {
@@ -105,8 +123,18 @@ func (p *Parser) resolved() *settings {
 	return p.settings
 }
 
-// Kernel names the code that the parser uses for texts that are not small.
-func (p *Parser) Kernel() string { return p.resolved().kernel.String() }
+// Kernel names the code that the parser uses for texts that are not small. For a
+// name in Options.Kernel that is none, it returns what is wrong with it.
+func (p *Parser) Kernel() string {
+	s := p.resolved()
+	switch {
+	case s.unknown != nil:
+		return s.unknown.Error()
+	case s.Kernel == "" && s.Mode != Portable:
+		return Kernel()
+	}
+	return s.kernel.String()
+}
 
 // Parse reads a JSON text into a document, which the caller closes. The text is
 // copied, so the caller may reuse it. An error is a [*SyntaxError], or wraps
@@ -115,85 +143,94 @@ func Parse(data []byte) (*Document, error) { return standard.Parse(data) }
 
 // Parse reads a JSON text into a document, which the caller closes.
 func (p *Parser) Parse(data []byte) (*Document, error) {
-	s := p.resolved()
-	d := documents.Get().(*Document)
-	k, err := d.read(data, s)
+	m, err := p.parse(data)
 	if err != nil {
-		counters.failed(k)
-		d.release()
 		return nil, err
 	}
-	d.shard.parsed(k, len(data))
-	d.closed = false
-	return d, nil
+	return m.document(), nil
 }
 
-var documents = sync.Pool{New: func() any { return &Document{shard: counters.shard()} }}
+// parse reads a text into memory that the caller owns.
+func (p *Parser) parse(data []byte) (*memory, error) {
+	s := p.resolved()
+	if s.unknown != nil {
+		return nil, s.unknown
+	}
+	m := memories.Get().(*memory)
+	k, err := m.read(data, s)
+	if err != nil {
+		counters.failed(k)
+		m.release()
+		return nil, err
+	}
+	m.shard.parsed(k, len(data))
+	return m, nil
+}
 
-// read parses a text, and tells which kernel has decided.
-func (d *Document) read(data []byte, s *settings) (kernel, error) {
+// read parses a text, and returns which kernel has decided.
+func (m *memory) read(data []byte, s *settings) (kernel, error) {
 	if len(data) > s.MaxBytes {
 		return portable, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, len(data), s.MaxBytes)
 	}
 	k := s.kernel
 	if s.Mode == Verify && k != portable && s.sampled() {
-		d.take(data, s)
-		return portable, d.verify(k, s)
+		m.take(data, s)
+		return portable, m.verify(k, s)
 	}
 	if k != portable && len(data) >= indexFrom {
-		d.data = data
+		m.data = data
 		var source []byte
-		if s.CopyInput {
-			d.copied = slices.Grow(d.copied[:0], padded(len(data)))[:len(data)]
-			d.data, source = d.copied, data
+		if !s.AliasInput {
+			m.copied = slices.Grow(m.copied[:0], padded(len(data)))[:len(data)]
+			m.data, source = m.copied, data
 		}
-		if d.parseIndexed(k, d.data, source, s.MaxDepth) {
-			return k, d.check(s)
+		if m.parseIndexed(k, m.data, source, s.MaxDepth) {
+			return k, m.check(s)
 		}
 		// It says only that something is wrong: the portable kernel knows what.
-		d.take(data, s)
-		err := d.readPortable(s)
+		m.take(data, s)
+		err := m.readPortable(s)
 		if err == nil {
 			counters.fallbacks.Add(1)
 			return portable, nil
 		}
 		return k, err
 	}
-	d.take(data, s)
-	return portable, d.readPortable(s)
+	m.take(data, s)
+	return portable, m.readPortable(s)
 }
 
 // take makes a text, or a copy of it, the document's, for the portable kernel.
-func (d *Document) take(data []byte, s *settings) {
-	d.data = data
-	d.cursor.slashed = 0
-	if s.CopyInput {
-		d.copied = append(d.copied[:0], data...)
-		d.data = d.copied
+func (m *memory) take(data []byte, s *settings) {
+	m.data = data
+	m.cursor.slashed = 0
+	if !s.AliasInput {
+		m.copied = append(m.copied[:0], data...)
+		m.data = m.copied
 	}
 }
 
-func (d *Document) readPortable(s *settings) error {
-	if why, offset := d.parsePortable(d.data, s.MaxDepth); why != accepted {
-		return syntaxError(d.data, why, offset, s.MaxDepth)
+func (m *memory) readPortable(s *settings) error {
+	if why, offset := m.parsePortable(m.data, s.MaxDepth); why != accepted {
+		return syntaxError(m.data, why, offset, s.MaxDepth)
 	}
-	return d.check(s)
+	return m.check(s)
 }
 
 // check is what a text must also satisfy when its grammar is right.
-func (d *Document) check(s *settings) error {
+func (m *memory) check(s *settings) error {
 	if s.RejectDuplicates {
-		return d.rejectDuplicates()
+		return m.rejectDuplicates()
 	}
 	return nil
 }
 
-// Valid tells whether data is one JSON text that [Parse] accepts.
-func Valid(data []byte) bool { return inPlace.valid(data) }
+// Valid reports whether data is one JSON text that [Parse] accepts.
+func Valid(data []byte) bool { return aliasing.valid(data) }
 
 func (p *Parser) valid(data []byte) bool {
-	d := documents.Get().(*Document)
-	defer d.release()
-	_, err := d.read(data, p.resolved())
+	m := memories.Get().(*memory)
+	defer m.release()
+	_, err := m.read(data, p.resolved())
 	return err == nil
 }

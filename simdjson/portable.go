@@ -17,16 +17,10 @@ const (
 	tooDeep
 )
 
-// parsePortable reads a text into the tape in one pass, eight bytes at a time
-// where it is inside strings and white space. It returns the offset at which it
-// gave up if it did.
-func (d *Document) parsePortable(data []byte, maxDepth int) (why failure, offset int) {
-	d.tape, d.open, why, offset = readPortable(d.tape[:0], d.open[:0], data, maxDepth)
-	return why, offset
-}
-
-// readPortable appends to the tape. It returns its two stacks whatever happens:
-// they may have grown.
+// readPortable reads a text in one pass, eight bytes at a time where it is inside
+// strings and white space, and appends to the tape. It returns its two stacks
+// whatever happens, as they may have grown, and the offset at which it gave up if
+// it did.
 func readPortable(tape []word, open []frame, data []byte, maxDepth int) ([]word, []frame, failure, int) {
 	i := 0
 	var count int // of elements in the container that is being read

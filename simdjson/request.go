@@ -2,9 +2,7 @@ package simdjson
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"unicode/utf8"
 	"unsafe"
@@ -31,43 +29,27 @@ func (o Operation) PersistedQueryHash() string {
 	return hash
 }
 
-// Request is the operations of one HTTP request.
+// Request is the operations of one HTTP request. Like a [Document] it is a handle
+// that is not used again.
 type Request struct {
 	Operations []Operation
-	// Batch tells that the body was an array, so that the response must be one.
+	// Batch reports whether the body was an array, so that the response must be one.
 	Batch bool
-	doc   *Document
+	doc   Document
 }
 
-// Close gives the request's memory back. Nothing of it may be used afterwards.
-// Closing it again or a nil request does nothing.
+// Close gives the request's memory back and empties its operations. Strings that
+// were taken from them must not be read any more: copy what must live on
+// (strings.Clone). Closing it again, from any goroutine and at any time, or closing
+// a nil request does nothing. Close must not overlap with reading the request in
+// another goroutine.
 func (r *Request) Close() {
-	if r == nil || r.doc == nil {
+	if r == nil || !r.doc.close() {
 		return
 	}
-	doc := r.doc
-	r.doc = nil
-	doc.Close()
-}
-
-// RequestError is returned for a body that is not a GraphQL request.
-type RequestError struct {
-	// Status is that of the HTTP response: 400, or 413 for a body or batch above
-	// the limits.
-	Status int
-	// Message is for the client.
-	Message string
-	Err     error // the cause, or nil
-}
-
-// Error returns the message.
-func (e *RequestError) Error() string { return e.Message }
-
-// Unwrap returns the cause.
-func (e *RequestError) Unwrap() error { return e.Err }
-
-func badRequest(format string, args ...any) error {
-	return &RequestError{Status: http.StatusBadRequest, Message: fmt.Sprintf(format, args...)}
+	for i := range r.Operations {
+		r.Operations[i] = Operation{}
+	}
 }
 
 // DecodeRequest reads the body of a GraphQL request, one object or an array of
@@ -77,95 +59,70 @@ func DecodeRequest(body []byte) (*Request, error) { return standard.DecodeReques
 
 // DecodeRequest is the function of that name with the parser's options.
 func (p *Parser) DecodeRequest(body []byte) (*Request, error) {
-	d, err := p.Parse(body)
+	m, err := p.parse(body)
 	if err != nil {
-		status := http.StatusBadRequest
-		if errors.Is(err, ErrTooLarge) {
-			status = http.StatusRequestEntityTooLarge
-		}
-		return nil, &RequestError{Status: status, Message: "The request body is not valid JSON: " + err.Error(), Err: err}
+		return nil, notParsed(err)
 	}
-	r := &d.request
-	r.doc = d
-	// All texts with escapes go to one buffer, which must not move any more.
-	if d.scratch = d.scratch[:0]; cap(d.scratch) < len(body) && d.hasEscapes() {
-		d.scratch = make([]byte, 0, len(body))
-	}
-	if err := r.fill(d.Root(), p.resolved().MaxBatch); err != nil {
-		r.Close()
+	m.scratch = m.scratch[:0]
+	r, err := m.decode(p.resolved().MaxBatch)
+	if err != nil {
+		m.release()
 		return nil, err
 	}
 	return r, nil
 }
 
-func (d *Document) hasEscapes() bool {
-	for _, w := range d.tape {
-		if w.tag() == tagEscaped {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *Request) fill(root Value, maxBatch int) error {
+// decode makes a request of the parsed text.
+func (m *memory) decode(maxBatch int) (*Request, error) {
+	doc := Document{m, m.generation.Load()}
+	root := doc.Root()
 	switch root.Kind() {
 	case Object:
-		r.Batch = false
-		r.Operations = append(r.Operations[:0], Operation{})
-		return r.Operations[0].read(root)
+		r := m.request(doc, 1)
+		return r, r.Operations[0].read(root)
 	case Array:
-		r.Batch = true
 		n := root.Len()
 		if n == 0 {
-			return badRequest("The batch of operations is empty.")
+			return nil, badRequest("The batch of operations is empty.")
 		}
 		if n > maxBatch {
-			return &RequestError{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("A batch of %d operations is larger than the limit of %d.", n, maxBatch)}
+			return nil, &RequestError{Kind: BatchTooLarge, Message: fmt.Sprintf("A batch of %d operations is larger than the limit of %d.", n, maxBatch)}
 		}
-		r.Operations = r.Operations[:0]
+		r := m.request(doc, n)
+		r.Batch = true
 		for i, element := range root.Elements() {
-			r.Operations = append(r.Operations, Operation{})
 			if element.Kind() != Object {
-				return badRequest("Operation %d of the batch must be an object, not %s.", i, article(element))
+				return nil, badRequest("Operation %d of the batch must be an object, not %s.", i, article(element))
 			}
 			if err := r.Operations[i].read(element); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return r, nil
 	}
-	return badRequest("The request body must be an object or an array of objects, not %s.", article(root))
+	return nil, badRequest("The request body must be an object or an array of objects, not %s.", article(root))
 }
 
-// read takes the members that GraphQL over HTTP knows.
-func (o *Operation) read(v Value) error {
-	d := v.doc
-	for i := v.i + 1; i < d.tape[v.i].n(); i = next(d.tape, i+1) {
-		name, member := d.tape[i], Value{d, i + 1}
+// read takes the members that GraphQL over HTTP knows from an object of an open
+// document.
+func (o *Operation) read(v Value) (err error) {
+	m := v.memory
+	for i, end := int(v.i)+1, m.tape[v.i].n(); i < end && err == nil; i = next(m.tape, i+1) {
+		name := m.tape[i]
+		raw := m.data[name.offset() : name.offset()+name.n()]
 		if name.tag() == tagEscaped {
-			if err := o.set(d.text(name), member); err != nil {
-				return err
-			}
-			continue
+			raw = unescape(nil, raw)
 		}
-		raw := d.data[name.offset() : name.offset()+name.n()]
-		if err := o.set(unsafe.String(unsafe.SliceData(raw), len(raw)), member); err != nil {
-			return err
+		switch string(raw) {
+		case "query":
+			o.Query, err = m.requestText("query", i+1)
+		case "operationName":
+			o.OperationName, err = m.requestText("operationName", i+1)
+		case "variables":
+			o.Variables, err = v.at(i + 1).requestObject("variables")
+		case "extensions":
+			o.Extensions, err = v.at(i + 1).requestObject("extensions")
 		}
-	}
-	return nil
-}
-
-func (o *Operation) set(name string, v Value) (err error) {
-	switch name {
-	case "query":
-		o.Query, err = v.requestText(name)
-	case "operationName":
-		o.OperationName, err = v.requestText(name)
-	case "variables":
-		o.Variables, err = v.requestObject(name)
-	case "extensions":
-		o.Extensions, err = v.requestObject(name)
 	}
 	return err
 }
@@ -183,29 +140,37 @@ func article(v Value) string {
 	}
 }
 
-// requestText returns a string, or "" for null.
-func (v Value) requestText(name string) (string, error) {
-	w := v.doc.tape[v.i]
-	switch w.tag() {
+// requestText returns the string whose word is at i, or "" for null.
+func (m *memory) requestText(name string, i int) (string, error) {
+	switch w := m.tape[i]; w.tag() {
 	case tagNull:
 		return "", nil
 	case tagString:
-		return v.doc.text(w), nil
+		return m.text(w), nil
 	case tagEscaped:
-		start := len(v.doc.scratch)
-		if known := v.doc.cursor.allEscapes(); len(known) > 0 {
-			v.doc.scratch = v.doc.unescapeIndexed(v.doc.scratch, w.offset(), w.offset()+w.n(), known)
-		} else {
-			v.doc.scratch = unescape(v.doc.scratch, v.doc.data[w.offset():w.offset()+w.n()])
-		}
-		text := v.doc.scratch[start:]
-		return unsafe.String(unsafe.SliceData(text), len(text)), nil
+		return m.unescaped(w), nil
 	}
-	return "", badRequest("The parameter %q must be a string, not %s.", name, article(v))
+	return "", badRequest("The parameter %q must be a string, not %s.", name, article(Value{m, m.generation.Load(), uint32(i)}))
+}
+
+// unescaped returns the text of a string with escapes. All of a request go to one
+// buffer, with room from the first one on: it must not move any more.
+func (m *memory) unescaped(w word) string {
+	start := len(m.scratch)
+	if start == 0 && cap(m.scratch) < len(m.data) {
+		m.scratch = make([]byte, 0, len(m.data))
+	}
+	if known := m.cursor.allEscapes(); len(known) > 0 {
+		m.scratch = m.unescapeIndexed(m.scratch, w.offset(), w.offset()+w.n(), known)
+	} else {
+		m.scratch = unescape(m.scratch, m.data[w.offset():w.offset()+w.n()])
+	}
+	text := m.scratch[start:]
+	return unsafe.String(unsafe.SliceData(text), len(text))
 }
 
 func (v Value) requestObject(name string) (Value, error) {
-	if k := v.Kind(); k != Object && k != Null {
+	if t := v.memory.tape[v.i].tag(); t != tagObject && t != tagNull {
 		return Value{}, badRequest("The parameter %q must be an object, not %s.", name, article(v))
 	}
 	return v, nil

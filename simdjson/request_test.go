@@ -67,33 +67,33 @@ func TestDecodeRequest(t *testing.T) {
 }
 
 func TestBadRequests(t *testing.T) {
-	p := NewParser(Options{MaxBytes: 1000, MaxBatch: 2, MaxDepth: 10, CopyInput: true})
+	p := NewParser(Options{MaxBytes: 1000, MaxBatch: 2, MaxDepth: 10})
 	for body, want := range map[string]struct {
-		status  int
+		kind    RequestErrorKind
 		message string
 	}{
-		``:                           {400, "not valid JSON: unexpected end of JSON input"},
-		`{"query":`:                  {400, "not valid JSON"},
-		`{"query":"` + "\xff" + `"}`: {400, "invalid UTF-8"},
-		`42`:                         {400, "must be an object or an array of objects, not a number"},
-		`null`:                       {400, "not null"},
-		`{"query":1}`:                {400, `"query" must be a string, not a number`},
-		`{"query":{}}`:               {400, `not an object`},
-		`{"operationName":true}`:     {400, `"operationName" must be a string, not a boolean`},
-		`{"variables":[]}`:           {400, `"variables" must be an object, not an array`},
-		`{"variables":"{}"}`:         {400, `not a string`},
-		`{"extensions":1}`:           {400, `"extensions" must be an object`},
-		`[]`:                         {400, "empty"},
-		`[1]`:                        {400, "Operation 0 of the batch must be an object, not a number"},
-		`[{},{"query":0}]`:           {400, `"query"`},
-		`[{},{},{}]`:                 {413, "limit of 2"},
-		strings.Repeat(" ", 1001):    {413, "too large"},
-		`{"variables":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `}`: {400, "max depth of 10"},
+		``:                           {NotJSON, "not valid JSON: unexpected end of JSON input"},
+		`{"query":`:                  {NotJSON, "not valid JSON"},
+		`{"query":"` + "\xff" + `"}`: {NotJSON, "invalid UTF-8"},
+		`42`:                         {NotRequest, "must be an object or an array of objects, not a number"},
+		`null`:                       {NotRequest, "not null"},
+		`{"query":1}`:                {NotRequest, `"query" must be a string, not a number`},
+		`{"query":{}}`:               {NotRequest, `not an object`},
+		`{"operationName":true}`:     {NotRequest, `"operationName" must be a string, not a boolean`},
+		`{"variables":[]}`:           {NotRequest, `"variables" must be an object, not an array`},
+		`{"variables":"{}"}`:         {NotRequest, `not a string`},
+		`{"extensions":1}`:           {NotRequest, `"extensions" must be an object`},
+		`[]`:                         {NotRequest, "empty"},
+		`[1]`:                        {NotRequest, "Operation 0 of the batch must be an object, not a number"},
+		`[{},{"query":0}]`:           {NotRequest, `"query"`},
+		`[{},{},{}]`:                 {BatchTooLarge, "limit of 2"},
+		strings.Repeat(" ", 1001):    {BodyTooLarge, "too large"},
+		`{"variables":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `}`: {NotJSON, "max depth of 10"},
 	} {
 		r, err := p.DecodeRequest([]byte(body))
 		var bad *RequestError
-		if r != nil || !errors.As(err, &bad) || bad.Status != want.status || !strings.Contains(bad.Message, want.message) {
-			t.Errorf("%.60s: %v, want %d %s", body, err, want.status, want.message)
+		if r != nil || !errors.As(err, &bad) || bad.Kind != want.kind || !strings.Contains(bad.Message, want.message) {
+			t.Errorf("%.60s: %v, want %v: %s", body, err, want.kind, want.message)
 		}
 	}
 }

@@ -125,7 +125,7 @@ func compare(t *testing.T, data []byte) bool {
 // writes the same tape.
 func compareKernels(t *testing.T, data []byte, want bool) {
 	t.Helper()
-	var simple, indexed Document
+	var simple, indexed memory
 	why, _ := simple.parsePortable(data, defaultMaxDepth)
 	if (why == accepted) != want {
 		t.Errorf("portable: %.200q: %v, want accepted %v", data, why, want)
@@ -322,7 +322,7 @@ func TestMissingAndWrongKinds(t *testing.T) {
 	}
 }
 
-func TestCopyInput(t *testing.T) {
+func TestAliasInput(t *testing.T) {
 	data := []byte(`{"a":"first"}`)
 	doc, err := Parse(data)
 	if err != nil {
@@ -333,14 +333,14 @@ func TestCopyInput(t *testing.T) {
 	if got, _ := doc.Root().Get("a").String(); got != "first" {
 		t.Error("the document changed with its input:", got)
 	}
-	p := NewParser(Options{CopyInput: false})
+	p := NewParser(Options{AliasInput: true})
 	view, err := p.Parse(data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer view.Close()
 	if &view.Root().Raw()[0] != &data[0] {
-		t.Error("CopyInput: false copies")
+		t.Error("AliasInput copies")
 	}
 }
 

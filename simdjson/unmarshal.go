@@ -5,25 +5,41 @@ import (
 	"reflect"
 )
 
-// Unmarshal stores a JSON text in what target points to, with the results and
-// the errors of [json.Unmarshal].
+// Unmarshal stores a JSON text in what target points to, with the results and the
+// errors of [json.Unmarshal] of the version of Go that builds it.
 //
-// It decodes with bytedance/sonic where that supports the platform and version
-// of Go, and where it is known to do the same: into a target that is zero, of a
-// type that it treats as encoding/json does. encoding/json does the rest, and
-// everything again that ends in an error, so that errors and what is stored
-// besides them are its own; an UnmarshalJSON method may then be called twice.
+// bytedance/sonic decodes where it is faster and proven to do the same: a text that
+// is valid and has nothing that the two read differently, into a target that is
+// zero, of a type on a list that a generator of types and texts checks against
+// encoding/json. encoding/json does the rest, and everything again that ends in an
+// error, so that errors and what is stored beside them are its own. On the list are
+// bool, string, float64, integers, any, json.Number, json.RawMessage and time.Time,
+// and pointers, slices, arrays, maps by strings or integers, and structs of them.
+// Not on it are float32, []byte, embedded fields, the option string in a tag, names
+// with other than letters of ASCII, digits, and the marks . - _, and types with
+// methods of their own for decoding, which are called once as ever.
 func Unmarshal(data []byte, target any) error {
-	if f := targetFitness(target); f != unfit && f.valid(data) {
-		if decodeWithSonic(data, target) {
-			return nil
-		}
-		reflect.ValueOf(target).Elem().SetZero() // As it was.
+	if unmarshaledFast(data, target) {
+		return nil
 	}
 	return json.Unmarshal(data, target)
 }
 
-// fitness tells for which texts sonic can decode into a target.
+// unmarshaledFast returns false if encoding/json must do it. The target is then as
+// it was.
+func unmarshaledFast(data []byte, target any) bool {
+	f := targetFitness(target)
+	if f == unfit || !f.valid(data) {
+		return false
+	}
+	if decodeWithSonic(data, target) {
+		return true
+	}
+	reflect.ValueOf(target).Elem().SetZero()
+	return false
+}
+
+// fitness is for which texts sonic can decode into a target.
 type fitness uint8
 
 const (
@@ -40,11 +56,11 @@ func targetFitness(target any) fitness {
 	return sonicFitness(pointer.Type().Elem())
 }
 
-var inPlaceUnique = NewParser(Options{RejectDuplicates: true})
+var aliasingUnique = NewParser(Options{AliasInput: true, RejectDuplicates: true})
 
 func (f fitness) valid(data []byte) bool {
 	if f == fitsUnique {
-		return inPlaceUnique.valid(data)
+		return aliasingUnique.valid(data)
 	}
 	return Valid(data)
 }

@@ -5,37 +5,49 @@ package simdjson
 import (
 	"bytes"
 	"encoding"
+	"encoding/json"
 	"reflect"
 	"strings"
 	"sync"
-	"unicode/utf8"
+	"time"
 
 	"github.com/bytedance/sonic"
 )
 
+// decoder does not check strings: texts have been checked before.
+var decoder = sonic.Config{CopyString: true}.Froze()
+
 // decodeWithSonic returns false if encoding/json must do it: what it has stored
 // then does not count.
 func decodeWithSonic(data []byte, target any) bool {
-	return !peculiar(data) && sonic.ConfigStd.Unmarshal(data, target) == nil
+	return !peculiar(data) && decoder.Unmarshal(data, target) == nil
 }
 
-// peculiar tells whether a text may have what sonic takes for something else than
+// peculiar reports whether a text may have what sonic takes for something else than
 // encoding/json does:
 //   - a name that is one of ASCII if its case is ignored as Unicode does, where
 //     the long s (U+017F) is an S, and the Kelvin sign (U+212A) a K;
 //   - the number -0, which is not unsigned.
 func peculiar(data []byte) bool {
-	for _, part := range [][]byte{[]byte("\u017F"), []byte("\u212A"), []byte(`\u017`), []byte(`\u212`)} {
-		if bytes.Contains(data, part) {
-			return true
-		}
-	}
-	for rest := data; ; {
-		at := bytes.Index(rest, []byte("-0"))
-		if at < 0 {
+	return followed(data, '\xC5', func(rest []byte) bool { return rest[0] == '\xBF' }) ||
+		followed(data, '\xE2', func(rest []byte) bool { return bytes.HasPrefix(rest, kelvin) }) ||
+		followed(data, '\\', func(rest []byte) bool {
+			return rest[0] == 'u' && (bytes.HasPrefix(rest, escapedLongS) || bytes.HasPrefix(rest, escapedKelvin))
+		}) ||
+		followed(data, '-', func(rest []byte) bool { return rest[0] == '0' && (len(rest) == 1 || rest[1] != '.') })
+}
+
+var kelvin, escapedLongS, escapedKelvin = []byte("\u212A")[1:], []byte("u017"), []byte("u212")
+
+// followed reports whether what follows a byte, at any of its places, is as asked
+// for.
+func followed(data []byte, c byte, as func(rest []byte) bool) bool {
+	for {
+		at := bytes.IndexByte(data, c)
+		if at < 0 || at+1 == len(data) {
 			return false
 		}
-		if rest = rest[at+2:]; len(rest) == 0 || rest[0] != '.' {
+		if data = data[at+1:]; as(data) {
 			return true
 		}
 	}
@@ -43,7 +55,7 @@ func peculiar(data []byte) bool {
 
 var sonicTypes sync.Map // of reflect.Type to fitness
 
-// sonicFitness tells whether sonic treats a type as encoding/json does.
+// sonicFitness returns for which texts sonic treats a type as encoding/json does.
 func sonicFitness(t reflect.Type) fitness {
 	if known, ok := sonicTypes.Load(t); ok {
 		return known.(fitness)
@@ -53,53 +65,99 @@ func sonicFitness(t reflect.Type) fitness {
 	return f
 }
 
-// fitnessOf looks at a type and those that it is made of. What differs was found
-// by FuzzUnmarshal.
+// fitnessOf looks at a type and those that it is made of.
 func fitnessOf(t reflect.Type, seen map[reflect.Type]bool) fitness {
 	if seen[t] {
 		return fits
 	}
 	seen[t] = true
+	if pure[t] {
+		return fits
+	}
+	if hasMethod(t) {
+		return unfit // It might be called twice.
+	}
 	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Array:
+	case reflect.Bool, reflect.String, reflect.Float64,
+		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return fits
+	case reflect.Interface:
+		if t.NumMethod() == 0 {
+			return fits
+		}
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return unfit // Its base64 is laxer.
+		}
+		return fitnessOf(t.Elem(), seen)
+	case reflect.Pointer, reflect.Array:
 		return fitnessOf(t.Elem(), seen)
 	case reflect.Map:
 		if !mapKey(t.Key()) {
 			return unfit
 		}
-		f := fitnessOf(t.Elem(), seen)
-		switch t.Elem().Kind() {
-		case reflect.Struct, reflect.Array, reflect.Slice, reflect.Map, reflect.Pointer:
-			// Of a second member with the same name, sonic stores into the value
-			// of the first one.
-			f = max(f, fitsUnique)
-		}
-		return f
+		// Of a second member with the same name, sonic stores into the value of the
+		// first one, and ignores null.
+		return max(fitsUnique, fitnessOf(t.Elem(), seen))
 	case reflect.Struct:
-		worst := fits
-		for i := range t.NumField() {
-			f := t.Field(i)
-			// Names beyond ASCII have more than two cases.
-			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); !ascii(f.Name) || !ascii(name) {
-				return unfit
-			}
-			worst = max(worst, fitnessOf(f.Type, seen))
-		}
-		return worst
+		return structFitness(t, seen)
 	}
-	return fits
+	return unfit
 }
 
-func ascii(s string) bool { return len(s) == utf8.RuneCountInString(s) && utf8.ValidString(s) }
+func structFitness(t reflect.Type, seen map[reflect.Type]bool) fitness {
+	worst := fits
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous || !plainName(f.Name) || !plainTag(f.Tag.Get("json")) {
+			return unfit
+		}
+		if f.IsExported() {
+			worst = max(worst, fitnessOf(f.Type, seen))
+		}
+	}
+	return worst
+}
 
-// mapKey tells whether encoding/json takes a type as a map's key: sonic does not
-// refuse the others.
+// plainTag reports whether a tag is one that everybody reads alike, whatever the
+// version of Go.
+func plainTag(tag string) bool {
+	name, options, _ := strings.Cut(tag, ",")
+	for option := range strings.SplitSeq(options, ",") {
+		if option != "" && option != "omitempty" && option != "omitzero" {
+			return false
+		}
+	}
+	return plainName(name)
+}
+
+// plainName reports whether a name is of ASCII letters, which have two cases, of
+// digits and of marks that are usual.
+func plainName(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return (r|0x20 < 'a' || r|0x20 > 'z') && (r < '0' || r > '9') && r != '_' && r != '-' && r != '.'
+	})
+}
+
+// pure are types of the standard library whose methods sonic may call: nobody can
+// see how often.
+var pure = map[reflect.Type]bool{
+	reflect.TypeFor[json.Number](): true, reflect.TypeFor[json.RawMessage](): true, reflect.TypeFor[time.Time](): true,
+}
+
+func hasMethod(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// mapKey reports whether a map's key is one that both take and that has no methods.
 func mapKey(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.String,
 		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		return true
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return !hasMethod(t)
 	}
-	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+	return false
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
@@ -265,9 +266,9 @@ func (m *jsonMaker) value(depth int) {
 	case n < 2:
 		m.b = append(m.b, pick(m, []string{"null", "true", "false"})...)
 	case n < 4:
-		m.b = append(m.b, pick(m, makerNumbers)...)
+		m.number()
 	case n < 6 || depth == 0:
-		m.b = append(append(append(m.b, '"'), pick(m, makerStrings)...), '"')
+		m.b = append(append(append(m.b, '"'), m.text()...), '"')
 		m.b = bytes.Replace(m.b, []byte(`""x""`), []byte(`"\"x\""`), 1)
 	case n < 9:
 		m.b = append(m.b, '{')
@@ -289,6 +290,42 @@ func (m *jsonMaker) value(depth int) {
 		}
 		m.b = append(m.b, ']')
 	}
+}
+
+// number makes a number, at times one that is next to where rounding changes.
+func (m *jsonMaker) number() {
+	switch m.IntN(4) {
+	case 0:
+		m.b = strconv.AppendFloat(m.b, math.Float64frombits(m.Uint64()&^(1<<62)), "eg"[m.IntN(2)], -1, 64)
+	case 1:
+		m.b = strconv.AppendInt(m.b, int64(m.Uint64())>>m.IntN(64), 10)
+		for range m.IntN(3) * m.IntN(12) {
+			m.b = append(m.b, byte('0'+m.IntN(10)))
+		}
+		if m.IntN(3) == 0 {
+			m.b = append(m.b, '.', byte('0'+m.IntN(10)))
+		}
+		if m.IntN(6) == 0 {
+			m.b = append(m.b, pick(m, []string{"e0", "E5", "e-7", "e+300", "e-330"})...)
+		}
+	default:
+		m.b = append(m.b, pick(m, makerNumbers)...)
+	}
+}
+
+// text makes the text of a string.
+func (m *jsonMaker) text() (text string) {
+	for range m.IntN(4) {
+		switch m.IntN(4) {
+		case 0:
+			text += fmt.Sprintf(`\u%04x`, pick(m, []int{m.IntN(1 << 16), 0xD800 + m.IntN(1<<11), m.IntN(128)}))
+		case 1:
+			text += strings.Repeat(string(rune('a'+m.IntN(26))), m.IntN(40))
+		default:
+			text += pick(m, makerStrings)
+		}
+	}
+	return strings.ReplaceAll(text, `"x"`, `\"x\"`)
 }
 
 // fit makes a text for a type: what a client that means well sends.
@@ -347,11 +384,11 @@ func (m *jsonMaker) fit(typ reflect.Type, depth int) {
 	case reflect.Pointer:
 		m.fit(typ.Elem(), depth-1)
 	case reflect.Int, reflect.Int8, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Int64, reflect.Float64, reflect.Float32:
-		m.b = append(m.b, pick(m, makerNumbers)...)
+		m.number()
 	case reflect.Bool:
 		m.b = append(m.b, pick(m, []string{"true", "false"})...)
 	case reflect.String:
-		m.b = append(append(append(m.b, '"'), pick(m, []string{"a", "é😀", `\n`, "12", "1e5", `\ud800x`})...), '"')
+		m.b = append(append(append(m.b, '"'), m.text()...), '"')
 	default:
 		m.value(depth - 1)
 	}
@@ -374,6 +411,93 @@ func TestUnmarshalIsThatOfEncodingJSON(t *testing.T) {
 		if t.Failed() && i > 200 {
 			break
 		}
+	}
+}
+
+// Where sonic has differed from encoding/json.
+func TestUnmarshalWhereSonicDiffers(t *testing.T) {
+	type quoted struct {
+		N int `json:"bad\"name"`
+	}
+	for _, c := range []struct {
+		text   string
+		target reflect.Type
+	}{
+		{`7.328900098800659`, reflect.TypeFor[float32]()},
+		{`[1.00000017881393432617187499]`, reflect.TypeFor[[]float32]()},
+		{`{"a":1,"a":null}`, reflect.TypeFor[map[string]int]()},
+		{`{"a":{"X":1},"a":{"Y":2}}`, reflect.TypeFor[map[string]inner]()},
+		{`{"V":1}`, reflect.TypeFor[odd]()},
+		{`{"name":1}`, reflect.TypeFor[struct{ *inner }]()},
+		{`"A\nullu0051I="`, reflect.TypeFor[[]byte]()},
+		{`{"bad":"\udc33"}`, reflect.TypeFor[quoted]()},
+		{`{"ſ":1}`, reflect.TypeFor[struct{ S int }]()},
+		{`{"\u212a":1}`, reflect.TypeFor[struct{ K int }]()},
+		{`-0`, reflect.TypeFor[uint]()},
+		{`{"1.5":1}`, reflect.TypeFor[map[float64]int]()},
+	} {
+		comparePair(t, c.target, []byte(c.text))
+	}
+	for _, n := range []int{9_999, 10_000, 10_001} {
+		for _, target := range []reflect.Type{reflect.TypeFor[any](), reflect.TypeFor[recursive]()} {
+			comparePair(t, target, []byte(strings.Repeat("[", n)+strings.Repeat("]", n)))
+			comparePair(t, target, []byte(strings.Repeat(`{"Next":`, n)+"null"+strings.Repeat("}", n)))
+		}
+	}
+}
+
+// A method for decoding is called once, whatever comes of it.
+func TestUnmarshalCallsOnce(t *testing.T) {
+	for _, text := range []string{`{"C":1,"N":2}`, `{"C":1,"N":"x"}`} {
+		var calls callCounter
+		target := struct {
+			C *callCounter
+			N int
+		}{C: &calls}
+		_ = Unmarshal([]byte(text), &target)
+		if calls != 1 {
+			t.Errorf("%s: %d calls", text, calls)
+		}
+		totalCalls = 0
+		var zero struct {
+			C callCounter
+			N int
+		}
+		_ = Unmarshal([]byte(text), &zero)
+		if totalCalls != 1 {
+			t.Errorf("%s: %d calls", text, totalCalls)
+		}
+	}
+}
+
+type callCounter int
+
+var totalCalls int
+
+func (c *callCounter) UnmarshalJSON([]byte) error { *c++; totalCalls++; return nil }
+
+// closer closes the document that it is decoded from.
+type closer struct{ doc **Document }
+
+func (c closer) UnmarshalJSON([]byte) error {
+	(*c.doc).Close()
+	*c.doc = nil
+	other, err := Parse([]byte(`{"A":{},"B":"that of another owner","pad":"                "}`))
+	other.Close()
+	return err
+}
+
+func TestDecodeWhileClosing(t *testing.T) {
+	doc, err := Parse([]byte(`{"A":{},"B":"that of the first owner","pad":"              "}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := struct {
+		A closer
+		B string
+	}{A: closer{&doc}}
+	if err := doc.Root().Decode(&target); err != nil || target.B != "that of the first owner" {
+		t.Errorf("got %q, %v", target.B, err)
 	}
 }
 

@@ -2,12 +2,10 @@ package simdjson
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -39,23 +37,36 @@ func (k Kind) String() string {
 
 // Value is a part of a [Document]. The zero Value is one that does not exist:
 // its kind is Invalid, and so is what Get and Index return of it, so a chain of
-// them needs no checks in between. It is valid until the document is closed.
+// them needs no checks in between. So is every value of a closed document.
+//
+// A Value is printed by fmt, and written by encoding/json, as its JSON.
 type Value struct {
-	doc *Document
-	i   int // of its word
+	memory     *memory
+	generation uint32 // of the handle
+	i          uint32 // of its word
 }
 
+// at returns the value at another word of the same document.
+func (v Value) at(i int) Value { return Value{v.memory, v.generation, uint32(i)} }
+
+// closed reports whether the value had a document and that was closed.
+func (v Value) closed() bool {
+	return v.memory != nil && v.memory.generation.Load() != v.generation
+}
+
+// word returns the value's word if it exists and its document is open.
 func (v Value) word() (word, bool) {
-	if v.doc == nil {
+	m := v.memory
+	if m == nil {
 		return 0, false
 	}
-	if v.doc.closed {
+	if m.generation.Load() != v.generation {
 		if debugging {
-			panic("simdjson: a Value was used after its Document was closed")
+			reportUseAfterClose(m)
 		}
 		return 0, false
 	}
-	return v.doc.tape[v.i], true
+	return m.tape[v.i], true
 }
 
 // Kind returns the value's kind.
@@ -73,7 +84,7 @@ func (v Value) container(t tag) (start, end word, ok bool) {
 	if !ok || w.tag() != t {
 		return 0, 0, false
 	}
-	return w, v.doc.tape[w.n()], true
+	return w, v.memory.tape[w.n()], true
 }
 
 // Len returns the number of elements or members, 0 for other kinds.
@@ -96,10 +107,10 @@ func (v Value) Get(name string) Value {
 		return Value{}
 	}
 	var found Value
-	tape := v.doc.tape
-	for i := v.i + 1; i < start.n(); i = next(tape, i+1) {
-		if v.doc.nameIs(tape[i], name) {
-			found = Value{v.doc, i + 1}
+	m := v.memory
+	for i := int(v.i) + 1; i < start.n(); i = next(m.tape, i+1) {
+		if m.nameIs(m.tape[i], name) {
+			found = v.at(i + 1)
 		}
 	}
 	return found
@@ -111,14 +122,15 @@ func (v Value) Index(i int) Value {
 	if !ok || i < 0 || i >= end.n() {
 		return Value{}
 	}
-	at := v.i + 1
+	at := int(v.i) + 1
 	for range i {
-		at = next(v.doc.tape, at)
+		at = next(v.memory.tape, at)
 	}
-	return Value{v.doc, at}
+	return v.at(at)
 }
 
-// Elements ranges over an array's elements. For other kinds there are none.
+// Elements ranges over an array's elements. For other kinds there are none, and
+// none follow once the document is closed.
 func (v Value) Elements() iter.Seq2[int, Value] {
 	return func(yield func(int, Value) bool) {
 		start, _, ok := v.container(tagArray)
@@ -126,8 +138,8 @@ func (v Value) Elements() iter.Seq2[int, Value] {
 			return
 		}
 		n := 0
-		for i := v.i + 1; i < start.n(); i = next(v.doc.tape, i) {
-			if !yield(n, Value{v.doc, i}) {
+		for i := int(v.i) + 1; i < start.n(); i = next(v.memory.tape, i) {
+			if !yield(n, v.at(i)) || v.closed() {
 				return
 			}
 			n++
@@ -136,15 +148,17 @@ func (v Value) Elements() iter.Seq2[int, Value] {
 }
 
 // Members ranges over an object's members in the order of the text, with all
-// that share a name. For other kinds there are none.
+// that share a name. For other kinds there are none, and none follow once the
+// document is closed.
 func (v Value) Members() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
 		start, _, ok := v.container(tagObject)
 		if !ok {
 			return
 		}
-		for i := v.i + 1; i < start.n(); i = next(v.doc.tape, i+1) {
-			if !yield(v.doc.text(v.doc.tape[i]), Value{v.doc, i + 1}) {
+		m := v.memory
+		for i := int(v.i) + 1; i < start.n(); i = next(m.tape, i+1) {
+			if !yield(m.text(m.tape[i]), v.at(i+1)) || v.closed() {
 				return
 			}
 		}
@@ -152,7 +166,7 @@ func (v Value) Members() iter.Seq2[string, Value] {
 }
 
 // Raw returns the value's text as it stands in the document, nil if it does not
-// exist. It must not be changed.
+// exist. It must not be changed, and is valid until Close.
 func (v Value) Raw() []byte {
 	w, ok := v.word()
 	if !ok {
@@ -161,26 +175,30 @@ func (v Value) Raw() []byte {
 	from, to := w.offset(), w.offset()+w.n()
 	switch w.tag() {
 	case tagObject, tagArray:
-		to = v.doc.tape[w.n()].offset() + 1
+		to = v.memory.tape[w.n()].offset() + 1
 	case tagString, tagEscaped:
 		from, to = from-1, to+1
 	}
-	return v.doc.data[from:to:to]
+	return v.memory.data[from:to:to]
 }
 
 func (v Value) wrong(want string) error {
+	if v.closed() {
+		return fmt.Errorf("%w: %w", ErrKind, ErrClosed)
+	}
 	return fmt.Errorf("%w: %s, not %s", ErrKind, v.Kind(), want)
 }
 
 // String returns a string's text. Without escapes it is part of the document and
-// valid until Close; otherwise it is a new string. An escape of half a surrogate
+// valid until Close, after which its bytes may be those of another document;
+// otherwise it is a new string. An escape of half a surrogate
 // pair becomes U+FFFD, as in encoding/json.
 func (v Value) String() (string, error) {
 	w, ok := v.word()
 	if !ok || kinds[w.tag()] != String {
 		return "", v.wrong("a string")
 	}
-	return v.doc.text(w), nil
+	return v.memory.text(w), nil
 }
 
 // Bool returns a boolean.
@@ -199,7 +217,7 @@ func (v Value) number(want tag) (string, error) {
 		}
 		return "", v.wrong("a number")
 	}
-	raw := v.doc.data[w.offset() : w.offset()+w.n()]
+	raw := v.memory.data[w.offset() : w.offset()+w.n()]
 	return unsafe.String(unsafe.SliceData(raw), len(raw)), nil
 }
 
@@ -232,88 +250,17 @@ func (v Value) Float64() (float64, error) {
 	return strconv.ParseFloat(text, 64)
 }
 
-// Any returns the value as encoding/json decodes it into an any: a map, slice,
-// string, float64, bool or nil. Nothing of it refers to the document.
-func (v Value) Any() (any, error) {
-	return v.any(func(v Value) (any, error) {
-		f, err := v.Float64()
-		if err != nil {
-			return nil, fmt.Errorf("simdjson: cannot represent number %s as a float64: %w", v.Raw(), err)
-		}
-		return f, nil
-	})
-}
-
-// Map returns an object as GraphQL hosts take variables: as Any does, but with numbers as
-// json.Number, which loses no digit. It is nil for null and for a value that is missing.
-func (v Value) Map() (map[string]any, error) {
-	switch v.Kind() {
-	case Null, Invalid:
-		return nil, nil
-	case Object:
-		return v.members(func(v Value) (any, error) { return json.Number(v.Raw()), nil })
-	}
-	return nil, v.wrong("an object")
-}
-
-func (v Value) any(number func(Value) (any, error)) (any, error) {
-	switch v.Kind() {
-	case Null:
-		return nil, nil
-	case Bool:
-		return v.Bool()
-	case Number:
-		return number(v)
-	case String:
-		s, err := v.String()
-		return strings.Clone(s), err
-	case Array:
-		list := make([]any, 0, v.Len())
-		for _, e := range v.Elements() {
-			each, err := e.any(number)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, each)
-		}
-		return list, nil
-	case Object:
-		return v.members(number)
-	}
-	return nil, v.wrong("a value")
-}
-
-func (v Value) members(number func(Value) (any, error)) (map[string]any, error) {
-	members := make(map[string]any, v.Len())
-	for name, m := range v.Members() {
-		each, err := m.any(number)
-		if err != nil {
-			return nil, err
-		}
-		members[strings.Clone(name)] = each
-	}
-	return members, nil
-}
-
-// Decode stores the value in what target points to, as encoding/json does.
-func (v Value) Decode(target any) error {
-	if v.Kind() == Invalid {
-		return v.wrong("a value")
-	}
-	return Unmarshal(v.Raw(), target)
-}
-
 // nameIs compares a member's name.
-func (d *Document) nameIs(w word, name string) bool {
-	raw := d.data[w.offset() : w.offset()+w.n()]
+func (m *memory) nameIs(w word, name string) bool {
+	raw := m.data[w.offset() : w.offset()+w.n()]
 	if w.tag() == tagString {
 		return string(raw) == name
 	}
 	return string(unescape(nil, raw)) == name
 }
 
-func (d *Document) text(w word) string {
-	raw := d.data[w.offset() : w.offset()+w.n()]
+func (m *memory) text(w word) string {
+	raw := m.data[w.offset() : w.offset()+w.n()]
 	if w.tag() == tagEscaped {
 		raw = unescape(make([]byte, 0, len(raw)), raw)
 	}
@@ -335,11 +282,12 @@ func unescape(to, text []byte) []byte {
 
 // unescapeIndexed is unescape for the text from start to end of the document,
 // with the positions of the document's backslashes.
-func (d *Document) unescapeIndexed(to []byte, start, end int, backslashes []uint32) []byte {
+func (m *memory) unescapeIndexed(to []byte, start, end int, backslashes []uint32) []byte {
 	if int(backslashes[0]) < start {
 		first, _ := slices.BinarySearch(backslashes, uint32(start))
 		backslashes = backslashes[first:]
 	}
+	data := m.data[:end]
 	for _, position := range backslashes {
 		at := int(position)
 		if at >= end {
@@ -348,11 +296,16 @@ func (d *Document) unescapeIndexed(to []byte, start, end int, backslashes []uint
 		if at < start {
 			continue // It is escaped itself.
 		}
+		to = append(to, data[start:at]...)
+		if c := simpleEscape[data[at+1]]; c != 0 { // Most are; this saves a call.
+			to, start = append(to, c), at+2
+			continue
+		}
 		var n int
-		to, n = appendEscape(append(to, d.data[start:at]...), d.data[at:end])
+		to, n = appendEscape(to, data[at:])
 		start = at + n
 	}
-	return append(to, d.data[start:end]...)
+	return append(to, data[start:]...)
 }
 
 // appendEscape appends the meaning of the escape at the start of text, and

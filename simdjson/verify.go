@@ -38,29 +38,29 @@ type Mismatch struct {
 
 func (s *settings) sampled() bool { return s.Sample >= 1 || rand.Float64() < s.Sample }
 
-// verify reads d.data with both kernels.
-func (d *Document) verify(k kernel, s *settings) error {
+// verify reads m.data with both kernels.
+func (m *memory) verify(k kernel, s *settings) error {
 	counters.verified.Add(1)
-	fast := documents.Get().(*Document)
+	fast := memories.Get().(*memory)
 	defer fast.release()
-	fast.data = d.data
-	ok := fast.parseIndexed(k, d.data, nil, s.MaxDepth)
+	fast.data = m.data
+	ok := fast.parseIndexed(k, m.data, nil, s.MaxDepth)
 	if s.tamper != nil {
 		s.tamper(fast)
 	}
-	why, offset := d.parsePortable(d.data, s.MaxDepth)
+	why, offset := m.parsePortable(m.data, s.MaxDepth)
 	var err error
 	if why != accepted {
-		err = syntaxError(d.data, why, offset, s.MaxDepth)
+		err = syntaxError(m.data, why, offset, s.MaxDepth)
 	}
-	if ok != (err == nil) || ok && !slices.Equal(fast.tape, d.tape) {
+	if ok != (err == nil) || ok && !slices.Equal(fast.tape, m.tape) {
 		counters.mismatches.Add(1)
 		if s.OnMismatch != nil {
-			s.OnMismatch(Mismatch{Kernel: k.String(), Text: d.data, Accepted: ok, Err: err})
+			s.OnMismatch(Mismatch{Kernel: k.String(), Text: m.data, Accepted: ok, Err: err})
 		}
 	}
 	if err != nil {
 		return err
 	}
-	return d.check(s)
+	return m.check(s)
 }

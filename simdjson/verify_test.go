@@ -2,6 +2,8 @@ package simdjson
 
 import (
 	"bytes"
+	"errors"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -9,8 +11,8 @@ import (
 func longText() []byte { return []byte(`{"list":[` + strings.Repeat(`{"a":"b"},`, 200) + `1]}`) }
 
 func TestParserKernel(t *testing.T) {
-	for name, want := range map[string]kernel{"": fastest(), "nonsense": fastest(), "portable": portable, "avx2": limitOf("avx2"), "avx512": fastest()} {
-		want = min(want, chosen())
+	for name, limit := range map[string]kernel{"": avx512, "portable": portable, "neon": neon, "avx2": avx2, "avx512": avx512} {
+		want := min(bestBelow(limit), environment().kernel)
 		if got := NewParser(Options{Kernel: name}).Kernel(); got != want.String() {
 			t.Errorf("Kernel %q: got %s, want %s", name, got, want)
 		}
@@ -23,8 +25,38 @@ func TestParserKernel(t *testing.T) {
 	}
 }
 
+// A parser with a kernel that there is not refuses everything, and says why.
+func TestUnknownKernel(t *testing.T) {
+	const want = `Options.Kernel: simdjson: unknown kernel "portabel": use one of portable, neon, avx2, avx512`
+	before := metricValues()["gqlboost.simdjson.unknown_kernels"]
+	p := NewParser(Options{Kernel: "portabel"})
+	if got := metricValues()["gqlboost.simdjson.unknown_kernels"] - before; got != 1 {
+		t.Errorf("the metric grew by %v, want 1", got)
+	}
+	if got := p.Kernel(); got != want {
+		t.Errorf("Kernel: got %s", got)
+	}
+	if doc, err := p.Parse([]byte("1")); doc != nil || errorText(err) != want {
+		t.Errorf("Parse: got %v, %v", doc, err)
+	}
+	for doc, err := range p.ParseLines(strings.NewReader("1")) {
+		if doc != nil || errorText(err) != "line 1: "+want {
+			t.Errorf("ParseLines: got %v, %v", doc, err)
+		}
+	}
+	var refused *RequestError
+	for _, decode := range []func() (*Request, error){
+		func() (*Request, error) { return p.DecodeRequest([]byte("{}")) },
+		func() (*Request, error) { return p.DecodeForm(url.Values{"query": {"{a}"}}) },
+	} {
+		if r, err := decode(); r != nil || !errors.As(err, &refused) || refused.Kind != Misconfigured || errorText(refused.Err) != want {
+			t.Errorf("got %v, %v", r, err)
+		}
+	}
+}
+
 func TestVerify(t *testing.T) {
-	if chosen() == portable {
+	if environment().kernel == portable {
 		t.Skip("there is one kernel only")
 	}
 	text := longText()
@@ -32,18 +64,18 @@ func TestVerify(t *testing.T) {
 	cases := []struct {
 		name     string
 		text     []byte
-		tamper   func(*Document)
+		tamper   func(*memory)
 		mismatch string
 	}{
 		{"they agree", text, nil, ""},
 		{"they agree that it is bad", bad, nil, ""},
-		{"another value", text, func(d *Document) { d.tape[3] = makeWord(tagNull, 0, 4) }, "accepted"},
-		{"a value less", text, func(d *Document) { d.tape = d.tape[:len(d.tape)-1] }, "accepted"},
+		{"another value", text, func(d *memory) { d.tape[3] = makeWord(tagNull, 0, 4) }, "accepted"},
+		{"a value less", text, func(d *memory) { d.tape = d.tape[:len(d.tape)-1] }, "accepted"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			p := NewParser(Options{Mode: Verify, Sample: 1, CopyInput: true, OnMismatch: func(m Mismatch) {
+			p := NewParser(Options{Mode: Verify, Sample: 1, OnMismatch: func(m Mismatch) {
 				if m.Kernel != Kernel() || !bytes.Equal(m.Text, c.text) || m.Err != nil {
 					t.Errorf("got mismatch %+v", m)
 				}
@@ -72,12 +104,12 @@ func TestVerify(t *testing.T) {
 }
 
 func TestVerifySamples(t *testing.T) {
-	if chosen() == portable {
+	if environment().kernel == portable {
 		t.Skip("there is one kernel only")
 	}
 	n := 0
 	p := NewParser(Options{Mode: Verify, Sample: 0.1, OnMismatch: func(Mismatch) { n++ }})
-	p.settings.tamper = func(d *Document) { d.tape = nil }
+	p.settings.tamper = func(d *memory) { d.tape = nil }
 	for range 2000 {
 		doc, err := p.Parse([]byte(`[1]`))
 		if err != nil {

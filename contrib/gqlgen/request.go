@@ -9,7 +9,7 @@ import (
 	"github.com/gqlboost/gqlboost/contrib/internal/request"
 )
 
-// decode reads the operations of a body. An error is a *simdjson.RequestError.
+// decode reads the operations of a body. An error is one that request.Status knows.
 func (b *base) decode(w http.ResponseWriter, r *http.Request) (list []*graphql.RawParams, batch bool, err error) {
 	start := graphql.Now()
 	var operations []request.Operation

@@ -12,6 +12,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/gqlboost/gqlboost/contrib/internal/request"
 	"github.com/gqlboost/gqlboost/simdjson"
 	"github.com/gqlboost/gqlboost/stream"
 )
@@ -78,11 +79,7 @@ func status(errs gqlerror.List, contentType string) int {
 
 // refuse answers a request that is none.
 func (b *base) refuse(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, err error) {
-	code := http.StatusBadRequest
-	if e, ok := err.(*simdjson.RequestError); ok {
-		code = e.Status
-	}
-	b.write(w, code, exec.DispatchError(r.Context(), gqlerror.List{{Message: err.Error(), Err: err}}))
+	b.write(w, request.Status(err), exec.DispatchError(r.Context(), gqlerror.List{{Message: err.Error(), Err: err}}))
 }
 
 const (

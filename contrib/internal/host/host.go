@@ -11,7 +11,6 @@ import (
 
 	"github.com/gqlboost/gqlboost/contrib/internal/request"
 	"github.com/gqlboost/gqlboost/plancache"
-	"github.com/gqlboost/gqlboost/simdjson"
 	"github.com/gqlboost/gqlboost/stream"
 )
 
@@ -139,11 +138,7 @@ func failed(err error) Result {
 }
 
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
-	status := http.StatusBadRequest
-	if e, ok := err.(*simdjson.RequestError); ok {
-		status = e.Status
-	}
-	stream.WriteError(w, r, &stream.Error{Message: err.Error(), Status: status, Err: err})
+	stream.WriteError(w, r, &stream.Error{Message: err.Error(), Status: request.Status(err), Err: err})
 }
 
 // wantsStatus tells whether a client knows application/graphql-response+json, for which

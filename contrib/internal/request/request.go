@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -51,14 +50,10 @@ func NewReader(maxBytes int64, maxBatch int) *Reader {
 	}
 	return &Reader{
 		maxBytes: maxBytes, batches: maxBatch > 0,
-		parser:  simdjson.NewParser(simdjson.Options{MaxBytes: int(min(maxBytes, 1<<30)), MaxBatch: max(maxBatch, 1)}),
+		// A request is closed, see take, before its body is put back.
+		parser:  simdjson.NewParser(simdjson.Options{MaxBytes: int(min(maxBytes, 1<<30)), MaxBatch: max(maxBatch, 1), AliasInput: true}),
 		queries: arena.Interner{MaxEntries: 1000, MaxLength: 16 << 10, MaxBytes: 4 << 20},
 	}
-}
-
-// Refusal returns an error for what is no request.
-func Refusal(status int, format string, args ...any) error {
-	return &simdjson.RequestError{Status: status, Message: fmt.Sprintf(format, args...)}
 }
 
 // What all hosts refuse in the same words.
@@ -87,7 +82,7 @@ func Each(n int, run func(i int)) {
 }
 
 // Post reads the operations of a body; batch tells that it is an array. An error is a
-// *simdjson.RequestError.
+// *Error or a *simdjson.RequestError: see Status.
 func (r *Reader) Post(w http.ResponseWriter, req *http.Request) (list []Operation, batch bool, err error) {
 	body, err := r.read(w, req)
 	if err != nil {
