@@ -360,11 +360,14 @@ func TestResidentMemoryStaysInTheBudget(t *testing.T) {
 // The number of collections for the same work, which no other process changes, tells
 // whether the collector thrashes.
 func TestBudgetBelowTheLiveHeap(t *testing.T) {
-	for _, c := range []struct{ budget, live, grown int }{
-		{8 * mib, 20, 0},   // always
-		{60 * mib, 20, 0},  // never
-		{22 * mib, 20, 0},  // hardly
-		{80 * mib, 20, 80}, // for a time, again and again
+	for _, c := range []struct {
+		budget, live, grown int
+		fits, never         bool
+	}{
+		{8 * mib, 20, 0, false, true},
+		{22 * mib, 20, 0, false, true}, // It is not only for the heap.
+		{100 * mib, 20, 0, true, false},
+		{80 * mib, 20, 80, false, false}, // Five times it does not, for a time.
 	} {
 		plain := allocated(t, false, 0, c.live, c.grown)
 		got := allocated(t, false, c.budget, c.live, c.grown)
