@@ -2,18 +2,23 @@ package arena
 
 import "unsafe"
 
-// Alloc returns a pointer to a zero T in the arena.
+// Alloc returns a pointer to a zero T in the arena. As every function of this file
+// it uses the heap if the arena is nil or was freed.
 func Alloc[T any](a *Arena) *T {
-	a.guard.enter()
-	s := slabFor[T](&a.values)
-	if len(s.open) == cap(s.open) && !s.grow(a, 1) {
-		a.heaped++
-		a.guard.leave()
+	m := a.owned()
+	if m == nil {
+		return new(T)
+	}
+	m.guard.enter()
+	s := slabFor[T](&m.values)
+	if len(s.open) == cap(s.open) && !s.grow(m, 1) {
+		m.heaped++
+		m.guard.leave()
 		return new(T)
 	}
 	s.open = s.open[:len(s.open)+1]
 	last := &s.open[len(s.open)-1]
-	a.guard.leave()
+	m.guard.leave()
 	return last
 }
 
@@ -27,9 +32,13 @@ func Slice[T any](a *Arena, n, capacity int) []T {
 	if capacity == 0 {
 		return []T{}
 	}
-	a.guard.enter()
-	s := room(a, slabFor[T](&a.lists), capacity)
-	a.guard.leave()
+	m := a.owned()
+	if m == nil {
+		return make([]T, n, capacity)
+	}
+	m.guard.enter()
+	s := room(m, slabFor[T](&m.lists), capacity)
+	m.guard.leave()
 	return s[:n]
 }
 
@@ -40,13 +49,17 @@ func Append[T any](a *Arena, s []T, values ...T) []T {
 	if n <= cap(s) {
 		return append(s, values...)
 	}
-	a.guard.enter()
-	defer a.guard.leave()
-	slab := slabFor[T](&a.lists)
+	m := a.owned()
+	if m == nil {
+		return append(s, values...)
+	}
+	m.guard.enter()
+	defer m.guard.leave()
+	slab := slabFor[T](&m.lists)
 	if extended, ok := slab.extend(s, n); ok {
 		return append(extended, values...)
 	}
-	grown := room(a, slab, max(n, 2*cap(s), 4))[:n]
+	grown := room(m, slab, max(n, 2*cap(s), 4))[:n]
 	copy(grown, s)
 	copy(grown[len(s):], values)
 	return grown
@@ -68,10 +81,10 @@ func (slab *slabOf[T]) extend(s []T, n int) ([]T, bool) {
 }
 
 // room returns n zero values from the slab, or from the heap if the limit says so.
-func room[T any](a *Arena, slab *slabOf[T], n int) []T {
-	values, ok := slab.take(a, n)
+func room[T any](m *memory, slab *slabOf[T], n int) []T {
+	values, ok := slab.take(m, n)
 	if !ok {
-		a.heaped++
+		m.heaped++
 		return make([]T, n)
 	}
 	return values
@@ -79,17 +92,21 @@ func room[T any](a *Arena, slab *slabOf[T], n int) []T {
 
 // Bytes returns a copy of b in the arena; its capacity is its length.
 func (a *Arena) Bytes(b []byte) []byte {
-	a.guard.enter()
-	start := len(a.bytes.open)
+	m := a.owned()
+	if m == nil {
+		return append(make([]byte, 0, len(b)), b...)
+	}
+	m.guard.enter()
+	start := len(m.bytes.open)
 	end := start + len(b)
 	var copied []byte
-	if end <= cap(a.bytes.open) { // The way of nearly every call.
-		a.bytes.open = a.bytes.open[:end]
-		copied = a.bytes.open[start:end:end]
+	if end <= cap(m.bytes.open) { // The way of nearly every call.
+		m.bytes.open = m.bytes.open[:end]
+		copied = m.bytes.open[start:end:end]
 	} else {
-		copied = room(a, &a.bytes, len(b))
+		copied = room(m, &m.bytes, len(b))
 	}
-	a.guard.leave()
+	m.guard.leave()
 	copy(copied, b)
 	return copied
 }

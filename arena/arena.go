@@ -3,32 +3,41 @@ package arena
 import (
 	"sync"
 	"sync/atomic"
-	"unsafe"
 )
 
 const (
-	firstChunk = 1 << 10  // bytes of a slab's first chunk
-	maxChunk   = 64 << 10 // bytes of a chunk, unless one slice needs more
 	// defaultLimit is what an arena takes before it leaves the rest to the heap.
 	defaultLimit = 64 << 20
 	// poolLimit is the largest arena that Free keeps: one large request must not
 	// pin its memory in the pool.
 	poolLimit = 4 << 20
-	slots     = 32
+	// handles is how many arenas are allocated at once.
+	handles = 64
 )
 
 // Arena hands out memory by moving an index, and takes all of it back at once.
 // It is for values that live and die together: those of one request or batch.
 //
-// An arena is not safe for concurrent use. What it has handed out is the
-// caller's until Reset or Free, and must not be used, read or kept after it: not
-// a pointer, not a slice, not a string. Copy what must outlive it
-// ([strings.Clone]). Builds with the tag gqlboost_debug detect concurrent use,
-// and overwrite what Reset takes back so that a stale read is noticed.
+// An arena is not safe for concurrent use; only Free may be called by several
+// goroutines, once the others have ended. What it has handed out is the caller's
+// until Reset or Free, and must not be used, read or kept after it: not a pointer,
+// not a slice, not a string. Copy what must outlive it ([strings.Clone]). Builds
+// with the tag gqlboost_debug detect concurrent use, and overwrite what Reset takes
+// back so that a stale read is noticed.
+//
+// An Arena is a handle for one life of its memory. After Free it owns none, however
+// long somebody keeps it: it then allocates on the heap, as a nil arena and the zero
+// Arena do, and can never reach the memory of another one.
 //
 // The garbage collector sees every pointer in an arena: chunks are ordinary
 // slices of the type that they hold.
 type Arena struct {
+	trace  freeTrace              // what the debug build knows of Free
+	memory atomic.Pointer[memory] // nil after Free
+}
+
+// memory is what arenas share in turn.
+type memory struct {
 	values table        // of Alloc
 	lists  table        // of Slice and Append
 	bytes  slabOf[byte] // of Bytes and String
@@ -36,26 +45,15 @@ type Arena struct {
 	taken  int64  // bytes of all chunks
 	heaped uint64 // allocations that the limit sent to the heap
 	resets uint64
-	freed  bool
 	guard  guard
+	// unused are handles for the next lives. None is used twice: nobody knows who
+	// still holds one that was freed.
+	unused []Arena
 }
 
-// slab is a *slabOf[T].
-type slab interface {
-	reset()
-	used() int64
-}
-
-// slabOf is the chunks of one type. Memory behind the length of a chunk is zero.
-type slabOf[T any] struct {
-	chunks [][]T
-	active int // index of the chunk that is being filled
-	open   []T // that chunk, with its current length
-}
-
-var arenas = sync.Pool{New: func() any {
+var memories = sync.Pool{New: func() any {
 	counters.made.Add(1)
-	return new(Arena)
+	return new(memory)
 }}
 
 // counters are the package's own, for Source.
@@ -63,13 +61,27 @@ var counters struct {
 	made, taken, freed, dropped atomic.Uint64
 }
 
-// New returns an empty arena, a used one if there is one. Its limit is 64 MiB.
+// New returns an empty arena with the memory of a freed one if there is any. Its
+// limit is 64 MiB.
 func New() *Arena {
-	a := arenas.Get().(*Arena)
+	m := memories.Get().(*memory)
 	counters.taken.Add(1)
-	a.freed = false
-	a.limit = defaultLimit
+	m.limit = defaultLimit
+	if len(m.unused) == 0 {
+		m.unused = make([]Arena, handles)
+	}
+	a := &m.unused[0]
+	m.unused = m.unused[1:]
+	a.memory.Store(m)
 	return a
+}
+
+// owned returns the arena's memory, nil if it has none.
+func (a *Arena) owned() *memory {
+	if a == nil {
+		return nil
+	}
+	return a.memory.Load()
 }
 
 // SetLimit bounds the memory that the arena takes, in bytes. What does not fit
@@ -77,49 +89,61 @@ func New() *Arena {
 // speed, never correctness. It is for a new arena: one that has handed out more
 // already keeps what it has.
 func (a *Arena) SetLimit(bytes int64) {
-	a.limit = bytes
-	if a.taken > bytes && a.Stats().Used == 0 {
-		a.values, a.lists, a.bytes, a.taken = table{}, table{}, slabOf[byte]{}, 0
+	m := a.owned()
+	if m == nil {
+		return
+	}
+	m.limit = bytes
+	if m.taken > bytes && m.stats().Used == 0 {
+		m.values, m.lists, m.bytes, m.taken = table{}, table{}, slabOf[byte]{}, 0
 	}
 }
 
 // Reset takes back everything that the arena has handed out. The arena keeps its
-// memory and hands it out again, zeroed.
+// memory and hands it out again, zeroed. After Free it does nothing.
 func (a *Arena) Reset() {
-	a.guard.enter()
-	a.reset()
-	a.guard.leave()
+	if m := a.owned(); m != nil {
+		m.guard.enter()
+		m.reset()
+		m.guard.leave()
+	}
 }
 
-func (a *Arena) reset() {
-	for _, s := range a.values.all {
+func (m *memory) reset() {
+	for _, s := range m.values.all {
 		s.reset()
 	}
-	for _, s := range a.lists.all {
+	for _, s := range m.lists.all {
 		s.reset()
 	}
-	a.bytes.rewind(reuse) // Bytes and String overwrite what they take.
-	a.resets++
-	a.heaped = 0
+	m.bytes.rewind(reuse) // Bytes and String overwrite what they take.
+	m.resets++
+	m.heaped = 0
 }
 
 // Free is Reset for an arena that is not needed any more: it gives its memory to
-// the arenas that New returns. The arena must not be used afterwards. Freeing it
-// again, or a nil arena, does nothing.
+// the arenas that New returns. Freeing it again, even at the same time or when its
+// memory belongs to another arena, or freeing a nil arena, does nothing; the debug
+// build reports the stacks of both calls.
 func (a *Arena) Free() {
-	if a == nil || a.freed {
+	if a == nil {
 		return
 	}
-	a.guard.enter()
-	a.freed = true
-	a.reset()
-	a.guard.leave()
+	m := a.memory.Swap(nil)
+	if m == nil {
+		a.trace.again()
+		return
+	}
+	a.trace.first()
+	m.guard.enter()
+	m.reset()
+	m.guard.leave()
 	counters.freed.Add(1)
-	if a.taken > poolLimit {
+	if m.taken > poolLimit {
 		counters.dropped.Add(1)
 		return
 	}
-	arenas.Put(a)
+	memories.Put(m)
 }
 
 // ArenaStats tell what an arena holds.
@@ -127,121 +151,24 @@ type ArenaStats struct {
 	Used   int64  // bytes handed out since the last Reset
 	Taken  int64  // bytes of its chunks
 	Heaped uint64 // allocations since the last Reset that went to the heap because of the limit
-	Resets uint64
+	Resets uint64 // of its memory, in all of its lives
 }
 
-// Stats returns the arena's figures.
+// Stats returns the arena's figures, zeros after Free.
 func (a *Arena) Stats() ArenaStats {
-	s := ArenaStats{Used: a.bytes.used(), Taken: a.taken, Heaped: a.heaped, Resets: a.resets}
-	for _, each := range a.values.all {
+	if m := a.owned(); m != nil {
+		return m.stats()
+	}
+	return ArenaStats{}
+}
+
+func (m *memory) stats() ArenaStats {
+	s := ArenaStats{Used: m.bytes.used(), Taken: m.taken, Heaped: m.heaped, Resets: m.resets}
+	for _, each := range m.values.all {
 		s.Used += each.used()
 	}
-	for _, each := range a.lists.all {
+	for _, each := range m.lists.all {
 		s.Used += each.used()
 	}
 	return s
-}
-
-// table finds the slab of a type.
-type table struct {
-	// recent has the slab that was last asked for among the types of one size,
-	// which the compiler knows: nearly always it is the right one.
-	recent [slots]slab
-	all    []slab
-}
-
-func slot[T any]() uintptr { return unsafe.Sizeof(*new(T)) / 8 % slots }
-
-func slabFor[T any](t *table) *slabOf[T] {
-	if s, ok := t.recent[slot[T]()].(*slabOf[T]); ok {
-		return s
-	}
-	return findSlab[T](t)
-}
-
-func findSlab[T any](t *table) *slabOf[T] {
-	var found *slabOf[T]
-	for _, s := range t.all {
-		if s, ok := s.(*slabOf[T]); ok {
-			found = s
-			break
-		}
-	}
-	if found == nil {
-		found = new(slabOf[T])
-		t.all = append(t.all, found)
-	}
-	t.recent[slot[T]()] = found
-	return found
-}
-
-// take returns room for n more values, zeroed, or false if the limit forbids it.
-// Their capacity is n.
-func (s *slabOf[T]) take(a *Arena, n int) ([]T, bool) {
-	if len(s.open)+n > cap(s.open) && !s.grow(a, n) {
-		return nil, false
-	}
-	start := len(s.open)
-	s.open = s.open[:start+n]
-	return s.open[start : start+n : start+n], true
-}
-
-// grow opens a chunk with room for n values: one that a Reset left, or a new one
-// of twice the size of the last.
-func (s *slabOf[T]) grow(a *Arena, n int) bool {
-	if s.active < len(s.chunks) {
-		s.chunks[s.active] = s.open
-		s.active++
-	}
-	for ; s.active < len(s.chunks); s.active++ {
-		if chunk := s.chunks[s.active]; cap(chunk) >= n {
-			s.open = chunk[:0]
-			return true
-		}
-	}
-	size := int(max(unsafe.Sizeof(*new(T)), 1))
-	length := firstChunk / size
-	if last := len(s.chunks) - 1; last >= 0 {
-		length = min(2*cap(s.chunks[last]), maxChunk/size)
-	}
-	length = max(length, n, 1)
-	bytes := int64(length) * int64(size)
-	if bytes > a.limit-a.taken {
-		length, bytes = n, int64(n)*int64(size)
-		if bytes > a.limit-a.taken {
-			s.open = nil
-			return false
-		}
-	}
-	a.taken += bytes
-	s.open = make([]T, 0, length)
-	s.chunks = append(s.chunks, s.open)
-	s.active = len(s.chunks) - 1
-	return true
-}
-
-func (s *slabOf[T]) reset() { s.rewind(recycle) }
-
-// rewind empties all chunks, each in the given way.
-func (s *slabOf[T]) rewind(empty func([]T) []T) {
-	if s.active < len(s.chunks) {
-		s.chunks[s.active] = s.open
-	}
-	for i, chunk := range s.chunks {
-		s.chunks[i] = empty(chunk)
-	}
-	s.active, s.open = 0, nil
-	if len(s.chunks) > 0 {
-		s.open = s.chunks[0]
-	}
-}
-
-func (s *slabOf[T]) used() (bytes int64) {
-	n := len(s.open)
-	for i, chunk := range s.chunks {
-		if i != s.active {
-			n += len(chunk)
-		}
-	}
-	return int64(n) * int64(unsafe.Sizeof(*new(T)))
 }

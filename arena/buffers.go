@@ -1,20 +1,13 @@
 package arena
 
 import (
-	"math/bits"
-	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"github.com/valyala/bytebufferpool"
 )
 
-const (
-	minClassBits = 8  // 256 B
-	maxClassBits = 24 // 16 MiB
-	classes      = maxClassBits - minClassBits + 1
-
-	defaultMaxRetained = 64 << 20
-)
+const defaultMaxRetained = 64 << 20
 
 // Buffers is a pool of byte buffers of every size. Its zero value is ready. It
 // is safe for concurrent use and must not be copied.
@@ -24,6 +17,13 @@ const (
 // buffer to whoever wants a small one, until all are large or, as
 // bytebufferpool calibrates itself to the common size, allocates every large one
 // anew. A pool that sees a single size does neither.
+//
+// Callers that do not know the size ask for some and let the buffer grow. Buffers
+// learns which sizes are asked for that way, and keeps the buffers that have grown
+// for those who ask for the same size again: see [Buffers.Get].
+//
+// A buffer is a handle: Put takes its memory away, and the same memory is lent again
+// only in another handle. Whoever keeps a handle after Put has an empty buffer.
 type Buffers struct {
 	// MaxRetained bounds the bytes of idle buffers that are kept, 64 MiB if 0.
 	// A buffer that would exceed it is left to the garbage collector, which
@@ -31,42 +31,29 @@ type Buffers struct {
 	MaxRetained int64
 
 	classes [classes]class
+	spare   sync.Pool                // of *bytebufferpool.ByteBuffer without memory, for grown pools
+	asked   atomic.Pointer[registry] // for which class a lent buffer was asked, where it may grow
+	watch   atomic.Int32             // so many Gets note the class, to find out whose buffers grow
+
+	audit audit
 
 	unpooled  atomic.Uint64 // Gets above the largest class
 	refused   atomic.Uint64 // Puts that were not kept
 	discarded atomic.Uint64 // bytes of buffers that were not kept
 }
 
-// class is the pool of one capacity.
-type class struct {
-	pool     bytebufferpool.Pool
-	hits     atomic.Int64
-	misses   atomic.Int64
-	accepted atomic.Int64
-	lost     atomic.Int64 // accepted, and then taken by the garbage collector
-	_        [24]byte     // Keeps neighbours' counters on other cache lines.
-}
-
-// classFor returns the smallest class whose buffers hold n bytes.
-func classFor(n int) int {
-	if n <= 1<<minClassBits {
-		return 0
-	}
-	return bits.Len(uint(n-1)) - minClassBits
-}
-
-// classOf returns the largest class that a capacity satisfies, -1 if none.
-func classOf(capacity int) int { return bits.Len(uint(capacity)) - 1 - minClassBits }
-
-func classSize(class int) int { return 1 << (class + minClassBits) }
-
-// pooledMark is written behind the contents of a buffer in the pool, where a new
-// buffer has a zero: it tells a reused buffer from one that the pool has made.
-const pooledMark = 0xA5
+// watched is how many Gets are watched when a buffer has grown and nobody knows
+// which size it was asked for.
+const watched = 256
 
 // Get returns an empty buffer with a capacity of at least n bytes. Whoever has
 // it owns it, and gives it to Put when neither it nor any slice of its bytes is
 // used any more. A buffer that is never put is simply collected.
+//
+// Who does not know how much is needed asks for the least that makes sense, always
+// the same, and appends. If buffers that were asked for with such an n (rounded up to
+// a power of two) have lately come back with more than that, Get returns one that has
+// grown, or a new one of the size that most of them needed.
 func (p *Buffers) Get(n int) *bytebufferpool.ByteBuffer {
 	i := classFor(n)
 	if i >= classes {
@@ -74,77 +61,151 @@ func (p *Buffers) Get(n int) *bytebufferpool.ByteBuffer {
 		return &bytebufferpool.ByteBuffer{B: make([]byte, 0, n)}
 	}
 	c := &p.classes[i]
-	b := c.pool.Get()
-	if last := cap(b.B) - 1; last >= 0 && b.B[:last+1][last] == pooledMark {
-		c.hits.Add(1)
-		debugGot(p, b)
-		return b
+	var b *bytebufferpool.ByteBuffer
+	mayGrow := false
+	if most := c.size.most(); most > classSize(i) {
+		b = p.getGrown(c, i)
+		mayGrow = cap(b.B) < most
+	} else {
+		b = p.get(c, i, classSize(i))
 	}
-	c.missed()
-	if cap(b.B) < classSize(i) {
-		b.B = make([]byte, 0, classSize(i))
+	if mayGrow || p.watch.Load() > 0 {
+		p.note(b, i)
 	}
 	return b
 }
 
-// missed notes that the pool was empty, but for what other threads keep to
-// themselves. What it held before, the garbage collector has taken.
-func (c *class) missed() {
-	c.misses.Add(1)
-	if surplus := c.held() - int64(runtime.GOMAXPROCS(0)); surplus > 0 {
-		c.lost.Add(surplus)
+// get lends a buffer of a class, or a new one of size bytes.
+func (p *Buffers) get(c *class, i, size int) *bytebufferpool.ByteBuffer {
+	b := c.pool.Get()
+	if isIdle(b.B) {
+		c.hits.Add(1)
+		b.B = lent(b.B, i)
+		return b
 	}
+	c.missed()
+	if cap(b.B) < size {
+		b.B = make([]byte, 0, size)
+	}
+	b.B = lent(b.B, i)
+	return b
 }
 
-// held estimates the idle buffers of a class, from above.
-func (c *class) held() int64 {
-	return max(c.accepted.Load()-c.hits.Load()-c.lost.Load(), 0)
+// getGrown lends a buffer that grew when this class was asked for, or one that is
+// as large as most of them became.
+func (p *Buffers) getGrown(c *class, i int) *bytebufferpool.ByteBuffer {
+	node, sequence := c.grown.take()
+	if node == nil {
+		return p.get(c, i, max(classSize(i), c.size.typical()))
+	}
+	b := c.grown.handles.take(sequence)
+	b.B = lent(p.unwrap(node), i)
+	return b
 }
 
-// Put takes a buffer back, whether or not it came from this pool, and files it
-// by the capacity that it has now. Neither the buffer nor its bytes may be used
-// afterwards. A nil buffer is ignored.
+// note remembers the class that a lent buffer was asked for.
+func (p *Buffers) note(b *bytebufferpool.ByteBuffer, i int) {
+	if p.watch.Load() > 0 {
+		p.watch.Add(-1)
+	}
+	asked := p.asked.Load()
+	if asked == nil {
+		p.asked.CompareAndSwap(nil, new(registry))
+		asked = p.asked.Load()
+	}
+	asked.add(addressOf(b), uint8(i))
+}
+
+// Put takes a buffer back, whether or not it came from this pool, and leaves the
+// handle empty. No slice of its bytes may be used afterwards. The handle may be: it is
+// as a new one, without memory. Putting it again, also at the same time or when its
+// memory belongs to somebody else, does nothing; the debug build reports it. A nil
+// buffer is ignored.
 func (p *Buffers) Put(b *bytebufferpool.ByteBuffer) {
 	if b == nil {
 		return
 	}
-	capacity := cap(b.B)
-	i := classOf(capacity)
-	tooSmall, tooLarge := i < 0, i >= classes || i == classes-1 && capacity > classSize(i)
-	if tooSmall || tooLarge || !p.mayKeep(&p.classes[i], int64(capacity)) {
+	memory := claim(b)
+	if cap(memory) == 0 {
+		debugPutAgain(b)
 		p.refused.Add(1)
-		p.discarded.Add(uint64(capacity))
 		return
 	}
-	c := &p.classes[i]
-	c.accepted.Add(1)
-	// The pool calibrates itself by length: let it see the capacity, the size
-	// that it is for, not how much of it the last user needed.
-	b.B = b.B[:capacity]
-	debugPut(p, b)
-	b.B[capacity-1] = pooledMark
-	c.pool.Put(b)
+	debugPut(b)
+	n := len(memory)
+	i, state := readMark(memory, n)
+	if state == markIdle { // A copy of the handle: the memory is in the pool already.
+		p.refused.Add(1)
+		return
+	}
+	known := state == markLent
+	if asked := p.asked.Load(); asked != nil {
+		if class, ok := asked.claim(addressOf(b)); ok {
+			i, known = int(class), true
+		}
+	}
+	switch {
+	case known && cap(memory) >= classSize(i):
+		if c := &p.classes[i]; n > classSize(i) || c.grows(i) {
+			if c.size.saw(n) {
+				c.grown.allowed.Store(c.grown.bytes())
+			}
+			p.putGrown(c, i, memory)
+			return
+		}
+	case n+markSize <= cap(memory):
+		// New memory, as its mark was not overwritten: the buffer has grown.
+		p.watch.Store(watched)
+	}
+	p.put(memory)
 }
 
-// mayKeep sums up all classes only if this one holds more than its small part of
-// an eighth of what is allowed: so much is set aside for those that do not look.
-func (p *Buffers) mayKeep(c *class, capacity int64) bool {
-	limit := p.MaxRetained
-	if limit == 0 {
-		limit = defaultMaxRetained
+// put files memory by its capacity.
+func (p *Buffers) put(memory []byte) {
+	capacity := cap(memory)
+	i := classOf(capacity)
+	tooSmall, tooLarge := i < 0, i >= classes || i == classes-1 && capacity > classSize(i)
+	if tooSmall || tooLarge || !p.classes[i].mayKeep(p, capacity) {
+		p.refuse(capacity)
+		return
 	}
-	reserve := limit / 8
-	if (c.held()+1)*capacity <= reserve/classes {
-		return true
-	}
-	return p.retained()+capacity <= limit-reserve
+	p.classes[i].put(idle(memory, i))
 }
 
-func (p *Buffers) retained() (bytes int64) {
-	for i := range p.classes {
-		bytes += p.classes[i].held() * int64(classSize(i))
+// putGrown files memory under the class that was asked for.
+func (p *Buffers) putGrown(c *class, i int, memory []byte) {
+	capacity := cap(memory)
+	if classOf(capacity) == i {
+		p.put(memory)
+		return
 	}
-	return bytes
+	if capacity > 2<<maxClassBits || c.size.outgrown(capacity) || !c.grown.mayKeep(p, int64(capacity)) {
+		p.refuse(capacity)
+		return
+	}
+	c.grown.put(p.wrap(idle(memory, i)))
+}
+
+// wrap puts memory into a ByteBuffer that only grown pools see.
+func (p *Buffers) wrap(memory []byte) *bytebufferpool.ByteBuffer {
+	node, _ := p.spare.Get().(*bytebufferpool.ByteBuffer)
+	if node == nil {
+		node = new(bytebufferpool.ByteBuffer)
+	}
+	node.B = memory
+	return node
+}
+
+// unwrap is the reverse of wrap.
+func (p *Buffers) unwrap(node *bytebufferpool.ByteBuffer) (memory []byte) {
+	memory, node.B = node.B, nil
+	p.spare.Put(node)
+	return memory
+}
+
+func (p *Buffers) refuse(capacity int) {
+	p.refused.Add(1)
+	p.discarded.Add(uint64(capacity))
 }
 
 // BufferStats are the counts of a [Buffers] since it was made.
@@ -165,9 +226,9 @@ func (p *Buffers) Stats() BufferStats {
 	s.Gets = s.Misses
 	for i := range p.classes {
 		c := &p.classes[i]
-		s.Gets += uint64(c.hits.Load() + c.misses.Load())
+		s.Gets += uint64(c.hits.Load() + c.grown.hits.Load() + c.misses.Load())
 		s.Misses += uint64(c.misses.Load())
-		s.Puts += uint64(c.accepted.Load())
+		s.Puts += uint64(c.accepted.Load() + c.grown.accepted.Load())
 	}
 	return s
 }

@@ -39,11 +39,12 @@ func TestAGrowingBufferMovesClass(t *testing.T) {
 	var p Buffers
 	b := p.Get(100)
 	b.B = append(b.B, make([]byte, 10_000)...)
+	memory := &b.B[0]
 	p.Put(b)
-	if got := p.Get(8192); got != b {
+	if got := p.Get(8192); &got.B[:1][0] != memory {
 		t.Error("the grown buffer is not among those of its new size")
 	}
-	if got := p.Get(100); got == b || cap(got.B) > 512 {
+	if got := p.Get(100); cap(got.B) > 512 {
 		t.Error("a small Get was given a large buffer")
 	}
 }
@@ -56,7 +57,7 @@ func TestShortContentsDoNotShrinkAClass(t *testing.T) {
 	}
 	var p Buffers
 	for range 100_000 {
-		b := p.Get(64 << 10)
+		b := p.Get(1 << 10)
 		b.B = append(b.B, "short"...)
 		p.Put(b)
 	}

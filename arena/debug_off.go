@@ -4,11 +4,16 @@ package arena
 
 import "github.com/valyala/bytebufferpool"
 
-// guard does its work in debug_on.go.
+// guard does its work in debug_on.go, as all of this file.
 type guard struct{}
 
 func (guard) enter() {}
 func (guard) leave() {}
+
+type freeTrace struct{}
+
+func (*freeTrace) first() {}
+func (*freeTrace) again() {}
 
 // recycle empties a chunk whose next users expect zeros.
 func recycle[T any](chunk []T) []T {
@@ -19,5 +24,9 @@ func recycle[T any](chunk []T) []T {
 // reuse empties a chunk whose next users overwrite it.
 func reuse(chunk []byte) []byte { return chunk[:0] }
 
-func debugGot(*Buffers, *bytebufferpool.ByteBuffer) {}
-func debugPut(*Buffers, *bytebufferpool.ByteBuffer) {}
+func debugPut(*bytebufferpool.ByteBuffer)      {}
+func debugPutAgain(*bytebufferpool.ByteBuffer) {}
+func debugIdle([]byte)                         {}
+func debugLent([]byte)                         {}
+func debugPoolPut[T any](*T)                   {}
+func debugPoolPutAgain[T any](*T)              {}

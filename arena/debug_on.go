@@ -3,11 +3,14 @@
 package arena
 
 import (
+	"fmt"
+	"os"
 	"reflect"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"unsafe"
-	"weak"
 
 	"github.com/valyala/bytebufferpool"
 )
@@ -64,37 +67,122 @@ func hasPointers(t reflect.Type) bool {
 	return false
 }
 
-// pooled holds the buffers that are in a pool. Weak pointers, because what the
-// garbage collector takes from the pool must not stay here.
-var pooled = struct {
-	sync.Mutex
-	buffers map[weak.Pointer[bytebufferpool.ByteBuffer]]*Buffers
-}{buffers: map[weak.Pointer[bytebufferpool.ByteBuffer]]*Buffers{}}
+// report says what was done wrong. It does not panic: a second Free or Put does no
+// harm, and is common in code that defers one and calls another.
+var report = func(message string) { os.Stderr.WriteString(message) }
 
-func debugPut(p *Buffers, b *bytebufferpool.ByteBuffer) {
-	fill(b.B)
-	key := weak.Make(b)
-	pooled.Lock()
-	defer pooled.Unlock()
-	if pooled.buffers[key] != nil {
-		panic("arena: Put of a buffer that is in the pool already")
-	}
-	for other := range pooled.buffers {
-		if other.Value() == nil {
-			delete(pooled.buffers, other)
-		}
-	}
-	pooled.buffers[key] = p
+// stack is where a call was made.
+type stack [24]uintptr
+
+func here() (s stack) {
+	runtime.Callers(3, s[:])
+	return s
 }
 
-func debugGot(_ *Buffers, b *bytebufferpool.ByteBuffer) {
-	pooled.Lock()
-	delete(pooled.buffers, weak.Make(b))
-	pooled.Unlock()
-	all := b.B[:cap(b.B)]
-	for _, c := range all[:len(all)-1] {
+func (s *stack) String() string {
+	if s == nil || s[0] == 0 {
+		return "unknown: it is not among those that are remembered\n"
+	}
+	var b strings.Builder
+	for frames, more := runtime.CallersFrames(s[:]), true; more; {
+		var frame runtime.Frame
+		frame, more = frames.Next()
+		if frame.Function != "" {
+			fmt.Fprintf(&b, "%s\n\t%s:%d\n", frame.Function, frame.File, frame.Line)
+		}
+	}
+	return b.String()
+}
+
+// reported are the places that were reported: once is enough.
+var reported struct {
+	sync.Mutex
+	places map[stack]bool
+}
+
+func reportAgain(what string, first *stack) {
+	now := here()
+	reported.Lock()
+	known := reported.places[now] || len(reported.places) > 1000
+	if !known {
+		if reported.places == nil {
+			reported.places = map[stack]bool{}
+		}
+		reported.places[now] = true
+	}
+	reported.Unlock()
+	if !known {
+		report(fmt.Sprintf("arena: %s\n\nthis call:\n%v\nthe first call:\n%v\n", what, &now, first))
+	}
+}
+
+// freeTrace remembers who has freed an arena.
+type freeTrace struct{ stack atomic.Pointer[stack] }
+
+func (t *freeTrace) first() {
+	s := here()
+	t.stack.Store(&s)
+}
+
+func (t *freeTrace) again() { reportAgain("second Free of an Arena", t.stack.Load()) }
+
+// trace remembers who has put what, by its address.
+type trace struct {
+	address uintptr
+	stack   stack
+}
+
+// traces are the last that were put to each place.
+var traces struct {
+	sync.Mutex
+	list [1 << 12]trace
+}
+
+func traceOf(address uintptr) *trace { return &traces.list[address/8*0x9E37%uintptr(len(traces.list))] }
+
+func traceFirst(address uintptr) {
+	s := here()
+	traces.Lock()
+	defer traces.Unlock()
+	*traceOf(address) = trace{address, s}
+}
+
+// traceAgain reports a second call, if the first one is known or should be.
+func traceAgain(what string, address uintptr, always bool) {
+	traces.Lock()
+	t := *traceOf(address)
+	traces.Unlock()
+	if t.address != address {
+		t.stack = stack{}
+	}
+	if always || t.address == address {
+		reportAgain(what, &t.stack)
+	}
+}
+
+func debugPut(b *bytebufferpool.ByteBuffer) { traceFirst(addressOf(b)) }
+
+// debugPutAgain reports nothing for a buffer without memory that was never put.
+func debugPutAgain(b *bytebufferpool.ByteBuffer) {
+	traceAgain("second Put of a buffer", addressOf(b), false)
+}
+
+func debugPoolPut[T any](v *T) { traceFirst(uintptr(unsafe.Pointer(v))) }
+
+func debugPoolPutAgain[T any](v *T) {
+	traceAgain(fmt.Sprintf("Put of a %T that the pool has not lent, or a second Put", v), uintptr(unsafe.Pointer(v)), true)
+}
+
+// debugIdle overwrites memory that its user has given back.
+func debugIdle(memory []byte) { fill(memory) }
+
+// debugLent panics if somebody has written to memory while it was in a pool: whose
+// bytes these are, nobody knows any more.
+func debugLent(memory []byte) {
+	all := memory[:cap(memory)]
+	for i, c := range all[:len(all)-markSize] {
 		if c != poisoned {
-			panic("arena: a buffer was written to after Put")
+			panic(fmt.Sprintf("arena: byte %d of a buffer of %d was written to after Put", i, len(all)))
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/valyala/bytebufferpool"
+
 	"github.com/gqlboost/gqlboost/internal/race"
 )
 
@@ -37,15 +39,49 @@ func TestStaleReadsAreLoud(t *testing.T) {
 
 func TestConcurrentUseIsNoticed(t *testing.T) {
 	a := New()
-	a.guard.enter() // As another goroutine would be inside.
+	a.memory.Load().guard.enter() // As another goroutine would be inside.
 	mustPanic(t, "concurrent use", func() { Alloc[int](a) })
 }
 
-func TestDoublePutIsNoticed(t *testing.T) {
-	var p Buffers
-	b := p.Get(100)
-	p.Put(b)
-	mustPanic(t, "in the pool already", func() { p.Put(b) })
+// reports returns what f makes the debug build report.
+func reports(f func()) (all []string) {
+	defer func(old func(string)) { report = old }(report)
+	report = func(message string) { all = append(all, message) }
+	f()
+	return all
+}
+
+func freeTwice(a *Arena) { a.Free(); a.Free() }
+
+func TestSecondCallsAreReported(t *testing.T) {
+	var buffers Buffers
+	pool := Pool[request]{Reset: func(*request) {}}
+	for what, f := range map[string]func(){
+		"second Free of an Arena": func() { freeTwice(New()) },
+		"second Put of a buffer": func() {
+			b := buffers.Get(100)
+			buffers.Put(b)
+			buffers.Put(b)
+		},
+		"second Put": func() {
+			v := pool.Get()
+			pool.Put(v)
+			pool.Put(v)
+		},
+	} {
+		got := reports(f)
+		if len(got) != 1 || !strings.Contains(got[0], what) {
+			t.Errorf("%s: reported %q", what, got)
+			continue
+		}
+		// Both calls are named by their stacks.
+		if strings.Count(got[0], "debug_on_test.go") < 2 || strings.Contains(got[0], "unknown") {
+			t.Errorf("%s: not both stacks:\n%s", what, got[0])
+		}
+	}
+	if got := reports(func() { buffers.Put(new(bytebufferpool.ByteBuffer)); New().Free() }); len(got) != 0 {
+		t.Errorf("reported what is allowed: %q", got)
+	}
 }
 
 func TestUseAfterPutIsNoticed(t *testing.T) {

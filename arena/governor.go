@@ -1,11 +1,11 @@
 package arena
 
 import (
+	"errors"
 	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,10 +16,6 @@ import (
 const (
 	defaultShare    = 0.03
 	defaultInterval = time.Second
-
-	minGOGC   = 25
-	startGOGC = 400
-	maxGOGC   = 2000
 )
 
 // GCOptions say how much memory may be spent to keep the garbage collector's
@@ -30,13 +26,25 @@ type GCOptions struct {
 	// of the container's limit (cgroup v1 or v2), or a quarter of the machine's
 	// memory where there is none.
 	Budget int64
+	// SameMemory spends no more memory than a process with GOGC=100 takes at its
+	// peaks, and gains only what is between them: while less is alive than at the last
+	// peak, the heap may grow to where it was then. A peak is forgotten over some
+	// minutes. Budget holds as well.
+	SameMemory bool
 	// Share is the part of the process's CPU time that the collector should take
 	// at the most, 0.03 if 0. More memory than that needs is not used.
 	Share float64
 	// Interval is how often the settings are reconsidered, every second if 0, and
 	// after every collection besides.
 	Interval time.Duration
+	// OnError is called when the budget cannot be kept, with an error that wraps
+	// [ErrBudget], once each time that this begins. It may call everything, and runs in
+	// a goroutine of its own; while it does, other errors are dropped, as are its panics.
+	OnError func(error)
 }
+
+// ErrBudget is wrapped by the error for a budget that is below what is alive.
+var ErrBudget = errors.New("arena: the memory budget is too small")
 
 // TuneGC keeps the garbage collector's share of the CPU low within a memory
 // budget, until stop is called. It sets GOGC by what lives on the heap and what
@@ -48,6 +56,10 @@ type GCOptions struct {
 // memory limit of theirs also bounds the budget. stop restores what TuneGC found.
 // The settings are the process's, so the first TuneGC governs: while it does,
 // another one changes nothing.
+//
+// A budget that is less than what is alive cannot be kept, and trying it costs most of
+// the CPU. TuneGC then lets go of both settings, as if it had not been called, until the
+// live heap fits again: see OnError and the metric gqlboost.arena.gc.over_budget.
 //
 // Errors in finding out the budget leave the collector as it is; see the metric
 // gqlboost.arena.gc.budget of [Source].
@@ -73,53 +85,27 @@ var governing struct {
 }
 
 type governor struct {
-	budget   int64
-	share    float64
 	interval time.Duration
+	budget   int64
+	reports  reporter
 
 	// Used by the goroutine alone, and by end after it.
-	gogc     knob
-	limit    knob
-	percent  float64 // GOGC, before rounding
-	lastGC   float64 // CPU seconds
-	lastBusy float64
+	gogc    knob
+	limit   knob
+	planner planner
 
 	quit      chan struct{}
 	collected chan struct{} // a collection has ended
 	done      sync.WaitGroup
 
 	adjustments atomic.Uint64
+	overBudget  atomic.Bool
 }
-
-// knob is one of the runtime's two settings.
-type knob struct {
-	ours  bool  // ours to turn
-	found int64 // its value before
-	last  int64 // the value that we have set
-	set   func(int64) int64
-}
-
-// turn sets a value, unless somebody else has set another one meanwhile: then
-// the knob is theirs from now on.
-func (k *knob) turn(value int64) (turned bool) {
-	if !k.ours || value == k.last {
-		return false
-	}
-	if previous := k.set(value); previous != k.last {
-		k.set(previous)
-		k.ours = false
-		return false
-	}
-	k.last = value
-	return true
-}
-
-func setGOGC(v int64) int64 { return int64(debug.SetGCPercent(int(v))) }
 
 func newGovernor(o GCOptions) *governor {
 	now := readRuntime()
 	g := &governor{
-		budget: o.Budget, share: o.Share, interval: o.Interval,
+		budget: o.Budget, interval: o.Interval, reports: reporter{call: o.OnError},
 		gogc:  knob{found: now.gogc, last: now.gogc, set: setGOGC},
 		limit: knob{found: now.limit, last: now.limit, set: debug.SetMemoryLimit},
 		quit:  make(chan struct{}), collected: make(chan struct{}, 1),
@@ -133,13 +119,10 @@ func newGovernor(o GCOptions) *governor {
 	if !g.limit.ours {
 		g.budget = min(g.budget, now.limit)
 	}
-	if g.share <= 0 {
-		g.share = defaultShare
-	}
 	if g.interval <= 0 {
 		g.interval = defaultInterval
 	}
-	g.percent = startGOGC
+	g.planner = newPlanner(o, g.budget)
 	return g
 }
 
@@ -193,68 +176,35 @@ func (g *governor) end() {
 
 // adjust turns the knobs for what the runtime says.
 func (g *governor) adjust(r runtimeState, outside int64) {
-	// A part of the budget stays free: the runtime's limit is a soft one.
-	limit := max(g.budget-outside-max(g.budget/24, 4<<20), g.budget/4)
-	turned := g.limit.turn(limit)
-
-	if busy := r.busy - g.lastBusy; busy > 0 {
-		switch share := (r.gc - g.lastGC) / busy; {
-		case share > g.share:
-			g.percent *= min(share/g.share, 1.5)
-		case share < g.share/2:
-			g.percent *= 0.9
+	p := g.planner.next(r, outside)
+	if p.over != nil {
+		// As without a governor: knobs that are not ours stay as they are.
+		p.gogc, p.limit = g.gogc.found, g.limit.found
+		if !g.overBudget.Swap(true) {
+			g.reports.report(p.over)
 		}
-		g.lastGC, g.lastBusy = r.gc, r.busy
+	} else {
+		g.overBudget.Store(false)
 	}
-	g.percent = min(max(g.percent, 100), maxGOGC)
-	turned = g.gogc.turn(min(int64(g.percent), affordable(r, limit))) || turned
-	if turned {
+	turnedLimit, turnedGOGC := g.limit.turn(p.limit), g.gogc.turn(p.gogc)
+	if turnedLimit || turnedGOGC {
 		g.adjustments.Add(1)
 	}
 }
 
-// affordable is the GOGC with which the heap peaks at 85 % of what the limit
-// leaves for it.
-func affordable(r runtimeState, limit int64) int64 {
-	live := max(r.live, 1<<20)
-	heap := float64(limit-r.notHeap) * 0.85
-	return int64(min(max((heap/float64(live)-1)*100, minGOGC), maxGOGC))
+// reporter calls OnError, one call at a time.
+type reporter struct {
+	call    func(error)
+	running atomic.Bool
 }
 
-// runtimeState is what the governor reads.
-type runtimeState struct {
-	gogc    int64
-	limit   int64
-	live    int64   // bytes of heap that the last collection found alive
-	notHeap int64   // bytes of Go's memory that are not heap objects: stacks, metadata
-	gc      float64 // CPU seconds of the collector
-	busy    float64 // CPU seconds in all, without idle time
-}
-
-func readRuntime() runtimeState {
-	samples := []metrics.Sample{
-		{Name: "/gc/gogc:percent"},
-		{Name: "/gc/gomemlimit:bytes"},
-		{Name: "/gc/heap/live:bytes"},
-		{Name: "/memory/classes/total:bytes"},
-		{Name: "/memory/classes/heap/released:bytes"},
-		{Name: "/memory/classes/heap/free:bytes"},
-		{Name: "/memory/classes/heap/objects:bytes"},
-		{Name: "/memory/classes/heap/unused:bytes"},
-		{Name: "/cpu/classes/gc/total:cpu-seconds"},
-		{Name: "/cpu/classes/total:cpu-seconds"},
-		{Name: "/cpu/classes/idle:cpu-seconds"},
+func (r *reporter) report(err error) {
+	if r.call == nil || !r.running.CompareAndSwap(false, true) {
+		return
 	}
-	metrics.Read(samples)
-	integer := func(i int) int64 { return int64(min(samples[i].Value.Uint64(), math.MaxInt64)) }
-	r := runtimeState{
-		gogc: integer(0), limit: integer(1), live: integer(2),
-		notHeap: integer(3) - integer(4) - integer(5) - integer(6) - integer(7),
-		gc:      samples[8].Value.Float64(),
-		busy:    samples[9].Value.Float64() - samples[10].Value.Float64(),
-	}
-	if samples[0].Value.Uint64() > math.MaxInt32 { // GOGC=off
-		r.gogc = -1
-	}
-	return r
+	go func() {
+		defer r.running.Store(false)
+		defer func() { _ = recover() }()
+		r.call(err)
+	}()
 }

@@ -1,11 +1,15 @@
 package arena
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -117,39 +121,108 @@ func TestTuneGCLeavesAnOperatorsSettings(t *testing.T) {
 	})
 }
 
-func TestAdjust(t *testing.T) {
-	const budget = 256 << 20
-	fresh := func() *governor {
-		g := &governor{budget: budget, share: 0.05, percent: 400}
-		for _, k := range []*knob{&g.gogc, &g.limit} {
-			k.ours, k.set = true, func(int64) int64 { return k.last }
-		}
-		return g
+const mib = 1 << 20
+
+func TestPlan(t *testing.T) {
+	const budget = 256 * mib
+	p := newPlanner(GCOptions{Share: 0.05}, budget)
+	got := p.next(runtimeState{live: 20 * mib, notHeap: 10 * mib, gc: 1, busy: 10}, 16*mib)
+	if want := int64(budget - 16*mib - budget/24); got.limit != want {
+		t.Errorf("limit %d, want %d", got.limit, want)
 	}
-	g := fresh()
-	g.adjust(runtimeState{live: 20 << 20, notHeap: 10 << 20, gc: 1, busy: 10}, 16<<20)
-	if want := int64(budget - 16<<20 - budget/24); g.limit.last != want {
-		t.Errorf("limit %d, want %d", g.limit.last, want)
-	}
-	if g.gogc.last != 600 { // 10 % of the CPU is twice the share; 1.5 is the largest step.
-		t.Errorf("GOGC %d, want 600", g.gogc.last)
+	if got.gogc != 600 { // 10 % of the CPU is twice the share; 1.5 is the largest step.
+		t.Errorf("GOGC %d, want 600", got.gogc)
 	}
 	for range 50 {
-		g.adjust(runtimeState{live: 20 << 20, notHeap: 10 << 20, gc: g.lastGC + 1, busy: g.lastBusy + 10}, 16<<20)
+		got = p.next(runtimeState{live: 20 * mib, notHeap: 10 * mib, gc: p.lastGC + 1, busy: p.lastBusy + 10}, 16*mib)
 	}
-	if peak := 20 << 20 * (100 + g.gogc.last) / 100; peak+10<<20+16<<20 > budget {
-		t.Errorf("GOGC %d makes the heap peak at %d", g.gogc.last, peak)
+	if peak := 20 * mib * (100 + got.gogc) / 100; peak+10*mib+16*mib > budget || peak < budget/2 {
+		t.Errorf("GOGC %d makes the heap peak at %d", got.gogc, peak)
 	}
 	for range 100 {
-		g.adjust(runtimeState{live: 20 << 20, gc: g.lastGC + 0.001, busy: g.lastBusy + 10}, 0)
+		got = p.next(runtimeState{live: 20 * mib, gc: p.lastGC + 0.001, busy: p.lastBusy + 10}, 0)
 	}
-	if g.gogc.last != 100 {
-		t.Errorf("an idle collector leaves GOGC at %d", g.gogc.last)
+	if got.gogc != 100 {
+		t.Errorf("an idle collector leaves GOGC at %d", got.gogc)
 	}
-	g = fresh()
-	g.adjust(runtimeState{live: 240 << 20, notHeap: 10 << 20}, 300<<20)
-	if g.gogc.last != minGOGC || g.limit.last < budget/4 {
-		t.Errorf("without memory: GOGC %d, limit %d", g.gogc.last, g.limit.last)
+}
+
+// A budget below the live heap is given up, reported, and taken up again.
+func TestPlanWithoutRoom(t *testing.T) {
+	p := newPlanner(GCOptions{}, 100*mib)
+	r := runtimeState{}
+	for i, c := range []struct {
+		live int64
+		over bool
+	}{
+		{live: 50}, {live: 80}, {live: 92, over: true}, {live: 200, over: true}, {live: 85, over: true},
+		{live: 75, over: true}, {live: 70}, {live: 80}, {live: 95, over: true}, {live: 10},
+	} {
+		var got plan
+		for range len(p.lives) {
+			r.live, r.cycles = c.live*mib, r.cycles+1
+			got = p.next(r, 0)
+		}
+		if (got.over != nil) != c.over {
+			t.Errorf("step %d: %+v: %v", i, c, got.over)
+		}
+		if got.over != nil && !errors.Is(got.over, ErrBudget) {
+			t.Errorf("step %d: %v", i, got.over)
+		}
+		if got.over == nil && (got.limit <= c.live*mib || got.gogc < minGOGC) {
+			t.Errorf("step %d: %+v: %+v", i, c, got)
+		}
+	}
+}
+
+// One that leaves little room is given up when that costs too much, and a collection
+// that finds more alive than there is changes nothing.
+func TestPlanWithLittleRoom(t *testing.T) {
+	p := newPlanner(GCOptions{}, 100*mib)
+	r := runtimeState{live: 85 * mib}
+	look := func(live int64, gc float64) bool {
+		r.live, r.cycles, r.gc, r.busy = live*mib, r.cycles+1, r.gc+gc, r.busy+0.1
+		return p.next(r, 0).over != nil
+	}
+	for i := range 100 {
+		if look(85, 0.01) || i%10 != 0 && look(95, 0.01) {
+			t.Fatal("given up, though it costs little")
+		}
+	}
+	for i := range 40 {
+		if over := look(85, 0.05); over != (i > 30) && (i < 28 || i > 32) {
+			t.Fatalf("step %d of thrashing: given up: %v", i, over)
+		}
+	}
+}
+
+// With SameMemory the heap never grows beyond what GOGC=100 took at a peak.
+func TestPlanSameMemory(t *testing.T) {
+	p := newPlanner(GCOptions{SameMemory: true}, 1<<40)
+	p.percent = maxGOGC
+	step := func(live int64, at time.Duration) plan {
+		p.percent = maxGOGC // The collector is busy.
+		return p.next(runtimeState{live: live * mib, notHeap: 10 * mib, unused: 2 * mib, at: at}, 0)
+	}
+	heap := func(live int64, got plan) int64 { return live * (100 + got.gogc) / 100 }
+	if got := step(50, 0); got.gogc != 100 || got.limit < 112*mib || got.limit > 118*mib {
+		t.Errorf("at a peak: %+v", got)
+	}
+	if got := step(20, time.Second); heap(20, got) < 80 || heap(20, got) > 86 || got.limit > 118*mib {
+		t.Errorf("after the peak: %+v", got)
+	}
+	if got := step(80, 2*time.Second); got.gogc != 100 || got.limit < 172*mib {
+		t.Errorf("at a higher peak: %+v", got)
+	}
+	var got plan
+	for i := range 600 {
+		got = step(20, time.Duration(i+3)*time.Second)
+	}
+	if h := heap(20, got); h > 45 {
+		t.Errorf("ten minutes later: %+v", got)
+	}
+	if got := step(0, 700*time.Second); got.gogc < 100 || got.limit < 16*mib {
+		t.Errorf("without a heap: %+v", got)
 	}
 }
 
@@ -163,11 +236,14 @@ func TestDefaultBudget(t *testing.T) {
 const envChild = "GQLBOOST_ARENA_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(envChild) != "" {
+	switch child := os.Getenv(envChild); child {
+	case "":
+		os.Exit(m.Run())
+	case "grow":
 		growToBudget()
-		return
+	default:
+		allocate(child)
 	}
-	os.Exit(m.Run())
 }
 
 // growToBudget fills 80 % of a budget of 256 MiB with live data while garbage is
@@ -187,22 +263,75 @@ func growToBudget() {
 			sink[0] = 1
 		}
 	}
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		println("0")
-		return
-	}
+	fmt.Println(peakMemory())
+	runtime.KeepAlive(live)
+}
+
+// peakMemory returns the largest resident size of the process in KiB.
+func peakMemory() (kilobytes int) {
+	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {
-		if strings.HasPrefix(line, "VmHWM:") {
-			os.Stdout.WriteString(strings.Fields(line)[1])
+		if size, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			fmt.Sscan(size, &kilobytes)
+		}
+	}
+	return kilobytes
+}
+
+// outcome is what a process of allocate tells: sizes in KiB.
+type outcome struct{ goal, live, peak, collections, reports int }
+
+func allocated(t *testing.T, sameMemory bool, budget, live, grown int) (o outcome) {
+	child(t, fmt.Sprint(sameMemory, budget, live, grown), &o.goal, &o.live, &o.peak, &o.collections, &o.reports)
+	return o
+}
+
+// allocate makes a fixed amount of garbage beside a live heap, and prints what came of it.
+func allocate(how string) {
+	var o GCOptions
+	var liveMiB, grownMiB int
+	fmt.Sscan(how, &o.SameMemory, &o.Budget, &liveMiB, &grownMiB)
+	reports := make(chan error, 100)
+	o.Interval, o.OnError = 10*time.Millisecond, func(err error) { reports <- err }
+	fill := func(n int) (live [][]byte) {
+		for range n << 4 {
+			live = append(live, bytes.Repeat([]byte{1}, 64<<10))
+		}
+		return live
+	}
+	live := fill(liveMiB)
+	if o.SameMemory || o.Budget > 0 {
+		defer TuneGC(o)()
+	}
+	goal := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	var largest outcome
+	var grown [][]byte
+	for round := range 40 { // 1 GiB of garbage in all
+		if round%8 == 4 {
+			grown = fill(grownMiB)
+		} else if round%8 == 6 {
+			grown = nil
+		}
+		for i := range 26 << 7 {
+			sink = make([]byte, 8<<10)
+			sink[0] = 1
+			if i%64 == 0 {
+				metrics.Read(goal)
+				largest.goal = max(largest.goal, int(goal[0].Value.Uint64()>>10))
+				largest.live = max(largest.live, int(goal[1].Value.Uint64()>>10))
+			}
 		}
 	}
 	runtime.KeepAlive(live)
+	runtime.KeepAlive(grown)
+	fmt.Println(largest.goal, largest.live, peakMemory(), readRuntime().cycles, len(reports))
 }
 
 var sink []byte
 
-func TestResidentMemoryStaysInTheBudget(t *testing.T) {
+// child runs this test's binary for one of the cases of TestMain.
+func child(t *testing.T, how string, results ...any) {
+	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
 	}
@@ -210,16 +339,60 @@ func TestResidentMemoryStaysInTheBudget(t *testing.T) {
 		t.Skip("the race detector takes memory of its own")
 	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envChild+"=1", "GOGC=", "GOMEMLIMIT=")
+	cmd.Env = append(os.Environ(), envChild+"="+how, "GOGC=", "GOMEMLIMIT=")
 	output, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var kilobytes int
-	for _, c := range output {
-		kilobytes = kilobytes*10 + int(c-'0')
+	if _, err := fmt.Sscan(string(output), results...); err != nil {
+		t.Fatalf("%q: %v", output, err)
 	}
+}
+
+func TestResidentMemoryStaysInTheBudget(t *testing.T) {
+	var kilobytes int
+	child(t, "grow", &kilobytes)
 	if kilobytes < 200<<10 || kilobytes > 256<<10 {
 		t.Errorf("peak resident memory: %d KiB of 256 MiB", kilobytes)
+	}
+}
+
+// The number of collections for the same work, which no other process changes, tells
+// whether the collector thrashes.
+func TestBudgetBelowTheLiveHeap(t *testing.T) {
+	for _, c := range []struct {
+		budget, live, grown int
+		fits, never         bool
+	}{
+		{8 * mib, 20, 0, false, true},
+		{22 * mib, 20, 0, false, true}, // It is not only for the heap.
+		{100 * mib, 20, 0, true, false},
+		{80 * mib, 20, 80, false, false}, // Five times it does not, for a time.
+	} {
+		plain := allocated(t, false, 0, c.live, c.grown)
+		got := allocated(t, false, c.budget, c.live, c.grown)
+		t.Logf("%+v: without a budget %+v, with %+v", c, plain, got)
+		if got.collections > 2*plain.collections+30+5*len(planner{}.lives) {
+			t.Errorf("%+v: %d collections, %d without a budget", c, got.collections, plain.collections)
+		}
+		if c.never && got.reports == 0 || c.fits && got.reports > 0 {
+			t.Errorf("%+v: %d reports", c, got.reports)
+		}
+	}
+}
+
+// What GOGC=100 lets the heap grow to follows from the largest live heap that the
+// runtime has seen, however busy the machine is.
+func TestSameMemory(t *testing.T) {
+	for _, c := range []struct{ live, grown int }{{4, 0}, {20, 0}, {100, 0}, {10, 40}} {
+		plain := allocated(t, false, 0, c.live, c.grown)
+		got := allocated(t, true, 0, c.live, c.grown)
+		t.Logf("%+v: GOGC=100 %+v, SameMemory %+v", c, plain, got)
+		if limit := got.live*21/10 + 5<<10; got.goal > limit {
+			t.Errorf("%+v: the heap's goal was %d KiB with %d KiB alive", c, got.goal, got.live)
+		}
+		if got.collections > 2*plain.collections+10 {
+			t.Errorf("%+v: %d collections, with GOGC=100 %d", c, got.collections, plain.collections)
+		}
 	}
 }

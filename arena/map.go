@@ -29,10 +29,22 @@ var mapped struct{ files, bytes atomic.Int64 }
 // unless it happens inside [Mapping.View] or [Mapping.ReadAt], which return
 // [ErrTruncated]. Files below 64 KiB are copied, and have no such trouble.
 type Mapping struct {
-	mu     sync.RWMutex // held for reading while the bytes are in use
-	data   []byte
-	unmap  func([]byte) error // nil for a copy
+	mu     sync.Mutex
+	idle   sync.Cond // no View is running
+	views  int       // that are running
+	lent   bool      // Bytes has returned the data, which somebody may keep
 	closed bool
+	data   []byte
+	file   mappedFile // nil for a copy
+}
+
+// mappedFile is the operating system's part of a mapping.
+type mappedFile interface {
+	// unmap gives the addresses back.
+	unmap(data []byte) error
+	// blank keeps the addresses, so that reading them stays allowed, with zeros in
+	// the place of the file where the system can do that.
+	blank(data []byte) error
 }
 
 // Map maps a file. The file may be renamed or removed afterwards; the mapping
@@ -54,7 +66,7 @@ func Map(path string) (*Mapping, error) {
 	if int64(int(size)) != size {
 		return nil, fmt.Errorf("arena: %s: %d bytes do not fit into the address space", path, size)
 	}
-	data, unmap, err := mapFile(file, int(size))
+	data, err := mapFile(file, int(size))
 	if errors.Is(err, errors.ErrUnsupported) {
 		return readWhole(file)
 	}
@@ -63,7 +75,13 @@ func Map(path string) (*Mapping, error) {
 	}
 	mapped.files.Add(1)
 	mapped.bytes.Add(size)
-	return &Mapping{data: data, unmap: unmap}, nil
+	return newMapping(data, systemFile{}), nil
+}
+
+func newMapping(data []byte, file mappedFile) *Mapping {
+	m := &Mapping{data: data, file: file}
+	m.idle.L = &m.mu
+	return m
 }
 
 func readWhole(file *os.File) (*Mapping, error) {
@@ -71,90 +89,103 @@ func readWhole(file *os.File) (*Mapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Mapping{data: data}, nil
+	return newMapping(data, nil), nil
 }
 
-// Len is the number of bytes, 0 after Close.
+// Len returns the number of bytes, 0 after Close.
 func (m *Mapping) Len() int {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return len(m.data)
 }
 
 // Bytes returns the whole file without a copy, nil after Close. The bytes must
-// not be written to, nor used after Close, and nothing protects their reader if
-// the file is truncated: use View unless nobody can do that.
+// not be written to. Who still reads them after Close sees zeros (on Windows the file,
+// which stays mapped), so the addresses of a file whose Bytes were asked for are not
+// used again. Nothing protects
+// their reader if the file is truncated: use View unless nobody can do that.
 func (m *Mapping) Bytes() []byte {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lent = true
 	return m.data
 }
 
 // View calls read with the n bytes at offset and returns its error, or
 // [ErrTruncated] if they could not be read. The bytes must not be written to,
-// nor kept after read has returned. Close waits for it, so read must not call
-// Close.
+// nor kept after read has returned. read may use the mapping, but as Close waits
+// for it, it must not call Close.
 func (m *Mapping) View(offset, n int, read func([]byte) error) (err error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if m.closed {
-		return os.ErrClosed
+	data, err := m.enter()
+	if err != nil {
+		return err
 	}
-	if offset < 0 || n < 0 || offset > len(m.data) || n > len(m.data)-offset {
-		return fmt.Errorf("arena: bytes %d to %d of a file of %d: %w", offset, offset+n, len(m.data), io.ErrUnexpectedEOF)
+	defer m.leave()
+	if offset < 0 || n < 0 || offset > len(data) || n > len(data)-offset {
+		return fmt.Errorf("arena: bytes %d to %d of a file of %d: %w", offset, offset+n, len(data), io.ErrUnexpectedEOF)
 	}
-	if m.unmap != nil {
+	if m.file != nil {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-		defer m.recoverFault(&err)
+		defer recoverFault(data, &err)
 	}
-	return read(m.data[offset : offset+n : offset+n])
+	return read(data[offset : offset+n : offset+n])
 }
 
-// recoverFault turns a fault at an address of the mapping into an error. Every
-// other panic is somebody's bug and goes on.
-func (m *Mapping) recoverFault(err *error) {
+// enter keeps the data mapped until leave.
+func (m *Mapping) enter() ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, os.ErrClosed
+	}
+	m.views++
+	return m.data, nil
+}
+
+func (m *Mapping) leave() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.views--; m.views == 0 {
+		m.idle.Broadcast()
+	}
+}
+
+// recoverFault turns a fault at an address of the data into an error. Every other
+// panic is somebody's bug and goes on.
+func recoverFault(data []byte, err *error) {
 	p := recover()
 	if p == nil {
 		return
 	}
-	if fault, ok := p.(interface{ Addr() uintptr }); ok && m.contains(fault.Addr()) {
-		*err = ErrTruncated
-		return
+	if fault, ok := p.(interface{ Addr() uintptr }); ok {
+		start := uintptr(unsafe.Pointer(unsafe.SliceData(data)))
+		if address := fault.Addr(); address >= start && address-start < uintptr(len(data)) {
+			*err = ErrTruncated
+			return
+		}
 	}
 	panic(p)
-}
-
-func (m *Mapping) contains(address uintptr) bool {
-	start := uintptr(unsafe.Pointer(unsafe.SliceData(m.data)))
-	return address >= start && address-start < uintptr(len(m.data))
 }
 
 // ReadAt implements [io.ReaderAt]. It returns [ErrTruncated] instead of crashing
 // when the file has been truncated.
 func (m *Mapping) ReadAt(p []byte, offset int64) (int, error) {
-	size := int64(m.Len())
 	if offset < 0 {
 		return 0, errors.New("arena: negative offset")
 	}
-	if offset >= size {
-		m.mu.RLock()
-		defer m.mu.RUnlock()
-		if m.closed {
-			return 0, os.ErrClosed
-		}
-		return 0, io.EOF
-	}
-	n := int(min(int64(len(p)), size-offset))
-	if err := m.View(int(offset), n, func(b []byte) error { copy(p, b); return nil }); err != nil {
+	size := int64(m.Len())
+	from := min(offset, size)
+	n := int(min(int64(len(p)), size-from))
+	if err := m.View(int(from), n, func(b []byte) error { copy(p, b); return nil }); err != nil {
 		return 0, err
 	}
-	if n < len(p) {
+	if n < len(p) || offset >= size {
 		return n, io.EOF
 	}
 	return n, nil
 }
 
-// Close unmaps the file when every View has returned. Closing again does
+// Close waits until every View has returned and unmaps the file. Closing again does
 // nothing.
 func (m *Mapping) Close() error {
 	m.mu.Lock()
@@ -163,12 +194,18 @@ func (m *Mapping) Close() error {
 		return nil
 	}
 	m.closed = true
+	for m.views > 0 {
+		m.idle.Wait()
+	}
 	data := m.data
 	m.data = nil
-	if m.unmap == nil {
+	if m.file == nil {
 		return nil
 	}
 	mapped.files.Add(-1)
 	mapped.bytes.Add(-int64(len(data)))
-	return m.unmap(data)
+	if m.lent {
+		return m.file.blank(data)
+	}
+	return m.file.unmap(data)
 }

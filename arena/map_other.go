@@ -7,6 +7,9 @@ import (
 	"os"
 )
 
-func mapFile(*os.File, int) (data []byte, unmap func([]byte) error, err error) {
-	return nil, nil, errors.ErrUnsupported
-}
+func mapFile(*os.File, int) ([]byte, error) { return nil, errors.ErrUnsupported }
+
+type systemFile struct{}
+
+func (systemFile) unmap([]byte) error { return nil }
+func (systemFile) blank([]byte) error { return nil }

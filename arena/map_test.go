@@ -155,3 +155,57 @@ func TestCloseWaitsForViews(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Bytes that somebody has kept can be read after Close.
+func TestBytesAfterClose(t *testing.T) {
+	path, content := testFile(t, 1<<20)
+	m, err := Map(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := m.Bytes()
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	other, err := Map(path) // May not get the same addresses.
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for i, c := range kept {
+		if c != 0 && (runtime.GOOS != "windows" || c != content[i]) {
+			t.Fatalf("byte %d after Close is %d", i, c)
+		}
+	}
+	if !bytes.Equal(other.Bytes(), content) {
+		t.Error("the other mapping differs")
+	}
+}
+
+// A View may use the mapping while Close waits for it.
+func TestViewWhileClosing(t *testing.T) {
+	path, _ := testFile(t, 1<<20)
+	m, err := Map(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	err = m.View(0, 10, func(b []byte) error {
+		go func() { closed <- m.Close() }()
+		for { // Until Close has begun.
+			if _, err := m.ReadAt(make([]byte, 1), 0); errors.Is(err, os.ErrClosed) {
+				break
+			}
+			m.Len()
+			runtime.Gosched()
+		}
+		_ = b[9] // Still mapped.
+		return m.View(0, 1, func([]byte) error { return nil })
+	})
+	if !errors.Is(err, os.ErrClosed) {
+		t.Errorf("View in a View of a closing mapping = %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}

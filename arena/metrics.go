@@ -22,6 +22,13 @@ func gauge(name, unit, help string, value float64) gqlboost.Metric {
 	return gqlboost.Metric{Name: "gqlboost.arena." + name, Unit: unit, Help: help, Kind: gqlboost.Gauge, Value: value}
 }
 
+func flag(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
 func (packageSource) Metrics() iter.Seq[gqlboost.Metric] {
 	return metric.Sequence(func() []gqlboost.Metric {
 		list := []gqlboost.Metric{
@@ -38,6 +45,7 @@ func (packageSource) Metrics() iter.Seq[gqlboost.Metric] {
 				gauge("gc.budget", "By", "Resident memory that the governor may use.", float64(g.budget)),
 				gauge("gc.gogc", "%", "GOGC at the moment.", float64(now.gogc)),
 				gauge("gc.memory.limit", "By", "GOMEMLIMIT at the moment.", float64(now.limit)),
+				gauge("gc.over_budget", "1", "1 while the budget is less than what is alive, and not kept.", flag(g.overBudget.Load())),
 				counter("gc.adjustments", "{adjustment}", "Times that the governor has changed a setting.", float64(g.adjustments.Load())),
 			)
 		}

@@ -3,24 +3,33 @@ package arena
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
-// Pool is a [sync.Pool] for one type that cannot be used wrongly in the two ways
-// that one usually is: what comes out is reset, and what has grown too large
-// does not go back in. Its zero value is a pool of zero values. It is safe for
-// concurrent use and must not be copied; its fields must not be changed after
-// the first use.
+// Pool is a [sync.Pool] for one type that cannot be used wrongly in the three ways
+// that one usually is: what comes out is reset, what has grown too large does not go
+// back in, and what was put twice or is used after Put is nobody else's. Its zero
+// value is a pool of zero values. It is safe for concurrent use and must not be
+// copied; its fields must not be changed after the first use.
+//
+// What a Pool keeps is what a T refers to: its slices, maps and buffers. Put moves
+// them to a new T, which is the next that Get returns, and leaves a zero T to whoever
+// still holds the old one. So a T should be small, must not contain a lock or a
+// pointer into itself, and a Pool is of no use for a T that refers to nothing. Without
+// a Reset it keeps nothing.
 type Pool[T any] struct {
 	// New makes a T when the pool is empty; new(T) if nil.
 	New func() *T
-	// Reset clears a T for its next user, when it is put back. If nil, the T is
-	// set to its zero value, which also lets go of what it refers to.
+	// Reset clears a T for its next user, when it is put back. If nil, nothing is
+	// kept: every T is a new one.
 	Reset func(*T)
-	// Keep tells whether a T is worth keeping: not if its buffers have grown
+	// Keep reports whether a T is worth keeping: not if its buffers have grown
 	// beyond what most users need. It is called before Reset. If nil, all are.
 	Keep func(*T) bool
 
-	pool    sync.Pool
+	pool    sync.Pool // of *T that nobody else has seen
+	spare   sync.Pool // of *shells[T]
+	lent    registry
 	gets    atomic.Uint64
 	misses  atomic.Uint64
 	dropped atomic.Uint64
@@ -29,38 +38,75 @@ type Pool[T any] struct {
 // Get returns a T that nobody else has.
 func (p *Pool[T]) Get() *T {
 	p.gets.Add(1)
-	if v := p.pool.Get(); v != nil {
-		return v.(*T)
+	v, _ := p.pool.Get().(*T)
+	if v == nil {
+		p.misses.Add(1)
+		if p.New != nil {
+			v = p.New()
+		}
+		if v == nil {
+			v = new(T)
+		}
 	}
-	p.misses.Add(1)
-	if p.New != nil {
-		return p.New()
-	}
-	return new(T)
+	p.lent.add(uintptr(unsafe.Pointer(v)), 0)
+	return v
 }
 
-// Put takes a T back; it must not be used afterwards. Nil is ignored.
+// Put takes back a T that Get has returned, and leaves it zero. Putting it again, also
+// at the same time, does nothing but leave it as it is, as does putting a T that is not
+// the pool's; the debug build reports it. So does, rarely, putting one when a thousand
+// others are in use: the pool remembers so many. Nil is ignored.
 func (p *Pool[T]) Put(v *T) {
 	if v == nil {
 		return
 	}
-	if p.Keep != nil && !p.Keep(v) {
+	if _, ok := p.lent.claim(uintptr(unsafe.Pointer(v))); !ok {
+		debugPoolPutAgain(v)
 		p.dropped.Add(1)
 		return
 	}
-	if p.Reset != nil {
-		p.Reset(v)
-	} else {
+	debugPoolPut(v)
+	if p.Reset == nil {
 		*v = *new(T)
+		return
 	}
-	p.pool.Put(v)
+	next := p.shell()
+	*next, *v = *v, *new(T)
+	if p.Keep != nil && !p.Keep(next) {
+		p.dropped.Add(1)
+		return
+	}
+	p.Reset(next)
+	p.pool.Put(next)
+}
+
+// shells are zero values that were never lent.
+type shells[T any] struct{ list []T }
+
+// shellBytes is about how much of them is allocated at once. The garbage collector
+// frees such a batch as a whole.
+const shellBytes = 256
+
+// shell returns one of them.
+func (p *Pool[T]) shell() *T {
+	s, _ := p.spare.Get().(*shells[T])
+	if s == nil {
+		s = new(shells[T])
+	}
+	if len(s.list) == 0 {
+		s.list = make([]T, max(1, shellBytes/max(unsafe.Sizeof(*new(T)), 1)))
+	}
+	next := &s.list[0]
+	s.list = s.list[1:]
+	p.spare.Put(s)
+	return next
 }
 
 // PoolStats are the counts of a [Pool] since it was made.
 type PoolStats struct {
 	Gets    uint64
 	Misses  uint64 // Gets that made a new value
-	Dropped uint64 // Puts that Keep refused
+	Dropped uint64 // Puts that kept nothing: Keep refused, or it was no T that Get had lent
 }
 
 // Stats returns the counts so far.

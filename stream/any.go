@@ -111,8 +111,14 @@ func (w *Writer) marshal(v any) {
 // Append writes a value that text appends to the chunk: one whole JSON value, which
 // is not checked. It is for encoders of other formats.
 func (w *Writer) Append(text func(chunk []byte) []byte) {
-	if w.value("a value") {
-		w.buf = text(w.buf)
+	if !w.value("a value") {
+		return
+	}
+	w.lent++
+	chunk := text(w.buf)
+	w.lent--
+	if w.state.Load() == isOpen {
+		w.buf = chunk
 		w.filled()
 	}
 }

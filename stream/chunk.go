@@ -17,7 +17,9 @@ func (w *Writer) chunk() {
 		return
 	}
 	start := time.Now()
+	w.lent++
 	n, err := w.dst.Write(w.buf)
+	w.lent--
 	took := time.Since(start)
 	w.stats.Bytes += int64(n)
 	w.stats.Chunks++

@@ -42,7 +42,7 @@ func (w *Writer) Nullable(path Path, body func(*Writer) error) {
 	w.held++
 	err := body(w)
 	w.held--
-	if w.err != nil {
+	if w.err != nil || w.state.Load() != isOpen {
 		return // Of the destination, or misuse: there is nothing to save.
 	}
 	if err == nil {

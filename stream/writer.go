@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/bytebufferpool"
@@ -19,17 +20,18 @@ import (
 //
 // A Writer is not safe for concurrent use. It keeps nothing that it is given.
 type Writer struct {
-	buf    []byte // the chunk that is being filled
-	limit  int    // the size in bytes from which it is written
-	place  place  // where the next value goes
-	outer  []place
-	err    error
-	closed bool
+	buf   []byte // the chunk that is being filled
+	limit int    // the size in bytes from which it is written
+	place place  // where the next value goes
+	outer []place
+	err   error
+	state atomic.Uint32 // isOpen, isClosing or isClosed
 
 	dst     io.Writer
 	buffer  *bytebufferpool.ByteBuffer // the memory of buf
 	options Options
 	held    int // savepoints that want buf to stay, see Nullable
+	lent    int // callbacks that are using buf
 	errors  []*Error
 	stats   Stats
 }
@@ -83,6 +85,9 @@ var ErrMisuse = errors.New("stream: misuse of a Writer")
 // misused fails with the place of the caller of this package's method.
 func (w *Writer) misused(what string) {
 	if w.place == failed {
+		if w.err == nil {
+			w.err = fmt.Errorf("%w: %s after Close", ErrMisuse, what)
+		}
 		return
 	}
 	at := ""
@@ -261,12 +266,23 @@ func (w *Writer) Bool(v bool) {
 // Depth returns how many objects and arrays are open.
 func (w *Writer) Depth() int { return len(w.outer) }
 
+const (
+	isOpen = iota
+	isClosing
+	isClosed
+)
+
+var errClosing = fmt.Errorf("%w: Close while another Close is running", ErrMisuse)
+
 // Close writes what is left and gives the writer's memory back. It returns the
-// first error; a document that is not complete is one. Closing again does
-// nothing.
+// first error; a document that is not complete is one. Closing again does nothing and
+// returns the same error, or another one if the first Close is still running.
 func (w *Writer) Close() error {
-	if w.closed {
-		return w.err
+	if !w.state.CompareAndSwap(isOpen, isClosing) {
+		if w.state.Load() == isClosed {
+			return w.err
+		}
+		return errClosing
 	}
 	if w.place != atEnd {
 		w.misused("the end of the document")
@@ -274,23 +290,26 @@ func (w *Writer) Close() error {
 	if w.err == nil && len(w.buf) > 0 {
 		w.chunk()
 	}
-	w.closed = true
 	w.place = failed
 	if w.err == nil {
 		w.stats.count()
 	} else {
 		counters.failed.Add(1)
 	}
-	w.buffer.B = w.buf[:0]
-	w.options.Buffers.Put(w.buffer)
+	// A callback that closes its own writer still has the memory: nobody else may get it.
+	if w.lent == 0 {
+		w.buffer.B = w.buf[:0]
+		w.options.Buffers.Put(w.buffer)
+	}
 	w.buffer, w.buf = nil, nil
+	w.state.Store(isClosed)
 	return w.err
 }
 
 // Flush writes what there is. Use it where the client should see it although the
 // chunk is not full: before the producer waits.
 func (w *Writer) Flush() error {
-	if w.err == nil && !w.closed && len(w.buf) > 0 && w.held == 0 {
+	if w.err == nil && w.state.Load() == isOpen && len(w.buf) > 0 && w.held == 0 {
 		w.chunk()
 	}
 	return w.err

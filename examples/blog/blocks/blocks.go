@@ -34,6 +34,7 @@ type Blocks struct {
 	Stream     bool // responses are written by stream
 	Arena      bool // rows of a request lie together
 	GC         bool // the garbage collector is governed
+	SameMemory bool // the governor takes no more memory than GOGC=100 does
 
 	Advisor *advisor.Recorder // sees the statements of requests, if it is not nil
 }
@@ -61,6 +62,7 @@ var Flags = []struct {
 func AddFlags(f *flag.FlagSet) func() Blocks {
 	boosted := f.Bool("boosted", false, "use all of gqlboost's blocks but -arena, and but those whose own flag says otherwise")
 	var b Blocks
+	f.BoolVar(&b.SameMemory, "same-memory", false, "let arena.TuneGC take no more memory than GOGC=100 does, where it governs")
 	for _, each := range Flags {
 		f.BoolVar(each.Of(&b), each.Name, false, each.Usage)
 	}
@@ -119,7 +121,7 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 		parts.Store.Arena = gqlgen.Arena
 	}
 	if b.GC || gcBudget > 0 {
-		s.Closers = append(s.Closers, arena.TuneGC(arena.GCOptions{Budget: gcBudget}))
+		s.Closers = append(s.Closers, arena.TuneGC(arena.GCOptions{Budget: gcBudget, SameMemory: b.SameMemory}))
 	}
 	if b.Advisor != nil {
 		parts.Extensions = []graphql.HandlerExtension{gqlgen.Recording{Recorder: b.Advisor}}

@@ -1,0 +1,74 @@
+package arena
+
+import (
+	"math/bits"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/valyala/bytebufferpool"
+)
+
+const (
+	minClassBits = 8  // 256 B
+	maxClassBits = 24 // 16 MiB
+	classes      = maxClassBits - minClassBits + 1
+)
+
+// class is the pool of one capacity, and of what grew when it was asked for.
+type class struct {
+	pool     bytebufferpool.Pool
+	hits     atomic.Int64
+	misses   atomic.Int64
+	accepted atomic.Int64
+	lost     atomic.Int64 // accepted, and then taken by the garbage collector
+	handles  handleBatches
+	_        [24]byte // Keeps neighbours' counters on other cache lines.
+
+	size  learner
+	_     [32]byte
+	grown grownPool
+}
+
+// classFor returns the smallest class whose buffers hold n bytes.
+func classFor(n int) int {
+	if n <= 1<<minClassBits {
+		return 0
+	}
+	return bits.Len(uint(n-1)) - minClassBits
+}
+
+// classOf returns the largest class that a capacity satisfies, -1 if none.
+func classOf(capacity int) int { return bits.Len(uint(capacity)) - 1 - minClassBits }
+
+func classSize(class int) int { return 1 << (class + minClassBits) }
+
+// grows reports whether buffers that were asked for with this class have lately
+// come back with more.
+func (c *class) grows(i int) bool { return c.size.most() > classSize(i) }
+
+// put keeps memory, in the handle that is lent next.
+func (c *class) put(memory []byte) {
+	sequence := c.accepted.Add(1)
+	var b *bytebufferpool.ByteBuffer
+	if cap(memory) < batchBelow {
+		b = c.handles.take(sequence)
+	} else {
+		b = new(bytebufferpool.ByteBuffer)
+	}
+	b.B = memory
+	c.pool.Put(b)
+}
+
+// missed notes that the pool was empty, but for what other threads keep to
+// themselves. What it held before, the garbage collector has taken.
+func (c *class) missed() {
+	c.misses.Add(1)
+	if surplus := c.held() - int64(runtime.GOMAXPROCS(0)); surplus > 0 {
+		c.lost.Add(surplus)
+	}
+}
+
+// held estimates the idle buffers of the class's own capacity, from above.
+func (c *class) held() int64 {
+	return max(c.accepted.Load()-c.hits.Load()-c.lost.Load(), 0)
+}
