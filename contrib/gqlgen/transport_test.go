@@ -191,7 +191,7 @@ func requests() map[string]request {
 		"put":                  {method: "PUT", target: "/", contentType: "application/json", body: `{"query":"{ echo }"}`},
 	}
 	for _, name := range []string{"variables", "syntax error", "unknown field", "failed field", "get", "get syntax error"} {
-		for _, accept := range []string{"application/json", "application/graphql-response+json", "application/graphql-response+json;q=0.9, application/json", "*/*", "application/*", "text/html", "text/html, */*;q=0.1", ";bad, application/json"} {
+		for _, accept := range []string{"application/json", "application/graphql-response+json", "application/graphql-response+json;q=0.9, application/json", "*/*", "application/*", "text/html", "text/html, */*;q=0.1", ";bad, application/json", "application/json;q=0, application/graphql-response+json", "*, application/json", ","} {
 			all[name+" accepting "+accept] = accepting(all[name], accept)
 		}
 	}

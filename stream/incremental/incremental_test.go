@@ -83,7 +83,7 @@ func payloads(t *testing.T, response *http.Response, each func(map[string]any)) 
 				return err
 			}
 		}
-	case "text/event-stream", "application/x-ndjson":
+	case "text/event-stream", "application/x-ndjson", "application/jsonl":
 		lines := bufio.NewScanner(response.Body)
 		lines.Buffer(nil, 1<<20)
 		complete := media != "text/event-stream"
@@ -362,10 +362,10 @@ func TestPayloads(t *testing.T) {
 	}
 	withPaths := strings.NewReplacer(`{"id":"0","data"`, `{"id":"0","path":["a"],"label":"l","data"`, `{"id":"1","items"`, `{"id":"1","path":["b",2],"items"`)
 	for accept, want := range map[string]string{
-		"multipart/mixed;incrementalSpec=v0.2": "--graphql\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + strings.Join(current, "\r\n--graphql\r\nContent-Type: application/json; charset=utf-8\r\n\r\n") + "\r\n--graphql--\r\n",
+		"multipart/mixed;incrementalSpec=v0.2": "\r\n--graphql\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + strings.Join(current, "\r\n--graphql\r\nContent-Type: application/json; charset=utf-8\r\n\r\n") + "\r\n--graphql--\r\n",
 		"text/event-stream":                    withPaths.Replace("event: next\ndata: " + strings.Join(current, "\n\nevent: next\ndata: ") + "\n\nevent: complete\ndata:\n\n"),
 		"application/x-ndjson":                 withPaths.Replace(strings.Join(current, "\n") + "\n"),
-		"multipart/mixed;deferSpec=20220824": "--graphql\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + strings.Join([]string{
+		"multipart/mixed;deferSpec=20220824": "\r\n--graphql\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + strings.Join([]string{
 			`{"data":{"a":{},"b":[1,2]},"hasNext":true}`,
 			`{"incremental":[{"path":["a"],"label":"l","data":{"x":1}}],"hasNext":true}`,
 			`{"incremental":[{"path":["b",2],"items":[3]}],"hasNext":true}`,
@@ -429,7 +429,7 @@ func TestNoParts(t *testing.T) {
 }
 
 func TestHeartbeats(t *testing.T) {
-	for accept, beat := range map[string]string{"text/event-stream": ":\n\n:\n\n", "application/x-ndjson": "\n\n\n"} {
+	for accept, beat := range map[string]string{"text/event-stream": ":\n\n:\n\n", "application/x-ndjson": "\n  "} {
 		s, errs := serve(t, Options{Heartbeat: 5 * time.Millisecond}, func(d *Delivery) error {
 			p := d.Defer(nil, "")
 			err := d.Initial(func(w *stream.Writer) error { w.Name("data"); w.Raw([]byte("{}")); return nil })
