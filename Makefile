@@ -7,6 +7,7 @@ BENCHSTAT := $(CURDIR)/bin/benchstat
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race,)
 OUT := $(CURDIR)/out
+MACHINE := $(shell uname -m)
 
 .PHONY: help
 help: ## this list
@@ -28,11 +29,23 @@ test-long: ## what is rare, for as long as it takes (about an hour): the Reader 
 	GQLBOOST_LONG=1 GQLBOOST_STRESS=1 go test -count=1 -timeout 60m -run 'UnderFire|Deadlocks|LockedNeighbour' -v ./pool/reader
 	cd internal/adopters && GQLBOOST_LONG=1 go test -count=1 -timeout 90m .
 
+# The packages whose results depend on the standard library's version or on the machine's
+# word. Run them by -short: elsewhere every test has run already.
+PORTABLE := ./arena ./simdjson ./stream ./stream/incremental ./stream/pgrows ./plancache ./internal/accept
+# The next version of Go, which the module proxy serves as a toolchain.
+NEXT := go1.27.4
+
+.PHONY: test-next
+test-next: ## the tests that the next version of Go can break, with it (NEXT=go1.27.4)
+	GOTOOLCHAIN=$(NEXT) go test -short $(PORTABLE)
+
+.PHONY: test-386
+test-386: ## the same on 32 bits; on other machines than x86 they need qemu-user
+	GOARCH=386 CGO_ENABLED=0 go test -short $(if $(filter x86_64 i%86,$(MACHINE)),,-exec qemu-i386) $(PORTABLE)
+
 .PHONY: test-arm64
-test-arm64: ## the tests of simdjson's NEON kernel; on other machines they need qemu-user
-	@mkdir -p $(OUT)
-	GOARCH=arm64 CGO_ENABLED=0 go test -c -o $(OUT)/simdjson-arm64.test ./simdjson
-	cd simdjson && $(if $(filter aarch64 arm64,$(shell uname -m)),,qemu-aarch64) $(OUT)/simdjson-arm64.test -test.short
+test-arm64: ## the same on arm64, where simdjson has its NEON kernel; on other machines they need qemu-user
+	GOARCH=arm64 CGO_ENABLED=0 go test -short $(if $(filter aarch64 arm64,$(MACHINE)),,-exec qemu-aarch64) $(PORTABLE)
 
 .PHONY: lint
 lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform, staticcheck

@@ -84,6 +84,7 @@ func TestClients(t *testing.T) {
 	}}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBlogServer(t)
 			var got struct {
 				Data    map[string]any
