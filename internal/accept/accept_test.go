@@ -217,7 +217,11 @@ func model(list []ranged) (best int, quality float64) {
 
 func TestBestEqualsModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 100_000 {
+	n := 100_000
+	if testing.Short() {
+		n = 5_000
+	}
+	for range n {
 		var sound []ranged
 		lines := make([]string, r.IntN(3))
 		for i := range lines {

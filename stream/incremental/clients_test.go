@@ -36,7 +36,8 @@ func installed(t *testing.T) {
 	}
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
-			missing("%s is missing: install Node.js 20 or later with npm (Debian's packages nodejs and npm) to test with real clients", program)
+			missing("%s is missing: install Node.js 20 or later with npm (Debian's packages nodejs and npm) "+
+				"to test with real clients", program)
 		}
 	}
 	want, err := os.ReadFile(filepath.Join(clientsDir, "package-lock.json"))
@@ -84,7 +85,8 @@ func TestClients(t *testing.T) {
 	var names []string
 	node(t, &names, "clients.mjs", "names")
 	want := map[string]any{"post": map[string]any{
-		"id": "1", "comments": []any{"a", "b", "c", "d"}, "author": map[string]any{"name": "Ada", "address": map[string]any{"zip": "é\n\u2028"}},
+		"id": "1", "comments": []any{"a", "b", "c", "d"},
+		"author": map[string]any{"name": "Ada", "address": map[string]any{"zip": "é\n\u2028"}},
 	}}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {

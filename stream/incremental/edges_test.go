@@ -63,7 +63,8 @@ func TestBodiesThatPanic(t *testing.T) {
 						if err == nil {
 							t.Error("no error")
 						}
-						if p := (*PanicError)(nil); name == "panic" && (!errors.As(err, &p) || len(p.Stack) == 0 || !errors.Is(err, io.ErrNoProgress)) {
+						p := (*PanicError)(nil)
+						if name == "panic" && (!errors.As(err, &p) || len(p.Stack) == 0 || !errors.Is(err, io.ErrNoProgress)) {
 							t.Errorf("got %v", err)
 						}
 					})
@@ -234,7 +235,9 @@ func TestWrongKindOfPart(t *testing.T) {
 		if err := d.Initial(member("data", `{"l":[]}`)); err != nil {
 			return err
 		}
-		for i, err := range []error{fragments[0].Items(1, raw("1")), fragments[1].End(), lists[0].Complete(raw("{}")), lists[1].Items(-1, raw("1"))} {
+		for i, err := range []error{
+			fragments[0].Items(1, raw("1")), fragments[1].End(), lists[0].Complete(raw("{}")), lists[1].Items(-1, raw("1")),
+		} {
 			if err == nil || !strings.Contains(err.Error(), "incremental: ") {
 				t.Errorf("%d: got %v", i, err)
 			}

@@ -95,5 +95,8 @@ func multipart(f Format, specification, version string) framing {
 // lines has heartbeats that readers take for white space at the start of the next line: an
 // empty line is no JSON.
 func lines(media string) framing {
-	return framing{format: Lines, offer: part(media), contentType: media + "; charset=utf-8", oneLine: true, next: "\n", last: "\n", heartbeat: " "}
+	return framing{
+		format: Lines, offer: part(media), contentType: media + "; charset=utf-8", oneLine: true,
+		next: "\n", last: "\n", heartbeat: " ",
+	}
 }

@@ -108,9 +108,7 @@ func toldOf(t *testing.T, payloads []map[string]any) map[string][]any {
 			if !ok {
 				key = name(e)
 			}
-			for _, item := range list(e["items"]) {
-				told[key] = append(told[key], item)
-			}
+			told[key] = append(told[key], list(e["items"])...)
 			told[key] = append(told[key], e["data"], messages(e["errors"]))
 		}
 		for _, v := range list(p["completed"]) {

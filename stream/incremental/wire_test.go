@@ -3,12 +3,15 @@ package incremental
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/textproto"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -213,6 +216,42 @@ func TestHTTP2(t *testing.T) {
 // member is a body of one member.
 func member(name, text string) func(*stream.Writer) error {
 	return func(w *stream.Writer) error { w.Name(name); w.Raw([]byte(text)); return nil }
+}
+
+// A proxy that passes on what is flushed lets the client see a payload before the next one
+// is made.
+func TestThroughAProxy(t *testing.T) {
+	for _, accept := range []string{"multipart/mixed", "text/event-stream", "application/x-ndjson"} {
+		seen := make(chan struct{})
+		s, errs := serve(t, Options{}, func(d *Delivery) error {
+			p := d.Defer(nil, "")
+			err := d.Initial(member("data", "{}"))
+			select {
+			case <-seen:
+			case <-d.ctx.Done():
+			}
+			return errors.Join(err, p.Complete(raw("{}")))
+		})
+		target, _ := url.Parse(s.URL)
+		proxy := httptest.NewServer(httputil.NewSingleHostReverseProxy(target))
+		response := get(t, proxy, accept)
+		whole := negotiateText(accept)
+		var text []byte
+		for one := make([]byte, 1); !strings.HasSuffix(string(text), `"hasNext":true}`+whole.next); text = append(text, one[0]) {
+			if _, err := io.ReadFull(response.Body, one); err != nil {
+				t.Fatalf("%s: %v after %q", accept, err, text)
+			}
+		}
+		close(seen)
+		rest, err := io.ReadAll(response.Body)
+		if err := errors.Join(err, <-errs); err != nil || !strings.HasSuffix(string(rest), `"hasNext":false}`+whole.last) {
+			t.Errorf("%s: %v after %q", accept, err, rest)
+		}
+		response.Body.Close()
+		proxy.Client().CloseIdleConnections()
+		proxy.Close()
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections() // The proxy's.
+	}
 }
 
 // A response to HEAD has no body, and is none the worse for it.
