@@ -3,10 +3,9 @@ package stream
 import (
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
-	"strings"
 
+	"github.com/gqlboost/gqlboost/internal/accept"
 	"github.com/gqlboost/gqlboost/stream/internal/client"
 )
 
@@ -138,13 +137,12 @@ func writeError(c *client.Client, e *Error) {
 	_ = w.Close()
 }
 
-// responseType negotiates between the two media types of GraphQL over HTTP.
-func responseType(accept []string) string {
-	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
-		media, parameters, err := mime.ParseMediaType(part)
-		if err == nil && media == "application/graphql-response+json" && parameters["q"] != "0" {
-			return "application/graphql-response+json; charset=utf-8"
-		}
+// responseType returns which of the two media types of GraphQL over HTTP the client prefers.
+// One that accepts neither gets the older one.
+func responseType(lines []string) string {
+	media, _ := accept.Parse(lines).Response(accept.JSON)
+	if media == "" {
+		media = accept.JSON
 	}
-	return "application/json; charset=utf-8"
+	return media + "; charset=utf-8"
 }

@@ -162,7 +162,9 @@ func TestRespondNegotiates(t *testing.T) {
 	for accept, want := range map[string]string{
 		"": "application/json; charset=utf-8", "*/*": "application/json; charset=utf-8",
 		"application/graphql-response+json":                       "application/graphql-response+json; charset=utf-8",
-		"text/html, application/graphql-response+json;q=0.9, */*": "application/graphql-response+json; charset=utf-8",
+		"text/html, application/graphql-response+json, */*;q=0.9": "application/graphql-response+json; charset=utf-8",
+		"text/html, application/graphql-response+json;q=0.9, */*": "application/json; charset=utf-8",
+		"text/html": "application/json; charset=utf-8",
 		"application/graphql-response+json;q=0, application/json": "application/json; charset=utf-8",
 	} {
 		if got := responseType([]string{accept}); got != want {

@@ -8,6 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/gqlboost/gqlboost/contrib/internal/request"
+	"github.com/gqlboost/gqlboost/internal/accept"
 	"github.com/gqlboost/gqlboost/stream"
 	"github.com/gqlboost/gqlboost/stream/incremental"
 )
@@ -31,7 +32,7 @@ func (d *deferring) Supports(r *http.Request) bool {
 func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	list, batch, err := d.decode(w, r)
 	if err != nil || batch {
-		contentType(w, typeJSON)
+		contentType(w, accept.JSON)
 		if err != nil {
 			d.refuse(w, r, exec, err)
 		} else {
@@ -41,13 +42,13 @@ func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	}
 	operation, errs := exec.CreateOperationContext(r.Context(), list[0])
 	if errs != nil {
-		contentType(w, typeJSON)
-		d.write(w, status(errs, typeJSON), exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs))
+		contentType(w, accept.JSON)
+		d.write(w, status(errs, accept.JSON), exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs))
 		return
 	}
 	delivery, err := incremental.New(w, r, incremental.Options{})
 	if err != nil { // A middleware is in the way. All at once is what is left.
-		contentType(w, typeJSON)
+		contentType(w, accept.JSON)
 		responses, ctx := exec.DispatchOperation(r.Context(), operation)
 		d.write(w, http.StatusOK, responses(ctx))
 		return

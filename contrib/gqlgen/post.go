@@ -6,6 +6,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"github.com/gqlboost/gqlboost/contrib/internal/request"
+	"github.com/gqlboost/gqlboost/internal/accept"
 	"github.com/gqlboost/gqlboost/stream"
 )
 
@@ -65,7 +66,7 @@ type refusal struct {
 // execAll runs the operations of a batch.
 func execAll(r *http.Request, exec graphql.GraphExecutor, list []*graphql.RawParams) []*graphql.Response {
 	responses := make([]*graphql.Response, len(list))
-	request.Each(len(list), func(i int) { _, responses[i] = execute(r, exec, list[i], typeJSON, nil) })
+	request.Each(len(list), func(i int) { _, responses[i] = execute(r, exec, list[i], accept.JSON, nil) })
 	return responses
 }
 

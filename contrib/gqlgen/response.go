@@ -3,7 +3,6 @@ package gqlgen
 import (
 	"encoding/json"
 	"fmt"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,13 +12,9 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/gqlboost/gqlboost/contrib/internal/request"
+	"github.com/gqlboost/gqlboost/internal/accept"
 	"github.com/gqlboost/gqlboost/simdjson"
 	"github.com/gqlboost/gqlboost/stream"
-)
-
-const (
-	typeJSON    = "application/json"
-	typeGraphQL = "application/graphql-response+json"
 )
 
 // begin sets the headers of a response, and returns its type.
@@ -42,27 +37,13 @@ func (b *base) begin(w http.ResponseWriter, r *http.Request) (contentType string
 	return contentType
 }
 
-// accepted returns the first of the types that a request accepts and we have.
+// accepted returns the type of a response.
 func (b *base) accepted(r *http.Request) string {
-	usual := typeJSON
+	usual := accept.JSON
 	if b.GraphQLResponse {
-		usual = typeGraphQL
+		usual = accept.GraphQL
 	}
-	accept := r.Header.Get("Accept")
-	if accept == "" || accept == "*/*" {
-		return usual
-	}
-	for part := range strings.SplitSeq(accept, ",") {
-		media, _, err := mime.ParseMediaType(strings.TrimSpace(part))
-		switch {
-		case err != nil:
-		case media == "*/*" || media == "application/*":
-			return usual
-		case media == typeJSON || media == typeGraphQL:
-			return media
-		}
-	}
-	return typeGraphQL
+	return accept.AsGqlgen(r, usual)
 }
 
 // status is that of errors in a request, as gqlgen has it.
@@ -70,7 +51,7 @@ func status(errs gqlerror.List, contentType string) int {
 	switch {
 	case errcode.GetErrorKind(errs) != errcode.KindProtocol:
 		return http.StatusOK
-	case contentType == typeGraphQL:
+	case contentType == accept.GraphQL:
 		return http.StatusBadRequest
 	default:
 		return http.StatusUnprocessableEntity

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -191,7 +192,7 @@ func requests() map[string]request {
 		"put":                  {method: "PUT", target: "/", contentType: "application/json", body: `{"query":"{ echo }"}`},
 	}
 	for _, name := range []string{"variables", "syntax error", "unknown field", "failed field", "get", "get syntax error"} {
-		for _, accept := range []string{"application/json", "application/graphql-response+json", "application/graphql-response+json;q=0.9, application/json", "*/*", "application/*", "text/html", "text/html, */*;q=0.1", ";bad, application/json"} {
+		for _, accept := range []string{"application/json", "application/graphql-response+json", "application/graphql-response+json;q=0.9, application/json", "*/*", "application/*", "text/html", "text/html, */*;q=0.1", ";bad, application/json", "application/json;q=0, application/graphql-response+json", "*, application/json", ","} {
 			all[name+" accepting "+accept] = accepting(all[name], accept)
 		}
 	}
@@ -225,6 +226,28 @@ func TestEqualsGqlgen(t *testing.T) {
 			if a, b := decoded(t, ours), decoded(t, theirs); !reflect.DeepEqual(a, b) && !strings.HasPrefix(what, "get bad") && what != "get list variables" {
 				t.Errorf("%s: %s: answered\n%v, theirs\n%v", name, what, a, b)
 			}
+		}
+	}
+}
+
+// Whatever Accept is, the type and the status are gqlgen's.
+func TestAcceptEqualsGqlgen(t *testing.T) {
+	elements := []string{
+		"application/json", "application/graphql-response+json", "application/graphql-response+json; charset=utf-8", "application/*", "*/*", "*",
+		"APPLICATION/JSON", "text/html", "multipart/mixed;boundary=\"a,b\"", "application/json;q", ";", "", " ", "application/json;a=1;a=2",
+	}
+	qualities := []string{"", ";q=0", ";q=0.5", "; q=1", ";q=x"}
+	random := rand.New(rand.NewPCG(1, 2))
+	theirs, ours := newServer(transport.POST{}), newServer(gqlgen.POST(gqlgen.Options{}))
+	for range 2000 {
+		list := make([]string, 1+random.IntN(4))
+		for i := range list {
+			list[i] = elements[random.IntN(len(elements))] + qualities[random.IntN(len(qualities))]
+		}
+		r := request{method: "POST", target: "/", contentType: "application/json", accept: strings.Join(list, ","), body: `{"query":"{ nothing }"}`}
+		a, b := r.send(theirs), r.send(ours)
+		if x, y := a.Header.Get("Content-Type"), b.Header.Get("Content-Type"); x != y || a.StatusCode != b.StatusCode {
+			t.Errorf("%q: got %s %d, gqlgen's %s %d", r.accept, y, b.StatusCode, x, a.StatusCode)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package incremental
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,52 +20,84 @@ import (
 	"github.com/gqlboost/gqlboost/stream"
 )
 
-// TestClients lets clients in JavaScript read results in parts.
-func TestClients(t *testing.T) {
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("npm is missing")
-		}
-		t.Skip("install Node.js 20 with npm (Debian's packages nodejs and npm) to test with real clients")
+const clientsDir = "testdata/clients"
+
+// installed makes sure that the clients of testdata/clients are there, in the versions of
+// its lock file. In CI it is a failure if they are not, elsewhere the test is skipped. -short
+// skips it everywhere.
+func installed(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("clients take seconds to start, and get the same bytes from every build")
 	}
-	dir, err := filepath.Abs("testdata/clients")
+	missing := t.Skipf
+	if os.Getenv("CI") != "" {
+		missing = t.Fatalf
+	}
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			missing("%s is missing: install Node.js 20 or later with npm (Debian's packages nodejs and npm) "+
+				"to test with real clients", program)
+		}
+	}
+	want, err := os.ReadFile(filepath.Join(clientsDir, "package-lock.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	install := exec.CommandContext(ctx, npm, "ci", "--no-audit", "--no-fund")
-	install.Dir = dir
-	if output, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, output)
+	stamp := filepath.Join(clientsDir, "node_modules", ".installed-lock.json")
+	if have, err := os.ReadFile(stamp); err == nil && bytes.Equal(have, want) {
+		return
 	}
-	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		query, _ := io.ReadAll(r.Body)
-		if err := post(rw, r, strings.Contains(string(query), "@stream")); err != nil {
-			t.Error(err)
-		}
-	}))
-	defer s.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	npm := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	npm.Dir = clientsDir
+	if output, err := npm.CombinedOutput(); err != nil {
+		missing("npm ci in %s: %v: it needs the npm registry\n%s", clientsDir, err, output)
+	}
+	if err := os.WriteFile(stamp, want, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// node returns what a script of testdata/clients prints, decoded.
+func node(t *testing.T, into any, script string, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, "node", append([]string{filepath.Join(clientsDir, script)}, args...)...)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s %q: %v: %s%s", script, args, err, output, &stderr)
+	}
+	if err := json.Unmarshal(output, into); err != nil {
+		t.Fatalf("%s %q printed %q: %v", script, args, output, err)
+	}
+}
+
+// TestClients lets clients in JavaScript read results in parts. The server makes a part only
+// when the client has shown the one before, so a client that cannot read a payload until
+// more comes gets nothing more.
+func TestClients(t *testing.T) {
+	installed(t)
+	var names []string
+	node(t, &names, "clients.mjs", "names")
 	want := map[string]any{"post": map[string]any{
-		"id": "1", "comments": []any{"a", "b", "c", "d"}, "author": map[string]any{"name": "Ada", "address": map[string]any{"zip": "é\n\u2028"}},
+		"id": "1", "comments": []any{"a", "b", "c", "d"},
+		"author": map[string]any{"name": "Ada", "address": map[string]any{"zip": "é\n\u2028"}},
 	}}
-	for _, name := range []string{"meros", "graphql-sse", "apollo", "urql"} {
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			node := exec.CommandContext(ctx, "node", filepath.Join(dir, "clients.mjs"), name, s.URL)
-			node.Stderr = os.Stderr
-			output, err := node.Output()
-			if err != nil {
-				t.Fatalf("%v: %s", err, output)
-			}
+			t.Parallel()
+			b := newBlogServer(t)
 			var got struct {
 				Data    map[string]any
 				HasNext bool
 				Count   int
 			}
-			if err := json.Unmarshal(output, &got); err != nil {
-				t.Fatalf("%s: %v", output, err)
-			}
+			node(t, &got, "clients.mjs", name, b.URL)
 			if !reflect.DeepEqual(got.Data, want) || got.HasNext || got.Count < 3 {
 				t.Errorf("got %+v, want %v in 3 results at least", got, want)
 			}
@@ -71,15 +105,53 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// post executes the clients' query.
-func post(rw http.ResponseWriter, r *http.Request, streams bool) error {
+// blogServer executes the clients' query.
+type blogServer struct {
+	*httptest.Server
+	seen chan struct{} // one for each payload that the client has shown
+}
+
+func newBlogServer(t *testing.T) *blogServer {
+	b := &blogServer{seen: make(chan struct{}, 100)}
+	b.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/seen" {
+			b.seen <- struct{}{}
+			return
+		}
+		query, _ := io.ReadAll(r.Body)
+		if err := b.post(rw, r, string(query)); err != nil {
+			t.Errorf("Accept: %s: %v", r.Header.Get("Accept"), err)
+		}
+	}))
+	t.Cleanup(b.Close)
+	return b
+}
+
+func (b *blogServer) wait(ctx context.Context) error {
+	select {
+	case <-b.seen:
+		return nil
+	case <-ctx.Done():
+		return errors.New("the client has gone before it has shown the payload")
+	case <-time.After(time.Minute):
+		return errors.New("the client does not show the payload until more comes")
+	}
+}
+
+var labels = regexp.MustCompile(`label: \\?"([^"\\]+)`)
+
+func (b *blogServer) post(rw http.ResponseWriter, r *http.Request, query string) error {
 	d, err := New(rw, r, Options{})
 	if err != nil {
 		return err
 	}
-	author := d.Defer(Path{"post"}, "author")
-	address := author.Defer(Path{"post", "author"}, "address")
-	comments := `["a","b","c","d"]`
+	var label [2]string
+	for i, m := range labels.FindAllStringSubmatch(query, len(label)) {
+		label[i] = m[1]
+	}
+	author := d.Defer(Path{"post"}, label[0])
+	address := author.Defer(Path{"post", "author"}, label[1])
+	comments, streams := `["a","b","c","d"]`, strings.Contains(query, "@stream")
 	var rest *Part
 	if streams {
 		comments = `["a"]`
@@ -90,18 +162,28 @@ func post(rw http.ResponseWriter, r *http.Request, streams bool) error {
 		w.Raw([]byte("{\n\"post\": {\"id\": \"1\", \"comments\": " + comments + "}}"))
 		return nil
 	})
+	step := func(send func() error) {
+		if err == nil {
+			err = b.wait(r.Context())
+		}
+		if err == nil {
+			err = send()
+		}
+	}
 	if streams {
 		for _, item := range []string{"b", "c", "d"} {
-			time.Sleep(20 * time.Millisecond)
-			err = errors.Join(err, rest.Items(1, func(w *stream.Writer) error { w.String(item); return nil }))
+			step(func() error { return rest.Items(1, func(w *stream.Writer) error { w.String(item); return nil }) })
 		}
 		err = errors.Join(err, rest.End())
 	}
-	time.Sleep(20 * time.Millisecond)
-	err = errors.Join(err, author.Complete(raw(`{"author":{"name":"Ada"}}`)))
-	time.Sleep(20 * time.Millisecond)
-	err = errors.Join(err, address.Complete(func(w *stream.Writer) error {
-		return w.Any(map[string]any{"address": map[string]any{"zip": "é\n\u2028"}})
-	}))
+	step(func() error { return author.Complete(raw(`{"author":{"name":"Ada"}}`)) })
+	step(func() error {
+		return address.Complete(func(w *stream.Writer) error {
+			return w.Any(map[string]any{"address": map[string]any{"zip": "é\n\u2028"}})
+		})
+	})
+	if err != nil {
+		err = errors.Join(err, author.Fail(err), address.Fail(err)) // So that Close does not wait.
+	}
 	return errors.Join(err, d.Close())
 }

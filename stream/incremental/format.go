@@ -1,10 +1,10 @@
 package incremental
 
 import (
-	"mime"
 	"net/http"
-	"strconv"
 	"strings"
+
+	"github.com/gqlboost/gqlboost/internal/accept"
 )
 
 // Format is how parts are sent.
@@ -20,69 +20,83 @@ const (
 	Lines
 )
 
-// Negotiate returns the format that a request accepts.
-func Negotiate(r *http.Request) Format {
-	best, highest := None, 0.0
-	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
-		media, parameters, err := mime.ParseMediaType(part)
-		if err != nil {
-			continue
-		}
-		quality := 1.0
-		if q, ok := parameters["q"]; ok {
-			if quality, err = strconv.ParseFloat(q, 64); err != nil {
-				continue
-			}
-		}
-		if f := formatOf(media, parameters); f != None && quality > highest {
-			best, highest = f, quality
-		}
-	}
-	return best
-}
+// Negotiate returns the format that a request accepts: the one with the highest quality of
+// those that it names. It is None if the client names none, or rather wants JSON at once. A
+// range with parameters of another specification, such as subscriptionSpec=1.0, names none.
+func Negotiate(r *http.Request) Format { return negotiate(r).format }
 
-func formatOf(media string, parameters map[string]string) Format {
-	switch media {
-	case "multipart/mixed":
-		// mime makes the names of parameters lower case.
-		switch {
-		case parameters["deferspec"] == "20220824":
-			return Multipart2022
-		case parameters["incrementalspec"] == "v0.2":
-			return MultipartV02
-		}
-		return Multipart
-	case "text/event-stream":
-		return EventStream
-	case "application/x-ndjson", "application/jsonl":
-		return Lines
+func negotiate(r *http.Request) framing {
+	ranges := accept.Of(r)
+	i, quality := ranges.Best(offers)
+	if _, whole := ranges.Response(accept.JSON); i < 0 || whole > quality {
+		return framing{}
 	}
-	return None
+	return framings[i]
 }
 
 // framing is what a transport puts around payloads.
 type framing struct {
-	contentType   string
-	start         string // the response
-	before, after string // a payload
-	end           string // the response
-	heartbeat     string
-	oneLine       bool // payloads must not have line ends
+	format      Format
+	offer       accept.Offer
+	contentType string
+	start       string // before the first payload
+	before      string // each payload
+	next, last  string // what follows one, and the last one
+	heartbeat   string
+	oneLine     bool // payloads must not have line ends
 }
 
-const boundary = "graphql"
+// framings has what is offered, the best first where a client does not care.
+var framings = []framing{
+	multipart(Multipart, "", ""),
+	multipart(MultipartV02, "incrementalSpec", "v0.2"),
+	multipart(Multipart2022, "deferSpec", "20220824"),
+	{
+		format: EventStream, offer: part("text/event-stream"), contentType: "text/event-stream; charset=utf-8", oneLine: true,
+		before: "event: next\ndata: ", next: "\n\n", last: "\n\nevent: complete\ndata:\n\n", heartbeat: ":\n\n",
+	},
+	lines("application/x-ndjson"),
+	lines("application/jsonl"),
+}
 
-var (
-	multipart = framing{
+var offers = func() []accept.Offer {
+	list := make([]accept.Offer, len(framings))
+	for i, f := range framings {
+		list[i] = f.offer
+	}
+	return list
+}()
+
+// part offers a type that a client must ask for by its name.
+func part(media string) accept.Offer { return accept.Offer{Type: media, Named: true} }
+
+// multipart has the specification in its content type, where Apollo's mobile clients look
+// for it. Each boundary is a whole line, with the line end before it that belongs to it, and
+// comes with the payload before it: clients that look for the line, such as
+// fetch-multipart-graphql, have a payload as soon as it is there.
+func multipart(f Format, specification, version string) framing {
+	const boundary = "graphql" // JSON has no line that begins with --.
+	m := framing{
+		format:      f,
+		offer:       part("multipart/mixed"),
 		contentType: `multipart/mixed; boundary="` + boundary + `"`,
-		start:       "--" + boundary,
-		before:      "\r\nContent-Type: application/json; charset=utf-8\r\n\r\n",
-		// The next boundary comes with a payload, so that clients take that for complete.
-		after: "\r\n--" + boundary, end: "--\r\n",
+		start:       "\r\n--" + boundary + "\r\n",
+		before:      "Content-Type: application/json; charset=utf-8\r\n\r\n",
+		next:        "\r\n--" + boundary + "\r\n",
+		last:        "\r\n--" + boundary + "--\r\n",
 	}
-	framings = [...]framing{
-		Multipart: multipart, MultipartV02: multipart, Multipart2022: multipart,
-		EventStream: {contentType: "text/event-stream; charset=utf-8", before: "event: next\ndata: ", after: "\n\n", end: "event: complete\ndata:\n\n", heartbeat: ":\n\n", oneLine: true},
-		Lines:       {contentType: "application/x-ndjson; charset=utf-8", after: "\n", heartbeat: "\n", oneLine: true},
+	if specification != "" {
+		m.offer.Parameters = map[string]string{strings.ToLower(specification): version}
+		m.contentType += "; " + specification + "=" + version
 	}
-)
+	return m
+}
+
+// lines has heartbeats that readers take for white space at the start of the next line: an
+// empty line is no JSON.
+func lines(media string) framing {
+	return framing{
+		format: Lines, offer: part(media), contentType: media + "; charset=utf-8", oneLine: true,
+		next: "\n", last: "\n", heartbeat: " ",
+	}
+}

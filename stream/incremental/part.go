@@ -3,6 +3,8 @@ package incremental
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/gqlboost/gqlboost/stream"
@@ -20,13 +22,16 @@ type Part struct {
 
 	closing  bool // its last entry is here
 	done     bool // and was queued
+	dropped  bool // the client never hears of it
+	failed   bool
+	late     bool // it was announced after the end
 	parent   *Part
 	children []*Part // to be announced when this is done
 	held     []entry // to be queued then
 }
 
 // Defer announces a deferred fragment: path is that of the object which it is in,
-// label that of the directive, or "".
+// label that of the directive, or "". The path is copied.
 func (d *Delivery) Defer(path Path, label string) *Part {
 	return d.add(&Part{path: path, label: label})
 }
@@ -51,39 +56,32 @@ func (p *Part) Stream(path Path, label string, initial int) *Part {
 func (d *Delivery) add(p *Part) *Part {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p.d, p.id = d, strconv.Itoa(d.next)
+	p.d, p.path, p.id = d, slices.Clone(p.path), strconv.Itoa(d.next)
+	switch {
+	case p.parent != nil && (p.parent.failed || p.parent.dropped):
+		p.dropped = true
+		return p
+	case d.ended || d.closed:
+		p.late = true
+		return p
+	}
 	d.next++
 	d.open++
-	switch {
-	case p.parent == nil || p.parent.done:
+	if p.parent == nil || p.parent.done {
 		d.announce = append(d.announce, p)
-	default:
+	} else {
 		p.parent.children = append(p.parent.children, p)
 	}
 	return p
 }
 
-// place writes path and label. In the format of 2022, items have the index of the
-// first in their path.
-func (p *Part) place(w *stream.Writer, index int) {
-	path := p.path
-	if index >= 0 {
-		path = append(path[:len(path):len(path)], index)
-	}
-	w.Name("path")
-	if path == nil {
-		path = Path{}
-	}
-	_ = w.Any([]any(path))
-	if p.label != "" {
-		w.Name("label")
-		w.String(p.label)
-	}
-}
-
 // Complete sends a deferred fragment's data, an object that body writes, and ends
-// the part. If body fails, the part fails: an [*stream.Error] tells the client why.
+// the part. If body fails or panics, the part fails: an [*stream.Error] tells the client
+// why, and the error is that, or a [*PanicError].
 func (p *Part) Complete(body func(w *stream.Writer) error) error {
+	if p.stream {
+		return p.misused("Complete of a list: use Items and End")
+	}
 	payload, nulls, err := p.made(body)
 	if err != nil {
 		return errors.Join(err, p.Fail(err))
@@ -92,8 +90,15 @@ func (p *Part) Complete(body func(w *stream.Writer) error) error {
 }
 
 // Items sends some more items of a list: body writes them, and count is how many.
-// Items of one part come in the order of the calls.
+// Items of one part come in the order of the calls. If body fails or panics, the part
+// fails, as in Complete.
 func (p *Part) Items(count int, body func(w *stream.Writer) error) error {
+	switch {
+	case !p.stream:
+		return p.misused("Items of a fragment: use Complete")
+	case count < 0:
+		return p.misused(fmt.Sprintf("%d items: count is how many body writes", count))
+	}
 	payload, nulls, err := p.made(func(w *stream.Writer) error {
 		w.BeginArray()
 		if err := body(w); err != nil {
@@ -109,7 +114,12 @@ func (p *Part) Items(count int, body func(w *stream.Writer) error) error {
 }
 
 // End ends a list.
-func (p *Part) End() error { return p.queue(entry{part: p, complete: true}) }
+func (p *Part) End() error {
+	if !p.stream {
+		return p.misused("End of a fragment: use Complete or Fail")
+	}
+	return p.queue(entry{part: p, complete: true})
+}
 
 // Fail ends a part with an error: the client gets null for a fragment, or no more
 // items. One that is not an [*stream.Error] has a general message.
@@ -117,14 +127,28 @@ func (p *Part) Fail(err error) error {
 	return p.queue(entry{part: p, errors: []*stream.Error{stream.Public(err, p.path)}, complete: true})
 }
 
+// misused fails the part: Close would wait for it.
+func (p *Part) misused(how string) error {
+	err := errors.New("incremental: " + how)
+	return errors.Join(err, p.Fail(err))
+}
+
 // made lets body write into memory: producers do not wait for each other's clients.
-func (p *Part) made(body func(w *stream.Writer) error) ([]byte, []*stream.Error, error) {
+func (p *Part) made(body func(w *stream.Writer) error) (payload []byte, nulls []*stream.Error, err error) {
 	var b bytes.Buffer
 	o := p.d.options.Writer
 	o.Context = p.d.ctx
 	w := stream.NewWriter(&b, o)
-	err := body(w)
-	nulls := w.TakeErrors()
+	returned := false
+	defer func() {
+		_ = w.Close()
+		if !returned {
+			_ = p.Fail(errExited) // Its error stays, for Close.
+		}
+	}()
+	err = call(body, w)
+	returned = true
+	nulls = w.TakeErrors()
 	if closed := w.Close(); err == nil {
 		err = closed
 	}
@@ -132,37 +156,44 @@ func (p *Part) made(body func(w *stream.Writer) error) ([]byte, []*stream.Error,
 }
 
 // queue adds an entry and sends it, or leaves it to whoever is sending. It waits
-// while too much is queued.
+// while too much is queued for a slow client.
 func (p *Part) queue(e entry) error {
 	d := p.d
 	d.mu.Lock()
-	for d.queued > 0 && d.queued+len(e.payload) > d.options.MaxQueued && d.err == nil && !d.closed {
+	for d.begun && d.queued > 0 && d.queued+len(e.payload) > d.options.MaxQueued && d.err == nil && !d.closed {
 		d.changed.Wait()
 	}
-	defer d.mu.Unlock()
+	err := p.accept(e)
+	d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return d.send()
+}
+
+// accept is called with the lock.
+func (p *Part) accept(e entry) error {
+	d := p.d
 	switch {
 	case d.closed:
 		return ErrClosed
+	case p.late:
+		return ErrEnded
+	case d.err != nil:
+		return d.err
+	case p.dropped:
+		return nil
 	case p.closing:
-		return errors.New("incremental: the part is complete already")
+		return errComplete
 	}
 	p.closing = e.complete
 	d.enqueue(e)
-	if d.err != nil {
-		return d.err
-	}
-	d.mu.Unlock()
-	err := d.send()
-	d.mu.Lock()
-	return err
+	return nil
 }
 
 // enqueue is called with the lock.
 func (d *Delivery) enqueue(e entry) {
 	p := e.part
-	if p.done {
-		return // Its parent has failed.
-	}
 	if p.parent != nil && !p.parent.done {
 		p.held = append(p.held, e)
 		return
@@ -172,100 +203,30 @@ func (d *Delivery) enqueue(e entry) {
 	if !e.complete {
 		return
 	}
-	p.done = true
+	p.done, p.failed = true, e.failed()
 	d.open--
 	d.changed.Broadcast()
 	for _, child := range p.children {
-		if e.failed() {
+		if p.failed {
 			d.drop(child)
 			continue
 		}
 		d.announce = append(d.announce, child)
-		for _, held := range child.held {
-			d.enqueue(held)
-		}
+		held := child.held
 		child.held = nil
+		for _, e := range held {
+			d.enqueue(e)
+		}
 	}
 	p.children = nil
 }
 
 // drop ends a part that the client never hears of.
 func (d *Delivery) drop(p *Part) {
-	p.done, p.closing, p.held = true, true, nil
+	p.dropped, p.held = true, nil
 	d.open--
 	for _, child := range p.children {
 		d.drop(child)
 	}
 	p.children = nil
-}
-
-func (e *entry) failed() bool { return e.complete && e.payload == nil && len(e.errors) > 0 }
-
-// write writes the members of a payload after the first.
-func (d *Delivery) write(w *stream.Writer, entries []entry, announce []*Part) {
-	d.pending(w, announce)
-	old := d.format == Multipart2022
-	begun := false
-	begin := func(name string) {
-		if !begun {
-			w.Name(name)
-			w.BeginArray()
-			begun = true
-		}
-	}
-	end := func() {
-		if begun {
-			w.EndArray()
-			begun = false
-		}
-	}
-	for _, e := range entries {
-		if e.payload == nil && !(old && e.failed()) {
-			continue // It is complete, and no more.
-		}
-		begin("incremental")
-		w.BeginObject()
-		if !old {
-			w.Name("id")
-			w.String(e.part.id)
-		}
-		if d.format != MultipartV02 {
-			index := -1
-			if e.part.stream {
-				index = e.part.sent
-			}
-			e.part.place(w, index)
-		}
-		if e.part.stream {
-			w.Name("items")
-			e.part.sent += e.count
-		} else {
-			w.Name("data")
-		}
-		if e.failed() {
-			w.Null()
-		} else {
-			w.Raw(e.payload)
-		}
-		w.WriteErrors(e.errors)
-		w.EndObject()
-	}
-	end()
-	if old {
-		return
-	}
-	for _, e := range entries {
-		if !e.complete {
-			continue
-		}
-		begin("completed")
-		w.BeginObject()
-		w.Name("id")
-		w.String(e.part.id)
-		if e.payload == nil {
-			w.WriteErrors(e.errors)
-		}
-		w.EndObject()
-	}
-	end()
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 
 	"github.com/gqlboost/gqlboost/contrib/internal/request"
+	"github.com/gqlboost/gqlboost/internal/accept"
 	"github.com/gqlboost/gqlboost/plancache"
 	"github.com/gqlboost/gqlboost/stream"
 )
@@ -141,10 +142,11 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	stream.WriteError(w, r, &stream.Error{Message: err.Error(), Status: request.Status(err), Err: err})
 }
 
-// wantsStatus tells whether a client knows application/graphql-response+json, for which
+// wantsStatus reports whether the client gets application/graphql-response+json, for which
 // the status tells of errors. For others it is 200.
 func wantsStatus(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Accept"), "application/graphql-response+json")
+	media, _ := accept.Of(r).Response(accept.JSON)
+	return media == accept.GraphQL
 }
 
 // statusWriter answers with another status than 200.

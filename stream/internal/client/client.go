@@ -3,6 +3,7 @@
 package client
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -64,6 +65,9 @@ func (c *Client) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := c.rw.Write(b)
+	if errors.Is(err, http.ErrBodyNotAllowed) {
+		return len(b), nil // The request is HEAD: its response is whole without a body.
+	}
 	if err != nil {
 		return n, err
 	}
@@ -79,7 +83,7 @@ func (c *Client) Whole(status int, rest []byte) error {
 	c.Header.Set("Content-Length", strconv.Itoa(len(c.held)+len(rest)))
 	c.start(status)
 	for _, b := range [][]byte{c.held, rest} {
-		if _, err := c.rw.Write(b); err != nil {
+		if _, err := c.rw.Write(b); err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
 			return err
 		}
 	}
