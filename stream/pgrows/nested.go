@@ -31,8 +31,9 @@ func readDimensions(src []byte) (d dimensions, rest []byte, err error) {
 	}
 	for i := range d.n {
 		d.lengths[i], d.lower[i] = int(be32(src[12+8*i:])), int(be32(src[16+8*i:]))
-		if d.lengths[i] <= 0 {
-			return d, nil, errLength // An empty array has no dimensions.
+		// An empty array has no dimensions, but for an int2vector's one.
+		if d.lengths[i] < 0 || d.lengths[i] == 0 && d.n > 1 {
+			return d, nil, errLength
 		}
 	}
 	return d, src[12+8*d.n:], nil

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"math"
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -23,27 +22,6 @@ func writeInt8(o *output, b []byte) {
 		o.w.IntString(be64(b))
 	} else {
 		o.w.Int(be64(b))
-	}
-}
-
-func writeFloat4(o *output, b []byte) { writeFloat(o, float64(float4(b)), 32) }
-func writeFloat8(o *output, b []byte) { writeFloat(o, float8(b), 64) }
-
-func float4(b []byte) float32 { return math.Float32frombits(uint32(be32(b))) }
-func float8(b []byte) float64 { return math.Float64frombits(uint64(be64(b))) }
-
-func writeFloat(o *output, v float64, size int) {
-	switch {
-	case math.IsNaN(v):
-		o.w.String("NaN")
-	case math.IsInf(v, 1):
-		o.w.String("Infinity")
-	case math.IsInf(v, -1):
-		o.w.String("-Infinity")
-	case size == 32:
-		o.w.Float32(float32(v))
-	default:
-		o.w.Float(v)
 	}
 }
 
@@ -78,43 +56,6 @@ func appendInt4(to, b []byte) []byte  { return strconv.AppendInt(to, int64(be32(
 func appendInt8(to, b []byte) []byte  { return strconv.AppendInt(to, be64(b), 10) }
 func appendUint4(to, b []byte) []byte { return strconv.AppendUint(to, uint64(uint32(be32(b))), 10) }
 func appendUint8(to, b []byte) []byte { return strconv.AppendUint(to, uint64(be64(b)), 10) }
-
-func appendFloat4(to, b []byte) []byte { return appendFloat(to, float64(float4(b)), 32) }
-func appendFloat8(to, b []byte) []byte { return appendFloat(to, float8(b), 64) }
-
-// appendFloat appends the shortest text of a float, with an exponent where Postgres
-// has one: below 1e-4, and from the digits on that a float of the size always has.
-func appendFloat(to []byte, v float64, size int) []byte {
-	switch {
-	case math.IsNaN(v):
-		return append(to, "NaN"...)
-	case math.IsInf(v, 1):
-		return append(to, "Infinity"...)
-	case math.IsInf(v, -1):
-		return append(to, "-Infinity"...)
-	}
-	digits := 15
-	if size == 32 {
-		digits = 6
-	}
-	start := len(to)
-	to = strconv.AppendFloat(to, v, 'e', -1, size)
-	e := len(to) - 1
-	for to[e] != 'e' {
-		e--
-	}
-	exponent := 0
-	for _, c := range to[e+2:] {
-		exponent = 10*exponent + int(c-'0')
-	}
-	if to[e+1] == '-' {
-		exponent = -exponent
-	}
-	if v == 0 || exponent >= -4 && exponent < digits {
-		return strconv.AppendFloat(to[:start], v, 'f', -1, size)
-	}
-	return to
-}
 
 // appendQChar appends the byte, or its octal number if it is not ASCII, as Postgres does
 // from version 16 on.

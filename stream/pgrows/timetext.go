@@ -148,36 +148,41 @@ func readSeconds(src []byte) (microseconds int64, ok bool) {
 }
 
 // readZone returns the offset of a zone: its own if it is one, that of an abbreviation
-// in the session's zone at that local time.
+// in the session's zone at that local time. There are abbreviations such as +1030.
 func (o *output) readZone(zone []byte, local int64) (east int64, ok bool) {
-	if len(zone) > 0 && (zone[0] == '+' || zone[0] == '-') && bytes.ContainsAny(zone, "0123456789") {
-		scale := int64(3600)
-		for part := range bytes.SplitSeq(zone[1:], []byte(":")) {
-			n, ok := number(part)
-			if !ok || scale == 0 {
-				return 0, false
-			}
-			east += n * scale
-			scale /= 60
-		}
-		if zone[0] == '-' {
-			east = -east
-		}
-		return east, true
+	if len(zone) > 0 && (zone[0] == '+' || zone[0] == '-') && (len(zone) == 3 || zone[min(3, len(zone)-1)] == ':') {
+		return readOffset(zone)
 	}
 	s := o.style()
 	if s.zoneErr != nil || len(zone) == 0 {
 		return 0, false
 	}
-	// Which of two offsets it is around a change of the clocks, the abbreviation tells.
+	// Which of two offsets it is around a change of the clocks, the abbreviation says.
 	near := time.Unix(epoch+floor(local, 1e6), 0)
 	for _, hours := range [...]time.Duration{0, -26, 26} {
-		name, offset := near.Add(hours * time.Hour).In(s.zone).Zone()
-		if at, again := s.at(local - int64(offset)*1e6); name == string(zone) && again == name && at == int64(offset) {
+		_, offset := near.Add(hours * time.Hour).In(s.zone).Zone()
+		if at, name := s.at(local - int64(offset)*1e6); at == int64(offset) && name == string(zone) {
 			return at, true
 		}
 	}
 	return 0, false
+}
+
+// readOffset reads +hh, +hh:mm or +hh:mm:ss.
+func readOffset(zone []byte) (east int64, ok bool) {
+	scale := int64(3600)
+	for part := range bytes.SplitSeq(zone[1:], []byte(":")) {
+		n, ok := number(part)
+		if !ok || scale == 0 {
+			return 0, false
+		}
+		east += n * scale
+		scale /= 60
+	}
+	if zone[0] == '-' {
+		east = -east
+	}
+	return east, true
 }
 
 // parseInterval reads any IntervalStyle, each of which is known by its looks.

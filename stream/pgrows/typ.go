@@ -116,6 +116,9 @@ func (s *types) fresh() bool {
 
 // column returns how a column is written.
 func (s *types) column(oid uint32, format int16) encoder {
+	if _, told := s.m.TypeForOID(oid); !told && format != pgtype.BinaryFormatCode && builtins()[oid] == nil {
+		return s.unknownText(oid)
+	}
 	return s.later(oid).encoder(format)
 }
 
@@ -182,9 +185,6 @@ func (s *types) later(oid uint32) *typ {
 			return t.appendText(o, to, src)
 		},
 		parse: func(o *output, src []byte) error {
-			if _, told := s.m.TypeForOID(oid); !told {
-				return s.unknownText(oid)(o, src)
-			}
 			t, err := s.of(o, oid)
 			if err != nil {
 				return err
