@@ -41,8 +41,8 @@ var scalars = []struct {
 	{pgtype.CIDOID, pgtype.CIDArrayOID, typ{name: "cid", text: textSized(4, appendUint4)}},
 	{pgtype.XID8OID, pgtype.XID8ArrayOID, typ{name: "xid8", text: textSized(8, appendUint8)}},
 	{pgtype.OID8OID, pgtype.OID8ArrayOID, typ{name: "oid8", text: textSized(8, appendUint8)}},
-	{pgtype.Float4OID, pgtype.Float4ArrayOID, typ{name: "real", json: sized(4, writeFloat4), text: textSized(4, appendFloat4), parse: parseFloat4}},
-	{pgtype.Float8OID, pgtype.Float8ArrayOID, typ{name: "double precision", json: sized(8, writeFloat8), text: textSized(8, appendFloat8), parse: parseFloat8}},
+	{pgtype.Float4OID, pgtype.Float4ArrayOID, typ{name: "real", json: sized(4, writeFloat4), text: textSized(4, appendFloat4), parse: parseNumber}},
+	{pgtype.Float8OID, pgtype.Float8ArrayOID, typ{name: "double precision", json: sized(8, writeFloat8), text: textSized(8, appendFloat8), parse: parseNumber}},
 	{pgtype.NumericOID, pgtype.NumericArrayOID, typ{name: "numeric", json: writeNumeric, text: appendNumericText, parse: parseNumeric}},
 	{pgtype.TextOID, pgtype.TextArrayOID, *stringType("text")},
 	{pgtype.VarcharOID, pgtype.VarcharArrayOID, *stringType("character varying")},
@@ -131,18 +131,30 @@ func makeBuiltins() map[uint32]*typ {
 	add(pgtype.RecordOID, pgtype.RecordArrayOID, recordType("record"))
 	add(int2vectorOID, int2vectorArrayOID, vectorOf("int2vector", all[pgtype.Int2OID]))
 	add(oidvectorOID, oidvectorArrayOID, vectorOf("oidvector", all[pgtype.OIDOID]))
+	for _, t := range all {
+		t.quoted = t.writeBinary
+	}
 	return all
 }
 
-// builtinOf returns the built-in type that pgx gives a codec to: a domain has the codec
-// of its base. It is nil for other codecs.
-func builtinOf(codec pgtype.Codec) *typ { return byCodec()[reflect.TypeOf(codec)] }
+// builtinOf returns the built-in type that pgx gives a codec to, for a domain has the
+// codec of its base. It is nil for a codec that several types have, and known is false
+// for those of others.
+func builtinOf(codec pgtype.Codec) (t *typ, known bool) {
+	t, known = byCodec()[reflect.TypeOf(codec)]
+	return t, known
+}
 
 var byCodec = sync.OnceValue(func() map[reflect.Type]*typ {
 	m, all := pgtype.NewMap(), map[reflect.Type]*typ{}
 	for i := range scalars {
 		if t, ok := m.TypeForOID(scalars[i].oid); ok {
-			all[reflect.TypeOf(t.Codec)] = &scalars[i].typ
+			codec := reflect.TypeOf(t.Codec)
+			if _, again := all[codec]; again {
+				all[codec] = nil
+			} else {
+				all[codec] = &scalars[i].typ
+			}
 		}
 	}
 	return all

@@ -72,10 +72,10 @@ func (o *output) quoteText(text texter, src []byte) error {
 
 // plain writes a value of characters that need no escapes as a string.
 func (o *output) plain(text texter, src []byte) (err error) {
-	o.w.Append(func(to []byte) []byte {
-		start := len(to)
-		if to, err = text(o, append(to, '"'), src); err != nil {
-			return to[:start]
+	o.w.Append(func(chunk []byte) []byte {
+		to, failed := text(o, append(chunk, '"'), src)
+		if err = failed; err != nil {
+			return chunk
 		}
 		return append(to, '"')
 	})

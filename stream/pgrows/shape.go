@@ -160,11 +160,7 @@ func (f *shaped) write(o *output, oid uint32, format int16, src []byte) error {
 		return err
 	}
 	if f.quoted && isInteger(t) {
-		o.w.Append(func(to []byte) []byte {
-			to, err = t.appendText(o, append(to, '"'), src)
-			return append(to, '"')
-		})
-		return err
+		return o.plain(t.text, src)
 	}
 	return t.writeBinary(o, src)
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"strconv"
-	"unsafe"
 
 	"github.com/gqlboost/gqlboost/stream"
 )
@@ -42,25 +40,13 @@ func parseNumeric(o *output, src []byte) error {
 	return parseNumber(o, src)
 }
 
-// parseNumber writes digits as they are, and what is no number in JSON as a string.
+// parseNumber writes digits as they are, and what is not a number in JSON as a string.
 func parseNumber(o *output, src []byte) error {
 	if i := len(src) - 1; i < 0 || src[i] < '0' || src[i] > '9' {
 		o.w.StringBytes(src)
 	} else {
 		o.w.Raw(src)
 	}
-	return nil
-}
-
-func parseFloat4(o *output, src []byte) error { return parseFloat(o, src, 32) }
-func parseFloat8(o *output, src []byte) error { return parseFloat(o, src, 64) }
-
-func parseFloat(o *output, src []byte, size int) error {
-	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(src), len(src)), size)
-	if err != nil {
-		return errText
-	}
-	writeFloat(o, v, size)
 	return nil
 }
 

@@ -20,6 +20,8 @@ type typ struct {
 	// parse writes a value from the text format. If it is nil, the JSON is that text
 	// as a string.
 	parse encoder
+	// quoted is writeBinary for a built-in type without json, made once.
+	quoted encoder
 	// delimiter stands between elements of an array's text: a comma, if it is 0.
 	delimiter byte
 	kind      kind
@@ -37,18 +39,27 @@ const (
 func (t *typ) writeBinary(o *output, src []byte) error {
 	switch {
 	case t.json != nil:
-		return t.json(o, src)
+		return t.named(t.json(o, src))
 	case t.text != nil:
-		return o.quoteText(t.text, src)
+		return t.named(o.quoteText(t.text, src))
 	}
 	return t.refused()
+}
+
+// named adds the type to an error that does not say it.
+func (t *typ) named(err error) error {
+	if t.name == "" || err != errLength && err != errText && err != errRange && err != errVersion {
+		return err
+	}
+	return fmt.Errorf("type %s: %w", t.name, err)
 }
 
 func (t *typ) appendText(o *output, to, src []byte) ([]byte, error) {
 	if t.text == nil {
 		return nil, t.refused()
 	}
-	return t.text(o, to, src)
+	to, err := t.text(o, to, src)
+	return to, t.named(err)
 }
 
 func (t *typ) refused() error {
@@ -73,8 +84,10 @@ func (t *typ) encoder(format int16) encoder {
 		return writeString
 	case t.json != nil:
 		return t.json
+	case t.quoted == nil:
+		return t.writeBinary
 	}
-	return t.writeBinary
+	return t.quoted
 }
 
 func writeString(o *output, src []byte) error { o.w.StringBytes(src); return nil }
@@ -212,10 +225,8 @@ func (s *types) told(t *pgtype.Type) *typ {
 		return hstoreType
 	case pgtype.LtreeCodec, *pgtype.LtreeCodec:
 		return versioned(t.Name)
-	case pgtype.Uint32Codec, *pgtype.Uint32Codec:
-		return nil // A domain over oid, which is a number, or over xid, which is none.
 	}
-	if base := builtinOf(t.Codec); base != nil {
+	if base, known := builtinOf(t.Codec); known {
 		return base
 	}
 	return foreign(s.m, t)
