@@ -21,7 +21,7 @@ func (w *Writer) Raw(text []byte) {
 	if len(text) <= w.limit {
 		w.buf = append(w.buf, text...)
 	} else {
-		large(w, text, func(b []byte) int { return len(b) }, func(w *Writer, b []byte) { w.buf = append(w.buf, b...) })
+		large(w, text, func(_ []byte, n int) int { return n }, func(w *Writer, b []byte) { w.buf = append(w.buf, b...) })
 	}
 	w.filled()
 }

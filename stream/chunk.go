@@ -37,11 +37,11 @@ func (w *Writer) chunk() {
 	}
 }
 
-// large appends what may be many chunks long, a piece at a time. Pieces end where
-// cut says, which must not be 0.
-func large[T string | []byte](w *Writer, text T, cut func(T) int, piece func(*Writer, T)) {
+// large appends what may be many chunks long, a piece at a time. Pieces end where cut
+// says for a number of bytes that is less than all: at least one byte on.
+func large[T string | []byte](w *Writer, text T, cut func(text T, n int) int, piece func(*Writer, T)) {
 	for len(text) > w.limit && w.place != failed {
-		n := cut(text[:w.limit])
+		n := cut(text, w.limit)
 		piece(w, text[:n])
 		text = text[n:]
 		w.filled()

@@ -25,8 +25,9 @@ type Options struct {
 	Context context.Context
 	// EscapeHTML writes <, > and & as escapes, for JSON inside of HTML.
 	EscapeHTML bool
-	// RejectInvalidUTF8 makes invalid UTF-8 an error. Without it, U+FFFD takes its
-	// place, as in encoding/json.
+	// RejectInvalidUTF8 makes invalid UTF-8 an error. Without it, U+FFFD takes the place
+	// of each of its bytes, in the form that encoding/json has in the Go version that
+	// builds the program.
 	RejectInvalidUTF8 bool
 	// WriteTimeout is how long a client may take for one chunk, 30 s by default;
 	// negative for no limit. It needs a destination with deadlines, which Respond

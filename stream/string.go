@@ -2,16 +2,29 @@ package stream
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"math/bits"
 	"unicode/utf8"
 	"unsafe"
 )
 
+// replacement is what encoding/json writes for a byte that is not UTF-8: an escape of
+// U+FFFD up to Go 1.26, the character itself since. Parts of a document that it writes,
+// see [Writer.Any], and others must not differ.
+var replacement = func() string {
+	quoted, err := json.Marshal("\xff")
+	if err != nil || len(quoted) < 3 {
+		return `\ufffd`
+	}
+	return string(quoted[1 : len(quoted)-1])
+}()
+
 // ErrUTF8 is the error for invalid UTF-8 with RejectInvalidUTF8.
 var ErrUTF8 = errors.New("stream: invalid UTF-8 in a string")
 
-// String writes a string. encoding/json writes the same bytes.
+// String writes a string: the bytes that encoding/json writes in the Go version that
+// builds the program.
 func (w *Writer) String(s string) {
 	if !w.value("a string") {
 		return
@@ -51,17 +64,24 @@ func (w *Writer) quoted(s string) {
 	w.buf = append(w.buf, '"')
 }
 
-// wholeRunes returns a length at which no character is cut.
-func wholeRunes(s string) int {
-	for n := len(s); n > len(s)-utf8.UTFMax && n > 1; n-- {
-		if utf8.RuneStart(s[n-1]) {
-			if utf8.FullRuneInString(s[n-1:]) {
-				return len(s)
-			}
-			return n - 1
+// wholeRunes returns a length of n bytes or a little less at which no character is cut,
+// or the length of the first if that alone is longer. What is not UTF-8 may be cut
+// anywhere, for each of its bytes is replaced.
+func wholeRunes(s string, n int) int {
+	for start := n - 1; start >= 0 && start > n-utf8.UTFMax; start-- {
+		if !utf8.RuneStart(s[start]) {
+			continue
 		}
+		_, size := utf8.DecodeRuneInString(s[start:])
+		switch {
+		case start+size <= n:
+			return n
+		case start > 0:
+			return start
+		}
+		return size
 	}
-	return len(s) // It is not UTF-8: it may be cut anywhere.
+	return n
 }
 
 func (w *Writer) escaped(s string) {
@@ -122,7 +142,7 @@ var plain = func() (table [256]bool) {
 }()
 
 // appendEscaped appends the inside of a string as encoding/json writes it, and
-// tells whether it was valid UTF-8.
+// reports whether it was valid UTF-8.
 func appendEscaped(b []byte, s string, html bool) (_ []byte, ok bool) {
 	ok = true
 	for {
@@ -153,7 +173,7 @@ func appendEscaped(b []byte, s string, html bool) (_ []byte, ok bool) {
 		for n < len(s) && s[n] >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(s[n:])
 			if r == utf8.RuneError && size == 1 {
-				b = append(append(b, s[:n]...), `\ufffd`...)
+				b = append(append(b, s[:n]...), replacement...)
 				s, n, ok = s[1+n:], 0, false
 				continue
 			}

@@ -242,6 +242,27 @@ func NewName(name string) Name {
 	return Name{p}
 }
 
+// NewNames prepares several names, for less than as many calls of NewName.
+func NewNames(names []string) []Name {
+	size := 0
+	for _, name := range names {
+		size += len(name) + len(`,"":`)
+	}
+	list, all, ends, quoted := make([]Name, len(names)), make([]prepared, len(names)), make([]int, len(names)), make([]byte, 0, size)
+	for i, name := range names {
+		quoted, _ = appendQuoted(append(quoted, ','), name, false)
+		quoted = append(quoted, ':')
+		ends[i] = len(quoted)
+	}
+	text, start := string(quoted), 0
+	for i, end := range ends {
+		all[i].text = text[start:end]
+		copy(all[i].short[:], all[i].text)
+		list[i], start = Name{&all[i]}, end
+	}
+	return list
+}
+
 // Null writes null.
 func (w *Writer) Null() {
 	if w.value("null") {

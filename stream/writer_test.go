@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/internal/race"
@@ -99,6 +100,48 @@ func TestStringsAreThoseOfEncodingJSON(t *testing.T) {
 				t.Fatalf("%q: got %s, want %s", s, got, want)
 			}
 		}
+	}
+}
+
+// Wherever a chunk ends, nothing in it is cut: not a character, an escape, a number or
+// a surrogate, and bytes that are not UTF-8 stay as many replacements.
+func TestChunksOfAnySize(t *testing.T) {
+	pieces := []string{"a", "\"", "\\", "\n", "\x01", "é", "日", "😀", "\U0010ffff", "\u2028", "<", "\xff", "\xc3", "\xe2\x80", "\xf0\x9f\x98", "\xed\xa0\x80", "\xed\xa0\xbd\xed\xb8\x80", "\x80", "\xf8\x88", "\ufffd"}
+	random := rand.New(rand.NewPCG(7, 8))
+	for range 3000 {
+		text, valid := "", ""
+		for range random.IntN(12) {
+			piece := pieces[random.IntN(len(pieces))]
+			text += piece
+			if utf8.ValidString(piece) {
+				valid += piece
+			}
+		}
+		document := map[string]any{text: []any{text, valid, -1234.5e-30, math.MinInt64, true, nil, map[string]any{valid: valid}}, "raw": json.RawMessage(`{"é":"😀"}`)}
+		for size := 1; size <= 12; size++ {
+			html := random.IntN(2) == 0
+			got := written(t, Options{MinChunk: size, MaxChunk: size, EscapeHTML: html}, func(w *Writer) { _ = w.Any(document) })
+			if want := standard(t, document, html); got != want {
+				t.Fatalf("chunks of %d: got %s, want %s", size, got, want)
+			}
+			written(t, Options{MinChunk: size, MaxChunk: size, RejectInvalidUTF8: true}, func(w *Writer) { w.String(valid) })
+			w := NewWriter(io.Discard, Options{MinChunk: size, MaxChunk: size, RejectInvalidUTF8: true})
+			if w.String(text); errors.Is(w.Close(), ErrUTF8) == utf8.ValidString(text) {
+				t.Fatalf("chunks of %d: %q is taken for valid or invalid UTF-8: %v", size, text, w.Err())
+			}
+		}
+	}
+}
+
+func TestNewNames(t *testing.T) {
+	names := []string{"id", "", "a \"quoted\" one", "ü<", strings.Repeat("long", 20)}
+	for i, name := range NewNames(names) {
+		if one := NewName(names[i]); *one.prepared != *name.prepared {
+			t.Errorf("%q: got %+v, want %+v", names[i], *name.prepared, *one.prepared)
+		}
+	}
+	if got := NewNames(nil); len(got) != 0 {
+		t.Errorf("got %v", got)
 	}
 }
 

@@ -28,8 +28,18 @@ func TestMain(m *testing.M) {
 	os.Exit(postgres.Main(m, func(s *postgres.Server) { server = s }))
 }
 
-// rowsQuery has nine columns of mixed types.
-const rowsQuery = `select id, title, body, "authorId", score, published, "createdAt", tags, summary from posts order by id limit $1`
+// rowsQuery has nine columns of mixed types, jsonbQuery one of jsonb as well.
+const (
+	rowsQuery  = `select id, title, body, "authorId", score, published, "createdAt", tags, summary from posts order by id limit $1`
+	jsonbQuery = `select id, title, body, "authorId", score, published, "createdAt", tags, summary, meta from posts order by id limit $1`
+)
+
+// postWithMeta is a row of jsonbQuery. Nothing that reads the column's text costs less
+// than json.RawMessage.
+type postWithMeta struct {
+	post
+	Meta json.RawMessage `json:"meta"`
+}
 
 func connect(tb testing.TB, n int) *pgx.Conn {
 	tb.Helper()
@@ -41,7 +51,8 @@ func connect(tb testing.TB, n int) *pgx.Conn {
 	tb.Cleanup(func() { _ = conn.Close(ctx) })
 	if _, err := conn.Exec(ctx, fmt.Sprintf(`create temp table posts as select i::int8 as id, 'Post number ' || i as title, repeat('Some text of a post. ', 5) || E'\n' as body,
 		(i %% 100)::int8 as "authorId", i / 8.0::float8 as score, i %% 2 = 0 as published, '2024-01-01'::timestamptz + i * interval '1 s' as "createdAt",
-		array['go', 'graphql'] as tags, case when i %% 3 = 0 then 'A summary of "one" line' end as summary from generate_series(1, %d) i`, n)); err != nil {
+		array['go', 'graphql'] as tags, case when i %% 3 = 0 then 'A summary of "one" line' end as summary,
+		jsonb_build_object('views', i, 'source', 'import', 'labels', jsonb_build_array('a', 'b'), 'ratio', i / 7.0) as meta from generate_series(1, %d) i`, n)); err != nil {
 		tb.Fatal(err)
 	}
 	if _, err := conn.Exec(ctx, `alter table posts add primary key (id); analyze posts`); err != nil {
@@ -50,18 +61,23 @@ func connect(tb testing.TB, n int) *pgx.Conn {
 	return conn
 }
 
-func collect(ctx context.Context, conn *pgx.Conn, n int) ([]post, error) {
-	rows, err := conn.Query(ctx, rowsQuery, n)
+func collect[T any](ctx context.Context, conn *pgx.Conn, query string, n int) ([]T, error) {
+	rows, err := conn.Query(ctx, query, n)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[post])
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[T])
 }
 
 // BenchmarkRows reads 10 000 rows and makes their JSON.
 func BenchmarkRows(b *testing.B) {
 	const n = 10_000
 	conn := connect(b, n)
+	benchmarkRows[post](b, conn, "10k-rows", rowsQuery, n)
+	benchmarkRows[postWithMeta](b, conn, "10k-rows-jsonb", jsonbQuery, n)
+}
+
+func benchmarkRows[T any](b *testing.B, conn *pgx.Conn, work, query string, n int) {
 	ctx := context.Background()
 	encoder := pgrows.NewEncoder(pgrows.Options{})
 	for _, c := range []struct {
@@ -69,7 +85,7 @@ func BenchmarkRows(b *testing.B) {
 		run  func(to io.Writer) error
 	}{
 		{"pgrows", func(to io.Writer) error {
-			rows, err := conn.Query(ctx, rowsQuery, n)
+			rows, err := conn.Query(ctx, query, n)
 			if err != nil {
 				return err
 			}
@@ -80,14 +96,14 @@ func BenchmarkRows(b *testing.B) {
 			return w.Close()
 		}},
 		{"structs-encoding-json", func(to io.Writer) error {
-			list, err := collect(ctx, conn, n)
+			list, err := collect[T](ctx, conn, query, n)
 			if err != nil {
 				return err
 			}
 			return json.NewEncoder(to).Encode(list)
 		}},
 		{"structs-sonic", func(to io.Writer) error {
-			list, err := collect(ctx, conn, n)
+			list, err := collect[T](ctx, conn, query, n)
 			if err != nil {
 				return err
 			}
@@ -95,14 +111,14 @@ func BenchmarkRows(b *testing.B) {
 		}},
 		{"json-agg", func(to io.Writer) error {
 			var text []byte
-			if err := conn.QueryRow(ctx, "select json_agg(x) from ("+rowsQuery+") x", n).Scan(&text); err != nil {
+			if err := conn.QueryRow(ctx, "select json_agg(x) from ("+query+") x", n).Scan(&text); err != nil {
 				return err
 			}
 			_, err := to.Write(text)
 			return err
 		}},
 		{"discard", func(to io.Writer) error {
-			rows, err := conn.Query(ctx, rowsQuery, n)
+			rows, err := conn.Query(ctx, query, n)
 			if err != nil {
 				return err
 			}
@@ -116,7 +132,7 @@ func BenchmarkRows(b *testing.B) {
 			return rows.Err()
 		}},
 	} {
-		b.Run("work=10k-rows/impl="+c.name, func(b *testing.B) {
+		b.Run("work="+work+"/impl="+c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				var to counter
@@ -134,22 +150,29 @@ func BenchmarkRows(b *testing.B) {
 // TestRowsAreAlike checks that the benchmark's ways make the same document.
 func TestRowsAreAlike(t *testing.T) {
 	conn := connect(t, 100)
-	list, err := collect(t.Context(), conn, 100)
+	rowsAreAlike(t, conn, rowsQuery, func(p *post) *post { return p })
+	rowsAreAlike(t, conn, jsonbQuery, func(p *postWithMeta) *post { return &p.post })
+}
+
+func rowsAreAlike[T any](t *testing.T, conn *pgx.Conn, query string, postOf func(*T) *post) {
+	t.Helper()
+	list, err := collect[T](t.Context(), conn, query, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range list {
-		list[i].CreatedAt = list[i].CreatedAt.UTC()
+		p := postOf(&list[i])
+		p.CreatedAt = p.CreatedAt.UTC()
 	}
 	want, err := json.Marshal(list)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := conn.Query(t.Context(), rowsQuery, 100)
+	rows, err := conn.Query(t.Context(), query, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got bytes.Buffer
+	var got, compact bytes.Buffer
 	w := stream.NewWriter(&got, stream.Options{})
 	if _, err := pgrows.Write(w, rows, pgrows.Options{}); err != nil {
 		t.Fatal(err)
@@ -157,8 +180,11 @@ func TestRowsAreAlike(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("got  %.300s\nwant %.300s", got.Bytes(), want)
+	if err := json.Compact(&compact, got.Bytes()); err != nil { // Postgres has spaces in jsonb.
+		t.Fatal(err)
+	}
+	if !bytes.Equal(compact.Bytes(), want) {
+		t.Errorf("got  %.300s\nwant %.300s", compact.Bytes(), want)
 	}
 }
 
@@ -191,7 +217,7 @@ func BenchmarkMillion(b *testing.B) {
 			}
 		}},
 		{"collect-encoder", func(rw http.ResponseWriter, r *http.Request) {
-			list, err := collect(r.Context(), conn, n)
+			list, err := collect[post](r.Context(), conn, rowsQuery, n)
 			if err != nil {
 				b.Error(err)
 			}

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/gqlboost/gqlboost/stream"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const (
@@ -22,9 +22,10 @@ type object struct {
 	members  []member
 	list     *object // its elements are consecutive rows
 	listName stream.Name
-	columns  []int // all of the object itself, which is null if they all are
-	element  bool  // of a list: it is left out if its key is null
-	level    int   // how many lists it is in
+	// listCalled is the index of the list's name among those of the plan.
+	listCalled int
+	element    bool // of a list: it is left out if its key is null
+	level      int  // how many lists it is in
 }
 
 // state is what is known of an object while rows are written.
@@ -37,6 +38,7 @@ type state struct {
 // member is a column or an object.
 type member struct {
 	name   stream.Name
+	called int // the index of the name among those of the plan
 	column int
 	encode encoder
 	object *object
@@ -44,51 +46,94 @@ type member struct {
 }
 
 // plan arranges columns by their names.
-func plan(fields []pgconn.FieldDescription, types *pgtype.Map, o Options) (*object, error) {
-	root := &object{typename: o.Typenames[""]}
-	names := map[*object]map[string]*object{}
-	rename := o.Rename
-	if rename == nil {
-		rename = func(s string) string { return s }
-	}
-	for i, f := range fields {
-		at := root
-		parts := strings.Split(f.Name, separator)
-		if strings.HasPrefix(f.Name, separator) { // Such as __typename.
-			parts = []string{f.Name}
-		}
-		for _, part := range parts[:len(parts)-1] {
-			inner := names[at][part]
-			if inner == nil {
-				inner = &object{path: strings.TrimPrefix(at.path+separator+part, separator)}
-				inner.typename = o.Typenames[inner.path]
-				if names[at] == nil {
-					names[at] = map[string]*object{}
-				}
-				names[at][part] = inner
-				name, isList := strings.CutSuffix(part, listSuffix)
-				switch handle := stream.NewName(rename(name)); {
-				case !isList:
-					at.members = append(at.members, member{name: handle, object: inner})
-				case at.list != nil:
-					return nil, fmt.Errorf("pgrows: column %q: %q has a list already", f.Name, at.path)
-				default:
-					inner.element, inner.level = true, at.level+1
-					at.list, at.listName = inner, handle
-				}
+func plan(fields []pgconn.FieldDescription, types *types) (*object, error) {
+	p := planner{options: &types.options, names: make([]string, 0, len(fields))}
+	root := &object{typename: types.options.Typenames[""], members: make([]member, 0, len(fields))}
+	for i := range fields {
+		f := &fields[i]
+		at, name := root, f.Name
+		// A name that begins with the separator is one, such as __typename.
+		for !strings.HasPrefix(f.Name, separator) {
+			part, rest, more := strings.Cut(name, separator)
+			if !more {
+				break
 			}
-			at = inner
+			var err error
+			if at, err = p.inner(at, part, f.Name); err != nil {
+				return nil, err
+			}
+			name = rest
 		}
-		name := parts[len(parts)-1]
 		if strings.HasSuffix(name, listSuffix) {
 			return nil, fmt.Errorf("pgrows: column %q: an element of a list has members (%s%sid)", f.Name, f.Name, separator)
 		}
-		at.members = append(at.members, member{name: stream.NewName(rename(name)), column: i, encode: encoderOf(f.DataTypeOID, f.Format, types, o), label: f.Name})
+		at.members = append(at.members, member{called: p.name(name), column: i, encode: types.column(f.DataTypeOID, f.Format), label: f.Name})
 	}
+	root.setNames(stream.NewNames(p.names))
 	return root, root.check(true)
 }
 
-// check finds the columns of each object, and what cannot be written.
+// planner collects the names of members, which are made together.
+type planner struct {
+	options *Options
+	names   []string
+	inside  map[innerKey]*object
+}
+
+type innerKey struct {
+	in   *object
+	part string
+}
+
+// name returns the index of a member's name.
+func (p *planner) name(part string) int {
+	if p.options.Rename != nil {
+		part = p.options.Rename(part)
+	}
+	p.names = append(p.names, part)
+	return len(p.names) - 1
+}
+
+// inner returns the object for a part of a column's name.
+func (p *planner) inner(at *object, part, column string) (*object, error) {
+	key := innerKey{at, part}
+	if known := p.inside[key]; known != nil {
+		return known, nil
+	}
+	inner := &object{path: strings.TrimPrefix(at.path+separator+part, separator)}
+	inner.typename = p.options.Typenames[inner.path]
+	if p.inside == nil {
+		p.inside = map[innerKey]*object{}
+	}
+	p.inside[key] = inner
+	name, isList := strings.CutSuffix(part, listSuffix)
+	called := p.name(name)
+	switch {
+	case !isList:
+		at.members = append(at.members, member{called: called, object: inner})
+	case at.list != nil:
+		return nil, fmt.Errorf("pgrows: column %q: %q has a list already", column, at.path)
+	default:
+		inner.element, inner.level = true, at.level+1
+		at.list, at.listCalled = inner, called
+	}
+	return inner, nil
+}
+
+func (ob *object) setNames(names []stream.Name) {
+	for i := range ob.members {
+		m := &ob.members[i]
+		if m.name = names[m.called]; m.object != nil {
+			m.object.setNames(names)
+		}
+	}
+	if ob.list != nil {
+		ob.listName = names[ob.listCalled]
+		ob.list.setNames(names)
+	}
+}
+
+// check finds what cannot be written.
 func (ob *object) check(mayList bool) error {
 	if ob.list != nil {
 		if !mayList {
@@ -105,14 +150,11 @@ func (ob *object) check(mayList bool) error {
 		return fmt.Errorf("pgrows: %q: an element needs a key: the first of its columns", ob.path)
 	}
 	for _, m := range ob.members {
-		if m.object == nil {
-			ob.columns = append(ob.columns, m.column)
-			continue
+		if m.object != nil {
+			if err := m.object.check(false); err != nil {
+				return err
+			}
 		}
-		if err := m.object.check(false); err != nil {
-			return err
-		}
-		ob.columns = append(ob.columns, m.object.columns...)
 	}
 	return nil
 }
@@ -125,9 +167,34 @@ func (ob *object) depth() int {
 	return ob.list.depth()
 }
 
-// row writes what a row adds, and tells whether that begins an object. states has
+// rows writes all rows, and returns the number of objects.
+func (ob *object) rows(o *output, rows pgx.Rows) (n int64, err error) {
+	states := o.states[:]
+	if depth := ob.depth(); depth > len(states) {
+		states = make([]state, depth)
+	}
+	for more := true; more; more = rows.Next() {
+		begins, err := ob.row(o, rows.RawValues(), states)
+		if err == nil {
+			err = o.w.Err()
+		}
+		if err != nil {
+			return n, err
+		}
+		if begins {
+			n++
+		}
+	}
+	if rows.Err() == nil {
+		ob.close(o.w, states)
+	}
+	return n, nil
+}
+
+// row writes what a row adds, and reports whether that begins an object. states has
 // one for each level.
-func (ob *object) row(w *stream.Writer, values [][]byte, states []state) (begins bool, err error) {
+func (ob *object) row(o *output, values [][]byte, states []state) (begins bool, err error) {
+	w := o.w
 	var key []byte
 	if ob.element || ob.list != nil {
 		key = values[ob.members[0].column]
@@ -137,7 +204,7 @@ func (ob *object) row(w *stream.Writer, values [][]byte, states []state) (begins
 			return false, nil
 		}
 		w.BeginObject()
-		if err := ob.fields(w, values); err != nil {
+		if err := ob.fields(o, values); err != nil {
 			return false, err
 		}
 		w.EndObject()
@@ -150,7 +217,7 @@ func (ob *object) row(w *stream.Writer, values [][]byte, states []state) (begins
 			return false, nil
 		}
 		w.BeginObject()
-		if err := ob.fields(w, values); err != nil {
+		if err := ob.fields(o, values); err != nil {
 			return false, err
 		}
 		w.Member(ob.listName)
@@ -158,7 +225,7 @@ func (ob *object) row(w *stream.Writer, values [][]byte, states []state) (begins
 		s.open, s.key, s.null = true, append(s.key[:0], key...), key == nil
 		begins = true
 	}
-	_, err = ob.list.row(w, values, states)
+	_, err = ob.list.row(o, values, states)
 	return begins, err
 }
 
@@ -173,7 +240,8 @@ func (ob *object) close(w *stream.Writer, states []state) {
 	states[ob.level].open = false
 }
 
-func (ob *object) fields(w *stream.Writer, values [][]byte) error {
+func (ob *object) fields(o *output, values [][]byte) error {
+	w := o.w
 	if ob.typename != "" {
 		w.Member(typenameName)
 		w.String(ob.typename)
@@ -187,7 +255,7 @@ func (ob *object) fields(w *stream.Writer, values [][]byte) error {
 				continue
 			}
 			w.BeginObject()
-			if err := m.object.fields(w, values); err != nil {
+			if err := m.object.fields(o, values); err != nil {
 				return err
 			}
 			w.EndObject()
@@ -198,7 +266,7 @@ func (ob *object) fields(w *stream.Writer, values [][]byte) error {
 			w.Null()
 			continue
 		}
-		if err := m.encode(w, value); err != nil {
+		if err := m.encode(o, value); err != nil {
 			return columnError(m.label, err)
 		}
 	}
@@ -207,9 +275,11 @@ func (ob *object) fields(w *stream.Writer, values [][]byte) error {
 
 var typenameName = stream.NewName("__typename")
 
+// null reports whether all columns of an object are.
 func (ob *object) null(values [][]byte) bool {
-	for _, column := range ob.columns {
-		if values[column] != nil {
+	for i := range ob.members {
+		m := &ob.members[i]
+		if m.object != nil && !m.object.null(values) || m.object == nil && values[m.column] != nil {
 			return false
 		}
 	}

@@ -3,11 +3,11 @@ package pgrows
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gqlboost/gqlboost/stream"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Options say how rows become JSON. The zero value writes columns under their own
@@ -24,6 +24,15 @@ type Options struct {
 	Int8AsString, NumericAsString bool
 	// RenameJSON applies Rename to the names inside of json and jsonb values.
 	RenameJSON bool
+	// HstoreAsObject writes values of the extension hstore as objects. Without it they
+	// are strings, as in Postgres's row_to_json.
+	HstoreAsObject bool
+	// Lookup runs a query on another connection than the rows', such as Query of a pool
+	// does. It is called when a value within a record or a range, or an array, has a type
+	// that pgx has not been told of: at most once for each such type and connection. By
+	// default, a connection is opened for that with the configuration of the rows' own,
+	// and closed again.
+	Lookup func(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
 // cancelTimeout bounds the time to tell Postgres that nobody reads its rows.
@@ -40,41 +49,32 @@ const cancelTimeout = 5 * time.Second
 // Write plans anew what becomes of the columns. An [Encoder] remembers that, which
 // counts for queries of few rows.
 func Write(w *stream.Writer, rows pgx.Rows, o Options) (n int64, err error) {
-	return write(w, rows, func(types *pgtype.Map) (*object, error) { return plan(rows.FieldDescriptions(), types, o) })
+	return write(w, rows, func() (*object, *types, error) {
+		types := newTypes(rows.TypeMap(), o)
+		root, err := plan(rows.FieldDescriptions(), types)
+		return root, types, err
+	})
 }
 
-func write(w *stream.Writer, rows pgx.Rows, plan func(*pgtype.Map) (*object, error)) (n int64, err error) {
+func write(w *stream.Writer, rows pgx.Rows, plan func() (*object, *types, error)) (n int64, err error) {
 	defer rows.Close()
-	var root *object
-	var few [4]state // enough for most, without an allocation
-	states := few[:]
 	w.BeginArray()
-	for rows.Next() {
-		if root == nil {
-			if root, err = plan(rows.TypeMap()); err != nil {
-				return 0, err
-			}
-			if depth := root.depth(); depth > len(states) {
-				states = make([]state, depth)
-			}
+	if rows.Next() {
+		root, types, err := plan()
+		if err != nil {
+			cancel(rows)
+			return 0, err
 		}
-		begins, err := root.row(w, rows.RawValues(), states)
-		if err == nil {
-			err = w.Err()
-		}
+		o := newOutput(w, rows, types)
+		n, err = root.rows(o, rows)
+		o.release()
 		if err != nil {
 			cancel(rows)
 			return n, err
 		}
-		if begins {
-			n++
-		}
 	}
 	if err := rows.Err(); err != nil {
 		return n, err
-	}
-	if root != nil {
-		root.close(w, states)
 	}
 	w.EndArray()
 	return n, w.Err()
@@ -93,7 +93,10 @@ func cancel(rows pgx.Rows) {
 
 // CamelCase turns snake_case into camelCase.
 func CamelCase(name string) string {
-	b := make([]byte, 0, len(name))
+	if strings.IndexByte(name, '_') < 0 {
+		return name
+	}
+	b := make([]byte, 0, 64)
 	upper := false
 	for i := range len(name) {
 		c := name[i]
@@ -110,7 +113,7 @@ func CamelCase(name string) string {
 	return string(b)
 }
 
-// columnError tells which column could not be written.
+// columnError says which column could not be written.
 func columnError(column string, err error) error {
 	return fmt.Errorf("pgrows: column %q: %w", column, err)
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/gqlboost/gqlboost/stream"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // maxPlans bounds what an Encoder remembers: queries that are made up anew each
@@ -17,30 +16,34 @@ const maxPlans = 512
 // Encoder is Write with options, which remembers what becomes of a query's columns.
 // It is safe for concurrent use. Make one for the life of the program.
 type Encoder struct {
-	options Options
-	mu      sync.RWMutex
-	plans   map[planKey]*object
-	keys    sync.Pool
+	types typeSets
+	mu    sync.RWMutex
+	plans map[planKey]*object
+	keys  sync.Pool
 }
 
 // planKey is what a plan depends on. The types are those of one connection: what
 // pgx knows of them is not for several at a time.
 type planKey struct {
-	types   *pgtype.Map
+	types   *types
 	columns string
 }
 
 // NewEncoder returns an encoder with options.
 func NewEncoder(o Options) *Encoder {
-	return &Encoder{options: o, plans: map[planKey]*object{}, keys: sync.Pool{New: func() any { return new([]byte) }}}
+	return &Encoder{types: typeSets{options: o}, plans: map[planKey]*object{}, keys: sync.Pool{New: func() any { return new([]byte) }}}
 }
 
 // Write is the function of that name.
 func (e *Encoder) Write(w *stream.Writer, rows pgx.Rows) (n int64, err error) {
-	return write(w, rows, func(types *pgtype.Map) (*object, error) { return e.plan(rows.FieldDescriptions(), types) })
+	return write(w, rows, func() (*object, *types, error) {
+		types := e.types.of(rows.TypeMap())
+		root, err := e.plan(rows.FieldDescriptions(), types)
+		return root, types, err
+	})
 }
 
-func (e *Encoder) plan(fields []pgconn.FieldDescription, types *pgtype.Map) (*object, error) {
+func (e *Encoder) plan(fields []pgconn.FieldDescription, types *types) (*object, error) {
 	key := e.keys.Get().(*[]byte)
 	defer e.keys.Put(key)
 	*key = appendColumns((*key)[:0], fields)
@@ -50,7 +53,7 @@ func (e *Encoder) plan(fields []pgconn.FieldDescription, types *pgtype.Map) (*ob
 	if known != nil {
 		return known, nil
 	}
-	made, err := plan(fields, types, e.options)
+	made, err := plan(fields, types)
 	if err != nil {
 		return nil, err
 	}

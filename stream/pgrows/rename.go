@@ -3,23 +3,9 @@ package pgrows
 import (
 	"bytes"
 	"encoding/json"
-
-	"github.com/gqlboost/gqlboost/stream"
 )
 
-// renamed writes JSON with other names for the members. Postgres has checked it.
-func renamed(write encoder, rename func(string) string, binary bool) encoder {
-	return func(w *stream.Writer, src []byte) error {
-		if !binary {
-			return write(w, appendRenamed(make([]byte, 0, len(src)+len(src)/8), src, rename))
-		}
-		if len(src) == 0 {
-			return errLength
-		}
-		return write(w, appendRenamed(append(make([]byte, 0, len(src)+len(src)/8), src[0]), src[1:], rename))
-	}
-}
-
+// appendRenamed appends JSON, which Postgres has checked, with other names for members.
 func appendRenamed(to, text []byte, rename func(string) string) []byte {
 	for {
 		start := bytes.IndexByte(text, '"')

@@ -38,8 +38,8 @@ type Field struct {
 // It is safe for concurrent use. Results must be in the binary format, which pgx asks for
 // by default.
 type Shape struct {
-	fields  []shaped
-	options Options
+	fields []shaped
+	types  typeSets
 }
 
 type shaped struct {
@@ -51,16 +51,18 @@ type shaped struct {
 	known    *atomic.Pointer[resolved]
 }
 
-// resolved is how values of a type are written.
+// resolved is how values of a type are written. Of types that are not built in, each
+// connection has its own.
 type resolved struct {
-	oid    uint32
-	encode encoder
+	oid   uint32
+	types *types
+	typ   *typ
 }
 
 // NewShape returns a shape. Of the options, Rename and Typenames do not apply.
 func NewShape(fields []Field, o Options) *Shape {
 	o.Rename = nil
-	return &Shape{fields: shape(fields), options: o}
+	return &Shape{fields: shape(fields), types: typeSets{options: o}}
 }
 
 func shape(fields []Field) []shaped {
@@ -75,12 +77,16 @@ func shape(fields []Field) []shaped {
 func (s *Shape) Write(w *stream.Writer, rows pgx.Rows) (n int64, err error) {
 	defer rows.Close()
 	w.BeginArray()
-	for rows.Next() {
-		if err := s.row(w, rows); err != nil {
-			cancel(rows)
-			return n, err
+	if rows.Next() {
+		o := newOutput(w, rows, s.types.of(rows.TypeMap()))
+		defer o.release()
+		for more := true; more; more = rows.Next() {
+			if err := s.row(o, rows); err != nil {
+				cancel(rows)
+				return n, err
+			}
+			n++
 		}
-		n++
 	}
 	if err := rows.Err(); err != nil {
 		return n, err
@@ -100,100 +106,116 @@ func (s *Shape) WriteFirst(w *stream.Writer, rows pgx.Rows) error {
 		w.Null()
 		return w.Err()
 	}
-	if err := s.row(w, rows); err != nil {
+	o := newOutput(w, rows, s.types.of(rows.TypeMap()))
+	defer o.release()
+	if err := s.row(o, rows); err != nil {
 		return err
 	}
 	rows.Close()
 	return rows.Err()
 }
 
-func (s *Shape) row(w *stream.Writer, rows pgx.Rows) error {
+func (s *Shape) row(o *output, rows pgx.Rows) error {
 	values, columns := rows.RawValues(), rows.FieldDescriptions()
-	e := shapeWriter{w, rows.TypeMap(), s.options}
-	w.BeginObject()
+	o.w.BeginObject()
 	column := 0
 	for i := range s.fields {
 		f := &s.fields[i]
-		w.Member(f.name)
+		o.w.Member(f.name)
 		if f.constant != "" {
-			w.String(f.constant)
+			o.w.String(f.constant)
 			continue
 		}
 		if column == len(values) {
 			return fmt.Errorf("pgrows: a row of %d columns has fewer than its shape", len(values))
 		}
-		if columns[column].Format != pgtype.BinaryFormatCode && (f.records || f.quoted) {
-			return fmt.Errorf("pgrows: column %q is not in the binary format", columns[column].Name)
+		c := &columns[column]
+		if c.Format != pgtype.BinaryFormatCode && (f.records || f.quoted) {
+			return fmt.Errorf("pgrows: column %q is not in the binary format", c.Name)
 		}
-		if err := e.value(f, columns[column].DataTypeOID, columns[column].Format, values[column]); err != nil {
-			return columnError(columns[column].Name, err)
+		if err := f.write(o, c.DataTypeOID, c.Format, values[column]); err != nil {
+			return columnError(c.Name, err)
 		}
 		column++
 	}
 	if column != len(values) {
 		return fmt.Errorf("pgrows: a row of %d columns has more than its shape", len(values))
 	}
-	w.EndObject()
-	return w.Err()
+	o.w.EndObject()
+	return o.w.Err()
 }
 
-// shapeWriter writes what is in one row.
-type shapeWriter struct {
-	w       *stream.Writer
-	types   *pgtype.Map
-	options Options
-}
-
-func (e *shapeWriter) value(f *shaped, oid uint32, format int16, src []byte) error {
+func (f *shaped) write(o *output, oid uint32, format int16, src []byte) error {
 	switch {
 	case src == nil:
-		e.w.Null()
+		o.w.Null()
 		return nil
-	case f.records && oid == pgtype.RecordArrayOID:
-		return e.list(f, src)
 	case f.records:
-		return e.record(f, src)
-	case f.quoted:
-		return e.integer(oid, src)
+		return f.writeRecords(o, oid, src)
+	case format != pgtype.BinaryFormatCode:
+		return o.types.column(oid, format)(o, src)
 	}
-	if known := f.known.Load(); known != nil && known.oid == oid && format == pgtype.BinaryFormatCode {
-		return known.encode(e.w, src)
+	t, err := f.typ(o, oid)
+	if err != nil {
+		return err
 	}
-	encode := encoderOf(oid, format, e.types, e.options)
-	if _, general := encoders[oid]; general && format == pgtype.BinaryFormatCode {
-		f.known.Store(&resolved{oid, encode}) // Others are for one connection's types.
+	if f.quoted && isInteger(t) {
+		return o.plain(t.text, src)
 	}
-	return encode(e.w, src)
+	return t.writeBinary(o, src)
 }
 
-// integer writes an integer as a string.
-func (e *shapeWriter) integer(oid uint32, src []byte) error {
-	switch {
-	case oid == pgtype.Int8OID && len(src) == 8:
-		e.w.IntString(be64(src))
-	case oid == pgtype.Int4OID && len(src) == 4:
-		e.w.IntString(int64(be32(src)))
-	case oid == pgtype.Int2OID && len(src) == 2:
-		e.w.IntString(int64(be16(src)))
-	default:
-		return encoderOf(oid, pgtype.BinaryFormatCode, e.types, e.options)(e.w, src)
+// typ returns the type of a value, which is seldom another than the last time.
+func (f *shaped) typ(o *output, oid uint32) (*typ, error) {
+	known := f.known.Load()
+	if known != nil && known.oid == oid && (known.types == nil || known.types == o.types) {
+		return known.typ, nil
 	}
-	return nil
+	t, err := o.types.of(o, oid)
+	if err != nil {
+		return nil, err
+	}
+	found := &resolved{oid: oid, typ: t}
+	if builtins()[oid] == nil {
+		found.types = o.types
+	}
+	if known == nil || known.oid != oid || found.types == nil {
+		f.known.Store(found) // Not when connections take turns.
+	}
+	return t, nil
+}
+
+// writeRecords writes a record, or a list of records.
+func (f *shaped) writeRecords(o *output, oid uint32, src []byte) error {
+	t, err := o.types.of(o, oid)
+	switch {
+	case err != nil:
+		return err
+	case t.kind == kindRecord:
+		return f.record(o, src)
+	case t.kind == kindArray:
+		return f.list(o, src)
+	}
+	return notRecords(t)
+}
+
+func notRecords(t *typ) error {
+	return fmt.Errorf("the shape has records where the type is %s", t.name)
 }
 
 // record reads the number of fields, and of each its type and value.
-func (e *shapeWriter) record(f *shaped, src []byte) error {
+func (f *shaped) record(o *output, src []byte) error {
 	if len(src) < 4 {
 		return errLength
 	}
 	n := int(be32(src))
 	src = src[4:]
-	e.w.BeginObject()
+	o.w.BeginObject()
 	for i := range f.fields {
 		member := &f.fields[i]
-		e.w.Member(member.name)
+		o.w.Member(member.name)
 		if member.constant != "" {
-			e.w.String(member.constant)
+			o.w.String(member.constant)
 			continue
 		}
 		if n == 0 || len(src) < 4 {
@@ -205,46 +227,45 @@ func (e *shapeWriter) record(f *shaped, src []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := e.value(member, oid, pgtype.BinaryFormatCode, value); err != nil {
+		if err := member.write(o, oid, pgtype.BinaryFormatCode, value); err != nil {
 			return err
 		}
 		src = rest
 	}
-	if n != 0 || len(src) != 0 {
+	if n != 0 {
 		return errLength
 	}
-	e.w.EndObject()
-	return nil
+	o.w.EndObject()
+	return ended(src)
 }
 
 // list reads an array of records of one dimension.
-func (e *shapeWriter) list(f *shaped, src []byte) error {
-	if len(src) < 12 {
-		return errLength
+func (f *shaped) list(o *output, src []byte) error {
+	d, elements, err := readDimensions(src)
+	if err != nil {
+		return err
 	}
-	e.w.BeginArray()
-	if dimensions := be32(src); dimensions != 0 {
-		if dimensions != 1 || len(src) < 20 {
-			return errLength
+	if d.n > 1 {
+		return fmt.Errorf("the shape has a list of records where there is an array of %d dimensions", d.n)
+	}
+	if t, err := o.types.of(o, uint32(be32(src[8:]))); err != nil {
+		return err
+	} else if t.kind != kindRecord {
+		return notRecords(t)
+	}
+	src = elements
+	o.w.BeginArray()
+	for range d.lengths[0] {
+		var value []byte
+		if value, src, err = field(src); err != nil {
+			return err
 		}
-		n := be32(src[12:])
-		src = src[20:]
-		for range n {
-			value, rest, err := field(src)
-			if err != nil {
-				return err
-			}
-			if value == nil {
-				e.w.Null()
-			} else if err := e.record(f, value); err != nil {
-				return err
-			}
-			src = rest
-		}
-		if len(src) != 0 {
-			return errLength
+		if value == nil {
+			o.w.Null()
+		} else if err := f.record(o, value); err != nil {
+			return err
 		}
 	}
-	e.w.EndArray()
-	return nil
+	o.w.EndArray()
+	return ended(src)
 }

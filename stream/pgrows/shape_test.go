@@ -133,8 +133,8 @@ func FuzzRecords(f *testing.F) {
 		for _, oid := range []uint32{pgtype.RecordOID, pgtype.RecordArrayOID} {
 			var b bytes.Buffer
 			w := stream.NewWriter(&b, stream.Options{})
-			e := shapeWriter{w, pgtype.NewMap(), s.options}
-			err := e.value(&s.fields[0], oid, pgtype.BinaryFormatCode, src)
+			types := newTypes(pgtype.NewMap(), Options{})
+			err := s.fields[0].write(&output{w: w, types: types, options: &types.options}, oid, pgtype.BinaryFormatCode, src)
 			if closed := w.Close(); err == nil && closed == nil && !json.Valid(b.Bytes()) {
 				t.Errorf("%x: %s", src, b.Bytes())
 			}
