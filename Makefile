@@ -52,10 +52,6 @@ test-386: ## the same on 32 bits; on other machines than x86 they need qemu-user
 test-arm64: ## the same on arm64, where simdjson has its NEON kernel; on other machines they need qemu-user
 	GOARCH=arm64 CGO_ENABLED=0 go test -short $(if $(filter aarch64 arm64,$(MACHINE)),,$(call emulated,qemu-aarch64)) $(PORTABLE)
 
-.PHONY: test-386
-test-386: ## simdjson where words have 32 bits, without assembly
-	GOARCH=386 CGO_ENABLED=0 go test -short ./simdjson
-
 .PHONY: lint
 lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform, staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
