@@ -25,7 +25,8 @@ type memory struct {
 	cursor  cursor  // likewise
 	scratch []byte  // unescaped texts of a request
 	shard   *shard  // where it is counted
-	closed  firstClose
+	//lint:ignore U1000 the debug build uses it
+	closed firstClose
 
 	// What is handed out is cut from these and never handed out again: whoever has
 	// kept it must not see a later owner's.
