@@ -75,7 +75,7 @@ func randomDate(r *rand.Rand) string {
 func randomClock(r *rand.Rand) string {
 	text := fmt.Sprintf("%02d:%02d:%02d", r.IntN(24), r.IntN(60), r.IntN(60))
 	if r.IntN(2) == 0 {
-		text += fmt.Sprintf(".%06d", r.IntN(1e6)/[]int{1, 1000, 1e5}[r.IntN(3)]*[]int{1, 1000, 1e5}[r.IntN(3)]%1e6)
+		text += fmt.Sprintf(".%06d", int64(r.IntN(1e6))/[]int64{1, 1000, 1e5}[r.IntN(3)]*[]int64{1, 1000, 1e5}[r.IntN(3)]%1e6)
 	}
 	return text
 }
