@@ -38,7 +38,7 @@ NEXT := go1.27.4
 
 # Emulation of another machine lacks the address of a fault, and the start of the test's own
 # binary.
-emulated = -skip 'TestTruncatedFile|TestResidentMemoryStaysInTheBudget' -exec $(1)
+emulated = -skip 'TestTruncatedFile|TestResidentMemoryStaysInTheBudget|TestBudgetBelowTheLiveHeap|TestSameMemory' -exec $(1)
 
 .PHONY: test-next
 test-next: ## the tests that the next version of Go can break, with it (NEXT=go1.27.4)
