@@ -21,9 +21,14 @@ import (
 	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
+// keep runs the program $0 with the file $1, again whenever it has ended.
+const keep = `while ! "$0" -q "$1"; do echo "pgbouncer has ended and is started again" >&2; sleep 0.01; done`
+
 // Start starts a PgBouncer in transaction mode before the server that dsn, a URL, connects
 // to, and returns the URL that connects to it. settings are lines of its section [pgbouncer],
-// as pool_mode. It ends with the test.
+// as pool_mode. It ends with the test, and is started again if it ends before, as an
+// operator's service manager does: versions before 1.20 exit now and then when a query is
+// canceled (PgBouncer's issues 801, 822 and 847).
 func Start(t testing.TB, dsn string, settings map[string]string) string {
 	t.Helper()
 	binary := find(t)
@@ -37,10 +42,11 @@ func Start(t testing.TB, dsn string, settings map[string]string) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	address := freeAddress(t)
-	cmd := exec.Command(binary, "-q", configure(t, dir, target, address, settings))
+	cmd := exec.Command("/bin/sh", "-c", keep, binary, configure(t, dir, target, address, settings))
 	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if os.Getuid() == 0 { // It refuses to run as root.
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: nobody(t)}
+		cmd.SysProcAttr.Credential = nobody(t)
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +55,7 @@ func Start(t testing.TB, dsn string, settings map[string]string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
 	})
 	wait.Until(t, "pgbouncer listens", func() bool {
