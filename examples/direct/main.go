@@ -76,7 +76,10 @@ func openDirect(ctx context.Context, dsn string, conns int) (_ *service, err err
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{schema: parsed, pool: p, reader: p.Reader(), next: behind, parser: simdjson.NewParser(simdjson.Options{})}
+	h := &handler{
+		schema: parsed, pool: p, reader: p.Reader(), next: behind,
+		parser: simdjson.NewParser(simdjson.Options{AliasInput: true}), // A request ends before its body is given back.
+	}
 	var errs [3]error
 	h.plans, errs[0] = plancache.New(plancache.Config[*query]{Schema: plancache.HashSchema(schema.SDL)})
 	h.variants, errs[1] = plancache.New(plancache.Config[*plan]{Schema: plancache.HashSchema(schema.SDL)})
