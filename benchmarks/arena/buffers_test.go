@@ -42,16 +42,21 @@ var piece = bytes.Repeat([]byte("gqlboost"), 64)
 // buffer of each size.
 func workingSet() int64 { return int64(runtime.GOMAXPROCS(0)) * (4<<20 + 64<<10 + 4<<10) }
 
-func BenchmarkBuffers(b *testing.B) {
+// use is what a kind of pool does for n bytes.
+type use struct {
+	name string
+	use  func(n int)
+}
+
+// uses returns each kind of pool, of which callers ask for as many bytes as ask says if they
+// will write n.
+func uses(ask func(n int) int) []use {
 	var buffers arena.Buffers
 	var single bytebufferpool.Pool
 	uncapped := sync.Pool{New: func() any { return new(bytes.Buffer) }}
-	for _, c := range []struct {
-		name string
-		use  func(n int)
-	}{
+	return []use{
 		{"gqlboost", func(n int) {
-			buffer := buffers.Get(n)
+			buffer := buffers.Get(ask(n))
 			buffer.B = write(buffer.B, n)
 			buffers.Put(buffer)
 		}},
@@ -63,13 +68,17 @@ func BenchmarkBuffers(b *testing.B) {
 		{"sync.Pool", func(n int) {
 			buffer := uncapped.Get().(*bytes.Buffer)
 			buffer.Reset()
-			buffer.Grow(n)
+			buffer.Grow(ask(n))
 			for buffer.Len() < n {
 				buffer.Write(piece[:min(len(piece), n-buffer.Len())])
 			}
 			uncapped.Put(buffer)
 		}},
-	} {
+	}
+}
+
+func BenchmarkBuffers(b *testing.B) {
+	for _, c := range uses(func(n int) int { return n }) {
 		b.Run("impl="+c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			before := idleHeap()

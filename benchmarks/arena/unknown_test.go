@@ -1,13 +1,8 @@
 package arena
 
 import (
-	"bytes"
 	"math/rand/v2"
-	"sync"
 	"testing"
-
-	"github.com/gqlboost/gqlboost/arena"
-	"github.com/valyala/bytebufferpool"
 )
 
 // askedFor is what callers ask for who do not know the size of what they will write.
@@ -54,33 +49,7 @@ func BenchmarkUnknown(b *testing.B) {
 		for i := range unknown {
 			unknown[i] = mix.size(random, i)
 		}
-		var buffers arena.Buffers
-		var single bytebufferpool.Pool
-		uncapped := sync.Pool{New: func() any { return new(bytes.Buffer) }}
-		for _, c := range []struct {
-			name string
-			use  func(n int)
-		}{
-			{"gqlboost", func(n int) {
-				buffer := buffers.Get(askedFor)
-				buffer.B = write(buffer.B, n)
-				buffers.Put(buffer)
-			}},
-			{"bytebufferpool", func(n int) {
-				buffer := single.Get()
-				buffer.B = write(buffer.B, n)
-				single.Put(buffer)
-			}},
-			{"sync.Pool", func(n int) {
-				buffer := uncapped.Get().(*bytes.Buffer)
-				buffer.Reset()
-				buffer.Grow(askedFor)
-				for buffer.Len() < n {
-					buffer.Write(piece[:min(len(piece), n-buffer.Len())])
-				}
-				uncapped.Put(buffer)
-			}},
-		} {
+		for _, c := range uses(func(int) int { return askedFor }) {
 			b.Run("mix="+mix.name+"/impl="+c.name, func(b *testing.B) {
 				b.ReportAllocs()
 				b.RunParallel(func(pb *testing.PB) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +23,7 @@ func BenchmarkTurns(b *testing.B) {
 	for _, c := range []struct {
 		name    string
 		callers int
-		query   func(ctx context.Context, q querier, id int) error
+		query   turnQuery
 	}{
 		{"one-text", 1, point},
 		{"one-text", 32, point},
@@ -51,6 +49,9 @@ func BenchmarkTurns(b *testing.B) {
 	}
 }
 
+// turnQuery reads the row of an id.
+type turnQuery func(ctx context.Context, q querier, id int) error
+
 // contender is one of those who take turns.
 type contender struct {
 	size  int32 // of a pgxpool
@@ -60,27 +61,13 @@ type contender struct {
 }
 
 // turn runs queries from so many goroutines.
-func (c *contender) turn(b *testing.B, callers int, query func(ctx context.Context, q querier, id int) error, counts bool) {
+func (c *contender) turn(b *testing.B, callers int, query turnQuery, counts bool) {
 	const each = 2000
-	var next atomic.Int64
-	latencies := make([][]time.Duration, callers)
-	var wg sync.WaitGroup
 	begin := time.Now()
-	for g := range latencies {
-		wg.Go(func() {
-			for i := next.Add(1); i <= each; i = next.Add(1) {
-				start := time.Now()
-				if err := query(b.Context(), c.q, int(i*7919%rows)+1); err != nil {
-					b.Error(err)
-					return
-				}
-				latencies[g] = append(latencies[g], time.Since(start))
-			}
-		})
-	}
-	wg.Wait()
+	all := drive(b, c.q, callers, each, func(b *testing.B, q querier, i int64) error {
+		return query(b.Context(), q, int(i*7919%rows)+1)
+	})
 	if took := time.Since(begin); counts {
-		all := slices.Concat(latencies...)
 		slices.Sort(all)
 		c.rates = append(c.rates, each/took.Seconds())
 		c.p95 = append(c.p95, all[len(all)*95/100].Seconds())
@@ -116,15 +103,17 @@ func median(list []float64) float64 {
 // with pgxpool.
 func ofTenant(ctx context.Context, q querier, id int) error {
 	const sql = "select text from notes where id = $1"
+	const settings = "select set_config('app.tenant', $1, true), set_config('role', 'benchmark_tenant', true)"
 	tenant, text := strconv.Itoa(id%64), ""
 	if p, ok := q.(*pgxpool.Pool); ok {
 		return pgx.BeginFunc(ctx, p, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, "select set_config('app.tenant', $1, true), set_config('role', 'benchmark_tenant', true)", tenant); err != nil {
+			if _, err := tx.Exec(ctx, settings, tenant); err != nil {
 				return err
 			}
 			return tx.QueryRow(ctx, sql, id).Scan(&text)
 		})
 	}
-	ctx = reader.WithSettings(ctx, reader.Settings{Role: "benchmark_tenant", GUC: map[string]string{"app.tenant": tenant}})
+	s := reader.Settings{Role: "benchmark_tenant", GUC: map[string]string{"app.tenant": tenant}}
+	ctx = reader.WithSettings(ctx, s)
 	return q.QueryRow(ctx, sql, id).Scan(&text)
 }
