@@ -59,8 +59,9 @@ func TestMetrics(t *testing.T) {
 	r := p.Reader()
 	var ran atomic.Int64
 	deadline := time.Now().Add(30 * time.Second)
+	const shared, direct = "gqlboost.pool.reader.statements shared", "gqlboost.pool.reader.statements direct"
 	crowd(32, func(int) {
-		for i := 0; i < 20 || values(p)["gqlboost.pool.reader.statements shared"] == 0 && time.Now().Before(deadline); i++ {
+		for i := 0; i < 20 || values(p)[shared] == 0 && time.Now().Before(deadline); i++ {
 			ran.Add(1)
 			if err := r.QueryRow(t.Context(), "select 1").Scan(new(int)); err != nil {
 				t.Error(err)
@@ -68,7 +69,7 @@ func TestMetrics(t *testing.T) {
 		}
 	})
 	v = values(p)
-	if sum := v["gqlboost.pool.reader.statements shared"] + v["gqlboost.pool.reader.statements direct"]; sum != float64(ran.Load()) {
+	if sum := v[shared] + v[direct]; sum != float64(ran.Load()) {
 		t.Errorf("%v statements, want %d", sum, ran.Load())
 	}
 	if v["gqlboost.pool.reader.flown"] < v["gqlboost.pool.reader.flights"] || v["gqlboost.pool.reader.flights"] == 0 {

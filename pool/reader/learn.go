@@ -224,6 +224,9 @@ func (p *plan) walk(node any) {
 	}
 }
 
+// names returns what the plan calls.
+func (p *plan) names() []string { return slices.Collect(maps.Keys(p.calls)) }
+
 // volatile reports whether a plan may have effects, or other results each time: it writes,
 // locks rows, or has a volatile function, an operator or a cast of one. Names are compared without schemas
 // and arguments, so it may be true of more.
@@ -231,11 +234,10 @@ func (p *plan) volatile(ctx context.Context, tx pgx.Tx) (volatile bool, err erro
 	if p.writes {
 		return true, nil
 	}
-	names := slices.Collect(maps.Keys(p.calls))
 	err = tx.QueryRow(ctx, `select exists (select from pg_catalog.pg_proc where proname = any($1) and provolatile = 'v')
 		or exists (select from pg_catalog.pg_operator o join pg_catalog.pg_proc p on p.oid = o.oprcode where p.provolatile = 'v' and pg_catalog.strpos($2, o.oprname) > 0)
 		or exists (select from pg_catalog.pg_cast c join pg_catalog.pg_proc p on p.oid = c.castfunc where p.provolatile = 'v' and pg_catalog.strpos($2, pg_catalog.format_type(c.casttarget, null)) > 0)`,
-		pgx.QueryExecModeExec, names, p.text.String()).Scan(&volatile)
+		pgx.QueryExecModeExec, p.names(), p.text.String()).Scan(&volatile)
 	return volatile, err
 }
 
@@ -248,18 +250,19 @@ const harmlessFor = time.Minute
 // function that is not Postgres's or an extension's. A plan does not show those by name. The
 // marks of functions do not count, because one that is marked STABLE may call one that writes.
 func (p *plan) harmless(ctx context.Context, tx pgx.Tx) (harmless bool, err error) {
-	names := slices.Collect(maps.Keys(p.calls))
 	err = tx.QueryRow(ctx, `with made as (
-			select p.oid, p.proname, p.pronamespace from pg_catalog.pg_proc p
-			join pg_catalog.pg_language l on l.oid = p.prolang
+			select p.oid from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
 			where l.lanname not in ('internal', 'c') and p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace)
-		select not exists (select from pg_catalog.pg_proc where proname = any($1) and (pronamespace <> 'pg_catalog'::pg_catalog.regnamespace or proname like '%\_to\_xml%'))
+		select not exists (select from pg_catalog.pg_proc where proname = any($1)
+			and (pronamespace <> 'pg_catalog'::pg_catalog.regnamespace or proname like '%\_to\_xml%'))
 		and not exists (select from pg_catalog.pg_operator join made on oprcode = made.oid)
 		and not exists (select from pg_catalog.pg_cast join made on castfunc = made.oid)
 		and not exists (select from pg_catalog.pg_amproc join made on amproc = made.oid)
 		and not exists (select from pg_catalog.pg_range join made on made.oid in (rngcanonical, rngsubdiff))
-		and not exists (select from pg_catalog.pg_constraint k join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and d.objid = k.oid
-			join made on d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.refobjid = made.oid where k.contypid <> 0)`,
-		pgx.QueryExecModeExec, names).Scan(&harmless)
+		and not exists (select from pg_catalog.pg_constraint k
+			join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and d.objid = k.oid
+			join made on d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.refobjid = made.oid
+			where k.contypid <> 0)`,
+		pgx.QueryExecModeExec, p.names()).Scan(&harmless)
 	return harmless, err
 }

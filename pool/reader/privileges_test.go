@@ -155,7 +155,7 @@ func TestOnlyHarmlessStatementsAreUnguarded(t *testing.T) {
 	}
 	defer admin.Close(context.Background())
 	p := openOwn(t, own.DSN()+"&pool_max_conns=8", nil)
-	// The transaction's own setting tells whether there is a guard.
+	// The transaction's own setting shows whether there is a guard.
 	const mode = "current_setting('transaction_read_only')"
 	guarded := func(t *testing.T, sql string, args ...any) bool {
 		t.Helper()
@@ -172,19 +172,29 @@ func TestOnlyHarmlessStatementsAreUnguarded(t *testing.T) {
 		return got == "on"
 	}
 	const writer = "returns bool stable language plpgsql as $$ begin return true; end $$"
+	const reads = "select " + mode + " from "
 	for _, c := range []struct {
 		name, setUp, sql, undo string
 		want                   bool
 	}{
-		{"builtin functions", "create table h (i int, t text); insert into h values (1)", "select " + mode + " from (select lower(max(t)), count(*) from h where i = $1) x", "", false},
-		{"a function", "create function writer(int) " + writer, "select " + mode + " from (select writer($1)) x", "", true},
-		{"an inlined function", "create function inlined(int) returns bool stable language sql as 'select true'", "select " + mode + " from (select inlined($1)) x", "", true},
-		{"a view", "create view seen as select writer(1) w, 1 as i", "select " + mode + " from seen where i = $1 and w", "drop view seen", true},
-		{"an operator", "create operator ~~> (function = writer, rightarg = int)", "select " + mode + " from h where ~~> $1::int", "drop operator ~~> (none, int)", true},
-		{"a domain", "create domain positive as int check (writer(value))", "select " + mode + " from (select $1::positive) x", "drop domain positive", true},
-		{"a cast", "create type pair as (a int, b int); create function pair(int) returns pair stable language sql as 'select $1, $1'; create cast (int as pair) with function pair(int)",
-			"select " + mode + " from (select $1::int::pair) x", "drop cast (int as pair)", true},
-		{"xml of tables", "", "select " + mode + " from (select table_to_xml('h', true, true, '') where $1 = 1) x", "", true},
+		{"builtin functions", "create table h (i int, t text); insert into h values (1)",
+			reads + "(select lower(max(t)), count(*) from h where i = $1) x", "", false},
+		{"a function", "create function writer(int) " + writer,
+			reads + "(select writer($1)) x", "", true},
+		{"an inlined function", "create function inlined(int) returns bool stable language sql as 'select true'",
+			reads + "(select inlined($1)) x", "", true},
+		{"a view", "create view seen as select writer(1) w, 1 as i",
+			reads + "seen where i = $1 and w", "drop view seen", true},
+		{"an operator", "create operator ~~> (function = writer, rightarg = int)",
+			reads + "h where ~~> $1::int", "drop operator ~~> (none, int)", true},
+		{"a domain", "create domain positive as int check (writer(value))",
+			reads + "(select $1::positive) x", "drop domain positive", true},
+		{"a cast", "create type pair as (a int, b int); " +
+			"create function pair(int) returns pair stable language sql as 'select $1, $1'; " +
+			"create cast (int as pair) with function pair(int)",
+			reads + "(select $1::int::pair) x", "drop cast (int as pair)", true},
+		{"xml of tables", "",
+			reads + "(select table_to_xml('h', true, true, '') where $1 = 1) x", "", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.setUp != "" {

@@ -273,7 +273,8 @@ func TestBudget(t *testing.T) {
 
 func stayWithin(t *testing.T, budget int, reset bool) {
 	var s sockets
-	c := config(t, fmt.Sprintf("pool_max_conns=%d&pool_min_idle_conns=1&pool_reader_conns=4&pool_reader_slow_after=10s&pool_health_check_period=20ms", budget))
+	c := config(t, fmt.Sprintf("pool_max_conns=%d&pool_min_idle_conns=1&pool_health_check_period=20ms"+
+		"&pool_reader_conns=4&pool_reader_slow_after=10s", budget))
 	c.ConnConfig.DialFunc = s.dial
 	p, err := pool.NewWithConfig(t.Context(), c)
 	if err != nil {
