@@ -82,7 +82,10 @@ func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) 
 	if o.MaxQueued <= 0 {
 		o.MaxQueued = 1 << 20
 	}
-	d := &Delivery{frame: frame, options: o, ctx: r.Context(), client: client.New(rw, o.WriteTimeout), rw: rw, request: r}
+	d := &Delivery{
+		frame: frame, options: o, ctx: r.Context(),
+		client: client.New(rw, o.WriteTimeout), rw: rw, request: r,
+	}
 	if !d.client.CanAbort() {
 		return nil, ErrNotAccepted
 	}

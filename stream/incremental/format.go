@@ -52,7 +52,8 @@ var framings = []framing{
 	multipart(MultipartV02, "incrementalSpec", "v0.2"),
 	multipart(Multipart2022, "deferSpec", "20220824"),
 	{
-		format: EventStream, offer: part("text/event-stream"), contentType: "text/event-stream; charset=utf-8", oneLine: true,
+		format: EventStream, offer: part("text/event-stream"),
+		contentType: "text/event-stream; charset=utf-8", oneLine: true,
 		before: "event: next\ndata: ", next: "\n\n", last: "\n\nevent: complete\ndata:\n\n", heartbeat: ":\n\n",
 	},
 	lines("application/x-ndjson"),

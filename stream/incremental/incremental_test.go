@@ -513,14 +513,20 @@ func TestClientThatGoesAway(t *testing.T) {
 		<-started
 		cancel()
 		response.Body.Close()
-		select {
-		case err := <-errs:
-			if err == nil {
-				t.Error("no error")
-			}
-		case <-time.After(time.Minute):
-			t.Fatal("the handler goes on")
+		waitForError(t, errs)
+	}
+}
+
+// waitForError waits until a handler has returned an error.
+func waitForError(t *testing.T, errs <-chan error) {
+	t.Helper()
+	select {
+	case err := <-errs:
+		if err == nil {
+			t.Error("no error")
 		}
+	case <-time.After(time.Minute):
+		t.Fatal("the handler goes on")
 	}
 }
 

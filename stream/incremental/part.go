@@ -22,7 +22,7 @@ type Part struct {
 
 	closing  bool // its last entry is here
 	done     bool // and was queued
-	dropped  bool // the client never hears of it
+	dropped  bool // it is never announced to the client
 	failed   bool
 	late     bool // it was announced after the end
 	parent   *Part
@@ -36,7 +36,7 @@ func (d *Delivery) Defer(path Path, label string) *Part {
 	return d.add(&Part{path: path, label: label})
 }
 
-// Defer announces a fragment inside of the part: the client hears of it when it has
+// Defer announces a fragment inside of the part: the client is told of it once it has
 // the part, and never if that fails.
 func (p *Part) Defer(path Path, label string) *Part {
 	return p.d.add(&Part{path: path, label: label, parent: p})
@@ -221,7 +221,7 @@ func (d *Delivery) enqueue(e entry) {
 	p.children = nil
 }
 
-// drop ends a part that the client never hears of.
+// drop ends a part that is never announced to the client.
 func (d *Delivery) drop(p *Part) {
 	p.dropped, p.held = true, nil
 	d.open--

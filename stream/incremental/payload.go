@@ -2,7 +2,7 @@ package incremental
 
 import "github.com/gqlboost/gqlboost/stream"
 
-// entry is something to tell of a part.
+// entry is a result of a part that the client has not been sent.
 type entry struct {
 	part     *Part
 	payload  []byte // data of a deferred part, or items with brackets

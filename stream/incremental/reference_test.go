@@ -76,7 +76,7 @@ func referenceOperation(d *Delivery) error {
 	)
 }
 
-// toldOf gathers what payloads tell of each part, which its path and label name.
+// toldOf collects what payloads contain about each part, by its path and label.
 func toldOf(t *testing.T, payloads []map[string]any) map[string][]any {
 	told := map[string][]any{"data": {payloads[0]["data"]}}
 	names := map[any]string{} // by id
