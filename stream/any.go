@@ -21,7 +21,8 @@ func (w *Writer) Raw(text []byte) {
 	if len(text) <= w.limit {
 		w.buf = append(w.buf, text...)
 	} else {
-		large(w, text, func(_ []byte, n int) int { return n }, func(w *Writer, b []byte) { w.buf = append(w.buf, b...) })
+		anywhere := func(_ []byte, n int) int { return n }
+		large(w, text, anywhere, func(w *Writer, b []byte) { w.buf = append(w.buf, b...) })
 	}
 	w.filled()
 }

@@ -83,7 +83,7 @@ func abort(c *client.Client) {
 	c.Abort()
 }
 
-// canReport tells whether the data is complete, so that "errors" may follow.
+// canReport reports whether the data is complete, so that "errors" may follow.
 func (w *Writer) canReport() bool { return w.err == nil && len(w.outer) == 1 && w.place == nextName }
 
 // finish closes the outermost object.

@@ -133,7 +133,7 @@ func plainPrefix(s string) int {
 	return i
 }
 
-// plain tells of ASCII what is not escaped.
+// plain reports of each ASCII byte whether it needs no escape.
 var plain = func() (table [256]bool) {
 	for c := ' '; c < utf8.RuneSelf; c++ {
 		table[c] = c != '"' && c != '\\'

@@ -14,7 +14,7 @@ type output struct {
 	w       *stream.Writer
 	options *Options
 	types   *types
-	conn    *pgx.Conn // nil where the rows do not tell it
+	conn    *pgx.Conn // nil if the rows do not expose it
 	styles  styles
 	known   bool   // styles has been read
 	scratch []byte // texts under way: whoever appends cuts it back

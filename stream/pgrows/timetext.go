@@ -78,6 +78,14 @@ func (o *output) readMoment(src []byte) (m moment, ok bool) {
 	return m, okYear && okMonth && okDay
 }
 
+// readLocal reads a date and a clock, and returns them also as microseconds of local time
+// since 2000.
+func (o *output) readLocal(src []byte) (m moment, local int64, ok bool) {
+	m, ok = o.readMoment(src)
+	clock, okClock := readClock(m.clock)
+	return m, m.date.days()*dayMicroseconds + clock, ok && okClock
+}
+
 func parseDate(o *output, src []byte) error {
 	if isInfinity(src) {
 		o.w.StringBytes(src)
@@ -98,12 +106,11 @@ func parseTimestamp(o *output, src []byte) error {
 		o.w.StringBytes(src)
 		return nil
 	}
-	m, ok := o.readMoment(src)
-	clock, okClock := readClock(m.clock)
-	if !ok || !okClock {
+	_, local, ok := o.readLocal(src)
+	if !ok {
 		return textError(src, "a timestamp")
 	}
-	writeTime(o, m.date.days()*dayMicroseconds+clock, "")
+	writeTime(o, local, "")
 	return nil
 }
 
@@ -112,11 +119,9 @@ func parseTimestamptz(o *output, src []byte) error {
 		o.w.StringBytes(src)
 		return nil
 	}
-	m, ok := o.readMoment(src)
-	clock, okClock := readClock(m.clock)
-	local := m.date.days()*dayMicroseconds + clock
+	m, local, ok := o.readLocal(src)
 	east, okZone := o.readZone(m.zone, local)
-	if !ok || !okClock || !okZone {
+	if !ok || !okZone {
 		return textError(src, "a timestamp with time zone")
 	}
 	writeTime(o, local-east*1e6, "Z")

@@ -30,10 +30,10 @@ func New(rw http.ResponseWriter, timeout time.Duration) *Client {
 	return c
 }
 
-// Started tells whether something has been sent.
+// Started reports whether something has been sent.
 func (c *Client) Started() bool { return c.started }
 
-// CanAbort tells whether the ResponseWriter has deadlines. If not, Write holds
+// CanAbort reports whether the ResponseWriter has deadlines. If not, Write holds
 // everything until Whole.
 func (c *Client) CanAbort() bool { return !c.cannotAbort }
 
