@@ -59,8 +59,8 @@ func (c *class) put(memory []byte) {
 	c.pool.Put(b)
 }
 
-// missed notes that the pool was empty, but for what other threads keep to
-// themselves. What it held before, the garbage collector has taken.
+// missed records that the pool was empty, except for what other threads hold in their
+// own caches. The garbage collector has taken what it held before.
 func (c *class) missed() {
 	c.misses.Add(1)
 	if surplus := c.held() - int64(runtime.GOMAXPROCS(0)); surplus > 0 {

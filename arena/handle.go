@@ -67,7 +67,7 @@ func claim(b *bytebufferpool.ByteBuffer) []byte {
 }
 
 // A mark is written behind the contents of a buffer, where a new one has zeros and
-// one that has grown has other memory. It tells whether the memory is in the pool,
+// one that has grown has other memory. It says whether the memory is in the pool,
 // and for which class it was asked.
 const (
 	markSize  = 8

@@ -16,7 +16,8 @@ func (m *memory) rejectDuplicates() error {
 		}
 		if second, ok := m.duplicate(i, m.tape[w.n()].n()); ok {
 			name := m.tape[second]
-			return newSyntaxError(m.data, int64(name.offset()), "duplicate object member name "+strconv.Quote(m.text(name)))
+			message := "duplicate object member name " + strconv.Quote(m.text(name))
+			return newSyntaxError(m.data, int64(name.offset()), message)
 		}
 	}
 	return nil

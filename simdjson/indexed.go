@@ -387,7 +387,7 @@ func (c *cursor) escapedWord(start, end int) (word, bool) {
 	return makeWord(kind, start, end-start), true
 }
 
-// delimited tells whether a literal or number may end before i. Only its first
+// delimited reports whether a literal or number may end before i. Only its first
 // byte is in the index, so this must be looked at here.
 func delimited(data []byte, i int) bool { return i >= len(data) || delimiter[data[i]] }
 

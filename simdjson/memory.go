@@ -50,7 +50,8 @@ func (m *memory) release() {
 		m.poison()
 		return
 	}
-	if cap(m.tape) > keepWords || cap(m.copied) > keepBytes || cap(m.scratch) > keepBytes || cap(m.open) > defaultMaxDepth {
+	if cap(m.tape) > keepWords || cap(m.copied) > keepBytes ||
+		cap(m.scratch) > keepBytes || cap(m.open) > defaultMaxDepth {
 		m.tape, m.copied, m.scratch, m.open = nil, nil, nil, nil
 	}
 	if m.generation.Load() == math.MaxUint32 {

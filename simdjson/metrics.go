@@ -98,6 +98,7 @@ func (c *counterSet) snapshot() (list []gqlboost.Metric) {
 	add("fallbacks", "{document}", "Documents that a fast kernel refused and the portable one accepted: a defect.", c.fallbacks.Load())
 	add("verified", "{document}", "Documents that went through two kernels.", c.verified.Load())
 	add("mismatches", "{document}", "Documents on which two kernels disagreed: a defect.", c.mismatches.Load())
-	add("unknown_kernels", "{kernel}", "Names in Options.Kernel and GQLBOOST_SIMD that are no kernel.", c.unknown.Load())
+	add("unknown_kernels", "{kernel}", "Names in Options.Kernel and GQLBOOST_SIMD that are no kernel.",
+		c.unknown.Load())
 	return list
 }

@@ -86,7 +86,8 @@ func (m *memory) decode(maxBatch int) (*Request, error) {
 			return nil, badRequest("The batch of operations is empty.")
 		}
 		if n > maxBatch {
-			return nil, &RequestError{Kind: BatchTooLarge, Message: fmt.Sprintf("A batch of %d operations is larger than the limit of %d.", n, maxBatch)}
+			message := fmt.Sprintf("A batch of %d operations is larger than the limit of %d.", n, maxBatch)
+			return nil, &RequestError{Kind: BatchTooLarge, Message: message}
 		}
 		r := m.request(doc, n)
 		r.Batch = true
@@ -150,7 +151,8 @@ func (m *memory) requestText(name string, i int) (string, error) {
 	case tagEscaped:
 		return m.unescaped(w), nil
 	}
-	return "", badRequest("The parameter %q must be a string, not %s.", name, article(Value{m, m.generation.Load(), uint32(i)}))
+	value := Value{m, m.generation.Load(), uint32(i)}
+	return "", badRequest("The parameter %q must be a string, not %s.", name, article(value))
 }
 
 // unescaped returns the text of a string with escapes. All of a request go to one

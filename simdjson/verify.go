@@ -29,7 +29,7 @@ type Mismatch struct {
 	Kernel string
 	// Text is the document's. It must not be changed, nor kept after the call.
 	Text []byte
-	// Accepted tells whether Kernel took the text for valid. If both did, they
+	// Accepted reports whether Kernel took the text for valid. If both did, they
 	// disagree on its values.
 	Accepted bool
 	// Err is what the portable kernel has against the text, or nil.

@@ -17,7 +17,7 @@ func GET(o Options) graphql.Transport { return &get{newBase(o)} }
 
 type get struct{ base }
 
-// Supports tells whether it takes a request.
+// Supports reports whether it takes a request.
 func (g *get) Supports(r *http.Request) bool {
 	return r.Header.Get("Upgrade") == "" && (r.Method == http.MethodGet || g.Strict)
 }

@@ -23,7 +23,7 @@ func Incremental(o Options) graphql.Transport { return &deferring{newBase(o)} }
 
 type deferring struct{ base }
 
-// Supports tells whether it takes a request.
+// Supports reports whether it takes a request.
 func (d *deferring) Supports(r *http.Request) bool {
 	return r.Method == http.MethodPost && r.Header.Get("Upgrade") == "" && request.IsJSON(r) && incremental.Negotiate(r) != incremental.None
 }

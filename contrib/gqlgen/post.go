@@ -16,7 +16,7 @@ func POST(o Options) graphql.Transport { return &post{newBase(o)} }
 
 type post struct{ base }
 
-// Supports tells whether it takes a request.
+// Supports reports whether it takes a request.
 func (p *post) Supports(r *http.Request) bool {
 	return r.Method == http.MethodPost && r.Header.Get("Upgrade") == "" && (p.Strict || request.IsJSON(r))
 }

@@ -103,7 +103,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (list []request.O
 	return nil, false, request.ErrMethod
 }
 
-// changes tells whether an operation is no query. What is no GraphQL the host refuses.
+// changes reports whether an operation is not a query. What is no GraphQL the host refuses.
 func changes(o request.Operation) bool {
 	doc, err := parser.ParseQuery(&ast.Source{Input: o.Query})
 	if err != nil {
@@ -143,7 +143,7 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // wantsStatus reports whether the client gets application/graphql-response+json, for which
-// the status tells of errors. For others it is 200.
+// the status reports errors. For others it is 200.
 func wantsStatus(r *http.Request) bool {
 	media, _ := accept.Of(r).Response(accept.JSON)
 	return media == accept.GraphQL

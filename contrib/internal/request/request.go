@@ -51,7 +51,9 @@ func NewReader(maxBytes int64, maxBatch int) *Reader {
 	return &Reader{
 		maxBytes: maxBytes, batches: maxBatch > 0,
 		// A request is closed, see take, before its body is put back.
-		parser:  simdjson.NewParser(simdjson.Options{MaxBytes: int(min(maxBytes, 1<<30)), MaxBatch: max(maxBatch, 1), AliasInput: true}),
+		parser: simdjson.NewParser(simdjson.Options{
+			MaxBytes: int(min(maxBytes, 1<<30)), MaxBatch: max(maxBatch, 1), AliasInput: true,
+		}),
 		queries: arena.Interner{MaxEntries: 1000, MaxLength: 16 << 10, MaxBytes: 4 << 20},
 	}
 }
@@ -81,7 +83,7 @@ func Each(n int, run func(i int)) {
 	}
 }
 
-// Post reads the operations of a body; batch tells that it is an array. An error is a
+// Post reads the operations of a body; batch reports whether it is an array. An error is a
 // *Error or a *simdjson.RequestError: see Status.
 func (r *Reader) Post(w http.ResponseWriter, req *http.Request) (list []Operation, batch bool, err error) {
 	body, err := r.read(w, req)
@@ -186,7 +188,7 @@ func (r *Reader) read(w http.ResponseWriter, req *http.Request) (*bytebufferpool
 	}
 }
 
-// IsJSON tells whether a request's body is JSON.
+// IsJSON reports whether a request's body is JSON.
 func IsJSON(r *http.Request) bool {
 	header := r.Header.Get("Content-Type")
 	if header == "application/json" {

@@ -17,7 +17,7 @@ type Error struct {
 // Error returns the message, which is for the client.
 func (e *Error) Error() string { return e.Message }
 
-// Refusal returns an error for what is no request.
+// Refusal returns an error that the host answers with status.
 func Refusal(status int, format string, args ...any) error {
 	return &Error{status, fmt.Sprintf(format, args...)}
 }
