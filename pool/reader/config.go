@@ -15,8 +15,9 @@ type Config struct {
 	// budget.
 	Conns int
 	// DirectConns bounds how many of the pool's connections are used at a time by statements
-	// that do not share one. Others wait for a connection until their context ends. 0 means
-	// that only the pool's own limit applies.
+	// that do not share one. Others wait in a queue of their own, which has the pool's
+	// AcquireTimeout, MaxQueue and TargetWait, and then in the pool's. 0 means that only the
+	// pool's own limit applies.
 	DirectConns int32
 	// SlowAfter is from which cost, beyond the network's, a statement shares no
 	// connection, 5 ms by default: those behind it would wait.

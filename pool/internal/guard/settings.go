@@ -118,6 +118,9 @@ type Guard struct {
 	Mode     pgx.QueryExecMode // of the connection
 	// Transaction has a transaction begun for what cannot be described by its text.
 	Transaction bool
+	// Overtaken says that the schema has changed between the description of a statement and its
+	// execution. Both are in one transaction then: a description locks the tables that it reads.
+	Overtaken bool
 	// Prepared is how many statements are kept prepared on the connection; 0: none.
 	Prepared int
 }
