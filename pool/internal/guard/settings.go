@@ -21,8 +21,11 @@ type Settings struct {
 	Err error
 	// ID is equal for equal settings, and for no others.
 	ID string
-	// Scope is equal for settings under which a statement means the same, and may be
-	// known by the same.
+	// Scope is equal for settings under which a statement means the same once it is parsed, and
+	// may stay prepared: those with the same role and the same parameters of Postgres itself.
+	// TimeZone decides what a literal means, search_path what a name does, and what each of
+	// Postgres's parameters decides a later version may change. Parameters of a program
+	// (app.tenant) are read when a statement runs.
 	Scope string
 
 	role   string
@@ -72,15 +75,15 @@ func New(role string, parameters map[string]string) *Settings {
 		value := parameters[name]
 		s.values = append(s.values, value)
 		id += strconv.Quote(name) + strconv.Quote(value)
-		if strings.EqualFold(name, "search_path") {
-			s.Scope = strconv.Quote(value)
+		if !strings.Contains(name, ".") {
+			s.Scope += strconv.Quote(name) + strconv.Quote(value)
 		}
 	}
 	s.ID = id
 	if role != "" {
 		// "$user" is in the search path by default. Besides, what one role may know, such as a
 		// table in its schema, Postgres does not check again for what another has prepared.
-		s.Scope = strconv.Quote(role) + s.Scope
+		s.Scope = "role " + strconv.Quote(role) + s.Scope
 	}
 	return s
 }
