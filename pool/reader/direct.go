@@ -15,12 +15,13 @@ import (
 
 // directGuard returns what a transaction on one of the pool's connections begins with. Their
 // sessions may write, so the transaction is made read-only, unless nothing that the statement
-// calls can write.
+// calls can write. A statement that the schema has overtaken is described in the transaction
+// that runs it: what describes it locks its tables.
 func (t *target) directGuard(c *call) guard.Guard {
 	r := t.reader
 	return guard.Guard{
-		Settings: c.settings, ReadOnly: c.settings != nil || !t.harmless(c), Mode: r.mode, Prepared: r.prepared,
-		Transaction: c.statement != nil && c.statement.named,
+		Settings: c.settings, ReadOnly: c.settings != nil || c.stale > 0 || !t.harmless(c), Mode: r.mode, Prepared: r.prepared,
+		Transaction: c.stale > 0 || c.statement != nil && c.statement.named,
 	}
 }
 
