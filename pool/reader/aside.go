@@ -6,6 +6,7 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5"
@@ -46,6 +47,9 @@ func (p *parameters) get(name string) string { return (*p.known.Load())[name] }
 
 // asker runs a query of the catalogs and returns the values in text.
 type asker func(ctx context.Context, sql string) ([][][]byte, error)
+
+// askTimeout bounds the time to find out how Postgres reports a setting.
+const askTimeout = 5 * time.Second
 
 // maxAnswers bounds what is remembered of the catalogs.
 const maxAnswers = 1 << 10
@@ -110,7 +114,9 @@ func allRows(ctx context.Context, conn *pgconn.PgConn, sql string) (rows [][][]b
 }
 
 // canonical returns a value of a setting as Postgres reports it: German, DMY for german.
-func (t *target) canonical(ctx context.Context, name, value string, ask asker) (string, error) {
+func (t *target) canonical(name, value string, ask asker) (string, error) {
+	ctx, done := context.WithTimeout(context.Background(), askTimeout)
+	defer done()
 	rows, err := t.forms.get(ctx, fmt.Sprintf("select pg_catalog.set_config(%s, %s, true)", guard.Literal(name), guard.Literal(value)), ask)
 	if err == nil && (len(rows) != 1 || len(rows[0]) != 1) {
 		err = fmt.Errorf("%d rows", len(rows))
@@ -130,10 +136,10 @@ func (r *heldRows) CatalogRows(ctx context.Context, sql string) ([][][]byte, err
 
 // ParameterStatus returns DateStyle, IntervalStyle or TimeZone as they were for the rows'
 // statement, in the form in which Postgres reports them.
-func (r *heldRows) ParameterStatus(ctx context.Context, name string) (string, error) {
+func (r *heldRows) ParameterStatus(name string) (string, error) {
 	if value, ok := r.settings.Value(name); ok {
 		t := r.session.pipe.target
-		return t.canonical(ctx, name, value, t.ask)
+		return t.canonical(name, value, t.ask)
 	}
 	return r.session.parameters.get(name), nil
 }
@@ -148,13 +154,13 @@ func (d *directRows) CatalogRows(ctx context.Context, sql string) ([][][]byte, e
 }
 
 // ParameterStatus is that of held rows.
-func (d *directRows) ParameterStatus(ctx context.Context, name string) (string, error) {
+func (d *directRows) ParameterStatus(name string) (string, error) {
 	conn := d.Conn()
 	if conn == nil {
 		return "", errRowsClosed
 	}
 	if value, ok := d.call.settings.Value(name); ok { // Postgres reports it when the transaction ends, if ever.
-		return d.target.canonical(ctx, name, value, askBeside(conn))
+		return d.target.canonical(name, value, askBeside(conn))
 	}
 	return conn.PgConn().ParameterStatus(name), nil
 }

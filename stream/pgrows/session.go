@@ -15,7 +15,7 @@ type session interface {
 	// server, and returns the values in text. It may remember what it has returned.
 	CatalogRows(ctx context.Context, sql string) ([][][]byte, error)
 	// ParameterStatus returns DateStyle, IntervalStyle or TimeZone, as Postgres reports it.
-	ParameterStatus(ctx context.Context, name string) (string, error)
+	ParameterStatus(name string) (string, error)
 }
 
 var errNoSession = errors.New("the rows do not tell their connection, and so neither its types nor its DateStyle and TimeZone: cast the value to text")
@@ -52,6 +52,6 @@ func (c connected) CatalogRows(ctx context.Context, sql string) (rows [][][]byte
 }
 
 // ParameterStatus implements session.
-func (c connected) ParameterStatus(_ context.Context, name string) (string, error) {
+func (c connected) ParameterStatus(name string) (string, error) {
 	return c.conn.PgConn().ParameterStatus(name), nil
 }

@@ -1,7 +1,6 @@
 package pgrows
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -66,9 +65,7 @@ func (o *output) setting(name string) (string, error) {
 	if o.session == nil {
 		return "", errNoSession
 	}
-	ctx, done := context.WithTimeout(context.Background(), lookupTimeout)
-	defer done()
-	return o.session.ParameterStatus(ctx, name)
+	return o.session.ParameterStatus(name)
 }
 
 // location returns the zone of a name, of which it remembers the last.
