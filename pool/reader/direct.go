@@ -230,6 +230,14 @@ func (d *directRows) retry(err error) bool {
 	return d.run() == nil
 }
 
+// Conn returns the connection, nil when the rows have ended.
+func (d *directRows) Conn() *pgx.Conn {
+	if d.conn == nil {
+		return nil
+	}
+	return d.conn.Conn()
+}
+
 // release gives the connection back, if there is one.
 func (d *directRows) release() {
 	if d.conn != nil {

@@ -113,6 +113,19 @@ func Check(ctx context.Context) error {
 	return nil
 }
 
+// Value returns the value of a parameter, if it is set.
+func (s *Settings) Value(name string) (value string, ok bool) {
+	if s == nil {
+		return "", false
+	}
+	for i := range s.names {
+		if strings.EqualFold(s.names[i], name) {
+			return s.values[i], true
+		}
+	}
+	return "", false
+}
+
 // Guard is what a transaction begins with.
 type Guard struct {
 	Settings *Settings
@@ -202,10 +215,10 @@ func (s *Settings) Begin(o pgx.TxOptions) string {
 	}
 	var calls []string
 	for i, name := range s.names {
-		calls = append(calls, "pg_catalog.set_config("+literal(name)+", "+literal(s.values[i])+", true)")
+		calls = append(calls, "pg_catalog.set_config("+Literal(name)+", "+Literal(s.values[i])+", true)")
 	}
 	if s.role != "" {
-		calls = append(calls, "pg_catalog.set_config('role', "+literal(s.role)+", true)")
+		calls = append(calls, "pg_catalog.set_config('role', "+Literal(s.role)+", true)")
 	}
 	if len(calls) == 0 {
 		return begin
@@ -213,8 +226,8 @@ func (s *Settings) Begin(o pgx.TxOptions) string {
 	return begin + "; select " + strings.Join(calls, ", ")
 }
 
-// literal quotes a string so that it is the same whatever standard_conforming_strings is.
-func literal(s string) string {
+// Literal quotes a string so that it is the same whatever standard_conforming_strings is.
+func Literal(s string) string {
 	quoted := "'" + strings.ReplaceAll(s, "'", "''") + "'"
 	if strings.Contains(s, `\`) {
 		return " E" + strings.ReplaceAll(quoted, `\`, `\\`)
