@@ -64,12 +64,12 @@ func (g Guard) QueryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.Stateme
 		_ = p.Close()
 		return nil, err
 	}
-	return g.rows(p, conn, func() {})
+	return g.rows(p, conn, d, func() {})
 }
 
-// rows returns the rows of a statement whose results are the next of a pipeline. When they
-// are closed, so is the pipeline, and then closed is called.
-func (g Guard) rows(p *pgconn.Pipeline, conn *pgx.Conn, closed func()) (pgx.Rows, error) {
+// rows returns the rows of a described statement whose results are the next of a pipeline.
+// When they are closed, so is the pipeline, and then closed is called.
+func (g Guard) rows(p *pgconn.Pipeline, conn *pgx.Conn, d *pgconn.StatementDescription, closed func()) (pgx.Rows, error) {
 	end := func() {
 		_ = p.Close() // Its error is that of the rows.
 		closed()
@@ -82,6 +82,10 @@ func (g Guard) rows(p *pgconn.Pipeline, conn *pgx.Conn, closed func()) (pgx.Rows
 	if err != nil {
 		end()
 		return result.Failed{Error: err}, nil // As in pgx, Query does not fail, but its rows do.
+	}
+	if !sameColumns(results.FieldDescriptions(), d.Fields) { // They come in formats that were meant for others.
+		end()
+		return result.Failed{Error: ErrChanged}, nil
 	}
 	rows := &closingRows{Rows: pgx.RowsFromResultReader(conn.TypeMap(), results), close: end}
 	if g.Mode == pgx.QueryExecModeCacheDescribe { // There pgx asks for the columns with each run.
@@ -120,18 +124,6 @@ func HasOptions(args []any) bool {
 		}
 	}
 	return false
-}
-
-// Begin begins a transaction under a guard.
-func (g Guard) Begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
-	o := pgx.TxOptions{}
-	if g.ReadOnly {
-		o.AccessMode = pgx.ReadOnly
-	}
-	if g.Settings != nil {
-		o.BeginQuery = g.Settings.Begin(o)
-	}
-	return conn.BeginTx(ctx, o)
 }
 
 func (g Guard) queryTx(ctx context.Context, conn *pgx.Conn, sql string, args []any) (pgx.Rows, error) {
