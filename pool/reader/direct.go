@@ -273,8 +273,15 @@ func (d *directRows) Scan(dest ...any) error {
 	return err
 }
 
+// errBeforeNext is what pgx itself panics with.
+var errBeforeNext = errors.New("pool: there is no row before Next")
+
 // Values returns the values of the row.
 func (d *directRows) Values() ([]any, error) {
+	if !d.begun && !d.ended {
+		d.Close()
+		return nil, errBeforeNext
+	}
 	values, err := d.Rows.Values()
 	if err != nil {
 		d.Close()

@@ -204,3 +204,25 @@ func TestRefusedSettings(t *testing.T) {
 		}
 	}
 }
+
+// With options of pgx's for the result no transaction stays open while rows are read.
+func TestSlowRowsWithOptions(t *testing.T) {
+	run(t, "create or replace function mine(i int) returns int language plpgsql stable as $$ begin return i; end $$")
+	r := open(t, "pool_max_conns=4&idle_in_transaction_session_timeout=50").Reader()
+	for _, option := range []any{pgx.QueryResultFormats{pgx.TextFormatCode}, pgx.QueryResultFormatsByOID{23: pgx.TextFormatCode}, pgx.QueryExecModeDescribeExec} {
+		rows, err := r.Query(t.Context(), "select mine(i) from generate_series(1, $1) i", option, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for ; rows.Next(); n++ {
+			if _, formats := option.(pgx.QueryExecMode); !formats && string(rows.RawValues()[0]) != fmt.Sprint(n+1) {
+				t.Errorf("%T: %q", option, rows.RawValues())
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if err := rows.Err(); err != nil || n != 2 {
+			t.Errorf("%T: %d rows, %v", option, n, err)
+		}
+	}
+}

@@ -20,7 +20,11 @@ func (g Guard) Query(ctx context.Context, conn *pgx.Conn, sql string, args []any
 	if g.Empty() {
 		return conn.Query(ctx, sql, args...)
 	}
-	if g.Settings != nil || g.Transaction || g.Overtaken || HasOptions(args) || !g.describes() {
+	if g.Settings != nil || g.Transaction || g.Overtaken || !g.describes() {
+		return g.queryTx(ctx, conn, sql, args)
+	}
+	o, rest, ok := optionsOf(args)
+	if !ok {
 		return g.queryTx(ctx, conn, sql, args)
 	}
 	d, err := conn.Prepare(ctx, "", sql)
@@ -28,7 +32,7 @@ func (g Guard) Query(ctx context.Context, conn *pgx.Conn, sql string, args []any
 		return nil, err
 	}
 	g.Prepared = 0 // This description is good for once.
-	return g.QueryKnown(ctx, conn, d, sql, args)
+	return g.queryKnown(ctx, conn, d, sql, rest, o.formats(d))
 }
 
 // describes reports whether pgx asks about a statement before it runs it.
@@ -39,12 +43,20 @@ func (g Guard) describes() bool {
 // QueryKnown runs a statement that was described under the same settings, in one round
 // trip.
 func (g Guard) QueryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, args []any) (pgx.Rows, error) {
+	return g.queryKnown(ctx, conn, d, sql, args, nil)
+}
+
+// queryKnown is QueryKnown with formats of the result, nil for those that pgx prefers.
+func (g Guard) queryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, args []any, formats []int16) (pgx.Rows, error) {
 	if len(d.ParamOIDs) != len(args) {
 		return nil, fmt.Errorf("expected %d arguments, got %d", len(d.ParamOIDs), len(args))
 	}
 	var built pgx.ExtendedQueryBuilder
 	if err := built.Build(conn.TypeMap(), d, args); err != nil {
 		return nil, err
+	}
+	if formats != nil {
+		built.ResultFormats = formats
 	}
 	if g.Settings == nil && g.Timeout == 0 && g.Prepared > 0 {
 		return g.readKnown(ctx, conn, d, sql, &built)
@@ -109,21 +121,6 @@ func discard(p *pgconn.Pipeline) error {
 	}
 	_, err = results.Close()
 	return err
-}
-
-// HasOptions reports whether the arguments begin with an option of pgx that is not a
-// rewriter.
-func HasOptions(args []any) bool {
-	for _, arg := range args {
-		switch arg.(type) {
-		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
-			return true
-		case pgx.QueryRewriter: // Another option may be behind it.
-		default:
-			return false
-		}
-	}
-	return false
 }
 
 func (g Guard) queryTx(ctx context.Context, conn *pgx.Conn, sql string, args []any) (pgx.Rows, error) {
