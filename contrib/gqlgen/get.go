@@ -1,6 +1,7 @@
 package gqlgen
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -39,7 +40,11 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	start := graphql.Now()
 	o, err := g.requests.Form(form)
 	if err != nil {
-		g.write(w, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: err.Error()}}})
+		message := err.Error()
+		if e := (*request.Undecoded)(nil); errors.As(err, &e) {
+			message = e.Parameter + " could not be decoded"
+		}
+		g.write(w, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: message}}})
 		return
 	}
 	code, response := execute(r, exec, params(o, r, start), contentType, func(o *graphql.OperationContext) *refusal {

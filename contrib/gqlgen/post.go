@@ -72,9 +72,7 @@ func execAll(r *http.Request, exec graphql.GraphExecutor, list []*graphql.RawPar
 
 func writeBatch(w http.ResponseWriter, responses []*graphql.Response) {
 	for _, r := range responses {
-		if r != nil {
-			check(r)
-		}
+		check(r)
 	}
 	out := stream.NewWriter(w, inOne)
 	out.BeginArray()

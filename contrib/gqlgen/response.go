@@ -2,10 +2,11 @@ package gqlgen
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
@@ -19,19 +20,17 @@ import (
 
 // begin sets the headers of a response, and returns its type.
 func (b *base) begin(w http.ResponseWriter, r *http.Request) (contentType string) {
-	contentType = b.accepted(r)
 	h := w.Header()
-	explicit := false
 	for name, values := range b.ResponseHeaders {
-		explicit = explicit || strings.EqualFold(name, "Content-Type")
 		for _, v := range values {
 			h.Add(name, v)
-			if strings.EqualFold(name, "Content-Type") {
-				contentType = v
-			}
+		}
+		if contentType == "" && strings.EqualFold(name, "Content-Type") {
+			contentType = values[0]
 		}
 	}
-	if !explicit {
+	if contentType == "" {
+		contentType = b.accepted(r)
 		h.Add("Content-Type", contentType)
 	}
 	return contentType
@@ -60,24 +59,23 @@ func status(errs gqlerror.List, contentType string) int {
 
 // refuse answers a request that is none.
 func (b *base) refuse(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, err error) {
-	b.write(w, request.Status(err), exec.DispatchError(r.Context(), gqlerror.List{{Message: err.Error(), Err: err}}))
+	code, message := request.Status(err), err.Error()
+	if e := (*request.Unread)(nil); errors.As(err, &e) {
+		code, message = http.StatusOK, fmt.Sprintf("could not read request body: %+v", e.Err)
+	} else if e := (*request.Undecoded)(nil); errors.As(err, &e) {
+		message = fmt.Sprintf("json request body could not be decoded: %+v", e.Standard)
+	}
+	b.write(w, code, exec.DispatchError(r.Context(), gqlerror.List{{Message: message, Err: err}}))
 }
-
-const (
-	dataOnly    = `{"data":`
-	dataOnlyEnd = "}"
-)
 
 // inOne makes most responses one write: they are all there, so there is nothing to gain
 // from sending the first part early.
 var inOne = stream.Options{MinChunk: 64 << 10}
 
 // write writes a response. Like gqlgen it panics if that is no JSON, which is what a
-// scalar's MarshalGQL can make of it; handler.Server answers by 500 then.
+// scalar's MarshalGQL can make of it; handler.Server answers by 500 then. It leaves the
+// length to net/http, which counts what a middleware makes of the response.
 func (b *base) write(w http.ResponseWriter, code int, response *graphql.Response) {
-	if response == nil {
-		return // The client has gone.
-	}
 	if b.StandardResponses {
 		text, err := json.Marshal(response)
 		if err != nil {
@@ -90,9 +88,6 @@ func (b *base) write(w http.ResponseWriter, code int, response *graphql.Response
 		return
 	}
 	check(response)
-	if len(response.Errors)+len(response.Path)+len(response.Extensions) == 0 && response.Label == "" && response.HasNext == nil && response.Data != nil {
-		w.Header().Set("Content-Length", strconv.Itoa(len(dataOnly)+len(response.Data)+len(dataOnlyEnd)))
-	}
 	if code != http.StatusOK {
 		w.WriteHeader(code)
 	}
@@ -101,8 +96,17 @@ func (b *base) write(w http.ResponseWriter, code int, response *graphql.Response
 	_ = out.Close() // The client has gone.
 }
 
+// check makes the data of a response JSON if only its encoding is wrong, and panics if
+// it is none. gqlgen copies strings that are not UTF-8 as they are; who decodes them has
+// U+FFFD in the place of each byte.
 func check(response *graphql.Response) {
-	if response.Data != nil && !simdjson.Valid(response.Data) {
+	if response == nil || response.Data == nil || simdjson.Valid(response.Data) {
+		return
+	}
+	if !utf8.Valid(response.Data) {
+		response.Data = []byte(string([]rune(string(response.Data))))
+	}
+	if !simdjson.Valid(response.Data) {
 		panic(fmt.Errorf("gqlgen: the response is not JSON: %.1000s", response.Data))
 	}
 }

@@ -42,8 +42,7 @@ type Handler struct {
 
 // New returns a handler.
 func New(o Options, execute func(context.Context, request.Operation) Result) *Handler {
-	requests := request.NewReader(o.MaxBytes, o.MaxBatch)
-	requests.Floats = true
+	requests := request.NewReader(request.Options{MaxBytes: o.MaxBytes, MaxBatch: o.MaxBatch, Floats: true})
 	return &Handler{o, requests, execute}
 }
 
