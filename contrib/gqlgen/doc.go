@@ -6,7 +6,7 @@
 //	srv.AddTransport(gqlgen.Incremental(gqlgen.Options{})) // @defer
 //	srv.AddTransport(gqlgen.GET(gqlgen.Options{}))         // instead of transport.GET{}
 //	srv.AddTransport(gqlgen.POST(gqlgen.Options{}))        // instead of transport.POST{}
-//	srv.SetQueryCache(plans)                               // a *plancache.Cache[*ast.QueryDocument]
+//	srv.SetQueryCache(gqlgen.QueryCache(plans, schema))    // a *plancache.Cache[*ast.QueryDocument]
 //	srv.Use(extension.AutomaticPersistedQuery{Cache: persisted}) // a *plancache.Persisted
 //	http.Handle("/graphql", gqlgen.WithArenas(srv))        // memory of a request, see Arena
 //
