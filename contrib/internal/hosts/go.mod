@@ -14,6 +14,8 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/gqlboost/gqlboost v0.0.0-00010101000000-000000000000
 	github.com/gqlboost/gqlboost/contrib v0.0.0-00010101000000-000000000000
+	github.com/graph-gophers/graphql-go v1.11.0
+	github.com/graphql-go/handler v0.2.4
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/tools v0.52.0
 	google.golang.org/protobuf v1.36.12
@@ -30,6 +32,7 @@ require (
 	github.com/dgraph-io/ristretto/v2 v2.4.2 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/goccy/go-yaml v1.19.2 // indirect
+	github.com/graphql-go/graphql v0.8.1 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/pgx/v5 v5.12.0 // indirect

@@ -19,8 +19,6 @@ import (
 	_ "github.com/gqlboost/gqlboost/plancache"
 )
 
-const gqlgenPath = "github.com/99designs/gqlgen"
-
 // gqlgenEdits takes the transports and caches of gqlgen away. The files in testdata have
 // ours.
 var gqlgenEdits = []edit{
@@ -28,12 +26,16 @@ var gqlgenEdits = []edit{
 	{"graphql/handler/transport/http_post.go", "func (h POST) Do(", "func (h POST) replacedDo("},
 	{"graphql/handler/transport/http_get.go", "func (h GET) Supports(", "func (h GET) replacedSupports("},
 	{"graphql/handler/transport/http_get.go", "func (h GET) Do(", "func (h GET) replacedDo("},
-	{"graphql/handler/transport/http_multipart_mixed.go", "func (t MultipartMixed) Supports(", "func (t MultipartMixed) replacedSupports("},
-	{"graphql/handler/transport/http_multipart_mixed.go", "func (t MultipartMixed) Do(", "func (t MultipartMixed) replacedDo("},
 	{"graphql/handler/server.go", "exec: executor.New(es),", "exec: func() *executor.Executor { e := executor.New(es); e.SetQueryCache(boostedQueries(es)); return e }(),"},
 	{"graphql/handler/server.go", "srv.SetQueryCache(lru.New[*ast.QueryDocument](1000))", "srv.SetQueryCache(boostedQueries(es))"},
 	{"graphql/handler/server.go", "Cache: lru.New[string](100),", "Cache: boostedTexts(),"},
 	{"graphql/handler/server.go", `	"github.com/99designs/gqlgen/graphql/handler/lru"` + "\n", ""},
+}
+
+// multipartEdits takes gqlgen's multipart responses away, too.
+var multipartEdits = []edit{
+	{"graphql/handler/transport/http_multipart_mixed.go", "func (t MultipartMixed) Supports(", "func (t MultipartMixed) replacedSupports("},
+	{"graphql/handler/transport/http_multipart_mixed.go", "func (t MultipartMixed) Do(", "func (t MultipartMixed) replacedDo("},
 }
 
 // gqlgenDifferences are all tests of gqlgen that fail with our blocks.
@@ -59,20 +61,25 @@ var gqlgenDifferences = []difference{
 
 // TestGqlgen runs gqlgen's tests of its transports, client, extensions and executor.
 func TestGqlgen(t *testing.T) {
-	m := newModule(t, gqlgenPath, gqlgenEdits)
-	m.add(t, "testdata/transport.go", "graphql/handler/transport/gqlboost.go")
-	m.add(t, "testdata/caches.go", "graphql/handler/gqlboost.go")
+	m := newGqlgen(t, append(multipartEdits, gqlgenEdits...))
+	m.add(t, "testdata/multipart.go", "graphql/handler/transport/gqlboost_multipart.go")
 	m.test(t, gqlgenDifferences, "client", "graphql", "graphql/executor", "graphql/handler/...")
 }
 
 // TestGqlgenHosts runs the tests of the servers that gqlgen generates for its own tests:
-// every feature of a schema, subscriptions, and federation.
+// every feature of a schema, subscriptions, and federation. Their @defer is gqlgen's: its
+// client reads no other format than gqlgen's.
 func TestGqlgenHosts(t *testing.T) {
 	if os.Getenv("GQLBOOST_LONG") == "" {
 		t.Skip("takes minutes; set GQLBOOST_LONG=1")
 	}
-	m := newModule(t, gqlgenPath, gqlgenEdits)
+	newGqlgen(t, gqlgenEdits).test(t, nil, "codegen/testserver/...", "plugin/federation/...")
+}
+
+func newGqlgen(t *testing.T, edits []edit) *module {
+	t.Helper()
+	m := newModule(t, "github.com/99designs/gqlgen", edits)
 	m.add(t, "testdata/transport.go", "graphql/handler/transport/gqlboost.go")
 	m.add(t, "testdata/caches.go", "graphql/handler/gqlboost.go")
-	m.test(t, nil, "codegen/testserver/...", "plugin/federation/...")
+	return m
 }

@@ -26,11 +26,3 @@ func (h GET) Supports(r *http.Request) bool { return h.boosted().Supports(r) }
 func (h GET) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	h.boosted().Do(w, r, exec)
 }
-
-func (t MultipartMixed) boosted() graphql.Transport { return gqlgen.Incremental(gqlgen.Options{}) }
-
-func (t MultipartMixed) Supports(r *http.Request) bool { return t.boosted().Supports(r) }
-
-func (t MultipartMixed) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	t.boosted().Do(w, r, exec)
-}
