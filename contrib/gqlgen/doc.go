@@ -8,6 +8,7 @@
 //	srv.AddTransport(gqlgen.POST(gqlgen.Options{}))        // instead of transport.POST{}
 //	srv.SetQueryCache(gqlgen.QueryCache(plans, schema))    // a *plancache.Cache[*ast.QueryDocument]
 //	srv.Use(extension.AutomaticPersistedQuery{Cache: persisted}) // a *plancache.Persisted
+//	srv.Use(&gqlgen.CacheControl{})                       // Cache-Control, from the schema
 //	http.Handle("/graphql", gqlgen.WithArenas(srv))        // memory of a request, see Arena
 //
 // # What differs from gqlgen's own transports

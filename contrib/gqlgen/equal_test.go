@@ -148,9 +148,9 @@ func randomBody(r *rand.Rand) string {
 // Whatever a request is, gqlgen's transports and ours make the same of it.
 func TestRequestsEqualGqlgen(t *testing.T) {
 	post, get := gqlgen.POST(gqlgen.Options{}), gqlgen.GET(gqlgen.Options{})
-	n := 10_000
+	n := 5_000
 	if testing.Short() {
-		n = 2_000
+		n = 1_000
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range n {

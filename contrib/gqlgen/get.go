@@ -47,16 +47,16 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		g.write(w, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: message}}})
 		return
 	}
-	code, response := execute(r, exec, params(o, r, start), contentType, func(o *graphql.OperationContext) *refusal {
+	a := execute(r, exec, params(o, r, start), contentType, func(o *graphql.OperationContext) *answer {
 		if o.Operation.Operation == ast.Query {
 			return nil
 		}
-		no := &refusal{http.StatusNotAcceptable, &graphql.Response{Errors: gqlerror.List{{Message: "GET requests only allow query operations"}}}}
+		no := &answer{status: http.StatusNotAcceptable, response: &graphql.Response{Errors: gqlerror.List{{Message: "GET requests only allow query operations"}}}}
 		if g.Strict {
 			no.status = http.StatusMethodNotAllowed
 			w.Header().Set("Allow", http.MethodPost)
 		}
 		return no
 	})
-	g.write(w, code, response)
+	g.write(w, a.status, a.response, a.ctx)
 }

@@ -72,23 +72,17 @@ func deliver(d *incremental.Delivery, next func() *graphql.Response) {
 	if first == nil {
 		return
 	}
-	check(first)
+	m := prepare(first)
 	release := d.Hold()
 	defer release()
 	if !more(first) {
 		release()
 	}
 	err := d.Initial(func(w *stream.Writer) error {
-		if len(first.Errors) > 0 {
-			w.Name("errors")
-			other(w, first.Errors)
-		}
+		raw(w, "errors", m.errors)
 		w.Name("data")
 		data(w, first)
-		if len(first.Extensions) > 0 {
-			w.Name("extensions")
-			other(w, first.Extensions)
-		}
+		raw(w, "extensions", m.extensions)
 		return w.Err()
 	})
 	for r := first; err == nil && more(r); {

@@ -1,6 +1,7 @@
 package gqlgen
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,33 +73,67 @@ func (b *base) refuse(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 // from sending the first part early.
 var inOne = stream.Options{MinChunk: 64 << 10}
 
-// write writes a response. Like gqlgen it panics if that is no JSON, which is what a
-// scalar's MarshalGQL can make of it; handler.Server answers by 500 then. It leaves the
-// length to net/http, which counts what a middleware makes of the response.
-func (b *base) write(w http.ResponseWriter, code int, response *graphql.Response) {
+// write writes a response. It leaves the length to net/http, which counts what a middleware
+// makes of the response.
+func (b *base) write(w http.ResponseWriter, code int, response *graphql.Response, operation ...context.Context) {
 	if b.StandardResponses {
-		text, err := json.Marshal(response)
-		if err != nil {
-			panic(fmt.Errorf("gqlgen: the response is not JSON: %w", err))
-		}
+		text := marshal(response)
+		setCacheControl(w.Header(), operation...)
 		if code != http.StatusOK {
 			w.WriteHeader(code)
 		}
 		_, _ = w.Write(text) // The client has gone.
 		return
 	}
-	check(response)
+	m := prepare(response)
+	setCacheControl(w.Header(), operation...)
 	if code != http.StatusOK {
 		w.WriteHeader(code)
 	}
 	out := stream.NewWriter(w, inOne)
-	member(out, response)
+	m.write(out)
 	_ = out.Close() // The client has gone.
 }
 
-// check makes the data of a response JSON if only its encoding is wrong, and panics if
-// it is none. gqlgen copies strings that are not UTF-8 as they are; who decodes them has
-// U+FFFD in the place of each byte.
+// prepared is a response of which all parts are JSON, so that nothing can fail when its
+// first part has been sent.
+type prepared struct {
+	*graphql.Response
+	errors, path, extensions []byte
+}
+
+// prepare makes what gqlgen and its extensions have made, of any types, JSON.
+func prepare(r *graphql.Response) (m prepared) {
+	if r == nil {
+		return m
+	}
+	check(r)
+	m.Response = r
+	if len(r.Errors) > 0 {
+		m.errors = marshal(r.Errors)
+	}
+	if len(r.Path) > 0 {
+		m.path = marshal(r.Path)
+	}
+	if len(r.Extensions) > 0 {
+		m.extensions = marshal(r.Extensions)
+	}
+	return m
+}
+
+// marshal returns the JSON of a value. Like gqlgen it panics if there is none, which is
+// what a scalar's MarshalGQL can make of a response; handler.Server answers by 500 then.
+func marshal(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Errorf("gqlgen: the response is not JSON: %w", err))
+	}
+	return text
+}
+
+// check makes the data of a response JSON if only its encoding is wrong, and panics like
+// marshal if it is none. gqlgen copies strings that are not UTF-8 as they are; who decodes
+// them has U+FFFD in the place of each byte.
 func check(response *graphql.Response) {
 	if response == nil || response.Data == nil || simdjson.Valid(response.Data) {
 		return
@@ -111,44 +146,33 @@ func check(response *graphql.Response) {
 	}
 }
 
-// member writes a response as a value.
-func member(out *stream.Writer, r *graphql.Response) {
-	if r == nil {
+// write writes the response as a value.
+func (m prepared) write(out *stream.Writer) {
+	if m.Response == nil {
 		out.Null()
 		return
 	}
 	out.BeginObject()
-	if len(r.Errors) > 0 {
-		out.Name("errors")
-		other(out, r.Errors)
-	}
+	raw(out, "errors", m.errors)
 	out.Name("data")
-	data(out, r)
-	if r.Label != "" {
+	data(out, m.Response)
+	if m.Label != "" {
 		out.Name("label")
-		out.String(r.Label)
+		out.String(m.Label)
 	}
-	if len(r.Path) > 0 {
-		out.Name("path")
-		other(out, r.Path)
-	}
-	if r.HasNext != nil {
+	raw(out, "path", m.path)
+	if m.HasNext != nil {
 		out.Name("hasNext")
-		out.Bool(*r.HasNext)
+		out.Bool(*m.HasNext)
 	}
-	if len(r.Extensions) > 0 {
-		out.Name("extensions")
-		other(out, r.Extensions)
-	}
+	raw(out, "extensions", m.extensions)
 	out.EndObject()
 }
 
-// other writes what gqlgen and its extensions have made, of any types. Like gqlgen it
-// panics if that cannot be JSON.
-func other(out *stream.Writer, v any) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Errorf("gqlgen: the response is not JSON: %w", err))
+// raw writes a member that is there.
+func raw(out *stream.Writer, name string, text []byte) {
+	if text != nil {
+		out.Name(name)
+		out.Raw(text)
 	}
-	out.Raw(text)
 }
