@@ -25,19 +25,16 @@ type difference struct{ test, text, reason string }
 type module struct {
 	path  string // import path
 	dir   string
-	gomod string // of this module, with the other one replaced
+	gomod string // the go.mod file by which its tests are built
+	from  string // the directory from which they are run
+	env   []string
 }
 
 // newModule makes a copy of a module from the module cache, whose own files the go
-// command lets nobody replace.
+// command lets nobody replace. Its tests have the requirements of this module.
 func newModule(t *testing.T, importPath string, edits []edit) *module {
 	t.Helper()
-	root := t.TempDir()
-	m := &module{importPath, filepath.Join(root, "module"), filepath.Join(root, "go.mod")}
-	from := strings.TrimSpace(run(t, "go", "list", "-m", "-f", "{{.Dir}}", importPath))
-	if err := os.CopyFS(m.dir, os.DirFS(from)); err != nil {
-		t.Fatal(err)
-	}
+	m := copied(t, importPath, moduleDir(t, importPath))
 	for _, e := range edits {
 		file := filepath.Join(m.dir, e.file)
 		text := read(t, file)
@@ -46,18 +43,62 @@ func newModule(t *testing.T, importPath string, edits []edit) *module {
 		}
 		write(t, file, strings.Replace(text, e.from, e.to, 1))
 	}
-	write(t, filepath.Join(root, "go.sum"), read(t, "go.sum"))
-	write(t, m.gomod, read(t, "go.mod"))
-	run(t, "go", "mod", "edit", "-replace="+importPath+"="+m.dir, m.gomod)
+	m.from, m.gomod = ".", m.requirements(t, "replaced.mod", "-replace="+importPath+"="+m.dir)
+	return m
+}
+
+// newHost makes a copy of a server that gqlgen has generated, and generates it anew, in the
+// directory generate, by the version of gqlgen that is tested. It is a main module; with
+// uses, a module that replaces one of its dependencies.
+func newHost(t *testing.T, importPath, source, generate string, uses *module) *module {
+	t.Helper()
+	m := copied(t, importPath, source)
+	m.from = m.dir
+	m.env = append(os.Environ(), "GOFLAGS=-mod=mod") // Its own requirements are some of ours.
+	main := []string{"-module=" + importPath, "-droprequire=" + importPath}
+	m.gomod = m.requirements(t, "module/go.mod", main...)
+	gqlgen := exec.CommandContext(t.Context(), "go", "tool", "gqlgen", "generate")
+	gqlgen.Dir, gqlgen.Env = filepath.Join(m.dir, generate), m.env
+	if out, err := gqlgen.CombinedOutput(); err != nil {
+		t.Fatalf("gqlgen generate: %v: %s", err, out)
+	}
+	if uses != nil {
+		m.gomod = m.requirements(t, "replaced.mod", append(main, "-replace="+uses.path+"="+uses.dir)...)
+	}
+	return m
+}
+
+func moduleDir(t *testing.T, importPath string) string {
+	t.Helper()
+	return strings.TrimSpace(run(t, "go", "list", "-m", "-f", "{{.Dir}}", importPath))
+}
+
+func copied(t *testing.T, importPath, from string) *module {
+	t.Helper()
+	m := &module{path: importPath, dir: filepath.Join(t.TempDir(), "module")}
+	if err := os.CopyFS(m.dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// requirements writes a go.mod file, and its go.sum, with what this module requires,
+// edited, and returns its path.
+func (m *module) requirements(t *testing.T, name string, edits ...string) string {
+	t.Helper()
+	gomod := filepath.Join(filepath.Dir(m.dir), name)
+	write(t, gomod, read(t, "go.mod"))
+	write(t, strings.TrimSuffix(gomod, ".mod")+".sum", read(t, "go.sum"))
 	for _, own := range []string{"", "/contrib"} {
 		// A relative path is relative to the file.
 		dir, err := filepath.Abs("../../.." + own)
 		if err != nil {
 			t.Fatal(err)
 		}
-		run(t, "go", "mod", "edit", "-replace=github.com/gqlboost/gqlboost"+own+"="+dir, m.gomod)
+		edits = append(edits, "-replace=github.com/gqlboost/gqlboost"+own+"="+dir)
 	}
-	return m
+	run(t, "go", append(append([]string{"mod", "edit"}, edits...), gomod)...)
+	return gomod
 }
 
 // add adds a file to the module.
@@ -69,25 +110,15 @@ func (m *module) add(t *testing.T, from, to string) {
 // event is one of go test -json.
 type event struct{ Action, Package, ImportPath, Test, Output string }
 
-// test runs packages' tests. Those that fail must be the differences. One that does not
-// fail when it runs alone depends on an idle machine.
+// test runs packages' tests. Those that fail must be the differences.
 func (m *module) test(t *testing.T, differences []difference, packages ...string) {
 	t.Helper()
-	for i, p := range packages {
-		packages[i] = path.Join(m.path, p)
-	}
-	failed, _ := m.run(t, packages...)
+	failed := m.failures(t, packages...)
 	for name, output := range failed {
-		i := slices.IndexFunc(differences, func(d difference) bool { return d.test == name })
-		if i >= 0 {
-			if !strings.Contains(output, differences[i].text) {
-				t.Errorf("%s fails without %q:\n%s", name, differences[i].text, output)
-			}
-			continue
-		}
-		p, test, _ := strings.Cut(name, " ")
-		if again, passed := m.run(t, "-run", exactly(test), path.Join(m.path, p)); passed == 0 || again[name] != "" {
+		if i := slices.IndexFunc(differences, func(d difference) bool { return d.test == name }); i < 0 {
 			t.Errorf("%s:\n%s", name, output)
+		} else if !strings.Contains(output, differences[i].text) {
+			t.Errorf("%s fails without %q:\n%s", name, differences[i].text, output)
 		}
 	}
 	for _, d := range differences {
@@ -95,6 +126,24 @@ func (m *module) test(t *testing.T, differences []difference, packages ...string
 			t.Errorf("%s passes: it is no difference any more", d.test)
 		}
 	}
+}
+
+// failures returns the outputs of tests that fail, and fail again when they run alone: others
+// depend on an idle machine.
+func (m *module) failures(t *testing.T, packages ...string) map[string]string {
+	t.Helper()
+	var paths []string
+	for _, p := range packages {
+		paths = append(paths, path.Join(m.path, p))
+	}
+	failed, _ := m.run(t, paths...)
+	for name := range failed {
+		p, test, _ := strings.Cut(name, " ")
+		if again, passed := m.run(t, "-run", exactly(test), path.Join(m.path, p)); passed > 0 && again[name] == "" {
+			delete(failed, name)
+		}
+	}
+	return failed
 }
 
 // exactly returns the pattern of one test.
@@ -111,6 +160,7 @@ func exactly(test string) string {
 func (m *module) run(t *testing.T, args ...string) (failed map[string]string, passed int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"test", "-json", "-vet=off", "-modfile=" + m.gomod}, args...)...)
+	cmd.Dir, cmd.Env = m.from, m.env
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
