@@ -25,11 +25,13 @@ test: ## every test of every module
 	go test -tags purego ./simdjson ./stream
 
 .PHONY: test-long
-test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, and 10^7 steps and pairs of simdjson
+test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, 10^7 steps and pairs of simdjson, 10^7 steps of arena, and 10^5 rows of pgrows
 	GQLBOOST_LONG=1 GQLBOOST_STRESS=1 go test -count=1 -timeout 60m -run 'UnderFire|Deadlocks|LockedNeighbour' -v ./pool/reader
 	cd internal/adopters && GQLBOOST_LONG=1 go test -count=1 -timeout 90m .
 	cd contrib/internal/hosts && GQLBOOST_LONG=1 go test -count=1 -timeout 30m .
 	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'OwnersUnderFire|UnmarshalPairs' -v ./simdjson
+	GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run "OwnersNeverMeet|SameMemoryOfShapes" -v ./arena
+	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'Oracle' -v ./stream/pgrows
 
 # The packages whose results depend on the standard library's version or on the machine's
 # word. Run them by -short: elsewhere every test has run already.

@@ -19,8 +19,8 @@ import (
 func (t *target) directGuard(c *call) guard.Guard {
 	r := t.reader
 	return guard.Guard{
-		Settings: c.settings, ReadOnly: c.settings != nil || !t.harmless(c), Mode: r.mode, Prepared: r.prepared,
-		Transaction: c.statement != nil && c.statement.named,
+		Settings: c.settings, ReadOnly: c.settings != nil || c.stale > 0 || !t.harmless(c), Mode: r.mode, Prepared: r.prepared,
+		Transaction: c.statement != nil && c.statement.named, Overtaken: c.stale > 0,
 	}
 }
 
@@ -45,7 +45,7 @@ func (t *target) harmless(c *call) bool {
 func (t *target) direct(c *call) (pgx.Rows, error) {
 	r := t.reader
 	r.counters.direct.Add(1)
-	conn, err := t.acquire(c.ctx)
+	conn, err := t.server.Acquire(c.ctx)
 	if err != nil {
 		t.running.Add(-1)
 		return nil, err
@@ -109,7 +109,7 @@ func (d *directRows) run() error {
 	var rows pgx.Rows
 	var err error
 	known := c.described(d.target.reader.mode)
-	if d.described = known != nil && !g.Transaction && !g.Empty(); d.described {
+	if d.described = known != nil && !g.Transaction && !g.Overtaken && !g.Empty(); d.described {
 		rows, err = g.QueryKnown(ctx, d.conn.Conn(), known.StatementDescription, c.sql, c.args)
 	} else {
 		rows, err = g.Query(ctx, d.conn.Conn(), c.sql, c.args)
@@ -175,15 +175,16 @@ func (d *directRows) Next() bool {
 
 // advance goes to the next row. Before the first it may run the query again.
 func (d *directRows) advance() bool {
-	next := d.Rows.Next()
-	if next || d.Rows.Err() == nil {
-		d.begun = true
-		return next
+	for {
+		next := d.Rows.Next()
+		if next || d.Rows.Err() == nil {
+			d.begun = true
+			return next
+		}
+		if !d.retry(d.Rows.Err()) {
+			return false
+		}
 	}
-	if d.retry(d.Rows.Err()) {
-		return d.Rows.Next()
-	}
-	return false
 }
 
 // retry runs the query once more if [directRows.again] says so, and reports whether there
@@ -216,7 +217,7 @@ func (d *directRows) retry(err error) bool {
 		// Its place goes first: all who have one may wait for another.
 		d.release()
 		primary := d.target.reader.targets[0]
-		conn, err := primary.acquire(c.ctx)
+		conn, err := primary.server.Acquire(c.ctx)
 		if err != nil {
 			return false
 		}
@@ -229,10 +230,18 @@ func (d *directRows) retry(err error) bool {
 	return d.run() == nil
 }
 
+// Conn returns the connection, nil when the rows have ended.
+func (d *directRows) Conn() *pgx.Conn {
+	if d.conn == nil {
+		return nil
+	}
+	return d.conn.Conn()
+}
+
 // release gives the connection back, if there is one.
 func (d *directRows) release() {
 	if d.conn != nil {
-		d.target.release(d.conn)
+		d.target.server.Release(d.conn)
 		d.conn = nil
 		d.target.running.Add(-1)
 	}
@@ -275,14 +284,14 @@ func (d *directRows) Values() ([]any, error) {
 
 // sendBatch runs a batch on a connection of the pool's, in a transaction that only reads.
 func (t *target) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	conn, err := t.acquire(ctx)
+	conn, err := t.server.Acquire(ctx)
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
 	r := t.reader
 	r.counters.direct.Add(uint64(b.Len()))
 	g := guard.Guard{Settings: guard.From(ctx), ReadOnly: true, Mode: r.mode}
-	return &batchResults{BatchResults: g.SendBatch(ctx, conn.Conn(), b), release: func() { t.release(conn) }}
+	return &batchResults{BatchResults: g.SendBatch(ctx, conn.Conn(), b), release: func() { t.server.Release(conn) }}
 }
 
 // batchResults give their connection back.

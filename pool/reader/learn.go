@@ -92,11 +92,11 @@ func describe(ctx context.Context, one lesson) (_ *description, err error) {
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
-	conn, err := one.target.acquire(ctx)
+	conn, err := one.target.server.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer one.target.release(conn)
+	defer one.target.server.Release(conn)
 	g := guard.Guard{Settings: one.settings, ReadOnly: true}
 	tx, err := g.Begin(ctx, conn.Conn())
 	if err != nil {

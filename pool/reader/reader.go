@@ -22,7 +22,6 @@ type Reader struct {
 	config     Config
 	targets    []*target // the pool's own server first
 	tracer     pgx.QueryTracer
-	perAcquire bool                   // the pool has hooks that make a connection ready for a context
 	unshared   string                 // why no connection is shared; "" if some are
 	codec      atomic.Pointer[string] // why none is since its types are known
 	mode       pgx.QueryExecMode
@@ -52,11 +51,8 @@ func New(c Config, servers ...Server) *Reader {
 		c.TransactionPooling = true
 	}
 	r := &Reader{config: c, start: time.Now(), tracer: primary.ConnConfig.Tracer}
-	r.perAcquire, r.unshared = perAcquire(primary), whyUnshared(servers[0])
-	if r.unshared != "" {
+	if r.unshared = whyUnshared(&c, servers[0]); r.unshared != "" {
 		slog.Warn("gqlboost: the Reader shares no connections", "reason", r.unshared)
-	} else if r.perAcquire {
-		slog.Warn("gqlboost: the Reader shares no connections for statements without reader.WithSettings", "reason", "the pool's configuration has PrepareConn, BeforeAcquire or AfterRelease")
 	}
 	if r.mode = primary.ConnConfig.DefaultQueryExecMode; !c.TransactionPooling {
 		r.prepared = min(maxPreparedDirect, primary.ConnConfig.StatementCacheCapacity-2) // and BEGIN and COMMIT
@@ -284,7 +280,7 @@ func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 	q.statement, q.described, q.settings, q.session, q.trial = c.statement, described, c.settings, session, trial
 	q.single, q.sent = described.volatile || session.isolated, false
 	q.state.Store(waiting)
-	q.rows = newHeldRows(&r.memories, session.types)
+	q.rows = newHeldRows(&r.memories, session, c.settings)
 	if !q.build(c.args) {
 		q.rows.Close()
 		return nil, nil, false // pgx says what is wrong with them.

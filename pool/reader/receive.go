@@ -112,6 +112,8 @@ func (r *receiver) take(message pgproto3.BackendMessage) bool {
 		if r.own.OnNotice != nil {
 			r.own.OnNotice(r.conn.PgConn(), (*pgconn.Notice)(pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(m))))
 		}
+	case *pgproto3.ParameterStatus:
+		r.parameters.set(m.Name, m.Value)
 	case *pgproto3.NotificationResponse:
 		// pgx's own handler would keep them for somebody who asks the connection.
 		if handle := r.pipe.target.server.Config().ConnConfig.OnNotification; handle != nil {

@@ -36,8 +36,6 @@ func (r *Reader) route(c *call, t *target, running int64) (way, *pipe) {
 		return r.learn(c, t, direct), nil
 	case c.options: // the arguments tell pgx how to run it
 		return r.learn(c, t, direct), nil
-	case r.perAcquire && c.settings == nil: // a hook makes the connection ready for the context
-		return r.learn(c, t, direct), nil
 	case described == nil: // nobody knows its parameters and columns
 		return r.learn(c, t, direct), nil
 	case described.private: // it changes its session, in a way that its text does not show

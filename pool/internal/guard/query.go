@@ -20,7 +20,7 @@ func (g Guard) Query(ctx context.Context, conn *pgx.Conn, sql string, args []any
 	if g.Empty() {
 		return conn.Query(ctx, sql, args...)
 	}
-	if g.Settings != nil || g.Transaction || HasOptions(args) || !g.describes() {
+	if g.Settings != nil || g.Transaction || g.Overtaken || HasOptions(args) || !g.describes() {
 		return g.queryTx(ctx, conn, sql, args)
 	}
 	d, err := conn.Prepare(ctx, "", sql)
@@ -139,9 +139,9 @@ func (g Guard) queryTx(ctx context.Context, conn *pgx.Conn, sql string, args []a
 	if err != nil {
 		return nil, err
 	}
-	if g.Settings != nil && g.Settings.Scope != "" {
-		// What pgx keeps of the text would be another tenant's next time. An option of the
-		// caller's that follows this one counts.
+	if g.Overtaken && g.describes() || g.Settings != nil && g.Settings.Scope != "" {
+		// What pgx keeps of the text is out of date, or would be another tenant's next time. An
+		// option of the caller's that follows this one counts.
 		args = append([]any{pgx.QueryExecModeDescribeExec}, args...)
 	}
 	rows, err := tx.Query(ctx, sql, args...)
