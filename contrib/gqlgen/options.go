@@ -46,5 +46,7 @@ func newBase(o Options) base {
 func decode(d *json.Decoder) (request.Operation, error) {
 	var p graphql.RawParams
 	err := d.Decode(&p)
-	return request.Operation{Query: p.Query, OperationName: p.OperationName, Variables: p.Variables, Extensions: p.Extensions}, err
+	return request.Operation{
+		Query: p.Query, OperationName: p.OperationName, Variables: p.Variables, Extensions: p.Extensions,
+	}, err
 }

@@ -50,7 +50,10 @@ type answer struct {
 }
 
 // execute runs an operation. allow may refuse it before it begins.
-func execute(r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams, contentType string, allow func(*graphql.OperationContext) *answer) answer {
+func execute(
+	r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams, contentType string,
+	allow func(*graphql.OperationContext) *answer,
+) answer {
 	ctx := r.Context()
 	operation, errs := exec.CreateOperationContext(ctx, params)
 	if errs != nil {

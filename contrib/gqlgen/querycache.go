@@ -26,7 +26,9 @@ import (
 // changes plans as well.
 //
 // The cache is safe for concurrent use.
-func QueryCache(plans *plancache.Cache[*ast.QueryDocument], schema graphql.ExecutableSchema) graphql.Cache[*ast.QueryDocument] {
+func QueryCache(
+	plans *plancache.Cache[*ast.QueryDocument], schema graphql.ExecutableSchema,
+) graphql.Cache[*ast.QueryDocument] {
 	c := &queryCache{plans: plans, source: schema}
 	c.version(schema.Schema())
 	return c

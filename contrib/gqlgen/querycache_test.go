@@ -78,7 +78,7 @@ var linked = []string{
 
 func validated(t *testing.T, s *ast.Schema, query string) *ast.QueryDocument {
 	t.Helper()
-	doc, err := gqlparser.LoadQuery(s, query)
+	doc, err := gqlparser.LoadQueryWithRules(s, query, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

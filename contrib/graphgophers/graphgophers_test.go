@@ -105,7 +105,6 @@ func TestSchemaOptions(t *testing.T) {
 		"length":        {graphql.MaxQueryLength(20)},
 		"selections":    {graphql.MaxSelections(2)},
 		"parallelism":   {graphql.MaxParallelism(1)},
-		"introspection": {graphql.DisableIntrospection()},
 		"restricted":    {graphql.RestrictIntrospection(func(ctx context.Context) bool { return ctx.Value(key{}) != nil })},
 		"panic handler": {graphql.PanicHandler(presenting{})},
 		"tracer":        {graphql.Tracer(counting{&traced})},

@@ -83,7 +83,9 @@ type server struct {
 // execute runs an operation.
 func (s *server) execute(r *http.Request, o request.Operation) host.Result {
 	ctx := r.Context()
-	params := &graphql.Params{Schema: s.schema, RequestString: o.Query, VariableValues: o.Variables, OperationName: o.OperationName, Context: ctx}
+	params := &graphql.Params{
+		Schema: s.schema, RequestString: o.Query, VariableValues: o.Variables, OperationName: o.OperationName, Context: ctx,
+	}
 	if s.options.RootObjectFn != nil {
 		params.RootObject = s.options.RootObjectFn(ctx, r)
 	}
@@ -94,7 +96,8 @@ func (s *server) execute(r *http.Request, o request.Operation) host.Result {
 		made.Refused, result = true, &graphql.Result{Errors: errorsOf(err)}
 	} else {
 		result = graphql.Execute(graphql.ExecuteParams{
-			Schema: s.schema, Root: params.RootObject, AST: p.document, OperationName: o.OperationName, Args: o.Variables, Context: ctx,
+			Schema: s.schema, Root: params.RootObject, AST: p.document,
+			OperationName: o.OperationName, Args: o.Variables, Context: ctx,
 		})
 		made.Refused = result.Data == nil && len(result.Errors) > 0 && len(result.Errors[0].Path) == 0
 	}
@@ -144,7 +147,8 @@ type invalid []gqlerrors.FormattedError
 func (errs invalid) Error() string { return errs[0].Message }
 
 func plan(schema *graphql.Schema, query string) (*Plan, error) {
-	document, err := parser.Parse(parser.ParseParams{Source: source.NewSource(&source.Source{Body: []byte(query), Name: "GraphQL request"})})
+	text := source.NewSource(&source.Source{Body: []byte(query), Name: "GraphQL request"})
+	document, err := parser.Parse(parser.ParseParams{Source: text})
 	if err != nil {
 		return nil, invalid(gqlerrors.FormatErrors(err))
 	}

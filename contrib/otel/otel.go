@@ -84,7 +84,8 @@ func (p *Producer) add(to *metricdata.Metrics, m gqlboost.Metric, attributes att
 	case m.Kind == gqlboost.Counter || m.Kind == gqlboost.Gauge && additive(m.Unit):
 		sum, _ := to.Data.(metricdata.Sum[float64])
 		sum.Temporality, sum.IsMonotonic = metricdata.CumulativeTemporality, m.Kind == gqlboost.Counter
-		sum.DataPoints = append(sum.DataPoints, metricdata.DataPoint[float64]{Attributes: attributes, StartTime: p.start, Time: now, Value: m.Value})
+		point := metricdata.DataPoint[float64]{Attributes: attributes, StartTime: p.start, Time: now, Value: m.Value}
+		sum.DataPoints = append(sum.DataPoints, point)
 		to.Data = sum
 	case m.Kind == gqlboost.Histogram:
 		h, _ := to.Data.(metricdata.Histogram[float64])

@@ -193,7 +193,8 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 // graphql-go/handler decides it.
 func wantsHTML(r *http.Request) bool {
 	text := r.Header.Get("Accept")
-	return r.Method == http.MethodGet && strings.Contains(text, "text/html") && !strings.Contains(text, accept.JSON) && !r.URL.Query().Has("raw")
+	return r.Method == http.MethodGet && strings.Contains(text, "text/html") &&
+		!strings.Contains(text, accept.JSON) && !r.URL.Query().Has("raw")
 }
 
 // wantsStatus reports whether the client gets application/graphql-response+json, for which

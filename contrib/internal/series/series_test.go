@@ -30,7 +30,9 @@ func TestSums(t *testing.T) {
 		t.Error("no error for metrics that cannot be told apart")
 	}
 	var got []string
-	s.Collect(func(m gqlboost.Metric, overflow bool) { got = append(got, fmt.Sprint(m.Name, m.Value, m.Buckets, overflow)) })
+	s.Collect(func(m gqlboost.Metric, overflow bool) {
+		got = append(got, fmt.Sprint(m.Name, m.Value, m.Buckets, overflow))
+	})
 	if want := []string{"h8.5 [{1 3} {+Inf 3}] false", "g3 [] false"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -8,7 +8,9 @@ import (
 )
 
 func (h POST) boosted() graphql.Transport {
-	return gqlgen.POST(gqlgen.Options{ResponseHeaders: h.ResponseHeaders, GraphQLResponse: h.UseGrapQLResponseJsonByDefault})
+	return gqlgen.POST(gqlgen.Options{
+		ResponseHeaders: h.ResponseHeaders, GraphQLResponse: h.UseGrapQLResponseJsonByDefault,
+	})
 }
 
 func (h POST) Supports(r *http.Request) bool { return h.boosted().Supports(r) }
@@ -18,7 +20,9 @@ func (h POST) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 }
 
 func (h GET) boosted() graphql.Transport {
-	return gqlgen.GET(gqlgen.Options{ResponseHeaders: h.ResponseHeaders, GraphQLResponse: h.UseGrapQLResponseJsonByDefault})
+	return gqlgen.GET(gqlgen.Options{
+		ResponseHeaders: h.ResponseHeaders, GraphQLResponse: h.UseGrapQLResponseJsonByDefault,
+	})
 }
 
 func (h GET) Supports(r *http.Request) bool { return h.boosted().Supports(r) }
