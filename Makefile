@@ -29,6 +29,7 @@ test-long: ## what is rare, for as long as it takes (about an hour): the Reader 
 	GQLBOOST_LONG=1 GQLBOOST_STRESS=1 go test -count=1 -timeout 60m -run 'UnderFire|Deadlocks|LockedNeighbour' -v ./pool/reader
 	cd internal/adopters && GQLBOOST_LONG=1 go test -count=1 -timeout 90m .
 	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'OwnersUnderFire|UnmarshalPairs' -v ./simdjson
+	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run KeepsTheMeaning -v ./internal/normalize
 
 # The packages whose results depend on the standard library's version or on the machine's
 # word. Run them by -short: elsewhere every test has run already.
