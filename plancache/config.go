@@ -41,7 +41,7 @@ type Config[P any] struct {
 	// more. A plan that is larger than the bound is cached alone.
 	Bytes int64
 	// Weigh returns the bytes of a plan, without those of its key. Without it, which Bytes
-	// does not allow, plans count as 24 times their key: what gqlparser makes of a query. A
+	// does not allow, plans count as 32 times their key: what gqlparser makes of a query. A
 	// plan of which the weight is negative is not cached.
 	Weigh func(Key, P) int64
 	// TTL is how long a plan is good, an hour by default. [Forever] is no bound.

@@ -56,7 +56,7 @@ func (e *entry[P]) use(n uint64, now int64) {
 // a plan without Weigh is heavier than its key.
 const (
 	entryWeight = 256
-	planShare   = 24
+	planShare   = 32
 )
 
 // entry makes an entry of a plan, or returns nil if it cannot be cached.

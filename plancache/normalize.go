@@ -191,11 +191,12 @@ func digits(s string) int {
 }
 
 // block returns the length of a block string, or 0 if its end is in doubt: of four quotes
-// the first three end it by the specification, and the last three for some parsers.
+// the first three end it by the specification, and the last three for some parsers. Others
+// lose their place behind characters that are not ASCII.
 func block(s string) int {
 	for i := 3; i < len(s); i++ {
 		switch c := s[i]; {
-		case c < ' ' && c != '\t' && c != '\n' && c != '\r':
+		case c < ' ' && c != '\t' && c != '\n' && c != '\r' || c >= utf8.RuneSelf:
 			return 0
 		case strings.HasPrefix(s[i:], `\"""`):
 			i += 3
@@ -213,8 +214,10 @@ func block(s string) int {
 func quoted(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch c := s[i]; {
-		case c == '"':
+		case c == '"' && utf8.ValidString(s[:i]):
 			return i + 1
+		case c == '"':
+			return 0
 		case c < ' ' && c != '\t':
 			return 0
 		case c == '\\':

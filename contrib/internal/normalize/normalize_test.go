@@ -243,7 +243,7 @@ func (g *generator) quoted() string {
 }
 
 func (g *generator) block() string {
-	own := append([]string{`\"""`, "\n", "\r\n", "  ", `" `, `"" `, `\ `, "x"}, "a", ",", "#", "é", "{", "\ufeff")
+	own := append([]string{`\"""`, "\n", "\r\n", "  ", `" `, `"" `, `\ `, "x"}, "a", ",", "#", "{")
 	return `"""` + g.pieces(own) + `"""`
 }
 
