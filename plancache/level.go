@@ -95,8 +95,12 @@ func (l *level) delete(ctx context.Context, key string) error {
 	return err
 }
 
-// deleteAll is delete for what takes its time, and is worth a try in any case.
-func (l *level) deleteAll(ctx context.Context, keys string) error {
+// deleteAll is delete for what takes its time, and is worth a try in any case. It ends when
+// the cache does, whose context is the second one.
+func (l *level) deleteAll(ctx, cache context.Context, keys string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(cache, cancel)()
 	_, err := within(ctx, &l.abandoned, func(ctx context.Context) (struct{}, error) { return struct{}{}, l.carrier.Delete(ctx, keys) })
 	return err
 }

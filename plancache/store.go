@@ -165,5 +165,5 @@ func (c *Cache[P]) InvalidateSchema(ctx context.Context, version string) error {
 	if c.level == nil {
 		return nil
 	}
-	return c.level.deleteAll(ctx, versionKey(version)+"*")
+	return c.level.deleteAll(ctx, c.ctx, versionKey(version)+"*")
 }

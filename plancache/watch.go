@@ -1,6 +1,7 @@
 package plancache
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -42,20 +43,13 @@ func (l *listener) start(ctx context.Context, tasks *tasks) {
 	}
 }
 
+// beginPatience is how long a Watch may take to begin. Then another one is tried.
+const beginPatience = 10 * time.Second
+
 func (l *listener) listen(ctx context.Context) {
-	pause := breakFirst
-	for ctx.Err() == nil {
-		keys, err := within(ctx, l.abandoned, l.carrier.Watch)
-		if err == nil {
+	for pause := breakFirst; ctx.Err() == nil; pause = min(2*pause, breakMost) {
+		if l.once(ctx) {
 			pause = breakFirst
-			if l.state.CompareAndSwap(beginning, begun) {
-				close(l.ready)
-			} else {
-				l.purge() // Nobody knows what has been deleted meanwhile.
-			}
-			l.receive(ctx, keys)
-		} else if ctx.Err() == nil {
-			l.failed(err)
 		}
 		timer := time.NewTimer(pause/2 + rand.N(pause))
 		select {
@@ -63,8 +57,28 @@ func (l *listener) listen(ctx context.Context) {
 		case <-timer.C:
 		}
 		timer.Stop()
-		pause = min(2*pause, breakMost)
 	}
+}
+
+// once watches until keys may be missed, and reports whether it has begun to.
+func (l *listener) once(all context.Context) bool {
+	ctx, cancel := context.WithCancel(all)
+	defer cancel()
+	late := time.AfterFunc(beginPatience, cancel)
+	keys, err := within(ctx, l.abandoned, l.carrier.Watch)
+	if !late.Stop() || err != nil {
+		if all.Err() == nil {
+			l.failed(cmp.Or(err, context.DeadlineExceeded))
+		}
+		return false
+	}
+	if l.state.CompareAndSwap(beginning, begun) {
+		close(l.ready)
+	} else {
+		l.purge() // Nobody knows what has been deleted meanwhile.
+	}
+	l.receive(ctx, keys)
+	return true
 }
 
 // receive takes keys until there are no more.
