@@ -37,10 +37,13 @@ func (c *Cache[P]) LoadKey(ctx context.Context, key Key, build func(context.Cont
 	}
 	one := g.flights.join(ctx, key, asked.Query, l.run)
 	plan, err := one.wait(ctx)
-	if err == nil || one.text == asked.Query || ctx.Err() != nil || errors.Is(err, ErrCycle) {
+	if err == nil || one.text == asked.Query || errors.Is(err, ErrCycle) {
 		return plan, err
 	}
 	// The error is that of another text, with other positions.
+	if err := ctx.Err(); err != nil {
+		return plan, err
+	}
 	return g.flights.join(ctx, asked, asked.Query, l.run).wait(ctx)
 }
 
