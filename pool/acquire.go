@@ -48,26 +48,27 @@ func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 // isClosed reports whether pgxpool was closed.
 func isClosed(err error) bool { return errors.Is(err, puddle.ErrClosedPool) }
 
-// errSettings is returned for what cannot have the settings of its context.
-func errSettings(method string) error {
-	return fmt.Errorf("pool: %s gives out a whole connection, which reader.WithSettings cannot bound: use Begin", method)
-}
-
-// Acquire is [pgxpool.Pool.Acquire]. A context with settings is refused: use [Pool.Begin].
+// Acquire is [pgxpool.Pool.Acquire]. A context with settings is refused, here and by the
+// connection: use [Pool.Begin].
 func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if guard.From(ctx) != nil {
 		return nil, errSettings("Acquire")
 	}
-	return p.acquire(ctx)
+	conn, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	markWhole(conn.Conn())
+	return conn, nil
 }
 
-// AcquireFunc is [pgxpool.Pool.AcquireFunc]. A context with settings is refused: use
-// [Pool.Begin].
+// AcquireFunc is [pgxpool.Pool.AcquireFunc]. A context with settings is refused, here and by
+// the connection: use [Pool.Begin].
 func (p *Pool) AcquireFunc(ctx context.Context, f func(*pgxpool.Conn) error) error {
 	if guard.From(ctx) != nil {
 		return errSettings("AcquireFunc")
 	}
-	conn, err := p.acquire(ctx)
+	conn, err := p.Acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -81,6 +82,7 @@ func (p *Pool) AcquireAllIdle(ctx context.Context) []*pgxpool.Conn {
 	p.gate.inside.Add(int64(len(conns)))
 	for _, c := range conns {
 		p.gate.took(c.Conn())
+		markWhole(c.Conn())
 	}
 	return conns
 }

@@ -57,9 +57,9 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	own.MaxConns = int32(p.size())
 	p.gate.watchHealth(own)
 	if user := own.ConnConfig.Tracer; user != nil {
-		own.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.gate)
+		own.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.gate, &wholes{})
 	} else {
-		own.ConnConfig.Tracer = p.gate
+		own.ConnConfig.Tracer = multitracer.New(p.gate, &wholes{})
 	}
 	inner, err := pgxpool.NewWithConfig(ctx, own)
 	if err != nil {

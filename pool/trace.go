@@ -91,6 +91,7 @@ func (g *gate) took(conn *pgx.Conn) {
 // none.
 func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	if place := placeOf(data.Conn); place != nil {
+		place.whole = false
 		if !place.taken {
 			return
 		}
@@ -110,6 +111,7 @@ type place struct {
 	taken   bool
 	fresh   bool // nobody has had it yet
 	closing bool // BeforeClose was called
+	whole   bool // a caller has it as a whole
 }
 
 const placeKey = "gqlboost.place"
@@ -117,4 +119,11 @@ const placeKey = "gqlboost.place"
 func placeOf(conn *pgx.Conn) *place {
 	p, _ := conn.PgConn().CustomData()[placeKey].(*place)
 	return p
+}
+
+// markWhole takes in that a caller has a connection as a whole, until it is released.
+func markWhole(conn *pgx.Conn) {
+	if place := placeOf(conn); place != nil {
+		place.whole = true
+	}
 }
