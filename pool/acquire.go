@@ -38,7 +38,16 @@ func failed(err error) error {
 
 // acquire returns a connection, whatever the settings of the context.
 func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	if err := p.enter(ctx, false); err != nil {
+	if p.closed.Load() {
+		return nil, ErrClosed
+	}
+	return p.take(ctx)
+}
+
+// take returns a connection, also while the pool is being closed: the Reader's statements end
+// before.
+func (p *Pool) take(ctx context.Context) (*pgxpool.Conn, error) {
+	if err := p.gate.enter(ctx); err != nil {
 		return nil, err
 	}
 	conn, err := p.Pool.Acquire(ctx)

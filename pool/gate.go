@@ -400,3 +400,15 @@ func (g *gate) letIn() {
 		close(w.ready)
 	}
 }
+
+// refuseAll refuses those who wait.
+func (g *gate) refuseAll(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.queue.Len() > 0 {
+		w := g.queue.pop()
+		w.served, w.refused = true, err
+		g.inside.Add(-1)
+		close(w.ready)
+	}
+}

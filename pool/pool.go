@@ -133,7 +133,8 @@ func (p *Pool) warm(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Close closes the pool and its reader.
+// Close is [pgxpool.Pool.Close], for the Reader as well: statements under way end first, on shared
+// connections too, and callers that wait for a connection get [ErrClosed].
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed.Store(true)
@@ -144,6 +145,7 @@ func (p *Pool) Close() {
 	}
 	p.stop()
 	p.watchers.Wait()
+	p.gate.refuseAll(ErrClosed)
 	p.Pool.Close()
 }
 

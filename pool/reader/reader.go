@@ -36,6 +36,7 @@ type Reader struct {
 	done       sync.WaitGroup
 	counters   counters
 	closed     atomic.Bool
+	underway   atomic.Int64 // calls that share a connection, or have until now
 }
 
 type counters struct {
@@ -84,13 +85,19 @@ func (r *Reader) foreign(name string) {
 	}
 }
 
-// Close closes the shared connections. It waits for what they have under way to fail, and
-// not for statements on the pool's connections.
+// Close closes the shared connections when the statements that use them have ended, also those
+// that go on on a connection of the pool's. It does not wait for others on the pool's connections,
+// nor for callers that have left. New statements get [ErrClosed].
 func (r *Reader) Close() {
 	r.closed.Store(true)
+	for r.underway.Load() > 0 {
+		time.Sleep(lookClosing)
+	}
 	r.cancel()
 	r.done.Wait()
 }
+
+const lookClosing = time.Millisecond
 
 // Reset closes the shared connections when what is under way on them has ended. Others
 // take their place.
@@ -182,6 +189,15 @@ type call struct {
 }
 
 func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	r.underway.Add(1) // Before the check, so that Close misses nobody.
+	underway, moved := true, false
+	leave := func() {
+		if underway {
+			underway = false
+			r.underway.Add(-1)
+		}
+	}
+	defer leave()
 	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
@@ -208,11 +224,13 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 				_ = c.trace.end(rows.tag, rows.late)
 				return rows, nil
 			}
-			c.alone = true
+			c.alone, moved = true, true
 			if t.running.Add(-1); c.away {
 				t = r.pick(c)
 			}
 			t.running.Add(1)
+		} else if !moved {
+			leave() // It has no connection yet, as in pgxpool.
 		}
 		rows, err := t.direct(c)
 		if err == nil {
