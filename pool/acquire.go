@@ -17,16 +17,20 @@ import (
 // released, or was not to be had. With settings in the context (reader.WithSettings) what
 // runs does so in a transaction of its own that has them, or is refused.
 
-// enter waits for a place, first or after others.
-func (p *Pool) enter(ctx context.Context, urgent bool) error {
-	if p.closed.Load() {
-		return ErrClosed
+// enter waits for a place, first or after others. With the context that it returns pgxpool must
+// be asked for a connection.
+func (p *Pool) enter(ctx context.Context, urgent bool) (context.Context, error) {
+	enter := p.gate.enter
+	switch {
+	case p.closed.Load():
+		enter = refuseClosed
+	case urgent:
+		enter = p.gate.enterFirst
 	}
-	if urgent {
-		return p.gate.enterFirst(ctx)
-	}
-	return p.gate.enter(ctx)
+	return p.gate.follow(ctx, p.Pool, enter)
 }
+
+func refuseClosed(context.Context) error { return ErrClosed }
 
 // failed returns the error of pgxpool as the pool's.
 func failed(err error) error {
@@ -38,19 +42,22 @@ func failed(err error) error {
 
 // acquire returns a connection, whatever the settings of the context.
 func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	if p.closed.Load() {
-		return nil, ErrClosed
+	entered, err := p.enter(ctx, false)
+	if err != nil {
+		return nil, err
 	}
-	return p.take(ctx)
+	conn, err := p.Pool.Acquire(entered)
+	return conn, failed(err)
 }
 
 // take returns a connection, also while the pool is being closed: the Reader's statements end
 // before.
 func (p *Pool) take(ctx context.Context) (*pgxpool.Conn, error) {
-	if err := p.gate.enter(ctx); err != nil {
+	entered, err := p.gate.follow(ctx, p.Pool, p.gate.enter)
+	if err != nil {
 		return nil, err
 	}
-	conn, err := p.Pool.Acquire(ctx)
+	conn, err := p.Pool.Acquire(entered)
 	return conn, failed(err)
 }
 
@@ -101,10 +108,11 @@ func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	if s := guard.From(ctx); s != nil {
 		return p.queryWith(ctx, s, sql, args)
 	}
-	if err := p.enter(ctx, false); err != nil {
+	entered, err := p.enter(ctx, false)
+	if err != nil {
 		return result.Failed{Error: err}, err
 	}
-	rows, err := p.Pool.Query(ctx, sql, args...)
+	rows, err := p.Pool.Query(entered, sql, args...)
 	return rows, failed(err)
 }
 
@@ -124,10 +132,11 @@ func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 		rows.Close()
 		return rows.CommandTag(), rows.Err()
 	}
-	if err := p.enter(ctx, false); err != nil {
+	entered, err := p.enter(ctx, false)
+	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	tag, err := p.Pool.Exec(ctx, sql, args...)
+	tag, err := p.Pool.Exec(entered, sql, args...)
 	return tag, failed(err)
 }
 
@@ -163,10 +172,11 @@ func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
 		}
 		o.BeginQuery = s.Begin(o)
 	}
-	if err := p.enter(ctx, true); err != nil {
+	entered, err := p.enter(ctx, true)
+	if err != nil {
 		return nil, err
 	}
-	tx, err := p.Pool.BeginTx(ctx, o)
+	tx, err := p.Pool.BeginTx(entered, o)
 	return tx, failed(err)
 }
 
@@ -180,19 +190,21 @@ func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 		})
 		return n, err
 	}
-	if err := p.enter(ctx, false); err != nil {
+	entered, err := p.enter(ctx, false)
+	if err != nil {
 		return 0, err
 	}
-	n, err := p.Pool.CopyFrom(ctx, table, columns, source)
+	n, err := p.Pool.CopyFrom(entered, table, columns, source)
 	return n, failed(err)
 }
 
 // Ping is [pgxpool.Pool.Ping]. It waits for a connection before queries do.
 func (p *Pool) Ping(ctx context.Context) error {
-	if err := p.enter(ctx, true); err != nil {
+	entered, err := p.enter(ctx, true)
+	if err != nil {
 		return err
 	}
-	return failed(p.Pool.Ping(ctx))
+	return failed(p.Pool.Ping(entered))
 }
 
 func (p *Pool) guard(s *guard.Settings) guard.Guard {

@@ -16,8 +16,9 @@ import (
 // Config is pgxpool's configuration and ours. Make it with [ParseConfig].
 type Config struct {
 	*pgxpool.Config
-	// AcquireTimeout bounds the wait for a connection, apart from the query's
-	// context: the error is an [*ExhaustedError] then. 0 is no bound but the context.
+	// AcquireTimeout bounds the wait for a connection, in the queue and until it is open,
+	// apart from the query's context: the error is an [*ExhaustedError] then. What
+	// PrepareConn or BeforeAcquire do is not bounded. 0 is no bound but the context.
 	AcquireTimeout time.Duration
 	// MaxQueue bounds how many callers wait for a connection; the next is refused
 	// at once with an [*ExhaustedError]. 0 is no bound.

@@ -24,7 +24,8 @@ type gate struct {
 	prepared *preparation               // nil if there is nothing to prepare
 	counting bool                       // uses are wanted to know
 
-	closedWithin func() // is called when pgxpool says that it was closed
+	acquires     pgxpool.AcquireTracer // the user's; nil if there is none
+	closedWithin func()                // is called when pgxpool says that it was closed
 
 	// expected counts those whom the pool's own methods let in, and whom pgxpool has not
 	// told of yet. Others come through the pool within, and do not wait.

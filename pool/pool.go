@@ -57,6 +57,7 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	own.MaxConns = int32(p.size())
 	p.gate.watchHealth(own)
 	if user := own.ConnConfig.Tracer; user != nil {
+		p.gate.acquires, _ = user.(pgxpool.AcquireTracer)
 		own.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.gate, &wholes{})
 	} else {
 		own.ConnConfig.Tracer = multitracer.New(p.gate, &wholes{})
@@ -162,3 +163,10 @@ func (p *Pool) Reset() {
 
 // Config returns a copy of the configuration.
 func (p *Pool) Config() *Config { return p.config.Copy() }
+
+// Stat is [pgxpool.Pool.Stat]: what pgxpool has seen, with the connections that the Reader keeps.
+// Callers wait before they come to it, so those who waited, and those who left or were refused
+// meanwhile, are not in EmptyAcquireCount, EmptyAcquireWaitTime, AcquireDuration and
+// CanceledAcquireCount. They are in [Pool.Metrics] (db.client.connection.wait_time and timeouts,
+// gqlboost.pool.waits, refusals and shed), and a [pgxpool.AcquireTracer] sees each of them.
+func (p *Pool) Stat() *pgxpool.Stat { return p.Pool.Stat() }

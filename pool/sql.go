@@ -36,10 +36,11 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if guard.From(ctx) != nil {
 		return nil, errSettings("database/sql")
 	}
-	if err := c.pool.enter(ctx, false); err != nil {
+	entered, err := c.pool.enter(ctx, false)
+	if err != nil {
 		return nil, err
 	}
-	conn, err := c.Connector.Connect(ctx)
+	conn, err := c.Connector.Connect(entered)
 	if err != nil {
 		return nil, failed(err)
 	}

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -57,18 +58,25 @@ func (g *gate) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData
 }
 
 // TraceAcquireStart counts those who come past the pool's own methods.
-func (g *gate) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+func (g *gate) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
 	g.came()
-	return ctx
+	return g.entered(ctx, pool)
 }
 
 // TraceAcquireEnd gives the place back if there was no connection.
-func (g *gate) TraceAcquireEnd(_ context.Context, _ *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
+func (g *gate) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
+	if b, ok := ctx.(*bounded); ok {
+		b.stop()
+	}
+	defer g.traceEnd(callers(ctx), pool, data)
 	if g.capacity.Load() > 0 {
 		g.went()
 	}
 	if data.Err != nil {
 		g.leave()
+		if errors.Is(data.Err, ErrExhausted) {
+			g.timeouts.Add(1)
+		}
 		if isClosed(data.Err) && g.closedWithin != nil {
 			g.closedWithin()
 		}
