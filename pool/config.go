@@ -42,7 +42,8 @@ type Config struct {
 	// one of four instances sets 0.25. The setting is read from the server. 0 is 1 if
 	// Adaptive is set, else the server is not asked.
 	ServerShare float64
-	// Warm opens MinConns connections before New returns, and at least one.
+	// Warm opens MinConns connections before New returns: at least one, and no more than the
+	// primary has of the budget.
 	Warm bool
 	// Statements are prepared on each new connection, so that their first use is as
 	// fast as the others. With Warm, one that Postgres refuses is an error of New's.

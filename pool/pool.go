@@ -113,9 +113,11 @@ func (p *Pool) watch() {
 	}
 }
 
-// warm opens the connections that the pool is to have at least, at the same time.
+// warm opens the connections that the pool is to have at least, at the same time. More than it
+// may have would be waited for for ever.
 func (p *Pool) warm(ctx context.Context) error {
-	n := max(p.config.MinConns, 1)
+	ctx = withoutHook(ctx) // It is for callers, who bring what the hook needs.
+	n := min(max(int(p.config.MinConns), 1), p.size())
 	conns, errs := make([]*pgxpool.Conn, n), make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
