@@ -52,8 +52,8 @@ func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 
 // take returns a connection, also while the pool is being closed: the Reader's statements end
 // before.
-func (p *Pool) take(ctx context.Context) (*pgxpool.Conn, error) {
-	entered, err := p.gate.follow(ctx, p.Pool, p.gate.enter)
+func (p *Pool) take(ctx context.Context, enter func(context.Context) error) (*pgxpool.Conn, error) {
+	entered, err := p.gate.follow(ctx, p.Pool, enter)
 	if err != nil {
 		return nil, err
 	}
