@@ -67,7 +67,12 @@ func (g *gate) traceStart(ctx context.Context, pool *pgxpool.Pool) context.Conte
 
 // traceEnd tells it that the caller has one, or why it has none.
 func (g *gate) traceEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
-	if g.acquires != nil && !quiet.Is(ctx) {
+	switch {
+	case quiet.Is(ctx):
+		if data.Conn != nil {
+			quiet.Acquired(data.Conn)
+		}
+	case g.acquires != nil:
 		g.acquires.TraceAcquireEnd(ctx, pool, data)
 	}
 }

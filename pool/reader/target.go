@@ -21,6 +21,7 @@ type target struct {
 	turn    atomic.Uint32
 	floor   atomic.Int64 // the cost of the fastest statement lately: the network's
 	out     atomic.Bool  // a replica that does not answer or is too far behind
+	forms   answers      // how Postgres reports settings
 	epoch   atomic.Int64 // shared connections of an older one are to be closed
 }
 
@@ -90,15 +91,16 @@ func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 	}
 	config := t.server.Config()
 	s := &session{
-		pipe:     p,
-		kept:     kept,
-		conn:     conn,
-		own:      conn.Config(),
-		frontend: conn.PgConn().Frontend(),
-		types:    newTypes(conn.TypeMap()),
-		isolated: isolation != "read committed" && isolation != "read uncommitted",
-		epoch:    epoch,
-		prepared: map[preparedKey]*prepared{},
+		pipe:       p,
+		kept:       kept,
+		conn:       conn,
+		own:        conn.Config(),
+		frontend:   conn.PgConn().Frontend(),
+		types:      newTypes(conn.TypeMap()),
+		parameters: newParameters(conn.PgConn()),
+		isolated:   isolation != "read committed" && isolation != "read uncommitted",
+		epoch:      epoch,
+		prepared:   map[preparedKey]*prepared{},
 	}
 	jitter := config.MaxConnLifetimeJitter
 	if jitter <= 0 { // Connections that were opened together must not end together.

@@ -108,7 +108,18 @@ func (t *Tracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndDa
 	t.all.TraceConnectEnd(ctx, data)
 }
 
+// acquiredKey marks a connection whose acquisition was hidden: so is its release, which has
+// no context.
+const acquiredKey = "gqlboost.quiet"
+
+// Acquired takes in that the acquisition of a connection was hidden.
+func Acquired(conn *pgx.Conn) { conn.PgConn().CustomData()[acquiredKey] = true }
+
 // TraceRelease implements [pgxpool.ReleaseTracer].
 func (t *Tracer) TraceRelease(pool *pgxpool.Pool, data pgxpool.TraceReleaseData) {
+	if marks := data.Conn.PgConn().CustomData(); marks[acquiredKey] != nil {
+		delete(marks, acquiredKey)
+		return
+	}
 	t.all.TraceRelease(pool, data)
 }
