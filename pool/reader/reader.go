@@ -138,7 +138,8 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 	return rows.CommandTag(), rows.Err()
 }
 
-// SendBatch runs a batch of reads on a connection of its own: it is one write already.
+// SendBatch runs a batch of reads on a connection of its own: it is one write already. If the
+// connection fails before the first result, the batch runs again, on the primary.
 func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err := r.check(ctx); err != nil {
 		return pgx.FailedBatchResults(b, err)
@@ -151,7 +152,7 @@ func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 			return pgx.FailedBatchResults(b, notRead(q.SQL, severalStatements))
 		}
 	}
-	return r.pick(nil).sendBatch(ctx, b)
+	return r.sendBatch(ctx, b)
 }
 
 // ErrCopy is returned by CopyFrom.
