@@ -37,6 +37,7 @@ type gate struct {
 	capacity atomic.Int64  // what the server has for us; 0: not known
 	going    atomic.Int64  // callers on their way to a connection, if the capacity is known
 	uses     atomic.Uint64 // that have ended, if counting
+	hands    hands
 
 	settling sync.Mutex
 	mu       sync.Mutex
@@ -70,6 +71,7 @@ func (g *gate) begin(inner *pgxpool.Pool) {
 		s := inner.Stat()
 		return int64(s.AcquiredConns() + s.ConstructingConns())
 	}
+	g.hands.acquired = func() int64 { return int64(inner.Stat().AcquiredConns()) }
 	g.open = func() int64 {
 		s := inner.Stat()
 		return int64(s.AcquiredConns() + s.IdleConns())
@@ -196,6 +198,7 @@ func (g *gate) wait(ctx context.Context, urgent bool) error {
 func (g *gate) enqueue(now time.Time, urgent bool) (*waiter, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.freeHijacked()
 	// Somebody may have left in between, and found nobody in the queue.
 	if g.queue.Len() == 0 && g.inside.Load() <= g.limit.Load() {
 		return nil, nil
@@ -228,8 +231,7 @@ func (g *gate) length() int {
 }
 
 const (
-	// recount is how often places and connections are counted: pgxpool does not tell
-	// when a connection is hijacked.
+	// recount is how often places and connections are counted.
 	recount = 100 * time.Millisecond
 	// settled is how many counts in a row must say that places are wrong until they are
 	// corrected, because callers between the gate and the pool have no connection for a
@@ -262,6 +264,7 @@ type drift struct {
 func (g *gate) recover(d *drift) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.freeHijacked()
 	g.opened = g.open() - g.held
 	g.adjust()
 	off := g.inside.Load() - int64(g.queue.Len()) - (g.used() - g.held)
@@ -340,6 +343,7 @@ func (g *gate) hold(conn *pgx.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.held++
+	g.hands.returned.Add(1)
 	g.opened--
 	g.inside.Add(-1)
 	g.adjust()

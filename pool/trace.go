@@ -87,6 +87,7 @@ func (g *gate) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, data pgx
 
 // took takes in that a connection has a place.
 func (g *gate) took(conn *pgx.Conn) {
+	g.hands.taken.Add(1)
 	if place := placeOf(conn); place != nil {
 		place.taken = true
 	}
@@ -111,6 +112,7 @@ func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	if g.counting {
 		g.uses.Add(1)
 	}
+	g.hands.returned.Add(1)
 	g.leave()
 }
 
