@@ -20,7 +20,7 @@ type Config struct {
 	// apart from the query's context: the error is an [*ExhaustedError] then. What
 	// PrepareConn or BeforeAcquire do is not bounded. 0 is no bound but the context.
 	AcquireTimeout time.Duration
-	// MaxQueue bounds how many callers wait for a connection; the next is refused
+	// MaxQueue bounds how many callers wait for a connection, for whatever; the next is refused
 	// at once with an [*ExhaustedError]. 0 is no bound.
 	MaxQueue int
 	// TargetWait is for demand beyond what the pool can do: as long as the queue has not

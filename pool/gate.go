@@ -203,7 +203,7 @@ func (g *gate) enqueue(now time.Time, urgent bool) (*waiter, error) {
 	if g.queue.Len() == 0 && g.inside.Load() <= g.limit.Load() {
 		return nil, nil
 	}
-	if n := g.queue.of(urgent).Len(); g.maxQueue > 0 && n >= g.maxQueue {
+	if g.maxQueue > 0 && g.queue.Len() >= g.maxQueue {
 		g.inside.Add(-1)
 		g.refusals.Add(1)
 		return nil, &ExhaustedError{Limit: int(g.limit.Load()), Queue: g.queue.Len() + 1, Full: true}

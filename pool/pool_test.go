@@ -191,6 +191,33 @@ func TestExhausted(t *testing.T) {
 	}
 }
 
+// The queue is one for queries and transactions.
+func TestMaxQueue(t *testing.T) {
+	p := open(t, "pool_max_conns=1&pool_max_queue=2")
+	conn, err := p.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	all := ways(p)
+	for i, name := range []string{"Exec", "Begin"} {
+		go func() { done <- all[name](t.Context()) }()
+		wait.Until(t, name+" waits", func() bool { return p.gate.length() == i+1 })
+	}
+	for name, way := range all {
+		var exhausted *ExhaustedError
+		if err := way(t.Context()); !errors.As(err, &exhausted) || !exhausted.Full || exhausted.Queue != 3 {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	conn.Release()
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // The query's own context has its own error.
 func TestCancelledInTheQueue(t *testing.T) {
 	p := open(t, "pool_max_conns=1&pool_queue_timeout=10s")
