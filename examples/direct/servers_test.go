@@ -33,6 +33,8 @@ var (
 	others   = map[string]*httptest.Server{}
 	answered = map[string]int{} // by direct itself, and left to the server behind it
 	database *postgres.Server
+	// What the compiled executor left to gqlgen's, by reason.
+	fallbacks func() map[string]uint64
 )
 
 func TestMain(m *testing.M) {
@@ -64,6 +66,13 @@ func serveAll(dsn string) error {
 	all := blocks.Blocks{SIMDJSON: true, PlanCache: true, Pool: true, Reader: true, Dataloader: true, Stream: true, Arena: true, GC: true}
 	baseline = open(blocks.Blocks{}.Open(ctx, dsn, 8, 0, nil))
 	others["boosted"] = open(all.Open(ctx, dsn, 8, 0, nil))
+	all.Compiled = true
+	compiled, err := all.Open(ctx, dsn, 8, 0, nil)
+	if err != nil {
+		return err
+	}
+	others["compiled"] = open(compiled, nil)
+	fallbacks = compiled.Schema.(interface{ Fallbacks() map[string]uint64 }).Fallbacks
 	server, err := openDirect(ctx, dsn, 8)
 	if err != nil {
 		return err
@@ -240,6 +249,11 @@ func TestSameAnswersToRandomQueries(t *testing.T) {
 	}
 	if left := answered["left"] - before; left > n/10 {
 		t.Errorf("direct has left %d of %d queries to the server behind it", left, 2*n)
+	}
+	for reason, count := range fallbacks() {
+		if reason != "introspection" {
+			t.Errorf("compiled has left %d operations to gqlgen's executor: %s", count, reason)
+		}
 	}
 }
 
