@@ -58,6 +58,17 @@ func (x *run) context(l *level, i int) context.Context {
 	return &itemContext{Context: x.base(l, i), run: x, at: l, index: i}
 }
 
+// parentContext is the context of an object in which gqlgen executes a field of it.
+func (x *run) parentContext(l *level, i int, p *planned) context.Context {
+	switch {
+	case l != nil:
+		return x.context(l, i)
+	case x.rooted:
+		return x.ctx
+	}
+	return graphql.WithRootFieldContext(x.ctx, newRootField(p))
+}
+
 // itemContext is the context of a value.
 type itemContext struct {
 	context.Context
@@ -124,7 +135,7 @@ func (x *run) rootField(l *level, i int) *graphql.RootFieldContext {
 			top = l
 		}
 	}
-	if top == nil || x.plan.watched {
+	if top == nil || x.rooted {
 		return nil
 	}
 	x.mu.Lock()

@@ -25,10 +25,14 @@ type pair struct {
 	schema        graphql.ExecutableSchema
 }
 
-func newPair() *pair {
+func newPair(extensions ...graphql.HandlerExtension) *pair {
 	config := zoo.Config{Resolvers: &zoo.Resolver{}, Directives: zoo.Directives()}
 	p := &pair{schema: zoo.NewCompiledSchema(config)}
 	p.own, p.compiled = newExecutor(zoo.NewExecutableSchema(config)), newExecutor(p.schema)
+	for _, e := range extensions {
+		p.own.Use(e)
+		p.compiled.Use(e)
+	}
 	return p
 }
 
@@ -125,7 +129,10 @@ func TestRandomOperations(t *testing.T) {
 	if os.Getenv("GQLBOOST_LONG") != "" {
 		n = 100_000
 	}
-	p := newPair()
+	randomOperations(t, n, newPair())
+}
+
+func randomOperations(t *testing.T, n int, p *pair) {
 	seed := rand.Uint64()
 	t.Log("seed", seed)
 	o := &operations{Rand: rand.New(rand.NewPCG(seed, 1)), schema: p.schema.Schema()}

@@ -1,5 +1,7 @@
 package compiled
 
+import "github.com/99designs/gqlgen/graphql"
+
 // group holds the objects at one place of the selection.
 type group[T any] struct {
 	place   *place[T]
@@ -11,7 +13,8 @@ type group[T any] struct {
 // filled is a column of a group.
 type filled struct {
 	column column
-	states []state // of the calls; nil if all are present
+	states []state             // of the calls; nil if all are present
+	others []graphql.Marshaler // in the place of values; nil if there are none
 }
 
 func newGroup[T any](f *filling, p *place[T], at *level, objects []T) *group[T] {

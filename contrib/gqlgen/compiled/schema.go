@@ -100,13 +100,8 @@ func (s *Executable) plan(op *graphql.OperationContext) (*plan, string) {
 	if op.Operation.Operation == ast.Subscription {
 		return nil, "subscription"
 	}
-	if code(op.RootResolverMiddleware) != s.rootCode {
-		return nil, "AroundRootFields"
-	}
-	if code(op.ResolverMiddleware) != s.plainCode {
-		return nil, "AroundFields"
-	}
-	p := s.plans.of(op.Doc, op.Operation).plan(s, op, false)
+	watched := code(op.ResolverMiddleware) != s.plainCode
+	p := s.plans.of(op.Doc, op.Operation).plan(s, op, watched)
 	return p, p.refused
 }
 

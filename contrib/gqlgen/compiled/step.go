@@ -2,7 +2,6 @@ package compiled
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/99designs/gqlgen/graphql"
 )
@@ -54,7 +53,7 @@ func (d *definition[T, V]) plan(c *compiler, p *planned) stepOf[T] {
 	if d.Waits {
 		c.waiting++
 	}
-	s.blocks = c.waiting > waiting
+	s.blocks = c.waiting > waiting || c.watched
 	return s
 }
 
@@ -73,14 +72,29 @@ func (s *step[T, V]) write(w *Writer, g *group[T], i int) bool {
 		return s.leaf.write(w, s.get(g.objects[i]))
 	}
 	c := &g.columns[s.number]
-	if c.states != nil && c.states[i] != present {
-		if c.states[i] == required || s.nonNull() {
-			return false
-		}
-		w.null()
+	if c.states == nil || c.states[i] == present {
+		return c.column.write(w, i)
+	}
+	outcome := Reported
+	switch c.states[i] {
+	case required:
+		outcome = Required
+	case other:
+		outcome = ownMarshaler(w, c.others[i])
+	}
+	return s.settle(w, outcome)
+}
+
+// settle writes what is null, and reports whether that is valid.
+func (f *Field) settle(w *Writer, o Outcome) bool {
+	if o == Wrote {
 		return true
 	}
-	return c.column.write(w, i)
+	if o == Required || f.nonNull() {
+		return false
+	}
+	w.null()
+	return true
 }
 
 // fill makes the values of the column.
@@ -90,6 +104,8 @@ func (s *step[T, V]) fill(x *run, g *group[T], k int) {
 	at.value = func(i int) any { return values[i] }
 	c := &calls[T, V]{step: s, run: x, group: g, at: at, values: values}
 	switch {
+	case x.plan.watched && s.own == nil:
+		c.watch()
 	case s.get != nil:
 		for i, obj := range g.objects {
 			c.read(i, obj)
@@ -101,7 +117,7 @@ func (s *step[T, V]) fill(x *run, g *group[T], k int) {
 	}
 	at.ready = true
 	f := filling{run: x}
-	g.columns[k] = filled{column: s.node.fill(&f, at, c.values, c.states), states: c.states}
+	g.columns[k] = filled{column: s.node.fill(&f, at, c.values, c.states), states: c.states, others: c.others}
 	f.execute()
 }
 
@@ -113,6 +129,7 @@ type calls[T, V any] struct {
 	at     *level
 	values []V
 	states []state
+	others []graphql.Marshaler // what middleware returned in the place of values
 
 	contexts []itemContext
 	call     *Call // with the arguments, if all calls share them
@@ -167,7 +184,7 @@ func (c *calls[T, V]) one(i int) {
 		}()
 	}
 	if c.own != nil {
-		c.values[i] = c.own(c.run.context(c.group.at, i), c.call, c.planned.collected, c.group.objects[i])
+		c.values[i] = c.own(c.run.parentContext(c.group.at, i, c.planned), c.call, c.planned.collected, c.group.objects[i])
 		return
 	}
 	call := c.call
@@ -228,94 +245,4 @@ func (c *calls[T, V]) read(i int, obj T) {
 		}()
 	}
 	c.values[i] = c.get(obj)
-}
-
-// batch calls a batch resolver for all objects.
-func (c *calls[T, V]) batch() {
-	if c.prepare() {
-		c.batchOf(c.call, 0, len(c.values))
-		return
-	}
-	// Each object has arguments of its own, though they are equal.
-	for i := range c.values {
-		if call := c.run.convert(c.planned, &c.contexts[i]); call != nil {
-			c.fresh(i, call)
-			c.batchOf(call, i, i+1)
-		} else {
-			c.lose(i, null)
-		}
-	}
-}
-
-// batchOf calls a batch resolver for some objects.
-func (c *calls[T, V]) batchOf(call *Call, from, to int) {
-	n := to - from
-	results, err, panicked := c.callBatch(call, from, to)
-	list, each := err.(graphql.BatchErrors)
-	name := c.planned.object + "." + c.Name
-	for i := from; i < to; i++ {
-		j := i - from
-		index, listed := c.index(i)
-		var failed error
-		switch {
-		case panicked && j == 0:
-			c.lose(i, null)
-			continue
-		case panicked:
-			failed = fmt.Errorf("batch resolver %s returned unexpected result type (index %d)", name, index)
-		case err != nil && !each:
-			failed = err
-		case len(results) != n:
-			failed = miscounted(name, "results", len(results), n, index, listed)
-		case each && len(list.Errors()) != n:
-			failed = miscounted(name, "errors", len(list.Errors()), n, index, listed)
-		case each:
-			failed = list.Errors()[j]
-		}
-		if failed == nil {
-			c.keep(i, results[j])
-			continue
-		}
-		graphql.AddBatchError(&c.contexts[i], index, failed)
-		if c.nonNull() || c.contexts[i].nonNull() {
-			graphql.AddInvalidNullError(&c.contexts[i], "") // Nothing if the error has this path.
-			c.lose(i, required)
-		} else {
-			c.lose(i, null)
-		}
-	}
-}
-
-func (c *calls[T, V]) callBatch(call *Call, from, to int) (results []V, err error, panicked bool) {
-	if !c.run.OmitPanicHandler {
-		defer func() {
-			if r := recover(); r != nil {
-				c.run.recovered(&c.contexts[from], r)
-				panicked = true
-			}
-		}()
-	}
-	results, err = c.step.batch(&c.contexts[from], call, c.group.objects[from:to])
-	return results, err, false
-}
-
-// miscounted is the error for a wrong number of results or errors.
-func miscounted(field, what string, got, want, index int, listed bool) error {
-	if listed {
-		return fmt.Errorf("index %d: batch resolver %s returned %d %s for %d parents", index, field, got, what, want)
-	}
-	return fmt.Errorf("batch resolver %s returned %d %s for %d parents (index %d)", field, got, what, want, index)
-}
-
-// index returns the index of an object in its list, if it is in one.
-func (c *calls[T, V]) index(i int) (index int, listed bool) {
-	for l := c.group.at; l != nil; l, i = l.up, l.parent(i) {
-		if l.list != nil {
-			return i - int(l.list[l.parent(i)]), true
-		}
-		if l.field != nil {
-			break
-		}
-	}
-	return 0, false
 }

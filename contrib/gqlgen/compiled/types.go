@@ -32,6 +32,7 @@ const (
 	present  state = iota
 	null           // it is null, and an error has been added if there is one
 	required       // it is null and may not be, whatever the schema says
+	other          // it is a graphql.Marshaler of middleware
 )
 
 // filling collects the groups in a column.

@@ -3,6 +3,7 @@ package compiled
 import (
 	"context"
 	"encoding/binary"
+	"io"
 	"math/bits"
 	"unsafe"
 
@@ -20,6 +21,7 @@ type Writer struct {
 	field *planned
 	index int
 
+	skip  int    // bytes at the start that MarshalGQL leaves out
 	later []late // in the order of their positions
 }
 
@@ -80,6 +82,11 @@ func (w *Writer) truncate(n int) {
 	for len(w.later) > 0 && w.later[len(w.later)-1].at >= n {
 		w.later = w.later[:len(w.later)-1]
 	}
+}
+
+// MarshalGQL implements [graphql.Marshaler]: it writes what has been written.
+func (w *Writer) MarshalGQL(to io.Writer) {
+	_, _ = to.Write(w.finish()[w.skip:])
 }
 
 // finish returns all that has been written.

@@ -33,6 +33,15 @@ func With(ctx context.Context, e *Env) context.Context { return context.WithValu
 
 func env(ctx context.Context) *Env { return ctx.Value(envKey{}).(*Env) }
 
+// From returns the Env of a context.
+func From(ctx context.Context) *Env { return env(ctx) }
+
+// Hash returns a number that depends on the seed and a text.
+func (e *Env) Hash(text string) int { return e.hash(text, 0) }
+
+// See notes what a context says.
+func (e *Env) See(ctx context.Context, name string) { e.look(ctx, name) }
+
 // Notes returns what has been noted, in order.
 func (e *Env) Notes() []string {
 	e.mu.Lock()
