@@ -43,6 +43,7 @@ type compiledObjects struct {
 	objectLeaf     *compiled.Object[*Leaf]
 	objectMutation *compiled.Object[*compiled.Root]
 	objectPerson   *compiled.Object[*Person]
+	objectPlain    *compiled.Object[*Plain]
 	objectQuery    *compiled.Object[*compiled.Root]
 }
 
@@ -55,6 +56,7 @@ func newCompiledObjects() *compiledObjects {
 		objectLeaf:     compiled.NewObject[*Leaf]("Leaf", leafImplementors),
 		objectMutation: compiled.NewObject[*compiled.Root]("Mutation", mutationImplementors),
 		objectPerson:   compiled.NewObject[*Person]("Person", personImplementors),
+		objectPlain:    compiled.NewObject[*Plain]("Plain", plainImplementors),
 		objectQuery:    compiled.NewObject[*compiled.Root]("Query", queryImplementors),
 	}
 	t.addBox()
@@ -64,6 +66,7 @@ func newCompiledObjects() *compiledObjects {
 	t.addLeaf()
 	t.addMutation()
 	t.addPerson()
+	t.addPlain()
 	t.addQuery()
 	return t
 }
@@ -479,7 +482,56 @@ func (t *compiledObjects) addPerson() {
 		func(obj *Person) Color { return obj.Color })
 }
 
+func (t *compiledObjects) addPlain() {
+	compiled.Plain(t.objectPlain, compiled.Field{Name: "id", Type: "ID!", Named: "ID"}, compiled.Leaf("ID!", compiled.IntID[int]),
+		func(obj *Plain) int { return obj.ID })
+	compiled.Plain(t.objectPlain, compiled.Field{Name: "title", Type: "String!", Named: "String"}, compiled.Leaf("String!", compiled.String[string]),
+		func(obj *Plain) string { return obj.Title })
+	compiled.Plain(t.objectPlain, compiled.Field{Name: "views", Type: "Int!", Named: "Int"}, compiled.Leaf("Int!", compiled.Int[int]),
+		func(obj *Plain) int { return obj.Views })
+	compiled.Plain(t.objectPlain, compiled.Field{Name: "score", Type: "Float!", Named: "Float"}, compiled.Leaf("Float!", compiled.Float[float64]),
+		func(obj *Plain) float64 { return obj.Score })
+	compiled.Plain(t.objectPlain, compiled.Field{Name: "done", Type: "Boolean!", Named: "Boolean"}, compiled.Leaf("Boolean!", compiled.Boolean[bool]),
+		func(obj *Plain) bool { return obj.Done })
+	compiled.Resolver(t.objectPlain, compiled.Field{Name: "one", Type: "Int!", Named: "Int", Method: true, Resolver: true, Waits: true}, compiled.Leaf("Int!", compiled.Int[int]),
+		func(ctx context.Context, fc *compiled.Call, obj *Plain) (int, error) {
+			ec := fc.EC.(*executionContext)
+			return ec.Resolvers.Plain().One(ctx, obj)
+		})
+	compiled.Resolver(t.objectPlain, compiled.Field{Name: "two", Type: "String", Named: "String", Method: true, Resolver: true, Waits: true,
+		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
+			ec := c.EC.(*executionContext)
+			return ec.field_Plain_two_args(ctx, raw)
+		}}, compiled.Leaf("String", compiled.Ptr(compiled.String[string])),
+		func(ctx context.Context, fc *compiled.Call, obj *Plain) (*string, error) {
+			ec := fc.EC.(*executionContext)
+			return ec.Resolvers.Plain().Two(ctx, obj, fc.Args["n"].(int))
+		})
+	compiled.Resolver(t.objectPlain, compiled.Field{Name: "next", Type: "Plain", Named: "Plain", Method: true, Resolver: true, Waits: true,
+		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			ec := c.EC.(*executionContext)
+			return ec.childFields_Plain(ctx, field)
+		}}, compiled.Pointer("Plain", t.objectPlain),
+		func(ctx context.Context, fc *compiled.Call, obj *Plain) (*Plain, error) {
+			ec := fc.EC.(*executionContext)
+			return ec.Resolvers.Plain().Next(ctx, obj)
+		})
+}
+
 func (t *compiledObjects) addQuery() {
+	compiled.Resolver(t.objectQuery, compiled.Field{Name: "plain", Type: "[Plain!]!", Named: "Plain", Method: true, Resolver: true, Waits: true,
+		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
+			ec := c.EC.(*executionContext)
+			return ec.field_Query_plain_args(ctx, raw)
+		},
+		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			ec := c.EC.(*executionContext)
+			return ec.childFields_Plain(ctx, field)
+		}}, compiled.ListOf("[Plain!]!", true, compiled.Pointer("Plain!", t.objectPlain)),
+		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]*Plain, error) {
+			ec := fc.EC.(*executionContext)
+			return ec.Resolvers.Query().Plain(ctx, fc.Args["n"].(int))
+		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "box", Type: "Box", Named: "Box", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)

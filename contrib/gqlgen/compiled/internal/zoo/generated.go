@@ -33,6 +33,7 @@ type ResolverRoot interface {
 	Cat() CatResolver
 	Dog() DogResolver
 	Mutation() MutationResolver
+	Plain() PlainResolver
 	Query() QueryResolver
 	Subscription() SubscriptionResolver
 }
@@ -142,6 +143,17 @@ type ComplexityRoot struct {
 		Pets  func(childComplexity int) int
 	}
 
+	Plain struct {
+		Done  func(childComplexity int) int
+		ID    func(childComplexity int) int
+		Next  func(childComplexity int) int
+		One   func(childComplexity int) int
+		Score func(childComplexity int) int
+		Title func(childComplexity int) int
+		Two   func(childComplexity int, n int) int
+		Views func(childComplexity int) int
+	}
+
 	Query struct {
 		Animal   func(childComplexity int, id int) int
 		Animals  func(childComplexity int) int
@@ -151,6 +163,7 @@ type ComplexityRoot struct {
 		Greeting func(childComplexity int, name string) int
 		MustBox  func(childComplexity int, id int) int
 		Named    func(childComplexity int) int
+		Plain    func(childComplexity int, n int) int
 		Thing    func(childComplexity int, id int) int
 		Things   func(childComplexity int) int
 	}
@@ -194,7 +207,13 @@ type MutationResolver interface {
 	Add(ctx context.Context, by int) (*Counter, error)
 	Fail(ctx context.Context) (*Box, error)
 }
+type PlainResolver interface {
+	One(ctx context.Context, obj *Plain) (int, error)
+	Two(ctx context.Context, obj *Plain, n int) (*string, error)
+	Next(ctx context.Context, obj *Plain) (*Plain, error)
+}
 type QueryResolver interface {
+	Plain(ctx context.Context, n int) ([]*Plain, error)
 	Box(ctx context.Context, id int) (*Box, error)
 	MustBox(ctx context.Context, id int) (*Box, error)
 	Boxes(ctx context.Context, n int, filter *Filter) ([]*Box, error)
@@ -741,6 +760,60 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Person.Pets(childComplexity), true
 
+	case "Plain.done":
+		if e.ComplexityRoot.Plain.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Plain.Done(childComplexity), true
+	case "Plain.id":
+		if e.ComplexityRoot.Plain.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Plain.ID(childComplexity), true
+	case "Plain.next":
+		if e.ComplexityRoot.Plain.Next == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Plain.Next(childComplexity), true
+	case "Plain.one":
+		if e.ComplexityRoot.Plain.One == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Plain.One(childComplexity), true
+	case "Plain.score":
+		if e.ComplexityRoot.Plain.Score == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Plain.Score(childComplexity), true
+	case "Plain.title":
+		if e.ComplexityRoot.Plain.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Plain.Title(childComplexity), true
+	case "Plain.two":
+		if e.ComplexityRoot.Plain.Two == nil {
+			break
+		}
+
+		args, err := ec.field_Plain_two_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Plain.Two(childComplexity, args["n"].(int)), true
+	case "Plain.views":
+		if e.ComplexityRoot.Plain.Views == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Plain.Views(childComplexity), true
+
 	case "Query.animal":
 		if e.ComplexityRoot.Query.Animal == nil {
 			break
@@ -820,6 +893,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Named(childComplexity), true
+	case "Query.plain":
+		if e.ComplexityRoot.Query.Plain == nil {
+			break
+		}
+
+		args, err := ec.field_Query_plain_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Plain(childComplexity, args["n"].(int)), true
 	case "Query.thing":
 		if e.ComplexityRoot.Query.Thing == nil {
 			break
@@ -1120,6 +1204,28 @@ func (ec *executionContext) childFields_Person(ctx context.Context, field graphq
 		return ec.fieldContext_Person_color(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Person", field.Name)
+}
+
+func (ec *executionContext) childFields_Plain(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Plain_id(ctx, field)
+	case "title":
+		return ec.fieldContext_Plain_title(ctx, field)
+	case "views":
+		return ec.fieldContext_Plain_views(ctx, field)
+	case "score":
+		return ec.fieldContext_Plain_score(ctx, field)
+	case "done":
+		return ec.fieldContext_Plain_done(ctx, field)
+	case "one":
+		return ec.fieldContext_Plain_one(ctx, field)
+	case "two":
+		return ec.fieldContext_Plain_two(ctx, field)
+	case "next":
+		return ec.fieldContext_Plain_next(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Plain", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1553,6 +1659,20 @@ func (ec *executionContext) field_Mutation_touch_args(ctx context.Context, rawAr
 	return args, nil
 }
 
+func (ec *executionContext) field_Plain_two_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "n",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["n"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Query___type_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1656,6 +1776,20 @@ func (ec *executionContext) field_Query_mustBox_args(ctx context.Context, rawArg
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_plain_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "n",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["n"] = arg0
 	return args, nil
 }
 
@@ -4210,6 +4344,282 @@ func (ec *executionContext) fieldContext_Person_color(_ context.Context, field g
 	return graphql.NewScalarFieldContext("Person", field, false, false, "Color")
 }
 
+func (ec *executionContext) _Plain_id(ctx context.Context, field graphql.CollectedField, obj *Plain) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Plain_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNID2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Plain_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Plain", field, false, false, "ID")
+}
+
+func (ec *executionContext) _Plain_title(ctx context.Context, field graphql.CollectedField, obj *Plain) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Plain_title(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Title, nil
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Plain_title(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Plain", field, false, false, "String")
+}
+
+func (ec *executionContext) _Plain_views(ctx context.Context, field graphql.CollectedField, obj *Plain) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Plain_views(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Views, nil
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Plain_views(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Plain", field, false, false, "Int")
+}
+
+func (ec *executionContext) _Plain_score(ctx context.Context, field graphql.CollectedField, obj *Plain) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Plain_score(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Score, nil
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Plain_score(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Plain", field, false, false, "Float")
+}
+
+func (ec *executionContext) _Plain_done(ctx context.Context, field graphql.CollectedField, obj *Plain) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Plain_done(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Done, nil
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Plain_done(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Plain", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _Plain_one(ctx context.Context, field graphql.CollectedField, obj *Plain) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Plain_one(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Plain().One(ctx, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Plain_one(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Plain", field, true, true, "Int")
+}
+
+func (ec *executionContext) _Plain_two(ctx context.Context, field graphql.CollectedField, obj *Plain) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Plain_two(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Plain().Two(ctx, obj, fc.Args["n"].(int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Plain_two(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Plain",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type String does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Plain_two_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Plain_next(ctx context.Context, field graphql.CollectedField, obj *Plain) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Plain_next(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Plain().Next(ctx, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *Plain) graphql.Marshaler {
+			return ec.marshalOPlain2ᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐPlain(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Plain_next(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Plain",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Plain(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_plain(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_plain(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Plain(ctx, fc.Args["n"].(int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, nil, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*Plain) graphql.Marshaler {
+			return ec.marshalNPlain2ᚕᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐPlainᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_plain(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Plain(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_plain_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_box(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6681,6 +7091,77 @@ func (ec *executionContext) _Person(ctx context.Context, sel ast.SelectionSet, o
 	return out
 }
 
+var plainImplementors = []string{"Plain"}
+
+func (ec *executionContext) _Plain(ctx context.Context, sel ast.SelectionSet, obj *Plain) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, plainImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Plain")
+		case "id":
+			out.Values[i] = ec._Plain_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "title":
+			out.Values[i] = ec._Plain_title(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "views":
+			out.Values[i] = ec._Plain_views(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "score":
+			out.Values[i] = ec._Plain_score(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "done":
+			out.Values[i] = ec._Plain_done(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "one":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Plain_one(ctx, field, obj)
+				})
+		case "two":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Plain_two(ctx, field, obj)
+				})
+		case "next":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Plain_next(ctx, field, obj)
+				})
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var queryImplementors = []string{"Query"}
 
 func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
@@ -6700,6 +7181,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Query")
+		case "plain":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_plain(ctx, field)
+				})
 		case "box":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, false,
@@ -7512,6 +7999,30 @@ func (ec *executionContext) marshalNPerson2ᚖgithubᚗcomᚋgqlboostᚋgqlboost
 	return ec._Person(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNPlain2ᚕᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐPlainᚄ(ctx context.Context, sel ast.SelectionSet, v []*Plain) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNPlain2ᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐPlain(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNPlain2ᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐPlain(ctx context.Context, sel ast.SelectionSet, v *Plain) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Plain!")
+		return graphql.Null
+	}
+	return ec._Plain(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNPoint2githubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐPoint(ctx context.Context, v any) (Point, error) {
 	var res Point
 	err := res.UnmarshalGQL(v)
@@ -8156,6 +8667,13 @@ func (ec *executionContext) marshalOPerson2ᚖgithubᚗcomᚋgqlboostᚋgqlboost
 		return graphql.Null
 	}
 	return ec._Person(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOPlain2ᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐPlain(ctx context.Context, sel ast.SelectionSet, v *Plain) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Plain(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOPoint2ᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐPoint(ctx context.Context, v any) (*Point, error) {

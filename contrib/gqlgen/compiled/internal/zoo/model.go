@@ -77,6 +77,14 @@ type Leaf struct {
 	Size int
 }
 
+// Plain is what benchmarks read.
+type Plain struct {
+	ID, Views int
+	Title     string
+	Score     float64
+	Done      bool
+}
+
 // Counter is shared by the mutations of a request.
 type Counter struct{ Value int }
 

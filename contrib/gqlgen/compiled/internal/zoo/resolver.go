@@ -146,6 +146,7 @@ type Resolver struct{}
 func (r *Resolver) Box() BoxResolver                   { return boxResolver{} }
 func (r *Resolver) Cat() CatResolver                   { return catResolver{} }
 func (r *Resolver) Dog() DogResolver                   { return dogResolver{} }
+func (r *Resolver) Plain() PlainResolver               { return plainResolver{} }
 func (r *Resolver) Query() QueryResolver               { return queryResolver{} }
 func (r *Resolver) Mutation() MutationResolver         { return mutationResolver{} }
 func (r *Resolver) Subscription() SubscriptionResolver { return subscriptionResolver{} }
@@ -154,6 +155,7 @@ type (
 	boxResolver          struct{}
 	catResolver          struct{}
 	dogResolver          struct{}
+	plainResolver        struct{}
 	queryResolver        struct{}
 	mutationResolver     struct{}
 	subscriptionResolver struct{}
@@ -322,6 +324,23 @@ func (dogResolver) Home(ctx context.Context, d *Dog) (*Box, error) {
 func (dogResolver) Toys(ctx context.Context, d *Dog, first int) ([]*Box, error) {
 	return d.env.boxes("toys", d.ID, first), d.env.call(ctx, "toys", d.ID, first)
 }
+
+func (plainResolver) One(_ context.Context, p *Plain) (int, error) { return p.ID, nil }
+
+func (plainResolver) Two(_ context.Context, p *Plain, n int) (*string, error) {
+	return &p.Title, nil
+}
+
+func (plainResolver) Next(_ context.Context, p *Plain) (*Plain, error) { return p, nil }
+
+var plain = func() (out []*Plain) {
+	for i := range 1000 {
+		out = append(out, &Plain{i, i * 7, fmt.Sprint("The title of number ", i), float64(i) / 8, i%2 == 0})
+	}
+	return out
+}()
+
+func (queryResolver) Plain(_ context.Context, n int) ([]*Plain, error) { return plain[:n], nil }
 
 func (queryResolver) Box(ctx context.Context, id int) (*Box, error) {
 	return env(ctx).box(id), env(ctx).call(ctx, "Query.box", id)
