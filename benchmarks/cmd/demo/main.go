@@ -1,7 +1,7 @@
 // Command demo shows what gqlboost does for a GraphQL server: it starts a private
 // Postgres, fills it, and runs the blog as a gqlgen server (baseline), the same server
-// with the blocks in it (boosted), and without a framework (direct) under the same load,
-// in turns. It prints tables and writes a page with plots. -serve leaves the servers up
+// with the blocks in it (boosted), that with gqlgen's executor replaced as well (compiled),
+// and without a framework (direct) under the same load, in turns. It prints tables and writes a page with plots. -serve leaves the servers up
 // for a look around.
 package main
 
@@ -56,6 +56,7 @@ type contender struct {
 var servers = []contender{
 	{"baseline", "blog", nil},
 	{"boosted", "blog", []string{"-boosted"}},
+	{"compiled", "blog", []string{"-boosted", "-compiled"}},
 	{"direct", "direct", nil},
 }
 
@@ -69,6 +70,7 @@ var blocks = []contender{
 	{"stream", "blog", []string{"-stream"}},
 	{"arena", "blog", []string{"-arena"}},
 	{"gc", "blog", []string{"-gc"}},
+	{"compiled", "blog", []string{"-compiled"}},
 }
 
 func (d *demo) run(ctx context.Context) (err error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/gqlboost/gqlboost/pool/dataloader/callers"
 )
 
 // stepOf is one field of a place.
@@ -169,7 +171,21 @@ func (c *calls[T, V]) each() {
 		}
 		return
 	}
-	c.run.workers.each(len(c.values), c.run.WorkerLimit, c.one)
+	n := len(c.values)
+	if limit := c.run.WorkerLimit; c.own != nil || limit > 0 && n > int(limit) {
+		c.run.workers.each(n, c.run.WorkerLimit, c.one)
+		return
+	}
+	// Data loaders fetch when all these calls wait for them.
+	g := callers.New(n)
+	ctx := g.Context(c.run.ctx)
+	for i := range c.contexts {
+		c.contexts[i].Context = ctx
+	}
+	c.run.workers.each(n, 0, func(i int) {
+		defer g.Done()
+		c.one(i)
+	})
 }
 
 // one calls the resolver for one object.

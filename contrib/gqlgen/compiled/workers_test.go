@@ -63,6 +63,12 @@ func TestEachGoexit(t *testing.T) {
 	}
 }
 
+func (p *workers) waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.idle)
+}
+
 // TestWorkersEnd sees that goroutines are kept for a while, and no longer.
 func TestWorkersEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -70,13 +76,13 @@ func TestWorkersEnd(t *testing.T) {
 		for range 3 {
 			p.each(10, 0, func(int) { time.Sleep(time.Millisecond) })
 			synctest.Wait()
-			if n := len(p.idle); n != 9 {
+			if n := p.waiting(); n != 9 {
 				t.Errorf("%d workers are idle, want the 9 of each round", n)
 			}
 		}
 		time.Sleep(3 * keep)
 		synctest.Wait()
-		if n := len(p.idle); n != 0 {
+		if n := p.waiting(); n != 0 {
 			t.Errorf("%d workers are idle after a while", n)
 		}
 	})

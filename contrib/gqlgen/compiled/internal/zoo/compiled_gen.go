@@ -516,6 +516,11 @@ func (t *compiledObjects) addPlain() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Plain().Next(ctx, obj)
 		})
+	compiled.Resolver(t.objectPlain, compiled.Field{Name: "loaded", Type: "String!", Named: "String", Method: true, Resolver: true, Waits: true}, compiled.Leaf("String!", compiled.String[string]),
+		func(ctx context.Context, fc *compiled.Call, obj *Plain) (string, error) {
+			ec := fc.EC.(*executionContext)
+			return ec.Resolvers.Plain().Loaded(ctx, obj)
+		})
 }
 
 func (t *compiledObjects) addQuery() {

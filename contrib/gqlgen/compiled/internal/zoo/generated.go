@@ -144,14 +144,15 @@ type ComplexityRoot struct {
 	}
 
 	Plain struct {
-		Done  func(childComplexity int) int
-		ID    func(childComplexity int) int
-		Next  func(childComplexity int) int
-		One   func(childComplexity int) int
-		Score func(childComplexity int) int
-		Title func(childComplexity int) int
-		Two   func(childComplexity int, n int) int
-		Views func(childComplexity int) int
+		Done   func(childComplexity int) int
+		ID     func(childComplexity int) int
+		Loaded func(childComplexity int) int
+		Next   func(childComplexity int) int
+		One    func(childComplexity int) int
+		Score  func(childComplexity int) int
+		Title  func(childComplexity int) int
+		Two    func(childComplexity int, n int) int
+		Views  func(childComplexity int) int
 	}
 
 	Query struct {
@@ -211,6 +212,7 @@ type PlainResolver interface {
 	One(ctx context.Context, obj *Plain) (int, error)
 	Two(ctx context.Context, obj *Plain, n int) (*string, error)
 	Next(ctx context.Context, obj *Plain) (*Plain, error)
+	Loaded(ctx context.Context, obj *Plain) (string, error)
 }
 type QueryResolver interface {
 	Plain(ctx context.Context, n int) ([]*Plain, error)
@@ -772,6 +774,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Plain.ID(childComplexity), true
+	case "Plain.loaded":
+		if e.ComplexityRoot.Plain.Loaded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Plain.Loaded(childComplexity), true
 	case "Plain.next":
 		if e.ComplexityRoot.Plain.Next == nil {
 			break
@@ -1224,6 +1232,8 @@ func (ec *executionContext) childFields_Plain(ctx context.Context, field graphql
 		return ec.fieldContext_Plain_two(ctx, field)
 	case "next":
 		return ec.fieldContext_Plain_next(ctx, field)
+	case "loaded":
+		return ec.fieldContext_Plain_loaded(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Plain", field.Name)
 }
@@ -4574,6 +4584,31 @@ func (ec *executionContext) fieldContext_Plain_next(_ context.Context, field gra
 	return fc, nil
 }
 
+func (ec *executionContext) _Plain_loaded(ctx context.Context, field graphql.CollectedField, obj *Plain) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Plain_loaded(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Plain().Loaded(ctx, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Plain_loaded(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Plain", field, true, true, "String")
+}
+
 func (ec *executionContext) _Query_plain(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7144,6 +7179,12 @@ func (ec *executionContext) _Plain(ctx context.Context, sel ast.SelectionSet, ob
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Plain_next(ctx, field, obj)
+				})
+		case "loaded":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Plain_loaded(ctx, field, obj)
 				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))

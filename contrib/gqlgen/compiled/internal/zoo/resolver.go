@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/gqlboost/gqlboost/pool/dataloader"
 )
 
 // Env is what the resolvers of a request do.
@@ -20,6 +22,8 @@ type Env struct {
 	Faults bool
 	// Look says that resolvers look at their contexts, and note what they see.
 	Look bool
+	// Loader is what Plain.loaded loads from, if it is not nil.
+	Loader *dataloader.Loader[int, string]
 
 	mu      sync.Mutex
 	notes   []string
@@ -329,6 +333,13 @@ func (plainResolver) One(_ context.Context, p *Plain) (int, error) { return p.ID
 
 func (plainResolver) Two(_ context.Context, p *Plain, n int) (*string, error) {
 	return &p.Title, nil
+}
+
+func (plainResolver) Loaded(ctx context.Context, p *Plain) (string, error) {
+	if l := env(ctx).Loader; l != nil {
+		return l.Load(ctx, p.ID)
+	}
+	return "", nil
 }
 
 func (plainResolver) Next(_ context.Context, p *Plain) (*Plain, error) { return p, nil }
