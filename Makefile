@@ -61,7 +61,7 @@ lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform
 		(cd $$m && GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./...); done; done
 	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(STATICCHECK) ./...); done
 	cd benchmarks && go run ./cmd/tables -check
-	cd examples && go generate ./... && git diff --exit-code -- blog/graph
+	cd examples && go generate ./... && git diff --exit-code -- blog/graph blog/batch
 	cd contrib && go generate ./gqlgen/... && git diff --exit-code -- gqlgen/compiled/internal/zoo
 	@set -e; for p in simdjson stream; do (cd $$p && go generate . && git diff --exit-code -- scan_amd64.go scan_amd64.s); done
 

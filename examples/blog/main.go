@@ -4,6 +4,7 @@
 package main
 
 //go:generate go run github.com/gqlboost/gqlboost/contrib/gqlgen/compile/cmd/gqlgen-compile
+//go:generate go run github.com/gqlboost/gqlboost/contrib/gqlgen/compile/cmd/gqlgen-compile -config gqlgen.batch.yml
 
 import (
 	"context"

@@ -96,9 +96,9 @@ func (aroundRoot) InterceptRootField(ctx context.Context, next graphql.RootResol
 
 // TestMiddleware compares what middleware sees and does.
 func TestMiddleware(t *testing.T) {
-	n := 1000
+	n := 400
 	if os.Getenv("GQLBOOST_LONG") != "" {
-		n = 30_000
+		n = 10_000
 	}
 	for name, extensions := range map[string][]graphql.HandlerExtension{
 		"fields": {aroundFields{}}, "root": {aroundRoot{}}, "both": {aroundFields{}, aroundRoot{}},

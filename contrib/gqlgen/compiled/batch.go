@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/gqlboost/gqlboost/pool/dataloader/callers"
 )
 
 // batched is what a batch resolver returned for some objects of a group.
@@ -64,6 +66,9 @@ func (c *calls[T, V]) callBatch(b *batched[V], call *Call, from, to int) (panick
 			}
 		}()
 	}
+	one := callers.New(1) // A data loader need not wait for others.
+	c.contexts[from].Context = one.Context(c.run.ctx)
+	defer one.Done()
 	b.results, b.err = c.step.batch(&c.contexts[from], call, c.group.objects[from:to])
 	b.done = true
 	return false

@@ -125,7 +125,7 @@ func difference(got, want answer) string {
 
 // TestRandomOperations compares answers, errors, calls and contexts of random operations.
 func TestRandomOperations(t *testing.T) {
-	n := 3000
+	n := 1500
 	if os.Getenv("GQLBOOST_LONG") != "" {
 		n = 100_000
 	}

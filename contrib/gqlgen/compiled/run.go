@@ -53,6 +53,8 @@ type rootPlace interface {
 
 // execute returns the data of the response.
 func (x *run) execute() []byte {
+	x.workers.begin()
+	defer x.workers.end()
 	w := &Writer{run: x, buf: make([]byte, 0, x.plan.size.Load()*9/8+64)}
 	var valid bool
 	switch {

@@ -3,26 +3,36 @@ package compiled
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // workers are goroutines that are kept when they have nothing to do, because a goroutine that
-// has run resolvers has a stack that is large enough for the next ones.
+// has run resolvers has a stack that is large enough for the next ones. None is kept while
+// there is no operation.
 type workers struct {
-	mu       sync.Mutex
-	idle     []*worker // the one that has worked last is at the end
-	trimming bool      // whether trim will be called
+	operations atomic.Int64 // under way
+
+	mu   sync.Mutex
+	idle []chan *together // the goroutine that has worked last is at the end
 }
 
-// worker is one goroutine.
-type worker struct {
-	next  chan *together
-	since time.Time // when it became idle
-}
+// maxIdle is how many goroutines are kept.
+const maxIdle = 512
 
-// keep is how long a worker waits for work: long between two requests of a busy server, and
-// short enough for tests that look for goroutines which do not end.
-const keep = 100 * time.Millisecond
+// begin says that an operation begins.
+func (p *workers) begin() { p.operations.Add(1) }
+
+// end says that an operation has ended.
+func (p *workers) end() {
+	if p.operations.Add(-1) > 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, next := range p.idle {
+		close(next)
+	}
+	p.idle = nil
+}
 
 // help calls t.help on a goroutine that is not the caller's.
 func (p *workers) help(t *together) {
@@ -30,43 +40,35 @@ func (p *workers) help(t *together) {
 	n := len(p.idle)
 	if n == 0 {
 		p.mu.Unlock()
-		go p.work(&worker{next: make(chan *together, 1)}, t)
+		go p.work(t)
 		return
 	}
-	w := p.idle[n-1]
+	next := p.idle[n-1]
 	p.idle = p.idle[:n-1]
 	p.mu.Unlock()
-	w.next <- t
+	next <- t
 }
 
-func (p *workers) work(w *worker, t *together) {
+func (p *workers) work(t *together) {
+	next := make(chan *together, 1)
 	for t != nil {
 		t.help()
-		w.since = time.Now()
-		p.mu.Lock()
-		p.idle = append(p.idle, w)
-		if !p.trimming {
-			p.trimming = true
-			time.AfterFunc(keep, p.trim)
+		if !p.keep(next) {
+			return
 		}
-		p.mu.Unlock()
-		t = <-w.next
+		t = <-next
 	}
 }
 
-// trim ends the workers that have been idle for too long. It runs again while some are idle.
-func (p *workers) trim() {
+// keep reports whether a goroutine is kept.
+func (p *workers) keep(next chan *together) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := 0
-	for n < len(p.idle) && time.Since(p.idle[n].since) >= keep {
-		p.idle[n].next <- nil
-		n++
+	if len(p.idle) >= maxIdle || p.operations.Load() == 0 {
+		return false
 	}
-	p.idle = append(p.idle[:0], p.idle[n:]...)
-	if p.trimming = len(p.idle) > 0; p.trimming {
-		time.AfterFunc(keep, p.trim)
-	}
+	p.idle = append(p.idle, next)
+	return true
 }
 
 // together is a number of calls that run at once, as far as they wait: each goroutine that

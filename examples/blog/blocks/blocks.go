@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/jackc/pgx/v5"
@@ -16,6 +17,7 @@ import (
 	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen"
 	"github.com/gqlboost/gqlboost/examples/app"
+	"github.com/gqlboost/gqlboost/examples/blog/batch"
 	"github.com/gqlboost/gqlboost/examples/blog/graph"
 	"github.com/gqlboost/gqlboost/examples/blog/server"
 	"github.com/gqlboost/gqlboost/examples/blog/spans"
@@ -37,6 +39,8 @@ type Blocks struct {
 	GC         bool // the garbage collector is governed
 	SameMemory bool // the governor takes no more memory than GOGC=100 does
 	Compiled   bool // operations are compiled once and executed breadth-first
+	Batch      bool // resolvers take all objects of a list
+	Tuned      bool // what a team can do with gqlgen alone: batch resolvers and a lazier garbage collector
 
 	Advisor *advisor.Recorder // sees the statements of requests, if it is not nil
 }
@@ -59,12 +63,14 @@ var Flags = []struct {
 	{"arena", "allocate rows in arenas", func(b *Blocks) *bool { return &b.Arena }, true},
 	{"gc", "let arena.TuneGC govern the garbage collector", func(b *Blocks) *bool { return &b.GC }, false},
 	{"compiled", "execute operations from plans instead of gqlgen's executor", func(b *Blocks) *bool { return &b.Compiled }, true},
+	{"batch", "batch resolvers", func(b *Blocks) *bool { return &b.Batch }, true},
+	{"tuned", "what a team can do with gqlgen alone: batch resolvers, and GOGC=400 with a GOMEMLIMIT of 1 GiB", func(b *Blocks) *bool { return &b.Tuned }, true},
 }
 
 // AddFlags adds a flag for each block, and -boosted for all of them. What it returns is
 // valid when the flags have been parsed.
 func AddFlags(f *flag.FlagSet) func() Blocks {
-	boosted := f.Bool("boosted", false, "use all of gqlboost's blocks but -arena and -compiled, and but those whose own flag says otherwise")
+	boosted := f.Bool("boosted", false, "use all of gqlboost's blocks but -arena, -compiled, -batch and -tuned, and but those whose own flag says otherwise")
 	var b Blocks
 	f.BoolVar(&b.SameMemory, "same-memory", false, "let arena.TuneGC take no more memory than GOGC=100 does, where it governs")
 	for _, each := range Flags {
@@ -100,6 +106,11 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 			s.Close()
 		}
 	}()
+	if b.Tuned {
+		b.Batch = true
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(1 << 30)
+	}
 	parts := server.Parts{Recorder: recorder}
 	if parts.Store, err = b.store(ctx, s, dsn, conns, recorder); err != nil {
 		return nil, err
@@ -129,10 +140,8 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 	if b.GC || gcBudget > 0 {
 		s.Closers = append(s.Closers, arena.TuneGC(arena.GCOptions{Budget: gcBudget, SameMemory: b.SameMemory}))
 	}
-	parts.Schema = func(c graph.Config) graphql.ExecutableSchema {
-		if s.Schema = graph.NewExecutableSchema(c); b.Compiled {
-			s.Schema = graph.NewCompiledSchema(c)
-		}
+	parts.Schema = func(r *graph.Resolver) graphql.ExecutableSchema {
+		s.Schema = b.schema(r)
 		return s.Schema
 	}
 	if b.Advisor != nil {
@@ -140,6 +149,20 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 	}
 	s.Handler = server.Assemble(parts)
 	return s, nil
+}
+
+// schema returns the executor of the operations.
+func (b Blocks) schema(r *graph.Resolver) graphql.ExecutableSchema {
+	single, batched := graph.Config{Resolvers: r}, batch.Config{Resolvers: &batch.Resolver{Resolver: r}}
+	switch {
+	case b.Compiled && b.Batch:
+		return batch.NewCompiledSchema(batched)
+	case b.Compiled:
+		return graph.NewCompiledSchema(single)
+	case b.Batch:
+		return batch.NewExecutableSchema(batched)
+	}
+	return graph.NewExecutableSchema(single)
 }
 
 func (b Blocks) store(ctx context.Context, s *Server, dsn string, conns int, recorder *spans.Recorder) (*store.Store, error) {
