@@ -181,7 +181,7 @@ func (x *run) lockedFieldContext(l *level, i int) *graphql.FieldContext {
 		n := i - int(l.list[j])
 		fc.Index = &n
 	} else {
-		l.field.describe(fc, x)
+		l.field.describe(fc, l.field.child(x))
 		switch len(l.args) {
 		case 0:
 		case 1:
@@ -197,17 +197,24 @@ func (x *run) lockedFieldContext(l *level, i int) *graphql.FieldContext {
 	return fc
 }
 
+// childOf is FieldContext.Child.
+type childOf func(context.Context, graphql.CollectedField) (*graphql.FieldContext, error)
+
 // describe sets what a field context says about its field.
-func (p *planned) describe(fc *graphql.FieldContext, x *run) {
+func (p *planned) describe(fc *graphql.FieldContext, child childOf) {
 	fc.Object = p.object
 	fc.Field = p.collected
 	fc.IsMethod = p.info.Method
 	fc.IsResolver = p.info.Resolver
-	child := p.info.Child
-	fc.Child = func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-		if child == nil {
+	fc.Child = child
+}
+
+// child returns the Child of a field's contexts.
+func (p *planned) child(x *run) childOf {
+	return func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+		if p.info.Child == nil {
 			return nil, errors.New(p.info.childless())
 		}
-		return child(ctx, &x.call, field)
+		return p.info.Child(ctx, &x.call, field)
 	}
 }

@@ -8,6 +8,7 @@ type group[T any] struct {
 	at      *level // of the objects
 	objects []T
 	columns []filled
+	parents []itemContext // of the objects, for field middleware
 }
 
 // filled is a column of a group.
@@ -28,6 +29,12 @@ func newGroup[T any](f *filling, p *place[T], at *level, objects []T) *group[T] 
 
 // run fills the columns, and those of the groups in them. Columns that cannot wait come first.
 func (g *group[T]) run(x *run) {
+	if x.plan.watched && g.at != nil {
+		g.parents = make([]itemContext, len(g.objects))
+		for i := range g.parents {
+			g.parents[i] = itemContext{Context: x.base(g.at, i), run: x, at: g.at, index: i}
+		}
+	}
 	waiting := make([]int, 0, len(g.columns))
 	for k, s := range g.place.columns {
 		if s.waits() {

@@ -17,7 +17,8 @@ func (c *calls[T, V]) watch() {
 	if c.step.batch != nil {
 		b = &batched[V]{n: n}
 	}
-	one := func(i int) { c.states[i] = c.watchOne(b, i) }
+	child := c.planned.child(c.run)
+	one := func(i int) { c.states[i] = c.watchOne(b, i, child) }
 	if c.group.at == nil {
 		one(0) // Whoever calls knows whether root fields may run at once.
 		return
@@ -26,11 +27,15 @@ func (c *calls[T, V]) watch() {
 }
 
 // watchOne makes one value. It is gqlgen's resolveField.
-func (c *calls[T, V]) watchOne(b *batched[V], i int) (out state) {
+func (c *calls[T, V]) watchOne(b *batched[V], i int, child childOf) (out state) {
 	x := c.run
 	fc := new(graphql.FieldContext)
-	c.planned.describe(fc, x)
-	ctx := graphql.WithFieldContext(x.parentContext(c.group.at, i, c.planned), fc)
+	c.planned.describe(fc, child)
+	ctx := x.ctx // of the root field
+	if c.group.at != nil {
+		ctx = &c.group.parents[i]
+	}
+	ctx = graphql.WithFieldContext(ctx, fc)
 	c.at.contexts[i] = ctx
 	if c.Args != nil {
 		call := x.convert(c.planned, ctx)
