@@ -28,7 +28,7 @@ test: ## every test of every module
 test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, 10^5 operations of gqlgen/compiled, and 10^7 steps and pairs of simdjson
 	GQLBOOST_LONG=1 GQLBOOST_STRESS=1 go test -count=1 -timeout 60m -run 'UnderFire|Deadlocks|LockedNeighbour' -v ./pool/reader
 	cd internal/adopters && GQLBOOST_LONG=1 go test -count=1 -timeout 90m .
-	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 30m -run RandomOperations ./gqlgen/compiled
+	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run 'RandomOperations|Middleware|Suites' ./gqlgen/...
 	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'OwnersUnderFire|UnmarshalPairs' -v ./simdjson
 
 # The packages whose results depend on the standard library's version or on the machine's
