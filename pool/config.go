@@ -114,6 +114,10 @@ var parameters = map[string]func(c *Config, value string) error{
 		c.Reader.StatementTimeout, err = time.ParseDuration(v)
 		return err
 	},
+	"pool_reader_skip_acquire_hooks": func(c *Config, v string) (err error) {
+		c.Reader.SkipAcquireHooks, err = strconv.ParseBool(v)
+		return err
+	},
 	"pool_reader_transaction_pooling": func(c *Config, v string) (err error) {
 		c.Reader.TransactionPooling, err = strconv.ParseBool(v)
 		return err

@@ -49,6 +49,20 @@ type gate struct {
 	failedAt                        atomic.Int64 // when a connection failed last, in nanoseconds since 1970
 }
 
+// newPlaces returns a gate that only counts places: who enters by take leaves by leave. It has
+// no place before its limit is set.
+func newPlaces(c *Config) *gate {
+	return &gate{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue, queue: queue{target: c.TargetWait}}
+}
+
+// take waits for a place.
+func (g *gate) take(ctx context.Context) error {
+	if g.inside.Add(1) > g.limit.Load() {
+		return g.wait(ctx, false)
+	}
+	return nil
+}
+
 // begin tells the gate of its pool.
 func (g *gate) begin(inner *pgxpool.Pool) {
 	g.used = func() int64 {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/multitracer"
@@ -21,9 +22,12 @@ type Pool struct {
 	*pgxpool.Pool
 	config *Config
 	gate   *gate
+	direct *gate // of what the Reader runs on connections of its own; nil if Config.Reader.DirectConns is 0
 
 	stop     context.CancelFunc
 	watchers sync.WaitGroup
+
+	accepted guard.Accepted
 
 	mu     sync.Mutex
 	reads  *reads // nil until the Reader is asked for
@@ -47,6 +51,10 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	}
 	p := &Pool{config: c.Copy()}
 	p.gate = newGate(c, p.size())
+	if n := c.Reader.DirectConns; n > 0 {
+		p.direct = newPlaces(c)
+		p.direct.limit.Store(int64(n))
+	}
 	protectHooks(p.config.Config)
 	own := p.config.Config.Copy()
 	own.MaxConns = int32(p.size())
@@ -74,8 +82,8 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 }
 
 func newGate(c *Config, size int) *gate {
-	g := &gate{max: int64(size), timeout: c.AcquireTimeout, maxQueue: c.MaxQueue, counting: c.Adaptive}
-	g.queue.target = c.TargetWait
+	g := newPlaces(c)
+	g.max, g.counting = int64(size), c.Adaptive
 	if len(c.Statements) > 0 {
 		g.prepared = &preparation{statements: c.Statements}
 	}

@@ -116,7 +116,27 @@ var _ reader.Server = (*readServer)(nil)
 func (s *readServer) Config() *pgxpool.Config { return s.pool.config.Config }
 
 // Acquire implements [reader.Server].
-func (s *readServer) Acquire(ctx context.Context) (*pgxpool.Conn, error) { return s.pool.acquire(ctx) }
+func (s *readServer) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	if s.pool.direct == nil {
+		return s.pool.acquire(ctx)
+	}
+	if err := s.pool.direct.take(ctx); err != nil {
+		return nil, err
+	}
+	conn, err := s.pool.acquire(ctx)
+	if err != nil {
+		s.pool.direct.leave()
+	}
+	return conn, err
+}
+
+// Release implements [reader.Server].
+func (s *readServer) Release(conn *pgxpool.Conn) {
+	conn.Release()
+	if s.pool.direct != nil {
+		s.pool.direct.leave()
+	}
+}
 
 // Open implements [reader.Server].
 func (s *readServer) Open(ctx context.Context) (*pgxpool.Conn, error) { return s.pool.open(ctx) }

@@ -44,9 +44,10 @@
 //
 //   - As in pgxpool: BeforeConnect, AfterConnect, BeforeClose, MaxConnLifetime,
 //     MaxConnLifetimeJitter, MaxConnIdleTime, Pool.Reset. Connections are opened when they are needed.
-//   - They turn sharing off, except for statements with settings: PrepareConn, BeforeAcquire,
-//     AfterRelease. What they do for one caller's context is impossible where many share a connection.
-//     A warning is logged once, and the metric gqlboost.pool.reader.sharing reports it.
+//   - They turn sharing off: PrepareConn, BeforeAcquire, AfterRelease. What they do for one
+//     caller's context is impossible where many share a connection. A warning is logged once, and the
+//     metric gqlboost.pool.reader.sharing reports it. With Config.SkipAcquireHooks they run on the
+//     pool's own connections only, and sharing stays on.
 //   - Part of one budget: MaxConns bounds the pool's connections, the shared ones and those of
 //     replicas together. MinConns and MinIdleConns apply to the pool, as far as the budget has room.
 //   - Not needed, since a shared connection is always being read: ShouldPing, PingTimeout,
@@ -57,7 +58,7 @@
 //     (also with target_session_attrs=read-write), OAuthTokenProvider, MinProtocolVersion,
 //     MaxProtocolVersion, ChannelBinding, RequireAuth, and pgconn's own AfterConnect.
 //   - Called for events on shared connections: OnNotice, OnPgError (false closes the connection),
-//     OnNotification, and Tracer: it receives each statement once, whichever connections it runs on,
+//     OnNotification, and Tracer (with scan errors and the context that it returns): it receives each statement once, whichever connections it runs on,
 //     but not what the Reader prepares for itself. Several goroutines may pass it the same *pgx.Conn
 //     at a time, of which it may only read Config.
 //   - StatementCacheCapacity bounds what a shared connection keeps prepared, up to 512.
