@@ -298,7 +298,7 @@ func TestCacheControlEqualsApollo(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	var all []schema
-	for range 30 {
+	for range 20 {
 		s := schema{Schema: randomSchema(r)}
 		for range 40 {
 			s.Queries = append(s.Queries, "query($yes: Boolean!, $no: Boolean!) "+randomSelection(r, "Query", 3))
@@ -322,7 +322,7 @@ func TestCacheControlEqualsApollo(t *testing.T) {
 		Header string
 		Errors []string
 	}
-	if err := json.Unmarshal(output, &answers); err != nil || len(answers) != 30*40 {
+	if err := json.Unmarshal(output, &answers); err != nil || len(answers) != 20*40 {
 		t.Fatalf("%d answers, %v", len(answers), err)
 	}
 	cacheable, compared, i := 0, 0, 0
@@ -344,7 +344,7 @@ func TestCacheControlEqualsApollo(t *testing.T) {
 			}
 		}
 	}
-	if compared < 500 || cacheable < 100 {
+	if compared < 400 || cacheable < 80 {
 		t.Errorf("%d compared, %d of them cacheable", compared, cacheable)
 	}
 }
