@@ -150,10 +150,13 @@ func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
 		if s.Err != nil {
 			return nil, s.Err
 		}
-		o.BeginQuery = s.Begin(o)
 	}
 	if err := p.enter(ctx, true); err != nil {
 		return nil, err
+	}
+	if s := guard.From(ctx); s != nil {
+		tx, err := s.BeginTx(ctx, &p.accepted, o, p.Pool.BeginTx)
+		return tx, failed(err)
 	}
 	tx, err := p.Pool.BeginTx(ctx, o)
 	return tx, failed(err)
@@ -185,7 +188,7 @@ func (p *Pool) Ping(ctx context.Context) error {
 }
 
 func (p *Pool) guard(s *guard.Settings) guard.Guard {
-	return guard.Guard{Settings: s, Mode: p.config.ConnConfig.DefaultQueryExecMode}
+	return guard.Guard{Settings: s, Accepted: &p.accepted, Mode: p.config.ConnConfig.DefaultQueryExecMode}
 }
 
 // queryWith runs a statement with settings.

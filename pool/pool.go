@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/multitracer"
@@ -25,6 +26,8 @@ type Pool struct {
 
 	stop     context.CancelFunc
 	watchers sync.WaitGroup
+
+	accepted guard.Accepted
 
 	mu     sync.Mutex
 	reads  *reads // nil until the Reader is asked for

@@ -81,14 +81,21 @@ func (a *answers) get(ctx context.Context, sql string, ask asker) ([][][]byte, e
 	return rows, nil
 }
 
+// forget has all asked again.
+func (a *answers) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known = nil
+}
+
 // ask runs a query on a connection of the pool's, by the simple protocol: there is nothing
 // to prepare for what is asked once.
 func (t *target) ask(ctx context.Context, sql string) ([][][]byte, error) {
-	conn, err := t.acquire(ctx)
+	conn, err := t.server.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer t.release(conn)
+	defer t.server.Release(conn)
 	return allRows(ctx, conn.Conn().PgConn(), sql)
 }
 
@@ -146,7 +153,7 @@ func (r *heldRows) ParameterStatus(name string) (string, error) {
 
 // CatalogRows is that of held rows. It remembers nothing.
 func (d *directRows) CatalogRows(ctx context.Context, sql string) ([][][]byte, error) {
-	conn := d.Conn()
+	conn := d.connection()
 	if conn == nil {
 		return nil, errRowsClosed
 	}
@@ -155,7 +162,7 @@ func (d *directRows) CatalogRows(ctx context.Context, sql string) ([][][]byte, e
 
 // ParameterStatus is that of held rows.
 func (d *directRows) ParameterStatus(name string) (string, error) {
-	conn := d.Conn()
+	conn := d.connection()
 	if conn == nil {
 		return "", errRowsClosed
 	}

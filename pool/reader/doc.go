@@ -58,7 +58,7 @@
 //     (also with target_session_attrs=read-write), OAuthTokenProvider, MinProtocolVersion,
 //     MaxProtocolVersion, ChannelBinding, RequireAuth, and pgconn's own AfterConnect.
 //   - Called for events on shared connections: OnNotice, OnPgError (false closes the connection),
-//     OnNotification, and Tracer: it receives each statement once, whichever connections it runs on,
+//     OnNotification, and Tracer (with scan errors and the context that it returns): it receives each statement once, whichever connections it runs on,
 //     but not what the Reader prepares for itself. Several goroutines may pass it the same *pgx.Conn
 //     at a time, of which it may only read Config.
 //   - StatementCacheCapacity bounds what a shared connection keeps prepared, up to 512.

@@ -28,6 +28,7 @@ type heldRows struct {
 	late     error // that ended the result, behind its rows
 	err      error
 	own      *pgtype.Map // while it is open
+	trace    *trace      // that ends with it; nil if there is none
 	begun    bool
 	closed   bool
 }
@@ -82,6 +83,9 @@ func (r *heldRows) Close() {
 	r.closed = true
 	if r.err == nil {
 		r.err = r.late
+	}
+	if r.trace != nil {
+		_ = r.trace.end(r.tag, r.err)
 	}
 	if r.own != nil {
 		r.types.put(r.own)

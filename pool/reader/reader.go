@@ -29,6 +29,8 @@ type Reader struct {
 	turn       atomic.Uint32
 	statements statements
 	learner    learner
+	catalog    catalog
+	accepted   guard.Accepted
 	memories   sync.Pool // of *memory
 	requests   sync.Pool // of *request that have ended
 	start      time.Time
@@ -93,11 +95,12 @@ func (r *Reader) Close() {
 }
 
 // Reset closes the shared connections when what is under way on them has ended. Others
-// take their place.
+// take their place, and what was learned of statements is learned again.
 func (r *Reader) Reset() {
 	for _, t := range r.targets {
 		t.epoch.Add(1)
 	}
+	r.doubt()
 }
 
 func (r *Reader) now() int64 { return int64(time.Since(r.start)) }
@@ -195,6 +198,9 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 			return nil, err
 		}
 	}
+	if r.catalog.due.Load() && r.catalog.due.CompareAndSwap(true, false) {
+		r.learner.askToLook(c, r.targets[0])
+	}
 	for {
 		t := r.pick(c)
 		running := t.running.Add(1)
@@ -205,7 +211,9 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 				if rows == nil {
 					return nil, c.trace.end(pgconn.CommandTag{}, err)
 				}
-				_ = c.trace.end(rows.tag, rows.late)
+				if c.trace.tracer != nil {
+					rows.trace = &c.trace
+				}
 				return rows, nil
 			}
 			c.alone = true
@@ -295,12 +303,13 @@ func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 		q.rows.Close()
 		return nil, nil, false
 	}
+	ctx := c.trace.context(c.ctx) // The tracer may have set a deadline.
 	select {
 	case <-q.done:
-	case <-c.ctx.Done():
+	case <-ctx.Done():
 		if q.state.CompareAndSwap(waiting, left) {
-			r.observe(c, start, pgconn.CommandTag{}, c.ctx.Err())
-			return nil, c.ctx.Err(), true // Whoever fills it in drops it.
+			r.observe(c, start, pgconn.CommandTag{}, ctx.Err())
+			return nil, ctx.Err(), true // Whoever fills it in drops it.
 		}
 		<-q.done
 	}

@@ -185,9 +185,7 @@ func (d *directRows) again(err error) again {
 	switch {
 	case d.begun, d.call.ctx.Err() != nil, d.call.runs >= maxRuns:
 		return never
-	case isPg && Stale(e) && d.call.stale <= maxStale:
-		return sameConn
-	case isPg && d.described && maybeOutdated(e): // It is asked about again.
+	case isPg && d.call.stale <= maxStale && (Stale(e) || d.remembered && maybeOutdated(e)): // It is asked about again.
 		return sameConn
 	case d.conn.Conn().IsClosed():
 		return fromPrimary
@@ -198,8 +196,10 @@ func (d *directRows) again(err error) again {
 }
 
 // maybeOutdated reports whether a statement may have failed because its parameters have
-// other types since the schema changed. Postgres has not begun it then.
-func maybeOutdated(e *pgconn.PgError) bool { return len(e.Code) == 5 && e.Code[:2] == "42" }
+// other types since the schema changed, or types that are gone (XX000: "cache lookup failed").
+func maybeOutdated(e *pgconn.PgError) bool {
+	return len(e.Code) == 5 && (e.Code[:2] == "42" || e.Code == "XX000")
+}
 
 // fate is what becomes of a statement that has failed on a shared connection.
 type fate uint8
@@ -210,12 +210,13 @@ const (
 	runShared             // it runs again here, by itself
 )
 
-// fate decides that. cancels is whether the connection has asked to cancel lately.
-func (s *session) fate(q *request, e *pgconn.PgError, cancels bool) fate {
+// fate decides that. bound is whether Postgres had begun to run it, cancels whether the
+// connection has asked to cancel lately.
+func (s *session) fate(q *request, e *pgconn.PgError, bound, cancels bool) fate {
 	switch {
-	case e.Code == "26000" && !q.single: // It was prepared by a run that has failed.
+	case !bound && e.Code == "26000" && !q.single: // It was prepared by a run that has failed.
 		return runShared
-	case Stale(e), maybeOutdated(e):
+	case !bound && (Stale(e) || maybeOutdated(e)):
 		return runAlone
 	case e.Code == canceled && (cancels || s.pipe.reader.config.StatementTimeout > 0):
 		return runAlone

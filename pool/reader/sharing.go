@@ -30,7 +30,7 @@ func whyUnshared(c *Config, primary Server) string {
 	if primary.Shared() < 1 {
 		return "the budget of connections (pool_max_conns) has none to share"
 	}
-	if field := reflect.ValueOf(pgtype.NewMap()).Elem().FieldByName("oidToType"); field.Kind() != reflect.Map {
+	if types := pgtype.NewMap(); reflect.ValueOf(types).Elem().FieldByName("oidToType").Kind() != reflect.Map || goTypes(types) == nil {
 		return "this version of pgx keeps its types in a way that the Reader does not know"
 	}
 	return ""

@@ -132,6 +132,7 @@ type Guard struct {
 	ReadOnly bool
 	Timeout  time.Duration     // of its statements; 0: the session's
 	Mode     pgx.QueryExecMode // of the connection
+	Accepted *Accepted         // may be nil
 	// Transaction has a transaction begun for what cannot be described by its text.
 	Transaction bool
 	// Overtaken says that the schema has changed between the description of a statement and its
@@ -197,22 +198,9 @@ func (g Guard) Args() (args []string) {
 	return args
 }
 
-// Begin returns what begins a transaction with the options and settings, in one
-// round trip of the simple protocol.
-func (s *Settings) Begin(o pgx.TxOptions) string {
-	begin := o.BeginQuery
-	if begin == "" {
-		begin = "begin"
-		if o.IsoLevel != "" {
-			begin += " isolation level " + string(o.IsoLevel)
-		}
-		if o.AccessMode != "" {
-			begin += " " + string(o.AccessMode)
-		}
-		if o.DeferrableMode != "" {
-			begin += " " + string(o.DeferrableMode)
-		}
-	}
+// statement returns the statement of the simple protocol that sets them for the transaction, ""
+// if there are none.
+func (s *Settings) statement() string {
 	var calls []string
 	for i, name := range s.names {
 		calls = append(calls, "pg_catalog.set_config("+Literal(name)+", "+Literal(s.values[i])+", true)")
@@ -221,9 +209,9 @@ func (s *Settings) Begin(o pgx.TxOptions) string {
 		calls = append(calls, "pg_catalog.set_config('role', "+Literal(s.role)+", true)")
 	}
 	if len(calls) == 0 {
-		return begin
+		return ""
 	}
-	return begin + "; select " + strings.Join(calls, ", ")
+	return "select " + strings.Join(calls, ", ")
 }
 
 // Literal quotes a string so that it is the same whatever standard_conforming_strings is.

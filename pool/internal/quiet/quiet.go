@@ -119,10 +119,20 @@ func (t *Tracer) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, data
 func (t *Tracer) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
 	if !is(ctx) {
 		t.all.TraceAcquireEnd(ctx, pool, data)
+	} else if data.Conn != nil {
+		data.Conn.PgConn().CustomData()[acquiredKey] = true
 	}
 }
 
+// acquiredKey marks a connection whose acquisition was hidden: so is its release, which has
+// no context.
+const acquiredKey = "gqlboost.quiet"
+
 // TraceRelease implements [pgxpool.ReleaseTracer].
 func (t *Tracer) TraceRelease(pool *pgxpool.Pool, data pgxpool.TraceReleaseData) {
+	if marks := data.Conn.PgConn().CustomData(); marks[acquiredKey] != nil {
+		delete(marks, acquiredKey)
+		return
+	}
 	t.all.TraceRelease(pool, data)
 }
