@@ -201,6 +201,18 @@ func TestCacheControlAtRunTime(t *testing.T) {
 			t.Errorf("%s: got %v, want an error about %s", c.sdl, err, c.want)
 		}
 	}
+	// An extension around this one adds an error.
+	srv = handler.New(newChanging(gqlparser.MustLoadSchema(&ast.Source{Input: sdl})))
+	srv.AddTransport(gqlgen.POST(gqlgen.Options{}))
+	srv.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+		r := next(ctx)
+		r.Errors = append(r.Errors, gqlerror.Errorf("too expensive"))
+		return r
+	})
+	srv.Use(&gqlgen.CacheControl{})
+	if got := header(srv, "{ a }"); got != "" {
+		t.Errorf("with an error from another extension: %q", got)
+	}
 	// The host's own header stays.
 	s := gqlparser.MustLoadSchema(&ast.Source{Input: sdl})
 	srv = handler.New(newChanging(s))

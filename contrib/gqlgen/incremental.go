@@ -44,14 +44,15 @@ func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	operation, errs := exec.CreateOperationContext(r.Context(), list[0])
 	if errs != nil {
 		contentType(w, accept.JSON)
-		d.write(w, status(errs, accept.JSON), exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs))
+		response := exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs)
+		d.write(w, answer{status: status(errs, accept.JSON), response: response})
 		return
 	}
 	delivery, err := incremental.New(w, r, incremental.Options{})
 	if err != nil { // A middleware is in the way. All at once is what is left.
 		contentType(w, accept.JSON)
 		responses, ctx := exec.DispatchOperation(r.Context(), operation)
-		d.write(w, http.StatusOK, responses(ctx))
+		d.write(w, answer{status: http.StatusOK, response: responses(ctx)})
 		return
 	}
 	for name, values := range d.ResponseHeaders {
