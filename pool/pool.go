@@ -60,9 +60,10 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	own.MaxConns = int32(p.size())
 	p.gate.watchHealth(own)
 	if user := own.ConnConfig.Tracer; user != nil {
-		own.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.gate)
+		p.gate.acquires, _ = user.(pgxpool.AcquireTracer)
+		own.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.gate, &wholes{})
 	} else {
-		own.ConnConfig.Tracer = p.gate
+		own.ConnConfig.Tracer = multitracer.New(p.gate, &wholes{})
 	}
 	inner, err := pgxpool.NewWithConfig(ctx, own)
 	if err != nil {
@@ -115,9 +116,11 @@ func (p *Pool) watch() {
 	}
 }
 
-// warm opens the connections that the pool is to have at least, at the same time.
+// warm opens the connections that the pool is to have at least, at the same time. More than it
+// may have would be waited for for ever.
 func (p *Pool) warm(ctx context.Context) error {
-	n := max(p.config.MinConns, 1)
+	ctx = withoutHook(ctx) // It is for callers, who bring what the hook needs.
+	n := min(max(int(p.config.MinConns), 1), p.size())
 	conns, errs := make([]*pgxpool.Conn, n), make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
@@ -136,7 +139,8 @@ func (p *Pool) warm(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Close closes the pool and its reader.
+// Close is [pgxpool.Pool.Close], for the Reader as well: statements under way end first, on shared
+// connections too, and callers that wait for a connection get [ErrClosed].
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed.Store(true)
@@ -147,6 +151,7 @@ func (p *Pool) Close() {
 	}
 	p.stop()
 	p.watchers.Wait()
+	p.gate.refuseAll(ErrClosed)
 	p.Pool.Close()
 }
 
@@ -163,3 +168,10 @@ func (p *Pool) Reset() {
 
 // Config returns a copy of the configuration.
 func (p *Pool) Config() *Config { return p.config.Copy() }
+
+// Stat is [pgxpool.Pool.Stat]: what pgxpool has seen, with the connections that the Reader keeps.
+// Callers wait before they come to it, so those who waited, and those who left or were refused
+// meanwhile, are not in EmptyAcquireCount, EmptyAcquireWaitTime, AcquireDuration and
+// CanceledAcquireCount. They are in [Pool.Metrics] (db.client.connection.wait_time and timeouts,
+// gqlboost.pool.waits, refusals and shed), and a [pgxpool.AcquireTracer] sees each of them.
+func (p *Pool) Stat() *pgxpool.Stat { return p.Pool.Stat() }

@@ -67,6 +67,7 @@ func (p *Pool) closedWithin() {
 	reads := p.reads
 	p.mu.Unlock()
 	p.stop()
+	p.gate.refuseAll(ErrClosed)
 	if reads != nil {
 		reads.close()
 	}
@@ -118,12 +119,12 @@ func (s *readServer) Config() *pgxpool.Config { return s.pool.config.Config }
 // Acquire implements [reader.Server].
 func (s *readServer) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if s.pool.direct == nil {
-		return s.pool.acquire(ctx)
+		return s.pool.take(ctx, s.pool.gate.enter)
 	}
 	if err := s.pool.direct.take(ctx); err != nil {
 		return nil, err
 	}
-	conn, err := s.pool.acquire(ctx)
+	conn, err := s.pool.take(ctx, s.pool.gate.enter)
 	if err != nil {
 		s.pool.direct.leave()
 	}
@@ -136,6 +137,11 @@ func (s *readServer) Release(conn *pgxpool.Conn) {
 	if s.pool.direct != nil {
 		s.pool.direct.leave()
 	}
+}
+
+// Ask implements [reader.Server].
+func (s *readServer) Ask(ctx context.Context) (*pgxpool.Conn, error) {
+	return s.pool.take(withoutHook(ctx), s.pool.gate.enterFirst)
 }
 
 // Open implements [reader.Server].

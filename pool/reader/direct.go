@@ -288,32 +288,3 @@ func (d *directRows) Values() ([]any, error) {
 	}
 	return values, err
 }
-
-// sendBatch runs a batch on a connection of the pool's, in a transaction that only reads.
-func (t *target) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	conn, err := t.server.Acquire(ctx)
-	if err != nil {
-		return pgx.FailedBatchResults(b, err)
-	}
-	r := t.reader
-	r.counters.direct.Add(uint64(b.Len()))
-	g := guard.Guard{Settings: guard.From(ctx), Accepted: &r.accepted, ReadOnly: true, Mode: r.mode}
-	return &batchResults{BatchResults: g.SendBatch(ctx, conn.Conn(), b), release: func() { t.server.Release(conn) }}
-}
-
-// batchResults give their connection back.
-type batchResults struct {
-	pgx.BatchResults
-	release func()
-	closed  bool
-}
-
-// Close ends the batch.
-func (b *batchResults) Close() error {
-	err := b.BatchResults.Close()
-	if !b.closed {
-		b.closed = true
-		b.release()
-	}
-	return err
-}

@@ -33,6 +33,9 @@ func (r *Reader) Idle() bool {
 	return true
 }
 
+// Underway returns how many calls share a connection, or have until now.
+func (r *Reader) Underway() int64 { return r.underway.Load() }
+
 // Up returns how many shared connections there are.
 func (r *Reader) Up() (n int32) {
 	for _, t := range r.targets {

@@ -36,8 +36,9 @@ type lesson struct {
 const (
 	maxLessons    = 256
 	lessonTimeout = 5 * time.Second
-	// lockTimeout bounds how long planning a statement waits for a lock on its tables.
-	lockTimeout = "200ms"
+	// lockTimeout bounds how long describing and planning a statement wait for a lock on its
+	// tables: meanwhile a connection, which may be the last one, is missing in the pool.
+	lockTimeout = "20ms"
 	// lessonPause is for how long a statement is left alone that could not be learned.
 	lessonPause = time.Second
 )
@@ -140,6 +141,9 @@ func describe(ctx context.Context, one lesson) (_ *description, err error) {
 		return nil, err
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx))
+	if _, err := tx.Exec(ctx, "set local lock_timeout = '"+lockTimeout+"'"); err != nil {
+		return nil, err
+	}
 	said, err := conn.Conn().Prepare(ctx, "", one.statement.sql)
 	if err != nil {
 		return nil, err
@@ -185,7 +189,7 @@ func explain(ctx context.Context, conn *pgx.Conn, sql string, parameters int) (*
 		call += "(null" + strings.Repeat(", null", parameters-1) + ")"
 	}
 	pipeline := conn.PgConn().StartPipeline(ctx)
-	texts := []string{"savepoint " + name, "set local plan_cache_mode = force_generic_plan", "set local lock_timeout = '" + lockTimeout + "'", "prepare " + name + " as " + sql, call, "deallocate " + name}
+	texts := []string{"savepoint " + name, "set local plan_cache_mode = force_generic_plan", "prepare " + name + " as " + sql, call, "deallocate " + name}
 	for _, text := range texts {
 		pipeline.SendQueryParams(text, nil, nil, nil, nil)
 	}

@@ -38,6 +38,7 @@ type Reader struct {
 	done       sync.WaitGroup
 	counters   counters
 	closed     atomic.Bool
+	underway   atomic.Int64 // calls that share a connection, or have until now
 }
 
 type counters struct {
@@ -86,13 +87,19 @@ func (r *Reader) foreign(name string) {
 	}
 }
 
-// Close closes the shared connections. It waits for what they have under way to fail, and
-// not for statements on the pool's connections.
+// Close closes the shared connections when the statements that use them have ended, also those
+// that go on on a connection of the pool's. It does not wait for others on the pool's connections,
+// nor for callers that have left. New statements get [ErrClosed].
 func (r *Reader) Close() {
 	r.closed.Store(true)
+	for r.underway.Load() > 0 {
+		time.Sleep(lookClosing)
+	}
 	r.cancel()
 	r.done.Wait()
 }
+
+const lookClosing = time.Millisecond
 
 // Reset closes the shared connections when what is under way on them has ended. Others
 // take their place, and what was learned of statements is learned again.
@@ -131,7 +138,8 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 	return rows.CommandTag(), rows.Err()
 }
 
-// SendBatch runs a batch of reads on a connection of its own: it is one write already.
+// SendBatch runs a batch of reads on a connection of its own: it is one write already. If the
+// connection fails before the first result, the batch runs again, on the primary.
 func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err := r.check(ctx); err != nil {
 		return pgx.FailedBatchResults(b, err)
@@ -144,7 +152,7 @@ func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 			return pgx.FailedBatchResults(b, notRead(q.SQL, severalStatements))
 		}
 	}
-	return r.pick(nil).sendBatch(ctx, b)
+	return r.sendBatch(ctx, b)
 }
 
 // ErrCopy is returned by CopyFrom.
@@ -185,6 +193,15 @@ type call struct {
 }
 
 func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	r.underway.Add(1) // Before the check, so that Close misses nobody.
+	underway, moved := true, false
+	leave := func() {
+		if underway {
+			underway = false
+			r.underway.Add(-1)
+		}
+	}
+	defer leave()
 	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
@@ -216,11 +233,13 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 				}
 				return rows, nil
 			}
-			c.alone = true
+			c.alone, moved = true, true
 			if t.running.Add(-1); c.away {
 				t = r.pick(c)
 			}
 			t.running.Add(1)
+		} else if !moved {
+			leave() // It has no connection yet, as in pgxpool.
 		}
 		rows, err := t.direct(c)
 		if err == nil {

@@ -195,6 +195,19 @@ func (d *directRows) again(err error) again {
 	return never
 }
 
+// again reports whether a batch that has failed runs again, from the primary: its connection or
+// server is lost, and nobody has seen anything of it.
+func (b *batchResults) again(err error) bool {
+	var e *pgconn.PgError
+	switch {
+	case b.begun, b.ctx.Err() != nil, b.runs >= maxRuns:
+		return false
+	case b.conn.Conn().IsClosed():
+		return true
+	}
+	return errors.As(err, &e) && e.Code == "40001" && b.target != b.reader.targets[0]
+}
+
 // maybeOutdated reports whether a statement may have failed because its parameters have
 // other types since the schema changed, or types that are gone (XX000: "cache lookup failed").
 func maybeOutdated(e *pgconn.PgError) bool {

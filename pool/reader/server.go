@@ -16,6 +16,9 @@ type Server interface {
 	Acquire(ctx context.Context) (*pgxpool.Conn, error)
 	// Release gives a connection of Acquire's back.
 	Release(conn *pgxpool.Conn)
+	// Ask returns a connection for what the Reader itself asks the server, before others. Hooks
+	// that make connections ready for a caller are not run. Its own Release gives it back.
+	Ask(ctx context.Context) (*pgxpool.Conn, error)
 	// Open returns a new connection for the Reader to keep, one of its owner's, until Drop.
 	Open(ctx context.Context) (*pgxpool.Conn, error)
 	// Drop closes a connection of Open's. It says whether it had failed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gqlboost/gqlboost/internal/sqltext"
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
@@ -289,8 +290,17 @@ func (t *txBatch) Close() error {
 		_ = t.tx.Rollback(quiet.Context(context.WithoutCancel(t.ctx)))
 		return err
 	}
-	return t.tx.Commit(quiet.Context(t.ctx))
+	ctx := quiet.Context(t.ctx)
+	if ctx.Err() != nil { // All results are there: pgx ends a batch then as well.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+		defer cancel()
+	}
+	return t.tx.Commit(ctx)
 }
+
+// commitTimeout bounds a commit whose caller's context has ended.
+const commitTimeout = 5 * time.Second
 
 // CheckBatch returns why a batch cannot have the settings.
 func (s *Settings) CheckBatch(b *pgx.Batch) error {
