@@ -19,6 +19,10 @@ import (
 //
 // gqlgen does not tell before the initial result what will follow, so clients hear of a
 // deferred fragment when it comes.
+//
+// It needs a ResponseWriter with write deadlines, as net/http's is, and sends the whole at
+// once otherwise. gqlgen's test client reads only what transport.MultipartMixed sends, and
+// httptest.ResponseRecorder has no deadlines: tests of @defer by that client keep gqlgen's.
 func Incremental(o Options) graphql.Transport { return &deferring{newBase(o)} }
 
 type deferring struct{ base }
