@@ -324,7 +324,7 @@ var builtIns = map[string]string{
 	"MarshalInt": "Int", "MarshalInt8": "Int", "MarshalInt16": "Int", "MarshalInt32": "Int", "MarshalInt64": "Int",
 	"MarshalUint": "Uint", "MarshalUint8": "Uint", "MarshalUint16": "Uint", "MarshalUint32": "Uint",
 	"MarshalUint64": "Uint",
-	"MarshalIntID": "IntID", "MarshalUintID": "UintID", "MarshalFloatContext": "Float",
+	"MarshalIntID":  "IntID", "MarshalUintID": "UintID", "MarshalFloatContext": "Float",
 }
 
 // kinds are the Go types that the functions take.
