@@ -1,6 +1,6 @@
 # make help lists what there is to make.
 
-MODULES := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch internal/adopters
+MODULES := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch internal/adopters contrib/internal/hosts
 TARGETS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 STATICCHECK := $(CURDIR)/bin/staticcheck
 BENCHSTAT := $(CURDIR)/bin/benchstat
@@ -25,11 +25,15 @@ test: ## every test of every module
 	go test -tags purego ./simdjson ./stream
 
 .PHONY: test-long
-test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, 10^5 operations of gqlgen/compiled, and 10^7 steps and pairs of simdjson
+test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, 10^5 operations of gqlgen/compiled, 10^7 steps and pairs of simdjson, 10^7 steps of arena, and 10^5 rows of pgrows
 	GQLBOOST_LONG=1 GQLBOOST_STRESS=1 go test -count=1 -timeout 60m -run 'UnderFire|Deadlocks|LockedNeighbour' -v ./pool/reader
 	cd internal/adopters && GQLBOOST_LONG=1 go test -count=1 -timeout 90m .
+	cd contrib/internal/hosts && GQLBOOST_LONG=1 go test -count=1 -timeout 30m .
 	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run 'RandomOperations|Middleware|Suites' ./gqlgen/...
 	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'OwnersUnderFire|UnmarshalPairs' -v ./simdjson
+	GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run "OwnersNeverMeet|SameMemoryOfShapes" -v ./arena
+	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'Oracle' -v ./stream/pgrows
+	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run KeepsTheMeaning -v ./internal/normalize
 
 # The packages whose results depend on the standard library's version or on the machine's
 # word. Run them by -short: elsewhere every test has run already.

@@ -2,6 +2,8 @@ package plancache
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
@@ -17,27 +19,34 @@ type Cache[P any] struct {
 	stats   stripes
 	counts  counters
 	level   *level // the second one; nil if there is none
+	notes   notifier
+	tasks   tasks // builds, calls of OnEvict and what listens to the second level
+	ctx     context.Context
+	stop    context.CancelFunc
 
-	switching sync.Mutex // one change of the schema at a time
-	ctx       context.Context
-	stop      context.CancelFunc
-	work      sync.WaitGroup // builds and what listens to the second level
-	mu        sync.Mutex     // guards closed, and work from growing after it
-	closed    bool
+	mu      sync.Mutex // guards what follows, and changes of current
+	closed  bool
+	changes changes[P]
 }
 
-// New makes a cache. A cache whose configuration has a Store listens to it until it is
-// closed; others need not be closed.
+// closePatience is how long Close waits for callbacks.
+const closePatience = time.Second
+
+// New makes a cache. A cache whose configuration has a Store or an Invalidator listens to it
+// until it is closed; New waits for up to StoreTimeout until it does. Others need not be
+// closed.
 func New[P any](config Config[P]) (*Cache[P], error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
 	c := &Cache[P]{config: config, seed: maphash.MakeSeed()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.notes.tasks, c.notes.limit = &c.tasks, config.Bytes
+	c.changes.applied = make(chan struct{})
 	c.current.Store(newGeneration(c, config.Schema))
 	if carrier := config.carrier(); carrier != nil {
-		c.level = &level{carrier: carrier, store: config.Store, timeout: config.StoreTimeout}
-		c.work.Go(func() { c.listen(c.ctx) })
+		c.level = &level{carrier: carrier, store: config.Store, timeout: config.StoreTimeout, failed: c.report}
+		c.watch()
 	}
 	return c, nil
 }
@@ -90,7 +99,9 @@ func (c *Cache[P]) lookup(g *generation[P], key *Key) (*entry[P], uint64) {
 	if text := Normalize(key.Query); text != key.Query {
 		key.Query = text
 		hash = c.hashOf(key)
-		e = g.table.Load().find(hash, key)
+		if e = g.table.Load().find(hash, key); e != nil && e.err != nil {
+			e = nil // The error is that of another text: its positions are.
+		}
 	}
 	return e, hash
 }
@@ -109,7 +120,7 @@ func (c *Cache[P]) AddKey(ctx context.Context, key Key, plan P) {
 		return
 	}
 	c.canonical(&key)
-	c.add(g, key, plan, 0)
+	c.add(g, key, c.dated(key, plan, 0), nil)
 }
 
 // canonical makes a key the one that its plan is cached under.
@@ -119,60 +130,68 @@ func (c *Cache[P]) canonical(key *Key) {
 	}
 }
 
-// add adds a plan under a canonical key.
-func (c *Cache[P]) add(g *generation[P], key Key, plan P, cost time.Duration) {
-	e := &entry[P]{key: key, hash: c.hashOf(&key), plan: plan, cost: cost}
-	g.put(e, c.ttl(key, plan))
-}
-
-// ttl is how long a plan is good; Forever is below 0.
-func (c *Cache[P]) ttl(key Key, plan P) time.Duration {
-	if c.config.Expire != nil {
-		if ttl := c.config.Expire(key, plan); ttl != 0 {
-			return ttl
-		}
+// add adds a plan under a canonical key, unless a condition holds. What cannot be cached
+// takes the place of an older plan all the same: that must not be found any more.
+func (c *Cache[P]) add(g *generation[P], key Key, m made[P], unless func() bool) {
+	if e := c.entry(key, m); e != nil {
+		g.put(e, unless)
+	} else {
+		g.discard(&key, unless)
 	}
-	return c.config.TTL
 }
 
 // Delete takes the plan of a key out, here and, if there is a second level, there and in
 // all caches that use it. The error is the second level's; here it is out in any case.
 func (c *Cache[P]) Delete(ctx context.Context, key Key) error {
-	g := c.current.Load()
+	asked := key
 	c.canonical(&key)
-	c.drop(g, &key)
-	if c.level == nil {
-		return nil
-	}
-	return c.level.delete(ctx, storeKey(g.version, key))
-}
-
-// drop takes the plan of a canonical key out here.
-func (c *Cache[P]) drop(g *generation[P], key *Key) {
-	g.mu.Lock()
-	// A build that has begun must not bring it back.
-	delete(g.calls, *key)
-	e := g.table.Load().find(c.hashOf(key), key)
-	removed := e != nil && g.remove(e)
-	g.mu.Unlock()
-	if removed {
-		c.tell([]departure[P]{{e, Removed}})
-	}
+	var errs []error
+	c.everywhere(func(g *generation[P]) {
+		g.drop(&key)
+		if asked != key {
+			g.drop(&asked) // An error may be kept under it.
+		}
+		if c.level != nil {
+			errs = append(errs, c.level.delete(ctx, c.address(g.version, key)))
+		}
+	})
+	return errors.Join(errs...)
 }
 
 // Purge takes all plans out here. Builds that have begun go on, and are not cached.
 func (c *Cache[P]) Purge() {
-	c.switching.Lock()
-	defer c.switching.Unlock()
-	c.replace(newGeneration(c, c.current.Load().version), Removed)
+	c.everywhere(func(g *generation[P]) { g.clear(Removed) })
 }
 
-// replace makes a generation the current one.
-func (c *Cache[P]) replace(g *generation[P], cause Cause) {
-	old := c.current.Swap(g)
-	var left []departure[P]
-	for _, e := range old.retire() {
-		left = append(left, departure[P]{e, cause})
+// everywhere calls f with the current generation, with the one that a change of the schema
+// is preparing, and with those that come meanwhile: plans may be carried over to them.
+func (c *Cache[P]) everywhere(f func(*generation[P])) {
+	var done [2]*generation[P]
+	for {
+		c.mu.Lock()
+		now := [2]*generation[P]{c.current.Load()}
+		if c.changes.pending != nil {
+			now[1] = c.changes.pending.next
+		}
+		c.mu.Unlock()
+		fresh := 0
+		for _, g := range now {
+			if g != nil && g != done[0] && g != done[1] {
+				f(g)
+				fresh++
+			}
+		}
+		if done = now; fresh == 0 {
+			return
+		}
+	}
+}
+
+// leave tells of entries that have left for the same cause.
+func (c *Cache[P]) leave(all []*entry[P], cause Cause) {
+	left := make([]departure[P], len(all))
+	for i, e := range all {
+		left[i] = departure[P]{e, cause}
 	}
 	c.tell(left)
 }
@@ -182,38 +201,33 @@ func (c *Cache[P]) Len() int {
 	g := c.current.Load()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.policy.window) + len(g.policy.main)
+	return int(g.policy.count())
 }
 
 // Close ends builds, and what listens to the second level, and takes all plans out. After
 // it, Get finds nothing, Add does nothing, and Load builds each time.
+//
+// It waits for callbacks that still run, such as a build that ignores its context, for up
+// to a second. The error says how many run on.
 func (c *Cache[P]) Close() error {
 	c.mu.Lock()
-	already := c.closed
-	c.closed = true
-	c.mu.Unlock()
-	if already {
+	if c.closed {
+		c.mu.Unlock()
 		return nil
 	}
-	c.stop()
-	c.work.Wait()
-	c.switching.Lock()
-	defer c.switching.Unlock()
-	g := newGeneration(c, c.current.Load().version)
-	c.replace(g, Removed)
-	g.retire()
-	return nil
-}
+	c.closed = true
+	c.changes.drop()
+	old := c.current.Load()
+	empty := newGeneration(c, old.version)
+	empty.retire()
+	c.current.Store(empty)
+	c.mu.Unlock()
 
-// tell counts entries that have left, and tells whoever wants to know.
-func (c *Cache[P]) tell(left []departure[P]) {
-	for _, d := range left {
-		if d.entry.err != nil {
-			continue
-		}
-		c.counts.left[d.cause].Add(1)
-		if c.config.OnEvict != nil {
-			c.config.OnEvict(d.entry.key, d.entry.plan, d.cause)
-		}
+	c.stop()
+	c.tasks.close()
+	c.leave(old.retire(), Removed)
+	if n := c.tasks.wait(closePatience); n > 0 {
+		return fmt.Errorf("plancache: closed, and %d callbacks still run", n)
 	}
+	return nil
 }

@@ -292,6 +292,50 @@ func TestBytes(t *testing.T) {
 	}
 }
 
+// A default configuration bounds bytes as well as plans, and a large Capacity has room for
+// plans of a usual size.
+func TestBytesByDefault(t *testing.T) {
+	c := newTest(t, Config[string]{})
+	long := strings.Repeat("x", 1<<20)
+	for i := range 200 {
+		q := query(i) + long
+		c.Add(t.Context(), q, q)
+		if _, ok := c.Get(t.Context(), q); !ok {
+			t.Fatalf("%d: it was just added", i)
+		}
+		if n := c.Len(); n<<20 > defaultBytes {
+			t.Fatalf("%d plans of 1 MiB", n)
+		}
+	}
+	for i := range 2000 {
+		c.Add(t.Context(), query(i), "plan")
+	}
+	if n := c.Len(); n < 990 || n > 1000 {
+		t.Errorf("%d small plans, and there is room for 1000", n)
+	}
+	c = newTest(t, Config[string]{Capacity: 5000})
+	for i := range 5000 {
+		c.Add(t.Context(), query(i)+long[:1500], "plan")
+	}
+	if n := c.Len(); n != 5000 {
+		t.Errorf("%d plans of 1.5 KB, and there is room for 5000", n)
+	}
+	// Both bounds hold if both are set.
+	c = newTest(t, Config[string]{Capacity: 10, Bytes: 4000, Weigh: func(_ Key, p string) int64 { return int64(len(p)) }})
+	for i := range 100 {
+		c.Add(t.Context(), query(i), "plan")
+	}
+	if n := c.Len(); n != 10 {
+		t.Errorf("%d small plans, and there is room for 10", n)
+	}
+	for i := range 100 {
+		c.Add(t.Context(), query(i), long[:1000])
+	}
+	if n := c.Len(); n != 3 {
+		t.Errorf("%d plans of 1000 bytes, and there is room for 3", n)
+	}
+}
+
 // At equal use, what took long to build stays.
 func TestCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,11 +3,15 @@ package plancache
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
 const (
 	defaultCapacity     = 1000
+	defaultBytes        = 64 << 20
+	bytesEach           = 64 << 10
+	mostBytes           = math.MaxInt64 / 8 // so that sums of weights do not overflow
 	defaultTTL          = time.Hour
 	defaultStoreTimeout = 50 * time.Millisecond
 	// Forever as a TTL keeps plans until they are evicted.
@@ -22,18 +26,28 @@ type Key struct {
 	Extra     string // what else plans depend on, such as a client's set of features
 }
 
+func (k *Key) size() int64 { return int64(len(k.Query) + len(k.Operation) + len(k.Extra)) }
+
 // Config says how a [Cache] works. Zero fields have defaults.
+//
+// Its functions and interfaces may call the cache, may panic and may block. No lock is held
+// while they run. What panics or returns nonsense is reported to OnError, and its plan is
+// not cached.
 type Config[P any] struct {
-	// Capacity is the number of plans, 1000 by default.
+	// Capacity is the number of plans: 1000 by default, or any number if Bytes is set.
 	Capacity int
-	// Bytes bounds the plans by the sum of what Weigh returns, instead of by number.
+	// Bytes bounds the memory: the sum of what Weigh returns, of the keys, and of 256 bytes
+	// for each plan. By default it is 64 MiB, or 64 KiB for each plan of Capacity if that is
+	// more. A plan that is larger than the bound is cached alone.
 	Bytes int64
-	// Weigh returns the bytes of a plan, without those of its key. It is needed with
-	// Bytes only.
+	// Weigh returns the bytes of a plan, without those of its key. Without it, which Bytes
+	// does not allow, plans count as 32 times their key: what gqlparser makes of a query. A
+	// plan of which the weight is negative is not cached.
 	Weigh func(Key, P) int64
 	// TTL is how long a plan is good, an hour by default. [Forever] is no bound.
 	TTL time.Duration
-	// Expire returns another TTL for a plan; 0 is TTL.
+	// Expire returns another TTL for a plan; 0 is TTL. A plan with a negative one, other
+	// than [Forever], is over already and is not cached.
 	Expire func(Key, P) time.Duration
 	// Jitter is by which share of its TTL a plan may end earlier, so that plans that
 	// were built together do not end together. 0 is 0.1, below 0 is none.
@@ -46,6 +60,10 @@ type Config[P any] struct {
 	ErrorTTL time.Duration
 	// Schema is the version of the schema that plans are for at first.
 	Schema string
+	// PlanVersion is the version of what makes plans and of Codec. Caches share plans through
+	// a Store, and Restore adds them, only if it is the same: change it when a plan means
+	// something else than before, or is encoded in another way.
+	PlanVersion string
 	// Normalize makes queries share a plan that differ in white space, commas and
 	// comments only, see [Normalize].
 	Normalize bool
@@ -56,12 +74,17 @@ type Config[P any] struct {
 	// Invalidator carries deletions between caches that share no plans. It is for a
 	// cache without a Store, which does that as well.
 	Invalidator Invalidator
-	// StoreTimeout bounds a call of Store or Invalidator, 50 ms by default. Deletions of
-	// a whole version take as long as their context.
+	// StoreTimeout bounds a call of Store or Invalidator, 50 ms by default, also of one that
+	// ignores its context. Deletions of a whole version take as long as their context.
 	StoreTimeout time.Duration
-	// OnEvict is called with each plan that leaves the cache, after it has left. It may
-	// use the cache. It must not block.
+	// OnEvict is called with each plan that leaves the cache, after it has left, by one
+	// goroutine at a time. The call that has made the plan leave waits for it, but no longer
+	// than 50 ms. If calls block until plans wait for theirs that weigh as much as the cache
+	// may, further plans leave without one; Stats counts them.
 	OnEvict func(Key, P, Cause)
+	// OnError is called, as OnEvict is, with the errors that no caller gets: a panic of
+	// another function of the configuration, a weight that is none, a failure of Store.
+	OnError func(error)
 }
 
 // Codec makes plans bytes and back. It must be safe for concurrent use.
@@ -100,6 +123,7 @@ var (
 	ErrClosed = errors.New("plancache: closed")
 )
 
+// check returns an error for what cannot work, and sets defaults.
 func (c *Config[P]) check() error {
 	switch {
 	case c.Capacity < 0:
@@ -108,18 +132,18 @@ func (c *Config[P]) check() error {
 		return fmt.Errorf("plancache: Bytes is %d", c.Bytes)
 	case c.Bytes > 0 && c.Weigh == nil:
 		return errors.New("plancache: Bytes needs Weigh")
-	case c.Jitter >= 1:
+	case c.Jitter >= 1 || math.IsNaN(c.Jitter):
 		return fmt.Errorf("plancache: Jitter is %v, which is not below 1", c.Jitter)
+	case c.TTL < 0 && c.TTL != Forever:
+		return fmt.Errorf("plancache: TTL is %v", c.TTL)
 	case c.StaleFor < 0 || c.ErrorTTL < 0 || c.StoreTimeout < 0:
-		return errors.New("plancache: a negative duration")
+		return fmt.Errorf("plancache: a negative duration: StaleFor %v, ErrorTTL %v, StoreTimeout %v", c.StaleFor, c.ErrorTTL, c.StoreTimeout)
 	case c.Store != nil && c.Codec == nil:
 		return fmt.Errorf("plancache: Store: %w", ErrNoCodec)
 	case c.Store != nil && c.Invalidator != nil:
 		return errors.New("plancache: Store is an Invalidator, another one is too many")
 	}
-	if c.Capacity == 0 && c.Bytes == 0 {
-		c.Capacity = defaultCapacity
-	}
+	c.bound()
 	if c.TTL == 0 {
 		c.TTL = defaultTTL
 	}
@@ -130,6 +154,20 @@ func (c *Config[P]) check() error {
 		c.StoreTimeout = defaultStoreTimeout
 	}
 	return nil
+}
+
+// bound sets both bounds.
+func (c *Config[P]) bound() {
+	switch {
+	case c.Capacity == 0 && c.Bytes == 0:
+		c.Capacity = defaultCapacity
+	case c.Capacity == 0:
+		c.Capacity = math.MaxInt
+	}
+	if c.Bytes == 0 {
+		c.Bytes = max(defaultBytes, min(int64(c.Capacity), mostBytes/bytesEach)*bytesEach)
+	}
+	c.Bytes = min(c.Bytes, mostBytes)
 }
 
 // carrier returns what carries deletions to other caches, or nil.

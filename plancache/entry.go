@@ -1,6 +1,8 @@
 package plancache
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 )
@@ -17,16 +19,17 @@ type entry[P any] struct {
 	last  atomic.Int64  // when it was used last, on the policy's clock
 	stale atomic.Bool   // its TTL has ended
 
+	cost     time.Duration // to build it; 0: not known
+	weight   int64         // bytes
+	deadline time.Time     // of the plan, wherever it is kept; zero: none
+
 	// The rest is guarded by the generation's lock.
-	cost      time.Duration // to build it; 0: not known
-	factor    float64       // what that makes a use worth
-	weight    int64
-	fresh     bool // it is in the policy's window
-	place     int  // in the policy's window or main region
-	expires   time.Time
-	expiry    int  // the place in the heap; -1: none
-	gone      bool // it is not in the cache any more
-	refreshes bool // a new plan is being built in the background
+	factor  float64   // what cost makes a use worth
+	fresh   bool      // it is in the policy's window
+	place   int       // in the policy's window or main region
+	expires time.Time // here, which is not after deadline
+	expiry  int       // the place in the heap; -1: none
+	gone    bool      // it is not in the cache any more
 }
 
 // exactly is up to how many uses each is counted. Of those beyond, one in sampled is
@@ -47,4 +50,81 @@ func (e *entry[P]) use(n uint64, now int64) {
 	} else if n*mix>>58 == 0 { // One in 64, without a period.
 		e.uses.Add(sampled)
 	}
+}
+
+// entryWeight is what an entry weighs without its key and plan, and planShare by how much
+// a plan without Weigh is heavier than its key.
+const (
+	entryWeight = 256
+	planShare   = 32
+)
+
+// entry makes an entry of a plan, or returns nil if it cannot be cached.
+func (c *Cache[P]) entry(key Key, m made[P]) *entry[P] {
+	weight, ok := planShare*key.size(), !m.lost
+	if c.config.Weigh != nil && ok {
+		weight, ok = guard(c.report, "Weigh", func() int64 { return c.config.Weigh(key, m.plan) })
+	}
+	if ok && weight < 0 {
+		c.report(fmt.Errorf("plancache: Weigh returned %d for %.60q", weight, key.Query))
+		ok = false
+	}
+	if !ok {
+		return nil
+	}
+	return &entry[P]{
+		key: key, hash: c.hashOf(&key), plan: m.plan, cost: m.cost, deadline: m.deadline,
+		// What weighs more than the bound counts as the bound: sums must not overflow.
+		weight: min(min(weight, c.config.Bytes)+key.size()+entryWeight, c.config.Bytes),
+	}
+}
+
+// failed makes an entry of a build's error.
+func (c *Cache[P]) failed(key Key, err error) *entry[P] {
+	return &entry[P]{
+		key: key, hash: c.hashOf(&key), err: err,
+		weight: min(key.size()+entryWeight, c.config.Bytes), deadline: time.Now().Add(c.config.ErrorTTL),
+	}
+}
+
+// made is a plan that was built, fetched or added.
+type made[P any] struct {
+	plan     P
+	cost     time.Duration // of the build; 0 if it came from the second level
+	deadline time.Time     // zero: none
+	lost     bool          // it cannot be cached: nobody knows for how long
+}
+
+// dated returns a plan with its deadline.
+func (c *Cache[P]) dated(key Key, plan P, cost time.Duration) made[P] {
+	m, ttl, ok := made[P]{plan: plan, cost: cost}, c.config.TTL, true
+	if c.config.Expire != nil {
+		own := time.Duration(0)
+		if own, ok = guard(c.report, "Expire", func() time.Duration { return c.config.Expire(key, plan) }); own != 0 {
+			ttl = own
+		}
+	}
+	m.lost = !ok || ttl < 0 && ttl != Forever
+	if ttl >= 0 {
+		m.deadline = time.Now().Add(ttl)
+	}
+	return m
+}
+
+// earlier returns the earlier one of two deadlines, of which zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// jitter returns when an entry ends here: at its deadline, or up to a share of the
+// time that is left earlier.
+func (c *Cache[P]) jitter(e *entry[P], now time.Time) time.Time {
+	if c.config.Jitter <= 0 || e.err != nil {
+		return e.deadline
+	}
+	left := float64(e.deadline.Sub(now))
+	return e.deadline.Add(-time.Duration(rand.Float64() * c.config.Jitter * left))
 }

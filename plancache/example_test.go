@@ -75,3 +75,11 @@ func ExampleResults() {
 	// {"data":{}} <nil>
 	// false
 }
+
+func ExampleRelocate() {
+	built := "query Q {\n  a\n  b\n}" // what the plan was made of
+	sent := "query Q { a b }"         // what this client has sent, which has the same plan
+	fmt.Println(plancache.Relocate(built, sent, 3, 3))
+	// Output:
+	// 1 13 true
+}

@@ -2,7 +2,6 @@ package plancache
 
 import (
 	"container/heap"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,39 +14,32 @@ type generation[P any] struct {
 	version string
 	table   atomic.Pointer[table[P]]
 	clock   atomic.Int64 // calls of the cache until the last change
+	flights flights[Key, P]
 
-	mu       sync.Mutex
+	mu       sync.Mutex // is locked before that of flights
 	policy   policy[P]
 	expiries expiries[P]
 	timer    *time.Timer // for the first of expiries
-	calls    map[Key]*call[P]
 	retired  bool
+	// What was deleted while a change of the schema prepares this generation.
+	deleted map[Key]bool
+	purged  bool
 }
 
 func newGeneration[P any](c *Cache[P], version string) *generation[P] {
-	g := &generation[P]{cache: c, version: version, calls: map[Key]*call[P]{}}
-	g.policy.capacity = int64(c.config.Capacity)
-	if c.config.Bytes > 0 {
-		g.policy.capacity = c.config.Bytes
-	}
+	g := &generation[P]{cache: c, version: version}
+	g.flights.tasks = &c.tasks
+	g.policy.capacity, g.policy.bytes = int64(c.config.Capacity), c.config.Bytes
 	g.table.Store(newTable[P](minSlots))
 	return g
 }
 
-// departure is an entry that has left, and why.
-type departure[P any] struct {
-	entry *entry[P]
-	cause Cause
-}
-
-// put adds an entry.
-func (g *generation[P]) put(e *entry[P], ttl time.Duration) {
-	e.weight = 1
-	if g.cache.config.Bytes > 0 && e.err == nil {
-		e.weight = max(1, g.cache.config.Weigh(e.key, e.plan)) + int64(len(e.key.Query)+len(e.key.Operation)+len(e.key.Extra))
-	}
+// put adds an entry, unless a condition holds when it comes in; nil never holds.
+func (g *generation[P]) put(e *entry[P], unless func() bool) {
+	e.expiry = -1
 	g.mu.Lock()
-	if g.retired {
+	wall := time.Now()
+	if g.retired || unless != nil && unless() || !e.deadline.IsZero() && !e.deadline.After(wall) {
 		g.mu.Unlock()
 		return
 	}
@@ -68,14 +60,12 @@ func (g *generation[P]) put(e *entry[P], ttl time.Duration) {
 		g.forget(v)
 		left = append(left, departure[P]{v, Evicted})
 	}
-	e.expiry = -1
-	if ttl > 0 {
-		if jitter := g.cache.config.Jitter; jitter > 0 && e.err == nil {
-			ttl -= time.Duration(rand.Float64() * jitter * float64(ttl))
-		}
-		e.expires = time.Now().Add(ttl)
+	if !e.deadline.IsZero() {
+		e.expires = g.cache.jitter(e, wall)
 		heap.Push(&g.expiries, e)
-		g.arm()
+		if e.expiry == 0 {
+			g.arm()
+		}
 	}
 	g.mu.Unlock()
 	g.cache.tell(left)
@@ -89,7 +79,7 @@ func (g *generation[P]) tick() int64 {
 	return now
 }
 
-// forget takes in that an entry is in neither the table nor the policy. It is called with
+// forget notes that an entry is in neither the table nor the policy. It is called with
 // the lock.
 func (g *generation[P]) forget(e *entry[P]) {
 	e.gone = true
@@ -151,26 +141,103 @@ func (g *generation[P]) expire() {
 	g.cache.tell(left)
 }
 
-// retire ends the generation, and returns its entries.
-func (g *generation[P]) retire() (left []*entry[P]) {
+// drop takes the plan of a canonical key out. A build that has begun does not bring it
+// back.
+func (g *generation[P]) drop(key *Key) {
+	g.mu.Lock()
+	g.flights.forget(func(k Key) bool { g.cache.canonical(&k); return k == *key })
+	e := g.table.Load().find(g.cache.hashOf(key), key)
+	removed := e != nil && g.remove(e)
+	if g.deleted != nil {
+		g.deleted[*key] = true
+	}
+	g.mu.Unlock()
+	if removed {
+		g.cache.tell([]departure[P]{{e, Removed}})
+	}
+}
+
+// dropWhere is drop for the keys that a function accepts.
+func (g *generation[P]) dropWhere(which func(Key) bool) {
+	g.flights.forget(func(k Key) bool { g.cache.canonical(&k); return which(k) })
+	for _, e := range g.entries() {
+		if which(e.key) {
+			g.drop(&e.key)
+		}
+	}
+}
+
+// discard takes the plan of a canonical key out, unless a condition holds; nil never holds.
+func (g *generation[P]) discard(key *Key, unless func() bool) {
+	g.mu.Lock()
+	e := g.table.Load().find(g.cache.hashOf(key), key)
+	removed := e != nil && (unless == nil || !unless()) && g.remove(e)
+	g.mu.Unlock()
+	if removed {
+		g.cache.tell([]departure[P]{{e, Replaced}})
+	}
+}
+
+// clear takes all plans out. Builds that have begun do not bring them back.
+func (g *generation[P]) clear(cause Cause) {
+	g.mu.Lock()
+	g.flights.forget(func(Key) bool { return true })
+	g.purged = true
+	all := g.take()
+	if !g.retired {
+		g.policy.empty()
+		g.table.Store(newTable[P](minSlots))
+	}
+	g.mu.Unlock()
+	g.cache.leave(all, cause)
+}
+
+// retire ends the generation, and returns its entries. Those who found it before they were
+// taken out may still find them in it.
+func (g *generation[P]) retire() []*entry[P] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	all := g.take()
+	g.retired = true
+	return all
+}
+
+// take marks all entries as gone, and returns them. It is called with the lock.
+func (g *generation[P]) take() []*entry[P] {
 	if g.timer != nil {
 		g.timer.Stop()
 	}
 	if g.retired {
 		return nil
 	}
-	g.retired = true
-	return append(append(left, g.policy.window...), g.policy.main...)
+	all := g.policy.all()
+	for _, e := range all {
+		e.gone, e.expiry = true, -1
+	}
+	g.expiries = nil
+	return all
 }
 
 // entries returns what is in, in no order.
-func (g *generation[P]) entries() (list []*entry[P]) {
+func (g *generation[P]) entries() []*entry[P] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.retired {
 		return nil
 	}
-	return append(append(list, g.policy.window...), g.policy.main...)
+	return g.policy.all()
+}
+
+// hasPlan reports whether there is a plan, and no error, for a key. It is called with the
+// lock.
+func (g *generation[P]) hasPlan(key *Key) bool {
+	e := g.table.Load().find(g.cache.hashOf(key), key)
+	return e != nil && e.err == nil
+}
+
+// has reports whether an entry is in.
+func (g *generation[P]) has(e *entry[P]) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !e.gone
 }

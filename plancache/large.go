@@ -19,6 +19,7 @@ type large[V any] struct {
 	queue []string // keys of the front, the oldest first
 	bytes int64    // of the front
 	limit int64    // of the front
+	most  int64    // of a value
 }
 
 // item is a value with its key, because ristretto compares hashes only.
@@ -42,7 +43,7 @@ func newLarge[V any](bytes int64) (*large[V], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &large[V]{main: main, front: map[string]item[V]{}, limit: front}, nil
+	return &large[V]{main: main, front: map[string]item[V]{}, limit: front, most: bytes}, nil
 }
 
 func (l *large[V]) get(key string) (v V, ok bool) {
@@ -58,11 +59,14 @@ func (l *large[V]) get(key string) (v V, ok bool) {
 	return one.value, true
 }
 
-// put takes a value in; ttl 0 is for ever.
+// put takes a value in; ttl 0 is for ever. What is larger than all may be is not kept.
 func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 	one := item[V]{key: key, value: v, size: size + int64(len(key)) + 64}
 	if ttl > 0 {
 		one.ends = time.Now().Add(ttl)
+	}
+	if one.size > l.most {
+		one = item[V]{} // It takes the place of the old value, and is nobody's.
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,6 +84,9 @@ func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 		delete(l.front, l.queue[0])
 		l.queue = l.queue[1:]
 		l.bytes -= leaves.size
+		if leaves.size == 0 {
+			continue
+		}
 		if leaves.ends.IsZero() {
 			l.main.Set(leaves.key, leaves, leaves.size)
 		} else if ttl := time.Until(leaves.ends); ttl > 0 {

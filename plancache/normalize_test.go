@@ -1,8 +1,14 @@
 package plancache
 
 import (
+	"context"
+	"fmt"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestNormalize(t *testing.T) {
@@ -12,20 +18,112 @@ func TestNormalize(t *testing.T) {
 		"query  A { a , b }\n":      "query A{a b}",
 		"{ a # comment }\n b }":     "{a b}",
 		`{ f(a: "x , # y"  b:"") }`: `{f(a:"x , # y"b:"")}`,
-		`{ f(a: """ x , "y" \""" # """ , b: 1) }`:     `{f(a:""" x , "y" \""" # """b:1)}`,
-		`[ "a" "b" ""  "c" ]`:                         `["a" "b" "" "c"]`,
-		"{ f(a: [1 -2 3.5e-7 , 4]) }":                 "{f(a:[1 -2 3.5e-7 4])}",
-		"{ ... on A { b } ...C ... @d(e:$f) }":        "{...on A{b}...C...@d(e:$f)}",
-		"fragment  C on  D { e : f @g }":              "fragment C on D{e:f@g}",
-		`{ a "unterminated , # }`:                     `{a "unterminated , # }`,
-		"{ a \"x\ny\" , }":                            "{a \"x\ny\" , }",
-		"é  ü a":                                      "é ü a",
+		`{ f(a: """ x , "y" \""" # """ , b: 1) }`: `{f(a:""" x , "y" \""" # """b:1)}`,
+		`[ "a" "b" ""  "c" ]`:                     `["a" "b" "" "c"]`,
+		"{ f(a: [1 -2 3.5e-7 , 4]) }":             "{f(a:[1 -2 3.5e-7 4])}",
+		"{ ... on A { b } ...C ... @d(e:$f) }":    "{...on A{b}...C...@d(e:$f)}",
+		"fragment  C on  D { e : f @g }":          "fragment C on D{e:f@g}",
+		// Where parsers may differ, or refuse the text, it stays as it is.
+		`{ a "unterminated , # }`:                     `{ a "unterminated , # }`,
+		"{ a \"x\ny\" , }":                            "{ a \"x\ny\" , }",
+		"é  ü a":                                      "é  ü a",
+		`{ a(b: """He "hi"""", c) }`:                  `{ a(b: """He "hi"""", c) }`,
+		`{ a(b: "\q", c) }`:                           `{ a(b: "\q", c) }`,
+		"{ a(b: 1a, c: 01, d: 1.) }":                  "{ a(b: 1a, c: 01, d: 1.) }",
+		"{ a # b\x00 c\n }":                           "{ a # b\x00 c\n }",
+		"{ a(b: 1 ... c) }":                           "{a(b:1 ...c)}",
 		"type A implements B & C { d(e: F = 1): G! }": "type A implements B&C{d(e:F=1):G!}",
 	} {
 		if got := Normalize(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
+}
+
+// A block string is the one that each parser reads, so two queries never have one key.
+func TestNormalizeKeepsClientsApart(t *testing.T) {
+	texts := []string{
+		`{echo(j:{a:"""He said "hi"""", b:"1,2"})}`, `{echo(j:{a:"""He said "hi"""", b:"1 2"})}`,
+		`{a(b:"""x""""y"""z""")}`, `{a(b:"""x"""  "y" ""  "z""")}`,
+		`{a(b:"x" "y")}`, `{a(b:"x y")}`, `{a(b:"" "y")}`, `{a(b:"""y")}`,
+	}
+	seen := map[string]string{}
+	for _, text := range texts {
+		n := Normalize(text)
+		if other, ok := seen[n]; ok {
+			t.Errorf("%s and %s are both %s", text, other, n)
+		}
+		seen[n] = text
+	}
+}
+
+func TestRelocate(t *testing.T) {
+	const sent = "query Q {\r\n  user(id: \"é,ü\") { # who\r\n    name age\n  }\n}"
+	for _, c := range []struct {
+		from         string
+		line, column int // of a word in from
+		want         string
+	}{
+		{`query Q{user(id:"é,ü"){name age}}`, 1, 24, "name age"},
+		{`query Q{user(id:"é,ü"){name age}}`, 1, 29, "age"},
+		{`query Q{user(id:"é,ü"){name age}}`, 1, 31, "e\n"},
+		{`query Q{user(id:"é,ü"){name age}}`, 1, 9, "user"},
+		{"query\n# e\nQ{user(id:\n\"é,ü\"){name age}}", 4, 8, "name"},
+		{"query\rQ{user(id:\n\"é,ü\"){name age}}", 3, 3, ",ü"},
+	} {
+		line, column, ok := Relocate(c.from, sent, c.line, c.column)
+		at := offset(sent, line, column)
+		if !ok || at < 0 || !strings.HasPrefix(sent[at:], c.want) {
+			t.Errorf("%q at %d:%d is at %d:%d, %v; want %q", c.from, c.line, c.column, line, column, ok, c.want)
+		}
+	}
+	for _, c := range []struct{ from, to string }{{"{a}", "{b}"}, {"{a é}", "{a  é}"}} {
+		if line, column, ok := Relocate(c.from, c.to, 1, 2); ok || line != 1 || column != 2 {
+			t.Errorf("%q and %q: %d:%d", c.from, c.to, line, column)
+		}
+	}
+	for _, c := range [][2]int{{0, 1}, {1, 0}, {9, 1}} {
+		if _, _, ok := Relocate("{ a }", "{a}", c[0], c[1]); ok {
+			t.Errorf("%v is a place", c)
+		}
+	}
+}
+
+// An error of another client's text has other positions: each text has its own.
+func TestErrorsFitTheText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := New(Config[string]{Normalize: true, ErrorTTL: time.Minute})
+		defer c.Close()
+		var builds atomic.Int64
+		load := func(text string) {
+			_, err := c.Load(t.Context(), text, func(context.Context) (string, error) {
+				builds.Add(1)
+				time.Sleep(time.Second)
+				return "", fmt.Errorf("at %d", strings.Index(text, "bad"))
+			})
+			if want := fmt.Sprintf("at %d", strings.Index(text, "bad")); err == nil || err.Error() != want {
+				t.Errorf("%q: %v, want %s", text, err, want)
+			}
+		}
+		texts := []string{"{bad}", "{ bad }", "{   bad }"}
+		for range 3 {
+			for _, text := range texts {
+				go load(text)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		if n := builds.Load(); n != 3 {
+			t.Errorf("%d builds", n)
+		}
+		// The plan that one of them has after all is that of all when their errors are over.
+		c.Add(t.Context(), texts[1], "plan")
+		time.Sleep(time.Minute)
+		for _, text := range texts {
+			if _, ok := c.Get(t.Context(), text); !ok {
+				t.Errorf("%q has no plan", text)
+			}
+		}
+	})
 }
 
 func TestSignature(t *testing.T) {

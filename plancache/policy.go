@@ -3,6 +3,7 @@ package plancache
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -15,7 +16,8 @@ import (
 // A new entry is always taken, into a window. What falls out of the window stays only if
 // it has been used more often than the least of the others.
 type policy[P any] struct {
-	capacity int64
+	capacity int64 // entries
+	bytes    int64 // bounds weight
 	weight   int64 // of all entries
 	window   []*entry[P]
 	main     []*entry[P]
@@ -43,13 +45,23 @@ const (
 	sampleSize = 1024
 )
 
-// size is how many entries the cache has room for.
+// size is how many entries the cache has room for, if they weigh as much as those that it
+// has.
 func (p *policy[P]) size() int64 {
-	if n := int64(len(p.window) + len(p.main)); p.weight > n && n > 0 {
-		return max(p.capacity/max(p.weight/n, 1), n, 1) // by bytes
+	n, each := p.count(), int64(entryWeight)
+	if n > 0 {
+		each = max(p.weight/n, 1)
 	}
-	return p.capacity
+	return max(min(p.capacity, p.bytes/each), n, 1)
 }
+
+func (p *policy[P]) count() int64 { return int64(len(p.window) + len(p.main)) }
+
+// all returns the entries, in no order.
+func (p *policy[P]) all() []*entry[P] { return slices.Concat(p.window, p.main) }
+
+// empty takes all entries out, and keeps what is known of others.
+func (p *policy[P]) empty() { p.window, p.main, p.weight = nil, nil, 0 }
 
 // add takes an entry in at a time of the clock, and appends those that leave for it.
 func (p *policy[P]) add(e *entry[P], now int64, out []*entry[P]) []*entry[P] {
@@ -67,7 +79,7 @@ func (p *policy[P]) add(e *entry[P], now int64, out []*entry[P]) []*entry[P] {
 
 // shrink makes room for an entry that has been put in.
 func (p *policy[P]) shrink(e *entry[P], now int64, out []*entry[P]) []*entry[P] {
-	for p.weight > p.capacity && len(p.window)+len(p.main) > 1 {
+	for (p.weight > p.bytes || p.count() > p.capacity) && p.count() > 1 {
 		victim := p.victim(e, now)
 		p.remove(victim)
 		p.remember(victim)

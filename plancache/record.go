@@ -11,12 +11,19 @@ import (
 
 // record is a plan with its key as bytes, in a file or a second level.
 type record struct {
-	version string // of the schema; in a file it is in the header
-	key     Key
-	uses    uint32
-	cost    time.Duration
-	plan    []byte
+	// The versions of the schema and of the planner; in a file they are in the header.
+	version, planVersion string
+
+	key  Key
+	uses uint32
+	cost time.Duration
+	// deadline is until when the plan is good, to the millisecond; zero is for ever.
+	deadline time.Time
+	plan     []byte
 }
+
+// over reports whether the plan's time is over.
+func (r *record) over() bool { return !r.deadline.IsZero() && !r.deadline.After(time.Now()) }
 
 var (
 	errTruncated = errors.New("plancache: truncated")
@@ -27,13 +34,25 @@ var (
 // encodeRecord returns, of a record, the texts and the plan, each behind its length, and
 // the numbers.
 func encodeRecord(r record) (b []byte) {
-	for _, s := range []string{r.version, r.key.Query, r.key.Operation, r.key.Extra} {
+	for _, s := range []string{r.version, r.planVersion, r.key.Query, r.key.Operation, r.key.Extra} {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
 	b = binary.AppendUvarint(b, uint64(r.uses))
 	b = binary.AppendUvarint(b, uint64(r.cost))
+	b = binary.AppendUvarint(b, encodeDeadline(r.deadline))
 	return append(binary.AppendUvarint(b, uint64(len(r.plan))), r.plan...)
 }
+
+// encodeDeadline returns milliseconds since 1970, rounded down, or 0 for never.
+func encodeDeadline(t time.Time) uint64 {
+	if t.IsZero() {
+		return 0
+	}
+	return uint64(min(max(t.UnixMilli(), 1), mostDeadline))
+}
+
+// mostDeadline is the end of the year 9999.
+const mostDeadline = 253402300799999
 
 // decodeRecord reads a record behind which nothing comes.
 func decodeRecord(b []byte) (record, error) {
@@ -121,7 +140,7 @@ func (s *source) bytes() ([]byte, error) {
 
 // record reads a record, whose plan is good until the next call.
 func (s *source) record() (r record, err error) {
-	for _, to := range []*string{&r.version, &r.key.Query, &r.key.Operation, &r.key.Extra} {
+	for _, to := range []*string{&r.version, &r.planVersion, &r.key.Query, &r.key.Operation, &r.key.Extra} {
 		part, err := s.bytes()
 		if err != nil {
 			return r, err
@@ -135,6 +154,13 @@ func (s *source) record() (r record, err error) {
 	cost, err := s.number(1 << 62)
 	if err != nil {
 		return r, err
+	}
+	deadline, err := s.number(mostDeadline)
+	if err != nil {
+		return r, err
+	}
+	if deadline > 0 {
+		r.deadline = time.UnixMilli(int64(deadline))
 	}
 	r.uses, r.cost = uint32(uses), time.Duration(cost)
 	r.plan, err = s.bytes()

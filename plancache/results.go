@@ -4,39 +4,53 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"sync"
+	"fmt"
+	"iter"
 	"sync/atomic"
 	"time"
+
+	"github.com/gqlboost/gqlboost"
+	"github.com/gqlboost/gqlboost/internal/metric"
 )
 
 // Results caches the results of queries, which is wrong for most of them: a result is
 // right until something that it shows changes. It is for those that change seldom or may
 // be a little old. It is safe for concurrent use.
 type Results struct {
-	values *large[result]
-	ttl    time.Duration
+	config  ResultsConfig
+	values  *large[result]
+	flights flights[string, []byte]
+	tasks   tasks
+	level   *level // nil if nothing carries invalidations
+	ctx     context.Context
+	stop    context.CancelFunc
+	tags    tagClock
 
-	clock atomic.Uint64 // counts invalidations
-	mu    sync.RWMutex
-	tags  map[string]uint64 // when a tag was invalidated last
-	floor uint64            // what is older is over
+	hits, misses, fills, failures, errors atomic.Uint64
+}
 
-	calls        sync.Mutex
-	loading      map[string]*loadingResult
-	hits, misses atomic.Uint64
+// ResultsConfig says how [Results] work. Bytes and TTL are needed.
+type ResultsConfig struct {
+	// Bytes bounds the results, with their keys and tags. A larger one is not kept.
+	Bytes int64
+	// TTL is how long a result is good.
+	TTL time.Duration
+	// Invalidator carries invalidations between the caches of a fleet. It may be the Store or
+	// the Invalidator of plans. The results themselves are not shared: a store cannot say
+	// whether a result was begun before a tag was invalidated.
+	Invalidator Invalidator
+	// StoreTimeout bounds a call of Invalidator, 50 ms by default, also of one that ignores
+	// its context.
+	StoreTimeout time.Duration
+	// OnError is called with the errors of Invalidator that no caller gets. It may block: it
+	// is called on a goroutine of its own.
+	OnError func(error)
 }
 
 type result struct {
 	data  []byte
-	tags  []string
-	since uint64 // on the clock, from before it was made
-}
-
-type loadingResult struct {
-	since uint64
-	done  chan struct{}
-	data  []byte
-	err   error
+	tags  []string // as keys, see tagKey
+	since uint64   // on the clock, from before it was made
 }
 
 // ResultKey is what a result is for. All of it is compared.
@@ -54,20 +68,39 @@ func (k ResultKey) text() string {
 	return string(b)
 }
 
-// maxTags bounds how many tags are remembered that were invalidated.
-const maxTags = 100_000
-
 // NewResults makes a cache of up to so many bytes, in which a result is good for ttl at
 // most. It is to be closed.
 func NewResults(bytes int64, ttl time.Duration) (*Results, error) {
-	if bytes <= 0 || ttl <= 0 {
+	return NewResultsWithConfig(ResultsConfig{Bytes: bytes, TTL: ttl})
+}
+
+// NewResultsWithConfig makes a cache, which is to be closed. If it has an Invalidator, it
+// waits for up to StoreTimeout until it listens to it.
+func NewResultsWithConfig(c ResultsConfig) (*Results, error) {
+	switch {
+	case c.Bytes <= 0 || c.TTL <= 0:
 		return nil, errors.New("plancache: results need a bound of their bytes and of their time")
+	case c.StoreTimeout < 0:
+		return nil, fmt.Errorf("plancache: StoreTimeout is %v", c.StoreTimeout)
+	case c.StoreTimeout == 0:
+		c.StoreTimeout = defaultStoreTimeout
 	}
-	values, err := newLarge[result](bytes)
+	values, err := newLarge[result](c.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	return &Results{values: values, ttl: ttl, tags: map[string]uint64{}, loading: map[string]*loadingResult{}}, nil
+	r := &Results{config: c, values: values, tags: tagClock{last: map[string]uint64{}}}
+	r.ctx, r.stop = context.WithCancel(context.Background())
+	r.flights.tasks = &r.tasks
+	if c.Invalidator != nil {
+		r.level = &level{carrier: c.Invalidator, timeout: c.StoreTimeout, failed: r.report}
+		l := &listener{
+			carrier: c.Invalidator, timeout: c.StoreTimeout, take: r.receive, purge: r.Purge, abandoned: &r.level.abandoned,
+			failed: func(err error) { r.report(fmt.Errorf("plancache: watching for invalidations: %w", err)) },
+		}
+		l.start(r.ctx, &r.tasks)
+	}
+	return r, nil
 }
 
 // Get returns a result, which must not be changed.
@@ -75,7 +108,7 @@ func (r *Results) Get(key ResultKey) ([]byte, bool) { return r.get(key.text()) }
 
 func (r *Results) get(key string) ([]byte, bool) {
 	v, ok := r.values.get(key)
-	if !ok || !r.good(v) {
+	if !ok || !r.tags.good(v) {
 		r.misses.Add(1)
 		return nil, false
 	}
@@ -83,99 +116,151 @@ func (r *Results) get(key string) ([]byte, bool) {
 	return v.data, true
 }
 
-// good tells whether nothing that a result shows was invalidated since it was begun.
-func (r *Results) good(v result) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if v.since < r.floor {
-		return false
-	}
-	for _, tag := range v.tags {
-		if r.tags[tag] > v.since {
-			return false
-		}
-	}
-	return true
-}
-
 // Load returns a result, and makes it if there is none: once, however many ask for it.
 // Fill returns also the tags of what the result shows. What is invalidated while fill
 // runs is not kept.
 //
-// Fill runs with the context of the first caller, without its end; each caller waits as
-// long as its own context. The data is the cache's, and must not be changed.
-func (r *Results) Load(ctx context.Context, key ResultKey, fill func(context.Context) (data []byte, tags []string, err error)) ([]byte, error) {
+// Each caller waits as long as its own context; when nobody waits any more, fill's context
+// ends, which has the values of the first caller's. The data is the cache's, and must not
+// be changed.
+func (r *Results) Load(
+	ctx context.Context, key ResultKey, fill func(context.Context) (data []byte, tags []string, err error),
+) ([]byte, error) {
 	text := key.text()
 	if data, ok := r.get(text); ok {
 		return data, nil
 	}
-	since := r.clock.Load()
-	r.calls.Lock()
-	one := r.loading[text]
-	if one == nil || one.since < since { // What began before an invalidation may be old.
-		one = &loadingResult{since: since, done: make(chan struct{})}
-		r.loading[text] = one
-		go r.fill(context.WithoutCancel(ctx), text, one, fill)
-	}
-	r.calls.Unlock()
-	select {
-	case <-one.done:
-		return one.data, one.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (r *Results) fill(ctx context.Context, key string, one *loadingResult, fill func(context.Context) ([]byte, []string, error)) {
-	one.err = errGoexit
-	defer func() {
-		r.calls.Lock()
-		if r.loading[key] == one {
-			delete(r.loading, key)
+	one := r.flights.join(ctx, text, text, func(ctx context.Context, one *call[string, []byte]) {
+		v := result{since: r.tags.now()}
+		if again, ok := r.values.get(text); ok && r.tags.good(again) {
+			one.finish(again.data, nil) // It has come in since it was looked for.
+			return
 		}
-		r.calls.Unlock()
-		close(one.done)
-	}()
-	v, err := protect(ctx, func(ctx context.Context) (v result, err error) {
-		v.since = one.since
-		v.data, v.tags, err = fill(ctx)
-		return v, err
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		if r.ctx.Err() == nil {
+			defer context.AfterFunc(r.ctx, cancel)()
+		}
+		r.fills.Add(1)
+		_, err := protect(ctx, func(ctx context.Context) (_ struct{}, err error) {
+			v.data, v.tags, err = fill(ctx)
+			return struct{}{}, err
+		})
+		if err != nil {
+			r.failures.Add(1)
+		} else {
+			r.put(text, v)
+		}
+		one.finish(v.data, err)
 	})
-	if one.data, one.err = v.data, err; err == nil {
-		r.put(key, v)
-	}
+	return one.wait(ctx)
 }
 
 func (r *Results) put(key string, v result) {
-	if !r.good(v) {
-		return
-	}
+	tags := make([]string, len(v.tags))
 	size := int64(len(v.data))
-	for _, tag := range v.tags {
-		size += int64(len(tag)) + 16
+	for i, tag := range v.tags {
+		tags[i] = tagKey(tag)
+		size += int64(len(tags[i])) + 16
 	}
-	r.values.put(key, v, size, r.ttl)
+	if v.tags = tags; r.tags.good(v) {
+		r.values.put(key, v, size, r.config.TTL)
+	}
 }
 
 // Invalidate ends all results with one of the tags, and those of them that are being
-// made.
+// made, here and in all caches that share the Invalidator. OnError hears of failures of
+// that one.
 func (r *Results) Invalidate(tags ...string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := r.clock.Add(1)
-	if len(r.tags)+len(tags) > maxTags {
-		r.tags, r.floor = map[string]uint64{}, now
+	if err := r.InvalidateContext(context.Background(), tags...); err != nil && r.level != nil {
+		r.report(err)
 	}
-	for _, tag := range tags {
-		r.tags[tag] = now
+}
+
+// InvalidateContext is Invalidate that returns the errors of the Invalidator. Here the
+// results have ended in any case.
+func (r *Results) InvalidateContext(ctx context.Context, tags ...string) error {
+	keys := make([]string, len(tags))
+	for i, tag := range tags {
+		keys[i] = tagKey(tag)
+	}
+	r.end(keys...)
+	if r.level == nil {
+		return nil
+	}
+	var errs []error
+	for _, key := range keys {
+		errs = append(errs, r.level.delete(ctx, key))
+	}
+	return errors.Join(errs...)
+}
+
+// Purge ends all results here.
+func (r *Results) Purge() {
+	r.tags.endAll()
+	r.flights.forget(func(string) bool { return true })
+}
+
+// end ends results here. Who asks from now on does not get what is being made: its tags
+// are not known yet.
+func (r *Results) end(keys ...string) {
+	r.tags.end(keys)
+	r.flights.forget(func(string) bool { return true })
+}
+
+// receive takes in what another cache has invalidated.
+func (r *Results) receive(key string) {
+	if !isTags(key) {
+		return
+	}
+	r.level.invalidations.Add(1)
+	if key[len(key)-1] == '*' {
+		r.Purge()
+	} else {
+		r.end(key)
+	}
+}
+
+func (r *Results) report(err error) {
+	r.errors.Add(1)
+	if r.config.OnError != nil {
+		r.tasks.start(func() {
+			guard(func(error) { r.errors.Add(1) }, "OnError", func() (_ struct{}) { r.config.OnError(err); return })
+		})
 	}
 }
 
 // Stats returns how many results were there and how many were not.
 func (r *Results) Stats() (hits, misses uint64) { return r.hits.Load(), r.misses.Load() }
 
-// Close ends what ristretto has running.
+// Metrics implements [gqlboost.Source].
+func (r *Results) Metrics() iter.Seq[gqlboost.Metric] { return metric.Sequence(r.metrics) }
+
+func (r *Results) metrics() (list []gqlboost.Metric) {
+	add := func(name, unit, help string, value uint64, attrs ...gqlboost.Attr) {
+		list = append(list, gqlboost.Metric{
+			Name: "gqlboost.results." + name, Unit: unit, Help: help, Kind: gqlboost.Counter, Value: float64(value), Attrs: attrs,
+		})
+	}
+	result := func(v string) gqlboost.Attr { return gqlboost.Attr{Key: "result", Value: v} }
+	add("lookups", "{lookup}", "Results that were asked for.", r.hits.Load(), result("hit"))
+	add("lookups", "{lookup}", "Results that were asked for.", r.misses.Load(), result("miss"))
+	add("fills", "{fill}", "Results that were made.", r.fills.Load()-r.failures.Load(), result("ok"))
+	add("fills", "{fill}", "Results that were made.", r.failures.Load(), result("error"))
+	add("invalidations", "{invalidation}", "Tags that were invalidated.", r.tags.count.Load())
+	add("errors", "{error}", "Errors of the Invalidator and of OnError.", r.errors.Load())
+	return list
+}
+
+// Close ends fills, and what listens to the Invalidator. It waits for functions that still
+// run for up to a second; the error says how many run on.
 func (r *Results) Close() error {
+	r.stop()
+	r.tasks.close()
+	n := r.tasks.wait(closePatience)
 	r.values.close()
+	if n > 0 {
+		return fmt.Errorf("plancache: results closed, and %d functions still run", n)
+	}
 	return nil
 }

@@ -14,9 +14,9 @@ import (
 	"slices"
 )
 
-// A file is a header (magic, with the format's version; the schema's version; the number
-// of records), the records, and a CRC-32C of it all.
-const magic = "gqlboost plans 1\n"
+// A file is a header (magic, with the format's version; the versions of the schema and of
+// plans; the number of records), the records, and a CRC-32C of it all.
+const magic = "gqlboost plans 2\n"
 
 var (
 	// ErrFormat is wrapped by the errors of data that Save has not written, or that has
@@ -24,6 +24,8 @@ var (
 	ErrFormat = errors.New("plancache: not what Save has written, or damaged")
 	// ErrSchema is wrapped by the error of plans for another version of the schema.
 	ErrSchema = errors.New("plancache: for another version of the schema")
+	// ErrPlanVersion is wrapped by the error of plans for another Config.PlanVersion.
+	ErrPlanVersion = errors.New("plancache: for another PlanVersion")
 )
 
 // Save writes the queries with their use counts and, with a Codec, their plans. Those
@@ -35,7 +37,7 @@ func (c *Cache[P]) Save(w io.Writer) error {
 		if e.err != nil {
 			continue
 		}
-		r := record{key: e.key, uses: e.uses.Load(), cost: e.cost}
+		r := record{key: e.key, uses: e.uses.Load(), cost: e.cost, deadline: e.deadline}
 		if c.config.Codec != nil {
 			data, err := protect(c.ctx, func(context.Context) ([]byte, error) { return c.config.Codec.Encode(e.plan) })
 			if err != nil {
@@ -47,7 +49,10 @@ func (c *Cache[P]) Save(w io.Writer) error {
 	}
 	sum := crc32.New(castagnoli)
 	out := io.MultiWriter(w, sum)
-	header := append(binary.AppendUvarint([]byte(magic), uint64(len(g.version))), g.version...)
+	header := []byte(magic)
+	for _, name := range []string{g.version, c.config.PlanVersion} {
+		header = append(binary.AppendUvarint(header, uint64(len(name))), name...)
+	}
 	header = binary.AppendUvarint(header, uint64(len(records)))
 	for _, b := range append([][]byte{header}, records...) {
 		if _, err := out.Write(b); err != nil {
@@ -119,54 +124,67 @@ func (c *Cache[P]) restore(s *source) (n int, err error) {
 		return 0, ErrNoCodec
 	}
 	g := c.current.Load()
-	var entries []*entry[P]
-	version, err := s.file(func(version string, r record) {
-		hash := c.hashOf(&r.key)
-		if version != g.version || len(r.plan) == 0 || g.table.Load().find(hash, &r.key) != nil {
+	type saved struct {
+		key  Key
+		uses uint32
+		made made[P]
+	}
+	var plans []saved
+	head, err := s.file(func(head versions, r record) {
+		if head != (versions{g.version, c.config.PlanVersion}) || len(r.plan) == 0 || g.table.Load().find(c.hashOf(&r.key), &r.key) != nil {
 			return
 		}
-		plan, err := protect(c.ctx, func(context.Context) (P, error) { return c.config.Codec.Decode(r.plan) })
-		if err != nil {
-			return
+		if m, err := c.revive(r.key, r); err == nil {
+			m.cost = r.cost
+			plans = append(plans, saved{r.key, r.uses, m})
 		}
-		e := &entry[P]{key: r.key, hash: hash, plan: plan, cost: r.cost}
-		e.uses.Store(r.uses)
-		entries = append(entries, e)
 	})
 	if err != nil {
 		return 0, err
 	}
-	if version != g.version {
-		return 0, fmt.Errorf("%w: %q, and the cache is for %q", ErrSchema, version, g.version)
+	if head.schema != g.version {
+		return 0, fmt.Errorf("%w: %q, and the cache is for %q", ErrSchema, head.schema, g.version)
+	}
+	if head.plan != c.config.PlanVersion {
+		return 0, fmt.Errorf("%w: %q, and that of the cache is %q", ErrPlanVersion, head.plan, c.config.PlanVersion)
 	}
 	// The least used first, as they came into the cache.
-	for _, e := range slices.Backward(entries) {
-		uses := e.uses.Load()
-		g.put(e, c.ttl(e.key, e.plan))
-		e.uses.Store(uses)
+	for _, p := range slices.Backward(plans) {
+		e := c.entry(p.key, p.made)
+		if e == nil {
+			continue
+		}
+		g.put(e, func() bool { return g.hasPlan(&e.key) })
+		e.uses.Store(p.uses)
+		n++
 	}
-	return len(entries), nil
+	return n, nil
 }
 
+// versions are what a file is for.
+type versions struct{ schema, plan string }
+
 // file reads what Save has written. What it has passed on is good if it returns no error.
-func (s *source) file(each func(version string, r record)) (version string, err error) {
-	damaged := func(err error) (string, error) {
+func (s *source) file(each func(head versions, r record)) (head versions, err error) {
+	damaged := func(err error) (versions, error) {
 		if err == errTruncated || err == errNumber || err == errTooLong {
 			err = fmt.Errorf("%w: %w", ErrFormat, err)
 		}
-		return "", err
+		return head, err
 	}
-	if head, err := s.next(uint64(len(magic))); err != nil || string(head) != magic {
+	if begin, err := s.next(uint64(len(magic))); err != nil || string(begin) != magic {
 		if err != nil && err != errTruncated {
-			return "", err
+			return head, err
 		}
-		return "", fmt.Errorf("%w: it does not begin as such a file does", ErrFormat)
+		return head, fmt.Errorf("%w: it does not begin as such a file does", ErrFormat)
 	}
-	name, err := s.bytes()
-	if err != nil {
-		return damaged(err)
+	for _, to := range []*string{&head.schema, &head.plan} {
+		name, err := s.bytes()
+		if err != nil {
+			return damaged(err)
+		}
+		*to = string(name)
 	}
-	version = string(name)
 	count, err := s.number(math.MaxInt64)
 	if err != nil {
 		return damaged(err)
@@ -176,7 +194,7 @@ func (s *source) file(each func(version string, r record)) (version string, err 
 		if err != nil {
 			return damaged(err)
 		}
-		each(version, r)
+		each(head, r)
 	}
 	want := s.sum
 	sum, err := s.next(4)
@@ -184,7 +202,7 @@ func (s *source) file(each func(version string, r record)) (version string, err 
 		return damaged(err)
 	}
 	if got := binary.LittleEndian.Uint32(sum); got != want {
-		return "", fmt.Errorf("%w: its sum is %08x, not %08x", ErrFormat, got, want)
+		return head, fmt.Errorf("%w: its sum is %08x, not %08x", ErrFormat, got, want)
 	}
 	if _, err := s.next(1); err != errTruncated {
 		if err == nil {
@@ -192,14 +210,14 @@ func (s *source) file(each func(version string, r record)) (version string, err 
 		}
 		return damaged(err)
 	}
-	return version, nil
+	return head, nil
 }
 
 // Queries reads what Save has written, of whatever version of the schema and with or
 // without plans, for Warm: the queries that are used most first. Keys are whole.
 func Queries(r io.Reader) (iter.Seq[Key], error) {
 	var keys []Key
-	if _, err := (&source{from: r}).file(func(_ string, r record) { keys = append(keys, r.key) }); err != nil {
+	if _, err := (&source{from: r}).file(func(_ versions, r record) { keys = append(keys, r.key) }); err != nil {
 		return nil, err
 	}
 	return slices.Values(keys), nil

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -139,6 +140,66 @@ func TestSwitchUnderLoad(t *testing.T) {
 	if least < 0.95*before {
 		t.Errorf("the hit ratio fell from %.3f to %.3f", before, least)
 	}
+}
+
+// What is deleted while a change prepares plans is not in the new version either; and of
+// changes that overlap the last one that began wins.
+func TestChangesOverlap(t *testing.T) {
+	for name, remove := range map[string]func(*Cache[string]){
+		"delete": func(c *Cache[string]) { _ = c.Delete(context.Background(), Key{Query: "q"}) },
+		"purge":  func(c *Cache[string]) { c.Purge() },
+	} {
+		for when := range 2 {
+			c := newTest(t, Config[string]{Schema: "1"})
+			for _, q := range []string{"p", "q", "r"} {
+				c.Add(t.Context(), q, "old")
+			}
+			c.Get(t.Context(), "q") // It is the first to be looked at.
+			err := c.SwitchSchema(t.Context(), "2", Switch[string]{
+				Keep: func(k Key, _ string) bool {
+					if k.Query != "q" && when == 0 {
+						remove(c) // behind it
+					}
+					return k.Query == "q" && when == 0
+				},
+				Rebuild: func(_ context.Context, k Key) (string, error) {
+					if k.Query == "q" && when == 1 {
+						remove(c)
+					}
+					return "new", nil
+				},
+			})
+			if got, ok := c.Get(t.Context(), "q"); ok || err != nil || c.Schema() != "2" {
+				t.Errorf("%s, %d: %q has come back; %v", name, when, got, err)
+			}
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := New(Config[string]{Schema: "1"})
+		defer c.Close()
+		c.Add(t.Context(), "q", "1")
+		change := func(version string, takes time.Duration) {
+			before := time.Now()
+			err := c.SetSchema(t.Context(), version, func(ctx context.Context, _ string) (string, error) {
+				time.Sleep(takes)
+				return SchemaVersion(ctx), nil
+			})
+			if err != nil || c.Schema() != "3" {
+				t.Errorf("after the change to %s the schema is %s; %v", version, c.Schema(), err)
+			}
+			if took := time.Since(before); took > 2*time.Second {
+				t.Errorf("the change to %s took %v", version, took)
+			}
+		}
+		go change("2", time.Hour)
+		synctest.Wait()
+		change("3", time.Second)
+		synctest.Wait()
+		time.Sleep(2 * time.Hour)
+		if got, ok := c.Get(t.Context(), "q"); got != "" && got != "3" || c.Stats().Switches != 1 {
+			t.Errorf("got %q, %v after %d switches", got, ok, c.Stats().Switches)
+		}
+	})
 }
 
 func TestHashSchema(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 type counters struct {
 	builds, failures, switches atomic.Uint64
+	errors                     atomic.Uint64
 	building                   atomic.Int64 // nanoseconds
 	left                       [len(causes)]atomic.Uint64
 }
@@ -29,6 +30,8 @@ type Stats struct {
 	Expired      uint64
 	Removed      uint64 // by Delete, Purge and invalidations
 	Switches     uint64 // of the schema
+	Errors       uint64 // that OnError was called with
+	Untold       uint64 // calls of OnEvict and OnError that were not made, because others blocked
 	Store        StoreStats
 }
 
@@ -46,6 +49,7 @@ func (c *Cache[P]) Stats() Stats {
 	s := Stats{
 		Len: c.Len(), Builds: n.builds.Load(), BuildErrors: n.failures.Load(), BuildTime: time.Duration(n.building.Load()),
 		Evictions: n.left[Evicted].Load(), Expired: n.left[Expired].Load(), Removed: n.left[Removed].Load(), Switches: n.switches.Load(),
+		Errors: n.errors.Load(), Untold: c.notes.dropped(),
 	}
 	s.Hits, s.Misses = c.stats.sum()
 	if s.Builds > 0 {
@@ -111,6 +115,8 @@ func (c *Cache[P]) metrics() (list []gqlboost.Metric) {
 		add(gqlboost.Counter, "departures", "{plan}", "Plans that have left, by cause.", float64(c.counts.left[cause].Load()), gqlboost.Attr{Key: "cause", Value: name})
 	}
 	add(gqlboost.Counter, "schema_switches", "{switch}", "Changes of the schema.", float64(s.Switches))
+	add(gqlboost.Counter, "errors", "{error}", "Errors of callbacks and of the second level.", float64(s.Errors))
+	add(gqlboost.Counter, "untold", "{call}", "Calls of OnEvict and OnError that were not made, because others blocked.", float64(s.Untold))
 	if c.level != nil {
 		add(gqlboost.Counter, "store.lookups", "{lookup}", "Plans that the second level was asked for.", float64(s.Store.Hits), result("hit"))
 		add(gqlboost.Counter, "store.lookups", "{lookup}", "Plans that the second level was asked for.", float64(s.Store.Misses), result("miss"))

@@ -6,9 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -45,13 +42,24 @@ type StoreStats struct {
 	Invalidations        uint64 // that have come from it
 }
 
-// storeKey is the key of a plan in the second level.
-func storeKey(version string, key Key) string {
+// address is the key of a plan in the second level. Plans of other planners have others.
+func (c *Cache[P]) address(version string, key Key) string {
+	if c.config.PlanVersion == "" {
+		return storeKey(version, key)
+	}
+	sum := sha256.Sum256([]byte(c.config.PlanVersion))
+	return versionKey(version) + hex.EncodeToString(sum[:4]) + ":" + keyHash(key)
+}
+
+// storeKey is address for a planner without a version.
+func storeKey(version string, key Key) string { return versionKey(version) + keyHash(key) }
+
+func keyHash(key Key) string {
 	h := sha256.New()
 	for _, part := range []string{key.Query, key.Operation, key.Extra} {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
-	return versionKey(version) + hex.EncodeToString(h.Sum(nil)[:20])
+	return hex.EncodeToString(h.Sum(nil)[:20])
 }
 
 // versionKey is with what keys of a version begin.
@@ -60,195 +68,102 @@ func versionKey(version string) string {
 	return hex.EncodeToString(sum[:8]) + ":"
 }
 
-// level is the second level as a cache uses it: with a bound on its time, and with a
-// breaker, which does not ask for a while after failures.
-type level struct {
-	carrier Invalidator
-	store   Store // nil if plans are not shared
-	timeout time.Duration
-
-	failures  atomic.Int32 // in a row
-	openUntil atomic.Int64 // nanoseconds since 1970
-
-	hits, misses, errors, skipped, invalidations atomic.Uint64
-}
-
-const (
-	breakAfter = 3 // failures in a row
-	breakFirst = 100 * time.Millisecond
-	breakMost  = 10 * time.Second
-)
-
-// open tells whether the second level is not to be asked now. When a break is over, one
-// caller asks, and the others go on without for as long as that may take.
-func (l *level) open() bool {
-	until := l.openUntil.Load()
-	if until == 0 {
-		return false
-	}
-	now := time.Now()
-	if now.UnixNano() < until || !l.openUntil.CompareAndSwap(until, now.Add(l.timeout).UnixNano()) {
-		l.skipped.Add(1)
-		return true
-	}
-	return false
-}
-
-// call calls the second level, unless it is broken. skipped is an error of its own.
-func (l *level) call(ctx context.Context, f func(context.Context) error) error {
-	if l.open() {
-		return errBroken
-	}
-	limited, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
-	err := shield(limited, f)
-	switch {
-	case err == nil || errors.Is(err, ErrNotFound):
-		l.failures.Store(0)
-		l.openUntil.Store(0)
-	case ctx.Err() == nil: // Else it is not its fault.
-		l.errors.Add(1)
-		if n := l.failures.Add(1); n >= breakAfter {
-			pause := min(breakFirst<<min(n-breakAfter, 10), breakMost)
-			l.openUntil.Store(time.Now().Add(pause/2 + rand.N(pause)).UnixNano())
-		}
-	}
-	return err
-}
-
-var errBroken = errors.New("plancache: the second level has failed lately and is not asked")
-
-// shield makes a panic of a store an error.
-func shield(ctx context.Context, f func(context.Context) error) error {
-	_, err := protect(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
-	return err
-}
-
-func (l *level) get(ctx context.Context, key string) (value []byte, ok bool) {
-	err := l.call(ctx, func(ctx context.Context) (err error) { value, err = l.store.Get(ctx, key); return err })
-	if errors.Is(err, ErrNotFound) {
-		l.misses.Add(1)
-	}
-	return value, err == nil
-}
-
-func (l *level) delete(ctx context.Context, key string) error {
-	return l.call(ctx, func(ctx context.Context) error { return l.carrier.Delete(ctx, key) })
-}
-
-func (l *level) stats() StoreStats {
-	return StoreStats{l.hits.Load(), l.misses.Load(), l.errors.Load(), l.skipped.Load(), l.invalidations.Load()}
-}
-
 // fetch gets a plan from the second level.
-func (c *Cache[P]) fetch(ctx context.Context, g *generation[P], key Key) (plan P, ok bool) {
+func (c *Cache[P]) fetch(ctx context.Context, g *generation[P], key Key) (m made[P], ok bool) {
 	if c.level == nil || c.level.store == nil {
-		return plan, false
+		return m, false
 	}
-	value, ok := c.level.get(ctx, storeKey(g.version, key))
-	if !ok {
-		return plan, false
+	m, err := ask(ctx, c.level, func(ctx context.Context) (made[P], error) {
+		value, err := c.level.store.Get(ctx, c.address(g.version, key))
+		if err != nil {
+			return made[P]{}, err
+		}
+		return c.decode(g.version, key, value)
+	})
+	switch {
+	case err == nil:
+		c.level.hits.Add(1)
+	case errors.Is(err, ErrNotFound):
+		c.level.misses.Add(1)
 	}
+	return m, err == nil
+}
+
+// decode reads a plan that comes from the second level.
+func (c *Cache[P]) decode(version string, key Key, value []byte) (m made[P], err error) {
 	r, err := decodeRecord(value)
-	if err == nil && (r.version != g.version || r.key != key) {
+	if err == nil && (r.version != version || r.planVersion != c.config.PlanVersion || r.key != key) {
 		err = errors.New("a plan for another key")
 	}
 	if err == nil {
-		plan, err = protect(ctx, func(context.Context) (P, error) { return c.config.Codec.Decode(r.plan) })
+		m, err = c.revive(key, r)
 	}
+	if err == nil && m.lost {
+		err = ErrNotFound
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		err = badValue{err}
+	}
+	return m, err
+}
+
+// revive makes a plan of a record. It is good for no longer than it was when it was made,
+// nor than a plan that is made now.
+func (c *Cache[P]) revive(key Key, r record) (m made[P], err error) {
+	if r.over() {
+		return m, ErrNotFound
+	}
+	plan, err := protect(c.ctx, func(context.Context) (P, error) { return c.config.Codec.Decode(r.plan) })
 	if err != nil {
-		c.level.errors.Add(1)
-		return plan, false
+		return m, err
 	}
-	c.level.hits.Add(1)
-	return plan, true
+	m = c.dated(key, plan, 0)
+	m.deadline = earlier(m.deadline, r.deadline)
+	return m, nil
 }
 
 // share gives a plan to the second level.
-func (c *Cache[P]) share(g *generation[P], key Key, plan P) {
+func (c *Cache[P]) share(g *generation[P], key Key, m made[P]) {
 	if c.level == nil || c.level.store == nil || c.ctx.Err() != nil || !c.has(g, key) {
 		return
 	}
 	// What is invalidated while it is on its way must not stay.
 	defer func() {
 		if now := c.current.Load(); now.version == g.version && !c.has(now, key) {
-			_ = c.level.delete(c.ctx, storeKey(g.version, key))
+			_ = c.level.delete(c.ctx, c.address(g.version, key))
 		}
 	}()
-	ttl := c.ttl(key, plan)
-	_ = c.level.call(c.ctx, func(ctx context.Context) error { // The breaker has taken its error in.
-		data, err := c.config.Codec.Encode(plan)
+	_, _ = ask(c.ctx, c.level, func(ctx context.Context) (struct{}, error) { // It has taken the error in.
+		data, err := c.config.Codec.Encode(m.plan)
 		if err != nil {
-			return err
+			return struct{}{}, badValue{err}
 		}
-		return c.level.store.Set(ctx, storeKey(g.version, key), encodeRecord(record{version: g.version, key: key, plan: data}), max(ttl, 0))
+		var ttl time.Duration
+		if !m.deadline.IsZero() {
+			if ttl = time.Until(m.deadline); ttl <= 0 {
+				return struct{}{}, nil
+			}
+		}
+		value := encodeRecord(record{version: g.version, planVersion: c.config.PlanVersion, key: key, cost: m.cost, deadline: m.deadline, plan: data})
+		return struct{}{}, c.level.store.Set(ctx, c.address(g.version, key), value, ttl)
 	})
 }
 
-// has tells whether a plan is there for a canonical key, in a generation that is current.
+// has reports whether a plan is there for a canonical key, in a generation that is current.
 func (c *Cache[P]) has(g *generation[P], key Key) bool {
 	return c.current.Load() == g && g.table.Load().find(c.hashOf(&key), &key) != nil
 }
 
 // InvalidateSchema takes all plans of a version out, here, in the second level and in all
-// caches that use it.
+// caches that use it. It takes as long as its context at most.
 func (c *Cache[P]) InvalidateSchema(ctx context.Context, version string) error {
-	if version == c.Schema() {
-		c.Purge()
-	}
+	c.everywhere(func(g *generation[P]) {
+		if g.version == version {
+			g.clear(Removed)
+		}
+	})
 	if c.level == nil {
 		return nil
 	}
-	// It may take a look at all keys, and it is worth a try in any case.
-	return shield(ctx, func(ctx context.Context) error { return c.level.carrier.Delete(ctx, versionKey(version)+"*") })
-}
-
-// listen takes in what the second level says, until the context ends.
-func (c *Cache[P]) listen(ctx context.Context) {
-	pause := breakFirst
-	for missed := false; ctx.Err() == nil; missed = true {
-		var keys <-chan string
-		err := shield(ctx, func(ctx context.Context) (err error) { keys, err = c.level.carrier.Watch(ctx); return err })
-		if err == nil {
-			if missed {
-				c.Purge() // Nobody knows what has been deleted meanwhile.
-			}
-			pause = breakFirst
-			for key := range keys {
-				c.level.invalidations.Add(1)
-				c.invalidate(key)
-			}
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause/2 + rand.N(pause)):
-		}
-		pause = min(2*pause, breakMost)
-	}
-}
-
-// invalidate takes out what has been deleted from the second level.
-func (c *Cache[P]) invalidate(key string) {
-	g := c.current.Load()
-	mine := versionKey(g.version)
-	if prefix, all := strings.CutSuffix(key, "*"); all && strings.HasPrefix(mine, prefix) {
-		c.Purge()
-		return
-	}
-	if !strings.HasPrefix(key, mine) {
-		return
-	}
-	g.mu.Lock()
-	for k := range g.calls {
-		if storeKey(g.version, k) == key {
-			delete(g.calls, k) // What it builds may be what was deleted.
-		}
-	}
-	g.mu.Unlock()
-	for _, e := range g.entries() {
-		if e.err == nil && storeKey(g.version, e.key) == key {
-			c.drop(g, &e.key)
-			return
-		}
-	}
+	return c.level.deleteAll(ctx, c.ctx, versionKey(version)+"*")
 }

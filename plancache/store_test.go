@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gqlboost/gqlboost/internal/wait"
@@ -62,6 +63,12 @@ func (m *memory) Set(ctx context.Context, key string, value []byte, _ time.Durat
 	defer m.mu.Unlock()
 	m.values[key] = value
 	return nil
+}
+
+func (m *memory) put(key string, value []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.values[key] = value
 }
 
 func (m *memory) Delete(ctx context.Context, key string) error {
@@ -123,6 +130,49 @@ func fleet(t *testing.T, m *memory, n int) (list []*Cache[string]) {
 	}
 	wait.Until(t, "all watch", func() bool { return m.watched() == n })
 	return list
+}
+
+// waitFor waits until a store has so many values.
+func waitFor(t *testing.T, m *memory, n int) {
+	t.Helper()
+	wait.Until(t, "all is in the store", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return len(m.values) == n })
+}
+
+// What is deleted while the first Watch begins, or while one is lost, is seen.
+func TestInvalidatedBeforeWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		other, _ := New(Config[string]{Invalidator: m})
+		defer other.Close()
+		for _, setup := range []time.Duration{0, time.Millisecond, 49 * time.Millisecond, 200 * time.Millisecond, 10 * time.Second} {
+			for _, deleted := range []time.Duration{1, 100 * time.Millisecond, 9 * time.Second} {
+				m.slow.Store(int64(setup))
+				c, err := New(Config[string]{Invalidator: m})
+				if err != nil {
+					t.Fatal(err)
+				}
+				m.slow.Store(0)
+				c.Add(t.Context(), "{ a }", "old")
+				time.Sleep(deleted)
+				if err := other.Delete(t.Context(), Key{Query: "{ a }"}); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(setup)
+				synctest.Wait()
+				if got, ok := c.Get(t.Context(), "{ a }"); ok {
+					t.Errorf("Watch took %v, and %q is there %v after it was deleted", setup, got, setup)
+				}
+				c.Add(t.Context(), "{ b }", "new")
+				time.Sleep(time.Minute)
+				if _, ok := c.Get(t.Context(), "{ b }"); !ok {
+					t.Errorf("Watch took %v, and nothing stays", setup)
+				}
+				if err := c.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
 }
 
 // What one has built, the others fetch; what one deletes, all lose.

@@ -1,6 +1,15 @@
 package plancache
 
-import "math/rand/v2"
+import (
+	"bufio"
+	"compress/gzip"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
 
 // traceLength is how many calls a trace has.
 const traceLength = 400_000
@@ -32,11 +41,65 @@ var traces = []struct {
 		next, i := zipf(4, 1.1, 20_000), 0
 		return repeat(func() int { i++; return next() + i/20_000*150 })
 	}},
+	// The hot queries move on by one every 20 calls: each is hot for a while.
+	{"drift", func(int) []int {
+		next, i := zipf(5, 1.05, 20_000), 0
+		return repeat(func() int { i++; return next() + i/20 })
+	}},
+	// All that is hot changes at once, 40 calls of each query later. It would fit.
+	{"swap", func(capacity int) []int {
+		return hot(6, capacity*9/10, 40*capacity, func(phase int) int { return phase })
+	}},
+	// The same, but for what was hot before: two sets in turn.
+	{"return", func(capacity int) []int {
+		return hot(7, capacity*8/10, 20*capacity, func(phase int) int { return phase % 2 })
+	}},
 	// One and a half times as long as there is room for.
 	{"loop", func(capacity int) []int {
 		i := 0
 		return repeat(func() int { i++; return i % (capacity * 3 / 2) })
 	}},
+	// Blocks of a file system under glimpse, which reads its index in loops: a trace of
+	// Jiang and Zhang's paper on LIRS, as ristretto ships it.
+	{"glimpse", func(int) []int { return glimpse() }},
+}
+
+// hot returns calls of which one in ten is for a query that does not come again, and the
+// others are for a set of so many, which is another one after so many calls.
+func hot(seed uint64, size, calls int, set func(phase int) int) []int {
+	random := rand.New(rand.NewPCG(1, seed))
+	i, once := 0, 100_000_000
+	return repeat(func() int {
+		i++
+		if random.IntN(10) == 0 {
+			once++
+			return once
+		}
+		return set(i/calls)*size + random.IntN(size)
+	})
+}
+
+// glimpse reads the trace from the module of ristretto.
+func glimpse() (list []int) {
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/dgraph-io/ristretto/v2").Output()
+	if err != nil {
+		panic(err)
+	}
+	file, err := os.Open(filepath.Join(strings.TrimSpace(string(dir)), "sim", "gli.lirs.gz"))
+	if err != nil {
+		panic(err)
+	}
+	defer file.Close()
+	text, err := gzip.NewReader(file)
+	if err != nil {
+		panic(err)
+	}
+	for lines := bufio.NewScanner(text); lines.Scan(); {
+		if n, err := strconv.Atoi(lines.Text()); err == nil {
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 func repeat(next func() int) []int {

@@ -25,7 +25,8 @@ type deferring struct{ base }
 
 // Supports reports whether it takes a request.
 func (d *deferring) Supports(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.Header.Get("Upgrade") == "" && request.IsJSON(r) && incremental.Negotiate(r) != incremental.None
+	return r.Method == http.MethodPost && r.Header.Get("Upgrade") == "" && request.IsJSON(r) &&
+		incremental.Negotiate(r) != incremental.None
 }
 
 // Do answers a request.
@@ -72,23 +73,17 @@ func deliver(d *incremental.Delivery, next func() *graphql.Response) {
 	if first == nil {
 		return
 	}
-	check(first)
+	m := prepare(first)
 	release := d.Hold()
 	defer release()
 	if !more(first) {
 		release()
 	}
 	err := d.Initial(func(w *stream.Writer) error {
-		if len(first.Errors) > 0 {
-			w.Name("errors")
-			other(w, first.Errors)
-		}
+		raw(w, "errors", m.errors)
 		w.Name("data")
 		data(w, first)
-		if len(first.Extensions) > 0 {
-			w.Name("extensions")
-			other(w, first.Extensions)
-		}
+		raw(w, "extensions", m.extensions)
 		return w.Err()
 	})
 	for r := first; err == nil && more(r); {
@@ -103,7 +98,9 @@ func deliver(d *incremental.Delivery, next func() *graphql.Response) {
 		err = part.Complete(func(w *stream.Writer) error {
 			data(w, r)
 			for _, e := range r.Errors {
-				w.Report(&stream.Error{Message: e.Message, Locations: locations(e.Locations), Path: path(e.Path), Extensions: e.Extensions, Err: e}, nil)
+				w.Report(&stream.Error{
+					Message: e.Message, Locations: locations(e.Locations), Path: path(e.Path), Extensions: e.Extensions, Err: e,
+				}, nil)
 			}
 			return w.Err()
 		})

@@ -1,0 +1,195 @@
+package plancache
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// ErrCycle is returned by a Load inside of a build that waits for this build itself. It is
+// found through the contexts that builds get.
+var ErrCycle = errors.New("plancache: the build of a plan waits for itself")
+
+// flights runs a function once for all who want the same key meanwhile.
+type flights[K comparable, V any] struct {
+	tasks *tasks
+	mu    sync.Mutex
+	calls map[K]*call[K, V]
+}
+
+// call is a function that is on its way.
+type call[K comparable, V any] struct {
+	waiting
+	flights *flights[K, V]
+	key     K
+	text    string // for which of the texts of its key
+	done    chan struct{}
+	waiters int // guarded by the lock of flights
+	cancel  context.CancelFunc
+	once    sync.Once
+	value   V
+	err     error
+}
+
+// join returns the call of a key, which it starts if there is none: run has to end it by
+// finish. It is for wait, which must follow.
+//
+// The call's context has the values of the first caller's, and ends when nobody waits any
+// more.
+func (f *flights[K, V]) join(ctx context.Context, key K, text string, run func(context.Context, *call[K, V])) *call[K, V] {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if one := f.calls[key]; one != nil {
+		one.waiters++
+		return one
+	}
+	return f.start(ctx, key, text, run)
+}
+
+// background starts a call that nobody waits for, if there is none.
+func (f *flights[K, V]) background(ctx context.Context, key K, text string, run func(context.Context, *call[K, V])) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.calls[key] == nil {
+		f.start(ctx, key, text, run) // Its one waiter never leaves.
+	}
+}
+
+func (f *flights[K, V]) start(ctx context.Context, key K, text string, run func(context.Context, *call[K, V])) *call[K, V] {
+	one := &call[K, V]{flights: f, key: key, text: text, done: make(chan struct{}), waiters: 1}
+	detached, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), waitingKey{}, &one.waiting))
+	one.cancel = cancel
+	if f.calls == nil {
+		f.calls = map[K]*call[K, V]{}
+	}
+	f.calls[key] = one
+	work := func() {
+		defer cancel()
+		defer func() { var none V; one.finish(none, errGoexit) }() // if run has not
+		run(detached, one)
+	}
+	if !f.tasks.start(work) {
+		go work() // The cache is closed, and nobody waits for its tasks.
+	}
+	return one
+}
+
+// finish ends a call, for all who wait. Another finish changes nothing.
+func (one *call[K, V]) finish(value V, err error) {
+	one.once.Do(func() {
+		one.value, one.err = value, err
+		one.flights.mu.Lock()
+		if one.flights.calls[one.key] == one {
+			delete(one.flights.calls, one.key)
+		}
+		one.flights.mu.Unlock()
+		close(one.done)
+	})
+}
+
+// current reports whether a call is still the one that counts for its key.
+func (one *call[K, V]) current() bool {
+	one.flights.mu.Lock()
+	defer one.flights.mu.Unlock()
+	return one.flights.calls[one.key] == one
+}
+
+// wait returns what a call has made, or the context's error if that ends before.
+func (one *call[K, V]) wait(ctx context.Context) (V, error) {
+	f := one.flights
+	err := ErrCycle
+	if inside, _ := ctx.Value(waitingKey{}).(*waiting); inside.begin(&one.waiting) {
+		defer inside.end(&one.waiting)
+		select {
+		case <-one.done:
+			return one.value, one.err
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if one.waiters--; one.waiters == 0 {
+		one.cancel()
+		if f.calls[one.key] == one {
+			delete(f.calls, one.key) // Who comes now must not wait for what is canceled.
+		}
+	}
+	var none V
+	return none, err
+}
+
+// forget lets the calls of some keys count no more: what they make is for those who wait
+// already.
+func (f *flights[K, V]) forget(which func(K) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key := range f.calls {
+		if which(key) {
+			delete(f.calls, key)
+		}
+	}
+}
+
+// waiting is for which other calls a call waits.
+type waiting struct {
+	mu      sync.Mutex
+	targets map[*waiting]int
+}
+
+type waitingKey struct{}
+
+// begin notes that w waits for another call, and reports whether it may: not if that one
+// waits for w. A nil w is no call.
+func (w *waiting) begin(other *waiting) bool {
+	if w == nil {
+		return true
+	}
+	// It is noted before it is checked, so that of calls that begin to wait for each other
+	// at the same time one sees it.
+	w.mu.Lock()
+	if w.targets == nil {
+		w.targets = map[*waiting]int{}
+	}
+	w.targets[other]++
+	w.mu.Unlock()
+	if other.reaches(w, map[*waiting]bool{}) {
+		w.end(other)
+		return false
+	}
+	return true
+}
+
+func (w *waiting) end(other *waiting) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.targets[other]--; w.targets[other] == 0 {
+		delete(w.targets, other)
+	}
+}
+
+// reaches reports whether w waits for to, by way of others if need be.
+func (w *waiting) reaches(to *waiting, seen map[*waiting]bool) bool {
+	if w == to {
+		return true
+	}
+	if seen[w] {
+		return false
+	}
+	seen[w] = true
+	w.mu.Lock()
+	next := make([]*waiting, 0, len(w.targets))
+	for other := range w.targets {
+		next = append(next, other)
+	}
+	w.mu.Unlock()
+	for _, other := range next {
+		if other.reaches(to, seen) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,110 @@
+package plancache
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// level is the second level as a cache uses it: with a bound on its time, and with a
+// breaker, which does not ask for a while after failures.
+type level struct {
+	carrier Invalidator
+	store   Store // nil if plans are not shared
+	timeout time.Duration
+	failed  func(error) // hears of errors
+
+	failures  atomic.Int32 // in a row
+	openUntil atomic.Int64 // nanoseconds since 1970
+	abandoned atomic.Int32 // calls that go on after their time
+
+	hits, misses, errors, skipped, invalidations atomic.Uint64
+}
+
+const (
+	breakAfter = 3 // failures in a row
+	breakFirst = 100 * time.Millisecond
+	breakMost  = 10 * time.Second
+	// mostAbandoned bounds the goroutines that a store holds which ignores its contexts.
+	mostAbandoned = 16
+)
+
+var errBroken = errors.New("plancache: store circuit breaker open")
+
+// badValue is an error that is not the store's: a value that it keeps is none, or a plan
+// cannot be made one.
+type badValue struct{ error }
+
+func (e badValue) Unwrap() error { return e.error }
+
+// open reports whether the second level is not to be asked now. When a break is over, one
+// caller asks, and the others go on without for as long as that may take.
+func (l *level) open() bool {
+	if l.abandoned.Load() >= mostAbandoned {
+		l.skipped.Add(1)
+		return true
+	}
+	until := l.openUntil.Load()
+	if until == 0 {
+		return false
+	}
+	now := time.Now()
+	if now.UnixNano() < until || !l.openUntil.CompareAndSwap(until, now.Add(l.timeout).UnixNano()) {
+		l.skipped.Add(1)
+		return true
+	}
+	return false
+}
+
+// ask calls the second level, unless the breaker is open, for as long as the timeout.
+func ask[T any](ctx context.Context, l *level, f func(context.Context) (T, error)) (value T, err error) {
+	if l.open() {
+		return value, errBroken
+	}
+	limited, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
+	value, err = within(limited, &l.abandoned, f)
+	var bad badValue
+	switch {
+	case err == nil || errors.Is(err, ErrNotFound):
+		l.worked()
+	case errors.As(err, &bad):
+		l.worked()
+		l.errors.Add(1)
+		l.failed(err)
+	case ctx.Err() == nil: // Else it is not its fault.
+		l.errors.Add(1)
+		if n := l.failures.Add(1); n >= breakAfter {
+			pause := min(breakFirst<<min(n-breakAfter, 10), breakMost)
+			l.openUntil.Store(time.Now().Add(pause/2 + rand.N(pause)).UnixNano())
+		}
+		l.failed(err)
+	}
+	return value, err
+}
+
+func (l *level) worked() {
+	l.failures.Store(0)
+	l.openUntil.Store(0)
+}
+
+func (l *level) delete(ctx context.Context, key string) error {
+	_, err := ask(ctx, l, func(ctx context.Context) (struct{}, error) { return struct{}{}, l.carrier.Delete(ctx, key) })
+	return err
+}
+
+// deleteAll is delete for what takes its time, and is worth a try in any case. It ends when
+// the cache does, whose context is the second one.
+func (l *level) deleteAll(ctx, cache context.Context, keys string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(cache, cancel)()
+	_, err := within(ctx, &l.abandoned, func(ctx context.Context) (struct{}, error) { return struct{}{}, l.carrier.Delete(ctx, keys) })
+	return err
+}
+
+func (l *level) stats() StoreStats {
+	return StoreStats{l.hits.Load(), l.misses.Load(), l.errors.Load(), l.skipped.Load(), l.invalidations.Load()}
+}

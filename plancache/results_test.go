@@ -1,0 +1,245 @@
+package plancache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestResults(t *testing.T) {
+	r, err := NewResults(1<<20, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var fills atomic.Int64
+	load := func(user string, fill func()) string {
+		t.Helper()
+		data, err := r.Load(t.Context(), ResultKey{Query: "{me}", Variables: []byte("{}"), Extra: user}, func(context.Context) ([]byte, []string, error) {
+			n := fills.Add(1)
+			if fill != nil {
+				fill()
+			}
+			return fmt.Append(nil, user, n), []string{"user:" + user, "all"}, nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return string(data)
+	}
+	for range 3 {
+		if a, b := load("a", nil), load("b", nil); a != "a1" || b != "b2" {
+			t.Errorf("got %q, %q", a, b)
+		}
+	}
+	r.Invalidate("user:a")
+	if a, b := load("a", nil), load("b", nil); a != "a3" || b != "b2" {
+		t.Errorf("got %q, %q", a, b)
+	}
+	r.Invalidate("all")
+	if a, b := load("a", nil), load("b", nil); a != "a4" || b != "b5" {
+		t.Errorf("got %q, %q", a, b)
+	}
+	// What is invalidated while it is made is given to who asked before, and not kept.
+	r.Invalidate("user:a")
+	if a := load("a", func() { r.Invalidate("user:a") }); a != "a6" {
+		t.Errorf("got %q", a)
+	}
+	if a := load("a", nil); a != "a7" {
+		t.Errorf("got %q", a)
+	}
+	if _, ok := r.Get(ResultKey{Query: "{me}", Variables: []byte("{}")}); ok {
+		t.Error("a result of nobody")
+	}
+	if _, err := r.Load(t.Context(), ResultKey{}, func(context.Context) ([]byte, []string, error) { panic("no") }); err == nil {
+		t.Error("no error")
+	}
+	var wg sync.WaitGroup
+	before := fills.Load()
+	for range 50 {
+		wg.Go(func() { load("c", func() { time.Sleep(20 * time.Millisecond) }) })
+	}
+	wg.Wait()
+	if n := fills.Load() - before; n != 1 {
+		t.Errorf("%d fills", n)
+	}
+	for i := range maxTags + 1 {
+		r.Invalidate(fmt.Sprint("tag", i))
+	}
+	if len(r.tags.last) > maxTags {
+		t.Errorf("%d tags are remembered", len(r.tags.last))
+	}
+	if _, ok := r.Get(ResultKey{Query: "{me}", Variables: []byte("{}"), Extra: "c"}); ok {
+		t.Error("it is older than the tags that are remembered")
+	}
+	big := bytes.Repeat([]byte("x"), 10_000)
+	for i := range 1000 {
+		key := ResultKey{Query: fmt.Sprint(i)}
+		if _, err := r.Load(t.Context(), key, func(context.Context) ([]byte, []string, error) { return big, nil, nil }); err != nil {
+			t.Error(err)
+		}
+		if _, ok := r.Get(key); !ok {
+			t.Fatalf("result %d is not there", i)
+		}
+	}
+}
+
+// What one cache invalidates, all that share the Invalidator lose: also what is being made,
+// what was invalidated while a cache began to listen or was cut off, and what the plans'
+// second level carries.
+func TestResultsOfAFleet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		plans, _ := New(Config[string]{Codec: jsonCodec[string]{}, Store: m})
+		defer plans.Close()
+		plans.Add(t.Context(), "{ plan }", "plan")
+		var list []*Results
+		for _, setup := range []time.Duration{0, time.Second} {
+			m.slow.Store(int64(setup))
+			r, err := NewResultsWithConfig(ResultsConfig{Bytes: 1 << 20, TTL: time.Hour, Invalidator: m})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			list = append(list, r)
+		}
+		m.slow.Store(0)
+		var version, took atomic.Int64
+		load := func(r *Results, tag string) int64 {
+			t.Helper()
+			data, err := r.Load(t.Context(), ResultKey{Query: tag}, func(context.Context) ([]byte, []string, error) {
+				seen := version.Load()
+				time.Sleep(time.Duration(took.Load()))
+				return fmt.Append(nil, seen), []string{tag, "all"}, nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			var seen int64
+			fmt.Sscan(string(data), &seen)
+			return seen
+		}
+		check := func(what, tag string, want int64) {
+			t.Helper()
+			synctest.Wait()
+			for i, r := range list {
+				if got := load(r, tag); got != want {
+					t.Errorf("%s: cache %d has version %d, want %d", what, i, got, want)
+				}
+			}
+		}
+		check("at first", "a", 0)
+		version.Store(1)
+		list[0].Invalidate("a") // The other one does not listen yet.
+		time.Sleep(2 * time.Second)
+		check("while one begins to listen", "a", 1)
+		check("before", "b", 1)
+		version.Store(2)
+		if err := list[1].InvalidateContext(t.Context(), "a", "c"); err != nil {
+			t.Error(err)
+		}
+		check("when both listen", "a", 2)
+		check("another tag", "b", 1)
+
+		// While it is made.
+		took.Store(int64(time.Second))
+		go load(list[0], "slow")
+		time.Sleep(time.Millisecond)
+		version.Store(3)
+		list[1].Invalidate("slow")
+		time.Sleep(2 * time.Second)
+		took.Store(0)
+		check("while it is made", "slow", 3)
+
+		version.Store(4)
+		m.cut(nil)
+		time.Sleep(time.Minute)
+		check("after it was cut off", "a", 4)
+
+		version.Store(5)
+		if err := m.Delete(t.Context(), "*"); err != nil { // as a migration does
+			t.Error(err)
+		}
+		check("all", "b", 5)
+		plans.Add(t.Context(), "{ plan }", "plan")
+		list[0].Invalidate("b")
+		synctest.Wait()
+		if _, ok := plans.Get(t.Context(), "{ plan }"); !ok {
+			t.Error("a tag has ended a plan")
+		}
+
+		// Without the Invalidator it still ends here, and somebody hears of the failure.
+		m.broken.Store(true)
+		version.Store(6)
+		if err := list[0].InvalidateContext(t.Context(), "b"); !errors.Is(err, errDown) {
+			t.Errorf("got %v", err)
+		}
+		if got := load(list[0], "b"); got != 6 {
+			t.Errorf("version %d", got)
+		}
+	})
+}
+
+// An Invalidator that ignores its context costs StoreTimeout, and fill ends when nobody
+// waits for it.
+func TestResultsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		store := callingStore{newMemory(), func(string) { <-release }}
+		var reported atomic.Int64
+		start := time.Now()
+		r, err := NewResultsWithConfig(ResultsConfig{
+			Bytes: 1 << 20, TTL: time.Hour, Invalidator: store, OnError: func(error) { reported.Add(1); <-release },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Invalidate("a", "b")
+		if took := time.Since(start); took > 3*defaultStoreTimeout || reported.Load() == 0 {
+			t.Errorf("%v, %d errors", took, reported.Load())
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var ended error
+		_, err = r.Load(ctx, ResultKey{}, func(ctx context.Context) ([]byte, []string, error) {
+			<-ctx.Done()
+			ended = ctx.Err()
+			return nil, nil, ctx.Err()
+		})
+		synctest.Wait()
+		if !errors.Is(err, context.DeadlineExceeded) || ended == nil {
+			t.Errorf("%v, %v", err, ended)
+		}
+		_, err = r.Load(t.Context(), ResultKey{}, func(ctx context.Context) ([]byte, []string, error) {
+			_, err := r.Load(ctx, ResultKey{}, nil)
+			return nil, nil, err
+		})
+		if !errors.Is(err, ErrCycle) {
+			t.Errorf("got %v", err)
+		}
+		big := func(context.Context) ([]byte, []string, error) { return make([]byte, 2<<20), nil, nil }
+		if _, err := r.Load(t.Context(), ResultKey{Query: "big"}, big); err != nil {
+			t.Error(err)
+		}
+		if _, ok := r.Get(ResultKey{Query: "big"}); ok {
+			t.Error("a result that is larger than the bound is kept")
+		}
+		names := map[string]float64{}
+		for m := range r.Metrics() {
+			names[m.Name] += m.Value
+		}
+		if names["gqlboost.results.fills"] != 3 || names["gqlboost.results.errors"] == 0 {
+			t.Errorf("got %v", names)
+		}
+		if err := r.Close(); err == nil {
+			t.Error("closed, though OnError blocks")
+		}
+		close(release)
+	})
+}

@@ -1,0 +1,121 @@
+package plancache
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// listener takes in what others delete.
+type listener struct {
+	carrier   Invalidator
+	timeout   time.Duration
+	take      func(key string) // a key, or a beginning of keys and an asterisk
+	purge     func()           // keys may have been missed
+	failed    func(error)      // hears of errors
+	abandoned *atomic.Int32
+
+	ready chan struct{} // closed when the first Watch has begun
+	state atomic.Int32  // beginning, begun or late
+}
+
+const (
+	beginning int32 = iota
+	begun           // Watch has begun before start has returned
+	late            // it has not: until it has, keys may be missed
+)
+
+// start listens in the background until the context ends. It waits for the first Watch to
+// begin, but no longer than the timeout.
+func (l *listener) start(ctx context.Context, tasks *tasks) {
+	l.ready = make(chan struct{})
+	tasks.start(func() { l.listen(ctx) })
+	timer := time.NewTimer(l.timeout)
+	defer timer.Stop()
+	select {
+	case <-l.ready:
+	case <-timer.C:
+		l.state.CompareAndSwap(beginning, late)
+	}
+}
+
+// beginPatience is how long a Watch may take to begin. Then another one is tried.
+const beginPatience = 10 * time.Second
+
+func (l *listener) listen(ctx context.Context) {
+	for pause := breakFirst; ctx.Err() == nil; pause = min(2*pause, breakMost) {
+		if l.once(ctx) {
+			pause = breakFirst
+		}
+		timer := time.NewTimer(pause/2 + rand.N(pause))
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// once watches until keys may be missed, and reports whether it has begun to.
+func (l *listener) once(all context.Context) bool {
+	ctx, cancel := context.WithCancel(all)
+	defer cancel()
+	late := time.AfterFunc(beginPatience, cancel)
+	keys, err := within(ctx, l.abandoned, l.carrier.Watch)
+	if !late.Stop() || err != nil {
+		if all.Err() == nil {
+			l.failed(cmp.Or(err, context.DeadlineExceeded))
+		}
+		return false
+	}
+	if l.state.CompareAndSwap(beginning, begun) {
+		close(l.ready)
+	} else {
+		l.purge() // Nobody knows what has been deleted meanwhile.
+	}
+	l.receive(ctx, keys)
+	return true
+}
+
+// receive takes keys until there are no more.
+func (l *listener) receive(ctx context.Context, keys <-chan string) {
+	for {
+		select {
+		case key, ok := <-keys:
+			if !ok {
+				return
+			}
+			l.take(key)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// watch listens to the second level.
+func (c *Cache[P]) watch() {
+	l := &listener{
+		carrier: c.level.carrier, timeout: c.level.timeout, take: c.invalidate, purge: c.Purge, abandoned: &c.level.abandoned,
+		failed: func(err error) { c.report(fmt.Errorf("plancache: watching for deletions: %w", err)) },
+	}
+	l.start(c.ctx, &c.tasks)
+}
+
+// invalidate takes out what has been deleted from the second level.
+func (c *Cache[P]) invalidate(key string) {
+	c.level.invalidations.Add(1)
+	c.everywhere(func(g *generation[P]) {
+		mine := versionKey(g.version)
+		prefix, all := strings.CutSuffix(key, "*")
+		switch {
+		case all && strings.HasPrefix(mine, prefix):
+			g.clear(Removed)
+		case strings.HasPrefix(key, mine):
+			g.dropWhere(func(k Key) bool { return c.address(g.version, k) == key })
+		}
+	})
+}
