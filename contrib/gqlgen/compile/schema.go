@@ -162,7 +162,8 @@ func (f *field) Call() string {
 
 // BatchCall is the call of a batch resolver.
 func (f *field) BatchCall() string {
-	return fmt.Sprintf("ec.Resolvers.%s().%s(%s)", templates.UcFirst(f.Object.Name), f.GoFieldName, f.BatchCallArgs("objs", ""))
+	args := f.BatchCallArgs("objs", "")
+	return fmt.Sprintf("ec.Resolvers.%s().%s(%s)", templates.UcFirst(f.Object.Name), f.GoFieldName, args)
 }
 
 // Fresh are the arguments that each call converts.
@@ -312,16 +313,18 @@ func (s *schema) put(ref *config.TypeReference) string {
 	if ref.IsContext {
 		name = "MarshalContext"
 	}
+	call := fmt.Sprintf("%s%s(ctx, %snil, v)", s.ECDot(), ref.MarshalFunc(), s.ECArg())
 	return fmt.Sprintf("compiled.%s(func(ctx context.Context, c *compiled.Call, v %s) graphql.Marshaler {\n"+
-		"ec := c.EC.(*executionContext)\nreturn %s%s(ctx, %snil, v) })", name, goType(ref.GO), s.ECDot(), ref.MarshalFunc(), s.ECArg())
+		"ec := c.EC.(*executionContext)\nreturn %s })", name, goType(ref.GO), call)
 }
 
 // builtIns are the runtime's functions for gqlgen's marshalers.
 var builtIns = map[string]string{
 	"MarshalString": "String", "MarshalID": "String", "MarshalBoolean": "Boolean", "MarshalTime": "Time",
 	"MarshalInt": "Int", "MarshalInt8": "Int", "MarshalInt16": "Int", "MarshalInt32": "Int", "MarshalInt64": "Int",
-	"MarshalUint": "Uint", "MarshalUint8": "Uint", "MarshalUint16": "Uint", "MarshalUint32": "Uint", "MarshalUint64": "Uint",
-	"MarshalIntID": "IntID", "MarshalUintID": "UintID", "MarshalFloatContext": "Float",
+	"MarshalUint": "Uint", "MarshalUint8": "Uint", "MarshalUint16": "Uint", "MarshalUint32": "Uint",
+	"MarshalUint64": "Uint",
+	"MarshalIntID":  "IntID", "MarshalUintID": "UintID", "MarshalFloatContext": "Float",
 }
 
 // kinds are the Go types that the functions take.
@@ -333,7 +336,10 @@ var kinds = map[string]types.BasicInfo{
 // builtIn returns the runtime's function for a leaf that has one of gqlgen's marshalers, or "".
 func builtIn(ref *config.TypeReference) string {
 	m := ref.Marshaler
-	if m == nil || ref.HasEnumValues() || ref.IsMarshaler || m.Pkg() == nil || m.Pkg().Path() != "github.com/99designs/gqlgen/graphql" {
+	if m == nil || m.Pkg() == nil || m.Pkg().Path() != "github.com/99designs/gqlgen/graphql" {
+		return "" // It is the host's.
+	}
+	if ref.HasEnumValues() || ref.IsMarshaler {
 		return ""
 	}
 	name := builtIns[m.Name()]
@@ -348,10 +354,21 @@ func builtIn(ref *config.TypeReference) string {
 		return name
 	}
 	basic, ok := base.Underlying().(*types.Basic)
-	if !ok || basic.Info()&kinds[name] == 0 || name == "IntID" && basic.Kind() != types.Int || name == "UintID" && basic.Kind() != types.Uint {
+	if !ok || basic.Info()&kinds[name] == 0 {
 		return ""
 	}
-	if unsigned := basic.Info()&types.IsUnsigned != 0; name == "Int" && unsigned || name == "Uint" && !unsigned {
+	unsigned, fits := basic.Info()&types.IsUnsigned != 0, true
+	switch name {
+	case "Int":
+		fits = !unsigned
+	case "Uint":
+		fits = unsigned
+	case "IntID":
+		fits = basic.Kind() == types.Int
+	case "UintID":
+		fits = basic.Kind() == types.Uint
+	}
+	if !fits {
 		return ""
 	}
 	return name

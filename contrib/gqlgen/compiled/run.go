@@ -37,7 +37,10 @@ func (x *run) recovered(ctx context.Context, r any) { x.op.Error(ctx, x.op.Recov
 // within returns a run like x whose contexts come from ctx, which has the context of a root
 // field.
 func (x *run) within(ctx context.Context) *run {
-	return &run{Executable: x.Executable, plan: x.plan, op: x.op, ctx: ctx, call: x.call, rootContext: x.rootContext, rooted: true}
+	return &run{
+		Executable: x.Executable, plan: x.plan, op: x.op, ctx: ctx, call: x.call,
+		rootContext: x.rootContext, rooted: true,
+	}
 }
 
 // rootPlace is the place of the root fields.

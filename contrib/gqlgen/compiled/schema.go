@@ -52,7 +52,8 @@ type Executable struct {
 func New(own graphql.ExecutableSchema, c Config) graphql.ExecutableSchema {
 	s := &Executable{ExecutableSchema: own, Config: c}
 	// Its error is that there is no query.
-	op, _ := executor.New(own).CreateOperationContext(graphql.StartOperationTrace(context.Background()), &graphql.RawParams{})
+	ctx := graphql.StartOperationTrace(context.Background())
+	op, _ := executor.New(own).CreateOperationContext(ctx, &graphql.RawParams{})
 	s.plainCode, s.rootCode = code(op.ResolverMiddleware), code(op.RootResolverMiddleware)
 	if events, ok := own.(graphql.ExecutableSchemaWithEventContext); ok {
 		return &withEvents{s, events}

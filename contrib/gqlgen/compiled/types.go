@@ -332,7 +332,10 @@ const (
 )
 
 func (n *abstractNode[V]) fill(f *filling, at *level, values []V, states []state) column {
-	c := &abstractColumn[V]{node: n, at: at, values: values, where: make([]concrete, len(values)), groups: make([]caseGroup[V], len(n.cases))}
+	c := &abstractColumn[V]{
+		node: n, at: at, values: values,
+		where: make([]concrete, len(values)), groups: make([]caseGroup[V], len(n.cases)),
+	}
 	from := make([][]int32, len(n.cases))
 	for i, v := range values {
 		if states == nil || states[i] == present {

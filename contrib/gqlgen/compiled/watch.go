@@ -80,7 +80,7 @@ func (c *calls[T, V]) watchOne(b *batched[V], i int, child childOf) (out state) 
 		return other
 	}
 	var v V
-	x.op.Errorf(ctx, `unexpected type %T from middleware/directive chain, should be %T`, result, v)
+	graphql.AddErrorf(ctx, `unexpected type %T from middleware/directive chain, should be %T`, result, v)
 	return null
 }
 

@@ -170,8 +170,8 @@ func (b *Blob) UnmarshalGQLContext(context.Context, any) error { return errors.N
 func (e *Env) box(id int) *Box {
 	h := e.hash("box", id)
 	b := &Box{
-		env: e, ID: id, Name: e.text(h), Label: strconv.Itoa(h) + "\t\x01\"\\é\u2028 of a box", Note: e.text(h / 3),
-		Must: e.text(h / 4), Weight: float64(h%1000) / 7, At: time.Unix(int64(h), int64(h)*1001).UTC(), Color: AllColor[h%3],
+		env: e, ID: id, Name: e.text(h), Label: strconv.Itoa(h) + "\t\x01\"\\é\u2028 of a box",
+		Note: e.text(h / 3), Must: e.text(h / 4), Weight: float64(h%1000) / 7, At: time.Unix(int64(h), int64(h)*1001).UTC(), Color: AllColor[h%3],
 		Colors: AllColor[:h%4], Tags: []string{"a", "b\n", strconv.Itoa(id)}[:h%4], MaybeTags: []*string{e.text(h / 5), e.text(h / 6)},
 		StrictTags: []*string{e.text(h / 9), e.text(h / 8)}[:h/2%3], Matrix: [][]int{{1, h}, {}, nil}[:h%4],
 		Loose: [][]*int{{&h, nil}, nil, {}}[:h/3%4], Price: Cents(h % 5000), Where: Point{h % 10, id}, Blob: Blob("blob" + strconv.Itoa(h%30)),
@@ -254,10 +254,14 @@ func (e *Env) list(name string, id, n int) []int {
 func (b *Box) Size() int { b.env.maybePanic("size", b.ID); return b.ID * 2 }
 
 // Fallible is a method with an error.
-func (b *Box) Fallible() (*string, error) { return b.Note, b.env.fault(nil, "fallible", b.ID) }
+func (b *Box) Fallible() (*string, error) {
+	return b.Note, b.env.fault(context.Background(), "fallible", b.ID)
+}
 
 // MustFallible is a method with an error.
-func (b *Box) MustFallible() (string, error) { return b.Label, b.env.fault(nil, "mustFallible", b.ID) }
+func (b *Box) MustFallible() (string, error) {
+	return b.Label, b.env.fault(context.Background(), "mustFallible", b.ID)
+}
 
 // WithContext is a method that gqlgen calls at once with others.
 func (b *Box) WithContext(ctx context.Context) (string, error) {
@@ -340,7 +344,7 @@ func (c Cat) Home() *Box { return c.env.box(c.ID + 3) }
 // Pets are animals.
 func (p *Person) Pets() []Animal { return p.env.box(p.ID).Pets() }
 
-// fault returns the error of a call, or panics, or adds an error. ctx may be nil.
+// fault returns the error of a call, or panics, or adds an error if ctx is that of a field.
 func (e *Env) fault(ctx context.Context, name string, id int) error {
 	if !e.Faults {
 		return nil
@@ -355,11 +359,11 @@ func (e *Env) fault(ctx context.Context, name string, id int) error {
 	case 3:
 		panic(name + " panics")
 	case 4:
-		if ctx != nil {
+		if graphql.GetFieldContext(ctx) != nil {
 			graphql.AddErrorf(ctx, "added in %s", graphql.GetPath(ctx))
 		}
 	case 5:
-		if ctx != nil {
+		if graphql.GetFieldContext(ctx) != nil {
 			graphql.MarkNonNull(ctx)
 			if h%2 == 0 {
 				return errors.New("marked and failed")
