@@ -31,7 +31,9 @@ func (e *entry) Value(key any) any {
 
 // follow enters, and returns the context with which pgxpool must be asked for a connection
 // then. If nobody wants to know of the way, it is the caller's.
-func (g *gate) follow(ctx context.Context, pool *pgxpool.Pool, enter func(context.Context) error) (context.Context, error) {
+func (g *gate) follow(
+	ctx context.Context, pool *pgxpool.Pool, enter func(context.Context) error,
+) (context.Context, error) {
 	if g.timeout == 0 && g.acquires == nil {
 		return ctx, enter(ctx)
 	}

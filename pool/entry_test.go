@@ -103,14 +103,18 @@ func (a *acquireTracer) count() int {
 	return len(a.events)
 }
 
-func (a *acquireTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+func (a *acquireTracer) TraceQueryStart(
+	ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData,
+) context.Context {
 	a.add("%s within acquire: %v", data.SQL, ctx.Value(acquireKey{}) != nil)
 	return ctx
 }
 
 func (a *acquireTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-func (a *acquireTracer) TraceAcquireStart(ctx context.Context, p *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+func (a *acquireTracer) TraceAcquireStart(
+	ctx context.Context, p *pgxpool.Pool, _ pgxpool.TraceAcquireStartData,
+) context.Context {
 	a.add("start, pool %v", p != nil)
 	return context.WithValue(ctx, acquireKey{}, "start")
 }

@@ -40,7 +40,8 @@ func (e *ExhaustedError) Error() string {
 		return fmt.Sprintf("pool: exhausted: shed after %v: more comes than %d connections can do, %d callers wait", e.Waited.Round(time.Millisecond), e.Limit, e.Queue)
 	}
 	if e.Opening {
-		return fmt.Sprintf("pool: exhausted: no connection within %v: the server has not accepted or answered one", e.Waited.Round(time.Millisecond))
+		const format = "pool: exhausted: no connection within %v: the server has not accepted or answered one"
+		return fmt.Sprintf(format, e.Waited.Round(time.Millisecond))
 	}
 	return fmt.Sprintf("pool: exhausted: no connection within %v: all %d are in use, %d callers wait", e.Waited.Round(time.Millisecond), e.Limit, e.Queue)
 }

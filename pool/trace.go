@@ -58,7 +58,9 @@ func (g *gate) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData
 }
 
 // TraceAcquireStart counts those who come past the pool's own methods.
-func (g *gate) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+func (g *gate) TraceAcquireStart(
+	ctx context.Context, pool *pgxpool.Pool, _ pgxpool.TraceAcquireStartData,
+) context.Context {
 	g.came()
 	return g.entered(ctx, pool)
 }

@@ -16,9 +16,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+type sender = func(context.Context, *pgx.Batch) pgx.BatchResults
+
 // batchUses are ways to read the results of a batch, which return what they have seen.
-var batchUses = map[string]func(ctx context.Context, send func(context.Context, *pgx.Batch) pgx.BatchResults) []any{
-	"callbacks": func(ctx context.Context, send func(context.Context, *pgx.Batch) pgx.BatchResults) (seen []any) {
+var batchUses = map[string]func(ctx context.Context, send sender) []any{
+	"callbacks": func(ctx context.Context, send sender) (seen []any) {
 		b := &pgx.Batch{}
 		b.Queue("select generate_series(1, $1::int)", 3).Query(func(rows pgx.Rows) error {
 			list, err := pgx.CollectRows(rows, pgx.RowTo[int])
@@ -36,7 +38,7 @@ var batchUses = map[string]func(ctx context.Context, send func(context.Context, 
 		results := send(ctx, b)
 		return append(seen, results.Close(), results.Close(), seen)
 	},
-	"one by one": func(ctx context.Context, send func(context.Context, *pgx.Batch) pgx.BatchResults) (seen []any) {
+	"one by one": func(ctx context.Context, send sender) (seen []any) {
 		b := &pgx.Batch{}
 		b.Queue("select 1 where false")
 		b.Queue("select 2, 'x'")
@@ -56,7 +58,7 @@ var batchUses = map[string]func(ctx context.Context, send func(context.Context, 
 		_, err = results.Query()
 		return append(seen, err)
 	},
-	"left early": func(ctx context.Context, send func(context.Context, *pgx.Batch) pgx.BatchResults) (seen []any) {
+	"left early": func(ctx context.Context, send sender) (seen []any) {
 		b := &pgx.Batch{}
 		b.Queue("select generate_series(1, 5)")
 		b.Queue("select 2").Exec(func(pgconn.CommandTag) error { seen = append(seen, "called"); return nil })
@@ -64,7 +66,7 @@ var batchUses = map[string]func(ctx context.Context, send func(context.Context, 
 		rows, err := results.Query()
 		return append(seen, rows.Next(), err, results.Close(), seen)
 	},
-	"an error first": func(ctx context.Context, send func(context.Context, *pgx.Batch) pgx.BatchResults) (seen []any) {
+	"an error first": func(ctx context.Context, send sender) (seen []any) {
 		b := &pgx.Batch{}
 		b.Queue("select 1 / $1::int", 0)
 		b.Queue("select 2").Exec(func(pgconn.CommandTag) error { seen = append(seen, "called"); return nil })
@@ -73,27 +75,27 @@ var batchUses = map[string]func(ctx context.Context, send func(context.Context, 
 		seen = append(seen, code(err))
 		return append(seen, code(results.Close()), seen)
 	},
-	"an error later": func(ctx context.Context, send func(context.Context, *pgx.Batch) pgx.BatchResults) (seen []any) {
+	"an error later": func(ctx context.Context, send sender) (seen []any) {
 		b := &pgx.Batch{}
 		b.Queue("select 1").QueryRow(func(row pgx.Row) error { seen = append(seen, row.Scan(new(int))); return nil })
 		b.Queue("select 1 / $1::int", 0)
 		b.Queue("select 2").Query(func(rows pgx.Rows) error { seen = append(seen, "called"); return rows.Err() })
 		return append(seen, code(send(ctx, b).Close()), seen)
 	},
-	"an error of a callback": func(ctx context.Context, send func(context.Context, *pgx.Batch) pgx.BatchResults) (seen []any) {
+	"an error of a callback": func(ctx context.Context, send sender) (seen []any) {
 		b := &pgx.Batch{}
 		b.Queue("select 1").QueryRow(func(pgx.Row) error { return errors.ErrUnsupported })
 		b.Queue("select 2").Exec(func(pgconn.CommandTag) error { seen = append(seen, "called"); return nil })
 		return append(seen, send(ctx, b).Close(), seen)
 	},
-	"a text that is none": func(ctx context.Context, send func(context.Context, *pgx.Batch) pgx.BatchResults) (seen []any) {
+	"a text that is none": func(ctx context.Context, send sender) (seen []any) {
 		b := &pgx.Batch{}
 		b.Queue("select from where")
 		results := send(ctx, b)
 		rows, err := results.Query()
 		return append(seen, code(err), code(rows.Err()), code(results.Close()))
 	},
-	"canceled at the end": func(ctx context.Context, send func(context.Context, *pgx.Batch) pgx.BatchResults) (seen []any) {
+	"canceled at the end": func(ctx context.Context, send sender) (seen []any) {
 		ctx, cancel := context.WithCancel(ctx)
 		b := &pgx.Batch{}
 		b.Queue("select 1")
@@ -102,7 +104,7 @@ var batchUses = map[string]func(ctx context.Context, send func(context.Context, 
 		cancel()
 		return append(seen, err, results.Close())
 	},
-	"empty": func(ctx context.Context, send func(context.Context, *pgx.Batch) pgx.BatchResults) (seen []any) {
+	"empty": func(ctx context.Context, send sender) (seen []any) {
 		results := send(ctx, &pgx.Batch{})
 		_, err := results.Exec()
 		return append(seen, err, results.Close())

@@ -189,7 +189,10 @@ func explain(ctx context.Context, conn *pgx.Conn, sql string, parameters int) (*
 		call += "(null" + strings.Repeat(", null", parameters-1) + ")"
 	}
 	pipeline := conn.PgConn().StartPipeline(ctx)
-	texts := []string{"savepoint " + name, "set local plan_cache_mode = force_generic_plan", "prepare " + name + " as " + sql, call, "deallocate " + name}
+	texts := []string{
+		"savepoint " + name, "set local plan_cache_mode = force_generic_plan",
+		"prepare " + name + " as " + sql, call, "deallocate " + name,
+	}
 	for _, text := range texts {
 		pipeline.SendQueryParams(text, nil, nil, nil, nil)
 	}
