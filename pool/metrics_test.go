@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 var _ gqlboost.Source = (*Pool)(nil)
@@ -36,8 +37,14 @@ func TestMetrics(t *testing.T) {
 		}
 		return v
 	}
-	a, _ := p.Acquire(t.Context())
-	b, _ := p.Acquire(t.Context())
+	var held []*pgxpool.Conn
+	for range 2 { // The pool within waits until they are open.
+		c, err := p.Pool.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, c)
+	}
 	if _, err := p.Acquire(t.Context()); err == nil {
 		t.Error("a third connection")
 	}
@@ -53,8 +60,9 @@ func TestMetrics(t *testing.T) {
 	if v["db.client.connection.wait_time"] < 0.009 {
 		t.Errorf("waited for %v s", v["db.client.connection.wait_time"])
 	}
-	a.Release()
-	b.Release()
+	for _, c := range held {
+		c.Release()
+	}
 	p = open(t, "pool_max_conns=4")
 	r := p.Reader()
 	var ran atomic.Int64
