@@ -25,10 +25,11 @@ test: ## every test of every module
 	go test -tags purego ./simdjson ./stream
 
 .PHONY: test-long
-test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, 10^7 steps and pairs of simdjson, 10^7 steps of arena, and 10^5 rows of pgrows
+test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, 10^5 operations of gqlgen/compiled, 10^7 steps and pairs of simdjson, 10^7 steps of arena, and 10^5 rows of pgrows
 	GQLBOOST_LONG=1 GQLBOOST_STRESS=1 go test -count=1 -timeout 60m -run 'UnderFire|Deadlocks|LockedNeighbour' -v ./pool/reader
 	cd internal/adopters && GQLBOOST_LONG=1 go test -count=1 -timeout 90m .
 	cd contrib/internal/hosts && GQLBOOST_LONG=1 go test -count=1 -timeout 30m .
+	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run 'RandomOperations|Middleware|Suites' ./gqlgen/...
 	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'OwnersUnderFire|UnmarshalPairs' -v ./simdjson
 	GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run "OwnersNeverMeet|SameMemoryOfShapes" -v ./arena
 	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'Oracle' -v ./stream/pgrows
@@ -64,7 +65,8 @@ lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform
 		(cd $$m && GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./...); done; done
 	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(STATICCHECK) ./...); done
 	cd benchmarks && go run ./cmd/tables -check
-	cd examples && go generate ./... && git diff --exit-code -- blog/graph
+	cd examples && go generate ./... && git diff --exit-code -- blog/graph blog/batch
+	cd contrib && go generate ./gqlgen/... && git diff --exit-code -- gqlgen/compiled/internal/zoo
 	@set -e; for p in simdjson stream; do (cd $$p && go generate . && git diff --exit-code -- scan_amd64.go scan_amd64.s); done
 
 $(STATICCHECK): internal/tools/go.mod

@@ -44,7 +44,7 @@ func TestDirectConns(t *testing.T) {
 		}
 	})
 	t.Run("timeout", func(t *testing.T) {
-		p := open(t, "pool_max_conns=8&pool_reader_direct_conns=1&pool_queue_timeout=50ms&pool_warm=true")
+		p := open(t, "pool_max_conns=8&pool_reader_direct_conns=1&pool_warm=true&pool_queue_timeout=50ms")
 		defer hold(p)()
 		var late *ExhaustedError
 		if err := read(p); !errors.As(err, &late) || late.Full || late.Waited < 50*time.Millisecond || value(p, "db.client.connection.timeouts") != 1 {

@@ -150,7 +150,7 @@ func TestEveryWayGivesItsPlaceBack(t *testing.T) {
 }
 
 func TestExhausted(t *testing.T) {
-	p := open(t, "pool_max_conns=1&pool_queue_timeout=50ms&pool_max_queue=2&pool_warm=true")
+	p := open(t, "pool_max_conns=1&pool_warm=true&pool_queue_timeout=50ms&pool_max_queue=2")
 	conn, err := p.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -358,7 +358,7 @@ func TestHijackUnderLoad(t *testing.T) {
 }
 
 func TestGateUnderLoad(t *testing.T) {
-	p := open(t, "pool_max_conns=3&pool_queue_timeout=30ms&pool_max_queue=20&pool_warm=true")
+	p := open(t, "pool_max_conns=3&pool_min_conns=3&pool_warm=true&pool_queue_timeout=30ms&pool_max_queue=20")
 	var inUse, most, got, refused atomic.Int64
 	crowd(64, func(i int) {
 		for range 50 {

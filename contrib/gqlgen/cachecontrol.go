@@ -153,33 +153,44 @@ func cachingOf(ctx context.Context) *caching {
 	return state
 }
 
-// setCacheControl sets the header of a response that has those of some operations, by
-// their contexts. A header that the host has set stays.
-func setCacheControl(h http.Header, contexts ...context.Context) {
+// setCacheControl sets the header of a response that has these answers. A header that the
+// host has set stays.
+func setCacheControl(h http.Header, answers ...answer) {
 	var all policy
-	cacheable, noStore := true, false
-	for _, ctx := range contexts {
-		state := cachingOf(ctx)
-		if state == nil {
-			cacheable = false
-			continue
+	cacheable, noStore := len(answers) > 0, false
+	for _, a := range answers {
+		if a.ctx == nil {
+			return
 		}
-		state.mu.Lock()
-		made := state.made
-		if made.limited {
-			made.restrict(state.restricted)
-		}
-		state.mu.Unlock()
-		cacheable = cacheable && made.limited && made.maxAge > 0
-		noStore = noStore || state.noStore
-		all.restrict(made)
+		one, store := a.policy()
+		cacheable = cacheable && one.limited && one.maxAge > 0
+		noStore = noStore || !store
+		all.restrict(one)
 	}
 	switch {
-	case h.Get("Cache-Control") != "" || len(contexts) == 0:
+	case h.Get("Cache-Control") != "":
 	case cacheable:
 		h.Set("Cache-Control", "max-age="+strconv.Itoa(all.maxAge)+", "+all.scope())
 		h.Add("Vary", "Accept") // by which the Content-Type is chosen
 	case noStore:
 		h.Set("Cache-Control", "no-store")
 	}
+}
+
+// policy returns the policy of an answer, unlimited if it must not be cached. store is false
+// if caches are to hear of that.
+func (a answer) policy() (made policy, store bool) {
+	state := cachingOf(a.ctx)
+	if state == nil {
+		return policy{}, true
+	}
+	state.mu.Lock()
+	defer state.mu.Unlock()
+	made = state.made
+	// Other extensions may have added errors since.
+	if !made.limited || a.response == nil || len(a.response.Errors) > 0 {
+		return policy{}, !state.noStore
+	}
+	made.restrict(state.restricted)
+	return made, !state.noStore
 }

@@ -201,6 +201,18 @@ func TestCacheControlAtRunTime(t *testing.T) {
 			t.Errorf("%s: got %v, want an error about %s", c.sdl, err, c.want)
 		}
 	}
+	// An extension around this one adds an error.
+	srv = handler.New(newChanging(gqlparser.MustLoadSchema(&ast.Source{Input: sdl})))
+	srv.AddTransport(gqlgen.POST(gqlgen.Options{}))
+	srv.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+		r := next(ctx)
+		r.Errors = append(r.Errors, gqlerror.Errorf("too expensive"))
+		return r
+	})
+	srv.Use(&gqlgen.CacheControl{})
+	if got := header(srv, "{ a }"); got != "" {
+		t.Errorf("with an error from another extension: %q", got)
+	}
 	// The host's own header stays.
 	s := gqlparser.MustLoadSchema(&ast.Source{Input: sdl})
 	srv = handler.New(newChanging(s))
@@ -298,7 +310,7 @@ func TestCacheControlEqualsApollo(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	var all []schema
-	for range 30 {
+	for range 20 {
 		s := schema{Schema: randomSchema(r)}
 		for range 40 {
 			s.Queries = append(s.Queries, "query($yes: Boolean!, $no: Boolean!) "+randomSelection(r, "Query", 3))
@@ -322,7 +334,7 @@ func TestCacheControlEqualsApollo(t *testing.T) {
 		Header string
 		Errors []string
 	}
-	if err := json.Unmarshal(output, &answers); err != nil || len(answers) != 30*40 {
+	if err := json.Unmarshal(output, &answers); err != nil || len(answers) != 20*40 {
 		t.Fatalf("%d answers, %v", len(answers), err)
 	}
 	cacheable, compared, i := 0, 0, 0
@@ -344,7 +356,7 @@ func TestCacheControlEqualsApollo(t *testing.T) {
 			}
 		}
 	}
-	if compared < 500 || cacheable < 100 {
+	if compared < 400 || cacheable < 80 {
 		t.Errorf("%d compared, %d of them cacheable", compared, cacheable)
 	}
 }

@@ -184,18 +184,34 @@ func FuzzPOST(f *testing.F) {
 	})
 }
 
+// sameResponse compares what the transports make of a result.
+func sameResponse(t testing.TB, theirs, ours graphql.Transport, data string) {
+	t.Helper()
+	post := func() *http.Request { return httptest.NewRequest("POST", "/", strings.NewReader(`{"query":"{ a }"}`)) }
+	if a, b := ask(t, theirs, post(), data), ask(t, ours, post(), data); !reflect.DeepEqual(a, b) {
+		t.Errorf("%q: gqlgen's\n%+v, ours\n%+v", data, a, b)
+	}
+}
+
+var results = []string{
+	"{\"a\":\"caf\xe9\"}", "{\"a\":\"\xe2\x82\"}", "{\"\xff\":[\"\xed\xa0\x80\xf4\x90\x80\x80\"]}", "{\"a\":\"\xff\\\"\"}", "\xff", "{\"a\":\xff1}", "{\"a\":1}\xff", // not UTF-8
+	`{"a":"<>&"}`, "{\"a\":\"\u2028\"}", " { \"a\" : 1 } ", "null", "", "{", `{"a":1}{}`, `{"a":01}`, "{\"a\":\"\n\"}", `{"a":"\ud800"}`,
+	strings.Repeat("[", 9999) + strings.Repeat("]", 9999), strings.Repeat("[", 10001) + strings.Repeat("]", 10001),
+}
+
 // Whatever a schema makes, the responses are equal.
 func TestResponsesEqualGqlgen(t *testing.T) {
-	post := func() *http.Request { return httptest.NewRequest("POST", "/", strings.NewReader(`{"query":"{ a }"}`)) }
-	for _, data := range []string{
-		"{\"a\":\"caf\xe9\"}", "{\"a\":\"\xe2\x82\"}", "{\"\xff\":[\"\xed\xa0\x80\xf4\x90\x80\x80\"]}", "{\"a\":\"\xff\\\"\"}", "\xff", "{\"a\":\xff1}", "{\"a\":1}\xff", // not UTF-8
-		`{"a":"<>&"}`, "{\"a\":\"\u2028\"}", " { \"a\" : 1 } ", "null", "", "{", `{"a":1}{}`, `{"a":01}`, "{\"a\":\"\n\"}", `{"a":"\ud800"}`,
-	} {
-		theirs, ours := ask(t, transport.POST{}, post(), data), ask(t, gqlgen.POST(gqlgen.Options{}), post(), data)
-		if !reflect.DeepEqual(theirs, ours) {
-			t.Errorf("%q: gqlgen's\n%+v, ours\n%+v", data, theirs, ours)
-		}
+	for _, data := range results {
+		sameResponse(t, transport.POST{}, gqlgen.POST(gqlgen.Options{}), data)
 	}
+}
+
+func FuzzResponse(f *testing.F) {
+	for _, data := range results {
+		f.Add(data)
+	}
+	ours := gqlgen.POST(gqlgen.Options{})
+	f.Fuzz(func(t *testing.T, data string) { sameResponse(t, transport.POST{}, ours, data) })
 }
 
 // A response that is not UTF-8 fails no others.

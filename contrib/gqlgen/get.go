@@ -33,7 +33,7 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	}
 	form, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		g.write(w, http.StatusBadRequest, failure(err.Error()))
+		g.write(w, answer{status: http.StatusBadRequest, response: failure(err.Error())})
 		return
 	}
 	contentType := g.begin(w, r)
@@ -44,7 +44,7 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		if e := (*request.Undecoded)(nil); errors.As(err, &e) {
 			message = e.Parameter + " could not be decoded"
 		}
-		g.write(w, http.StatusBadRequest, failure(message))
+		g.write(w, answer{status: http.StatusBadRequest, response: failure(message)})
 		return
 	}
 	a := execute(r, exec, params(o, r, start), contentType, func(o *graphql.OperationContext) *answer {
@@ -58,7 +58,7 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		}
 		return no
 	})
-	g.write(w, a.status, a.response, a.ctx)
+	g.write(w, a)
 }
 
 // failure is the response to a request that is refused before gqlgen sees it.

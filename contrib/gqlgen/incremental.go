@@ -19,6 +19,10 @@ import (
 //
 // gqlgen does not tell before the initial result what will follow, so clients hear of a
 // deferred fragment when it comes.
+//
+// It needs a ResponseWriter with write deadlines, as net/http's is, and sends the whole at
+// once otherwise. gqlgen's test client reads only what transport.MultipartMixed sends, and
+// httptest.ResponseRecorder has no deadlines: tests of @defer by that client keep gqlgen's.
 func Incremental(o Options) graphql.Transport { return &deferring{newBase(o)} }
 
 type deferring struct{ base }
@@ -44,14 +48,15 @@ func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	operation, errs := exec.CreateOperationContext(r.Context(), list[0])
 	if errs != nil {
 		contentType(w, accept.JSON)
-		d.write(w, status(errs, accept.JSON), exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs))
+		response := exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs)
+		d.write(w, answer{status: status(errs, accept.JSON), response: response})
 		return
 	}
 	delivery, err := incremental.New(w, r, incremental.Options{})
 	if err != nil { // A middleware is in the way. All at once is what is left.
 		contentType(w, accept.JSON)
 		responses, ctx := exec.DispatchOperation(r.Context(), operation)
-		d.write(w, http.StatusOK, responses(ctx))
+		d.write(w, answer{status: http.StatusOK, response: responses(ctx)})
 		return
 	}
 	for name, values := range d.ResponseHeaders {

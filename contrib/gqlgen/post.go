@@ -38,15 +38,14 @@ func (p *post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExec
 		writeBatch(w, execAll(r, exec, list))
 		return
 	}
-	a := execute(r, exec, list[0], contentType, nil)
-	p.write(w, a.status, a.response, a.ctx)
+	p.write(w, execute(r, exec, list[0], contentType, nil))
 }
 
 // answer is what an operation was answered.
 type answer struct {
 	status   int
 	response *graphql.Response
-	ctx      context.Context // of the operation
+	ctx      context.Context // of the operation; nil if there was none
 }
 
 // execute runs an operation. allow may refuse it before it begins.
@@ -78,11 +77,11 @@ func execAll(r *http.Request, exec graphql.GraphExecutor, list []*graphql.RawPar
 }
 
 func writeBatch(w http.ResponseWriter, answers []answer) {
-	list, operations := make([]prepared, len(answers)), make([]context.Context, len(answers))
+	list := make([]prepared, len(answers))
 	for i, a := range answers {
-		list[i], operations[i] = prepare(a.response), a.ctx
+		list[i] = prepare(a.response)
 	}
-	setCacheControl(w.Header(), operations...)
+	setCacheControl(w.Header(), answers...)
 	out := stream.NewWriter(w, inOne)
 	out.BeginArray()
 	for _, m := range list {

@@ -1,7 +1,6 @@
 package gqlgen
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,33 +65,34 @@ func (b *base) refuse(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 	} else if e := (*request.Undecoded)(nil); errors.As(err, &e) {
 		message = fmt.Sprintf("json request body could not be decoded: %+v", e.Standard)
 	}
-	b.write(w, code, exec.DispatchError(r.Context(), gqlerror.List{{Message: message, Err: err}}))
+	response := exec.DispatchError(r.Context(), gqlerror.List{{Message: message, Err: err}})
+	b.write(w, answer{status: code, response: response})
 }
 
 // inOne makes most responses one write: they are all there, so there is nothing to gain
 // from sending the first part early.
 var inOne = stream.Options{MinChunk: 64 << 10}
 
-// write writes a response. It leaves the length to net/http, which counts what a middleware
+// write writes an answer. It leaves the length to net/http, which counts what a middleware
 // makes of the response.
-func (b *base) write(w http.ResponseWriter, code int, response *graphql.Response, operation ...context.Context) {
+func (b *base) write(w http.ResponseWriter, a answer) {
+	var write func()
 	if b.StandardResponses {
-		text := marshal(response)
-		setCacheControl(w.Header(), operation...)
-		if code != http.StatusOK {
-			w.WriteHeader(code)
+		text := marshal(a.response)
+		write = func() { _, _ = w.Write(text) } // The client has gone.
+	} else {
+		m := prepare(a.response)
+		write = func() {
+			out := stream.NewWriter(w, inOne)
+			m.write(out)
+			_ = out.Close() // The client has gone.
 		}
-		_, _ = w.Write(text) // The client has gone.
-		return
 	}
-	m := prepare(response)
-	setCacheControl(w.Header(), operation...)
-	if code != http.StatusOK {
-		w.WriteHeader(code)
+	setCacheControl(w.Header(), a)
+	if a.status != http.StatusOK {
+		w.WriteHeader(a.status)
 	}
-	out := stream.NewWriter(w, inOne)
-	m.write(out)
-	_ = out.Close() // The client has gone.
+	write()
 }
 
 // prepared is a response of which all parts are JSON, so that nothing can fail when its

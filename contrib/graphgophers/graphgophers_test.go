@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -142,5 +143,24 @@ func TestSchemaOptions(t *testing.T) {
 	}
 	if n := traced.Load(); n == 0 || n%2 != 0 {
 		t.Errorf("%d queries were traced, of relay's and as many of ours", n)
+	}
+}
+
+type latin1 struct{}
+
+func (*latin1) Text() string { return "caf\xe9" }
+
+// Text that is not UTF-8 is what relay.Handler makes of it.
+func TestAnyBytes(t *testing.T) {
+	schema := graphql.MustParseSchema(`schema { query: Query } type Query { text: String! }`, &latin1{})
+	for _, h := range []http.Handler{&relay.Handler{Schema: schema}, graphgophers.New(schema, graphgophers.Options{})} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(`{"query":"{ text }"}`))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		var o struct{ Data struct{ Text string } }
+		if err := json.Unmarshal(w.Body.Bytes(), &o); err != nil || w.Code != 200 || o.Data.Text != "caf\ufffd" {
+			t.Errorf("%T: %d %q, %v", h, w.Code, w.Body, err)
+		}
 	}
 }

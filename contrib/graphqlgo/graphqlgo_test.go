@@ -77,6 +77,7 @@ func TestHandlerOptions(t *testing.T) {
 	schema, err := graphql.NewSchema(graphql.SchemaConfig{Query: graphql.NewObject(graphql.ObjectConfig{Name: "Query", Fields: graphql.Fields{
 		"root": {Type: graphql.String, Resolve: func(p graphql.ResolveParams) (any, error) { return fmt.Sprintf("%T %v", p.Source, p.Source), nil }},
 		"user": {Type: graphql.String},
+		"text": {Type: graphql.String, Resolve: func(graphql.ResolveParams) (any, error) { return "caf\xe9", nil }},
 		"fail": {Type: graphql.String, Resolve: func(graphql.ResolveParams) (any, error) { return nil, errors.New("it failed") }},
 	}})})
 	if err != nil {
@@ -116,7 +117,7 @@ func TestHandlerOptions(t *testing.T) {
 	} {
 		c.theirs.Schema = &schema
 		theirs, ours := handler.New(&c.theirs), graphqlgo.New(schema, plans, c.ours)
-		for _, query := range []string{"{ root user }", "query Q { user fail }", "{ nothing }", "{", "{ user }"} {
+		for _, query := range []string{"{ root user }", "query Q { user fail }", "{ nothing }", "{", "{ user text }"} {
 			for _, accept := range []string{"application/json", "text/html,*/*"} {
 				for _, method := range []string{"POST", "GET"} {
 					answer := func(h http.Handler) (int, any, []call) {

@@ -13,21 +13,27 @@
 // Within a write, executions of one statement text with the same settings form a run, and
 // a run is one transaction. Statements of different texts never share one: they hold no
 // locks together, fail separately, and see nothing of each other. In a run now() stands still. A
-// statement that calls a volatile function or locks rows has a transaction of its own, and
-// so has every statement of sessions with an isolation level above read committed.
+// statement that locks rows or calls a function that is volatile, or that is written in SQL or a
+// procedural language, has a transaction of its own. So has every statement of sessions with
+// an isolation level above read committed.
 //
 // Everything is read-only. Postgres refuses writes (25006), and the Reader refuses text
 // that would change a session or transaction, such as set_config or an advisory lock
-// ([ErrNotRead]). It cannot see what a function does to its session: volatile functions must
-// not change it for good. On the pool's own connections a statement runs in a read-only
-// transaction, unless nothing that it calls can write; that is checked again each minute.
+// ([ErrNotRead]). It cannot see what a function does to its session: functions must not change
+// it for good. On the pool's own connections a statement runs in a read-only transaction,
+// unless nothing that it calls can write.
 //
 // # Where a statement runs
 //
 // route.go decides. A statement shares a connection if it has run before, is known to be
 // fast (Config.SlowAfter), has small results (Config.MaxHeld) and seldom fails. Others, and
-// those of a context made by [Alone], run on the pool's connections. The Reader asks Postgres
-// in the background, once, what it must know of a statement.
+// those of a context made by [Alone], run on the pool's connections.
+//
+// The Reader asks Postgres in the background, once, what it must know of a statement. While
+// statements run it looks at the catalog each second, and asks again after a change. So a view
+// that has begun to call a volatile function is noticed within about a second. Pool.Reset
+// forgets at once. Neither makes pgx forget what it has prepared on the pool's connections:
+// after a migration that changes the type of a parameter, use Pool.Reset, as with pgxpool.
 //
 // A statement that blocks those behind it, because of a lock or a disk, is canceled after four
 // times what a shared statement may take, and runs again on a connection of the pool. A
@@ -42,7 +48,9 @@
 //
 // # pgx's configuration on shared connections
 //
-//   - As in pgxpool: BeforeConnect, AfterConnect, BeforeClose, MaxConnLifetime,
+// Rows return nil from Conn on all connections; TypeMap works.
+//
+//   - As in pgxpool: BeforeConnect, AfterConnect (again on a connection that the pool has used), BeforeClose, MaxConnLifetime,
 //     MaxConnLifetimeJitter, MaxConnIdleTime, Pool.Reset. Connections are opened when they are needed.
 //   - They turn sharing off: PrepareConn, BeforeAcquire, AfterRelease. What they do for one
 //     caller's context is impossible where many share a connection. A warning is logged once, and the

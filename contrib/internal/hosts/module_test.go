@@ -48,24 +48,28 @@ func newModule(t *testing.T, importPath string, edits []edit) *module {
 }
 
 // newHost makes a copy of a server that gqlgen has generated, and generates it anew, in the
-// directory generate, by the version of gqlgen that is tested. It is a main module; with
-// uses, a module that replaces one of its dependencies.
-func newHost(t *testing.T, importPath, source, generate string, uses *module) *module {
+// directory generate, by the version of gqlgen that is tested.
+func newHost(t *testing.T, importPath, source, generate string) *module {
 	t.Helper()
 	m := copied(t, importPath, source)
 	m.from = m.dir
 	m.env = append(os.Environ(), "GOFLAGS=-mod=mod") // Its own requirements are some of ours.
-	main := []string{"-module=" + importPath, "-droprequire=" + importPath}
-	m.gomod = m.requirements(t, "module/go.mod", main...)
+	m.gomod = m.requirements(t, "module/go.mod", "-module="+importPath, "-droprequire="+importPath)
 	gqlgen := exec.CommandContext(t.Context(), "go", "tool", "gqlgen", "generate")
 	gqlgen.Dir, gqlgen.Env = filepath.Join(m.dir, generate), m.env
 	if out, err := gqlgen.CombinedOutput(); err != nil {
 		t.Fatalf("gqlgen generate: %v: %s", err, out)
 	}
-	if uses != nil {
-		m.gomod = m.requirements(t, "replaced.mod", append(main, "-replace="+uses.path+"="+uses.dir)...)
-	}
 	return m
+}
+
+// using returns the host with another module in the place of one that it requires.
+func (m *module) using(t *testing.T, other *module) *module {
+	t.Helper()
+	n := *m
+	n.gomod = m.requirements(t, "replaced.mod",
+		"-module="+m.path, "-droprequire="+m.path, "-replace="+other.path+"="+other.dir)
+	return &n
 }
 
 func moduleDir(t *testing.T, importPath string) string {

@@ -22,8 +22,8 @@ func TestServers(t *testing.T) {
 		"uploads":   {"example.com/uploads", "testdata/uploads", ".", "."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			theirs := newHost(t, c.path, c.source, c.generate, nil).failures(t, c.tests)
-			ours := newHost(t, c.path, c.source, c.generate, boosted).failures(t, c.tests)
+			host := newHost(t, c.path, c.source, c.generate)
+			theirs, ours := host.failures(t, c.tests), host.using(t, boosted).failures(t, c.tests)
 			if a, b := slices.Sorted(maps.Keys(theirs)), slices.Sorted(maps.Keys(ours)); !slices.Equal(a, b) {
 				t.Errorf("with gqlgen's own %q fail, with ours %q\n%q", a, b, ours)
 			}
