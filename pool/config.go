@@ -18,7 +18,8 @@ type Config struct {
 	*pgxpool.Config
 	// AcquireTimeout bounds the wait for a connection, in the queue and until it is open,
 	// apart from the query's context: the error is an [*ExhaustedError] then. What
-	// PrepareConn or BeforeAcquire do is not bounded. 0 is no bound but the context.
+	// PrepareConn or BeforeAcquire do is not bounded. It should be longer than opening a
+	// connection takes, which goes on for others. 0 is no bound but the context.
 	AcquireTimeout time.Duration
 	// MaxQueue bounds how many callers wait for a connection, for whatever; the next is refused
 	// at once with an [*ExhaustedError]. 0 is no bound.
