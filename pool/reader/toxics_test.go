@@ -122,10 +122,15 @@ func TestReaderGivesUpWhatIsStuck(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	// Less than a minute, so only the watch ends it.
-	if moved := sleeper(t, reader.StuckAfter.Seconds()+2, ""); moved < 10 {
-		t.Errorf("%d statements left the connection, want all of about 17", moved)
+	// The one that sleeps may have a connection of its own, if no shared one is up just then.
+	var moved uint64
+	for range 3 {
+		// Less than a minute, so only the watch ends it.
+		if moved = sleeper(t, reader.StuckAfter.Seconds()+2, ""); moved >= 10 {
+			return
+		}
 	}
+	t.Errorf("%d statements left the connection, want all of about 17", moved)
 }
 
 // A statement that takes too long on a shared connection is run again on its own.
