@@ -25,7 +25,7 @@ type Settings struct {
 	// may stay prepared: those with the same role and the same parameters of Postgres itself.
 	// TimeZone decides what a literal means, search_path what a name does, and what each of
 	// Postgres's parameters decides a later version may change. Parameters of a program
-	// (app.tenant) are read when a statement runs.
+	// (app.tenant) and those of atRunTime are read when a statement runs.
 	Scope string
 
 	role   string
@@ -43,6 +43,14 @@ var refused = map[string]string{
 	"default_transaction_isolation":  "use pgx.TxOptions with Pool.BeginTx",
 	"transaction_deferrable":         "use pgx.TxOptions with Pool.BeginTx",
 	"default_transaction_deferrable": "use pgx.TxOptions with Pool.BeginTx",
+}
+
+// atRunTime are parameters of Postgres that requests may have values of their own for, and that
+// do not change what a statement means.
+var atRunTime = map[string]bool{
+	"statement_timeout": true, "lock_timeout": true, "transaction_timeout": true, "idle_in_transaction_session_timeout": true,
+	"application_name": true, "client_min_messages": true, "log_min_duration_statement": true, "log_statement": true,
+	"work_mem": true, "temp_file_limit": true,
 }
 
 // New returns settings. The map is copied.
@@ -75,7 +83,7 @@ func New(role string, parameters map[string]string) *Settings {
 		value := parameters[name]
 		s.values = append(s.values, value)
 		id += strconv.Quote(name) + strconv.Quote(value)
-		if !strings.Contains(name, ".") {
+		if !strings.Contains(name, ".") && !atRunTime[strings.ToLower(name)] {
 			s.Scope += strconv.Quote(name) + strconv.Quote(value)
 		}
 	}
