@@ -154,8 +154,8 @@ func (c *Cache[P]) restore(s *source) (n int, err error) {
 		if e == nil {
 			continue
 		}
-		g.put(e, func() bool { return g.hasPlan(&e.key) })
 		e.uses.Store(p.uses)
+		g.put(e, func() bool { return g.hasPlan(&e.key) })
 		n++
 	}
 	return n, nil
