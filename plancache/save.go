@@ -131,7 +131,8 @@ func (c *Cache[P]) restore(s *source) (n int, err error) {
 	}
 	var plans []saved
 	head, err := s.file(func(head versions, r record) {
-		if head != (versions{g.version, c.config.PlanVersion}) || len(r.plan) == 0 || g.table.Load().find(c.hashOf(&r.key), &r.key) != nil {
+		there := g.table.Load().find(c.hashOf(&r.key), &r.key) != nil
+		if head != (versions{g.version, c.config.PlanVersion}) || len(r.plan) == 0 || there {
 			return
 		}
 		if m, err := c.revive(r.key, r); err == nil {
