@@ -1,6 +1,6 @@
 # make help lists what there is to make.
 
-MODULES := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch internal/adopters
+MODULES := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch internal/adopters contrib/internal/hosts
 TARGETS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 STATICCHECK := $(CURDIR)/bin/staticcheck
 BENCHSTAT := $(CURDIR)/bin/benchstat
@@ -25,11 +25,15 @@ test: ## every test of every module
 	go test -tags purego ./simdjson ./stream
 
 .PHONY: test-long
-test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, 10^7 steps and pairs of simdjson, 10^7 steps of plancache and 10^6 queries of its Normalize
+test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, 10^5 operations of gqlgen/compiled, 10^7 steps and pairs of simdjson, 10^7 steps of arena, 10^5 rows of pgrows, 10^7 steps of plancache and 10^6 queries of its Normalize
 	GQLBOOST_LONG=1 GQLBOOST_STRESS=1 go test -count=1 -timeout 60m -run 'UnderFire|Deadlocks|LockedNeighbour' -v ./pool/reader
 	cd internal/adopters && GQLBOOST_LONG=1 go test -count=1 -timeout 90m .
+	cd contrib/internal/hosts && GQLBOOST_LONG=1 go test -count=1 -timeout 30m .
+	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run 'RandomOperations|Middleware|Suites' ./gqlgen/...
 	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'OwnersUnderFire|UnmarshalPairs' -v ./simdjson
 	GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run Checker -v ./plancache
+	GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run "OwnersNeverMeet|SameMemoryOfShapes" -v ./arena
+	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'Oracle' -v ./stream/pgrows
 	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run KeepsTheMeaning -v ./internal/normalize
 
 # The packages whose results depend on the standard library's version or on the machine's
@@ -62,7 +66,8 @@ lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform
 		(cd $$m && GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./...); done; done
 	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(STATICCHECK) ./...); done
 	cd benchmarks && go run ./cmd/tables -check
-	cd examples && go generate ./... && git diff --exit-code -- blog/graph
+	cd examples && go generate ./... && git diff --exit-code -- blog/graph blog/batch
+	cd contrib && go generate ./gqlgen/... && git diff --exit-code -- gqlgen/compiled/internal/zoo
 	@set -e; for p in simdjson stream; do (cd $$p && go generate . && git diff --exit-code -- scan_amd64.go scan_amd64.s); done
 
 $(STATICCHECK): internal/tools/go.mod

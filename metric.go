@@ -2,6 +2,7 @@ package gqlboost
 
 import (
 	"iter"
+	"slices"
 	"strconv"
 )
 
@@ -67,4 +68,32 @@ type Metric struct {
 // to each other.
 type Source interface {
 	Metrics() iter.Seq[Metric]
+}
+
+// WithAttrs returns a source of which each metric also has attrs, in the place of those of
+// the same keys. They tell two sources of one kind apart, such as two caches:
+//
+//	gqlboost.WithAttrs(plans, gqlboost.Attr{Key: "cache", Value: "plans"})
+func WithAttrs(source Source, attrs ...Attr) Source {
+	return withAttrs{source, slices.Clone(attrs)}
+}
+
+type withAttrs struct {
+	source Source
+	attrs  []Attr
+}
+
+// Metrics implements [Source].
+func (w withAttrs) Metrics() iter.Seq[Metric] {
+	return func(yield func(Metric) bool) {
+		for m := range w.source.Metrics() {
+			own := slices.DeleteFunc(slices.Clone(m.Attrs), func(a Attr) bool {
+				return slices.ContainsFunc(w.attrs, func(b Attr) bool { return a.Key == b.Key })
+			})
+			m.Attrs = append(own, w.attrs...)
+			if !yield(m) {
+				return
+			}
+		}
+	}
 }

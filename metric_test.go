@@ -3,6 +3,7 @@ package gqlboost_test
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -40,3 +41,40 @@ func TestKindString(t *testing.T) {
 		}
 	}
 }
+
+// Two blocks of one kind in one registry.
+func ExampleWithAttrs() {
+	var english, french greeter
+	english.greetings.Add(3)
+	for _, source := range []gqlboost.Source{
+		gqlboost.WithAttrs(&english, gqlboost.Attr{Key: "language", Value: "en"}),
+		gqlboost.WithAttrs(&french, gqlboost.Attr{Key: "language", Value: "fr"}),
+	} {
+		for m := range source.Metrics() {
+			fmt.Println(m.Name, m.Attrs, m.Value)
+		}
+	}
+	// Output:
+	// gqlboost.example.greetings [{language en}] 3
+	// gqlboost.example.greetings [{language fr}] 0
+}
+
+func TestWithAttrs(t *testing.T) {
+	own := []gqlboost.Attr{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}
+	s := gqlboost.WithAttrs(metrics{{Name: "x", Attrs: own}, {Name: "y"}}, gqlboost.Attr{Key: "b", Value: "3"})
+	var got []gqlboost.Metric
+	for m := range s.Metrics() {
+		got = append(got, m)
+	}
+	want := "[{a 1} {b 3}] [{b 3}]"
+	if len(got) != 2 || fmt.Sprint(got[0].Attrs, got[1].Attrs) != want || own[1].Value != "2" {
+		t.Errorf("%+v, want attributes %s", got, want)
+	}
+	for range s.Metrics() {
+		break
+	}
+}
+
+type metrics []gqlboost.Metric
+
+func (m metrics) Metrics() iter.Seq[gqlboost.Metric] { return slices.Values(m) }

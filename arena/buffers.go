@@ -30,6 +30,9 @@ type Buffers struct {
 	// also takes idle buffers that nobody wanted for two of its cycles.
 	MaxRetained int64
 
+	shards  sync.Pool    // of *shard
+	sharded atomic.Int64 // bytes that shards may keep
+	tallies tallies
 	classes [classes]class
 	spare   sync.Pool                // of *bytebufferpool.ByteBuffer without memory, for grown pools
 	asked   atomic.Pointer[registry] // for which class a lent buffer was asked, where it may grow
@@ -60,15 +63,17 @@ func (p *Buffers) Get(n int) *bytebufferpool.ByteBuffer {
 		p.unpooled.Add(1)
 		return &bytebufferpool.ByteBuffer{B: make([]byte, 0, n)}
 	}
+	s := p.shard()
 	c := &p.classes[i]
 	var b *bytebufferpool.ByteBuffer
 	mayGrow := false
 	if most := c.size.most(); most > classSize(i) {
-		b = p.getGrown(c, i)
+		b = p.getGrown(s, c, i)
 		mayGrow = cap(b.B) < most
 	} else {
-		b = p.get(c, i, classSize(i))
+		b = p.get(s, c, i, classSize(i))
 	}
+	p.shards.Put(s)
 	if mayGrow || p.watch.Load() > 0 {
 		p.note(b, i)
 	}
@@ -76,7 +81,10 @@ func (p *Buffers) Get(n int) *bytebufferpool.ByteBuffer {
 }
 
 // get lends a buffer of a class, or a new one of size bytes.
-func (p *Buffers) get(c *class, i, size int) *bytebufferpool.ByteBuffer {
+func (p *Buffers) get(s *shard, c *class, i, size int) *bytebufferpool.ByteBuffer {
+	if memory := s.take(i); memory != nil {
+		return s.lend(memory, i)
+	}
 	b := c.pool.Get()
 	if isIdle(b.B) {
 		c.hits.Add(1)
@@ -93,14 +101,14 @@ func (p *Buffers) get(c *class, i, size int) *bytebufferpool.ByteBuffer {
 
 // getGrown lends a buffer that grew when this class was asked for, or one that is
 // as large as most of them became.
-func (p *Buffers) getGrown(c *class, i int) *bytebufferpool.ByteBuffer {
-	node, sequence := c.grown.take()
-	if node == nil {
-		return p.get(c, i, max(classSize(i), c.size.typical()))
+func (p *Buffers) getGrown(s *shard, c *class, i int) *bytebufferpool.ByteBuffer {
+	if memory := s.takeGrown(i); memory != nil {
+		return s.lend(memory, i)
 	}
-	b := c.grown.handles.take(sequence)
-	b.B = lent(p.unwrap(node), i)
-	return b
+	if node := c.grown.take(); node != nil {
+		return s.lend(p.unwrap(node), i)
+	}
+	return p.get(s, c, i, max(classSize(i), c.size.typical()))
 }
 
 // note remembers the class that a lent buffer was asked for.
@@ -139,51 +147,60 @@ func (p *Buffers) Put(b *bytebufferpool.ByteBuffer) {
 		return
 	}
 	known := state == markLent
-	if asked := p.asked.Load(); asked != nil {
+	if asked := p.asked.Load(); asked != nil && !known {
 		if class, ok := asked.claim(addressOf(b)); ok {
 			i, known = int(class), true
 		}
 	}
-	switch {
-	case known && cap(memory) >= classSize(i):
-		if c := &p.classes[i]; n > classSize(i) || c.grows(i) {
-			if c.size.saw(n) {
-				c.grown.allowed.Store(c.grown.bytes())
-			}
-			p.putGrown(c, i, memory)
-			return
+	s := p.shard()
+	known = known && cap(memory) >= classSize(i)
+	switch c := &p.classes[i]; {
+	case known && (n > classSize(i) || c.grows(i)):
+		if c.size.saw(n, s.sampled()) {
+			c.grown.allowed.Store(c.grown.bytes())
+			s.allow(p, s.bytes)
 		}
-	case n+markSize <= cap(memory):
-		// New memory, as its mark was not overwritten: the buffer has grown.
-		p.watch.Store(watched)
+		p.putGrown(s, c, i, memory)
+	default:
+		if !known && n+markSize <= cap(memory) {
+			// New memory, as its mark was not overwritten: the buffer has grown.
+			p.watch.Store(watched)
+		}
+		p.put(s, memory)
 	}
-	p.put(memory)
+	p.shards.Put(s)
 }
 
 // put files memory by its capacity.
-func (p *Buffers) put(memory []byte) {
+func (p *Buffers) put(s *shard, memory []byte) {
 	capacity := cap(memory)
 	i := classOf(capacity)
 	tooSmall, tooLarge := i < 0, i >= classes || i == classes-1 && capacity > classSize(i)
-	if tooSmall || tooLarge || !p.classes[i].mayKeep(p, capacity) {
+	switch {
+	case tooSmall || tooLarge:
 		p.refuse(capacity)
-		return
+	case s.put(p, i, memory):
+	case p.classes[i].mayKeep(p, capacity):
+		p.classes[i].put(s.handle(capacity), idle(memory, i))
+	default:
+		p.refuse(capacity)
 	}
-	p.classes[i].put(idle(memory, i))
 }
 
 // putGrown files memory under the class that was asked for.
-func (p *Buffers) putGrown(c *class, i int, memory []byte) {
+func (p *Buffers) putGrown(s *shard, c *class, i int, memory []byte) {
 	capacity := cap(memory)
-	if classOf(capacity) == i {
-		p.put(memory)
-		return
-	}
-	if capacity > 2<<maxClassBits || c.size.outgrown(capacity) || !c.grown.mayKeep(p, int64(capacity)) {
+	switch {
+	case classOf(capacity) == i:
+		p.put(s, memory)
+	case capacity > 2<<maxClassBits || c.size.outgrown(capacity):
 		p.refuse(capacity)
-		return
+	case s.putGrown(p, i, memory):
+	case c.grown.mayKeep(p, int64(capacity)):
+		c.grown.put(p.wrap(idle(memory, i)))
+	default:
+		p.refuse(capacity)
 	}
-	c.grown.put(p.wrap(idle(memory, i)))
 }
 
 // wrap puts memory into a ByteBuffer that only grown pools see.
@@ -208,7 +225,8 @@ func (p *Buffers) refuse(capacity int) {
 	p.discarded.Add(uint64(capacity))
 }
 
-// BufferStats are the counts of a [Buffers] since it was made.
+// BufferStats are the counts of a [Buffers] since it was made. Beyond the first thousand
+// of a processor, Gets and Puts may be short by up to 15 each for it.
 type BufferStats struct {
 	Gets      uint64
 	Misses    uint64 // Gets that allocated
@@ -222,8 +240,13 @@ type BufferStats struct {
 
 // Stats returns the counts so far.
 func (p *Buffers) Stats() BufferStats {
-	s := BufferStats{Misses: p.unpooled.Load(), Puts: p.refused.Load(), Discarded: p.discarded.Load(), Retained: p.retained()}
-	s.Gets = s.Misses
+	hits, puts, bytes := p.tallies.counted()
+	misses := p.unpooled.Load()
+	s := BufferStats{
+		Gets: hits + misses, Misses: misses,
+		Puts: puts + p.refused.Load(), Discarded: p.discarded.Load(),
+		Retained: bytes + p.shared(),
+	}
 	for i := range p.classes {
 		c := &p.classes[i]
 		s.Gets += uint64(c.hits.Load() + c.grown.hits.Load() + c.misses.Load())

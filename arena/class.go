@@ -21,8 +21,7 @@ type class struct {
 	misses   atomic.Int64
 	accepted atomic.Int64
 	lost     atomic.Int64 // accepted, and then taken by the garbage collector
-	handles  handleBatches
-	_        [24]byte // Keeps neighbours' counters on other cache lines.
+	_        [32]byte     // Keeps neighbours' counters on other cache lines.
 
 	size  learner
 	_     [32]byte
@@ -47,16 +46,10 @@ func classSize(class int) int { return 1 << (class + minClassBits) }
 func (c *class) grows(i int) bool { return c.size.most() > classSize(i) }
 
 // put keeps memory, in the handle that is lent next.
-func (c *class) put(memory []byte) {
-	sequence := c.accepted.Add(1)
-	var b *bytebufferpool.ByteBuffer
-	if cap(memory) < batchBelow {
-		b = c.handles.take(sequence)
-	} else {
-		b = new(bytebufferpool.ByteBuffer)
-	}
-	b.B = memory
-	c.pool.Put(b)
+func (c *class) put(next *bytebufferpool.ByteBuffer, memory []byte) {
+	c.accepted.Add(1)
+	next.B = memory
+	c.pool.Put(next)
 }
 
 // missed records that the pool was empty, except for what other threads hold in their

@@ -28,8 +28,9 @@ type GCOptions struct {
 	Budget int64
 	// SameMemory spends no more memory than a process with GOGC=100 takes at its
 	// peaks, and gains only what is between them: while less is alive than at the last
-	// peak, the heap may grow to where it was then. A peak is forgotten over some
-	// minutes. Budget holds as well.
+	// peak, the heap may grow to most of where it was then. A peak is forgotten over some
+	// minutes. Budget holds as well. Over many runs the peaks of steady heaps and of waves
+	// were 0.9 to 1.0 of those with GOGC=100, and 1.01 where most of the heap came at once.
 	SameMemory bool
 	// Share is the part of the process's CPU time that the collector should take
 	// at the most, 0.03 if 0. More memory than that needs is not used.

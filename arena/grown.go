@@ -18,7 +18,6 @@ type grownPool struct {
 	size     atomic.Int64 // bytes of what it holds
 	largest  atomic.Int64 // bytes of the largest buffer that it got
 	allowed  atomic.Int64 // bytes that it may hold without asking
-	handles  handleBatches
 }
 
 func (g *grownPool) held() int64  { return max(g.accepted.Load()-g.hits.Load()-g.lost.Load(), 0) }
@@ -34,16 +33,16 @@ func (g *grownPool) put(node *bytebufferpool.ByteBuffer) {
 	g.pool.Put(node)
 }
 
-// take returns a buffer and its number, nil if there is none.
-func (g *grownPool) take() (node *bytebufferpool.ByteBuffer, sequence int64) {
+// take returns a buffer, nil if there is none.
+func (g *grownPool) take() *bytebufferpool.ByteBuffer {
 	held := g.held()
 	if held == 0 {
-		return nil, 0
+		return nil
 	}
-	node, _ = g.pool.Get().(*bytebufferpool.ByteBuffer)
-	if node != nil {
+	if node, _ := g.pool.Get().(*bytebufferpool.ByteBuffer); node != nil {
 		g.size.Add(-int64(cap(node.B)))
-		return node, g.hits.Add(1)
+		g.hits.Add(1)
+		return node
 	}
 	// As in class.missed: what is left is what other threads keep to themselves.
 	left := int64(runtime.GOMAXPROCS(0))
@@ -53,5 +52,5 @@ func (g *grownPool) take() (node *bytebufferpool.ByteBuffer, sequence int64) {
 		g.size.CompareAndSwap(size, min(size, left*g.largest.Load()))
 	}
 	g.allowed.Store(g.bytes())
-	return nil, 0
+	return nil
 }

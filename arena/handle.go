@@ -11,40 +11,6 @@ import (
 // A handle is lent once and never again, as nobody knows who still holds it. Its
 // memory moves on to another one.
 
-// handleBatches allocates handles together, 24 bytes each.
-type handleBatches struct{ current atomic.Pointer[handleBatch] }
-
-const (
-	batchSize = 32
-	// batchStride keeps handles that are lent one after the other, and perhaps to
-	// different cores, on different cache lines.
-	batchStride = 5
-	// batchBelow is the capacity below which idle buffers have handles from batches.
-	// The garbage collector frees a batch as a whole: what it takes out of a pool, or
-	// what is never put, stays as long as any other handle of the batch.
-	batchBelow = 64 << 10
-)
-
-type handleBatch struct {
-	number int64
-	list   [batchSize]bytebufferpool.ByteBuffer
-}
-
-// take returns a handle. The sequence must be another one in each call.
-func (h *handleBatches) take(sequence int64) *bytebufferpool.ByteBuffer {
-	number := sequence / batchSize
-	batch := h.current.Load()
-	if batch == nil || batch.number < number {
-		next := &handleBatch{number: number}
-		h.current.CompareAndSwap(batch, next)
-		batch = h.current.Load()
-	}
-	if batch.number != number { // Another goroutine has gone on to the next.
-		return new(bytebufferpool.ByteBuffer)
-	}
-	return &batch.list[sequence*batchStride%batchSize]
-}
-
 func addressOf(b *bytebufferpool.ByteBuffer) uintptr { return uintptr(unsafe.Pointer(b)) }
 
 // header is what a slice is made of.

@@ -14,18 +14,27 @@ type learner struct {
 // in the next window.
 const window = 1 << 14
 
+// sampleOf is how many buffers one tells of, when the first have come back.
+const (
+	sampleOf  = 8
+	firstPuts = 256
+)
+
 // saw learns from a buffer that came back with n bytes, and reports whether a window
-// has ended.
-func (l *learner) saw(n int) (ended bool) {
+// has ended. Of those that are not sampled it learns the most.
+func (l *learner) saw(n int, sampled bool) (ended bool) {
 	if int64(n) > l.current.Load() {
 		l.current.Store(int64(n))
 	}
-	puts := l.puts.Add(1)
-	if ended = puts%window == 0; ended {
-		l.previous.Store(l.current.Swap(int64(n)))
+	weight := int64(sampleOf)
+	if l.puts.Load() <= firstPuts {
+		weight = 1
+	} else if !sampled {
+		return false
 	}
-	if puts > 256 && puts%8 != 0 { // A sample tells as much.
-		return ended
+	puts := l.puts.Add(weight)
+	if ended = puts/window != (puts-weight)/window; ended {
+		l.previous.Store(l.current.Swap(int64(n)))
 	}
 	// Steps of 9 up and 1 down come to rest where one use in ten is above.
 	const up, down = 9, 1

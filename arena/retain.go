@@ -52,10 +52,11 @@ func (p *Buffers) reserved() (bytes int64) {
 		c := &p.classes[i]
 		bytes += c.held()*int64(classSize(i)) + max(c.grown.bytes(), c.grown.allowed.Load())
 	}
-	return bytes
+	return bytes + p.sharded.Load()
 }
 
-func (p *Buffers) retained() (bytes int64) {
+// shared is what the shared pools hold.
+func (p *Buffers) shared() (bytes int64) {
 	for i := range p.classes {
 		c := &p.classes[i]
 		bytes += c.held()*int64(classSize(i)) + c.grown.bytes()

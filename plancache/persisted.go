@@ -60,9 +60,9 @@ func HashQuery(query string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Get returns the text of a hash.
+// Get returns the text of a hash, which is spelled as [HashQuery] does: as Apollo Server
+// and gqlgen have it.
 func (p *Persisted) Get(_ context.Context, hash string) (string, bool) {
-	hash = strings.ToLower(hash)
 	if p.trusted != nil {
 		query, ok := p.trusted[hash]
 		return query, ok
@@ -73,17 +73,17 @@ func (p *Persisted) Get(_ context.Context, hash string) (string, bool) {
 // Add keeps a text under its hash. One that has another hash is not kept: nobody can put
 // a text under the hash of somebody else's. Nor is any if there is a list.
 func (p *Persisted) Add(_ context.Context, hash, query string) {
-	hash = strings.ToLower(hash)
 	if p.trusted == nil && subtle.ConstantTimeCompare([]byte(hash), []byte(HashQuery(query))) == 1 {
 		p.texts.put(hash, strings.Clone(query), int64(len(query)), 0)
 	}
 }
 
 // Resolve returns the text to run for a request that has a hash, a text or both. With
-// both, the text is kept. The error is [ErrPersistedNotFound], [ErrHashMismatch] or
+// both, the text is kept. The hash may have capital letters. The error is [ErrPersistedNotFound], [ErrHashMismatch] or
 // [ErrNotAllowed].
 func (p *Persisted) Resolve(ctx context.Context, hash, query string) (string, error) {
-	if hash != "" && query != "" && !strings.EqualFold(hash, HashQuery(query)) {
+	hash = strings.ToLower(hash)
+	if hash != "" && query != "" && hash != HashQuery(query) {
 		return "", ErrHashMismatch
 	}
 	if p.trusted != nil {

@@ -17,16 +17,20 @@ import (
 // released, or was not to be had. With settings in the context (reader.WithSettings) what
 // runs does so in a transaction of its own that has them, or is refused.
 
-// enter waits for a place, first or after others.
-func (p *Pool) enter(ctx context.Context, urgent bool) error {
-	if p.closed.Load() {
-		return ErrClosed
+// enter waits for a place, first or after others. With the context that it returns pgxpool must
+// be asked for a connection.
+func (p *Pool) enter(ctx context.Context, urgent bool) (context.Context, error) {
+	enter := p.gate.enter
+	switch {
+	case p.closed.Load():
+		enter = refuseClosed
+	case urgent:
+		enter = p.gate.enterFirst
 	}
-	if urgent {
-		return p.gate.enterFirst(ctx)
-	}
-	return p.gate.enter(ctx)
+	return p.gate.follow(ctx, p.Pool, enter)
 }
+
+func refuseClosed(context.Context) error { return ErrClosed }
 
 // failed returns the error of pgxpool as the pool's.
 func failed(err error) error {
@@ -38,36 +42,49 @@ func failed(err error) error {
 
 // acquire returns a connection, whatever the settings of the context.
 func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	if err := p.enter(ctx, false); err != nil {
+	entered, err := p.enter(ctx, false)
+	if err != nil {
 		return nil, err
 	}
-	conn, err := p.Pool.Acquire(ctx)
+	conn, err := p.Pool.Acquire(entered)
+	return conn, failed(err)
+}
+
+// take returns a connection, also while the pool is being closed: the Reader's statements end
+// before.
+func (p *Pool) take(ctx context.Context, enter func(context.Context) error) (*pgxpool.Conn, error) {
+	entered, err := p.gate.follow(ctx, p.Pool, enter)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := p.Pool.Acquire(entered)
 	return conn, failed(err)
 }
 
 // isClosed reports whether pgxpool was closed.
 func isClosed(err error) bool { return errors.Is(err, puddle.ErrClosedPool) }
 
-// errSettings is returned for what cannot have the settings of its context.
-func errSettings(method string) error {
-	return fmt.Errorf("pool: %s gives out a whole connection, which reader.WithSettings cannot bound: use Begin", method)
-}
-
-// Acquire is [pgxpool.Pool.Acquire]. A context with settings is refused: use [Pool.Begin].
+// Acquire is [pgxpool.Pool.Acquire]. A context with settings is refused, here and by the
+// connection: use [Pool.Begin].
 func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if guard.From(ctx) != nil {
 		return nil, errSettings("Acquire")
 	}
-	return p.acquire(ctx)
+	conn, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	markWhole(conn.Conn())
+	return conn, nil
 }
 
-// AcquireFunc is [pgxpool.Pool.AcquireFunc]. A context with settings is refused: use
-// [Pool.Begin].
+// AcquireFunc is [pgxpool.Pool.AcquireFunc]. A context with settings is refused, here and by
+// the connection: use [Pool.Begin].
 func (p *Pool) AcquireFunc(ctx context.Context, f func(*pgxpool.Conn) error) error {
 	if guard.From(ctx) != nil {
 		return errSettings("AcquireFunc")
 	}
-	conn, err := p.acquire(ctx)
+	conn, err := p.Acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -81,6 +98,7 @@ func (p *Pool) AcquireAllIdle(ctx context.Context) []*pgxpool.Conn {
 	p.gate.inside.Add(int64(len(conns)))
 	for _, c := range conns {
 		p.gate.took(c.Conn())
+		markWhole(c.Conn())
 	}
 	return conns
 }
@@ -90,10 +108,11 @@ func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	if s := guard.From(ctx); s != nil {
 		return p.queryWith(ctx, s, sql, args)
 	}
-	if err := p.enter(ctx, false); err != nil {
+	entered, err := p.enter(ctx, false)
+	if err != nil {
 		return result.Failed{Error: err}, err
 	}
-	rows, err := p.Pool.Query(ctx, sql, args...)
+	rows, err := p.Pool.Query(entered, sql, args...)
 	return rows, failed(err)
 }
 
@@ -113,10 +132,11 @@ func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 		rows.Close()
 		return rows.CommandTag(), rows.Err()
 	}
-	if err := p.enter(ctx, false); err != nil {
+	entered, err := p.enter(ctx, false)
+	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	tag, err := p.Pool.Exec(ctx, sql, args...)
+	tag, err := p.Pool.Exec(entered, sql, args...)
 	return tag, failed(err)
 }
 
@@ -150,12 +170,16 @@ func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
 		if s.Err != nil {
 			return nil, s.Err
 		}
-		o.BeginQuery = s.Begin(o)
 	}
-	if err := p.enter(ctx, true); err != nil {
+	entered, err := p.enter(ctx, true)
+	if err != nil {
 		return nil, err
 	}
-	tx, err := p.Pool.BeginTx(ctx, o)
+	if s := guard.From(ctx); s != nil {
+		tx, err := s.BeginTx(entered, &p.accepted, o, p.Pool.BeginTx)
+		return tx, failed(err)
+	}
+	tx, err := p.Pool.BeginTx(entered, o)
 	return tx, failed(err)
 }
 
@@ -169,23 +193,25 @@ func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 		})
 		return n, err
 	}
-	if err := p.enter(ctx, false); err != nil {
+	entered, err := p.enter(ctx, false)
+	if err != nil {
 		return 0, err
 	}
-	n, err := p.Pool.CopyFrom(ctx, table, columns, source)
+	n, err := p.Pool.CopyFrom(entered, table, columns, source)
 	return n, failed(err)
 }
 
 // Ping is [pgxpool.Pool.Ping]. It waits for a connection before queries do.
 func (p *Pool) Ping(ctx context.Context) error {
-	if err := p.enter(ctx, true); err != nil {
+	entered, err := p.enter(ctx, true)
+	if err != nil {
 		return err
 	}
-	return failed(p.Pool.Ping(ctx))
+	return failed(p.Pool.Ping(entered))
 }
 
 func (p *Pool) guard(s *guard.Settings) guard.Guard {
-	return guard.Guard{Settings: s, Mode: p.config.ConnConfig.DefaultQueryExecMode}
+	return guard.Guard{Settings: s, Accepted: &p.accepted, Mode: p.config.ConnConfig.DefaultQueryExecMode}
 }
 
 // queryWith runs a statement with settings.

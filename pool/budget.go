@@ -7,6 +7,7 @@ import (
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -56,6 +57,14 @@ func (p *Pool) renew(ctx context.Context, conn *pgx.Conn) error {
 	guard.Forget(conn)
 	if _, err := conn.Exec(ctx, "discard all"); err != nil {
 		return err
+	}
+	// The hooks that may have set something in the session, in their order.
+	for _, hook := range []func(context.Context, *pgconn.PgConn) error{p.config.ConnConfig.ValidateConnect, p.config.ConnConfig.Config.AfterConnect} {
+		if hook != nil {
+			if err := hook(ctx, conn.PgConn()); err != nil {
+				return err
+			}
+		}
 	}
 	if after := p.config.AfterConnect; after != nil {
 		return after(ctx, conn)

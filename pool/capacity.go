@@ -14,7 +14,7 @@ const readCapacityEvery = time.Minute
 // readCapacity asks Postgres how many connections it has for users, and gives the
 // pool its share.
 func (p *Pool) readCapacity(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(quiet.Context(ctx), pingTimeout)
+	ctx, cancel := context.WithTimeout(quiet.Context(withoutHook(ctx)), pingTimeout)
 	defer cancel()
 	var n int64
 	// reserved_connections is there since PostgreSQL 16.

@@ -16,10 +16,11 @@ import (
 // Config is pgxpool's configuration and ours. Make it with [ParseConfig].
 type Config struct {
 	*pgxpool.Config
-	// AcquireTimeout bounds the wait for a connection, apart from the query's
-	// context: the error is an [*ExhaustedError] then. 0 is no bound but the context.
+	// AcquireTimeout bounds the wait for a connection, in the queue and until it is open,
+	// apart from the query's context: the error is an [*ExhaustedError] then. What
+	// PrepareConn or BeforeAcquire do is not bounded. 0 is no bound but the context.
 	AcquireTimeout time.Duration
-	// MaxQueue bounds how many callers wait for a connection; the next is refused
+	// MaxQueue bounds how many callers wait for a connection, for whatever; the next is refused
 	// at once with an [*ExhaustedError]. 0 is no bound.
 	MaxQueue int
 	// TargetWait is for demand beyond what the pool can do: as long as the queue has not
@@ -41,7 +42,8 @@ type Config struct {
 	// one of four instances sets 0.25. The setting is read from the server. 0 is 1 if
 	// Adaptive is set, else the server is not asked.
 	ServerShare float64
-	// Warm opens MinConns connections before New returns, and at least one.
+	// Warm opens MinConns connections before New returns: at least one, and no more than the
+	// primary has of the budget.
 	Warm bool
 	// Statements are prepared on each new connection, so that their first use is as
 	// fast as the others. With Warm, one that Postgres refuses is an error of New's.
@@ -112,6 +114,10 @@ var parameters = map[string]func(c *Config, value string) error{
 	},
 	"pool_reader_statement_timeout": func(c *Config, v string) (err error) {
 		c.Reader.StatementTimeout, err = time.ParseDuration(v)
+		return err
+	},
+	"pool_reader_skip_acquire_hooks": func(c *Config, v string) (err error) {
+		c.Reader.SkipAcquireHooks, err = strconv.ParseBool(v)
 		return err
 	},
 	"pool_reader_transaction_pooling": func(c *Config, v string) (err error) {

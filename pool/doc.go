@@ -17,8 +17,8 @@
 // # Connections
 //
 // MaxConns (pool_max_conns) is the budget of all connections: those that callers take, those that the
-// Reader shares, which pgxpool counts as acquired, and those of replicas. Half of it, up to
-// four, is shared; with a budget of one nothing is.
+// Reader shares, which pgxpool counts as acquired, and those of replicas. Two thirds of it,
+// up to 6, are shared; of a budget below 4 none are.
 //
 // # Waiting
 //

@@ -26,6 +26,9 @@ type ExhaustedError struct {
 	Queue  int           // callers that wait, with this one
 	Full   bool          // the queue had no place, so the caller has not waited
 	Shed   bool          // it waited longer than TargetWait in a queue that does not empty
+	// Opening reports that there was room for the caller, but its connection was not opened, or
+	// did not answer, in time.
+	Opening bool
 }
 
 // Error implements error.
@@ -35,6 +38,10 @@ func (e *ExhaustedError) Error() string {
 	}
 	if e.Shed {
 		return fmt.Sprintf("pool: exhausted: shed after %v: more comes than %d connections can do, %d callers wait", e.Waited.Round(time.Millisecond), e.Limit, e.Queue)
+	}
+	if e.Opening {
+		const format = "pool: exhausted: no connection within %v: the server has not accepted or answered one"
+		return fmt.Sprintf(format, e.Waited.Round(time.Millisecond))
 	}
 	return fmt.Sprintf("pool: exhausted: no connection within %v: all %d are in use, %d callers wait", e.Waited.Round(time.Millisecond), e.Limit, e.Queue)
 }

@@ -39,7 +39,7 @@ func ExampleExhaustedError() {
 	if err != nil {
 		panic(err)
 	}
-	c.MaxConns, c.AcquireTimeout = 1, 20*time.Millisecond
+	c.MaxConns, c.AcquireTimeout, c.Warm = 1, 100*time.Millisecond, true
 	db, err := pool.NewWithConfig(ctx, c)
 	if err != nil {
 		panic(err)

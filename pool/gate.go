@@ -24,7 +24,8 @@ type gate struct {
 	prepared *preparation               // nil if there is nothing to prepare
 	counting bool                       // uses are wanted to know
 
-	closedWithin func() // is called when pgxpool says that it was closed
+	acquires     pgxpool.AcquireTracer // the user's; nil if there is none
+	closedWithin func()                // is called when pgxpool says that it was closed
 
 	// expected counts those whom the pool's own methods let in, and whom pgxpool has not
 	// told of yet. Others come through the pool within, and do not wait.
@@ -36,6 +37,7 @@ type gate struct {
 	capacity atomic.Int64  // what the server has for us; 0: not known
 	going    atomic.Int64  // callers on their way to a connection, if the capacity is known
 	uses     atomic.Uint64 // that have ended, if counting
+	hands    hands
 
 	settling sync.Mutex
 	mu       sync.Mutex
@@ -49,12 +51,27 @@ type gate struct {
 	failedAt                        atomic.Int64 // when a connection failed last, in nanoseconds since 1970
 }
 
+// newPlaces returns a gate that only counts places: who enters by take leaves by leave. It has
+// no place before its limit is set.
+func newPlaces(c *Config) *gate {
+	return &gate{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue, queue: queue{target: c.TargetWait}}
+}
+
+// take waits for a place.
+func (g *gate) take(ctx context.Context) error {
+	if g.inside.Add(1) > g.limit.Load() {
+		return g.wait(ctx, false)
+	}
+	return nil
+}
+
 // begin tells the gate of its pool.
 func (g *gate) begin(inner *pgxpool.Pool) {
 	g.used = func() int64 {
 		s := inner.Stat()
 		return int64(s.AcquiredConns() + s.ConstructingConns())
 	}
+	g.hands.acquired = func() int64 { return int64(inner.Stat().AcquiredConns()) }
 	g.open = func() int64 {
 		s := inner.Stat()
 		return int64(s.AcquiredConns() + s.IdleConns())
@@ -181,11 +198,12 @@ func (g *gate) wait(ctx context.Context, urgent bool) error {
 func (g *gate) enqueue(now time.Time, urgent bool) (*waiter, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.freeHijacked()
 	// Somebody may have left in between, and found nobody in the queue.
 	if g.queue.Len() == 0 && g.inside.Load() <= g.limit.Load() {
 		return nil, nil
 	}
-	if n := g.queue.of(urgent).Len(); g.maxQueue > 0 && n >= g.maxQueue {
+	if g.maxQueue > 0 && g.queue.Len() >= g.maxQueue {
 		g.inside.Add(-1)
 		g.refusals.Add(1)
 		return nil, &ExhaustedError{Limit: int(g.limit.Load()), Queue: g.queue.Len() + 1, Full: true}
@@ -213,8 +231,7 @@ func (g *gate) length() int {
 }
 
 const (
-	// recount is how often places and connections are counted: pgxpool does not tell
-	// when a connection is hijacked.
+	// recount is how often places and connections are counted.
 	recount = 100 * time.Millisecond
 	// settled is how many counts in a row must say that places are wrong until they are
 	// corrected, because callers between the gate and the pool have no connection for a
@@ -247,6 +264,7 @@ type drift struct {
 func (g *gate) recover(d *drift) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.freeHijacked()
 	g.opened = g.open() - g.held
 	g.adjust()
 	off := g.inside.Load() - int64(g.queue.Len()) - (g.used() - g.held)
@@ -325,6 +343,7 @@ func (g *gate) hold(conn *pgx.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.held++
+	g.hands.returned.Add(1)
 	g.opened--
 	g.inside.Add(-1)
 	g.adjust()
@@ -383,6 +402,18 @@ func (g *gate) letIn() {
 			g.shed.Add(1)
 			g.inside.Add(-1)
 		}
+		close(w.ready)
+	}
+}
+
+// refuseAll refuses those who wait.
+func (g *gate) refuseAll(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.queue.Len() > 0 {
+		w := g.queue.pop()
+		w.served, w.refused = true, err
+		g.inside.Add(-1)
 		close(w.ready)
 	}
 }

@@ -31,7 +31,7 @@ func protectHooks(c *pgxpool.Config) {
 			if isWithoutHook(ctx) {
 				return true, nil
 			}
-			return hook(ctx, conn)
+			return hook(callers(ctx), conn)
 		}
 	}
 	//lint:ignore SA1019 a configuration may still have it
@@ -42,7 +42,7 @@ func protectHooks(c *pgxpool.Config) {
 			if isWithoutHook(ctx) {
 				return true
 			}
-			return hook(ctx, conn)
+			return hook(callers(ctx), conn)
 		}
 	}
 	if hook := c.AfterRelease; hook != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/multitracer"
@@ -21,9 +22,12 @@ type Pool struct {
 	*pgxpool.Pool
 	config *Config
 	gate   *gate
+	direct *gate // of what the Reader runs on connections of its own; nil if Config.Reader.DirectConns is 0
 
 	stop     context.CancelFunc
 	watchers sync.WaitGroup
+
+	accepted guard.Accepted
 
 	mu     sync.Mutex
 	reads  *reads // nil until the Reader is asked for
@@ -47,14 +51,19 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	}
 	p := &Pool{config: c.Copy()}
 	p.gate = newGate(c, p.size())
+	if n := c.Reader.DirectConns; n > 0 {
+		p.direct = newPlaces(c)
+		p.direct.limit.Store(int64(n))
+	}
 	protectHooks(p.config.Config)
 	own := p.config.Config.Copy()
 	own.MaxConns = int32(p.size())
 	p.gate.watchHealth(own)
 	if user := own.ConnConfig.Tracer; user != nil {
-		own.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.gate)
+		p.gate.acquires, _ = user.(pgxpool.AcquireTracer)
+		own.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.gate, &wholes{})
 	} else {
-		own.ConnConfig.Tracer = p.gate
+		own.ConnConfig.Tracer = multitracer.New(p.gate, &wholes{})
 	}
 	inner, err := pgxpool.NewWithConfig(ctx, own)
 	if err != nil {
@@ -74,8 +83,8 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 }
 
 func newGate(c *Config, size int) *gate {
-	g := &gate{max: int64(size), timeout: c.AcquireTimeout, maxQueue: c.MaxQueue, counting: c.Adaptive}
-	g.queue.target = c.TargetWait
+	g := newPlaces(c)
+	g.max, g.counting = int64(size), c.Adaptive
 	if len(c.Statements) > 0 {
 		g.prepared = &preparation{statements: c.Statements}
 	}
@@ -107,9 +116,11 @@ func (p *Pool) watch() {
 	}
 }
 
-// warm opens the connections that the pool is to have at least, at the same time.
+// warm opens the connections that the pool is to have at least, at the same time. More than it
+// may have would be waited for for ever.
 func (p *Pool) warm(ctx context.Context) error {
-	n := max(p.config.MinConns, 1)
+	ctx = withoutHook(ctx) // It is for callers, who bring what the hook needs.
+	n := min(max(int(p.config.MinConns), 1), p.size())
 	conns, errs := make([]*pgxpool.Conn, n), make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
@@ -128,7 +139,8 @@ func (p *Pool) warm(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Close closes the pool and its reader.
+// Close is [pgxpool.Pool.Close], for the Reader as well: statements under way end first, on shared
+// connections too, and callers that wait for a connection get [ErrClosed].
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed.Store(true)
@@ -139,6 +151,7 @@ func (p *Pool) Close() {
 	}
 	p.stop()
 	p.watchers.Wait()
+	p.gate.refuseAll(ErrClosed)
 	p.Pool.Close()
 }
 
@@ -155,3 +168,10 @@ func (p *Pool) Reset() {
 
 // Config returns a copy of the configuration.
 func (p *Pool) Config() *Config { return p.config.Copy() }
+
+// Stat is [pgxpool.Pool.Stat]: what pgxpool has seen, with the connections that the Reader keeps.
+// Callers wait before they come to it, so those who waited, and those who left or were refused
+// meanwhile, are not in EmptyAcquireCount, EmptyAcquireWaitTime, AcquireDuration and
+// CanceledAcquireCount. They are in [Pool.Metrics] (db.client.connection.wait_time and timeouts,
+// gqlboost.pool.waits, refusals and shed), and a [pgxpool.AcquireTracer] sees each of them.
+func (p *Pool) Stat() *pgxpool.Stat { return p.Pool.Stat() }

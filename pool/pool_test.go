@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -148,7 +150,7 @@ func TestEveryWayGivesItsPlaceBack(t *testing.T) {
 }
 
 func TestExhausted(t *testing.T) {
-	p := open(t, "pool_max_conns=1&pool_queue_timeout=50ms&pool_max_queue=2")
+	p := open(t, "pool_max_conns=1&pool_warm=true&pool_queue_timeout=50ms&pool_max_queue=2")
 	conn, err := p.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -186,6 +188,33 @@ func TestExhausted(t *testing.T) {
 	conn.Release()
 	if err := p.Ping(t.Context()); err != nil {
 		t.Errorf("after the release: %v", err)
+	}
+}
+
+// The queue is one for queries and transactions.
+func TestMaxQueue(t *testing.T) {
+	p := open(t, "pool_max_conns=1&pool_max_queue=2")
+	conn, err := p.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	all := ways(p)
+	for i, name := range []string{"Exec", "Begin"} {
+		go func() { done <- all[name](t.Context()) }()
+		wait.Until(t, name+" waits", func() bool { return p.gate.length() == i+1 })
+	}
+	for name, way := range all {
+		var exhausted *ExhaustedError
+		if err := way(t.Context()); !errors.As(err, &exhausted) || !exhausted.Full || exhausted.Queue != 3 {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	conn.Release()
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -241,20 +270,95 @@ func TestQueueIsFair(t *testing.T) {
 	}
 }
 
-// A hijacked connection leaves the pool, and its place with it.
+// A hijacked connection leaves the pool, and its place with it: for the next caller at once, and
+// for those who wait.
 func TestHijack(t *testing.T) {
-	p := open(t, "pool_max_conns=1&pool_queue_timeout=10s")
-	for range 3 {
+	p := open(t, "pool_max_conns=2")
+	p.stop() // It counts places no more.
+	p.watchers.Wait()
+	other, err := p.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
 		conn, err := p.Acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.Hijack().Close(t.Context())
+		mine := conn.Hijack()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if err := p.Ping(ctx); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		if err := mine.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	other.Release()
+	if n := p.gate.inside.Load(); n != 0 {
+		t.Errorf("%d places are taken", n)
+	}
+}
+
+// Those who wait already get its place as well.
+func TestHijackWithWaiters(t *testing.T) {
+	p := open(t, "pool_max_conns=1&pool_queue_timeout=1m")
+	for range 2 {
+		conn, err := p.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() { done <- p.Ping(t.Context()) }()
+		wait.Until(t, "somebody waits", func() bool { return p.gate.length() == 1 })
+		mine := conn.Hijack()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		_ = mine.Close(t.Context())
+	}
+}
+
+// Callers who come and go are not taken for connections that were hijacked: there are never more
+// in use than may be, and no place is lost.
+func TestHijackUnderLoad(t *testing.T) {
+	p := open(t, "pool_max_conns=3")
+	var inUse, most, hijacked atomic.Int64
+	crowd(16, func(i int) {
+		for j := range 60 {
+			conn, err := p.Acquire(t.Context())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			n := inUse.Add(1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			runtime.Gosched()
+			inUse.Add(-1)
+			if (i+j)%20 != 0 {
+				conn.Release()
+				continue
+			}
+			hijacked.Add(1)
+			_ = conn.Hijack().Close(t.Context())
+		}
+	})
+	p.gate.mu.Lock()
+	p.gate.freeHijacked()
+	found := p.gate.hands.hijacked
+	p.gate.mu.Unlock()
+	if found != hijacked.Load() || most.Load() > 3 {
+		t.Errorf("%d of %d hijacked connections were found, %d were in use at a time", found, hijacked.Load(), most.Load())
+	}
+	if n := p.gate.inside.Load(); n != 0 {
+		t.Errorf("%d places are taken", n)
 	}
 }
 
 func TestGateUnderLoad(t *testing.T) {
-	p := open(t, "pool_max_conns=3&pool_queue_timeout=30ms&pool_max_queue=20")
+	p := open(t, "pool_max_conns=3&pool_min_conns=3&pool_warm=true&pool_queue_timeout=30ms&pool_max_queue=20")
 	var inUse, most, got, refused atomic.Int64
 	crowd(64, func(i int) {
 		for range 50 {

@@ -193,3 +193,27 @@ func TestHooksThatPanic(t *testing.T) {
 		p.Close()
 	}
 }
+
+// Callers that wait for a connection when the pool is closed do not wait for those who have one.
+func TestCloseRefusesWaiters(t *testing.T) {
+	p := open(t, "pool_max_conns=1")
+	conn, err := p.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs := make(chan error)
+	go func() { errs <- p.Ping(t.Context()) }()
+	wait.Until(t, "somebody waits", func() bool { return p.gate.length() == 1 })
+	closed := make(chan struct{})
+	go func() { p.Close(); close(closed) }()
+	if err := <-errs; !errors.Is(err, ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	select {
+	case <-closed:
+		t.Error("the pool was closed while a connection was in use")
+	default:
+	}
+	conn.Release()
+	<-closed
+}

@@ -67,6 +67,7 @@ func (p *Pool) closedWithin() {
 	reads := p.reads
 	p.mu.Unlock()
 	p.stop()
+	p.gate.refuseAll(ErrClosed)
 	if reads != nil {
 		reads.close()
 	}
@@ -116,7 +117,32 @@ var _ reader.Server = (*readServer)(nil)
 func (s *readServer) Config() *pgxpool.Config { return s.pool.config.Config }
 
 // Acquire implements [reader.Server].
-func (s *readServer) Acquire(ctx context.Context) (*pgxpool.Conn, error) { return s.pool.acquire(ctx) }
+func (s *readServer) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	if s.pool.direct == nil {
+		return s.pool.take(ctx, s.pool.gate.enter)
+	}
+	if err := s.pool.direct.take(ctx); err != nil {
+		return nil, err
+	}
+	conn, err := s.pool.take(ctx, s.pool.gate.enter)
+	if err != nil {
+		s.pool.direct.leave()
+	}
+	return conn, err
+}
+
+// Release implements [reader.Server].
+func (s *readServer) Release(conn *pgxpool.Conn) {
+	conn.Release()
+	if s.pool.direct != nil {
+		s.pool.direct.leave()
+	}
+}
+
+// Ask implements [reader.Server].
+func (s *readServer) Ask(ctx context.Context) (*pgxpool.Conn, error) {
+	return s.pool.take(withoutHook(ctx), s.pool.gate.enterFirst)
+}
 
 // Open implements [reader.Server].
 func (s *readServer) Open(ctx context.Context) (*pgxpool.Conn, error) { return s.pool.open(ctx) }

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -57,18 +58,27 @@ func (g *gate) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData
 }
 
 // TraceAcquireStart counts those who come past the pool's own methods.
-func (g *gate) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+func (g *gate) TraceAcquireStart(
+	ctx context.Context, pool *pgxpool.Pool, _ pgxpool.TraceAcquireStartData,
+) context.Context {
 	g.came()
-	return ctx
+	return g.entered(ctx, pool)
 }
 
 // TraceAcquireEnd gives the place back if there was no connection.
-func (g *gate) TraceAcquireEnd(_ context.Context, _ *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
+func (g *gate) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
+	if b, ok := ctx.(*bounded); ok {
+		b.stop()
+	}
+	defer g.traceEnd(callers(ctx), pool, data)
 	if g.capacity.Load() > 0 {
 		g.went()
 	}
 	if data.Err != nil {
 		g.leave()
+		if errors.Is(data.Err, ErrExhausted) {
+			g.timeouts.Add(1)
+		}
 		if isClosed(data.Err) && g.closedWithin != nil {
 			g.closedWithin()
 		}
@@ -79,6 +89,7 @@ func (g *gate) TraceAcquireEnd(_ context.Context, _ *pgxpool.Pool, data pgxpool.
 
 // took takes in that a connection has a place.
 func (g *gate) took(conn *pgx.Conn) {
+	g.hands.taken.Add(1)
 	if place := placeOf(conn); place != nil {
 		place.taken = true
 	}
@@ -91,6 +102,7 @@ func (g *gate) took(conn *pgx.Conn) {
 // none.
 func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	if place := placeOf(data.Conn); place != nil {
+		place.whole = false
 		if !place.taken {
 			return
 		}
@@ -102,6 +114,7 @@ func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	if g.counting {
 		g.uses.Add(1)
 	}
+	g.hands.returned.Add(1)
 	g.leave()
 }
 
@@ -110,6 +123,7 @@ type place struct {
 	taken   bool
 	fresh   bool // nobody has had it yet
 	closing bool // BeforeClose was called
+	whole   bool // a caller has it as a whole
 }
 
 const placeKey = "gqlboost.place"
@@ -117,4 +131,11 @@ const placeKey = "gqlboost.place"
 func placeOf(conn *pgx.Conn) *place {
 	p, _ := conn.PgConn().CustomData()[placeKey].(*place)
 	return p
+}
+
+// markWhole takes in that a caller has a connection as a whole, until it is released.
+func markWhole(conn *pgx.Conn) {
+	if place := placeOf(conn); place != nil {
+		place.whole = true
+	}
 }

@@ -1,6 +1,7 @@
 package simdjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -17,6 +18,10 @@ type Operation struct {
 	Variables Value
 	// Extensions is likewise.
 	Extensions Value
+	// Ambiguous reports whether the object has one of these members more than once, of
+	// which the last one counts, or another one whose name differs in case only. Other
+	// decoders make something else of it: encoding/json takes "Query" for "query".
+	Ambiguous bool
 }
 
 // PersistedQueryHash returns the SHA-256 hash of an automatic persisted query
@@ -108,24 +113,42 @@ func (m *memory) decode(maxBatch int) (*Request, error) {
 // document.
 func (o *Operation) read(v Value) (err error) {
 	m := v.memory
+	seen := 0 // one bit for each member
 	for i, end := int(v.i)+1, m.tape[v.i].n(); i < end && err == nil; i = next(m.tape, i+1) {
 		name := m.tape[i]
 		raw := m.data[name.offset() : name.offset()+name.n()]
 		if name.tag() == tagEscaped {
 			raw = unescape(nil, raw)
 		}
+		member := 0
 		switch string(raw) {
 		case "query":
+			member = 1 << 0
 			o.Query, err = m.requestText("query", i+1)
 		case "operationName":
+			member = 1 << 1
 			o.OperationName, err = m.requestText("operationName", i+1)
 		case "variables":
+			member = 1 << 2
 			o.Variables, err = v.at(i + 1).requestObject("variables")
 		case "extensions":
+			member = 1 << 3
 			o.Extensions, err = v.at(i + 1).requestObject("extensions")
 		}
+		o.Ambiguous = o.Ambiguous || seen&member != 0 || member == 0 && similar(raw)
+		seen |= member
 	}
 	return err
+}
+
+// similar reports whether a name differs from those that are known in case only.
+func similar(name []byte) bool {
+	for _, known := range []string{"query", "operationName", "variables", "extensions"} {
+		if bytes.EqualFold(name, []byte(known)) {
+			return true
+		}
+	}
+	return false
 }
 
 func article(v Value) string {

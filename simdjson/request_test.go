@@ -151,3 +151,25 @@ func FuzzDecodeRequest(f *testing.F) {
 		}
 	})
 }
+
+// TestAmbiguous expects to know what encoding/json would read in another way.
+func TestAmbiguous(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"query":"{a}","variables":{"query":1,"a":1,"a":2},"extensions":null,"operationName":"","id":7}`: false,
+		`{"Query":"{a}"}`:                           true,
+		`{"variable\u017f":{}}`:                     true,
+		`{"query":"a","query":null}`:                true,
+		`{"qu\u0065ry":"{a}","query":"{b}"}`:        true,
+		`{"variables":{"a":1},"variables":{"b":1}}`: true,
+		`{"":1,"":2}`:                               false,
+	} {
+		r, err := DecodeRequest([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Operations[0].Ambiguous; got != want {
+			t.Errorf("%s: got %v, want %v", body, got, want)
+		}
+		r.Close()
+	}
+}

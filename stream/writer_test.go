@@ -117,7 +117,7 @@ func TestChunksOfAnySize(t *testing.T) {
 				valid += piece
 			}
 		}
-		document := map[string]any{text: []any{text, valid, -1234.5e-30, math.MinInt64, true, nil, map[string]any{valid: valid}}, "raw": json.RawMessage(`{"é":"😀"}`)}
+		document := map[string]any{text: []any{text, valid, -1234.5e-30, int64(math.MinInt64), true, nil, map[string]any{valid: valid}}, "raw": json.RawMessage(`{"é":"😀"}`)}
 		for size := 1; size <= 12; size++ {
 			html := random.IntN(2) == 0
 			got := written(t, Options{MinChunk: size, MaxChunk: size, EscapeHTML: html}, func(w *Writer) { _ = w.Any(document) })

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/cpu"
 	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/pool"
 	"github.com/jackc/pgx/v5"
@@ -103,7 +104,7 @@ func measureQueries(b *testing.B, n int, query func(ctx context.Context, id int)
 	warm.Wait()
 	var next atomic.Int64
 	latencies := make([][]time.Duration, n)
-	before := cpu()
+	before := cpu.Time()
 	b.ResetTimer()
 	var wg sync.WaitGroup
 	for g := range n {
@@ -122,7 +123,7 @@ func measureQueries(b *testing.B, n int, query func(ctx context.Context, id int)
 	}
 	wg.Wait()
 	b.StopTimer()
-	used := cpu() - before
+	used := cpu.Time() - before
 	report(b, slices.Concat(latencies...))
 	b.ReportMetric(float64(used.Nanoseconds())/float64(b.N), "cpu-ns/op")
 }

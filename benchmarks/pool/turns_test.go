@@ -62,7 +62,7 @@ type contender struct {
 
 // turn runs queries from so many goroutines.
 func (c *contender) turn(b *testing.B, callers int, query turnQuery, counts bool) {
-	const each = 2000
+	const each = 8000
 	begin := time.Now()
 	all := drive(b, c.q, callers, each, func(b *testing.B, q querier, i int64) error {
 		return query(b.Context(), q, int(i*7919%rows)+1)

@@ -6,8 +6,9 @@
 //	srv.AddTransport(gqlgen.Incremental(gqlgen.Options{})) // @defer
 //	srv.AddTransport(gqlgen.GET(gqlgen.Options{}))         // instead of transport.GET{}
 //	srv.AddTransport(gqlgen.POST(gqlgen.Options{}))        // instead of transport.POST{}
-//	srv.SetQueryCache(plans)                               // a *plancache.Cache[*ast.QueryDocument]
+//	srv.SetQueryCache(gqlgen.QueryCache(plans, schema))    // a *plancache.Cache[*ast.QueryDocument]
 //	srv.Use(extension.AutomaticPersistedQuery{Cache: persisted}) // a *plancache.Persisted
+//	srv.Use(&gqlgen.CacheControl{})                       // Cache-Control, from the schema
 //	http.Handle("/graphql", gqlgen.WithArenas(srv))        // memory of a request, see Arena
 //
 // # What differs from gqlgen's own transports
@@ -17,8 +18,12 @@
 // keeps <, > and & as they are, which encoding/json escapes; any JSON parser reads the
 // same. It is checked with simdjson that a response is JSON.
 //
-//   - An error about a body that is no request does not repeat the body.
-//   - Names of parameters are case-sensitive, and nothing may follow a request.
+//   - What simdjson refuses, or encoding/json may read in another way, encoding/json reads:
+//     names in capital letters, members that come twice, text that is not UTF-8.
+//   - An error about a body that is no request does not repeat the body, and a member
+//     "headers" of a request, which gqlgen refuses if it is no http.Header, is ignored.
+//   - Text of a result that is not UTF-8 has U+FFFD for each wrong byte. gqlgen sends it
+//     as it is.
 //   - A body above Options.MaxBytes is answered by 413.
 //   - With Options.MaxBatch, a body may be an array of operations, which run at the same
 //     time.

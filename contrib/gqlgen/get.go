@@ -1,6 +1,7 @@
 package gqlgen
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -32,26 +33,35 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	}
 	form, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		g.write(w, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: err.Error()}}})
+		g.write(w, answer{status: http.StatusBadRequest, response: failure(err.Error())})
 		return
 	}
 	contentType := g.begin(w, r)
 	start := graphql.Now()
 	o, err := g.requests.Form(form)
 	if err != nil {
-		g.write(w, http.StatusBadRequest, &graphql.Response{Errors: gqlerror.List{{Message: err.Error()}}})
+		message := err.Error()
+		if e := (*request.Undecoded)(nil); errors.As(err, &e) {
+			message = e.Parameter + " could not be decoded"
+		}
+		g.write(w, answer{status: http.StatusBadRequest, response: failure(message)})
 		return
 	}
-	code, response := execute(r, exec, params(o, r, start), contentType, func(o *graphql.OperationContext) *refusal {
+	a := execute(r, exec, params(o, r, start), contentType, func(o *graphql.OperationContext) *answer {
 		if o.Operation.Operation == ast.Query {
 			return nil
 		}
-		no := &refusal{http.StatusNotAcceptable, &graphql.Response{Errors: gqlerror.List{{Message: "GET requests only allow query operations"}}}}
+		no := &answer{status: http.StatusNotAcceptable, response: failure("GET requests only allow query operations")}
 		if g.Strict {
 			no.status = http.StatusMethodNotAllowed
 			w.Header().Set("Allow", http.MethodPost)
 		}
 		return no
 	})
-	g.write(w, code, response)
+	g.write(w, a)
+}
+
+// failure is the response to a request that is refused before gqlgen sees it.
+func failure(message string) *graphql.Response {
+	return &graphql.Response{Errors: gqlerror.List{{Message: message}}}
 }

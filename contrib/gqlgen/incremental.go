@@ -19,13 +19,18 @@ import (
 //
 // gqlgen does not tell before the initial result what will follow, so clients hear of a
 // deferred fragment when it comes.
+//
+// It needs a ResponseWriter with write deadlines, as net/http's is, and sends the whole at
+// once otherwise. gqlgen's test client reads only what transport.MultipartMixed sends, and
+// httptest.ResponseRecorder has no deadlines: tests of @defer by that client keep gqlgen's.
 func Incremental(o Options) graphql.Transport { return &deferring{newBase(o)} }
 
 type deferring struct{ base }
 
 // Supports reports whether it takes a request.
 func (d *deferring) Supports(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.Header.Get("Upgrade") == "" && request.IsJSON(r) && incremental.Negotiate(r) != incremental.None
+	return r.Method == http.MethodPost && r.Header.Get("Upgrade") == "" && request.IsJSON(r) &&
+		incremental.Negotiate(r) != incremental.None
 }
 
 // Do answers a request.
@@ -43,14 +48,15 @@ func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	operation, errs := exec.CreateOperationContext(r.Context(), list[0])
 	if errs != nil {
 		contentType(w, accept.JSON)
-		d.write(w, status(errs, accept.JSON), exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs))
+		response := exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs)
+		d.write(w, answer{status: status(errs, accept.JSON), response: response})
 		return
 	}
 	delivery, err := incremental.New(w, r, incremental.Options{})
 	if err != nil { // A middleware is in the way. All at once is what is left.
 		contentType(w, accept.JSON)
 		responses, ctx := exec.DispatchOperation(r.Context(), operation)
-		d.write(w, http.StatusOK, responses(ctx))
+		d.write(w, answer{status: http.StatusOK, response: responses(ctx)})
 		return
 	}
 	for name, values := range d.ResponseHeaders {
@@ -72,23 +78,17 @@ func deliver(d *incremental.Delivery, next func() *graphql.Response) {
 	if first == nil {
 		return
 	}
-	check(first)
+	m := prepare(first)
 	release := d.Hold()
 	defer release()
 	if !more(first) {
 		release()
 	}
 	err := d.Initial(func(w *stream.Writer) error {
-		if len(first.Errors) > 0 {
-			w.Name("errors")
-			other(w, first.Errors)
-		}
+		raw(w, "errors", m.errors)
 		w.Name("data")
 		data(w, first)
-		if len(first.Extensions) > 0 {
-			w.Name("extensions")
-			other(w, first.Extensions)
-		}
+		raw(w, "extensions", m.extensions)
 		return w.Err()
 	})
 	for r := first; err == nil && more(r); {
@@ -103,7 +103,9 @@ func deliver(d *incremental.Delivery, next func() *graphql.Response) {
 		err = part.Complete(func(w *stream.Writer) error {
 			data(w, r)
 			for _, e := range r.Errors {
-				w.Report(&stream.Error{Message: e.Message, Locations: locations(e.Locations), Path: path(e.Path), Extensions: e.Extensions, Err: e}, nil)
+				w.Report(&stream.Error{
+					Message: e.Message, Locations: locations(e.Locations), Path: path(e.Path), Extensions: e.Extensions, Err: e,
+				}, nil)
 			}
 			return w.Err()
 		})

@@ -1,6 +1,12 @@
 package gqlgen
 
-import "github.com/gqlboost/gqlboost/contrib/internal/request"
+import (
+	"encoding/json"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/gqlboost/gqlboost/contrib/internal/request"
+)
 
 // Options say how a transport works. The zero value makes one that answers as gqlgen's
 // does.
@@ -31,7 +37,16 @@ type base struct {
 }
 
 func newBase(o Options) base {
-	requests := request.NewReader(o.MaxBytes, o.MaxBatch)
-	requests.Null = true // as gqlgen does
-	return base{o, requests}
+	return base{o, request.NewReader(request.Options{
+		MaxBytes: o.MaxBytes, MaxBatch: o.MaxBatch, Standard: o.StandardRequests, Decode: decode,
+	})}
+}
+
+// decode reads an operation as gqlgen's transports do: its errors name the type.
+func decode(d *json.Decoder) (request.Operation, error) {
+	var p graphql.RawParams
+	err := d.Decode(&p)
+	return request.Operation{
+		Query: p.Query, OperationName: p.OperationName, Variables: p.Variables, Extensions: p.Extensions,
+	}, err
 }

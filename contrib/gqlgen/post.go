@@ -1,6 +1,7 @@
 package gqlgen
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -37,49 +38,54 @@ func (p *post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExec
 		writeBatch(w, execAll(r, exec, list))
 		return
 	}
-	code, response := execute(r, exec, list[0], contentType, nil)
-	p.write(w, code, response)
+	p.write(w, execute(r, exec, list[0], contentType, nil))
+}
+
+// answer is what an operation was answered.
+type answer struct {
+	status   int
+	response *graphql.Response
+	ctx      context.Context // of the operation; nil if there was none
 }
 
 // execute runs an operation. allow may refuse it before it begins.
-func execute(r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams, contentType string, allow func(*graphql.OperationContext) *refusal) (int, *graphql.Response) {
+func execute(
+	r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams, contentType string,
+	allow func(*graphql.OperationContext) *answer,
+) answer {
 	ctx := r.Context()
 	operation, errs := exec.CreateOperationContext(ctx, params)
 	if errs != nil {
-		return status(errs, contentType), exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs)
+		ctx = graphql.WithOperationContext(ctx, operation)
+		return answer{status(errs, contentType), exec.DispatchError(ctx, errs), ctx}
 	}
 	if allow != nil {
 		if no := allow(operation); no != nil {
-			return no.status, no.response
+			no.ctx = ctx
+			return *no
 		}
 	}
 	responses, ctx := exec.DispatchOperation(ctx, operation)
-	return http.StatusOK, responses(ctx)
-}
-
-// refusal is the answer to an operation that may not run.
-type refusal struct {
-	status   int
-	response *graphql.Response
+	return answer{http.StatusOK, responses(ctx), ctx}
 }
 
 // execAll runs the operations of a batch.
-func execAll(r *http.Request, exec graphql.GraphExecutor, list []*graphql.RawParams) []*graphql.Response {
-	responses := make([]*graphql.Response, len(list))
-	request.Each(len(list), func(i int) { _, responses[i] = execute(r, exec, list[i], accept.JSON, nil) })
-	return responses
+func execAll(r *http.Request, exec graphql.GraphExecutor, list []*graphql.RawParams) []answer {
+	answers := make([]answer, len(list))
+	request.Each(len(list), func(i int) { answers[i] = execute(r, exec, list[i], accept.JSON, nil) })
+	return answers
 }
 
-func writeBatch(w http.ResponseWriter, responses []*graphql.Response) {
-	for _, r := range responses {
-		if r != nil {
-			check(r)
-		}
+func writeBatch(w http.ResponseWriter, answers []answer) {
+	list := make([]prepared, len(answers))
+	for i, a := range answers {
+		list[i] = prepare(a.response)
 	}
+	setCacheControl(w.Header(), answers...)
 	out := stream.NewWriter(w, inOne)
 	out.BeginArray()
-	for _, r := range responses {
-		member(out, r)
+	for _, m := range list {
+		m.write(out)
 	}
 	out.EndArray()
 	_ = out.Close() // The client has gone.

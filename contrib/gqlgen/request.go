@@ -12,13 +12,7 @@ import (
 // decode reads the operations of a body. An error is one that request.Status knows.
 func (b *base) decode(w http.ResponseWriter, r *http.Request) (list []*graphql.RawParams, batch bool, err error) {
 	start := graphql.Now()
-	var operations []request.Operation
-	if b.StandardRequests {
-		operations = make([]request.Operation, 1)
-		operations[0], err = b.requests.Standard(w, r)
-	} else {
-		operations, batch, err = b.requests.Post(w, r)
-	}
+	operations, batch, err := b.requests.Post(w, r)
 	if err != nil {
 		return nil, false, err
 	}

@@ -2,10 +2,11 @@ package gqlgen
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
@@ -19,19 +20,17 @@ import (
 
 // begin sets the headers of a response, and returns its type.
 func (b *base) begin(w http.ResponseWriter, r *http.Request) (contentType string) {
-	contentType = b.accepted(r)
 	h := w.Header()
-	explicit := false
 	for name, values := range b.ResponseHeaders {
-		explicit = explicit || strings.EqualFold(name, "Content-Type")
 		for _, v := range values {
 			h.Add(name, v)
-			if strings.EqualFold(name, "Content-Type") {
-				contentType = v
-			}
+		}
+		if contentType == "" && strings.EqualFold(name, "Content-Type") {
+			contentType = values[0]
 		}
 	}
-	if !explicit {
+	if contentType == "" {
+		contentType = b.accepted(r)
 		h.Add("Content-Type", contentType)
 	}
 	return contentType
@@ -60,91 +59,120 @@ func status(errs gqlerror.List, contentType string) int {
 
 // refuse answers a request that is none.
 func (b *base) refuse(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, err error) {
-	b.write(w, request.Status(err), exec.DispatchError(r.Context(), gqlerror.List{{Message: err.Error(), Err: err}}))
+	code, message := request.Status(err), err.Error()
+	if e := (*request.Unread)(nil); errors.As(err, &e) {
+		code, message = http.StatusOK, fmt.Sprintf("could not read request body: %+v", e.Err)
+	} else if e := (*request.Undecoded)(nil); errors.As(err, &e) {
+		message = fmt.Sprintf("json request body could not be decoded: %+v", e.Standard)
+	}
+	response := exec.DispatchError(r.Context(), gqlerror.List{{Message: message, Err: err}})
+	b.write(w, answer{status: code, response: response})
 }
-
-const (
-	dataOnly    = `{"data":`
-	dataOnlyEnd = "}"
-)
 
 // inOne makes most responses one write: they are all there, so there is nothing to gain
 // from sending the first part early.
 var inOne = stream.Options{MinChunk: 64 << 10}
 
-// write writes a response. Like gqlgen it panics if that is no JSON, which is what a
-// scalar's MarshalGQL can make of it; handler.Server answers by 500 then.
-func (b *base) write(w http.ResponseWriter, code int, response *graphql.Response) {
-	if response == nil {
-		return // The client has gone.
-	}
+// write writes an answer. It leaves the length to net/http, which counts what a middleware
+// makes of the response.
+func (b *base) write(w http.ResponseWriter, a answer) {
+	var write func()
 	if b.StandardResponses {
-		text, err := json.Marshal(response)
-		if err != nil {
-			panic(fmt.Errorf("gqlgen: the response is not JSON: %w", err))
+		text := marshal(a.response)
+		write = func() { _, _ = w.Write(text) } // The client has gone.
+	} else {
+		m := prepare(a.response)
+		write = func() {
+			out := stream.NewWriter(w, inOne)
+			m.write(out)
+			_ = out.Close() // The client has gone.
 		}
-		if code != http.StatusOK {
-			w.WriteHeader(code)
-		}
-		_, _ = w.Write(text) // The client has gone.
-		return
 	}
-	check(response)
-	if len(response.Errors)+len(response.Path)+len(response.Extensions) == 0 && response.Label == "" && response.HasNext == nil && response.Data != nil {
-		w.Header().Set("Content-Length", strconv.Itoa(len(dataOnly)+len(response.Data)+len(dataOnlyEnd)))
+	setCacheControl(w.Header(), a)
+	if a.status != http.StatusOK {
+		w.WriteHeader(a.status)
 	}
-	if code != http.StatusOK {
-		w.WriteHeader(code)
-	}
-	out := stream.NewWriter(w, inOne)
-	member(out, response)
-	_ = out.Close() // The client has gone.
+	write()
 }
 
-func check(response *graphql.Response) {
-	if response.Data != nil && !simdjson.Valid(response.Data) {
-		panic(fmt.Errorf("gqlgen: the response is not JSON: %.1000s", response.Data))
-	}
+// prepared is a response of which all parts are JSON, so that nothing can fail when its
+// first part has been sent.
+type prepared struct {
+	*graphql.Response
+	errors, path, extensions []byte
 }
 
-// member writes a response as a value.
-func member(out *stream.Writer, r *graphql.Response) {
+// prepare makes what gqlgen and its extensions have made, of any types, JSON.
+func prepare(r *graphql.Response) (m prepared) {
 	if r == nil {
-		out.Null()
-		return
+		return m
 	}
-	out.BeginObject()
+	check(r)
+	m.Response = r
 	if len(r.Errors) > 0 {
-		out.Name("errors")
-		other(out, r.Errors)
-	}
-	out.Name("data")
-	data(out, r)
-	if r.Label != "" {
-		out.Name("label")
-		out.String(r.Label)
+		m.errors = marshal(r.Errors)
 	}
 	if len(r.Path) > 0 {
-		out.Name("path")
-		other(out, r.Path)
-	}
-	if r.HasNext != nil {
-		out.Name("hasNext")
-		out.Bool(*r.HasNext)
+		m.path = marshal(r.Path)
 	}
 	if len(r.Extensions) > 0 {
-		out.Name("extensions")
-		other(out, r.Extensions)
+		m.extensions = marshal(r.Extensions)
 	}
-	out.EndObject()
+	return m
 }
 
-// other writes what gqlgen and its extensions have made, of any types. Like gqlgen it
-// panics if that cannot be JSON.
-func other(out *stream.Writer, v any) {
+// marshal returns the JSON of a value. Like gqlgen it panics if there is none, which is
+// what a scalar's MarshalGQL can make of a response; handler.Server answers by 500 then.
+func marshal(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic(fmt.Errorf("gqlgen: the response is not JSON: %w", err))
 	}
-	out.Raw(text)
+	return text
+}
+
+// check makes the data of a response JSON if only its encoding is wrong, and panics like
+// marshal if it is none. gqlgen copies strings that are not UTF-8 as they are; who decodes
+// them has U+FFFD in the place of each byte.
+func check(response *graphql.Response) {
+	if response == nil || response.Data == nil || simdjson.Valid(response.Data) {
+		return
+	}
+	if !utf8.Valid(response.Data) {
+		response.Data = []byte(string([]rune(string(response.Data))))
+	}
+	if !simdjson.Valid(response.Data) {
+		panic(fmt.Errorf("gqlgen: the response is not JSON: %.1000s", response.Data))
+	}
+}
+
+// write writes the response as a value.
+func (m prepared) write(out *stream.Writer) {
+	if m.Response == nil {
+		out.Null()
+		return
+	}
+	out.BeginObject()
+	raw(out, "errors", m.errors)
+	out.Name("data")
+	data(out, m.Response)
+	if m.Label != "" {
+		out.Name("label")
+		out.String(m.Label)
+	}
+	raw(out, "path", m.path)
+	if m.HasNext != nil {
+		out.Name("hasNext")
+		out.Bool(*m.HasNext)
+	}
+	raw(out, "extensions", m.extensions)
+	out.EndObject()
+}
+
+// raw writes a member that is there.
+func raw(out *stream.Writer, name string, text []byte) {
+	if text != nil {
+		out.Name(name)
+		out.Raw(text)
+	}
 }

@@ -4,7 +4,8 @@
 //
 // It takes the place of relay.Handler: requests are decoded by simdjson, and the data
 // goes to the client as the executor has made it. GET, persisted queries, batches and the
-// statuses of GraphQL over HTTP come with it.
+// statuses of GraphQL over HTTP come with it. All options of the schema hold. A body must be
+// application/json, which relay.Handler does not look at.
 //
 // # What cannot be done
 //
@@ -15,7 +16,7 @@
 package graphgophers
 
 import (
-	"context"
+	"net/http"
 
 	graphql "github.com/graph-gophers/graphql-go"
 
@@ -32,8 +33,8 @@ type Handler = host.Handler
 
 // New returns a handler of a schema.
 func New(schema *graphql.Schema, o Options) *Handler {
-	return host.New(o, func(ctx context.Context, o request.Operation) host.Result {
-		response := schema.Exec(ctx, o.Query, o.OperationName, o.Variables)
+	return host.New(o, func(r *http.Request, o request.Operation) host.Result {
+		response := schema.Exec(r.Context(), o.Query, o.OperationName, o.Variables)
 		return host.Result{Refused: response.Data == nil, Write: func(w *stream.Writer) {
 			if len(response.Errors) > 0 {
 				w.Name("errors")

@@ -1,12 +1,22 @@
 package graphgophers_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	graphql "github.com/graph-gophers/graphql-go"
+	gqlerrors "github.com/graph-gophers/graphql-go/errors"
+	"github.com/graph-gophers/graphql-go/introspection"
+	"github.com/graph-gophers/graphql-go/relay"
 
 	"github.com/gqlboost/gqlboost/contrib/graphgophers"
 	"github.com/gqlboost/gqlboost/contrib/internal/host"
@@ -65,5 +75,92 @@ func TestThroughLoad(t *testing.T) {
 	}
 	if s := cache.Stats(); s.Builds != 1 || s.Hits != 2 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// counting is a tracer.
+type counting struct{ queries *atomic.Int32 }
+
+func (c counting) TraceQuery(ctx context.Context, _, _ string, _ map[string]any, _ map[string]*introspection.Type) (context.Context, func([]*gqlerrors.QueryError)) {
+	c.queries.Add(1)
+	return ctx, func([]*gqlerrors.QueryError) {}
+}
+
+func (c counting) TraceField(ctx context.Context, _, _, _ string, _ bool, _ map[string]any) (context.Context, func(*gqlerrors.QueryError)) {
+	return ctx, func(*gqlerrors.QueryError) {}
+}
+
+type presenting struct{}
+
+func (presenting) MakePanicError(_ context.Context, value any) *gqlerrors.QueryError {
+	return gqlerrors.Errorf("panicked with %v", value)
+}
+
+// Every option of a schema holds: answers are those of relay.Handler.
+func TestSchemaOptions(t *testing.T) {
+	var traced atomic.Int32
+	type key struct{}
+	for name, options := range map[string][]graphql.SchemaOpt{
+		"none":          nil,
+		"depth":         {graphql.MaxDepth(1)},
+		"length":        {graphql.MaxQueryLength(20)},
+		"selections":    {graphql.MaxSelections(2)},
+		"parallelism":   {graphql.MaxParallelism(1)},
+		"restricted":    {graphql.RestrictIntrospection(func(ctx context.Context) bool { return ctx.Value(key{}) != nil })},
+		"panic handler": {graphql.PanicHandler(presenting{})},
+		"tracer":        {graphql.Tracer(counting{&traced})},
+		"no pool":       {graphql.DisableMemoryPooling(), graphql.DisableFieldSelections()},
+		"fields":        {graphql.UseFieldResolvers(), graphql.UseStringDescriptions()},
+	} {
+		schema := graphql.MustParseSchema(`
+			schema { query: Query }
+			type Query { echo(s: String, n: Int): String fail: String panics: String query: Query }`, &root{}, options...)
+		ours := graphgophers.New(schema, graphgophers.Options{})
+		for _, query := range []string{
+			"{ echo }", "{ fail }", "{ panics }", "{ query { query { query { echo } } } }", "{ a: echo b: echo c: echo d: echo }",
+			"{ __schema { types { name } } }", "{ echo # a long comment\n }", "{ nothing }",
+		} {
+			body, _ := json.Marshal(map[string]any{"query": query})
+			for _, allowed := range []bool{false, true} {
+				answer := func(h http.Handler) (o any) {
+					r := httptest.NewRequest("POST", "/", bytes.NewReader(body))
+					r.Header.Set("Content-Type", "application/json")
+					if allowed {
+						r = r.WithContext(context.WithValue(r.Context(), key{}, true))
+					}
+					w := httptest.NewRecorder()
+					h.ServeHTTP(w, r)
+					if err := json.Unmarshal(w.Body.Bytes(), &o); err != nil || w.Code != 200 {
+						t.Fatalf("%d, %v: %s", w.Code, err, w.Body)
+					}
+					return o
+				}
+				if theirs, ours := answer(&relay.Handler{Schema: schema}), answer(ours); !reflect.DeepEqual(theirs, ours) {
+					t.Errorf("%s, %s: relay's\n%v, ours\n%v", name, query, theirs, ours)
+				}
+			}
+		}
+	}
+	if n := traced.Load(); n == 0 || n%2 != 0 {
+		t.Errorf("%d queries were traced, of relay's and as many of ours", n)
+	}
+}
+
+type latin1 struct{}
+
+func (*latin1) Text() string { return "caf\xe9" }
+
+// Text that is not UTF-8 is what relay.Handler makes of it.
+func TestAnyBytes(t *testing.T) {
+	schema := graphql.MustParseSchema(`schema { query: Query } type Query { text: String! }`, &latin1{})
+	for _, h := range []http.Handler{&relay.Handler{Schema: schema}, graphgophers.New(schema, graphgophers.Options{})} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(`{"query":"{ text }"}`))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		var o struct{ Data struct{ Text string } }
+		if err := json.Unmarshal(w.Body.Bytes(), &o); err != nil || w.Code != 200 || o.Data.Text != "caf\ufffd" {
+			t.Errorf("%T: %d %q, %v", h, w.Code, w.Body, err)
+		}
 	}
 }

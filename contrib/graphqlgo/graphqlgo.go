@@ -16,6 +16,7 @@ package graphqlgo
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/graphql-go/graphql"
 	"github.com/graphql-go/graphql/gqlerrors"
@@ -29,8 +30,34 @@ import (
 	"github.com/gqlboost/gqlboost/stream"
 )
 
-// Options say how a handler works. The zero value is good for most.
-type Options = host.Options
+// Options say how a handler works. The zero value is good for most. It has all options of
+// graphql-go/handler under their names, but for GraphiQL and Playground: a handler with
+// these is a Browser.
+type Options struct {
+	// MaxBytes is the largest body, 16 MiB by default.
+	MaxBytes int64
+	// MaxBatch is the largest number of operations in a request. 0 is no batches.
+	MaxBatch int
+	// Persisted has the texts of persisted queries; nil is none.
+	Persisted *plancache.Persisted
+	// Pretty indents responses by tabs.
+	Pretty bool
+	// Browser, if there is one, answers GET requests that accept text/html, do not name
+	// application/json and have no parameter raw, such as
+	//
+	//	handler.New(&handler.Config{Schema: &schema, GraphiQL: true})
+	//
+	// A mutation or a subscription in the query string does not reach it.
+	Browser http.Handler
+	// RootObjectFn returns the source of the root fields, for each operation.
+	RootObjectFn func(ctx context.Context, r *http.Request) map[string]any
+	// ResultCallbackFn is called with each operation's result when the response has been
+	// written. body is the operation's part of it. It must not block: the response ends
+	// when it has returned.
+	ResultCallbackFn func(ctx context.Context, params *graphql.Params, result *graphql.Result, body []byte)
+	// FormatErrorFn makes of each error what the client gets.
+	FormatErrorFn func(error) gqlerrors.FormattedError
+}
 
 // Handler serves a schema.
 type Handler = host.Handler
@@ -39,25 +66,78 @@ type Handler = host.Handler
 type Plan struct{ document *ast.Document }
 
 // New returns a handler of a schema. plans may be nil: then each query is parsed and
-// validated each time.
+// validated each time. It is safe for concurrent use.
 func New(schema graphql.Schema, plans *plancache.Cache[*Plan], o Options) *Handler {
-	return host.New(o, func(ctx context.Context, o request.Operation) host.Result {
-		build := func(context.Context) (*Plan, error) { return plan(&schema, o.Query) }
-		load := func() (*Plan, error) { return build(ctx) }
-		if plans != nil {
-			load = func() (*Plan, error) { return plans.Load(ctx, o.Query, build) }
+	s := &server{schema, plans, o}
+	return host.New(host.Options{
+		MaxBytes: o.MaxBytes, MaxBatch: o.MaxBatch, Persisted: o.Persisted, Pretty: o.Pretty, Browser: o.Browser,
+	}, s.execute)
+}
+
+type server struct {
+	schema  graphql.Schema
+	plans   *plancache.Cache[*Plan]
+	options Options
+}
+
+// execute runs an operation.
+func (s *server) execute(r *http.Request, o request.Operation) host.Result {
+	ctx := r.Context()
+	params := &graphql.Params{
+		Schema: s.schema, RequestString: o.Query, VariableValues: o.Variables, OperationName: o.OperationName, Context: ctx,
+	}
+	if s.options.RootObjectFn != nil {
+		params.RootObject = s.options.RootObjectFn(ctx, r)
+	}
+	var made host.Result
+	var result *graphql.Result
+	p, err := s.plan(ctx, o.Query)
+	if err != nil {
+		made.Refused, result = true, &graphql.Result{Errors: errorsOf(err)}
+	} else {
+		result = graphql.Execute(graphql.ExecuteParams{
+			Schema: s.schema, Root: params.RootObject, AST: p.document,
+			OperationName: o.OperationName, Args: o.Variables, Context: ctx,
+		})
+		made.Refused = result.Data == nil && len(result.Errors) > 0 && len(result.Errors[0].Path) == 0
+	}
+	if format := s.options.FormatErrorFn; format != nil && len(result.Errors) > 0 {
+		formatted := make([]gqlerrors.FormattedError, len(result.Errors))
+		for i, e := range result.Errors {
+			formatted[i] = format(e.OriginalError())
 		}
-		p, err := load()
-		if err != nil {
-			errs, ok := err.(invalid)
-			if !ok {
-				errs = invalid(gqlerrors.FormatErrors(err))
-			}
-			return host.Result{Refused: true, Write: func(w *stream.Writer) { result(w, &graphql.Result{Errors: errs}, false) }}
+		result.Errors = formatted
+	}
+	made.Write = func(w *stream.Writer) { write(w, result, err == nil) }
+	if callback := s.options.ResultCallbackFn; callback != nil {
+		made.After = func() {
+			// What cannot be JSON has failed the response already.
+			body, _ := host.Render(func(w *stream.Writer) error {
+				w.BeginObject()
+				made.Write(w)
+				w.EndObject()
+				return w.Err()
+			}, s.options.Pretty)
+			callback(ctx, params, result, body)
 		}
-		made := graphql.Execute(graphql.ExecuteParams{Schema: schema, AST: p.document, OperationName: o.OperationName, Args: o.Variables, Context: ctx})
-		return host.Result{Refused: made.Data == nil && len(made.Errors) > 0 && len(made.Errors[0].Path) == 0, Write: func(w *stream.Writer) { result(w, made, true) }}
-	})
+	}
+	return made
+}
+
+// plan returns the plan of a query.
+func (s *server) plan(ctx context.Context, query string) (*Plan, error) {
+	build := func(context.Context) (*Plan, error) { return plan(&s.schema, query) }
+	if s.plans == nil {
+		return build(ctx)
+	}
+	return s.plans.Load(ctx, query, build)
+}
+
+func errorsOf(err error) []gqlerrors.FormattedError {
+	if errs, ok := err.(invalid); ok {
+		return errs
+	}
+	return gqlerrors.FormatErrors(err)
 }
 
 // invalid is the errors of a query.
@@ -67,7 +147,8 @@ type invalid []gqlerrors.FormattedError
 func (errs invalid) Error() string { return errs[0].Message }
 
 func plan(schema *graphql.Schema, query string) (*Plan, error) {
-	document, err := parser.Parse(parser.ParseParams{Source: source.NewSource(&source.Source{Body: []byte(query), Name: "GraphQL request"})})
+	text := source.NewSource(&source.Source{Body: []byte(query), Name: "GraphQL request"})
+	document, err := parser.Parse(parser.ParseParams{Source: text})
 	if err != nil {
 		return nil, invalid(gqlerrors.FormatErrors(err))
 	}
@@ -77,7 +158,7 @@ func plan(schema *graphql.Schema, query string) (*Plan, error) {
 	return &Plan{document}, nil
 }
 
-func result(w *stream.Writer, r *graphql.Result, data bool) {
+func write(w *stream.Writer, r *graphql.Result, data bool) {
 	if len(r.Errors) > 0 {
 		w.Name("errors")
 		_ = w.Any(r.Errors) // The writer keeps its error.

@@ -1,13 +1,21 @@
 package graphqlgo_test
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/graphql-go/graphql"
+	"github.com/graphql-go/graphql/gqlerrors"
+	"github.com/graphql-go/handler"
 
 	"github.com/gqlboost/gqlboost/contrib/graphqlgo"
 	"github.com/gqlboost/gqlboost/contrib/internal/host"
@@ -60,6 +68,111 @@ func TestWithoutPlans(t *testing.T) {
 	r.Header.Set("Content-Type", "application/json")
 	graphqlgo.New(newSchema(t), nil, graphqlgo.Options{}).ServeHTTP(w, r)
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"data"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// With every option, answers and what callbacks get are those of graphql-go/handler.
+func TestHandlerOptions(t *testing.T) {
+	schema, err := graphql.NewSchema(graphql.SchemaConfig{Query: graphql.NewObject(graphql.ObjectConfig{Name: "Query", Fields: graphql.Fields{
+		"root": {Type: graphql.String, Resolve: func(p graphql.ResolveParams) (any, error) { return fmt.Sprintf("%T %v", p.Source, p.Source), nil }},
+		"user": {Type: graphql.String},
+		"text": {Type: graphql.String, Resolve: func(graphql.ResolveParams) (any, error) { return "caf\xe9", nil }},
+		"fail": {Type: graphql.String, Resolve: func(graphql.ResolveParams) (any, error) { return nil, errors.New("it failed") }},
+	}})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans, err := plancache.New(plancache.Config[*graphqlgo.Plan]{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plans.Close()
+	user := func(_ context.Context, r *http.Request) map[string]any {
+		return map[string]any{"user": r.Header.Get("User")}
+	}
+	format := func(err error) gqlerrors.FormattedError {
+		return gqlerrors.FormattedError{Message: fmt.Sprint("formatted: ", err), Extensions: map[string]any{"code": "X"}}
+	}
+	type call struct {
+		query, operation string
+		root, variables  map[string]any
+		errors           int
+		body             any
+	}
+	var calls []call
+	callback := func(_ context.Context, p *graphql.Params, r *graphql.Result, body []byte) {
+		calls = append(calls, call{p.RequestString, p.OperationName, p.RootObject, p.VariableValues, len(r.Errors), decoded(string(body))})
+	}
+	for name, c := range map[string]struct {
+		theirs handler.Config
+		ours   graphqlgo.Options
+	}{
+		"none":     {},
+		"root":     {handler.Config{RootObjectFn: user}, graphqlgo.Options{RootObjectFn: user}},
+		"format":   {handler.Config{FormatErrorFn: format}, graphqlgo.Options{FormatErrorFn: format}},
+		"callback": {handler.Config{ResultCallbackFn: callback, RootObjectFn: user}, graphqlgo.Options{ResultCallbackFn: callback, RootObjectFn: user}},
+		"pretty":   {handler.Config{Pretty: true, ResultCallbackFn: callback}, graphqlgo.Options{Pretty: true, ResultCallbackFn: callback}},
+		"explorer": {handler.Config{GraphiQL: true}, graphqlgo.Options{Browser: handler.New(&handler.Config{Schema: &schema, GraphiQL: true})}},
+	} {
+		c.theirs.Schema = &schema
+		theirs, ours := handler.New(&c.theirs), graphqlgo.New(schema, plans, c.ours)
+		for _, query := range []string{"{ root user }", "query Q { user fail }", "{ nothing }", "{", "{ user text }"} {
+			for _, accept := range []string{"application/json", "text/html,*/*"} {
+				for _, method := range []string{"POST", "GET"} {
+					answer := func(h http.Handler) (int, any, []call) {
+						calls = nil
+						body, _ := json.Marshal(map[string]any{"query": query, "variables": map[string]any{"a": 1}})
+						target := "/"
+						if method == "GET" {
+							target, body = "/?variables=%7B%22a%22:1%7D&query="+url.QueryEscape(query), nil
+						}
+						r := httptest.NewRequest(method, target, bytes.NewReader(body))
+						r.Header.Set("Content-Type", "application/json")
+						r.Header.Set("Accept", accept)
+						r.Header.Set("User", "ann")
+						w := httptest.NewRecorder()
+						h.ServeHTTP(w, r)
+						if body := w.Body.String(); name == "pretty" && !strings.Contains(body, "\n\t\"") {
+							t.Errorf("not indented: %s", body)
+						}
+						return w.Code, decoded(w.Body.String()), calls
+					}
+					if accept != "application/json" && (name != "explorer" || method == "POST") {
+						continue // Theirs answers a POST with a page as well.
+					}
+					code, want, wantCalls := answer(theirs)
+					gotCode, got, gotCalls := answer(ours)
+					if code != gotCode || !reflect.DeepEqual(want, got) || !reflect.DeepEqual(wantCalls, gotCalls) {
+						t.Errorf("%s, %s %s for %s:\ntheirs %d %v %+v\nours   %d %v %+v", name, method, query, accept, code, want, wantCalls, gotCode, got, gotCalls)
+					}
+				}
+			}
+		}
+	}
+}
+
+// decoded is JSON as it is compared: what did not run has null for its data in one
+// handler and none in the other. Another text is itself.
+func decoded(text string) any {
+	var o map[string]any
+	if json.Unmarshal([]byte(text), &o) != nil {
+		return text
+	}
+	if o["data"] == nil {
+		delete(o, "data")
+	}
+	return o
+}
+
+// A mutation in an address does not reach the explorer, which would run it.
+func TestBrowserRunsNoMutation(t *testing.T) {
+	explorer := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the explorer got it") })
+	h := graphqlgo.New(newSchema(t), nil, graphqlgo.Options{Browser: explorer})
+	r := httptest.NewRequest("GET", "/?query="+url.QueryEscape("mutation { echo }"), nil)
+	r.Header.Set("Accept", "text/html")
+	w := httptest.NewRecorder()
+	if h.ServeHTTP(w, r); w.Code != 405 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

@@ -4,9 +4,15 @@
 //
 // Names are those of the metrics with Prometheus's customs: db.client.connection.count is
 // db_client_connection_count, a counter ends in _total, and what is in seconds or bytes
-// says so. Two sources of the same kind, such as two pools, must be told apart by their
-// attributes, or be registered under labels of their own with
-// prometheus.WrapRegistererWith.
+// says so.
+//
+// Two sources of the same kind, such as two caches, must be told apart: by
+// gqlboost.WithAttrs, or by a registry that prometheus.WrapRegistererWith gives labels of
+// its own. Otherwise registration fails, not the first scrape. A pedantic registry takes
+// only metrics that are there at registration.
+//
+// Of one metric there are at most 2000 series. Those that come last are one, with "other"
+// for each label.
 package prom
 
 import (
@@ -15,32 +21,52 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gqlboost/gqlboost"
+	"github.com/gqlboost/gqlboost/contrib/internal/series"
 )
 
-// Collector is a [prometheus.Collector] of sources.
-type Collector struct{ sources []gqlboost.Source }
+// Collector is a [prometheus.Collector] of sources. It is safe for concurrent use.
+type Collector struct{ series *series.Set }
 
 // NewCollector makes a collector.
-func NewCollector(sources ...gqlboost.Source) *Collector { return &Collector{sources} }
+func NewCollector(sources ...gqlboost.Source) *Collector { return &Collector{series.New(sources)} }
 
-// Describe describes nothing: which metrics there are the sources say when they are asked.
-func (c *Collector) Describe(chan<- *prometheus.Desc) {}
-
-// Collect asks the sources.
-func (c *Collector) Collect(to chan<- prometheus.Metric) {
-	for _, s := range c.sources {
-		for m := range s.Metrics() {
-			to <- convert(m)
-		}
+// Describe describes the metrics that there are. Where they cannot be told apart it makes
+// registration fail.
+func (c *Collector) Describe(to chan<- *prometheus.Desc) {
+	list, err := c.series.Check()
+	if err != nil {
+		to <- prometheus.NewInvalidDesc(err)
+		return
+	}
+	for _, m := range list {
+		desc, _ := describe(m)
+		to <- desc
 	}
 }
 
-func convert(m gqlboost.Metric) prometheus.Metric {
+// Collect asks the sources.
+func (c *Collector) Collect(to chan<- prometheus.Metric) {
+	c.series.Collect(func(m gqlboost.Metric, overflow bool) {
+		desc, values := describe(m)
+		if overflow {
+			for i := range values {
+				values[i] = "other"
+			}
+		}
+		to <- convert(m, desc, values)
+	})
+}
+
+// describe returns what Prometheus calls a metric, and the values of its labels.
+func describe(m gqlboost.Metric) (*prometheus.Desc, []string) {
 	names, values := make([]string, len(m.Attrs)), make([]string, len(m.Attrs))
 	for i, a := range m.Attrs {
-		names[i], values[i] = clean(a.Key), strings.ToValidUTF8(a.Value, "\ufffd")
+		names[i], values[i] = clean(a.Key), series.Clean(a.Value)
 	}
-	desc := prometheus.NewDesc(Name(m), m.Help, names, nil)
+	return prometheus.NewDesc(Name(m), m.Help, names, nil), values
+}
+
+func convert(m gqlboost.Metric, desc *prometheus.Desc, values []string) prometheus.Metric {
 	var made prometheus.Metric
 	var err error
 	switch m.Kind {

@@ -3,6 +3,7 @@ package prom_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -71,6 +72,97 @@ func TestCollector(t *testing.T) {
 		if !strings.Contains(got, want+"\n") {
 			t.Errorf("no %s in\n%s", want, got)
 		}
+	}
+}
+
+func newCache(t *testing.T) gqlboost.Source {
+	t.Helper()
+	c, err := plancache.New(plancache.Config[int]{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// What cannot be told apart is an error at registration, not at the first scrape.
+func TestTwice(t *testing.T) {
+	a, b := newCache(t), newCache(t)
+	named := func(s gqlboost.Source, name string) gqlboost.Source {
+		return gqlboost.WithAttrs(s, gqlboost.Attr{Key: "cache", Value: name})
+	}
+	labels := func(r prometheus.Registerer, name string) prometheus.Registerer {
+		return prometheus.WrapRegistererWith(prometheus.Labels{"cache": name}, r)
+	}
+	gauge := source{{Name: "x", Kind: gqlboost.Gauge}}
+	for name, c := range map[string]struct {
+		register func(prometheus.Registerer) error
+		want     string // of the error; "" is none
+	}{
+		"one collector of two": {func(r prometheus.Registerer) error { return r.Register(prom.NewCollector(a, b)) }, "gqlboost.plancache.plans"},
+		"one source twice":     {func(r prometheus.Registerer) error { return r.Register(prom.NewCollector(a, a)) }, "gqlboost.plancache.plans"},
+		"one collector, named": {func(r prometheus.Registerer) error {
+			return r.Register(prom.NewCollector(named(a, "a"), named(b, "b")))
+		}, ""},
+		"one collector, one name": {func(r prometheus.Registerer) error {
+			return r.Register(prom.NewCollector(named(a, "a"), named(b, "a")))
+		}, "WithAttrs"},
+		"two collectors": {func(r prometheus.Registerer) error {
+			return errors.Join(r.Register(prom.NewCollector(a)), r.Register(prom.NewCollector(b)))
+		}, "duplicate"},
+		"two collectors under labels": {func(r prometheus.Registerer) error {
+			return errors.Join(labels(r, "a").Register(prom.NewCollector(a)), labels(r, "b").Register(prom.NewCollector(b)))
+		}, ""},
+		"two collectors, one under a label": {func(r prometheus.Registerer) error {
+			return errors.Join(labels(r, "a").Register(prom.NewCollector(a)), r.Register(prom.NewCollector(b)))
+		}, "label names"},
+		"two kinds": {func(r prometheus.Registerer) error {
+			return r.Register(prom.NewCollector(gauge, named(source{{Name: "x", Kind: gqlboost.Counter}}, "a")))
+		}, "two metrics are called x"},
+		"other keys": {func(r prometheus.Registerer) error { return r.Register(prom.NewCollector(gauge, named(gauge, "a"))) }, "two metrics are called x"},
+	} {
+		registry := prometheus.NewRegistry()
+		err := c.register(registry)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: got %v, want an error with %q", name, err, c.want)
+		}
+		if _, err := registry.Gather(); err != nil {
+			t.Errorf("%s: the scrape fails: %v", name, err)
+		}
+	}
+}
+
+// changing is a source whose metrics change.
+type changing struct{ metrics *[]gqlboost.Metric }
+
+func (c changing) Metrics() iter.Seq[gqlboost.Metric] { return slices.Values(*c.metrics) }
+
+// What comes later, and cannot be told apart or is too much, fails no scrape. Counters that
+// are there stay what they are.
+func TestLater(t *testing.T) {
+	one := func(user string) gqlboost.Metric {
+		return gqlboost.Metric{Name: "c", Kind: gqlboost.Counter, Value: 1, Attrs: []gqlboost.Attr{{Key: "user", Value: user}}}
+	}
+	metrics := []gqlboost.Metric{one("first")}
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(prom.NewCollector(changing{&metrics}))
+	for i := range 5000 {
+		metrics = append(metrics, one(fmt.Sprint(i)))
+	}
+	metrics = append(metrics, one("first"), one("\xff"), one("\xfe"))
+	for range 2 {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, m := range families[0].GetMetric() {
+			got[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+		}
+		if len(got) != 2000 || got["first"] != 2 || got["0"] != 1 || got["1997"] != 1 || got["other"] != 5000-1998+2 {
+			t.Errorf("%d series, first %v, other %v", len(got), got["first"], got["other"])
+		}
+		slices.Reverse(metrics)
 	}
 }
 

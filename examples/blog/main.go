@@ -3,7 +3,8 @@
 // -dsn it starts a private Postgres and fills it. It serves on http://127.0.0.1:8080/.
 package main
 
-//go:generate go tool gqlgen generate
+//go:generate go run github.com/gqlboost/gqlboost/contrib/gqlgen/compile/cmd/gqlgen-compile
+//go:generate go run github.com/gqlboost/gqlboost/contrib/gqlgen/compile/cmd/gqlgen-compile -config gqlgen.batch.yml
 
 import (
 	"context"

@@ -39,7 +39,7 @@ func newTenants(t *testing.T) string {
 func secretCases() []testCase[querier] {
 	cases := []testCase[querier]{
 		query("all", "select * from secrets order by tenant, id"),
-		query("tenants", "select distinct tenant from secrets"),
+		query("tenants", "select distinct tenant from secrets order by tenant"),
 		query("who", "select current_user, coalesce(current_setting('app.tenant', true), '')"),
 		query("denied", "select * from pg_authid"),
 	}

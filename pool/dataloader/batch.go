@@ -6,7 +6,11 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/gqlboost/gqlboost/pool/dataloader/callers"
 )
 
 // batch is keys that are fetched together.
@@ -19,6 +23,14 @@ type batch[K comparable, V any] struct {
 	ctx    context.Context // of the fetch
 	cancel context.CancelFunc
 	task   *task
+
+	// told says that the first caller belongs to a group, so that the batch is told when no
+	// more keys come: ready is closed then.
+	told     bool
+	expected atomic.Int32 // groups whose callers may bring more keys
+	ready    chan struct{}
+	once     sync.Once              // of closing ready
+	groups   map[*callers.Group]int // callers that wait
 
 	done    chan struct{} // closed when results is set
 	results []result[V]   // by the index of the key
@@ -37,9 +49,30 @@ var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c
 func newBatch[K comparable, V any](ctx context.Context) *batch[K, V] {
 	b := &batch[K, V]{done: make(chan struct{})}
 	b.task = &task{done: b.done}
+	if b.told = callers.From(ctx) != nil; b.told {
+		b.ready = make(chan struct{})
+		ctx = callers.Without(ctx) // The fetch is no caller.
+	}
 	ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	b.ctx = context.WithValue(ctx, taskKey{}, b.task)
 	return b
+}
+
+// Expect implements [callers.Batch].
+func (b *batch[K, V]) Expect() { b.expected.Add(1) }
+
+// Complete implements [callers.Batch].
+func (b *batch[K, V]) Complete() {
+	if b.expected.Add(-1) == 0 {
+		b.hurry()
+	}
+}
+
+// hurry ends the wait for more keys.
+func (b *batch[K, V]) hurry() {
+	if b.told {
+		b.once.Do(func() { close(b.ready) })
+	}
 }
 
 // await waits for a batch and returns the result of a key. It is called once for each find.
@@ -65,12 +98,41 @@ func (l *Loader[K, V]) wait(ctx context.Context, b *batch[K, V]) error {
 		}
 		defer from.leave(b.task)
 	}
+	if g := callers.From(ctx); g != nil {
+		l.waitAsCaller(g, b)
+		defer l.resume(g, b)
+	}
 	select {
 	case <-b.done:
 		return nil
 	case <-ctx.Done():
 		l.leave(b)
 		return ctx.Err()
+	}
+}
+
+// waitAsCaller says that a caller of a group waits for a batch.
+func (l *Loader[K, V]) waitAsCaller(g *callers.Group, b *batch[K, V]) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b.results != nil {
+		return
+	}
+	if b.groups == nil {
+		b.groups = map[*callers.Group]int{}
+	}
+	b.groups[g]++
+	g.Wait(b)
+}
+
+// resume says that a caller does not, unless finish has said so: then all of them resume at
+// the same time, so that their next batch has the keys of all.
+func (l *Loader[K, V]) resume(g *callers.Group, b *batch[K, V]) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b.results == nil {
+		b.groups[g]--
+		g.Resume(1)
 	}
 }
 
@@ -112,6 +174,9 @@ const (
 
 // collect waits until no more keys arrive and returns a copy of the keys.
 func (l *Loader[K, V]) collect(b *batch[K, V]) []K {
+	if b.told {
+		return l.collectTold(b)
+	}
 	start := time.Now()
 	last, still := start, 0
 	for n, rounds, since := 0, 0, start; ; {
@@ -130,16 +195,36 @@ func (l *Loader[K, V]) collect(b *batch[K, V]) []K {
 			since, rounds = now, 0
 		}
 		if b.full || b.ctx.Err() != nil || rounds >= quietRounds && now.Sub(since) >= l.options.Quiet || now.Sub(start) >= l.options.MaxWait {
-			if l.current == b {
-				l.current = nil
-			}
-			b.cleared = nil
-			keys := slices.Clone(b.keys)
+			keys := l.take(b)
 			l.mu.Unlock()
 			return keys
 		}
 		l.mu.Unlock()
 	}
+}
+
+// collectTold is collect for a batch that is told when no more keys come. MaxWait bounds the
+// wait for a caller that does something else meanwhile.
+func (l *Loader[K, V]) collectTold(b *batch[K, V]) []K {
+	timer := time.NewTimer(l.options.MaxWait)
+	defer timer.Stop()
+	select {
+	case <-b.ready:
+	case <-b.ctx.Done():
+	case <-timer.C:
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.take(b)
+}
+
+// take returns the keys of a batch, which accepts no more. The caller holds the lock.
+func (l *Loader[K, V]) take(b *batch[K, V]) []K {
+	if l.current == b {
+		l.current = nil
+	}
+	b.cleared = nil
+	return slices.Clone(b.keys)
 }
 
 // results calls fetch, unless no waiters are left. It returns the result of each key and the
@@ -211,5 +296,8 @@ func (l *Loader[K, V]) finish(b *batch[K, V], results []result[V], lost []int) {
 		l.forget(b, i)
 	}
 	b.results, b.keys = results, nil
+	for g, n := range b.groups {
+		g.Resume(n)
+	}
 	close(b.done)
 }

@@ -8,7 +8,9 @@
 //	users := dataloader.New(dataloader.ByKey(reader, "select id, name from users where id = any($1)", func(u User) int { return u.ID }), dataloader.Options{})
 //	user, err := users.Load(ctx, post.AuthorID)
 //
-// There is no fixed wait: a batch is fetched as soon as no more keys arrive, see [Options].
+// There is no fixed wait: a batch is fetched as soon as no more keys arrive, see [Options]. An
+// executor that knows how many resolvers it calls says so with package callers; a batch is then
+// fetched when the last of them waits for it.
 //
 // # What a loader keeps
 //
@@ -34,7 +36,8 @@ import (
 type Options struct {
 	// Quiet is how long a batch waits for another key before it is fetched, 10 us by
 	// default. Other goroutines run in this time, so those that are ready to call Load
-	// have called it by the end, even on a busy CPU.
+	// have called it by the end, even on a busy CPU. It is not used for a batch whose callers
+	// are known, see package callers.
 	Quiet time.Duration
 	// MaxWait bounds how long the first key of a batch waits, 2 ms by default.
 	MaxWait time.Duration
@@ -192,6 +195,7 @@ func (l *Loader[K, V]) add(ctx context.Context, key K) place[K, V] {
 	l.known[key] = p
 	if len(b.keys) >= l.options.MaxBatch {
 		b.full, l.current = true, nil
+		b.hurry()
 	}
 	return p
 }

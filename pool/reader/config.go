@@ -15,8 +15,9 @@ type Config struct {
 	// budget.
 	Conns int
 	// DirectConns bounds how many of the pool's connections are used at a time by statements
-	// that do not share one. Others wait for a connection until their context ends. 0 means
-	// that only the pool's own limit applies.
+	// that do not share one. Others wait in a queue of their own, which has the pool's
+	// AcquireTimeout, MaxQueue and TargetWait, and then in the pool's. 0 means that only the
+	// pool's own limit applies.
 	DirectConns int32
 	// SlowAfter is from which cost, beyond the network's, a statement shares no
 	// connection, 5 ms by default: those behind it would wait.
@@ -44,6 +45,12 @@ type Config struct {
 	// DirectBelow is up to how many queries at a time do not share a connection, 2
 	// by default: sharing costs more than it saves where nobody waits.
 	DirectBelow int
+	// SkipAcquireHooks has statements share connections though the pool's configuration has
+	// PrepareConn, BeforeAcquire or AfterRelease, which run for the pool's own connections
+	// only. Set it if they only look at a connection or count. If they set a role, a search
+	// path or anything else that a statement depends on, use [WithSettings] instead of them.
+	// Without it, no connections are shared where there is one of these hooks.
+	SkipAcquireHooks bool
 	// Observe is called for each statement that has shared a connection, when it has ended
 	// and before its caller has it, with the context that the tracer has made. It must not
 	// keep the arguments. A tracer in pgx's configuration receives all statements without it.

@@ -19,33 +19,25 @@ import (
 func (t *target) directGuard(c *call) guard.Guard {
 	r := t.reader
 	return guard.Guard{
-		Settings: c.settings, ReadOnly: c.settings != nil || !t.harmless(c), Mode: r.mode, Prepared: r.prepared,
-		Transaction: c.statement != nil && c.statement.named,
+		Settings: c.settings, Accepted: &r.accepted, ReadOnly: c.settings != nil || c.stale > 0 || !c.harmless(), Mode: r.mode, Prepared: r.prepared,
+		Transaction: c.statement != nil && c.statement.named, Overtaken: c.stale > 0,
 	}
 }
 
-// harmless reports whether a call's statement was found harmless lately. If it was long ago,
-// it is learned again.
-func (t *target) harmless(c *call) bool {
+// harmless reports whether nothing that a call's statement calls can write.
+func (c *call) harmless() bool {
 	if c.statement == nil {
 		return false
 	}
 	d := c.statement.known()
-	if d == nil || d.harmlessUntil.Load() == 0 {
-		return false
-	}
-	if d.harmlessUntil.Load() > t.reader.now() {
-		return true
-	}
-	t.reader.learner.ask(c, t)
-	return false
+	return d != nil && d.harmless
 }
 
 // direct runs a statement, which counts as running, on a connection of the pool's.
 func (t *target) direct(c *call) (pgx.Rows, error) {
 	r := t.reader
 	r.counters.direct.Add(1)
-	conn, err := t.acquire(c.ctx)
+	conn, err := t.server.Acquire(c.ctx)
 	if err != nil {
 		t.running.Add(-1)
 		return nil, err
@@ -94,8 +86,8 @@ type directRows struct {
 	begun  bool // there was a row
 	whole  bool // all rows were read
 	ended  bool
-	// described is whether it ran by what was known of it.
-	described bool
+	// remembered is whether it ran by what was known of it, here or by pgx.
+	remembered bool
 }
 
 // run runs the statement.
@@ -109,7 +101,8 @@ func (d *directRows) run() error {
 	var rows pgx.Rows
 	var err error
 	known := c.described(d.target.reader.mode)
-	if d.described = known != nil && !g.Transaction && !g.Empty(); d.described {
+	d.remembered = known != nil && !g.Transaction && !g.Overtaken
+	if d.remembered && !g.Empty() {
 		rows, err = g.QueryKnown(ctx, d.conn.Conn(), known.StatementDescription, c.sql, c.args)
 	} else {
 		rows, err = g.Query(ctx, d.conn.Conn(), c.sql, c.args)
@@ -142,7 +135,8 @@ func (d *directRows) end() {
 	took := time.Duration(r.now() - d.start)
 	err := d.Rows.Err()
 	if s := d.call.statement; s != nil {
-		s.ended(err != nil)
+		var e *pgconn.PgError // An error of Scan is no failure of the statement.
+		s.ended(errors.As(err, &e))
 		if err == nil {
 			s.observeAlone(took)
 			if large := d.size > r.config.MaxHeld; large || d.whole {
@@ -156,6 +150,10 @@ func (d *directRows) end() {
 	d.release()
 	_ = d.call.trace.end(d.Rows.CommandTag(), err)
 }
+
+// Conn returns nil, as the rows of a shared connection do: what works for rows of the one must
+// work for those of the other.
+func (d *directRows) Conn() *pgx.Conn { return nil }
 
 // Next goes to the next row.
 func (d *directRows) Next() bool {
@@ -175,15 +173,16 @@ func (d *directRows) Next() bool {
 
 // advance goes to the next row. Before the first it may run the query again.
 func (d *directRows) advance() bool {
-	next := d.Rows.Next()
-	if next || d.Rows.Err() == nil {
-		d.begun = true
-		return next
+	for {
+		next := d.Rows.Next()
+		if next || d.Rows.Err() == nil {
+			d.begun = true
+			return next
+		}
+		if !d.retry(d.Rows.Err()) {
+			return false
+		}
 	}
-	if d.retry(d.Rows.Err()) {
-		return d.Rows.Next()
-	}
-	return false
 }
 
 // retry runs the query once more if [directRows.again] says so, and reports whether there
@@ -191,8 +190,10 @@ func (d *directRows) advance() bool {
 func (d *directRows) retry(err error) bool {
 	c := d.call
 	var e *pgconn.PgError
-	if errors.As(err, &e) && (Stale(e) || d.described && maybeOutdated(e)) && c.statement != nil {
-		c.runs-- // Postgres has not begun it.
+	if errors.As(err, &e) && (Stale(e) || d.remembered && maybeOutdated(e)) && c.statement != nil {
+		if Stale(e) && e != guard.ErrChanged {
+			c.runs-- // Postgres has not begun it.
+		}
 		c.stale++
 		if known := c.statement.known(); known != nil {
 			known.stale.Store(true)
@@ -216,7 +217,7 @@ func (d *directRows) retry(err error) bool {
 		// Its place goes first: all who have one may wait for another.
 		d.release()
 		primary := d.target.reader.targets[0]
-		conn, err := primary.acquire(c.ctx)
+		conn, err := primary.server.Acquire(c.ctx)
 		if err != nil {
 			return false
 		}
@@ -229,10 +230,18 @@ func (d *directRows) retry(err error) bool {
 	return d.run() == nil
 }
 
+// connection returns the rows' own, nil when they have ended.
+func (d *directRows) connection() *pgx.Conn {
+	if d.conn == nil {
+		return nil
+	}
+	return d.conn.Conn()
+}
+
 // release gives the connection back, if there is one.
 func (d *directRows) release() {
 	if d.conn != nil {
-		d.target.release(d.conn)
+		d.target.server.Release(d.conn)
 		d.conn = nil
 		d.target.running.Add(-1)
 	}
@@ -264,40 +273,18 @@ func (d *directRows) Scan(dest ...any) error {
 	return err
 }
 
+// errBeforeNext is what pgx itself panics with.
+var errBeforeNext = errors.New("pool: there is no row before Next")
+
 // Values returns the values of the row.
 func (d *directRows) Values() ([]any, error) {
+	if !d.begun && !d.ended {
+		d.Close()
+		return nil, errBeforeNext
+	}
 	values, err := d.Rows.Values()
 	if err != nil {
 		d.Close()
 	}
 	return values, err
-}
-
-// sendBatch runs a batch on a connection of the pool's, in a transaction that only reads.
-func (t *target) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	conn, err := t.acquire(ctx)
-	if err != nil {
-		return pgx.FailedBatchResults(b, err)
-	}
-	r := t.reader
-	r.counters.direct.Add(uint64(b.Len()))
-	g := guard.Guard{Settings: guard.From(ctx), ReadOnly: true, Mode: r.mode}
-	return &batchResults{BatchResults: g.SendBatch(ctx, conn.Conn(), b), release: func() { t.release(conn) }}
-}
-
-// batchResults give their connection back.
-type batchResults struct {
-	pgx.BatchResults
-	release func()
-	closed  bool
-}
-
-// Close ends the batch.
-func (b *batchResults) Close() error {
-	err := b.BatchResults.Close()
-	if !b.closed {
-		b.closed = true
-		b.release()
-	}
-	return err
 }

@@ -13,21 +13,27 @@
 // Within a write, executions of one statement text with the same settings form a run, and
 // a run is one transaction. Statements of different texts never share one: they hold no
 // locks together, fail separately, and see nothing of each other. In a run now() stands still. A
-// statement that calls a volatile function or locks rows has a transaction of its own, and
-// so has every statement of sessions with an isolation level above read committed.
+// statement that locks rows or calls a function that is volatile, or that is written in SQL or a
+// procedural language, has a transaction of its own. So has every statement of sessions with
+// an isolation level above read committed.
 //
 // Everything is read-only. Postgres refuses writes (25006), and the Reader refuses text
 // that would change a session or transaction, such as set_config or an advisory lock
-// ([ErrNotRead]). It cannot see what a function does to its session: volatile functions must
-// not change it for good. On the pool's own connections a statement runs in a read-only
-// transaction, unless nothing that it calls can write; that is checked again each minute.
+// ([ErrNotRead]). It cannot see what a function does to its session: functions must not change
+// it for good. On the pool's own connections a statement runs in a read-only transaction,
+// unless nothing that it calls can write.
 //
 // # Where a statement runs
 //
 // route.go decides. A statement shares a connection if it has run before, is known to be
 // fast (Config.SlowAfter), has small results (Config.MaxHeld) and seldom fails. Others, and
-// those of a context made by [Alone], run on the pool's connections. The Reader asks Postgres
-// in the background, once, what it must know of a statement.
+// those of a context made by [Alone], run on the pool's connections.
+//
+// The Reader asks Postgres in the background, once, what it must know of a statement. While
+// statements run it looks at the catalog each second, and asks again after a change. So a view
+// that has begun to call a volatile function is noticed within about a second. Pool.Reset
+// forgets at once. Neither makes pgx forget what it has prepared on the pool's connections:
+// after a migration that changes the type of a parameter, use Pool.Reset, as with pgxpool.
 //
 // A statement that blocks those behind it, because of a lock or a disk, is canceled after four
 // times what a shared statement may take, and runs again on a connection of the pool. A
@@ -42,11 +48,14 @@
 //
 // # pgx's configuration on shared connections
 //
-//   - As in pgxpool: BeforeConnect, AfterConnect, BeforeClose, MaxConnLifetime,
+// Rows return nil from Conn on all connections; TypeMap works.
+//
+//   - As in pgxpool: BeforeConnect, AfterConnect (again on a connection that the pool has used), BeforeClose, MaxConnLifetime,
 //     MaxConnLifetimeJitter, MaxConnIdleTime, Pool.Reset. Connections are opened when they are needed.
-//   - They turn sharing off, except for statements with settings: PrepareConn, BeforeAcquire,
-//     AfterRelease. What they do for one caller's context is impossible where many share a connection.
-//     A warning is logged once, and the metric gqlboost.pool.reader.sharing reports it.
+//   - They turn sharing off: PrepareConn, BeforeAcquire, AfterRelease. What they do for one
+//     caller's context is impossible where many share a connection. A warning is logged once, and the
+//     metric gqlboost.pool.reader.sharing reports it. With Config.SkipAcquireHooks they run on the
+//     pool's own connections only, and sharing stays on.
 //   - Part of one budget: MaxConns bounds the pool's connections, the shared ones and those of
 //     replicas together. MinConns and MinIdleConns apply to the pool, as far as the budget has room.
 //   - Not needed, since a shared connection is always being read: ShouldPing, PingTimeout,
@@ -57,8 +66,9 @@
 //     (also with target_session_attrs=read-write), OAuthTokenProvider, MinProtocolVersion,
 //     MaxProtocolVersion, ChannelBinding, RequireAuth, and pgconn's own AfterConnect.
 //   - Called for events on shared connections: OnNotice, OnPgError (false closes the connection),
-//     OnNotification, and Tracer: it receives each statement once, whichever connections it runs on,
-//     but not what the Reader prepares for itself. Several goroutines may pass it the same *pgx.Conn
+//     OnNotification, and Tracer (with scan errors and the context that it returns): it receives each
+//     statement once, whichever connections it runs on, and a batch for each of its runs, but not
+//     what the Reader prepares for itself. Several goroutines may pass it the same *pgx.Conn
 //     at a time, of which it may only read Config.
 //   - StatementCacheCapacity bounds what a shared connection keeps prepared, up to 512.
 //   - DefaultQueryExecMode: a mode that prepares nothing turns Config.TransactionPooling on.

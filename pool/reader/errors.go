@@ -28,8 +28,8 @@ const canceled = "57014"
 // reports the error, since its text is in the server's language.
 func Stale(e *pgconn.PgError) bool {
 	switch e.Code {
-	case "26000": // invalid_sql_statement_name
-		return true
+	case "26000": // invalid_sql_statement_name; a pooler's has no routine
+		return e.Routine == "FetchPreparedStatement" && e.Where == "" || e.Routine == "exec_bind_message" || e.Routine == ""
 	case "0A000": // cached plan must not change result type
 		return e.Routine == "RevalidateCachedQuery"
 	case "08P01": // bind message supplies n parameters, or has n result formats, but ...

@@ -33,6 +33,9 @@ func (r *Reader) Idle() bool {
 	return true
 }
 
+// Underway returns how many calls share a connection, or have until now.
+func (r *Reader) Underway() int64 { return r.underway.Load() }
+
 // Up returns how many shared connections there are.
 func (r *Reader) Up() (n int32) {
 	for _, t := range r.targets {
@@ -50,3 +53,12 @@ func (r *Reader) TransactionPooling() bool { return r.config.TransactionPooling 
 
 // Registered returns the types of a map that were registered with it.
 func Registered(m *pgtype.Map) []*pgtype.Type { return registered(m) }
+
+// Doubts returns how often what was learned was doubted.
+func (r *Reader) Doubts() int64 { return r.catalog.epoch.Load() }
+
+// Looks returns how often the catalog was looked at.
+func (r *Reader) Looks() int64 { return r.catalog.looks.Load() }
+
+// CopyMap returns a caller's copy of a type map.
+func CopyMap(m *pgtype.Map) *pgtype.Map { return copyMap(m) }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -18,6 +19,8 @@ type heldRows struct {
 	*memory
 	memories *sync.Pool // of *memory
 	types    *types     // of the connection
+	session  *session
+	settings *guard.Settings
 	fields   []pgconn.FieldDescription
 	rest     []byte // of the memory's data: the rows that have not been read
 	left     int    // how many they are: rows without columns have no bytes
@@ -25,6 +28,7 @@ type heldRows struct {
 	late     error // that ended the result, behind its rows
 	err      error
 	own      *pgtype.Map // while it is open
+	trace    *trace      // that ends with it; nil if there is none
 	begun    bool
 	closed   bool
 }
@@ -40,8 +44,8 @@ type memory struct {
 // keepHeld bounds the data that is kept for other rows.
 const keepHeld = 256 << 10
 
-func newHeldRows(memories *sync.Pool, t *types) *heldRows {
-	return &heldRows{memories: memories, types: t, memory: memories.Get().(*memory)}
+func newHeldRows(memories *sync.Pool, s *session, settings *guard.Settings) *heldRows {
+	return &heldRows{memories: memories, types: s.types, session: s, settings: settings, memory: memories.Get().(*memory)}
 }
 
 // noMemory is that of rows that are closed. Nothing is written to it.
@@ -79,6 +83,9 @@ func (r *heldRows) Close() {
 	r.closed = true
 	if r.err == nil {
 		r.err = r.late
+	}
+	if r.trace != nil {
+		_ = r.trace.end(r.tag, r.err)
 	}
 	if r.own != nil {
 		r.types.put(r.own)

@@ -68,7 +68,8 @@ func TestAfterConnectOnSharedConnections(t *testing.T) {
 	})
 }
 
-// With hooks for each use of a connection nothing is shared but what has settings.
+// With hooks for each use of a connection nothing is shared, whatever settings a statement has:
+// a hook may have set what they do not mention.
 func TestPerAcquireHooks(t *testing.T) {
 	type key struct{}
 	c := config(t, "pool_max_conns=8")
@@ -88,16 +89,59 @@ func TestPerAcquireHooks(t *testing.T) {
 			}
 		}
 	})
+	crowd(16, func(i int) {
+		for range 50 {
+			var got string
+			want := fmt.Sprint("tenant ", i, " of a hook, zone UTC")
+			ctx := context.WithValue(t.Context(), key{}, fmt.Sprint("tenant ", i, " of a hook"))
+			ctx = reader.WithSettings(ctx, reader.Settings{GUC: map[string]string{"timezone": "UTC"}})
+			if err := r.QueryRow(ctx, sql+" || ', zone ' || current_setting('timezone')").Scan(&got); err != nil || got != want {
+				t.Errorf("%q, %v; want %q", got, err, want)
+			}
+		}
+	})
 	if n := r.Counts().Shared; n != 0 {
 		t.Errorf("%d statements have shared a connection", n)
 	}
-	crowdUntil(t, r, 16, 50, 300, func(i, _ int) {
-		var got string
-		want := fmt.Sprint("tenant ", i)
-		if err := r.QueryRow(reader.WithSettings(t.Context(), reader.Settings{GUC: map[string]string{"app.tenant": want}}), sql).Scan(&got); err != nil || got != want {
-			t.Errorf("%q, %v; want %q", got, err, want)
+}
+
+// Hooks that prepare nothing may be left out where connections are shared.
+func TestSkipAcquireHooks(t *testing.T) {
+	c := config(t, "pool_max_conns=8&pool_reader_skip_acquire_hooks=true")
+	var acquires atomic.Int64
+	c.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) { acquires.Add(1); return true, nil }
+	r := openConfig(t, c).Reader()
+	crowdUntil(t, r, 16, 50, 300, func(int, int) {
+		if _, err := r.Exec(t.Context(), "select 1"); err != nil {
+			t.Error(err)
 		}
 	})
+	if acquires.Load() == 0 {
+		t.Error("the hook has not run for the pool's own connections")
+	}
+}
+
+// What hooks of pgconn have set in a session holds on shared connections as well, also on
+// those that others have used before.
+func TestPgconnHooks(t *testing.T) {
+	hook := func(ctx context.Context, conn *pgconn.PgConn) error {
+		return conn.Exec(ctx, "set role hooked; set search_path = 'abc'").Close()
+	}
+	run(t, "do $$ begin if not exists (select from pg_roles where rolname = 'hooked') then create role hooked; end if; end $$")
+	for name, set := range map[string]func(*pgconn.Config){
+		"AfterConnect":    func(c *pgconn.Config) { c.AfterConnect = hook },
+		"ValidateConnect": func(c *pgconn.Config) { c.ValidateConnect = hook },
+	} {
+		c := config(t, "pool_max_conns=8")
+		set(&c.ConnConfig.Config)
+		r := openConfig(t, c).Reader()
+		crowdUntil(t, r, 16, 50, 300, func(int, int) {
+			var got string
+			if err := r.QueryRow(t.Context(), "select current_user || ' ' || current_setting('search_path')").Scan(&got); err != nil || got != "hooked abc" {
+				t.Errorf("%s: %q, %v", name, got, err)
+			}
+		})
+	}
 }
 
 // What is handled by hooks of the connection is heard of on shared connections as well.

@@ -19,8 +19,11 @@ import (
 // learner asks Postgres what must be known of a statement for sharing a connection: its
 // parameters and columns, and whether it may have effects. It does so in the background,
 // one statement at a time, and bounded.
+//
+// It also looks at the catalog, which goes first.
 type learner struct {
 	lessons chan lesson
+	looks   chan lesson // without a statement
 }
 
 type lesson struct {
@@ -33,24 +36,56 @@ type lesson struct {
 const (
 	maxLessons    = 256
 	lessonTimeout = 5 * time.Second
-	// lockTimeout bounds how long planning a statement waits for a lock on its tables.
-	lockTimeout = "200ms"
+	// lockTimeout bounds how long describing and planning a statement wait for a lock on its
+	// tables: meanwhile a connection, which may be the last one, is missing in the pool.
+	lockTimeout = "20ms"
 	// lessonPause is for how long a statement is left alone that could not be learned.
 	lessonPause = time.Second
 )
 
 func (l *learner) start(ctx context.Context, r *Reader) {
-	l.lessons = make(chan lesson, maxLessons)
+	l.lessons, l.looks = make(chan lesson, maxLessons), make(chan lesson, 1)
 	r.done.Go(func() {
+		tick := time.NewTicker(catalogEvery)
+		defer tick.Stop()
 		for {
+			select {
+			case one := <-l.looks:
+				l.look(ctx, r, one)
+				continue
+			default:
+			}
 			select {
 			case <-ctx.Done():
 				return
+			case now := <-tick.C:
+				r.catalog.due.Store(!now.Before(r.catalog.next))
+			case one := <-l.looks:
+				l.look(ctx, r, one)
 			case one := <-l.lessons:
-				l.give(ctx, one)
+				if r.catalog.sum == "" { // What changes from now on must be noticed.
+					l.look(ctx, r, one)
+				}
+				l.give(ctx, r, one)
 			}
 		}
 	})
+}
+
+// askToLook has the catalog looked at, in the context of a call: hooks of the pool may need
+// what is in it.
+func (l *learner) askToLook(c *call, t *target) {
+	select {
+	case l.looks <- lesson{ctx: context.WithoutCancel(c.ctx), target: t}:
+	default:
+	}
+}
+
+func (l *learner) look(ctx context.Context, r *Reader, one lesson) {
+	lessonCtx, cancel := context.WithTimeout(quiet.Context(one.ctx), lessonTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	r.look(lessonCtx, one)
 }
 
 // ask has a call's statement learned, unless it is being learned, or too many are.
@@ -66,7 +101,8 @@ func (l *learner) ask(c *call, t *target) {
 	}
 }
 
-func (l *learner) give(ctx context.Context, one lesson) {
+func (l *learner) give(ctx context.Context, r *Reader, one lesson) {
+	epoch := r.catalog.epoch.Load()
 	lessonCtx, cancel := context.WithTimeout(quiet.Context(one.ctx), lessonTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
@@ -77,10 +113,12 @@ func (l *learner) give(ctx context.Context, one lesson) {
 		time.AfterFunc(lessonPause, func() { s.learning.Store(false) })
 		return
 	}
-	if old := s.known(); old != nil && old.equal(d) { // Sessions know it already.
-		old.harmlessUntil.Store(d.harmlessUntil.Load())
-	} else {
+	if old := s.learned.Load(); old == nil || old.stale.Load() || !old.equal(d) { // else sessions know it
 		s.learned.Store(d)
+	}
+	s.doubted.Store(false)
+	if r.catalog.epoch.Load() != epoch {
+		s.doubted.Store(true) // The schema has changed meanwhile.
 	}
 	s.learning.Store(false)
 }
@@ -92,28 +130,30 @@ func describe(ctx context.Context, one lesson) (_ *description, err error) {
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
-	conn, err := one.target.acquire(ctx)
+	conn, err := one.target.server.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer one.target.release(conn)
+	defer one.target.server.Release(conn)
 	g := guard.Guard{Settings: one.settings, ReadOnly: true}
 	tx, err := g.Begin(ctx, conn.Conn())
 	if err != nil {
 		return nil, err
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx))
+	if _, err := tx.Exec(ctx, "set local lock_timeout = '"+lockTimeout+"'"); err != nil {
+		return nil, err
+	}
 	said, err := conn.Conn().Prepare(ctx, "", one.statement.sql)
 	if err != nil {
 		return nil, err
 	}
 	d := &description{StatementDescription: said, volatile: true}
+	if word := sqltext.FirstWord(one.statement.sql); word == "show" || word == "explain" {
+		return d, nil // They have no plan.
+	}
 	plan, err := explain(ctx, conn.Conn(), one.statement.sql, len(said.ParamOIDs))
-	if err != nil {
-		// SHOW and EXPLAIN have no plan. What may be locked is asked for again.
-		if word := sqltext.FirstWord(one.statement.sql); word == "show" || word == "explain" {
-			return d, nil
-		}
+	if err != nil { // What may be locked is asked for again.
 		return nil, err
 	}
 	for name := range plan.calls {
@@ -127,10 +167,7 @@ func describe(ctx context.Context, one lesson) (_ *description, err error) {
 	for name := range sqltext.Calls(one.statement.sql) { // A plan does not show what it has inlined.
 		plan.calls[name] = true
 	}
-	harmless, err := plan.harmless(ctx, tx)
-	if harmless {
-		d.harmlessUntil.Store(one.target.reader.now() + int64(harmlessFor))
-	}
+	d.harmless, err = plan.harmless(ctx, tx)
 	return d, err
 }
 
@@ -152,7 +189,10 @@ func explain(ctx context.Context, conn *pgx.Conn, sql string, parameters int) (*
 		call += "(null" + strings.Repeat(", null", parameters-1) + ")"
 	}
 	pipeline := conn.PgConn().StartPipeline(ctx)
-	texts := []string{"savepoint " + name, "set local plan_cache_mode = force_generic_plan", "set local lock_timeout = '" + lockTimeout + "'", "prepare " + name + " as " + sql, call, "deallocate " + name}
+	texts := []string{
+		"savepoint " + name, "set local plan_cache_mode = force_generic_plan",
+		"prepare " + name + " as " + sql, call, "deallocate " + name,
+	}
 	for _, text := range texts {
 		pipeline.SendQueryParams(text, nil, nil, nil, nil)
 	}
@@ -162,7 +202,11 @@ func explain(ctx context.Context, conn *pgx.Conn, sql string, parameters int) (*
 	}
 	var said []byte
 	var failed error
-	for range texts {
+	undo := "rollback to savepoint " + name
+	for i := range texts {
+		if texts[i] == call { // What SQL has prepared a transaction that is rolled back leaves.
+			undo += "; deallocate " + name
+		}
 		results, err := pipeline.GetResults()
 		if err != nil {
 			failed = err
@@ -184,8 +228,7 @@ func explain(ctx context.Context, conn *pgx.Conn, sql string, parameters int) (*
 		failed = err
 	}
 	if failed != nil {
-		// What SQL has prepared a transaction that is rolled back leaves.
-		_, _ = conn.PgConn().Exec(ctx, "rollback to savepoint "+name+"; deallocate "+name).ReadAll()
+		_, _ = conn.PgConn().Exec(ctx, undo).ReadAll()
 		return nil, failed
 	}
 	var tree any
@@ -228,22 +271,22 @@ func (p *plan) walk(node any) {
 func (p *plan) names() []string { return slices.Collect(maps.Keys(p.calls)) }
 
 // volatile reports whether a plan may have effects, or other results each time: it writes,
-// locks rows, or has a volatile function, an operator or a cast of one. Names are compared without schemas
-// and arguments, so it may be true of more.
+// locks rows, or has a function that is volatile or that somebody has written in SQL or in a
+// procedural language, an operator or a cast of one. What such a function calls no mark tells,
+// and its mark may change. Names are compared without schemas and arguments, so it may be true
+// of more.
 func (p *plan) volatile(ctx context.Context, tx pgx.Tx) (volatile bool, err error) {
 	if p.writes {
 		return true, nil
 	}
-	err = tx.QueryRow(ctx, `select exists (select from pg_catalog.pg_proc where proname = any($1) and provolatile = 'v')
-		or exists (select from pg_catalog.pg_operator o join pg_catalog.pg_proc p on p.oid = o.oprcode where p.provolatile = 'v' and pg_catalog.strpos($2, o.oprname) > 0)
-		or exists (select from pg_catalog.pg_cast c join pg_catalog.pg_proc p on p.oid = c.castfunc where p.provolatile = 'v' and pg_catalog.strpos($2, pg_catalog.format_type(c.casttarget, null)) > 0)`,
+	err = tx.QueryRow(ctx, `with effective as (select p.oid, proname from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = prolang
+			where provolatile = 'v' or lanname not in ('internal', 'c') and p.oid >= 16384)
+		select exists (select from effective where proname = any($1))
+		or exists (select from pg_catalog.pg_operator o join effective e on e.oid = oprcode where pg_catalog.strpos($2, oprname) > 0)
+		or exists (select from pg_catalog.pg_cast join effective e on e.oid = castfunc where pg_catalog.strpos($2, pg_catalog.format_type(casttarget, null)) > 0)`,
 		pgx.QueryExecModeExec, p.names(), p.text.String()).Scan(&volatile)
 	return volatile, err
 }
-
-// harmlessFor bounds for how long a statement that was found harmless is taken for it: views,
-// policies and functions may be replaced.
-const harmlessFor = time.Minute
 
 // harmless reports whether nothing that a plan calls can write: its functions are Postgres's
 // own, and nowhere in the database is an operator, a cast, a domain or an order made with a

@@ -25,11 +25,8 @@ func (r *Reader) Metrics() (list []gqlboost.Metric) {
 	if codec := r.codec.Load(); codec != nil {
 		reason = *codec
 	}
-	switch {
-	case reason != "":
+	if reason != "" {
 		sharing = 0
-	case r.perAcquire:
-		reason = "only statements with reader.WithSettings: the pool has hooks for each use of a connection"
 	}
 	c := &r.counters
 	const replicas, statements = "gqlboost.pool.reader.replicas", "gqlboost.pool.reader.statements"

@@ -22,7 +22,6 @@ type Reader struct {
 	config     Config
 	targets    []*target // the pool's own server first
 	tracer     pgx.QueryTracer
-	perAcquire bool                   // the pool has hooks that make a connection ready for a context
 	unshared   string                 // why no connection is shared; "" if some are
 	codec      atomic.Pointer[string] // why none is since its types are known
 	mode       pgx.QueryExecMode
@@ -30,6 +29,8 @@ type Reader struct {
 	turn       atomic.Uint32
 	statements statements
 	learner    learner
+	catalog    catalog
+	accepted   guard.Accepted
 	memories   sync.Pool // of *memory
 	requests   sync.Pool // of *request that have ended
 	start      time.Time
@@ -37,6 +38,7 @@ type Reader struct {
 	done       sync.WaitGroup
 	counters   counters
 	closed     atomic.Bool
+	underway   atomic.Int64 // calls that share a connection, or have until now
 }
 
 type counters struct {
@@ -52,11 +54,8 @@ func New(c Config, servers ...Server) *Reader {
 		c.TransactionPooling = true
 	}
 	r := &Reader{config: c, start: time.Now(), tracer: primary.ConnConfig.Tracer}
-	r.perAcquire, r.unshared = perAcquire(primary), whyUnshared(servers[0])
-	if r.unshared != "" {
+	if r.unshared = whyUnshared(&c, servers[0]); r.unshared != "" {
 		slog.Warn("gqlboost: the Reader shares no connections", "reason", r.unshared)
-	} else if r.perAcquire {
-		slog.Warn("gqlboost: the Reader shares no connections for statements without reader.WithSettings", "reason", "the pool's configuration has PrepareConn, BeforeAcquire or AfterRelease")
 	}
 	if r.mode = primary.ConnConfig.DefaultQueryExecMode; !c.TransactionPooling {
 		r.prepared = min(maxPreparedDirect, primary.ConnConfig.StatementCacheCapacity-2) // and BEGIN and COMMIT
@@ -88,20 +87,27 @@ func (r *Reader) foreign(name string) {
 	}
 }
 
-// Close closes the shared connections. It waits for what they have under way to fail, and
-// not for statements on the pool's connections.
+// Close closes the shared connections when the statements that use them have ended, also those
+// that go on on a connection of the pool's. It does not wait for others on the pool's connections,
+// nor for callers that have left. New statements get [ErrClosed].
 func (r *Reader) Close() {
 	r.closed.Store(true)
+	for r.underway.Load() > 0 {
+		time.Sleep(lookClosing)
+	}
 	r.cancel()
 	r.done.Wait()
 }
 
+const lookClosing = time.Millisecond
+
 // Reset closes the shared connections when what is under way on them has ended. Others
-// take their place.
+// take their place, and what was learned of statements is learned again.
 func (r *Reader) Reset() {
 	for _, t := range r.targets {
 		t.epoch.Add(1)
 	}
+	r.doubt()
 }
 
 func (r *Reader) now() int64 { return int64(time.Since(r.start)) }
@@ -132,7 +138,8 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 	return rows.CommandTag(), rows.Err()
 }
 
-// SendBatch runs a batch of reads on a connection of its own: it is one write already.
+// SendBatch runs a batch of reads on a connection of its own: it is one write already. If the
+// connection fails before the first result, the batch runs again, on the primary.
 func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err := r.check(ctx); err != nil {
 		return pgx.FailedBatchResults(b, err)
@@ -145,7 +152,7 @@ func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 			return pgx.FailedBatchResults(b, notRead(q.SQL, severalStatements))
 		}
 	}
-	return r.pick(nil).sendBatch(ctx, b)
+	return r.sendBatch(ctx, b)
 }
 
 // ErrCopy is returned by CopyFrom.
@@ -186,6 +193,15 @@ type call struct {
 }
 
 func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	r.underway.Add(1) // Before the check, so that Close misses nobody.
+	underway, moved := true, false
+	leave := func() {
+		if underway {
+			underway = false
+			r.underway.Add(-1)
+		}
+	}
+	defer leave()
 	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
@@ -199,6 +215,9 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 			return nil, err
 		}
 	}
+	if r.catalog.due.Load() && r.catalog.due.CompareAndSwap(true, false) {
+		r.learner.askToLook(c, r.targets[0])
+	}
 	for {
 		t := r.pick(c)
 		running := t.running.Add(1)
@@ -209,14 +228,18 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 				if rows == nil {
 					return nil, c.trace.end(pgconn.CommandTag{}, err)
 				}
-				_ = c.trace.end(rows.tag, rows.late)
+				if c.trace.tracer != nil {
+					rows.trace = &c.trace
+				}
 				return rows, nil
 			}
-			c.alone = true
+			c.alone, moved = true, true
 			if t.running.Add(-1); c.away {
 				t = r.pick(c)
 			}
 			t.running.Add(1)
+		} else if !moved {
+			leave() // It has no connection yet, as in pgxpool.
 		}
 		rows, err := t.direct(c)
 		if err == nil {
@@ -284,7 +307,7 @@ func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 	q.statement, q.described, q.settings, q.session, q.trial = c.statement, described, c.settings, session, trial
 	q.single, q.sent = described.volatile || session.isolated, false
 	q.state.Store(waiting)
-	q.rows = newHeldRows(&r.memories, session.types)
+	q.rows = newHeldRows(&r.memories, session, c.settings)
 	if !q.build(c.args) {
 		q.rows.Close()
 		return nil, nil, false // pgx says what is wrong with them.
@@ -299,12 +322,13 @@ func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 		q.rows.Close()
 		return nil, nil, false
 	}
+	ctx := c.trace.context(c.ctx) // The tracer may have set a deadline.
 	select {
 	case <-q.done:
-	case <-c.ctx.Done():
+	case <-ctx.Done():
 		if q.state.CompareAndSwap(waiting, left) {
-			r.observe(c, start, pgconn.CommandTag{}, c.ctx.Err())
-			return nil, c.ctx.Err(), true // Whoever fills it in drops it.
+			r.observe(c, start, pgconn.CommandTag{}, ctx.Err())
+			return nil, ctx.Err(), true // Whoever fills it in drops it.
 		}
 		<-q.done
 	}

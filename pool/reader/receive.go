@@ -15,6 +15,7 @@ type receiver struct {
 	flight   *flight // whose results come; nil: none
 	at       int     // the run in it
 	last     int64   // when the last result came
+	bound    bool    // Postgres has begun to run the next request
 }
 
 // read takes results until the connection fails. It listens also while nothing is
@@ -84,6 +85,10 @@ func (r *receiver) take(message pgproto3.BackendMessage) bool {
 			q.rows.data = appendRow(q.rows.data, m.Values)
 			q.rows.left++
 		}
+	case *pgproto3.BindComplete:
+		if run := r.run(); run != nil {
+			r.bound = !run.guarded
+		}
 	case *pgproto3.CommandComplete:
 		return r.complete(pgconn.NewCommandTag(string(m.CommandTag)))
 	case *pgproto3.EmptyQueryResponse:
@@ -112,6 +117,8 @@ func (r *receiver) take(message pgproto3.BackendMessage) bool {
 		if r.own.OnNotice != nil {
 			r.own.OnNotice(r.conn.PgConn(), (*pgconn.Notice)(pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(m))))
 		}
+	case *pgproto3.ParameterStatus:
+		r.parameters.set(m.Name, m.Value)
 	case *pgproto3.NotificationResponse:
 		// pgx's own handler would keep them for somebody who asks the connection.
 		if handle := r.pipe.target.server.Config().ConnConfig.OnNotification; handle != nil {
@@ -154,6 +161,7 @@ func (r *receiver) complete(tag pgconn.CommandTag) bool {
 // advance goes to the next request of the run.
 func (r *receiver) advance(now int64) {
 	r.flight.runs[r.at].next++
+	r.bound = false
 	r.aim()
 	r.last = now
 	r.pipe.moved.Store(now)
@@ -178,9 +186,10 @@ func (r *receiver) fail(m *pgproto3.ErrorResponse) bool {
 		r.advanceTo(p.reader.now())
 		return good
 	}
+	bound := r.bound
 	r.advance(p.reader.now())
 	q.statement.ended(true)
-	switch r.fate(q, e, r.cancels()) {
+	switch r.fate(q, e, bound, r.cancels()) {
 	case runShared:
 		r.discard(q.statement)
 		p.again([]*request{q})

@@ -92,11 +92,11 @@ func (r *Reader) watchReplicas(ctx context.Context) {
 func (t *target) position(ctx context.Context) (lsn int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, max(t.reader.config.MaxLag/2, lagEvery))
 	defer cancel()
-	conn, err := t.acquire(ctx)
+	conn, err := t.server.Ask(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer t.release(conn)
+	defer conn.Release()
 	err = conn.QueryRow(ctx, `select pg_catalog.pg_wal_lsn_diff(case when pg_catalog.pg_is_in_recovery()
 		then coalesce(pg_catalog.pg_last_wal_replay_lsn(), '0/0') else pg_catalog.pg_current_wal_lsn() end, '0/0')::bigint`).Scan(&lsn)
 	return lsn, err

@@ -2,6 +2,7 @@ package reader_test
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/pool"
+	"github.com/jackc/pgx/v5"
 )
 
 // The Reader reads from a replica while it is there and up to date, and from the
@@ -111,6 +113,47 @@ func TestReplicas(t *testing.T) {
 	var got int
 	if err := r.QueryRow(ctx, "select id from lines where id = 2000").Scan(&got); err != nil {
 		t.Error(err)
+	}
+}
+
+// Replicas are used also where a hook makes connections ready for callers, and needs something of
+// their contexts.
+func TestReplicasWithHooks(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	replica, err := server.Replica(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { replica.Stop() })
+	type tenant struct{}
+	ready := func(ctx context.Context) error {
+		if ctx.Value(tenant{}) == nil {
+			return errors.New("no tenant")
+		}
+		return nil
+	}
+	for name, set := range map[string]func(c *pool.Config){
+		"PrepareConn": func(c *pool.Config) {
+			c.PrepareConn = func(ctx context.Context, _ *pgx.Conn) (bool, error) { return true, ready(ctx) }
+		},
+		"BeforeAcquire": func(c *pool.Config) {
+			//lint:ignore SA1019 a configuration may still have it
+			c.BeforeAcquire = func(ctx context.Context, _ *pgx.Conn) bool { return ready(ctx) == nil }
+		},
+	} {
+		r := openOwn(t, server.DSN()+"&pool_max_conns=8&pool_reader_replicas="+escape(replica.DSN()), set).Reader()
+		wait.Until(t, name+": the replica is used", func() bool {
+			var found bool
+			caller := context.WithValue(ctx, tenant{}, 1)
+			if err := r.QueryRow(caller, "select pg_is_in_recovery()").Scan(&found); err != nil {
+				t.Error(err)
+			}
+			return found
+		})
+		if _, err := r.Exec(ctx, "select 1"); err == nil {
+			t.Errorf("%s: the hook was not run for a caller", name)
+		}
 	}
 }
 

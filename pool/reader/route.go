@@ -36,8 +36,6 @@ func (r *Reader) route(c *call, t *target, running int64) (way, *pipe) {
 		return r.learn(c, t, direct), nil
 	case c.options: // the arguments tell pgx how to run it
 		return r.learn(c, t, direct), nil
-	case r.perAcquire && c.settings == nil: // a hook makes the connection ready for the context
-		return r.learn(c, t, direct), nil
 	case described == nil: // nobody knows its parameters and columns
 		return r.learn(c, t, direct), nil
 	case described.private: // it changes its session, in a way that its text does not show
@@ -187,9 +185,7 @@ func (d *directRows) again(err error) again {
 	switch {
 	case d.begun, d.call.ctx.Err() != nil, d.call.runs >= maxRuns:
 		return never
-	case isPg && Stale(e) && d.call.stale <= maxStale:
-		return sameConn
-	case isPg && d.described && maybeOutdated(e): // It is asked about again.
+	case isPg && d.call.stale <= maxStale && (Stale(e) || d.remembered && maybeOutdated(e)): // It is asked about again.
 		return sameConn
 	case d.conn.Conn().IsClosed():
 		return fromPrimary
@@ -199,9 +195,24 @@ func (d *directRows) again(err error) again {
 	return never
 }
 
+// again reports whether a batch that has failed runs again, from the primary: its connection or
+// server is lost, and nobody has seen anything of it.
+func (b *batchResults) again(err error) bool {
+	var e *pgconn.PgError
+	switch {
+	case b.begun, b.ctx.Err() != nil, b.runs >= maxRuns:
+		return false
+	case b.conn.Conn().IsClosed():
+		return true
+	}
+	return errors.As(err, &e) && e.Code == "40001" && b.target != b.reader.targets[0]
+}
+
 // maybeOutdated reports whether a statement may have failed because its parameters have
-// other types since the schema changed. Postgres has not begun it then.
-func maybeOutdated(e *pgconn.PgError) bool { return len(e.Code) == 5 && e.Code[:2] == "42" }
+// other types since the schema changed, or types that are gone (XX000: "cache lookup failed").
+func maybeOutdated(e *pgconn.PgError) bool {
+	return len(e.Code) == 5 && (e.Code[:2] == "42" || e.Code == "XX000")
+}
 
 // fate is what becomes of a statement that has failed on a shared connection.
 type fate uint8
@@ -212,12 +223,13 @@ const (
 	runShared             // it runs again here, by itself
 )
 
-// fate decides that. cancels is whether the connection has asked to cancel lately.
-func (s *session) fate(q *request, e *pgconn.PgError, cancels bool) fate {
+// fate decides that. bound is whether Postgres had begun to run it, cancels whether the
+// connection has asked to cancel lately.
+func (s *session) fate(q *request, e *pgconn.PgError, bound, cancels bool) fate {
 	switch {
-	case e.Code == "26000" && !q.single: // It was prepared by a run that has failed.
+	case !bound && e.Code == "26000" && !q.single: // It was prepared by a run that has failed.
 		return runShared
-	case Stale(e), maybeOutdated(e):
+	case !bound && (Stale(e) || maybeOutdated(e)):
 		return runAlone
 	case e.Code == canceled && (cancels || s.pipe.reader.config.StatementTimeout > 0):
 		return runAlone

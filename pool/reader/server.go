@@ -12,8 +12,13 @@ type Server interface {
 	// Config is the configuration of all connections. It does not change, and its hooks do
 	// not panic.
 	Config() *pgxpool.Config
-	// Acquire returns a connection for one statement, which the Reader releases.
+	// Acquire returns a connection for one statement, until Release.
 	Acquire(ctx context.Context) (*pgxpool.Conn, error)
+	// Release gives a connection of Acquire's back.
+	Release(conn *pgxpool.Conn)
+	// Ask returns a connection for what the Reader itself asks the server, before others. Hooks
+	// that make connections ready for a caller are not run. Its own Release gives it back.
+	Ask(ctx context.Context) (*pgxpool.Conn, error)
 	// Open returns a new connection for the Reader to keep, one of its owner's, until Drop.
 	Open(ctx context.Context) (*pgxpool.Conn, error)
 	// Drop closes a connection of Open's. It says whether it had failed.

@@ -26,16 +26,18 @@ const (
 // session is one shared connection while it is open. Three goroutines use it: one writes,
 // one reads, and one watches that results move.
 type session struct {
-	pipe     *pipe
-	kept     *pgxpool.Conn
-	conn     *pgx.Conn // nobody else uses it
-	own      *pgx.ConnConfig
-	frontend *pgproto3.Frontend
-	types    *types
-	isolated bool // statements of one transaction see one state of the data
-	limit    int  // statements that stay prepared; below minPrepared: none does
-	epoch    int64
-	ends     int64 // on the reader's clock
+	pipe       *pipe
+	kept       *pgxpool.Conn
+	conn       *pgx.Conn // nobody else uses it
+	own        *pgx.ConnConfig
+	frontend   *pgproto3.Frontend
+	types      *types
+	parameters *parameters
+	answers    answers // of the server, which may be another one for another session
+	isolated   bool    // statements of one transaction see one state of the data
+	limit      int     // statements that stay prepared; below minPrepared: none does
+	epoch      int64
+	ends       int64 // on the reader's clock
 
 	head     atomic.Pointer[statement] // whose result comes next, if anything is on the way
 	canceled atomic.Int64              // when it was asked to cancel last, on the reader's clock; 0: never

@@ -18,7 +18,8 @@ type Settings struct {
 // pool, run with these settings and no others: they are set at the beginning of each
 // statement's transaction, in the same write, and end with it. Pool.Begin sets them for
 // its transaction. Settings of a context around it are replaced. Statements with different settings
-// never share a transaction.
+// never share a transaction. Connections that a caller has as a whole, by Acquire or database/sql,
+// refuse statements of such a context.
 //
 // Settings that cannot be used, such as a parameter without a name, fail each statement
 // of the context, and so does Postgres for a role that does not exist.

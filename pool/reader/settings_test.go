@@ -241,6 +241,32 @@ func TestSettingsOfSearchPath(t *testing.T) {
 	})
 }
 
+// TimeZone and DateStyle decide what a literal means when a statement is parsed: it is parsed
+// for each of their values.
+func TestSettingsOfLiterals(t *testing.T) {
+	p := open(t, "pool_max_conns=8&pool_reader_slow_after=1s")
+	for name, c := range map[string]struct {
+		sql    string
+		values []string
+		want   []int64
+	}{
+		"TimeZone":  {"select extract(epoch from timestamptz '2024-01-01 00:00:00')::bigint", []string{"UTC", "Asia/Tokyo"}, []int64{1704067200, 1704034800}},
+		"datestyle": {"select extract(month from date '01/02/2024')::bigint", []string{"DMY", "MDY"}, []int64{2, 1}},
+	} {
+		read := func(queryRow func(context.Context, string, ...any) pgx.Row, i int) {
+			var got int64
+			ctx := reader.WithSettings(t.Context(), reader.Settings{GUC: map[string]string{name: c.values[i%2]}})
+			if err := queryRow(ctx, c.sql).Scan(&got); err != nil || got != c.want[i%2] {
+				t.Errorf("%s %s: %d, %v; want %d", name, c.values[i%2], got, err, c.want[i%2])
+			}
+		}
+		for i := range 8 {
+			read(p.QueryRow, i)
+		}
+		crowdUntil(t, p.Reader(), 24, 50, 500, func(i, j int) { read(p.Reader().QueryRow, i+j) })
+	}
+}
+
 // A million reads of 50 tenants, while connections are killed, contexts canceled and the
 // schema changed: nobody sees rows of another tenant, or none of its own.
 func TestSettingsUnderFire(t *testing.T) {

@@ -19,6 +19,7 @@ type statement struct {
 	single   bool   // the text has no second statement
 	named    bool   // it may be the name of a statement that a hook has prepared
 	learned  atomic.Pointer[description]
+	doubted  atomic.Bool  // the schema has changed since
 	learning atomic.Bool  // somebody has asked to learn it
 	cost     atomic.Int64 // nanoseconds, a moving average; 0 if it has not run
 	wait     atomic.Int32 // runs until a slow one may try a shared connection
@@ -32,16 +33,15 @@ type statement struct {
 type description struct {
 	*pgconn.StatementDescription
 	volatile bool // it may have effects, or see those of others in its transaction
+	harmless bool // nothing that it calls can write
 	private  bool // it must not run where others do
 	stale    atomic.Bool
 	columns  atomic.Pointer[[]pgconn.FieldDescription]
-	// harmlessUntil is until when nothing that it calls is taken to write; 0 if something may.
-	harmlessUntil atomic.Int64
 }
 
 // equal reports whether Postgres has said the same.
 func (d *description) equal(other *description) bool {
-	return d.volatile == other.volatile && d.private == other.private &&
+	return d.volatile == other.volatile && d.harmless == other.harmless && d.private == other.private &&
 		slices.Equal(d.ParamOIDs, other.ParamOIDs) && slices.Equal(d.Fields, other.Fields)
 }
 
@@ -73,7 +73,7 @@ func (d *description) matches(fields []pgproto3.FieldDescription) bool {
 
 // known returns the description if there is a good one.
 func (s *statement) known() *description {
-	if d := s.learned.Load(); d != nil && !d.stale.Load() {
+	if d := s.learned.Load(); d != nil && !d.stale.Load() && !s.doubted.Load() {
 		return d
 	}
 	return nil
@@ -183,6 +183,15 @@ func (t *statements) get(sql, scope string) *statement {
 	return s
 }
 
+// doubt has all statements learned again.
+func (t *statements) doubt() {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, s := range t.byKey {
+		s.doubted.Store(true)
+	}
+}
+
 // mayBeName reports whether a text can only be the name under which a statement was
 // prepared, as pgx takes one: no statement is a single word, but for a few.
 func mayBeName(sql string) bool {
@@ -202,7 +211,7 @@ func mayBeName(sql string) bool {
 func refusal(sql string) string {
 	switch sqltext.FirstWord(sql) {
 	case "select", "with", "values", "table", "show", "explain":
-	case "insert", "update", "delete", "merge", "truncate", "create", "alter", "drop", "copy":
+	case "insert", "update", "delete", "merge", "truncate", "create", "alter", "drop":
 		return "" // Postgres refuses it, with an error that people know.
 	default:
 		return "use the pool, or a transaction of it"

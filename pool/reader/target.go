@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // target is a server that the Reader reads from.
@@ -18,19 +17,16 @@ type target struct {
 	reader  *Reader
 	server  Server
 	pipes   []*pipe
-	places  chan struct{} // of direct statements; nil: as many as the pool has connections
 	running atomic.Int64
 	turn    atomic.Uint32
 	floor   atomic.Int64 // the cost of the fastest statement lately: the network's
 	out     atomic.Bool  // a replica that does not answer or is too far behind
+	forms   answers      // how Postgres reports settings
 	epoch   atomic.Int64 // shared connections of an older one are to be closed
 }
 
 func newTarget(r *Reader, server Server) *target {
 	t := &target{reader: r, server: server}
-	if n := r.config.DirectConns; n > 0 {
-		t.places = make(chan struct{}, n)
-	}
 	if r.unshared == "" {
 		for i := range server.Shared() {
 			t.pipes = append(t.pipes, &pipe{target: t, reader: r, number: i, wanted: make(chan struct{}, 1), wake: make(chan struct{}, 1)})
@@ -56,29 +52,6 @@ func (t *target) guard(s *guard.Settings) guard.Guard {
 		return guard.Guard{Settings: s, ReadOnly: true, Timeout: t.reader.config.StatementTimeout}
 	}
 	return guard.Guard{Settings: s} // The session is read-only.
-}
-
-// acquire returns a connection of the pool's, and release gives it back.
-func (t *target) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	if t.places != nil {
-		select {
-		case t.places <- struct{}{}:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	conn, err := t.server.Acquire(ctx)
-	if err != nil && t.places != nil {
-		<-t.places
-	}
-	return conn, err
-}
-
-func (t *target) release(conn *pgxpool.Conn) {
-	conn.Release()
-	if t.places != nil {
-		<-t.places
-	}
 }
 
 // open opens a session for a pipe.
@@ -118,15 +91,16 @@ func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 	}
 	config := t.server.Config()
 	s := &session{
-		pipe:     p,
-		kept:     kept,
-		conn:     conn,
-		own:      conn.Config(),
-		frontend: conn.PgConn().Frontend(),
-		types:    newTypes(conn.TypeMap()),
-		isolated: isolation != "read committed" && isolation != "read uncommitted",
-		epoch:    epoch,
-		prepared: map[preparedKey]*prepared{},
+		pipe:       p,
+		kept:       kept,
+		conn:       conn,
+		own:        conn.Config(),
+		frontend:   conn.PgConn().Frontend(),
+		types:      newTypes(conn.TypeMap()),
+		parameters: newParameters(conn.PgConn()),
+		isolated:   isolation != "read committed" && isolation != "read uncommitted",
+		epoch:      epoch,
+		prepared:   map[preparedKey]*prepared{},
 	}
 	jitter := config.MaxConnLifetimeJitter
 	if jitter <= 0 { // Connections that were opened together must not end together.

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"unsafe"
 
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -25,9 +26,9 @@ func newTypes(source *pgtype.Map) *types {
 func (t *types) get() *pgtype.Map  { return t.copies.Get().(*pgtype.Map) }
 func (t *types) put(m *pgtype.Map) { t.copies.Put(m) }
 
-// copyMap returns a map with the types and the wrappers of another.
+// copyMap returns a map with the types, the defaults of Go types and the wrappers of another.
 func copyMap(source *pgtype.Map) *pgtype.Map {
-	// Map.Copy has the types, but not the wrappers.
+	// Map.Copy has the types only.
 	m := source.Copy()
 	m.TryWrapEncodePlanFuncs = slices.Clone(source.TryWrapEncodePlanFuncs)
 	m.TryWrapScanPlanFuncs = slices.Clone(source.TryWrapScanPlanFuncs)
@@ -37,7 +38,19 @@ func copyMap(source *pgtype.Map) *pgtype.Map {
 			m.RegisterType(own)
 		}
 	}
+	for t, name := range *goTypes(source) {
+		m.RegisterDefaultPgType(reflect.Zero(t).Interface(), name)
+	}
 	return m
+}
+
+// goTypes returns what RegisterDefaultPgType has kept, or nil if pgx keeps it in another way.
+func goTypes(m *pgtype.Map) *map[reflect.Type]string {
+	field := reflect.ValueOf(m).Elem().FieldByName("reflectTypeToName")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[map[reflect.Type]string]() {
+		return nil
+	}
+	return (*map[reflect.Type]string)(unsafe.Pointer(field.UnsafeAddr()))
 }
 
 // stateful returns the name of a type whose codec may have a state that only one
@@ -45,15 +58,35 @@ func copyMap(source *pgtype.Map) *pgtype.Map {
 // they have none.
 func stateful(m *pgtype.Map) string {
 	for _, t := range registered(m) {
-		of := reflect.TypeOf(t.Codec)
-		if of.Kind() == reflect.Pointer {
-			of = of.Elem()
-		}
-		if of.PkgPath() != pgtypePath && of.Size() > 0 {
+		if foreign(t.Codec) {
 			return t.Name
 		}
 	}
 	return ""
+}
+
+// foreign reports whether a codec, or one within it, is not pgx's and has fields.
+func foreign(codec pgtype.Codec) bool {
+	within := func(t *pgtype.Type) bool { return t != nil && foreign(t.Codec) }
+	switch known := codec.(type) {
+	case nil:
+		return false
+	case *pgtype.ArrayCodec:
+		return within(known.ElementType)
+	case *pgtype.RangeCodec:
+		return within(known.ElementType)
+	case *pgtype.MultirangeCodec:
+		return within(known.ElementType)
+	case *pgtype.CompositeCodec:
+		return slices.ContainsFunc(known.Fields, func(f pgtype.CompositeCodecField) bool { return within(f.Type) })
+	case *pgtype.TextFormatOnlyCodec:
+		return foreign(known.Codec)
+	}
+	of := reflect.TypeOf(codec)
+	if of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	return of.PkgPath() != pgtypePath && of.Size() > 0
 }
 
 // registered returns the types of a map that were registered with it: those that pgx
@@ -95,6 +128,10 @@ func (c copier) codec(codec pgtype.Codec) pgtype.Codec {
 	switch known := codec.(type) {
 	case *pgtype.EnumCodec:
 		return &pgtype.EnumCodec{}
+	case *pgtype.TextFormatOnlyCodec:
+		if own := c.codec(known.Codec); own != nil {
+			return &pgtype.TextFormatOnlyCodec{Codec: own}
+		}
 	case *pgtype.ArrayCodec:
 		if element := c.typ(known.ElementType); element != known.ElementType {
 			own := *known

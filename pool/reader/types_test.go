@@ -109,33 +109,60 @@ func TestTypesOfTheUser(t *testing.T) {
 	})
 }
 
-// A codec of which nothing is known but that it may have a state shares nothing.
+// A codec of which nothing is known but that it may have a state shares nothing, also within
+// one of pgx's.
 func TestCodecWithState(t *testing.T) {
 	run(t, "drop type if exists tagged cascade", "create type tagged as enum ('x')")
-	c := config(t, "pool_max_conns=8&pool_reader_slow_after=1s")
-	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		var oid uint32
-		if err := conn.QueryRow(ctx, "select 'tagged'::regtype::oid").Scan(&oid); err != nil {
+	for name, register := range map[string]func(m *pgtype.Map, own *pgtype.Type, array uint32){
+		"itself": func(m *pgtype.Map, own *pgtype.Type, _ uint32) { m.RegisterType(own) },
+		"element": func(m *pgtype.Map, own *pgtype.Type, array uint32) {
+			m.RegisterType(&pgtype.Type{Name: "_tagged", OID: array, Codec: &pgtype.ArrayCodec{ElementType: own}})
+		},
+		"wrapped": func(m *pgtype.Map, own *pgtype.Type, _ uint32) {
+			m.RegisterType(&pgtype.Type{Name: "tagged", OID: own.OID, Codec: &pgtype.TextFormatOnlyCodec{Codec: own.Codec}})
+		},
+	} {
+		c := config(t, "pool_max_conns=8&pool_reader_slow_after=1s")
+		c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+			var oid, array uint32
+			err := conn.QueryRow(ctx, "select 'tagged'::regtype::oid, 'tagged[]'::regtype::oid").Scan(&oid, &array)
+			register(conn.TypeMap(), &pgtype.Type{Name: "tagged", OID: oid, Codec: &counting{uses: map[string]int{}}}, array)
 			return err
 		}
-		conn.TypeMap().RegisterType(&pgtype.Type{Name: "tagged", OID: oid, Codec: &counting{uses: map[string]int{}}})
-		return nil
-	}
-	r := openConfig(t, c).Reader()
-	crowd(32, func(int) {
-		for range 50 {
-			rows, err := r.Query(t.Context(), "select 'x'::tagged")
-			if err != nil {
-				t.Error(err)
-				return
+		r := openConfig(t, c).Reader()
+		crowd(32, func(int) {
+			for range 50 {
+				rows, err := r.Query(t.Context(), "select 'x'::tagged")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := pgx.CollectOneRow(rows, func(row pgx.CollectableRow) (any, error) { v, err := row.Values(); return v[0], err })
+				if err != nil || got != "counted x" && (name != "element" || got != "x") {
+					t.Errorf("%s: %v, %v", name, got, err)
+				}
 			}
-			if got, err := pgx.CollectOneRow(rows, func(row pgx.CollectableRow) (any, error) { v, err := row.Values(); return v[0], err }); err != nil || got != "counted x" {
-				t.Errorf("%v, %v", got, err)
-			}
+		})
+		if n := r.Counts().Shared; n != 0 {
+			t.Errorf("%s: %d statements have shared a connection", name, n)
 		}
-	})
-	if n := r.Counts().Shared; n != 0 {
-		t.Errorf("%d statements have shared a connection", n)
+	}
+}
+
+// The copies of a map have the default types of Go types, and codecs with a state of their own
+// wherever they are.
+func TestCopiesOfTypes(t *testing.T) {
+	type document struct{ A int }
+	m := pgtype.NewMap()
+	m.RegisterDefaultPgType(&document{}, "json")
+	enum := &pgtype.EnumCodec{}
+	m.RegisterType(&pgtype.Type{Name: "e", OID: 99999, Codec: &pgtype.TextFormatOnlyCodec{Codec: enum}})
+	own := reader.CopyMap(m)
+	if typ, ok := own.TypeForValue(&document{}); !ok || typ.Name != "json" {
+		t.Errorf("the default of a Go type is %v", typ)
+	}
+	if typ, _ := own.TypeForOID(99999); typ.Codec.(*pgtype.TextFormatOnlyCodec).Codec == pgtype.Codec(enum) {
+		t.Error("a codec with a state is shared")
 	}
 }
 

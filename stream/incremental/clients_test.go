@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
@@ -17,48 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gqlboost/gqlboost/internal/npm"
 	"github.com/gqlboost/gqlboost/stream"
 )
 
 const clientsDir = "testdata/clients"
-
-// installed makes sure that the clients of testdata/clients are there, in the versions of
-// its lock file. In CI it is a failure if they are not, elsewhere the test is skipped. -short
-// skips it everywhere.
-func installed(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("clients take seconds to start, and get the same bytes from every build")
-	}
-	missing := t.Skipf
-	if os.Getenv("CI") != "" {
-		missing = t.Fatalf
-	}
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			missing("%s is missing: install Node.js 20 or later with npm (Debian's packages nodejs and npm) "+
-				"to test with real clients", program)
-		}
-	}
-	want, err := os.ReadFile(filepath.Join(clientsDir, "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	stamp := filepath.Join(clientsDir, "node_modules", ".installed-lock.json")
-	if have, err := os.ReadFile(stamp); err == nil && bytes.Equal(have, want) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	npm := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	npm.Dir = clientsDir
-	if output, err := npm.CombinedOutput(); err != nil {
-		missing("npm ci in %s: %v: it needs the npm registry\n%s", clientsDir, err, output)
-	}
-	if err := os.WriteFile(stamp, want, 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // node returns what a script of testdata/clients prints, decoded.
 func node(t *testing.T, into any, script string, args ...string) {
@@ -81,7 +43,7 @@ func node(t *testing.T, into any, script string, args ...string) {
 // when the client has shown the one before, so a client that cannot read a payload until
 // more comes gets nothing more.
 func TestClients(t *testing.T) {
-	installed(t)
+	npm.Install(t, clientsDir)
 	var names []string
 	node(t, &names, "clients.mjs", "names")
 	want := map[string]any{"post": map[string]any{

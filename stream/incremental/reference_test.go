@@ -10,13 +10,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gqlboost/gqlboost/internal/npm"
 	"github.com/gqlboost/gqlboost/stream"
 )
 
 // TestReference compares payloads with those of graphql-js 17: the members that they have,
 // and what each part tells in all. Which parts share a payload is a matter of time.
 func TestReference(t *testing.T) {
-	installed(t)
+	npm.Install(t, clientsDir)
 	var reference struct {
 		Current []map[string]any `json:"current"`
 		Of2022  []map[string]any `json:"of2022"`

@@ -1,7 +1,6 @@
 package pgrows
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"testing"
@@ -72,7 +71,6 @@ func TestAllocations(t *testing.T) {
 			},
 		} {
 			got := measure(n, write)
-			fmt.Println(name, n, got)
 			if got > 30 {
 				t.Errorf("%s: %d rows took %v allocations, want 30 at most", name, n, got)
 			}

@@ -2,7 +2,6 @@ package pgrows
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 	"weak"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
@@ -123,10 +121,10 @@ func lookup(o *output, oid uint32) (map[uint32]fact, error) {
 	switch {
 	case o.options.Lookup != nil:
 		rows, err = ask(ctx, o.options.Lookup, sql)
-	case o.conn != nil:
-		rows, err = dial(ctx, o.conn, sql)
+	case o.session != nil:
+		rows, err = o.session.CatalogRows(ctx, sql)
 	default:
-		err = errors.New("the rows do not tell their connection")
+		err = errNoSession
 	}
 	found := make(map[uint32]fact, len(rows))
 	for _, row := range rows {
@@ -157,21 +155,4 @@ func ask(ctx context.Context, query func(ctx context.Context, sql string, args .
 		}
 		return kept, nil
 	})
-}
-
-// dial runs the query on a connection of its own, with the configuration of another.
-func dial(ctx context.Context, like *pgx.Conn, sql string) (rows [][][]byte, err error) {
-	conn, err := pgconn.ConnectConfig(ctx, &like.Config().Config)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	results, err := conn.Exec(ctx, sql).ReadAll()
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range results {
-		rows = append(rows, r.Rows...)
-	}
-	return rows, nil
 }

@@ -24,14 +24,55 @@
 //
 // # Types
 //
-//   - int2, int4, int8, float4, float8, numeric: numbers, numeric with all of its
-//     digits. NaN and infinities: strings, as in Postgres's row_to_json. int8 and
-//     numeric as strings by option.
-//   - bool: true or false. json, jsonb: as they are. uuid, text and its like, enums:
-//     strings. bytea: base64, as in encoding/json.
-//   - date, time, timetz, timestamp: ISO 8601. timestamptz: RFC 3339 in UTC.
-//     interval: an ISO 8601 duration. infinity: a string.
-//   - inet, cidr, ranges, and what else has a text in Postgres: that text.
-//   - arrays: lists, of lists for more dimensions. Composite types that pgx has been
-//     told of: objects; others: Postgres's text of them.
+// A value is written as this table says, or Write returns an error that names its type: in
+// the binary format and in text, whatever the session's DateStyle, IntervalStyle, TimeZone
+// and bytea_output, also inside of arrays and domains. null is null.
+//
+//	type                          JSON             why
+//	boolean                       true, false
+//	smallint, integer, oid        number           float64 has them exactly
+//	bigint                        number, string   with all digits; Int8AsString for float64
+//	real, double precision        number           the shortest that reads as the same value
+//	numeric                       number, string   with all digits; NumericAsString for float64
+//	NaN, Infinity, -Infinity      string           JSON has none; as row_to_json
+//	json, jsonb                   the value        as it is, but for RenameJSON
+//	bytea                         base64           as encoding/json has []byte
+//	timestamp with time zone      RFC 3339, UTC    the same whatever the session's TimeZone
+//	date, time without time zone, time with time zone, timestamp without time zone
+//	                              ISO 8601         as row_to_json
+//	interval                      ISO 8601         the only form that others than Postgres read
+//	uuid, text, character varying, character, name, "char", xml, unknown, cstring, refcursor, void
+//	                              string           the text itself
+//	inet, cidr, macaddr, macaddr8, bit, bit varying, point, lseg, box, path, polygon, line, circle,
+//	tid, xid, cid, xid8, oid8, pg_lsn, pg_snapshot, txid_snapshot, tsvector, jsonpath
+//	                              string           Postgres's text, as row_to_json
+//	int4range, int8range, numrange, tsrange, tstzrange, daterange, int4multirange, int8multirange,
+//	nummultirange, tsmultirange, tstzmultirange, datemultirange
+//	                              string           Postgres's text in the session's styles
+//	int2vector, oidvector         list             they are arrays
+//	record                        string           Postgres's text: it has no names; see Shape
+//	money, tsquery, gtsvector, aclitem, pg_node_tree, regproc, regprocedure, regoper, regoperator,
+//	regclass, regtype, regrole, regnamespace, regcollation, regconfig, regdictionary
+//	                              string           as columns and in arrays of columns; within
+//	                                               records and ranges, whose binary format says
+//	                                               too little of them, an error
+//
+// And of types that are made:
+//
+//	array                         list             of lists for more dimensions
+//	domain                        as its base
+//	enum                          string
+//	range, multirange             string           as the built-in ones
+//	composite                     object           if pgx was told of it (LoadType)
+//	                              string           if not: Postgres's text
+//	citext, ltree, lquery, ltxtquery
+//	                              string
+//	hstore                        string, object   by HstoreAsObject
+//	another extension's type      string           as columns and in arrays of columns; an error
+//	                                               within records and ranges in binary
+//
+// A type that pgx was told of is written as it was then. Tell it again after ALTER TYPE:
+// fields that were added, dropped or, in binary, have another type are an error until then,
+// but Postgres does not send the names of fields, so that a field that was renamed keeps
+// its old name.
 package pgrows

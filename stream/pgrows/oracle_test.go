@@ -449,7 +449,7 @@ type columns struct {
 func TestOracle(t *testing.T) {
 	rounds := 8
 	if os.Getenv("GQLBOOST_LONG") != "" {
-		rounds = 250
+		rounds = 2000 // of 50 rows
 	}
 	if n, err := strconv.Atoi(os.Getenv("ROUNDS")); err == nil {
 		rounds = n

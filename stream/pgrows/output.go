@@ -14,7 +14,7 @@ type output struct {
 	w       *stream.Writer
 	options *Options
 	types   *types
-	conn    *pgx.Conn // nil if the rows do not expose it
+	session session // of the rows
 	styles  styles
 	known   bool   // styles has been read
 	scratch []byte // texts under way: whoever appends cuts it back
@@ -39,7 +39,7 @@ var outputs = sync.Pool{New: func() any { return new(output) }}
 
 func newOutput(w *stream.Writer, rows pgx.Rows, types *types) *output {
 	o := outputs.Get().(*output)
-	o.w, o.types, o.options, o.conn = w, types, &types.options, rows.Conn()
+	o.w, o.types, o.options, o.session = w, types, &types.options, sessionOf(rows)
 	return o
 }
 

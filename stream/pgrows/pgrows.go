@@ -31,7 +31,8 @@ type Options struct {
 	// does. It is called when a value within a record or a range, or an array, has a type
 	// that pgx has not been told of: at most once for each such type and connection. By
 	// default, a connection is opened for that with the configuration of the rows' own,
-	// and closed again.
+	// and closed again. Rows of a pool.Reader, which have left their connection, need no
+	// Lookup either: they ask the pool.
 	Lookup func(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 

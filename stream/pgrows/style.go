@@ -16,8 +16,8 @@ type styles struct {
 	dayFirst bool
 	interval string
 	zone     *time.Location
-	err      error // why they are not known
-	zoneErr  error // why the zone is not known
+	// Why they are not known.
+	err, intervalErr, zoneErr error
 }
 
 type dateStyle uint8
@@ -29,8 +29,6 @@ const (
 	datePostgres
 )
 
-var errNoSettings = errors.New("the rows do not tell their connection, and so neither its DateStyle nor TimeZone: cast the value to text")
-
 // style returns the settings of the rows' session.
 func (o *output) style() *styles {
 	if o.known {
@@ -38,12 +36,16 @@ func (o *output) style() *styles {
 	}
 	o.known = true
 	s := &o.styles
-	if o.conn == nil {
-		s.err, s.zoneErr = errNoSettings, errNoSettings
+	var dates, zone string
+	dates, s.err = o.setting("DateStyle")
+	s.interval, s.intervalErr = o.setting("IntervalStyle")
+	if zone, s.zoneErr = o.setting("TimeZone"); s.zoneErr == nil {
+		s.zone, s.zoneErr = o.types.location(zone)
+	}
+	if s.err != nil {
 		return s
 	}
-	c := o.conn.PgConn()
-	name, order, _ := strings.Cut(c.ParameterStatus("DateStyle"), ", ")
+	name, order, _ := strings.Cut(dates, ", ")
 	s.dayFirst = order == "DMY"
 	switch name {
 	case "ISO":
@@ -56,9 +58,14 @@ func (o *output) style() *styles {
 	default:
 		s.err = fmt.Errorf("unknown DateStyle %q of the session: cast the value to text", name)
 	}
-	s.interval = c.ParameterStatus("IntervalStyle")
-	s.zone, s.zoneErr = o.types.location(c.ParameterStatus("TimeZone"))
 	return s
+}
+
+func (o *output) setting(name string) (string, error) {
+	if o.session == nil {
+		return "", errNoSession
+	}
+	return o.session.ParameterStatus(name)
 }
 
 // location returns the zone of a name, of which it remembers the last.
@@ -224,8 +231,8 @@ func appendIntervalText(o *output, to, b []byte) ([]byte, error) {
 	}
 	s := o.style()
 	switch {
-	case o.conn == nil:
-		return nil, s.err
+	case s.intervalErr != nil:
+		return nil, s.intervalErr
 	case s.interval == "postgres":
 		return v.appendPostgres(to), nil
 	case s.interval == "postgres_verbose":

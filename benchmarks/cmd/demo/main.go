@@ -1,7 +1,8 @@
 // Command demo shows what gqlboost does for a GraphQL server: it starts a private
-// Postgres, fills it, and runs the blog as a gqlgen server (baseline), the same server
-// with the blocks in it (boosted), and without a framework (direct) under the same load,
-// in turns. It prints tables and writes a page with plots. -serve leaves the servers up
+// Postgres, fills it, and runs the blog as a gqlgen server (baseline), with what
+// a team can do about it with gqlgen alone (tuned), with the blocks in it (boosted), with
+// gqlgen's executor replaced as well (compiled), that with batch resolvers (batched), and
+// without a framework (direct) under the same load, in turns. It prints tables and writes a page with plots. -serve leaves the servers up
 // for a look around.
 package main
 
@@ -55,7 +56,10 @@ type contender struct {
 
 var servers = []contender{
 	{"baseline", "blog", nil},
+	{"tuned", "blog", []string{"-tuned"}},
 	{"boosted", "blog", []string{"-boosted"}},
+	{"compiled", "blog", []string{"-boosted", "-compiled"}},
+	{"batched", "blog", []string{"-boosted", "-compiled", "-batch"}},
 	{"direct", "direct", nil},
 }
 
@@ -69,6 +73,7 @@ var blocks = []contender{
 	{"stream", "blog", []string{"-stream"}},
 	{"arena", "blog", []string{"-arena"}},
 	{"gc", "blog", []string{"-gc"}},
+	{"compiled", "blog", []string{"-compiled"}},
 }
 
 func (d *demo) run(ctx context.Context) (err error) {

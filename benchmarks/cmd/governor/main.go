@@ -1,6 +1,7 @@
 // Command governor measures what arena.TuneGC does for the blog server: closed
-// loops of 64 clients, with and without it in turn, and once more while the
-// server's live heap grows to 80 % of the budget.
+// loops of 64 clients, with and without it in turn, and with all blocks in the memory
+// that the server takes without any; and once more while the server's live heap grows
+// to 80 % of the budget.
 package main
 
 import (
@@ -39,7 +40,7 @@ func run(ctx context.Context, rounds int, each time.Duration) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
-	var plain, governed []*load.Result
+	var plain, governed, same []*load.Result
 	for range rounds {
 		for _, c := range []struct {
 			name    string
@@ -48,6 +49,7 @@ func run(ctx context.Context, rounds int, each time.Duration) (err error) {
 		}{
 			{"GOGC=100", nil, &plain},
 			{"governor", []string{fmt.Sprintf("-gc-budget=%d", budgetMiB)}, &governed},
+			{"same memory", []string{"-boosted", "-same-memory"}, &same},
 		} {
 			result, err := measure(ctx, lab, c.name, each, false, c.args...)
 			if err != nil {
@@ -60,10 +62,12 @@ func run(ctx context.Context, rounds int, each time.Duration) (err error) {
 	if err != nil {
 		return err
 	}
-	load.WriteTable(os.Stdout, append(append(slices.Clone(plain), governed...), growing))
+	load.WriteTable(os.Stdout, append(slices.Concat(plain, governed, same), growing))
 	fmt.Printf("median requests/s: governor / GOGC=100 = %.2f; P95 %.2f; peak memory %.0f MiB of %d; while the live heap grows to 80 %%: %.0f MiB\n",
 		median(governed, throughput)/median(plain, throughput), median(governed, p95)/median(plain, p95),
 		highest(governed), budgetMiB, highest([]*load.Result{growing}))
+	fmt.Printf("all blocks with SameMemory: median requests/s %.2f of GOGC=100's, median peak memory %.2f (%.0f and %.0f MiB)\n",
+		median(same, throughput)/median(plain, throughput), median(same, memory)/median(plain, memory), median(same, memory), median(plain, memory))
 	return nil
 }
 
@@ -108,6 +112,9 @@ func fatten(debugURL string, over time.Duration) error {
 func throughput(r *load.Result) float64 { return r.Throughput }
 func p95(r *load.Result) float64        { return r.Latency.P95 }
 
+// memory is the peak in MiB.
+func memory(r *load.Result) float64 { return float64(r.Resources.ServerMemory) / (1 << 20) }
+
 func median(results []*load.Result, of func(*load.Result) float64) float64 {
 	values := make([]float64, len(results))
 	for i, r := range results {
@@ -119,7 +126,7 @@ func median(results []*load.Result, of func(*load.Result) float64) float64 {
 
 func highest(results []*load.Result) (mib float64) {
 	for _, r := range results {
-		mib = max(mib, float64(r.Resources.ServerMemory)/(1<<20))
+		mib = max(mib, memory(r))
 	}
 	return mib
 }

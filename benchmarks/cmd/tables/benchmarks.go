@@ -18,6 +18,7 @@ import (
 // figure is a measurement of a benchmark: the median with its interval of confidence.
 type figure struct {
 	Package    string  `json:"package"`
+	CPU        string  `json:"cpu,omitempty"`
 	Work       string  `json:"work"` // the benchmark's name without what was measured
 	Impl       string  `json:"impl"`
 	Unit       string  `json:"unit"`
@@ -50,7 +51,7 @@ func readBenchmarks(file string) ([]figure, error) {
 			continue
 		}
 		name := strings.Clone(result.Name.String())
-		f := figure{Package: path(result.GetConfig("pkg")), Work: procs.ReplaceAllString(name, "")}
+		f := figure{Package: path(result.GetConfig("pkg")), CPU: strings.Clone(result.GetConfig("cpu")), Work: procs.ReplaceAllString(name, "")}
 		if m := impl.FindStringSubmatch(name); m != nil {
 			f.Work, f.Impl = strings.TrimSuffix(name, m[0]), m[1]
 		}
@@ -76,12 +77,21 @@ func readBenchmarks(file string) ([]figure, error) {
 		}
 		list = append(list, f)
 	}
-	slices.SortStableFunc(list, func(a, b figure) int { return cmp.Compare(a.Package, b.Package) })
 	return list, nil
 }
 
 // path is the last part of a package's path.
 func path(pkg string) string { return strings.Clone(pkg[strings.LastIndex(pkg, "/")+1:]) }
+
+// merge puts new figures in the place of those of the same packages.
+func merge(old, measured []figure) []figure {
+	list := slices.DeleteFunc(slices.Clone(old), func(f figure) bool {
+		return slices.ContainsFunc(measured, func(m figure) bool { return m.Package == f.Package })
+	})
+	list = append(list, measured...)
+	slices.SortStableFunc(list, func(a, b figure) int { return cmp.Compare(a.Package, b.Package) })
+	return list
+}
 
 // text is the median with its unit, and the half of its interval where there are enough
 // runs for one.

@@ -44,7 +44,7 @@ var readmes = []string{
 
 func main() {
 	demo := flag.String("demo", "", "JSON of cmd/demo to take in")
-	bench := flag.String("bench", "", "output of go test -bench to take in")
+	bench := flag.String("bench", "", "output of go test -bench to take in, for the packages that it has")
 	check := flag.Bool("check", false, "only compare")
 	flag.Parse()
 	if err := run(*demo, *bench, *check); err != nil {
@@ -121,9 +121,11 @@ func (r *results) take(demo, bench string) (err error) {
 		}
 	}
 	if bench != "" {
-		if r.Benchmarks, err = readBenchmarks(bench); err != nil {
+		measured, err := readBenchmarks(bench)
+		if err != nil {
 			return err
 		}
+		r.Benchmarks = merge(r.Benchmarks, measured)
 	}
 	if demo == "" && bench == "" {
 		return nil

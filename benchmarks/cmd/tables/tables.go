@@ -191,7 +191,8 @@ func (r *results) page(tables map[string]string) []byte {
 	for _, f := range r.Benchmarks {
 		if f.Package != last {
 			last = f.Package
-			fmt.Fprintf(&b, "\n## %s\n\n`make bench PACKAGES=%s COUNT=%d`: medians. In parentheses the ratio to the first column.\n", f.Package, f.Package, f.Runs)
+			fmt.Fprintf(&b, "\n## %s\n\n`make bench PACKAGES=%s COUNT=%d` on %s: medians. In parentheses the ratio to the first column.\n",
+				f.Package, f.Package, f.Runs, f.CPU)
 		}
 		name := f.benchmark()
 		_, title, _ := strings.Cut(name, "/")

@@ -12,6 +12,7 @@ import (
 func TestTables(t *testing.T) {
 	bench := filepath.Join(t.TempDir(), "bench.txt")
 	if err := os.WriteFile(bench, []byte(`pkg: example.com/b/arena
+cpu: ThisCPU
 BenchmarkTree/mode=serial/impl=gqlboost-2 100 200 ns/op 0 B/op 0 allocs/op
 BenchmarkTree/mode=serial/impl=heap-2 100 500 ns/op 8 B/op 3 allocs/op
 BenchmarkTree/mode=serial/impl=gqlboost-2 100 220 ns/op 0 B/op 0 allocs/op
@@ -23,10 +24,14 @@ BenchmarkTree/mode=serial/impl=heap-2 100 510 ns/op 8 B/op 3 allocs/op
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := results{Benchmarks: list, Demo: &load.Report{
+	old := []figure{{Package: "arena", Work: "Gone"}, {Package: "zoo", CPU: "OtherCPU", Work: "Kept"}}
+	r := results{Benchmarks: merge(old, list), Demo: &load.Report{
 		Results: []*load.Result{{Server: "baseline", Preset: "closed", Throughput: 100, Latency: load.Latency{P95: 50}}, {Server: "boosted", Preset: "closed", Throughput: 200, Latency: load.Latency{P95: 20}}},
 		Gains:   []*load.Gain{{Server: "boosted", Preset: "closed", Throughput: load.Ratio{Median: 2}, P95: load.Ratio{Median: 0.4}}, {Server: "reader", Preset: "closed", Throughput: load.Ratio{Median: 1.35, Lowest: 1.2, Highest: 1.5}}},
 	}}
+	if n := len(r.Benchmarks); n != len(list)+1 || r.Benchmarks[n-1] != old[1] {
+		t.Errorf("merged: %v", r.Benchmarks)
+	}
 	tables, err := r.tables()
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +62,7 @@ BenchmarkTree/mode=serial/impl=heap-2 100 510 ns/op 8 B/op 3 allocs/op
 	if _, err := fill([]byte("<!-- table nothing -->\n<!-- end -->"), tables); err == nil {
 		t.Error("no error for a table without results")
 	}
-	if p := string(r.page(tables)); !strings.Contains(p, "## arena") || !strings.Contains(p, tables["arena/Tree"]) {
+	if p := string(r.page(tables)); !strings.Contains(p, "## arena") || !strings.Contains(p, "on ThisCPU") || !strings.Contains(p, tables["arena/Tree"]) {
 		t.Error(p)
 	}
 }

@@ -2,7 +2,9 @@
 package host
 
 import (
-	"context"
+	"bytes"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -23,6 +25,12 @@ type Options struct {
 	MaxBatch int
 	// Persisted has the texts of persisted queries; nil is none.
 	Persisted *plancache.Persisted
+	// Pretty indents responses by tabs.
+	Pretty bool
+	// Browser, if there is one, answers GET requests that accept text/html, do not name
+	// application/json and have no parameter raw: it is for an explorer such as GraphiQL. A mutation or a
+	// subscription in the query string does not reach it.
+	Browser http.Handler
 }
 
 // Result is what a host makes of an operation.
@@ -31,54 +39,93 @@ type Result struct {
 	Write func(*stream.Writer)
 	// Refused tells that the operation did not run: the request is at fault.
 	Refused bool
+	// After, if there is one, is called when the response has been written.
+	After func()
 }
+
+// Execute runs an operation of a request.
+type Execute func(*http.Request, request.Operation) Result
 
 // Handler serves a host.
 type Handler struct {
 	options  Options
 	requests *request.Reader
-	execute  func(context.Context, request.Operation) Result
+	execute  Execute
 }
 
 // New returns a handler.
-func New(o Options, execute func(context.Context, request.Operation) Result) *Handler {
-	requests := request.NewReader(o.MaxBytes, o.MaxBatch)
-	requests.Floats = true
+func New(o Options, execute Execute) *Handler {
+	requests := request.NewReader(request.Options{MaxBytes: o.MaxBytes, MaxBatch: o.MaxBatch, Floats: true})
 	return &Handler{o, requests, execute}
 }
 
 // ServeHTTP answers a request as GraphQL over HTTP asks for.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	list, batch, err := h.read(w, r)
+	if h.options.Browser != nil && wantsHTML(r) && request.Status(err) != http.StatusMethodNotAllowed {
+		h.options.Browser.ServeHTTP(w, r)
+		return
+	}
 	if err != nil {
 		refuse(w, r, err)
 		return
 	}
 	results := make([]Result, len(list))
 	if len(list) == 1 {
-		results[0] = h.one(r.Context(), list[0])
+		results[0] = h.one(r, list[0])
 	} else {
-		request.Each(len(list), func(i int) { results[i] = h.one(r.Context(), list[i]) })
+		request.Each(len(list), func(i int) { results[i] = h.one(r, list[i]) })
 	}
 	if !batch && results[0].Refused && wantsStatus(r) {
 		w = &statusWriter{ResponseWriter: w, status: http.StatusBadRequest}
 	}
 	// Its error is that of the connection: there is nobody to tell.
 	_ = stream.RespondWith(w, r, inOne, func(out *stream.Writer) error {
-		if !batch {
-			out.BeginObject()
-			results[0].Write(out)
-			return nil
+		if h.options.Pretty {
+			return h.indented(out, results, batch)
 		}
-		out.BeginArray()
-		for _, each := range results {
-			out.BeginObject()
-			each.Write(out)
-			out.EndObject()
-		}
-		out.EndArray()
-		return nil
+		return h.write(out, results, batch)
 	})
+	for _, each := range results {
+		if each.After != nil {
+			each.After()
+		}
+	}
+}
+
+func (h *Handler) write(out *stream.Writer, results []Result, batch bool) error {
+	if batch {
+		out.BeginArray()
+	}
+	for _, each := range results {
+		out.BeginObject()
+		each.Write(out)
+		out.EndObject()
+	}
+	if batch {
+		out.EndArray()
+	}
+	return out.Err()
+}
+
+func (h *Handler) indented(out *stream.Writer, results []Result, batch bool) error {
+	text, err := Render(func(w *stream.Writer) error { return h.write(w, results, batch) }, true)
+	if err != nil {
+		return err
+	}
+	out.Raw(text)
+	return out.Err()
+}
+
+// Render returns what body writes.
+func Render(body func(*stream.Writer) error, pretty bool) ([]byte, error) {
+	var plain, indented bytes.Buffer
+	w := stream.NewWriter(&plain, stream.Options{})
+	if err := errors.Join(body(w), w.Close()); err != nil || !pretty {
+		return plain.Bytes(), err
+	}
+	err := json.Indent(&indented, plain.Bytes(), "", "\t")
+	return indented.Bytes(), err
 }
 
 // inOne makes most responses one write: they are all there.
@@ -114,10 +161,10 @@ func changes(o request.Operation) bool {
 }
 
 // one runs an operation, of which the text may be known by its hash.
-func (h *Handler) one(ctx context.Context, o request.Operation) Result {
+func (h *Handler) one(r *http.Request, o request.Operation) Result {
 	if persisted, ok := o.Extensions["persistedQuery"].(map[string]any); ok && h.options.Persisted != nil {
 		hash, _ := persisted["sha256Hash"].(string)
-		text, err := h.options.Persisted.Resolve(ctx, hash, o.Query)
+		text, err := h.options.Persisted.Resolve(r.Context(), hash, o.Query)
 		if err != nil {
 			return failed(err)
 		}
@@ -126,7 +173,7 @@ func (h *Handler) one(ctx context.Context, o request.Operation) Result {
 	if strings.TrimSpace(o.Query) == "" {
 		return failed(request.Refusal(http.StatusBadRequest, "The request has no query."))
 	}
-	return h.execute(ctx, o)
+	return h.execute(r, o)
 }
 
 // failed is the result of an operation that did not run.
@@ -140,6 +187,14 @@ func failed(err error) Result {
 
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	stream.WriteError(w, r, &stream.Error{Message: err.Error(), Status: request.Status(err), Err: err})
+}
+
+// wantsHTML reports whether a request comes from a browser's address bar, as
+// graphql-go/handler decides it.
+func wantsHTML(r *http.Request) bool {
+	text := r.Header.Get("Accept")
+	return r.Method == http.MethodGet && strings.Contains(text, "text/html") &&
+		!strings.Contains(text, accept.JSON) && !r.URL.Query().Has("raw")
 }
 
 // wantsStatus reports whether the client gets application/graphql-response+json, for which

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -77,6 +78,7 @@ func Suite(t *testing.T, ours http.Handler, theirs func(query, name string, vari
 			}
 		}
 	}
+	Compressed(t, ours)
 	const text = `{ p: echo(s: "persisted") }`
 	apq := fmt.Sprintf(`"extensions":{"persistedQuery":{"version":1,"sha256Hash":%q}}`, plancache.HashQuery(text))
 	quoted, _ := json.Marshal(text)
@@ -110,3 +112,36 @@ func Suite(t *testing.T, ours http.Handler, theirs func(query, name string, vari
 		}
 	}
 }
+
+// Compressed tests a handler of that schema behind a middleware that compresses what goes
+// through Write and knows nothing of lengths.
+func Compressed(t *testing.T, ours http.Handler) {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		defer z.Close()
+		ours.ServeHTTP(compressing{z, w}, r)
+	}))
+	defer s.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	for _, size := range []int{1, 100_000} {
+		text := strings.Repeat("x", size)
+		r, err := http.Post(s.URL, "application/json", strings.NewReader(`{"query":"{ echo(s: \"`+text+`\") }"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil || !bytes.Contains(b, []byte(text)) || !json.Valid(b) {
+			t.Errorf("%d bytes compressed: %v, %.100q", size, err, b)
+		}
+	}
+}
+
+type compressing struct {
+	io.Writer
+	http.ResponseWriter
+}
+
+func (c compressing) Write(b []byte) (int, error) { return c.Writer.Write(b) }

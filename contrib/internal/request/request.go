@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"unsafe"
@@ -27,32 +28,43 @@ type Operation struct {
 	Extensions    map[string]any `json:"extensions"`
 }
 
-// Reader reads requests. It is safe for concurrent use.
-type Reader struct {
+// Options say how a Reader reads.
+type Options struct {
+	MaxBytes int64 // of a body, 16 MiB if it is 0
+	MaxBatch int   // operations; 0 is no batches
 	// Floats makes numbers float64, for hosts that know no json.Number.
 	Floats bool
-	// Null takes a body that is null for an operation without a query.
-	Null     bool
-	maxBytes int64
-	batches  bool
-	parser   *simdjson.Parser
-	buffers  arena.Buffers
-	queries  arena.Interner // Texts that come again need no memory again.
+	// Standard leaves all decoding to encoding/json.
+	Standard bool
+	// Decode reads an operation as the host itself reads one, nil by encoding/json into an
+	// Operation. It reads what simdjson refuses or may read in another way, so what a
+	// request means does not depend on which of them reads it.
+	Decode func(*json.Decoder) (Operation, error)
+}
+
+// Reader reads requests. It is safe for concurrent use.
+type Reader struct {
+	Options
+	parser  *simdjson.Parser
+	buffers arena.Buffers
+	queries arena.Interner // Texts that come again need no memory again.
 }
 
 const defaultMaxBytes = 16 << 20
 
-// NewReader makes a reader of bodies up to maxBytes, 16 MiB if that is 0, and of batches
-// up to maxBatch operations; 0 is no batches.
-func NewReader(maxBytes int64, maxBatch int) *Reader {
-	if maxBytes <= 0 {
-		maxBytes = defaultMaxBytes
+// NewReader makes a reader.
+func NewReader(o Options) *Reader {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = defaultMaxBytes
+	}
+	if o.Decode == nil {
+		o.Decode = decode
 	}
 	return &Reader{
-		maxBytes: maxBytes, batches: maxBatch > 0,
+		Options: o,
 		// A request is closed, see take, before its body is put back.
 		parser: simdjson.NewParser(simdjson.Options{
-			MaxBytes: int(min(maxBytes, 1<<30)), MaxBatch: max(maxBatch, 1), AliasInput: true,
+			MaxBytes: int(min(o.MaxBytes, 1<<30)), MaxBatch: max(o.MaxBatch, 1), AliasInput: true,
 		}),
 		queries: arena.Interner{MaxEntries: 1000, MaxLength: 16 << 10, MaxBytes: 4 << 20},
 	}
@@ -84,68 +96,70 @@ func Each(n int, run func(i int)) {
 }
 
 // Post reads the operations of a body; batch reports whether it is an array. An error is a
-// *Error or a *simdjson.RequestError: see Status.
+// *Error, a *simdjson.RequestError or an *Undecoded: see Status.
 func (r *Reader) Post(w http.ResponseWriter, req *http.Request) (list []Operation, batch bool, err error) {
 	body, err := r.read(w, req)
 	if err != nil {
 		return nil, false, err
 	}
 	defer r.buffers.Put(body)
-	if r.Null && string(bytes.TrimSpace(body.B)) == "null" {
-		return make([]Operation, 1), false, nil
+	return r.decode(body.B)
+}
+
+func (r *Reader) decode(body []byte) (list []Operation, batch bool, err error) {
+	batch = isArray(body)
+	if r.Standard || batch && r.MaxBatch == 0 {
+		return r.standard(body, nil)
 	}
-	request, err := r.parser.DecodeRequest(body.B)
-	if err != nil {
+	request, err := r.parser.DecodeRequest(body)
+	switch {
+	case err == nil:
+		defer request.Close()
+		if !slices.ContainsFunc(request.Operations, ambiguous) {
+			if list, err = r.take(request); err == nil {
+				return list, batch, nil
+			}
+		}
+	case Status(err) != http.StatusBadRequest:
 		return nil, false, err
 	}
-	return r.take(request)
+	return r.standard(body, err)
 }
 
-// Standard is Post by encoding/json.
-func (r *Reader) Standard(w http.ResponseWriter, req *http.Request) (o Operation, err error) {
-	body, err := r.read(w, req)
-	if err != nil {
-		return o, err
-	}
-	defer r.buffers.Put(body)
-	decoder := json.NewDecoder(bytes.NewReader(body.B))
-	decoder.UseNumber()
-	if err := decoder.Decode(&o); err != nil {
-		return o, Refusal(http.StatusBadRequest, "The request body could not be decoded: %v", err)
-	}
-	return o, nil
+// isArray reports whether a text of JSON is an array.
+func isArray(body []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("["))
 }
 
-// Form reads the operation of a query string.
-func (r *Reader) Form(form url.Values) (o Operation, err error) {
-	request, err := r.parser.DecodeForm(form)
-	if err != nil {
-		return o, err
+func ambiguous(o simdjson.Operation) bool { return o.Ambiguous }
+
+// Form reads the operation of a query string. An error is an *Undecoded.
+func (r *Reader) Form(form url.Values) (Operation, error) {
+	if !r.Standard {
+		request, err := r.parser.DecodeForm(form)
+		if err == nil {
+			defer request.Close()
+			if list, err := r.take(request); err == nil {
+				return list[0], nil
+			}
+		}
 	}
-	list, _, err := r.take(request)
-	if err != nil {
-		return o, err
-	}
-	return list[0], nil
+	return r.standardForm(form)
 }
 
-// take copies what a request has, and closes it.
-func (r *Reader) take(request *simdjson.Request) (list []Operation, batch bool, err error) {
-	defer request.Close()
-	if request.Batch && !r.batches {
-		return nil, false, Refusal(http.StatusBadRequest, "Batches of operations are not accepted.")
-	}
-	for i, from := range request.Operations {
+// take copies what a request has.
+func (r *Reader) take(request *simdjson.Request) (list []Operation, err error) {
+	for _, from := range request.Operations {
 		o := Operation{Query: r.text(from.Query), OperationName: strings.Clone(from.OperationName)}
 		if o.Variables, err = r.object(from.Variables); err == nil {
 			o.Extensions, err = r.object(from.Extensions)
 		}
 		if err != nil {
-			return nil, false, Refusal(http.StatusBadRequest, "Operation %d could not be decoded.", i)
+			return nil, err
 		}
 		list = append(list, o)
 	}
-	return list, request.Batch, nil
+	return list, nil
 }
 
 func (r *Reader) object(v simdjson.Value) (map[string]any, error) {
@@ -166,8 +180,8 @@ func (r *Reader) text(s string) string {
 
 // read returns the body, which is to be put back.
 func (r *Reader) read(w http.ResponseWriter, req *http.Request) (*bytebufferpool.ByteBuffer, error) {
-	body := r.buffers.Get(int(min(max(req.ContentLength, 0), r.maxBytes, 64<<10)))
-	limited := http.MaxBytesReader(w, req.Body, r.maxBytes)
+	body := r.buffers.Get(int(min(max(req.ContentLength, 0), r.MaxBytes, 64<<10)))
+	limited := http.MaxBytesReader(w, req.Body, r.MaxBytes)
 	for {
 		if len(body.B) == cap(body.B) {
 			body.B = append(body.B, 0)[:len(body.B)]
@@ -180,10 +194,11 @@ func (r *Reader) read(w http.ResponseWriter, req *http.Request) (*bytebufferpool
 			return body, nil
 		default:
 			r.buffers.Put(body)
-			if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+			// Another limit may be that of a middleware.
+			if large := (*http.MaxBytesError)(nil); errors.As(err, &large) && large.Limit == r.MaxBytes {
 				return nil, Refusal(http.StatusRequestEntityTooLarge, "The request body is larger than %d bytes.", large.Limit)
 			}
-			return nil, Refusal(http.StatusBadRequest, "The request body could not be read.")
+			return nil, &Unread{err}
 		}
 	}
 }

@@ -22,6 +22,41 @@ func Refusal(status int, format string, args ...any) error {
 	return &Error{status, fmt.Sprintf(format, args...)}
 }
 
+// Unread is returned for a body that broke off.
+type Unread struct{ Err error }
+
+// Error returns a message for the client.
+func (e *Unread) Error() string { return "The request body could not be read." }
+
+// Unwrap returns the body's error.
+func (e *Unread) Unwrap() error { return e.Err }
+
+// Undecoded is returned for what encoding/json refuses as well.
+type Undecoded struct {
+	Parameter string // of a query string; "" for a body
+	Standard  error  // encoding/json's
+	message   string
+}
+
+func undecoded(parameter string, standard, refused error) error {
+	e := &Undecoded{Parameter: parameter, Standard: standard}
+	switch {
+	case refused != nil:
+		e.message = refused.Error()
+	case parameter != "":
+		e.message = fmt.Sprintf("The parameter %q could not be decoded: %v", parameter, standard)
+	default:
+		e.message = fmt.Sprintf("The request body could not be decoded: %v", standard)
+	}
+	return e
+}
+
+// Error returns a message for the client.
+func (e *Undecoded) Error() string { return e.message }
+
+// Unwrap returns encoding/json's error.
+func (e *Undecoded) Unwrap() error { return e.Standard }
+
 // Status returns the HTTP status that answers an error of this package or of
 // simdjson's decoding. All hosts answer by it.
 func Status(err error) int {

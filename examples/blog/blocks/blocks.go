@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/jackc/pgx/v5"
@@ -16,6 +17,8 @@ import (
 	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen"
 	"github.com/gqlboost/gqlboost/examples/app"
+	"github.com/gqlboost/gqlboost/examples/blog/batch"
+	"github.com/gqlboost/gqlboost/examples/blog/graph"
 	"github.com/gqlboost/gqlboost/examples/blog/server"
 	"github.com/gqlboost/gqlboost/examples/blog/spans"
 	"github.com/gqlboost/gqlboost/examples/blog/store"
@@ -35,6 +38,9 @@ type Blocks struct {
 	Arena      bool // rows of a request lie together
 	GC         bool // the garbage collector is governed
 	SameMemory bool // the governor takes no more memory than GOGC=100 does
+	Compiled   bool // operations are compiled once and executed breadth-first
+	Batch      bool // resolvers take all objects of a list
+	Tuned      bool // what a team can do with gqlgen alone: batch resolvers and a lazier garbage collector
 
 	Advisor *advisor.Recorder // sees the statements of requests, if it is not nil
 }
@@ -45,6 +51,7 @@ var Flags = []struct {
 	Of          func(*Blocks) *bool
 	// Apart is not part of -boosted. The arena saves what the governor has saved
 	// already: alone it brings a tenth, together with it nothing, for twice the memory.
+	// The compiled executor is a contender of its own.
 	Apart bool
 }{
 	{"simdjson", "decode requests with simdjson", func(b *Blocks) *bool { return &b.SIMDJSON }, false},
@@ -55,12 +62,15 @@ var Flags = []struct {
 	{"stream", "write responses with stream", func(b *Blocks) *bool { return &b.Stream }, false},
 	{"arena", "allocate rows in arenas", func(b *Blocks) *bool { return &b.Arena }, true},
 	{"gc", "let arena.TuneGC govern the garbage collector", func(b *Blocks) *bool { return &b.GC }, false},
+	{"compiled", "execute operations from plans instead of gqlgen's executor", func(b *Blocks) *bool { return &b.Compiled }, true},
+	{"batch", "batch resolvers", func(b *Blocks) *bool { return &b.Batch }, true},
+	{"tuned", "what a team can do with gqlgen alone: batch resolvers, and GOGC=400 with a GOMEMLIMIT of 1 GiB", func(b *Blocks) *bool { return &b.Tuned }, true},
 }
 
 // AddFlags adds a flag for each block, and -boosted for all of them. What it returns is
 // valid when the flags have been parsed.
 func AddFlags(f *flag.FlagSet) func() Blocks {
-	boosted := f.Bool("boosted", false, "use all of gqlboost's blocks but -arena, and but those whose own flag says otherwise")
+	boosted := f.Bool("boosted", false, "use all of gqlboost's blocks but -arena, -compiled, -batch and -tuned, and but those whose own flag says otherwise")
 	var b Blocks
 	f.BoolVar(&b.SameMemory, "same-memory", false, "let arena.TuneGC take no more memory than GOGC=100 does, where it governs")
 	for _, each := range Flags {
@@ -84,6 +94,8 @@ func AddFlags(f *flag.FlagSet) func() Blocks {
 type Server struct {
 	http.Handler
 	app.Closers
+	// Schema executes the operations.
+	Schema graphql.ExecutableSchema
 }
 
 // Open returns the server. The recorder may be nil.
@@ -94,6 +106,11 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 			s.Close()
 		}
 	}()
+	if b.Tuned {
+		b.Batch = true
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(1 << 30)
+	}
 	parts := server.Parts{Recorder: recorder}
 	if parts.Store, err = b.store(ctx, s, dsn, conns, recorder); err != nil {
 		return nil, err
@@ -123,11 +140,29 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 	if b.GC || gcBudget > 0 {
 		s.Closers = append(s.Closers, arena.TuneGC(arena.GCOptions{Budget: gcBudget, SameMemory: b.SameMemory}))
 	}
+	parts.Schema = func(r *graph.Resolver) graphql.ExecutableSchema {
+		s.Schema = b.schema(r)
+		return s.Schema
+	}
 	if b.Advisor != nil {
 		parts.Extensions = []graphql.HandlerExtension{gqlgen.Recording{Recorder: b.Advisor}}
 	}
 	s.Handler = server.Assemble(parts)
 	return s, nil
+}
+
+// schema returns the executor of the operations.
+func (b Blocks) schema(r *graph.Resolver) graphql.ExecutableSchema {
+	single, batched := graph.Config{Resolvers: r}, batch.Config{Resolvers: &batch.Resolver{Resolver: r}}
+	switch {
+	case b.Compiled && b.Batch:
+		return batch.NewCompiledSchema(batched)
+	case b.Compiled:
+		return graph.NewCompiledSchema(single)
+	case b.Batch:
+		return batch.NewExecutableSchema(batched)
+	}
+	return graph.NewExecutableSchema(single)
 }
 
 func (b Blocks) store(ctx context.Context, s *Server, dsn string, conns int, recorder *spans.Recorder) (*store.Store, error) {

@@ -22,12 +22,16 @@ func WithLoaders(s *store.Store, next http.Handler) http.Handler {
 	})
 }
 
-func loaders(ctx context.Context) *store.Loaders { return ctx.Value(loadersKey{}).(*store.Loaders) }
+// Loaders returns the data loaders of a request.
+func Loaders(ctx context.Context) *store.Loaders { return ctx.Value(loadersKey{}).(*store.Loaders) }
 
 const (
 	maxPage   = 100     // of a list inside a request
 	maxExport = 100_000 // of Query.comments
 )
+
+// WithinPage refuses a page of a list inside a request that is too large.
+func WithinPage(first int) error { return within(first, maxPage) }
 
 // within refuses a page size that would let one request take the server down.
 func within(first, limit int) error {

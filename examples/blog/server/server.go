@@ -38,6 +38,7 @@ const (
 type Parts struct {
 	Store      *store.Store
 	Recorder   *spans.Recorder // of spans; the pool's tracer must be the recorder's
+	Schema     func(*graph.Resolver) graphql.ExecutableSchema
 	Transports []graphql.Transport
 	QueryCache graphql.Cache[*ast.QueryDocument]
 	Persisted  graphql.Cache[string]
@@ -53,7 +54,12 @@ func New(pool store.Pool, recorder *spans.Recorder) http.Handler {
 
 // Assemble returns the handler of everything that the blog serves.
 func Assemble(p Parts) http.Handler {
-	api := handler.New(graph.NewExecutableSchema(graph.Config{Resolvers: &graph.Resolver{Store: p.Store}}))
+	if p.Schema == nil {
+		p.Schema = func(r *graph.Resolver) graphql.ExecutableSchema {
+			return graph.NewExecutableSchema(graph.Config{Resolvers: r})
+		}
+	}
+	api := handler.New(p.Schema(&graph.Resolver{Store: p.Store}))
 	api.AddTransport(transport.Options{})
 	around := p.Around
 	if around == nil {

@@ -16,6 +16,7 @@ const wait = time.Millisecond
 // Loader loads values by their keys.
 type Loader[K comparable, V any] interface {
 	Load(ctx context.Context, key K) (V, error)
+	LoadAll(ctx context.Context, keys []K) ([]V, error)
 }
 
 // Loaders batch the reads of one request. They also cache, so they must not

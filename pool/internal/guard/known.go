@@ -100,18 +100,19 @@ func (g Guard) readKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.Statemen
 			_ = p.Close()
 			rollback(ctx, conn)
 			_ = conn.PgConn().Deallocate(ctx, statement.Name)
-			return nil, errChanged
+			return nil, ErrChanged
 		}
 		known.statements[d] = statement
 	}
 	if err := discard(p); err != nil { // of begin
 		return nil, fail(err)
 	}
-	return g.rows(p, conn, func() { rollback(ctx, conn) })
+	return g.rows(p, conn, statement, func() { rollback(ctx, conn) })
 }
 
-// errChanged is Postgres's own error for a prepared statement whose columns have changed.
-var errChanged = &pgconn.PgError{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "0A000", Message: "cached plan must not change result type", Routine: "RevalidateCachedQuery"}
+// ErrChanged is Postgres's own error for a prepared statement whose columns have changed. The
+// statement may have run.
+var ErrChanged = &pgconn.PgError{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "0A000", Message: "cached plan must not change result type", Routine: "RevalidateCachedQuery"}
 
 // sameColumns reports whether columns have the same names and types.
 func sameColumns(a, b []pgconn.FieldDescription) bool {

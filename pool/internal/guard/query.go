@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gqlboost/gqlboost/internal/sqltext"
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
@@ -20,7 +21,11 @@ func (g Guard) Query(ctx context.Context, conn *pgx.Conn, sql string, args []any
 	if g.Empty() {
 		return conn.Query(ctx, sql, args...)
 	}
-	if g.Settings != nil || g.Transaction || HasOptions(args) || !g.describes() {
+	if g.Settings != nil || g.Transaction || g.Overtaken || !g.describes() {
+		return g.queryTx(ctx, conn, sql, args)
+	}
+	o, rest, ok := optionsOf(args)
+	if !ok {
 		return g.queryTx(ctx, conn, sql, args)
 	}
 	d, err := conn.Prepare(ctx, "", sql)
@@ -28,7 +33,7 @@ func (g Guard) Query(ctx context.Context, conn *pgx.Conn, sql string, args []any
 		return nil, err
 	}
 	g.Prepared = 0 // This description is good for once.
-	return g.QueryKnown(ctx, conn, d, sql, args)
+	return g.queryKnown(ctx, conn, d, sql, rest, o.formats(d))
 }
 
 // describes reports whether pgx asks about a statement before it runs it.
@@ -39,12 +44,20 @@ func (g Guard) describes() bool {
 // QueryKnown runs a statement that was described under the same settings, in one round
 // trip.
 func (g Guard) QueryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, args []any) (pgx.Rows, error) {
+	return g.queryKnown(ctx, conn, d, sql, args, nil)
+}
+
+// queryKnown is QueryKnown with formats of the result, nil for those that pgx prefers.
+func (g Guard) queryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, args []any, formats []int16) (pgx.Rows, error) {
 	if len(d.ParamOIDs) != len(args) {
 		return nil, fmt.Errorf("expected %d arguments, got %d", len(d.ParamOIDs), len(args))
 	}
 	var built pgx.ExtendedQueryBuilder
 	if err := built.Build(conn.TypeMap(), d, args); err != nil {
 		return nil, err
+	}
+	if formats != nil {
+		built.ResultFormats = formats
 	}
 	if g.Settings == nil && g.Timeout == 0 && g.Prepared > 0 {
 		return g.readKnown(ctx, conn, d, sql, &built)
@@ -64,12 +77,12 @@ func (g Guard) QueryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.Stateme
 		_ = p.Close()
 		return nil, err
 	}
-	return g.rows(p, conn, func() {})
+	return g.rows(p, conn, d, func() {})
 }
 
-// rows returns the rows of a statement whose results are the next of a pipeline. When they
-// are closed, so is the pipeline, and then closed is called.
-func (g Guard) rows(p *pgconn.Pipeline, conn *pgx.Conn, closed func()) (pgx.Rows, error) {
+// rows returns the rows of a described statement whose results are the next of a pipeline.
+// When they are closed, so is the pipeline, and then closed is called.
+func (g Guard) rows(p *pgconn.Pipeline, conn *pgx.Conn, d *pgconn.StatementDescription, closed func()) (pgx.Rows, error) {
 	end := func() {
 		_ = p.Close() // Its error is that of the rows.
 		closed()
@@ -82,6 +95,10 @@ func (g Guard) rows(p *pgconn.Pipeline, conn *pgx.Conn, closed func()) (pgx.Rows
 	if err != nil {
 		end()
 		return result.Failed{Error: err}, nil // As in pgx, Query does not fail, but its rows do.
+	}
+	if !sameColumns(results.FieldDescriptions(), d.Fields) { // They come in formats that were meant for others.
+		end()
+		return result.Failed{Error: ErrChanged}, nil
 	}
 	rows := &closingRows{Rows: pgx.RowsFromResultReader(conn.TypeMap(), results), close: end}
 	if g.Mode == pgx.QueryExecModeCacheDescribe { // There pgx asks for the columns with each run.
@@ -107,41 +124,14 @@ func discard(p *pgconn.Pipeline) error {
 	return err
 }
 
-// HasOptions reports whether the arguments begin with an option of pgx that is not a
-// rewriter.
-func HasOptions(args []any) bool {
-	for _, arg := range args {
-		switch arg.(type) {
-		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
-			return true
-		case pgx.QueryRewriter: // Another option may be behind it.
-		default:
-			return false
-		}
-	}
-	return false
-}
-
-// Begin begins a transaction under a guard.
-func (g Guard) Begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
-	o := pgx.TxOptions{}
-	if g.ReadOnly {
-		o.AccessMode = pgx.ReadOnly
-	}
-	if g.Settings != nil {
-		o.BeginQuery = g.Settings.Begin(o)
-	}
-	return conn.BeginTx(ctx, o)
-}
-
 func (g Guard) queryTx(ctx context.Context, conn *pgx.Conn, sql string, args []any) (pgx.Rows, error) {
 	tx, err := g.Begin(quiet.Context(ctx), conn)
 	if err != nil {
 		return nil, err
 	}
-	if g.Settings != nil && g.Settings.Scope != "" {
-		// What pgx keeps of the text would be another tenant's next time. An option of the
-		// caller's that follows this one counts.
+	if g.Overtaken && g.describes() || g.Settings != nil && g.Settings.Scope != "" {
+		// What pgx keeps of the text is out of date, or would be another tenant's next time. An
+		// option of the caller's that follows this one counts.
 		args = append([]any{pgx.QueryExecModeDescribeExec}, args...)
 	}
 	rows, err := tx.Query(ctx, sql, args...)
@@ -300,8 +290,17 @@ func (t *txBatch) Close() error {
 		_ = t.tx.Rollback(quiet.Context(context.WithoutCancel(t.ctx)))
 		return err
 	}
-	return t.tx.Commit(quiet.Context(t.ctx))
+	ctx := quiet.Context(t.ctx)
+	if ctx.Err() != nil { // All results are there: pgx ends a batch then as well.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+		defer cancel()
+	}
+	return t.tx.Commit(ctx)
 }
+
+// commitTimeout bounds a commit whose caller's context has ended.
+const commitTimeout = 5 * time.Second
 
 // CheckBatch returns why a batch cannot have the settings.
 func (s *Settings) CheckBatch(b *pgx.Batch) error {

@@ -21,8 +21,11 @@ type Settings struct {
 	Err error
 	// ID is equal for equal settings, and for no others.
 	ID string
-	// Scope is equal for settings under which a statement means the same, and may be
-	// known by the same.
+	// Scope is equal for settings under which a statement means the same once it is parsed, and
+	// may stay prepared: those with the same role and the same parameters of Postgres itself.
+	// TimeZone decides what a literal means, search_path what a name does, and what each of
+	// Postgres's parameters decides a later version may change. Parameters of a program
+	// (app.tenant) are read when a statement runs.
 	Scope string
 
 	role   string
@@ -72,15 +75,15 @@ func New(role string, parameters map[string]string) *Settings {
 		value := parameters[name]
 		s.values = append(s.values, value)
 		id += strconv.Quote(name) + strconv.Quote(value)
-		if strings.EqualFold(name, "search_path") {
-			s.Scope = strconv.Quote(value)
+		if !strings.Contains(name, ".") {
+			s.Scope += strconv.Quote(name) + strconv.Quote(value)
 		}
 	}
 	s.ID = id
 	if role != "" {
 		// "$user" is in the search path by default. Besides, what one role may know, such as a
 		// table in its schema, Postgres does not check again for what another has prepared.
-		s.Scope = strconv.Quote(role) + s.Scope
+		s.Scope = "role " + strconv.Quote(role) + s.Scope
 	}
 	return s
 }
@@ -110,14 +113,31 @@ func Check(ctx context.Context) error {
 	return nil
 }
 
+// Value returns the value of a parameter, if it is set.
+func (s *Settings) Value(name string) (value string, ok bool) {
+	if s == nil {
+		return "", false
+	}
+	for i := range s.names {
+		if strings.EqualFold(s.names[i], name) {
+			return s.values[i], true
+		}
+	}
+	return "", false
+}
+
 // Guard is what a transaction begins with.
 type Guard struct {
 	Settings *Settings
 	ReadOnly bool
 	Timeout  time.Duration     // of its statements; 0: the session's
 	Mode     pgx.QueryExecMode // of the connection
+	Accepted *Accepted         // may be nil
 	// Transaction has a transaction begun for what cannot be described by its text.
 	Transaction bool
+	// Overtaken says that the schema has changed between the description of a statement and its
+	// execution. Both are in one transaction then: a description locks the tables that it reads.
+	Overtaken bool
 	// Prepared is how many statements are kept prepared on the connection; 0: none.
 	Prepared int
 }
@@ -178,37 +198,24 @@ func (g Guard) Args() (args []string) {
 	return args
 }
 
-// Begin returns what begins a transaction with the options and settings, in one
-// round trip of the simple protocol.
-func (s *Settings) Begin(o pgx.TxOptions) string {
-	begin := o.BeginQuery
-	if begin == "" {
-		begin = "begin"
-		if o.IsoLevel != "" {
-			begin += " isolation level " + string(o.IsoLevel)
-		}
-		if o.AccessMode != "" {
-			begin += " " + string(o.AccessMode)
-		}
-		if o.DeferrableMode != "" {
-			begin += " " + string(o.DeferrableMode)
-		}
-	}
+// statement returns the statement of the simple protocol that sets them for the transaction, ""
+// if there are none.
+func (s *Settings) statement() string {
 	var calls []string
 	for i, name := range s.names {
-		calls = append(calls, "pg_catalog.set_config("+literal(name)+", "+literal(s.values[i])+", true)")
+		calls = append(calls, "pg_catalog.set_config("+Literal(name)+", "+Literal(s.values[i])+", true)")
 	}
 	if s.role != "" {
-		calls = append(calls, "pg_catalog.set_config('role', "+literal(s.role)+", true)")
+		calls = append(calls, "pg_catalog.set_config('role', "+Literal(s.role)+", true)")
 	}
 	if len(calls) == 0 {
-		return begin
+		return ""
 	}
-	return begin + "; select " + strings.Join(calls, ", ")
+	return "select " + strings.Join(calls, ", ")
 }
 
-// literal quotes a string so that it is the same whatever standard_conforming_strings is.
-func literal(s string) string {
+// Literal quotes a string so that it is the same whatever standard_conforming_strings is.
+func Literal(s string) string {
 	quoted := "'" + strings.ReplaceAll(s, "'", "''") + "'"
 	if strings.Contains(s, `\`) {
 		return " E" + strings.ReplaceAll(quoted, `\`, `\\`)

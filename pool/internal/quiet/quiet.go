@@ -17,9 +17,11 @@ func Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, contextKey{}, true)
 }
 
-func is(ctx context.Context) bool { return ctx.Value(contextKey{}) != nil }
+// Is reports whether it is such a context.
+func Is(ctx context.Context) bool { return ctx.Value(contextKey{}) != nil }
 
-// Tracer passes on to a user's tracer what is not to be hidden.
+// Tracer passes on to a user's tracer what is not to be hidden, except for what is about acquiring
+// connections: of that the pool tells it.
 type Tracer struct{ all *multitracer.Tracer }
 
 // NewTracer returns a tracer that passes on to user's.
@@ -31,13 +33,12 @@ var (
 	_ pgx.CopyFromTracer    = (*Tracer)(nil)
 	_ pgx.PrepareTracer     = (*Tracer)(nil)
 	_ pgx.ConnectTracer     = (*Tracer)(nil)
-	_ pgxpool.AcquireTracer = (*Tracer)(nil)
 	_ pgxpool.ReleaseTracer = (*Tracer)(nil)
 )
 
 // TraceQueryStart implements [pgx.QueryTracer].
 func (t *Tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	if is(ctx) {
+	if Is(ctx) {
 		return ctx
 	}
 	return t.all.TraceQueryStart(ctx, conn, data)
@@ -45,14 +46,14 @@ func (t *Tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 
 // TraceQueryEnd implements [pgx.QueryTracer].
 func (t *Tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
-	if !is(ctx) {
+	if !Is(ctx) {
 		t.all.TraceQueryEnd(ctx, conn, data)
 	}
 }
 
 // TraceBatchStart implements [pgx.BatchTracer].
 func (t *Tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
-	if is(ctx) {
+	if Is(ctx) {
 		return ctx
 	}
 	return t.all.TraceBatchStart(ctx, conn, data)
@@ -60,14 +61,14 @@ func (t *Tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 
 // TraceBatchQuery implements [pgx.BatchTracer].
 func (t *Tracer) TraceBatchQuery(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
-	if !is(ctx) {
+	if !Is(ctx) {
 		t.all.TraceBatchQuery(ctx, conn, data)
 	}
 }
 
 // TraceBatchEnd implements [pgx.BatchTracer].
 func (t *Tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
-	if !is(ctx) {
+	if !Is(ctx) {
 		t.all.TraceBatchEnd(ctx, conn, data)
 	}
 }
@@ -84,7 +85,7 @@ func (t *Tracer) TraceCopyFromEnd(ctx context.Context, conn *pgx.Conn, data pgx.
 
 // TracePrepareStart implements [pgx.PrepareTracer].
 func (t *Tracer) TracePrepareStart(ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
-	if is(ctx) {
+	if Is(ctx) {
 		return ctx
 	}
 	return t.all.TracePrepareStart(ctx, conn, data)
@@ -92,7 +93,7 @@ func (t *Tracer) TracePrepareStart(ctx context.Context, conn *pgx.Conn, data pgx
 
 // TracePrepareEnd implements [pgx.PrepareTracer].
 func (t *Tracer) TracePrepareEnd(ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareEndData) {
-	if !is(ctx) {
+	if !Is(ctx) {
 		t.all.TracePrepareEnd(ctx, conn, data)
 	}
 }
@@ -107,22 +108,18 @@ func (t *Tracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndDa
 	t.all.TraceConnectEnd(ctx, data)
 }
 
-// TraceAcquireStart implements [pgxpool.AcquireTracer].
-func (t *Tracer) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireStartData) context.Context {
-	if is(ctx) {
-		return ctx
-	}
-	return t.all.TraceAcquireStart(ctx, pool, data)
-}
+// acquiredKey marks a connection whose acquisition was hidden: so is its release, which has
+// no context.
+const acquiredKey = "gqlboost.quiet"
 
-// TraceAcquireEnd implements [pgxpool.AcquireTracer].
-func (t *Tracer) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
-	if !is(ctx) {
-		t.all.TraceAcquireEnd(ctx, pool, data)
-	}
-}
+// Acquired takes in that the acquisition of a connection was hidden.
+func Acquired(conn *pgx.Conn) { conn.PgConn().CustomData()[acquiredKey] = true }
 
 // TraceRelease implements [pgxpool.ReleaseTracer].
 func (t *Tracer) TraceRelease(pool *pgxpool.Pool, data pgxpool.TraceReleaseData) {
+	if marks := data.Conn.PgConn().CustomData(); marks[acquiredKey] != nil {
+		delete(marks, acquiredKey)
+		return
+	}
 	t.all.TraceRelease(pool, data)
 }

@@ -74,13 +74,15 @@ func (c *Client) Write(b []byte) (int, error) {
 	return n, c.control.Flush()
 }
 
-// Whole sends what is held and the rest as a response whose length is known. Of a
-// failure nothing that is held is sent.
+// Whole sends what is held and the rest as a response whose length is known, unless a
+// middleware encodes it. Of a failure nothing that is held is sent.
 func (c *Client) Whole(status int, rest []byte) error {
 	if status != http.StatusOK {
 		c.held = nil
 	}
-	c.Header.Set("Content-Length", strconv.Itoa(len(c.held)+len(rest)))
+	if c.rw.Header().Get("Content-Encoding") == "" {
+		c.Header.Set("Content-Length", strconv.Itoa(len(c.held)+len(rest)))
+	}
 	c.start(status)
 	for _, b := range [][]byte{c.held, rest} {
 		if _, err := c.rw.Write(b); err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {

@@ -1,0 +1,122 @@
+package compiled
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/gqlboost/gqlboost/pool/dataloader/callers"
+)
+
+// batched is what a batch resolver returned for some objects of a group.
+type batched[V any] struct {
+	once    sync.Once
+	n       int // objects
+	results []V
+	err     error
+	done    bool // whether it has returned: it may have panicked
+}
+
+// batch calls a batch resolver for all objects.
+func (c *calls[T, V]) batch() {
+	if c.prepare() {
+		c.batchOf(c.call, 0, len(c.values))
+		return
+	}
+	// Each object has arguments of its own, though they are equal.
+	for i := range c.values {
+		if call := c.run.convert(c.planned, &c.contexts[i]); call != nil {
+			c.fresh(i, call)
+			c.batchOf(call, i, i+1)
+		} else {
+			c.lose(i, null)
+		}
+	}
+}
+
+// batchOf calls a batch resolver for some objects.
+func (c *calls[T, V]) batchOf(call *Call, from, to int) {
+	b := &batched[V]{n: to - from}
+	panicked := c.callBatch(b, call, from, to)
+	if panicked {
+		c.lose(from, null)
+		from++
+	}
+	for i := from; i < to; i++ {
+		ctx := &c.contexts[i]
+		if v, ok := c.result(ctx, b, i, i-to+b.n); ok {
+			c.keep(i, v)
+		} else if c.nonNull() || ctx.nonNull() {
+			graphql.AddInvalidNullError(ctx, "") // Nothing if the error has this path.
+			c.lose(i, required)
+		} else {
+			c.lose(i, null)
+		}
+	}
+}
+
+func (c *calls[T, V]) callBatch(b *batched[V], call *Call, from, to int) (panicked bool) {
+	if !c.run.OmitPanicHandler {
+		defer func() {
+			if r := recover(); r != nil {
+				c.run.recovered(&c.contexts[from], r)
+				panicked = true
+			}
+		}()
+	}
+	one := callers.New(1) // A data loader need not wait for others.
+	c.contexts[from].Context = one.Context(c.run.ctx)
+	defer one.Done()
+	b.results, b.err = c.step.batch(&c.contexts[from], call, c.group.objects[from:to])
+	b.done = true
+	return false
+}
+
+// result returns result j of a batch, which is that of object i, or adds an error as gqlgen
+// does.
+func (c *calls[T, V]) result(ctx context.Context, b *batched[V], i, j int) (v V, ok bool) {
+	name := c.planned.object + "." + c.Name
+	list, each := b.err.(graphql.BatchErrors)
+	index, listed := c.index(i)
+	var failed error
+	switch {
+	case !b.done:
+		failed = fmt.Errorf("batch resolver %s returned unexpected result type (index %d)", name, index)
+	case b.err != nil && !each:
+		failed = b.err
+	case len(b.results) != b.n:
+		failed = miscounted(name, "results", len(b.results), b.n, index, listed)
+	case each && len(list.Errors()) != b.n:
+		failed = miscounted(name, "errors", len(list.Errors()), b.n, index, listed)
+	case each:
+		failed = list.Errors()[j]
+	}
+	if failed != nil {
+		graphql.AddBatchError(ctx, index, failed)
+		return v, false
+	}
+	return b.results[j], true
+}
+
+// miscounted is the error for a wrong number of results or errors.
+func miscounted(field, what string, got, want, index int, listed bool) error {
+	if listed {
+		return fmt.Errorf("index %d: batch resolver %s returned %d %s for %d parents", index, field, got, what, want)
+	}
+	return fmt.Errorf("batch resolver %s returned %d %s for %d parents (index %d)", field, got, what, want, index)
+}
+
+// index returns the index of an object in its list, if it is in one.
+func (c *calls[T, V]) index(i int) (index int, listed bool) {
+	for l := c.group.at; l != nil; l, i = l.up, l.parent(i) {
+		if l.list != nil {
+			return i - int(l.list[l.parent(i)]), true
+		}
+		if l.field != nil {
+			break
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,183 @@
+package compiled
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+// Call is what generated code gets for a call, beside its context.
+type Call struct {
+	// EC is the generated *executionContext of the operation.
+	EC any
+	// Args are the converted arguments of the field. They are shared by the calls of a column.
+	Args map[string]any
+}
+
+// Field describes a field of an object.
+type Field struct {
+	Name string
+	// Type is the field's type in the schema's language, and Named the name in it.
+	Type, Named string
+	// Abstract is "INTERFACE" if the field's type is one.
+	Abstract string
+	// Method and Resolver are those of graphql.FieldContext.
+	Method, Resolver bool
+	// Waits says that calls may wait, so that they must run at once.
+	Waits bool
+	// Args converts arguments; nil if there are none.
+	Args func(ctx context.Context, c *Call, raw map[string]any) (map[string]any, error)
+	// Fresh are arguments that are converted for each call unless they are null: those whose
+	// values a resolver could modify, and those whose conversion has effects.
+	Fresh []string
+	// Unshared says that arguments are always converted for each call.
+	Unshared bool
+	// Child returns the field context of a field of the field's object; nil if it has none.
+	Child func(ctx context.Context, c *Call, field graphql.CollectedField) (*graphql.FieldContext, error)
+}
+
+func (f *Field) nonNull() bool { return isNonNull(f.Type) }
+
+func isNonNull(declared string) bool { return declared[len(declared)-1] == '!' }
+
+// childless is the error of a FieldContext's Child.
+func (f *Field) childless() string {
+	if f.Abstract != "" {
+		return "FieldContext.Child cannot be called on type " + f.Abstract
+	}
+	return "field of type " + f.Named + " does not have child fields"
+}
+
+// definition is a field with how its value is made: one of the functions is set.
+type definition[T, V any] struct {
+	*Field
+	typ   Type[V]
+	get   func(T) V
+	call  func(ctx context.Context, c *Call, obj T) (V, error)
+	batch func(ctx context.Context, c *Call, objs []T) ([]V, error)
+	// own is gqlgen's function for the whole field. V is graphql.Marshaler.
+	own func(ctx context.Context, c *Call, field graphql.CollectedField, obj T) V
+}
+
+// Object is an object type of the schema. T is what generated code holds objects by.
+type Object[T any] struct {
+	name        string
+	implementor []string
+	fields      map[string]fieldOf[T]
+}
+
+// fieldOf is a definition of any type.
+type fieldOf[T any] interface {
+	plan(c *compiler, p *planned) stepOf[T]
+	info() *Field
+}
+
+func (d *definition[T, V]) info() *Field { return d.Field }
+
+// NewObject returns an object type without fields. Its implementors are its own name and
+// those of its interfaces and unions, as gqlgen has them.
+func NewObject[T any](name string, implementors []string) *Object[T] {
+	return &Object[T]{name: name, implementor: implementors, fields: map[string]fieldOf[T]{}}
+}
+
+func add[T, V any](o *Object[T], d *definition[T, V]) {
+	if o.fields[d.Name] != nil {
+		panic(fmt.Sprintf("compiled: field %s.%s is defined twice", o.name, d.Name))
+	}
+	o.fields[d.Name] = d
+}
+
+// Plain adds a field that is read without waiting, and without an error.
+func Plain[T, V any](o *Object[T], f Field, typ Type[V], get func(T) V) {
+	add(o, &definition[T, V]{Field: &f, typ: typ, get: get})
+}
+
+// Resolver adds a field that is called.
+func Resolver[T, V any](o *Object[T], f Field, typ Type[V], call func(context.Context, *Call, T) (V, error)) {
+	add(o, &definition[T, V]{Field: &f, typ: typ, call: call})
+}
+
+// Batch adds a field whose resolver takes all objects of a group.
+func Batch[T, V any](o *Object[T], f Field, typ Type[V], batch func(context.Context, *Call, []T) ([]V, error)) {
+	add(o, &definition[T, V]{Field: &f, typ: typ, batch: batch})
+}
+
+// Own adds a field that gqlgen executes, with all that is below it.
+func Own[T any](o *Object[T], f Field, own func(context.Context, *Call, graphql.CollectedField, T) graphql.Marshaler) {
+	add(o, &definition[T, graphql.Marshaler]{Field: &f, typ: Leaf(f.Type, ownMarshaler), own: own})
+}
+
+// planned is a field at one place of the selection.
+type planned struct {
+	collected graphql.CollectedField
+	object    string
+	info      *Field
+	key       []byte // of the response, with a colon
+	hidden    bool   // another field with the same key is written
+	varies    bool   // its arguments depend on variables
+	constant  constant
+}
+
+// compiler compiles one operation.
+type compiler struct {
+	op      *graphql.OperationContext // what CollectFields needs
+	watched bool
+	waiting int    // steps so far whose calls may wait
+	refused string // why the operation cannot be compiled
+}
+
+func (c *compiler) refuse(reason string) {
+	if c.refused == "" {
+		c.refused = reason
+	}
+}
+
+// place is a place of the selection at which there are objects of one type.
+type place[T any] struct {
+	object   *Object[T]
+	steps    []stepOf[T]
+	columns  []stepOf[T] // the steps that have one
+	columnOf []int       // number of each step's column, -1 if it has none
+}
+
+// compile returns the place of a selection.
+func (o *Object[T]) compile(c *compiler, p *planned) *place[T] {
+	return o.compileFields(c, graphql.CollectFields(c.op, p.collected.Selections, o.implementor))
+}
+
+func (o *Object[T]) compileFields(c *compiler, fields []graphql.CollectedField) *place[T] {
+	out := &place[T]{object: o, steps: make([]stepOf[T], 0, len(fields))}
+	keys := map[string]bool{}
+	for _, f := range fields {
+		p := &planned{collected: f, object: o.name, hidden: keys[f.Alias], key: append(appendString(nil, f.Alias), ':')}
+		keys[f.Alias] = true
+		if f.IsDeferred() {
+			c.refuse("@defer")
+		}
+		d := o.fields[f.Name]
+		switch {
+		case f.Name == "__typename":
+			out.steps = append(out.steps, typename[T]{p, appendString(nil, o.name)})
+			out.columnOf = append(out.columnOf, -1)
+			continue
+		case f.Name == "__schema" || f.Name == "__type":
+			c.refuse("introspection")
+			continue
+		case d == nil:
+			c.refuse("field " + o.name + "." + f.Name)
+			continue
+		}
+		p.info = d.info()
+		p.varies = variesBy(f)
+		s := d.plan(c, p)
+		out.steps = append(out.steps, s)
+		if s.column(len(out.columns)) {
+			out.columnOf = append(out.columnOf, len(out.columns))
+			out.columns = append(out.columns, s)
+		} else {
+			out.columnOf = append(out.columnOf, -1)
+		}
+	}
+	return out
+}

@@ -1,0 +1,143 @@
+package compiled
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"weak"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// plan is a compiled operation.
+type plan struct {
+	refused string // why the operation runs on gqlgen's schema, "" if it does not
+	watched bool   // whether field middleware is called
+	root    rootPlace
+	size    atomic.Int64 // of the last response in bytes
+}
+
+// plans keeps the plans of operations for as long as the operations live, which is as long
+// as they are in the query cache and in use.
+type plans struct {
+	byOperation sync.Map // of *variants by weak.Pointer[ast.OperationDefinition]
+	count       atomic.Int64
+}
+
+const (
+	maxOperations = 20_000 // kept between two collections of garbage
+	maxVariants   = 64     // of one operation
+)
+
+// variants are the plans of one operation: one for each set of conditions.
+type variants struct {
+	conditions []string // the variables of @skip and @include
+	refused    string
+
+	mu    sync.RWMutex
+	plans map[conditions]*plan
+}
+
+// conditions are the values that conditional variables have.
+type conditions struct {
+	values  uint64
+	watched bool
+}
+
+// of returns the variants of an operation.
+func (p *plans) of(doc *ast.QueryDocument, op *ast.OperationDefinition) *variants {
+	key := weak.Make(op)
+	if known, ok := p.byOperation.Load(key); ok {
+		return known.(*variants)
+	}
+	v := newVariants(doc, op)
+	if p.count.Load() >= maxOperations {
+		return v
+	}
+	known, loaded := p.byOperation.LoadOrStore(key, v)
+	if !loaded {
+		p.count.Add(1)
+		runtime.AddCleanup(op, func(key weak.Pointer[ast.OperationDefinition]) {
+			p.byOperation.Delete(key)
+			p.count.Add(-1)
+		}, key)
+	}
+	return known.(*variants)
+}
+
+func newVariants(doc *ast.QueryDocument, op *ast.OperationDefinition) *variants {
+	v := &variants{plans: map[conditions]*plan{}}
+	v.search(op.SelectionSet)
+	for _, fragment := range doc.Fragments {
+		v.search(fragment.SelectionSet)
+	}
+	if len(v.conditions) > 64 {
+		v.refused = "more than 64 conditions"
+	}
+	return v
+}
+
+// search finds conditional variables.
+func (v *variants) search(set ast.SelectionSet) {
+	for _, s := range set {
+		switch s := s.(type) {
+		case *ast.Field:
+			v.directives(s.Directives)
+			v.search(s.SelectionSet)
+		case *ast.InlineFragment:
+			v.directives(s.Directives)
+			v.search(s.SelectionSet)
+		case *ast.FragmentSpread:
+			v.directives(s.Directives)
+		}
+	}
+}
+
+func (v *variants) directives(list ast.DirectiveList) {
+	for _, d := range list {
+		if d.Name != "skip" && d.Name != "include" && d.Name != "defer" {
+			continue
+		}
+		for _, a := range d.Arguments {
+			if a.Name == "if" && a.Value != nil && a.Value.Kind == ast.Variable {
+				v.condition(a.Value.Raw)
+			}
+		}
+	}
+}
+
+func (v *variants) condition(name string) {
+	for _, known := range v.conditions {
+		if known == name {
+			return
+		}
+	}
+	v.conditions = append(v.conditions, name)
+}
+
+// plan returns the plan for the variables of a request.
+func (v *variants) plan(s *Executable, op *graphql.OperationContext, watched bool) *plan {
+	key := conditions{watched: watched}
+	for i, name := range v.conditions {
+		if op.Variables[name] == true {
+			key.values |= 1 << i
+		}
+	}
+	v.mu.RLock()
+	p := v.plans[key]
+	v.mu.RUnlock()
+	if p != nil {
+		return p
+	}
+	p = s.compile(op, watched)
+	if v.refused != "" && p.refused == "" {
+		p.refused = v.refused
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.plans) < maxVariants {
+		v.plans[key] = p
+	}
+	return p
+}

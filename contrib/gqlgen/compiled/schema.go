@@ -1,0 +1,201 @@
+package compiled
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/gqlboost/gqlboost"
+)
+
+// Root is the object of the fields of Query and Mutation.
+type Root = struct{}
+
+// Config is what generated code tells the runtime.
+type Config struct {
+	// Query and Mutation are the root types; nil if there is none.
+	Query, Mutation *Object[*Root]
+	// NewContext returns the generated execution context of an operation.
+	NewContext func(*graphql.OperationContext) any
+	// Inputs returns the unmarshalers of input objects.
+	Inputs func(ec any) *graphql.InputUnmarshalerIndex
+	// Directives are those of operations and of fields in operations that the host
+	// implements.
+	Directives []string
+	// WorkerLimit is gqlgen's worker_limit, and OmitPanicHandler its omit_panic_handler.
+	WorkerLimit      int64
+	OmitPanicHandler bool
+}
+
+// Executable executes operations from plans. It is safe for concurrent use.
+type Executable struct {
+	graphql.ExecutableSchema // gqlgen's own
+	Config
+
+	plans     plans
+	workers   workers
+	plainCode uintptr // of a field middleware that does nothing
+	rootCode  uintptr // of a root field middleware that does nothing
+	compiled  atomic.Uint64
+	delegated sync.Map // of *atomic.Uint64 by reason
+}
+
+// New returns a schema that executes what it can, and has the others executed by gqlgen's.
+func New(own graphql.ExecutableSchema, c Config) graphql.ExecutableSchema {
+	s := &Executable{ExecutableSchema: own, Config: c}
+	// Its error is that there is no query.
+	ctx := graphql.StartOperationTrace(context.Background())
+	op, _ := executor.New(own).CreateOperationContext(ctx, &graphql.RawParams{})
+	s.plainCode, s.rootCode = code(op.ResolverMiddleware), code(op.RootResolverMiddleware)
+	if events, ok := own.(graphql.ExecutableSchemaWithEventContext); ok {
+		return &withEvents{s, events}
+	}
+	return s
+}
+
+// code returns the address of a function's code, which tells functions of one place in the
+// source from others.
+func code(function any) uintptr { return reflect.ValueOf(function).Pointer() }
+
+// withEvents is an Executable whose subscriptions have contexts of their events.
+type withEvents struct {
+	*Executable
+	events graphql.ExecutableSchemaWithEventContext
+}
+
+// ExecWithEventContext implements [graphql.ExecutableSchemaWithEventContext].
+func (s *withEvents) ExecWithEventContext(ctx context.Context) graphql.ResponseHandlerWithContext {
+	s.delegate("subscription")
+	return s.events.ExecWithEventContext(ctx)
+}
+
+// Exec implements [graphql.ExecutableSchema].
+func (s *Executable) Exec(ctx context.Context) graphql.ResponseHandler {
+	op := graphql.GetOperationContext(ctx)
+	p, reason := s.plan(op)
+	if reason != "" {
+		s.delegate(reason)
+		return s.ExecutableSchema.Exec(ctx)
+	}
+	s.compiled.Add(1)
+	first := true
+	return func(ctx context.Context) *graphql.Response {
+		if !first {
+			return nil
+		}
+		first = false
+		return &graphql.Response{Data: newRun(s, p, op, ctx).execute()}
+	}
+}
+
+// plan returns the plan of an operation, or why there is none.
+func (s *Executable) plan(op *graphql.OperationContext) (*plan, string) {
+	if op.Operation.Operation == ast.Subscription {
+		return nil, "subscription"
+	}
+	watched := code(op.ResolverMiddleware) != s.plainCode
+	p := s.plans.of(op.Doc, op.Operation).plan(s, op, watched)
+	return p, p.refused
+}
+
+// compile compiles an operation.
+func (s *Executable) compile(op *graphql.OperationContext, watched bool) (out *plan) {
+	out = &plan{watched: watched}
+	defer func() {
+		if recover() != nil {
+			out.refused = "panic of the collection of fields" // gqlgen's own execution will have it too.
+		}
+	}()
+	root := s.Query
+	if op.Operation.Operation == ast.Mutation {
+		root = s.Mutation
+	}
+	if root == nil {
+		out.refused = "no such root"
+		return out
+	}
+	c := &compiler{op: &graphql.OperationContext{Doc: op.Doc, Variables: op.Variables}, watched: watched}
+	c.directives(s.Directives, op)
+	out.root = root.compileFields(c, graphql.CollectFields(c.op, op.Operation.SelectionSet, root.implementor))
+	out.refused = c.refused
+	return out
+}
+
+// directives refuses an operation with directives that the host implements.
+func (c *compiler) directives(implemented []string, op *graphql.OperationContext) {
+	if len(implemented) == 0 {
+		return
+	}
+	check := func(list ast.DirectiveList) {
+		for _, d := range list {
+			if slices.Contains(implemented, d.Name) {
+				c.refuse("directive in an operation")
+			}
+		}
+	}
+	check(op.Operation.Directives)
+	var search func(ast.SelectionSet)
+	search = func(set ast.SelectionSet) {
+		for _, s := range set {
+			switch s := s.(type) {
+			case *ast.Field:
+				check(s.Directives)
+				search(s.SelectionSet)
+			case *ast.InlineFragment:
+				search(s.SelectionSet)
+			}
+		}
+	}
+	search(op.Operation.SelectionSet)
+	for _, fragment := range op.Doc.Fragments {
+		search(fragment.SelectionSet)
+	}
+}
+
+func (s *Executable) delegate(reason string) {
+	count, ok := s.delegated.Load(reason)
+	if !ok {
+		count, _ = s.delegated.LoadOrStore(reason, new(atomic.Uint64))
+	}
+	count.(*atomic.Uint64).Add(1)
+}
+
+// Fallbacks returns how many operations gqlgen's own schema has executed, by reason.
+func (s *Executable) Fallbacks() map[string]uint64 {
+	out := map[string]uint64{}
+	s.delegated.Range(func(reason, count any) bool {
+		out[reason.(string)] = count.(*atomic.Uint64).Load()
+		return true
+	})
+	return out
+}
+
+// Metrics implements [gqlboost.Source].
+func (s *Executable) Metrics() iter.Seq[gqlboost.Metric] {
+	return func(yield func(gqlboost.Metric) bool) {
+		if !yield(gqlboost.Metric{Name: "gqlboost.compiled.operations", Unit: "{operation}",
+			Help: "Operations that were executed from plans.", Value: float64(s.compiled.Load())}) {
+			return
+		}
+		if !yield(gqlboost.Metric{Name: "gqlboost.compiled.plans", Unit: "{operation}", Kind: gqlboost.Gauge,
+			Help: "Operations whose plans are kept.", Value: float64(s.plans.count.Load())}) {
+			return
+		}
+		fallbacks := s.Fallbacks()
+		for _, reason := range slices.Sorted(maps.Keys(fallbacks)) {
+			if !yield(gqlboost.Metric{Name: "gqlboost.compiled.fallbacks", Unit: "{operation}",
+				Help:  "Operations that gqlgen's own schema has executed, by reason.",
+				Value: float64(fallbacks[reason]), Attrs: []gqlboost.Attr{{Key: "reason", Value: reason}}}) {
+				return
+			}
+		}
+	}
+}

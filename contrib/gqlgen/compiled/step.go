@@ -1,0 +1,264 @@
+package compiled
+
+import (
+	"context"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/gqlboost/gqlboost/pool/dataloader/callers"
+)
+
+// stepOf is one field of a place.
+type stepOf[T any] interface {
+	plan() *planned
+	// column reports whether the step has a column, which is number k then.
+	column(k int) bool
+	// waits reports whether filling the column may wait for something.
+	waits() bool
+	// fill fills column k of a group, and runs the groups in it.
+	fill(x *run, g *group[T], k int)
+	// write writes the field's value of object i, and reports whether it is valid.
+	write(w *Writer, g *group[T], i int) bool
+}
+
+// typename is __typename.
+type typename[T any] struct {
+	planned *planned
+	quoted  []byte
+}
+
+func (s typename[T]) plan() *planned            { return s.planned }
+func (s typename[T]) column(int) bool           { return false }
+func (s typename[T]) waits() bool               { return false }
+func (s typename[T]) fill(*run, *group[T], int) {}
+func (s typename[T]) write(w *Writer, _ *group[T], _ int) bool {
+	w.buf = append(w.buf, s.quoted...)
+	return true
+}
+
+// step is a field with its definition.
+type step[T, V any] struct {
+	*definition[T, V]
+	planned *planned
+	node    node[V]
+	leaf    *leafType[V] // node, if it is a leaf that is read when it is written
+	number  int          // of the column
+	blocks  bool         // whether calls may wait, or those of the groups below
+}
+
+func (d *definition[T, V]) plan(c *compiler, p *planned) stepOf[T] {
+	waiting := c.waiting
+	s := &step[T, V]{definition: d, planned: p, node: d.typ.compile(c, p)}
+	if d.get != nil && !c.watched {
+		s.leaf, _ = s.node.(*leafType[V])
+	}
+	if d.Waits {
+		c.waiting++
+	}
+	s.blocks = c.waiting > waiting || c.watched
+	return s
+}
+
+func (s *step[T, V]) plan() *planned { return s.planned }
+
+func (s *step[T, V]) column(k int) bool {
+	s.number = k
+	return s.leaf == nil
+}
+
+func (s *step[T, V]) waits() bool { return s.blocks }
+
+func (s *step[T, V]) write(w *Writer, g *group[T], i int) bool {
+	if s.leaf != nil {
+		w.at, w.field, w.index = g.at, s.planned, i
+		return s.leaf.write(w, s.get(g.objects[i]))
+	}
+	c := &g.columns[s.number]
+	if c.states == nil || c.states[i] == present {
+		return c.column.write(w, i)
+	}
+	outcome := Reported
+	switch c.states[i] {
+	case required:
+		outcome = Required
+	case other:
+		outcome = ownMarshaler(w, c.others[i])
+	}
+	return s.settle(w, outcome)
+}
+
+// settle writes what is null, and reports whether that is valid.
+func (f *Field) settle(w *Writer, o Outcome) bool {
+	if o == Wrote {
+		return true
+	}
+	if o == Required || f.nonNull() {
+		return false
+	}
+	w.null()
+	return true
+}
+
+// fill makes the values of the column.
+func (s *step[T, V]) fill(x *run, g *group[T], k int) {
+	values := make([]V, len(g.objects))
+	at := &level{up: g.at, field: s.planned}
+	at.value = func(i int) any { return values[i] }
+	c := &calls[T, V]{step: s, run: x, group: g, at: at, values: values}
+	switch {
+	case x.plan.watched && s.own == nil:
+		c.watch()
+	case s.get != nil:
+		for i, obj := range g.objects {
+			c.read(i, obj)
+		}
+	case s.batch != nil:
+		c.batch()
+	default:
+		c.each()
+	}
+	at.ready = true
+	f := filling{run: x}
+	g.columns[k] = filled{column: s.node.fill(&f, at, c.values, c.states), states: c.states, others: c.others}
+	f.execute()
+}
+
+// calls makes the values of a column.
+type calls[T, V any] struct {
+	*step[T, V]
+	run    *run
+	group  *group[T]
+	at     *level
+	values []V
+	states []state
+	others []graphql.Marshaler // what middleware returned in the place of values
+
+	contexts []itemContext
+	call     *Call // with the arguments, if all calls share them
+}
+
+// lose says that a value is null.
+func (c *calls[T, V]) lose(i int, s state) { c.states[i] = s }
+
+// prepare makes what calls need, and reports whether they share their arguments.
+func (c *calls[T, V]) prepare() (shared bool) {
+	n := len(c.values)
+	c.states = make([]state, n)
+	c.contexts = make([]itemContext, n)
+	for i := range c.contexts {
+		c.contexts[i] = itemContext{Context: c.run.base(c.group.at, i), run: c.run, at: c.at, index: i}
+	}
+	if c.Args == nil || c.own != nil {
+		c.call = &c.run.call
+		return true
+	}
+	args, ok := c.run.arguments(c.planned)
+	if !ok {
+		c.at.args = make([]map[string]any, n)
+		return false
+	}
+	c.at.args = []map[string]any{args}
+	c.call = &Call{EC: c.run.call.EC, Args: args}
+	return true
+}
+
+// each calls the resolver for each object.
+func (c *calls[T, V]) each() {
+	c.prepare()
+	if !c.Waits {
+		for i := range c.values {
+			c.one(i)
+		}
+		return
+	}
+	n := len(c.values)
+	if limit := c.run.WorkerLimit; c.own != nil || limit > 0 && n > int(limit) {
+		c.run.workers.each(n, c.run.WorkerLimit, c.one)
+		return
+	}
+	// Data loaders fetch when all these calls wait for them.
+	g := callers.New(n)
+	ctx := g.Context(c.run.ctx)
+	for i := range c.contexts {
+		c.contexts[i].Context = ctx
+	}
+	c.run.workers.each(n, 0, func(i int) {
+		defer g.Done()
+		c.one(i)
+	})
+}
+
+// one calls the resolver for one object.
+func (c *calls[T, V]) one(i int) {
+	ctx := &c.contexts[i]
+	if !c.run.OmitPanicHandler {
+		defer func() {
+			if r := recover(); r != nil {
+				c.run.recovered(ctx, r)
+				c.lose(i, null)
+			}
+		}()
+	}
+	if c.own != nil {
+		c.values[i] = c.own(c.run.parentContext(c.group.at, i, c.planned), c.call, c.planned.collected, c.group.objects[i])
+		return
+	}
+	call := c.call
+	if call == nil {
+		if call = c.run.convert(c.planned, ctx); call == nil {
+			c.lose(i, null)
+			return
+		}
+		c.fresh(i, call)
+	}
+	v, err := c.step.call(ctx, call, c.group.objects[i])
+	if err != nil {
+		c.fail(ctx, i, err)
+		return
+	}
+	c.keep(i, v)
+}
+
+// fresh keeps the arguments of one call.
+func (c *calls[T, V]) fresh(i int, call *Call) {
+	c.at.args[i] = call.Args
+	if fc := c.contexts[i].known.Load(); fc != nil {
+		fc.Args = call.Args
+	}
+}
+
+// keep keeps a value.
+func (c *calls[T, V]) keep(i int, v V) {
+	if c.contexts[i].nonNull() && any(v) == nil {
+		graphql.AddInvalidNullError(&c.contexts[i], "")
+		c.lose(i, required)
+		return
+	}
+	c.values[i] = v
+}
+
+// fail adds the error of a call.
+func (c *calls[T, V]) fail(ctx context.Context, i int, err error) {
+	c.run.op.Error(ctx, graphql.AddFieldLocationToError(ctx, err))
+	if c.contexts[i].nonNull() {
+		c.lose(i, required)
+	} else {
+		c.lose(i, null)
+	}
+}
+
+// read reads a field that holds objects.
+func (c *calls[T, V]) read(i int, obj T) {
+	if !c.run.OmitPanicHandler {
+		defer func() {
+			if r := recover(); r != nil {
+				c.run.recovered(c.run.context(c.at, i), r)
+				if c.states == nil {
+					c.states = make([]state, len(c.values))
+				}
+				c.lose(i, null)
+			}
+		}()
+	}
+	c.values[i] = c.get(obj)
+}

@@ -1,0 +1,158 @@
+package compiled
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"math/bits"
+	"unsafe"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+// Writer writes a response. Generated code only passes it on.
+type Writer struct {
+	run *run
+	buf []byte
+
+	// The address of the leaf that is written: a value of a level, or the field of an object
+	// of a group.
+	at    *level
+	field *planned
+	index int
+
+	skip  int    // bytes at the start that MarshalGQL leaves out
+	later []late // in the order of their positions
+}
+
+// late is a marshaler that writes at the end, if it still has a place then. In gqlgen all
+// do, so that one in an object that has become null adds no error.
+type late struct {
+	at        int // position in the buffer
+	marshaler graphql.Marshaler
+}
+
+// Write implements io.Writer for marshalers.
+func (w *Writer) Write(p []byte) (int, error) {
+	w.buf = append(w.buf, p...)
+	return len(p), nil
+}
+
+// WriteString implements io.StringWriter for marshalers.
+func (w *Writer) WriteString(s string) (int, error) {
+	w.buf = append(w.buf, s...)
+	return len(s), nil
+}
+
+func (w *Writer) null() { w.buf = append(w.buf, "null"...) }
+
+// context returns the context of the leaf that is written.
+func (w *Writer) context() context.Context {
+	at := w.at
+	if w.field != nil {
+		at = &level{up: at, field: w.field}
+	}
+	return w.run.context(at, w.index)
+}
+
+// marshal writes a marshaler that has no effects. If it panics, it will again at the end, and
+// fail the whole response as in gqlgen.
+func (w *Writer) marshal(m graphql.Marshaler) {
+	start, done := len(w.buf), false
+	defer func() {
+		if !done {
+			_ = recover()
+			w.buf = w.buf[:start]
+			w.marshalLater(m)
+		}
+	}()
+	m.MarshalGQL(w)
+	done = true
+}
+
+// marshalLater writes a marshaler at the end. A byte keeps its place.
+func (w *Writer) marshalLater(m graphql.Marshaler) {
+	w.later = append(w.later, late{len(w.buf), m})
+	w.buf = append(w.buf, ' ')
+}
+
+// truncate removes what has been written since the buffer had n bytes.
+func (w *Writer) truncate(n int) {
+	w.buf = w.buf[:n]
+	for len(w.later) > 0 && w.later[len(w.later)-1].at >= n {
+		w.later = w.later[:len(w.later)-1]
+	}
+}
+
+// MarshalGQL implements [graphql.Marshaler]: it writes what has been written.
+func (w *Writer) MarshalGQL(to io.Writer) {
+	_, _ = to.Write(w.finish()[w.skip:])
+}
+
+// finish returns all that has been written.
+func (w *Writer) finish() []byte {
+	if w.later == nil {
+		return w.buf
+	}
+	text, later, start := w.buf, w.later, 0
+	w.buf, w.later = make([]byte, 0, len(text)+64*len(later)), nil
+	for _, l := range later {
+		w.buf = append(w.buf, text[start:l.at]...)
+		start = l.at + 1
+		l.marshaler.MarshalGQL(w)
+	}
+	w.buf = append(w.buf, text[start:]...)
+	return w.buf
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// special has the high bit of a byte set that is a quote, a backslash or a control character;
+// of the bytes above the first one, more may be set.
+func special(x uint64) uint64 {
+	quote := x ^ '"'*ones
+	backslash := x ^ '\\'*ones
+	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (x-' '*ones)&^x) & highs
+}
+
+// appendString appends a string as graphql.MarshalString writes it, which differs from
+// encoding/json for a few characters.
+func appendString(b []byte, s string) []byte {
+	const hex = "0123456789ABCDEF"
+	b = append(b, '"')
+	start, i := 0, 0
+	for i < len(s) {
+		if i+8 <= len(s) {
+			x := special(binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s), len(s))[i:]))
+			if x == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(x) / 8
+		}
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		b = append(b, s[start:i]...)
+		switch c {
+		case '\t':
+			b = append(b, `\t`...)
+		case '\r':
+			b = append(b, `\r`...)
+		case '\n':
+			b = append(b, `\n`...)
+		case '\\', '"':
+			b = append(b, '\\', c)
+		default:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xF])
+		}
+		i++
+		start = i
+	}
+	return append(append(b, s[start:]...), '"')
+}

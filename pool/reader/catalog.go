@@ -1,0 +1,108 @@
+package reader
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Postgres has statements that stay prepared follow a change of the schema, but says nothing
+// of what the Reader has learned of them: that a function is not volatile, or which types
+// parameters have. So the catalog is looked at while statements run, and after a change all
+// that was learned is doubted until it was learned again.
+
+const (
+	// catalogEvery is how often the catalog is looked at, at most.
+	catalogEvery = time.Second
+	// catalogShare bounds the share of the time that looking takes.
+	catalogShare = 100
+	// catalogTrust is for how long nothing is doubted if the catalog cannot be looked at.
+	catalogTrust = time.Minute
+)
+
+// catalog is what is known of the schema.
+type catalog struct {
+	due   atomic.Bool  // the next call asks to look
+	epoch atomic.Int64 // how often what was learned had to be doubted
+	looks atomic.Int64 // how often it was looked at
+
+	// The rest is the learner's.
+	sum     string    // of what was seen last; "" if nothing was
+	seen    time.Time // when that was
+	next    time.Time // when the next look is due
+	changed time.Time // when the sum last changed
+}
+
+// doubt has all statements learned again, and those that are being learned.
+func (r *Reader) doubt() {
+	r.catalog.epoch.Add(1)
+	r.statements.doubt()
+	for _, t := range r.targets {
+		for _, p := range t.pipes {
+			if s := p.session.Load(); s != nil {
+				s.answers.forget()
+			}
+		}
+	}
+}
+
+// look compares the catalog with what it was, and doubts what was learned if it has changed.
+func (r *Reader) look(ctx context.Context, one lesson) {
+	c := &r.catalog
+	start := time.Now()
+	sum, err := catalogSum(ctx, one.target.reader.targets[0])
+	now := time.Now()
+	c.next = now.Add(max(catalogEvery, catalogShare*now.Sub(start)))
+	switch {
+	case err != nil:
+		if c.sum != "" && now.Sub(c.seen) > catalogTrust {
+			c.sum = ""
+			r.doubt()
+		}
+		return
+	case c.sum != "" && c.sum != sum:
+		c.changed = now
+		r.doubt()
+	case len(r.targets) > 1 && now.Sub(c.changed) < r.config.MaxLag:
+		r.doubt() // A replica may have the change only now.
+	}
+	c.sum, c.seen = sum, now
+	c.looks.Add(1)
+}
+
+// catalogSum returns a sum of what statements depend on, but for what is temporary: functions,
+// views and rules, policies, operators, casts, types, and relations with their columns. A rewrite
+// of a table or of a materialized view does not change it.
+func catalogSum(ctx context.Context, t *target) (sum string, err error) {
+	defer func() {
+		if v := recover(); v != nil { // A hook of the pool's.
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	conn, err := t.server.Acquire(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer t.server.Release(conn)
+	err = conn.QueryRow(ctx, catalogQuery, pgx.QueryExecModeExec).Scan(&sum)
+	return sum, err
+}
+
+// catalogQuery reads what was not there when the database was made: its own objects have
+// numbers from 16384.
+const catalogQuery = `with relation as (select * from pg_catalog.pg_class where oid >= 16384 and relpersistence <> 't')
+select pg_catalog.concat_ws(' ',
+	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, relkind, relrowsecurity, relforcerowsecurity, relnamespace, relname, reloptions))) from relation),
+	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', attrelid, attnum, a.xmin))) from pg_catalog.pg_attribute a join relation on relation.oid = attrelid),
+	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_type where oid >= 16384 and typrelid = 0 and typelem = 0),
+	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_constraint where contypid <> 0),
+	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_proc where oid >= 16384),
+	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_rewrite where oid >= 16384),
+	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_policy),
+	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_operator where oid >= 16384),
+	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_amproc where oid >= 16384),
+	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_cast where oid >= 16384),
+	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_namespace where oid >= 16384 and nspname !~ '^pg_'))`
