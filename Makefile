@@ -25,12 +25,13 @@ test: ## every test of every module
 	go test -tags purego ./simdjson ./stream
 
 .PHONY: test-long
-test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, 10^5 operations of gqlgen/compiled, 10^7 steps and pairs of simdjson, 10^7 steps of arena, and 10^5 rows of pgrows
+test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, 10^5 operations of gqlgen/compiled, 10^7 steps and pairs of simdjson, 10^7 steps of arena, 10^5 rows of pgrows, 10^7 steps of plancache and 10^6 queries of its Normalize
 	GQLBOOST_LONG=1 GQLBOOST_STRESS=1 go test -count=1 -timeout 60m -run 'UnderFire|Deadlocks|LockedNeighbour' -v ./pool/reader
 	cd internal/adopters && GQLBOOST_LONG=1 go test -count=1 -timeout 90m .
 	cd contrib/internal/hosts && GQLBOOST_LONG=1 go test -count=1 -timeout 30m .
 	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run 'RandomOperations|Middleware|Suites' ./gqlgen/...
 	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'OwnersUnderFire|UnmarshalPairs' -v ./simdjson
+	GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run Checker -v ./plancache
 	GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run "OwnersNeverMeet|SameMemoryOfShapes" -v ./arena
 	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'Oracle' -v ./stream/pgrows
 	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run KeepsTheMeaning -v ./internal/normalize

@@ -387,9 +387,9 @@ func TestWeights(t *testing.T) {
 
 // Times to live that are none keep a plan out.
 func TestExpireNonsense(t *testing.T) {
-	c := newTest(t, Config[int]{Expire: func(_ Key, p int) time.Duration { return time.Duration(p) }})
-	for _, ttl := range []int{-2, math.MinInt64} {
-		c.Add(t.Context(), "q", int(Forever))
+	c := newTest(t, Config[int64]{Expire: func(_ Key, p int64) time.Duration { return time.Duration(p) }})
+	for _, ttl := range []int64{-2, math.MinInt64} {
+		c.Add(t.Context(), "q", int64(Forever))
 		c.Add(t.Context(), "q", ttl)
 		if got, ok := c.Get(t.Context(), "q"); ok {
 			t.Errorf("got %d", got)

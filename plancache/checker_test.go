@@ -20,7 +20,7 @@ func steps() int {
 	if os.Getenv("GQLBOOST_LONG") != "" {
 		return 10_000_000
 	}
-	return 60_000
+	return 40_000
 }
 
 // Three instances, two of which share a store that loses, delays, repeats and reorders,

@@ -137,7 +137,8 @@ func (c *Config[P]) check() error {
 	case c.TTL < 0 && c.TTL != Forever:
 		return fmt.Errorf("plancache: TTL is %v", c.TTL)
 	case c.StaleFor < 0 || c.ErrorTTL < 0 || c.StoreTimeout < 0:
-		return fmt.Errorf("plancache: a negative duration: StaleFor %v, ErrorTTL %v, StoreTimeout %v", c.StaleFor, c.ErrorTTL, c.StoreTimeout)
+		return fmt.Errorf("plancache: a negative duration: StaleFor %v, ErrorTTL %v, StoreTimeout %v",
+			c.StaleFor, c.ErrorTTL, c.StoreTimeout)
 	case c.Store != nil && c.Codec == nil:
 		return fmt.Errorf("plancache: Store: %w", ErrNoCodec)
 	case c.Store != nil && c.Invalidator != nil:

@@ -19,9 +19,21 @@
 //
 // A full cache takes every new plan in, for a short while, and keeps it if it is used more
 // than the least of the others: see policy.go. Queries that come once do not push out what
-// is used all the time. A plan that took long to build is kept rather than one that did
+// is used all the time; when what is used changes, the cache notices that new plans are the
+// better ones (duels.go). A plan that took long to build is kept rather than one that did
 // not. A hit takes no lock and writes nothing that other cores read, but for a count now
-// and then.
+// and then. Plans are bounded by number and by bytes.
+//
+// # Time to live
+//
+// The time to live is the plan's: it goes on in the second level, in files and in the next
+// version of the schema.
+//
+// # Callbacks
+//
+// Functions of a configuration may call the cache, panic or block. Nobody waits for OnEvict
+// for more than 50 ms, for a Store for more than StoreTimeout, or for Close for more than a
+// second. A build that waits for itself gets [ErrCycle].
 //
 // # Builds
 //
@@ -29,12 +41,14 @@
 // is just over, while it is built anew. [Cache.Warm] builds beforehand, [Cache.Save] and
 // [Cache.Restore] take plans over a restart, and Config.Store shares them in a fleet: what
 // one instance has built, the others fetch. If the store fails, plans are built as without
-// it.
+// it. With Config.Normalize texts that differ in lay-out share a plan; [Relocate] makes the
+// places in its errors fit each client's text.
 //
 // # Beside plans
 //
 // [Persisted] keeps texts by their hash, registered by clients or from a list of trusted
-// documents. [Results] caches whole results, where those may be cached. Both are large
+// documents. [Results] caches whole results, where those may be cached, with tags that end
+// them in the whole fleet. Both are large
 // and lossy where [Cache] is small and exact: they are built on ristretto behind a front
 // that finds what is new.
 package plancache

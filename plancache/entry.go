@@ -15,7 +15,8 @@ type entry[P any] struct {
 	plan P
 	err  error // of a build, instead of a plan
 
-	uses  atomic.Uint32 // fading, see policy
+	uses  atomic.Uint32 // hits
+	limit atomic.Uint32 // up to how many of them each is counted
 	last  atomic.Int64  // when it was used last, on the policy's clock
 	stale atomic.Bool   // its TTL has ended
 
@@ -24,7 +25,12 @@ type entry[P any] struct {
 	deadline time.Time     // of the plan, wherever it is kept; zero: none
 
 	// The rest is guarded by the generation's lock.
+	score   float64   // fading count of uses, as it was when it was scored
+	scored  int64     // on the policy's clock
+	counted uint32    // how many of uses the score has
 	factor  float64   // what cost makes a use worth
+	duel    int       // the last duel in which it has left; 0: none
+	stays   int       // the last duel in which it has stayed; 0: none
 	fresh   bool      // it is in the policy's window
 	place   int       // in the policy's window or main region
 	expires time.Time // here, which is not after deadline
@@ -45,7 +51,7 @@ func (e *entry[P]) use(n uint64, now int64) {
 	if e.last.Load() != now {
 		e.last.Store(now)
 	}
-	if e.uses.Load() < exactly {
+	if e.uses.Load() < e.limit.Load() {
 		e.uses.Add(1)
 	} else if n*mix>>58 == 0 { // One in 64, without a period.
 		e.uses.Add(sampled)

@@ -31,12 +31,15 @@ type call[K comparable, V any] struct {
 	err     error
 }
 
-// join returns the call of a key, which it starts if there is none: run has to end it by
-// finish. It is for wait, which must follow.
+// runner makes what a call is for, and ends the call by finish.
+type runner[K comparable, V any] = func(context.Context, *call[K, V])
+
+// join returns the call of a key, which it starts if there is none. It is for wait,
+// which must follow.
 //
 // The call's context has the values of the first caller's, and ends when nobody waits any
 // more.
-func (f *flights[K, V]) join(ctx context.Context, key K, text string, run func(context.Context, *call[K, V])) *call[K, V] {
+func (f *flights[K, V]) join(ctx context.Context, key K, text string, run runner[K, V]) *call[K, V] {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if one := f.calls[key]; one != nil {
@@ -47,7 +50,7 @@ func (f *flights[K, V]) join(ctx context.Context, key K, text string, run func(c
 }
 
 // background starts a call that nobody waits for, if there is none.
-func (f *flights[K, V]) background(ctx context.Context, key K, text string, run func(context.Context, *call[K, V])) {
+func (f *flights[K, V]) background(ctx context.Context, key K, text string, run runner[K, V]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.calls[key] == nil {
@@ -55,7 +58,7 @@ func (f *flights[K, V]) background(ctx context.Context, key K, text string, run 
 	}
 }
 
-func (f *flights[K, V]) start(ctx context.Context, key K, text string, run func(context.Context, *call[K, V])) *call[K, V] {
+func (f *flights[K, V]) start(ctx context.Context, key K, text string, run runner[K, V]) *call[K, V] {
 	one := &call[K, V]{flights: f, key: key, text: text, done: make(chan struct{}), waiters: 1}
 	detached, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), waitingKey{}, &one.waiting))
 	one.cancel = cancel

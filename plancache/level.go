@@ -91,7 +91,9 @@ func (l *level) worked() {
 }
 
 func (l *level) delete(ctx context.Context, key string) error {
-	_, err := ask(ctx, l, func(ctx context.Context) (struct{}, error) { return struct{}{}, l.carrier.Delete(ctx, key) })
+	_, err := ask(ctx, l, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, l.carrier.Delete(ctx, key)
+	})
 	return err
 }
 
@@ -101,7 +103,9 @@ func (l *level) deleteAll(ctx, cache context.Context, keys string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(cache, cancel)()
-	_, err := within(ctx, &l.abandoned, func(ctx context.Context) (struct{}, error) { return struct{}{}, l.carrier.Delete(ctx, keys) })
+	_, err := within(ctx, &l.abandoned, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, l.carrier.Delete(ctx, keys)
+	})
 	return err
 }
 

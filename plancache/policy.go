@@ -2,47 +2,51 @@ package plancache
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"time"
 )
 
-// policy decides what leaves a full cache. It is W-TinyLFU (Einziger, Friedman and
-// Manes 2017) with three changes that a small cache can afford: uses are counted exactly,
-// also those of what has left (ghosts), not in a sketch; the victim is the entry that is
-// worth least, not the last of a list; and what has not been used for much longer than
-// it used to be is worth less, so that the hot set may move.
+// policy decides what leaves a full cache. Its frame is that of W-TinyLFU (Einziger,
+// Friedman and Manes 2017): a new entry is always taken, into a small window, and what falls
+// out of the window stays only if it is worth more than the least of the others. What is
+// worth how much is another matter:
 //
-// A new entry is always taken, into a window. What falls out of the window stays only if
-// it has been used more often than the least of the others.
+//   - An entry is worth its uses, of which each fades with the time since (as in LRFU, Lee et
+//     al. 2001): counts alone keep what was hot once, times alone keep what comes once.
+//   - The least is the least of a sample, which a hand takes in turn. So neither hits nor
+//     misses have to keep an order.
+//   - Uses of what has left are remembered (ghosts).
+//   - How much what falls out of the window has to be worth adapts to what is asked for: see
+//     duels.go.
 type policy[P any] struct {
 	capacity int64 // entries
 	bytes    int64 // bounds weight
 	weight   int64 // of all entries
 	window   []*entry[P]
 	main     []*entry[P]
-	ghosts   map[uint64]ghost // by hash: a mistake costs a place, not a wrong plan
-	aged     int64            // when uses were halved last
-	meanCost float64          // of builds, in nanoseconds
+	hand     int // where in main the next sample begins
+	ghosts   ghosts
+	duels    duels[P]
+	pace     float64 // of fading: steps for each call
+	aged     int64   // when uses were halved last
+	meanCost float64 // of builds, in nanoseconds
 }
 
-// ghost is what is known of an entry that has left.
-type ghost struct{ uses uint32 }
-
 const (
-	// windowShare is the share of the window, as in the paper.
+	// windowShare is the share of the window, as in the paper, up to windowMost entries.
 	windowShare = 0.01
-	// agePeriods is after how many uses for each entry all counts are halved, as there.
-	agePeriods = 10
-	// idlePeriods is for how many expected times between two uses an entry is worth what
-	// its count says.
-	idlePeriods = 2
-	// margin is by how many uses what leaves the window must beat the victim. Without
+	windowMost  = 16
+	// halfLife is after how many calls for each entry a use is worth half. Benchmarks have
+	// the best ratios from 0.5 to 1.
+	halfLife = 0.7
+	// margin is by how many uses what leaves the window must beat the least one. Without
 	// one, a loop longer than the cache replaces all of it again and again, because counts
 	// differ by one from place to place.
 	margin = 1
 	// sampleSize is how many entries are looked at for the least one.
-	sampleSize = 1024
+	sampleSize = 16
+	// agePeriods is after how many calls for each entry the uses that are reported are halved.
+	agePeriods = 10
 )
 
 // size is how many entries the cache has room for, if they weigh as much as those that it
@@ -61,20 +65,35 @@ func (p *policy[P]) count() int64 { return int64(len(p.window) + len(p.main)) }
 func (p *policy[P]) all() []*entry[P] { return slices.Concat(p.window, p.main) }
 
 // empty takes all entries out, and keeps what is known of others.
-func (p *policy[P]) empty() { p.window, p.main, p.weight = nil, nil, 0 }
+func (p *policy[P]) empty() {
+	p.window, p.main, p.weight = nil, nil, 0
+	p.duels.stop()
+}
 
 // add takes an entry in at a time of the clock, and appends those that leave for it.
 func (p *policy[P]) add(e *entry[P], now int64, out []*entry[P]) []*entry[P] {
+	p.sized()
 	p.age(now)
-	g := p.ghosts[e.hash]
-	delete(p.ghosts, e.hash)
-	e.uses.Store(g.uses + 1)
-	e.last.Store(now)
-	p.learn(e.cost)
-	e.factor = p.factor(e.cost)
+	score := 0.0
+	if g, ok := p.ghosts.find(e.hash); ok {
+		score = g.score * p.fade(now-g.left)
+		p.duels.back(g.duel, e.hash, now, p.size())
+	}
+	p.use(e, score, now)
 	p.insert(&p.window, e, true)
 	p.weight += e.weight
 	return p.shrink(e, now, out)
+}
+
+// use counts the first use of an entry, of which others have left a score.
+func (p *policy[P]) use(e *entry[P], score float64, now int64) {
+	e.uses.Add(1)
+	e.counted = e.uses.Load()
+	e.limit.Store(e.counted + exactly)
+	e.score, e.scored = score+float64(e.counted), now
+	e.last.Store(now)
+	p.learn(e.cost)
+	e.factor = p.factor(e.cost)
 }
 
 // shrink makes room for an entry that has been put in.
@@ -82,7 +101,7 @@ func (p *policy[P]) shrink(e *entry[P], now int64, out []*entry[P]) []*entry[P] 
 	for (p.weight > p.bytes || p.count() > p.capacity) && p.count() > 1 {
 		victim := p.victim(e, now)
 		p.remove(victim)
-		p.remember(victim)
+		p.ghosts.put(victim.hash, p.score(victim, now), now, victim.duel, p.size())
 		out = append(out, victim)
 	}
 	for int64(len(p.window)) > p.quota() { // There was room in the main region.
@@ -91,7 +110,9 @@ func (p *policy[P]) shrink(e *entry[P], now int64, out []*entry[P]) []*entry[P] 
 	return out
 }
 
-func (p *policy[P]) quota() int64 { return max(1, int64(windowShare*float64(p.size()))) }
+func (p *policy[P]) quota() int64 {
+	return min(max(1, int64(windowShare*float64(p.size()))), windowMost)
+}
 
 // victim returns the entry to leave, which is not e.
 func (p *policy[P]) victim(e *entry[P], now int64) *entry[P] {
@@ -101,11 +122,15 @@ func (p *policy[P]) victim(e *entry[P], now int64) *entry[P] {
 	}
 	least := p.least(e, now)
 	switch {
-	case least == nil:
-		return candidate
+	case least == nil: // There is only e in the main region.
+		return p.oldest(e)
 	case candidate == nil:
 		return least
-	case p.worth(candidate, now) <= p.worth(least, now)+margin*least.factor:
+	case p.worth(candidate, now) > p.worth(least, now)+margin*least.factor: // It is not in doubt.
+	case p.duels.eager():
+		p.duels.begin(candidate, least, true, now, p.size())
+	default:
+		p.duels.begin(least, candidate, false, now, p.size())
 		return candidate
 	}
 	p.move(candidate)
@@ -123,21 +148,20 @@ func (p *policy[P]) oldest(e *entry[P]) *entry[P] {
 	return oldest
 }
 
-// least returns the entry of the main region, other than e, that is worth least, of a
-// sample if there are many.
+// least returns the entry of the main region, other than e, that is worth least of the next
+// ones.
 func (p *policy[P]) least(e *entry[P], now int64) *entry[P] {
 	var least *entry[P]
 	worth := math.Inf(1)
-	n, first := len(p.main), 0
-	if n > sampleSize {
-		n, first = sampleSize, rand.IntN(len(p.main))
-	}
-	for i := range n {
-		m := p.main[(first+i)%len(p.main)]
+	for range min(len(p.main), sampleSize) {
+		if p.hand++; p.hand >= len(p.main) {
+			p.hand = 0
+		}
+		m := p.main[p.hand]
 		if m == e {
 			continue
 		}
-		if w := p.worth(m, now); w < worth || w == worth && m.last.Load() < least.last.Load() {
+		if w := p.worth(m, now); w < worth {
 			least, worth = m, w
 		}
 	}
@@ -145,11 +169,44 @@ func (p *policy[P]) least(e *entry[P], now int64) *entry[P] {
 }
 
 // worth is what an entry is expected to save.
-func (p *policy[P]) worth(e *entry[P], now int64) float64 {
-	idle := float64(now - e.last.Load() + 1)
-	uses := min(float64(e.uses.Load()), idlePeriods*float64(agePeriods*p.size())/idle)
-	return uses * e.factor
+func (p *policy[P]) worth(e *entry[P], now int64) float64 { return p.score(e, now) * e.factor }
+
+// score is the uses of an entry, of which each fades. Those since the last time count as if
+// all had come at the last one of them.
+func (p *policy[P]) score(e *entry[P], now int64) float64 {
+	if uses := e.uses.Load(); uses != e.counted {
+		last := e.last.Load()
+		e.score = e.score*p.fade(last-e.scored) + float64(uses-e.counted)
+		e.counted, e.scored = uses, last
+		e.limit.Store(uses + exactly)
+	}
+	return e.score * p.fade(now-e.scored)
 }
+
+// fade is what a use is worth after so many calls.
+func (p *policy[P]) fade(calls int64) float64 {
+	if calls <= 0 {
+		return 1
+	}
+	if at := int(float64(calls) * p.pace); at < len(fades) {
+		return fades[at]
+	}
+	// Rare, and not nothing: of two that are hardly worth anything one is worth less.
+	return math.Exp2(-float64(calls) * p.pace / fadeSteps)
+}
+
+// fades are the powers of a half, in steps of a 256th: math.Exp2 would be a fifth of a miss.
+var fades = func() (list [4096]float64) {
+	for i := range list {
+		list[i] = math.Exp2(-float64(i) / fadeSteps)
+	}
+	return list
+}()
+
+const fadeSteps = 256
+
+// sized takes the size of the cache in, which changes with the weight of its entries.
+func (p *policy[P]) sized() { p.pace = fadeSteps / (halfLife * float64(p.size())) }
 
 // factor is what a use of a plan is worth that took so long to build: 1 for the mean, and
 // twice as much for four times the mean, in whole steps, because times of builds are
@@ -171,7 +228,7 @@ func (p *policy[P]) learn(cost time.Duration) {
 	}
 }
 
-// age halves all counts from time to time, so that what was hot once fades.
+// age halves the uses that are reported from time to time. Scores fade by themselves.
 func (p *policy[P]) age(now int64) {
 	if now-p.aged < agePeriods*max(p.size(), 10) {
 		return
@@ -179,30 +236,12 @@ func (p *policy[P]) age(now int64) {
 	p.aged = now
 	for _, region := range [][]*entry[P]{p.window, p.main} {
 		for _, e := range region {
-			e.uses.Store((e.uses.Load() + 1) / 2) // Uses that come in between are lost.
+			p.score(e, now)
+			e.counted = (e.counted + 1) / 2
+			e.uses.Store(e.counted) // Uses that come in between are lost.
+			e.limit.Store(e.counted + exactly)
 		}
 	}
-	for hash, g := range p.ghosts {
-		if g.uses /= 2; g.uses == 0 {
-			delete(p.ghosts, hash)
-		} else {
-			p.ghosts[hash] = g
-		}
-	}
-}
-
-// remember keeps the count of an entry that leaves.
-func (p *policy[P]) remember(e *entry[P]) {
-	if p.ghosts == nil {
-		p.ghosts = map[uint64]ghost{}
-	}
-	if len(p.ghosts) >= int(agePeriods*max(p.size(), 10)) {
-		for hash := range p.ghosts { // One that chance picks.
-			delete(p.ghosts, hash)
-			break
-		}
-	}
-	p.ghosts[e.hash] = ghost{e.uses.Load()}
 }
 
 func (p *policy[P]) region(e *entry[P]) *[]*entry[P] {
@@ -236,18 +275,20 @@ func (p *policy[P]) move(e *entry[P]) {
 // remove takes an entry out.
 func (p *policy[P]) remove(e *entry[P]) {
 	p.cut(e)
+	p.duels.leave(e)
 	p.weight -= e.weight
 }
 
 // replace puts an entry in the place of another for the same key, and appends those that
 // leave for it.
 func (p *policy[P]) replace(old, e *entry[P], now int64, out []*entry[P]) []*entry[P] {
+	p.sized()
+	p.duels.leave(old)
 	p.weight += e.weight - old.weight
-	e.uses.Store(old.uses.Load() + 1)
-	e.last.Store(now)
+	score := p.score(old, now)
+	e.uses.Store(old.uses.Load())
+	p.use(e, score-float64(old.uses.Load()), now)
 	e.fresh, e.place = old.fresh, old.place
 	(*p.region(e))[e.place] = e
-	p.learn(e.cost)
-	e.factor = p.factor(e.cost)
 	return p.shrink(e, now, out)
 }

@@ -239,7 +239,8 @@ func (r *Results) Metrics() iter.Seq[gqlboost.Metric] { return metric.Sequence(r
 func (r *Results) metrics() (list []gqlboost.Metric) {
 	add := func(name, unit, help string, value uint64, attrs ...gqlboost.Attr) {
 		list = append(list, gqlboost.Metric{
-			Name: "gqlboost.results." + name, Unit: unit, Help: help, Kind: gqlboost.Counter, Value: float64(value), Attrs: attrs,
+			Name: "gqlboost.results." + name, Unit: unit, Help: help,
+			Kind: gqlboost.Counter, Value: float64(value), Attrs: attrs,
 		})
 	}
 	result := func(v string) gqlboost.Attr { return gqlboost.Attr{Key: "result", Value: v} }

@@ -131,7 +131,8 @@ func (c *Cache[P]) restore(s *source) (n int, err error) {
 	}
 	var plans []saved
 	head, err := s.file(func(head versions, r record) {
-		if head != (versions{g.version, c.config.PlanVersion}) || len(r.plan) == 0 || g.table.Load().find(c.hashOf(&r.key), &r.key) != nil {
+		there := g.table.Load().find(c.hashOf(&r.key), &r.key) != nil
+		if head != (versions{g.version, c.config.PlanVersion}) || len(r.plan) == 0 || there {
 			return
 		}
 		if m, err := c.revive(r.key, r); err == nil {
@@ -154,8 +155,8 @@ func (c *Cache[P]) restore(s *source) (n int, err error) {
 		if e == nil {
 			continue
 		}
-		g.put(e, func() bool { return g.hasPlan(&e.key) })
 		e.uses.Store(p.uses)
+		g.put(e, func() bool { return g.hasPlan(&e.key) })
 		n++
 	}
 	return n, nil

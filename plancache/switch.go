@@ -247,8 +247,8 @@ func (c *Cache[P]) take(next *generation[P], from *entry[P], m made[P]) {
 	if e == nil {
 		return
 	}
-	next.put(e, func() bool { return next.purged || next.deleted[e.key] })
 	e.uses.Store(from.uses.Load())
+	next.put(e, func() bool { return next.purged || next.deleted[e.key] })
 }
 
 // byUse sorts entries by how much they are used, most first.

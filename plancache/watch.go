@@ -44,7 +44,7 @@ func (l *listener) start(ctx context.Context, tasks *tasks) {
 }
 
 // beginPatience is how long a Watch may take to begin. Then another one is tried.
-const beginPatience = 10 * time.Second
+const beginPatience = 30 * time.Second
 
 func (l *listener) listen(ctx context.Context) {
 	for pause := breakFirst; ctx.Err() == nil; pause = min(2*pause, breakMost) {
@@ -62,6 +62,9 @@ func (l *listener) listen(ctx context.Context) {
 
 // once watches until keys may be missed, and reports whether it has begun to.
 func (l *listener) once(all context.Context) bool {
+	if l.abandoned.Load() >= mostAbandoned {
+		return false
+	}
 	ctx, cancel := context.WithCancel(all)
 	defer cancel()
 	late := time.AfterFunc(beginPatience, cancel)

@@ -50,6 +50,8 @@ var traces = []struct {
 	{"swap", func(capacity int) []int {
 		return hot(6, capacity*9/10, 40*capacity, func(phase int) int { return phase })
 	}},
+	// Half as many, for a shorter time.
+	{"burst", func(capacity int) []int { return hot(8, capacity/2, 8*capacity, func(phase int) int { return phase }) }},
 	// The same, but for what was hot before: two sets in turn.
 	{"return", func(capacity int) []int {
 		return hot(7, capacity*8/10, 20*capacity, func(phase int) int { return phase % 2 })

@@ -310,7 +310,7 @@ func (g *generator) ignored(b *strings.Builder, needed bool) {
 	}
 	for range n {
 		comment := "#" + g.pieces([]string{"a", `"`, "{", ",", `"""`, "\t", "#"})
-		if !g.spoiled || strings.IndexAny(comment, "\n\r") < 0 {
+		if !g.spoiled || !strings.ContainsAny(comment, "\n\r") {
 			comment += "\n"
 		}
 		b.WriteString(g.pick(" ", "\n", "\t", ",", "\r\n", "\r", "  ", ", ", comment))

@@ -1,0 +1,100 @@
+package plancache
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"testing"
+	"weak"
+
+	"github.com/gqlboost/gqlboost/internal/wait"
+)
+
+// lru is the hits of a cache that lets the plan leave that was not used for longest.
+func lru(calls []int, capacity int) (hits int) {
+	var order []int // the latest one last
+	for _, k := range calls {
+		if at := slices.Index(order, k); at >= 0 {
+			order = slices.Delete(order, at, at+1)
+			hits++
+		}
+		if order = append(order, k); len(order) > capacity {
+			order = order[1:]
+		}
+	}
+	return hits
+}
+
+// Where what is used changes at once the policy is nearly as good as LRU, and where LRU has
+// no hits at all, or few, it is better by far.
+func TestPolicyAdapts(t *testing.T) {
+	const capacity, calls = 100, 30_000
+	random := rand.New(rand.NewPCG(1, 1))
+	once := 1_000_000
+	sets := func(size, phase int) func(int) int {
+		return func(i int) int {
+			if once++; random.IntN(10) == 0 {
+				return once
+			}
+			return i/phase*size + random.IntN(size)
+		}
+	}
+	zipf := rand.NewZipf(random, 1.1, 1, 5000)
+	for name, c := range map[string]struct {
+		next func(int) int
+		over float64 // the share of hits over that of LRU
+	}{
+		"burst": {sets(capacity/2, 8*capacity), -0.03},
+		"swap":  {sets(capacity*9/10, 40*capacity), 0},
+		"loop":  {func(i int) int { return i % (capacity * 3 / 2) }, 0.6},
+		"zipf":  {func(int) int { return int(zipf.Uint64()) }, 0.05},
+	} {
+		keys := make([]int, calls)
+		for i := range keys {
+			keys[i] = c.next(i)
+		}
+		cache := newTest(t, Config[int]{Capacity: capacity, TTL: Forever})
+		hits := 0
+		for _, k := range keys {
+			if _, ok := cache.Get(t.Context(), query(k)); ok {
+				hits++
+			} else {
+				cache.Add(t.Context(), query(k), k)
+			}
+		}
+		got, least := float64(hits)/calls, float64(lru(keys, capacity))/calls+c.over
+		t.Logf("%s: %.3f, at least %.3f", name, got, least)
+		if got < least {
+			t.Errorf("%s: %.3f are hits, want %.3f", name, got, least)
+		}
+	}
+}
+
+// What has left is not kept in memory by what the policy knows of it.
+func TestPolicyLetsGo(t *testing.T) {
+	c := newTest(t, Config[*[1 << 10]byte]{Capacity: 50, TTL: Forever})
+	random := rand.New(rand.NewPCG(2, 2))
+	var all []weak.Pointer[[1 << 10]byte]
+	for range 20_000 {
+		q := query(random.IntN(120))
+		if _, ok := c.Get(t.Context(), q); !ok {
+			plan := new([1 << 10]byte)
+			all = append(all, weak.Make(plan))
+			c.Add(t.Context(), q, plan)
+		}
+	}
+	if len(c.current.Load().policy.duels.ring) == 0 {
+		t.Error("there was no duel")
+	}
+	wait.Until(t, "plans that have left are collected", func() bool {
+		runtime.GC()
+		live := 0
+		for _, p := range all {
+			if p.Value() != nil {
+				live++
+			}
+		}
+		return live <= 50
+	})
+	runtime.KeepAlive(c)
+}
