@@ -2,10 +2,10 @@ package reader
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
+	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -25,7 +25,6 @@ const (
 
 // catalog is what is known of the schema.
 type catalog struct {
-	due   atomic.Bool  // the next call asks to look
 	epoch atomic.Int64 // how often what was learned had to be doubted
 	looks atomic.Int64 // how often it was looked at
 
@@ -33,6 +32,7 @@ type catalog struct {
 	sum     string    // of what was seen last; "" if nothing was
 	seen    time.Time // when that was
 	next    time.Time // when the next look is due
+	ran     uint64    // statements that had run at the last look
 	changed time.Time // when the sum last changed
 }
 
@@ -49,11 +49,19 @@ func (r *Reader) doubt() {
 	}
 }
 
+// lookIfDue looks at the catalog, unless nothing has run since the last time.
+func (r *Reader) lookIfDue(ctx context.Context, now time.Time) {
+	if ran := r.counters.direct.Load() + r.counters.shared.Load(); ran != r.catalog.ran && !now.Before(r.catalog.next) {
+		r.catalog.ran = ran
+		r.look(ctx)
+	}
+}
+
 // look compares the catalog with what it was, and doubts what was learned if it has changed.
-func (r *Reader) look(ctx context.Context, one lesson) {
+func (r *Reader) look(ctx context.Context) {
 	c := &r.catalog
 	start := time.Now()
-	sum, err := catalogSum(ctx, one.target.reader.targets[0])
+	sum, err := catalogSum(ctx, r.targets[0])
 	now := time.Now()
 	c.next = now.Add(max(catalogEvery, catalogShare*now.Sub(start)))
 	switch {
@@ -77,32 +85,34 @@ func (r *Reader) look(ctx context.Context, one lesson) {
 // views and rules, policies, operators, casts, types, and relations with their columns. A rewrite
 // of a table or of a materialized view does not change it.
 func catalogSum(ctx context.Context, t *target) (sum string, err error) {
-	defer func() {
-		if v := recover(); v != nil { // A hook of the pool's.
-			err = fmt.Errorf("panic: %v", v)
-		}
-	}()
-	conn, err := t.server.Acquire(ctx)
+	ctx, cancel := context.WithTimeout(quiet.Context(ctx), lessonTimeout)
+	defer cancel()
+	conn, err := t.server.Ask(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer t.server.Release(conn)
+	defer conn.Release()
 	err = conn.QueryRow(ctx, catalogQuery, pgx.QueryExecModeExec).Scan(&sum)
 	return sum, err
 }
 
 // catalogQuery reads what was not there when the database was made: its own objects have
 // numbers from 16384.
-const catalogQuery = `with relation as (select * from pg_catalog.pg_class where oid >= 16384 and relpersistence <> 't')
-select pg_catalog.concat_ws(' ',
-	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, relkind, relrowsecurity, relforcerowsecurity, relnamespace, relname, reloptions))) from relation),
-	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', attrelid, attnum, a.xmin))) from pg_catalog.pg_attribute a join relation on relation.oid = attrelid),
-	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_type where oid >= 16384 and typrelid = 0 and typelem = 0),
-	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_constraint where contypid <> 0),
-	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_proc where oid >= 16384),
-	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_rewrite where oid >= 16384),
-	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_policy),
-	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_operator where oid >= 16384),
-	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_amproc where oid >= 16384),
-	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_cast where oid >= 16384),
-	(select pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, xmin))) from pg_catalog.pg_namespace where oid >= 16384 and nspname !~ '^pg_'))`
+const catalogQuery = `with relation as (
+		select * from pg_catalog.pg_class where oid >= 16384 and relpersistence <> 't')
+select pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', kind, number, state))))
+from (
+	select 'relation' as kind, oid::text as number,
+		pg_catalog.concat_ws(' ', relkind, relrowsecurity, relforcerowsecurity, relnamespace, relname, reloptions) as state from relation
+	union all select 'column', pg_catalog.concat_ws(' ', attrelid, attnum), a.xmin::text
+		from pg_catalog.pg_attribute a join relation on relation.oid = attrelid
+	union all select 'type', oid::text, xmin::text from pg_catalog.pg_type where oid >= 16384 and typrelid = 0 and typelem = 0
+	union all select 'constraint', oid::text, xmin::text from pg_catalog.pg_constraint where contypid <> 0
+	union all select 'function', oid::text, xmin::text from pg_catalog.pg_proc where oid >= 16384
+	union all select 'rule', oid::text, xmin::text from pg_catalog.pg_rewrite where oid >= 16384
+	union all select 'policy', oid::text, xmin::text from pg_catalog.pg_policy
+	union all select 'operator', oid::text, xmin::text from pg_catalog.pg_operator where oid >= 16384
+	union all select 'support', oid::text, xmin::text from pg_catalog.pg_amproc where oid >= 16384
+	union all select 'cast', oid::text, xmin::text from pg_catalog.pg_cast where oid >= 16384
+	union all select 'schema', oid::text, xmin::text from pg_catalog.pg_namespace where oid >= 16384 and nspname !~ '^pg_'
+) part`

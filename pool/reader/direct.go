@@ -191,7 +191,7 @@ func (d *directRows) retry(err error) bool {
 	c := d.call
 	var e *pgconn.PgError
 	if errors.As(err, &e) && (Stale(e) || d.remembered && maybeOutdated(e)) && c.statement != nil {
-		if Stale(e) && e != guard.ErrChanged {
+		if Stale(e) && e != guard.ErrChanged || e.Position > 0 { // A place in the text: it was not understood.
 			c.runs-- // Postgres has not begun it.
 		}
 		c.stale++
@@ -273,14 +273,11 @@ func (d *directRows) Scan(dest ...any) error {
 	return err
 }
 
-// errBeforeNext is what pgx itself panics with.
-var errBeforeNext = errors.New("pool: there is no row before Next")
-
 // Values returns the values of the row.
 func (d *directRows) Values() ([]any, error) {
 	if !d.begun && !d.ended {
 		d.Close()
-		return nil, errBeforeNext
+		return nil, guard.ErrBeforeNext
 	}
 	values, err := d.Rows.Values()
 	if err != nil {

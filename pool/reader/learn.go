@@ -20,10 +20,9 @@ import (
 // parameters and columns, and whether it may have effects. It does so in the background,
 // one statement at a time, and bounded.
 //
-// It also looks at the catalog, which goes first.
+// It also looks at the catalog.
 type learner struct {
 	lessons chan lesson
-	looks   chan lesson // without a statement
 }
 
 type lesson struct {
@@ -44,48 +43,24 @@ const (
 )
 
 func (l *learner) start(ctx context.Context, r *Reader) {
-	l.lessons, l.looks = make(chan lesson, maxLessons), make(chan lesson, 1)
+	l.lessons = make(chan lesson, maxLessons)
 	r.done.Go(func() {
 		tick := time.NewTicker(catalogEvery)
 		defer tick.Stop()
 		for {
 			select {
-			case one := <-l.looks:
-				l.look(ctx, r, one)
-				continue
-			default:
-			}
-			select {
 			case <-ctx.Done():
 				return
 			case now := <-tick.C:
-				r.catalog.due.Store(!now.Before(r.catalog.next))
-			case one := <-l.looks:
-				l.look(ctx, r, one)
+				r.lookIfDue(ctx, now)
 			case one := <-l.lessons:
 				if r.catalog.sum == "" { // What changes from now on must be noticed.
-					l.look(ctx, r, one)
+					r.look(ctx)
 				}
 				l.give(ctx, r, one)
 			}
 		}
 	})
-}
-
-// askToLook has the catalog looked at, in the context of a call: hooks of the pool may need
-// what is in it.
-func (l *learner) askToLook(c *call, t *target) {
-	select {
-	case l.looks <- lesson{ctx: context.WithoutCancel(c.ctx), target: t}:
-	default:
-	}
-}
-
-func (l *learner) look(ctx context.Context, r *Reader, one lesson) {
-	lessonCtx, cancel := context.WithTimeout(quiet.Context(one.ctx), lessonTimeout)
-	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
-	r.look(lessonCtx, one)
 }
 
 // ask has a call's statement learned, unless it is being learned, or too many are.

@@ -215,9 +215,6 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 			return nil, err
 		}
 	}
-	if r.catalog.due.Load() && r.catalog.due.CompareAndSwap(true, false) {
-		r.learner.askToLook(c, r.targets[0])
-	}
 	for {
 		t := r.pick(c)
 		running := t.running.Add(1)

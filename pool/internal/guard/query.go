@@ -194,13 +194,14 @@ func (r *closingRows) Next() bool {
 	return false
 }
 
-var errBeforeNext = errors.New("pool: there is no row before Next")
+// ErrBeforeNext is returned where pgx panics: for a row that is read before Next.
+var ErrBeforeNext = errors.New("pool: there is no row before Next")
 
 // Scan stores the values of the row.
 func (r *closingRows) Scan(dest ...any) error {
 	if r.peeked {
 		r.Close()
-		return errBeforeNext
+		return ErrBeforeNext
 	}
 	return r.Rows.Scan(dest...)
 }
@@ -209,7 +210,7 @@ func (r *closingRows) Scan(dest ...any) error {
 func (r *closingRows) Values() ([]any, error) {
 	if r.peeked {
 		r.Close()
-		return nil, errBeforeNext
+		return nil, ErrBeforeNext
 	}
 	return r.Rows.Values()
 }
