@@ -14,7 +14,7 @@ type learner struct {
 // in the next window.
 const window = 1 << 14
 
-// sampleOf is how many buffers one tells of, when the first have come back.
+// sampleOf is how many returned buffers one is taken as a sample of, once the first have been returned.
 const (
 	sampleOf  = 8
 	firstPuts = 256

@@ -187,7 +187,7 @@ func (c *Cache[P]) everywhere(f func(*generation[P])) {
 	}
 }
 
-// leave tells of entries that have left for the same cause.
+// leave reports entries that were removed for the same cause.
 func (c *Cache[P]) leave(all []*entry[P], cause Cause) {
 	left := make([]departure[P], len(all))
 	for i, e := range all {

@@ -1,6 +1,6 @@
 package plancache
 
-// duels tell whether what falls out of the window should stay in the place of the least of
+// duels decide whether what falls out of the window should stay in the place of the least of
 // the others, where their worth leaves it in doubt. Each such decision is a duel: one of the
 // two stays and one leaves, and after a while it is seen which of them has been asked for.
 // Where that is rather the candidate, as when all that is hot has changed, candidates are

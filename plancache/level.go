@@ -14,7 +14,7 @@ type level struct {
 	carrier Invalidator
 	store   Store // nil if plans are not shared
 	timeout time.Duration
-	failed  func(error) // hears of errors
+	failed  func(error) // is called with errors
 
 	failures  atomic.Int32 // in a row
 	openUntil atomic.Int64 // nanoseconds since 1970

@@ -139,7 +139,7 @@ func (c *Cache[P]) report(err error) {
 		return
 	}
 	c.notes.send([]note{{0, func() {
-		// Nobody else is there to hear of its own panic.
+		// Its own panic cannot be reported to anyone else.
 		guard(func(error) { c.counts.errors.Add(1) }, "OnError", func() (_ struct{}) { c.config.OnError(err); return })
 	}}})
 }

@@ -169,7 +169,7 @@ func (r *Results) put(key string, v result) {
 }
 
 // Invalidate ends all results with one of the tags, and those of them that are being
-// made, here and in all caches that share the Invalidator. OnError hears of failures of
+// made, here and in all caches that share the Invalidator. OnError is called with failures of
 // that one.
 func (r *Results) Invalidate(tags ...string) {
 	if err := r.InvalidateContext(context.Background(), tags...); err != nil && r.level != nil {

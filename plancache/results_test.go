@@ -174,7 +174,7 @@ func TestResultsOfAFleet(t *testing.T) {
 			t.Error("a tag has ended a plan")
 		}
 
-		// Without the Invalidator it still ends here, and somebody hears of the failure.
+		// Without the Invalidator it still ends here, and the failure is reported.
 		m.broken.Store(true)
 		version.Store(6)
 		if err := list[0].InvalidateContext(t.Context(), "b"); !errors.Is(err, errDown) {

@@ -233,7 +233,7 @@ func TestFleet(t *testing.T) {
 	wait.Until(t, "all is gone from the store", stored(0))
 	// Plans of another version are others.
 	wait.Until(t, "it is shared", func() bool {
-		load(caches[0], "a") // What it hears of its own invalidation may end the first.
+		load(caches[0], "a") // The notification of its own invalidation may discard the first.
 		return stored(1)()
 	})
 	if err := caches[1].SetSchema(t.Context(), "2", nil); err != nil {

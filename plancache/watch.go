@@ -16,7 +16,7 @@ type listener struct {
 	timeout   time.Duration
 	take      func(key string) // a key, or a beginning of keys and an asterisk
 	purge     func()           // keys may have been missed
-	failed    func(error)      // hears of errors
+	failed    func(error)      // is called with errors
 	abandoned *atomic.Int32
 
 	ready chan struct{} // closed when the first Watch has begun

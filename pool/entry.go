@@ -59,7 +59,7 @@ func (g *gate) entered(ctx context.Context, pool *pgxpool.Pool) context.Context 
 	return &e.wait
 }
 
-// traceStart tells the user's tracer that a caller wants a connection.
+// traceStart reports to the user's tracer that a caller wants a connection.
 func (g *gate) traceStart(ctx context.Context, pool *pgxpool.Pool) context.Context {
 	if g.acquires == nil || quiet.Is(ctx) {
 		return ctx
@@ -67,7 +67,7 @@ func (g *gate) traceStart(ctx context.Context, pool *pgxpool.Pool) context.Conte
 	return g.acquires.TraceAcquireStart(ctx, pool, pgxpool.TraceAcquireStartData{})
 }
 
-// traceEnd tells it that the caller has one, or why it has none.
+// traceEnd reports to it that the caller has a connection, or why it has none.
 func (g *gate) traceEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
 	switch {
 	case quiet.Is(ctx):

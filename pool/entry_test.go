@@ -123,8 +123,8 @@ func (a *acquireTracer) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, da
 	a.add("end of %v, %v, connection %v", ctx.Value(acquireKey{}), data.Err, data.Conn != nil)
 }
 
-// A tracer hears of waits for a connection, and of those who get none, what it hears of
-// pgxpool's.
+// A tracer receives the same events for callers that wait for a connection, or get none, as
+// from pgxpool.
 func TestAcquireTracer(t *testing.T) {
 	type pool interface {
 		methods

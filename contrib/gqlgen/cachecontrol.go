@@ -178,7 +178,7 @@ func setCacheControl(h http.Header, answers ...answer) {
 }
 
 // policy returns the policy of an answer, unlimited if it must not be cached. store is false
-// if caches are to hear of that.
+// if caches are to see that.
 func (a answer) policy() (made policy, store bool) {
 	state := cachingOf(a.ctx)
 	if state == nil {

@@ -20,7 +20,7 @@
 //
 //   - What simdjson refuses, or encoding/json may read in another way, encoding/json reads:
 //     names in capital letters, members that come twice, text that is not UTF-8.
-//   - An error about a body that is no request does not repeat the body, and a member
+//   - An error about an invalid request body does not repeat the body, and a member
 //     "headers" of a request, which gqlgen refuses if it is no http.Header, is ignored.
 //   - Text of a result that is not UTF-8 has U+FFFD for each wrong byte. gqlgen sends it
 //     as it is.

@@ -81,7 +81,7 @@ func (r *Reader) look(ctx context.Context) {
 	c.looks.Add(1)
 }
 
-// catalogSum returns a sum of what statements depend on, but for what is temporary: functions,
+// catalogSum returns a checksum of everything that statements depend on, except temporary objects: functions,
 // views and rules, policies, operators, casts, types, and relations with their columns. A rewrite
 // of a table or of a materialized view does not change it.
 func catalogSum(ctx context.Context, t *target) (sum string, err error) {

@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A statement whose function raises an error of those that tell of a changed schema, after it
+// A statement whose function raises an error that usually means a changed schema, after it
 // has done something, runs twice at most.
 func TestRunsTwiceAtMost(t *testing.T) {
 	for _, code := range []string{"26000", "42501", "0A000", "08P01", "XX000"} {
@@ -52,7 +52,7 @@ func TestRunsTwiceAtMost(t *testing.T) {
 	}
 }
 
-// acquires counts what a tracer hears of connections.
+// acquires counts the events of connections that a tracer receives.
 type acquires struct {
 	tracer
 	acquired, released atomic.Int64
@@ -66,8 +66,8 @@ func (a *acquires) TraceAcquireEnd(context.Context, *pgxpool.Pool, pgxpool.Trace
 }
 func (a *acquires) TraceRelease(*pgxpool.Pool, pgxpool.TraceReleaseData) { a.released.Add(1) }
 
-// A tracer hears of no release of whose acquisition it has not heard, and hooks for errors of
-// none that no statement of the program has made.
+// A tracer receives no release without its acquisition, and hooks for errors receive only errors
+// of the program's own statements.
 func TestWhatTheReaderDoesForItself(t *testing.T) {
 	tracer := &acquires{}
 	c := config(t, "pool_max_conns=8")
@@ -137,7 +137,7 @@ func (s *scans) TraceQueryEnd(_ context.Context, _ *pgx.Conn, d pgx.TraceQueryEn
 	}
 }
 
-// The tracer hears of errors of Scan.
+// The tracer receives errors of Scan.
 func TestScanErrorsAreTraced(t *testing.T) {
 	tracer := &scans{}
 	c := config(t, "pool_max_conns=8&pool_reader_slow_after=1s")

@@ -34,8 +34,8 @@ func connect(t testing.TB) *pgx.Conn {
 	return conn
 }
 
-// query returns the JSON of a query's rows.
-func query(t testing.TB, conn *pgx.Conn, o Options, sql string, args ...any) (string, int64, error) {
+// written returns what write makes of a query's rows.
+func written(t testing.TB, conn *pgx.Conn, sql string, args []any, write func(*stream.Writer, pgx.Rows) error) (string, error) {
 	t.Helper()
 	rows, err := conn.Query(t.Context(), sql, args...)
 	if err != nil {
@@ -43,11 +43,22 @@ func query(t testing.TB, conn *pgx.Conn, o Options, sql string, args ...any) (st
 	}
 	var b bytes.Buffer
 	w := stream.NewWriter(&b, stream.Options{})
-	n, err := NewEncoder(o).Write(w, rows)
+	err = write(w, rows)
 	if closed := w.Close(); err == nil {
 		err = closed
 	}
-	return b.String(), n, err
+	return b.String(), err
+}
+
+// query returns the JSON of a query's rows.
+func query(t testing.TB, conn *pgx.Conn, o Options, sql string, args ...any) (string, int64, error) {
+	t.Helper()
+	var n int64
+	text, err := written(t, conn, sql, args, func(w *stream.Writer, rows pgx.Rows) (err error) {
+		n, err = NewEncoder(o).Write(w, rows)
+		return err
+	})
+	return text, n, err
 }
 
 // valueCases are expressions and what they must be. Where Postgres's row_to_json

@@ -12,24 +12,16 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// shaped returns the JSON of a query's rows, of all or of the first.
+// shapeOf returns the JSON of a query's rows, of all or of the first.
 func shapeOf(t testing.TB, conn *pgx.Conn, s *Shape, first bool, sql string, args ...any) (string, error) {
 	t.Helper()
-	rows, err := conn.Query(t.Context(), sql, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	w := stream.NewWriter(&b, stream.Options{})
-	if first {
-		err = s.WriteFirst(w, rows)
-	} else {
-		_, err = s.Write(w, rows)
-	}
-	if closed := w.Close(); err == nil {
-		err = closed
-	}
-	return b.String(), err
+	return written(t, conn, sql, args, func(w *stream.Writer, rows pgx.Rows) error {
+		if first {
+			return s.WriteFirst(w, rows)
+		}
+		_, err := s.Write(w, rows)
+		return err
+	})
 }
 
 var posts = []Field{

@@ -1,7 +1,6 @@
 package pgrows
 
 import (
-	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -161,15 +160,8 @@ func TestAlteredTypes(t *testing.T) {
 // encoded returns the JSON of a query's rows by an encoder that was used before.
 func encoded(t *testing.T, conn *pgx.Conn, e *Encoder, sql string, args ...any) (string, error) {
 	t.Helper()
-	rows, err := conn.Query(t.Context(), sql, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	w := stream.NewWriter(&b, stream.Options{})
-	_, err = e.Write(w, rows)
-	if closed := w.Close(); err == nil {
-		err = closed
-	}
-	return b.String(), err
+	return written(t, conn, sql, args, func(w *stream.Writer, rows pgx.Rows) error {
+		_, err := e.Write(w, rows)
+		return err
+	})
 }
