@@ -139,7 +139,7 @@ func (g Guard) queryTx(ctx context.Context, conn *pgx.Conn, sql string, args []a
 		_ = tx.Rollback(quiet.Context(context.WithoutCancel(ctx)))
 		return nil, err
 	}
-	return &txRows{Rows: rows, ctx: ctx, tx: tx}, nil
+	return &txRows{Rows: rows, ctx: ctx, tx: tx, readOnly: g.ReadOnly}, nil
 }
 
 // SendBatch runs a batch under a guard, in a transaction.
@@ -151,7 +151,7 @@ func (g Guard) SendBatch(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) pgx.
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	return &txBatch{BatchResults: tx.SendBatch(ctx, b), ctx: ctx, tx: tx}
+	return &txBatch{BatchResults: tx.SendBatch(ctx, b), ctx: ctx, tx: tx, readOnly: g.ReadOnly}
 }
 
 // closingRows are the last rows of something that must be closed. The first of them is read
@@ -233,10 +233,11 @@ func (r *closingRows) Close() {
 // txRows are the rows of the only statement of a transaction.
 type txRows struct {
 	pgx.Rows
-	ctx    context.Context
-	tx     pgx.Tx
-	err    error // of the commit
-	closed bool
+	ctx      context.Context
+	tx       pgx.Tx
+	readOnly bool
+	err      error // of the commit
+	closed   bool
 }
 
 // Next goes to the next row.
@@ -259,7 +260,7 @@ func (t *txRows) Close() {
 		_ = t.tx.Rollback(quiet.Context(context.WithoutCancel(t.ctx)))
 		return
 	}
-	if err := t.tx.Commit(quiet.Context(t.ctx)); err != nil {
+	if err := commit(t.ctx, t.tx, t.readOnly); err != nil {
 		t.err = fmt.Errorf("pool: ending the transaction of the settings: %w", err)
 	}
 }
@@ -275,9 +276,10 @@ func (t *txRows) Err() error {
 // txBatch is the results of a batch that has a transaction for itself.
 type txBatch struct {
 	pgx.BatchResults
-	ctx    context.Context
-	tx     pgx.Tx
-	closed bool
+	ctx      context.Context
+	tx       pgx.Tx
+	readOnly bool
+	closed   bool
 }
 
 // Close ends the batch and its transaction.
@@ -291,13 +293,23 @@ func (t *txBatch) Close() error {
 		_ = t.tx.Rollback(quiet.Context(context.WithoutCancel(t.ctx)))
 		return err
 	}
-	ctx := quiet.Context(t.ctx)
-	if ctx.Err() != nil { // All results are there: pgx ends a batch then as well.
+	return commit(t.ctx, t.tx, t.readOnly)
+}
+
+// commit ends a transaction whose results have all been read. Without one they would be there
+// whatever becomes of the context now, and of a connection on which nothing was written.
+func commit(ctx context.Context, tx pgx.Tx, readOnly bool) error {
+	ctx = quiet.Context(ctx)
+	if ctx.Err() != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 		defer cancel()
 	}
-	return t.tx.Commit(ctx)
+	err := tx.Commit(ctx)
+	if readOnly && tx.Conn().IsClosed() {
+		return nil
+	}
+	return err
 }
 
 // commitTimeout bounds a commit whose caller's context has ended.
