@@ -47,12 +47,14 @@ const (
 	firstName                // a name or the end of the object
 	nextName                 // the same, after a comma
 	atMember                 // the value of a member
+	inPieces                 // the rest of a value that comes in pieces
 	failed                   // anything: it does nothing
 )
 
 var placeNames = [...]string{
 	atRoot: "a value", atEnd: "nothing, the document is complete", firstInList: "a value or the end of the array", inList: "a value or the end of the array",
 	firstName: "a name or the end of the object", nextName: "a name or the end of the object", atMember: "the value of a member",
+	inPieces: "the rest of a value in pieces",
 }
 
 // NewWriter returns a writer of one document. Close it in any case: it gives its
