@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -38,6 +39,8 @@ type gate struct {
 	going    atomic.Int64  // callers on their way to a connection, if the capacity is known
 	uses     atomic.Uint64 // that have ended, if counting
 	hands    hands
+	openings atomic.Int64 // connections that the Reader is about to keep
+	stall    stall
 
 	settling sync.Mutex
 	mu       sync.Mutex
@@ -268,6 +271,11 @@ func (g *gate) recover(d *drift) {
 	g.opened = g.open() - g.held
 	g.adjust()
 	off := g.inside.Load() - int64(g.queue.Len()) - (g.used() - g.held)
+	g.stall.look(g.queue.Len() > 0 || off > g.openings.Load(), g.hands.returned.Load(), time.Now())
+	if g.counting && g.stall.lasts() > reader.StarvedAfter {
+		g.wanted = min(g.wanted+1, g.max)
+		g.adjust()
+	}
 	if d.counts == 0 {
 		d.least, d.most = off, off
 	}
