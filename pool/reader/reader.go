@@ -34,6 +34,7 @@ type Reader struct {
 	memories   sync.Pool // of *memory
 	requests   sync.Pool // of *request that have ended
 	start      time.Time
+	errTimeout error
 	cancel     context.CancelFunc
 	done       sync.WaitGroup
 	counters   counters
@@ -53,7 +54,7 @@ func New(c Config, servers ...Server) *Reader {
 	if primary.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
 		c.TransactionPooling = true
 	}
-	r := &Reader{config: c, start: time.Now(), tracer: primary.ConnConfig.Tracer}
+	r := &Reader{config: c, start: time.Now(), tracer: primary.ConnConfig.Tracer, errTimeout: newErrTimeout()}
 	if r.unshared = whyUnshared(&c, servers[0]); r.unshared != "" {
 		slog.Warn("gqlboost: the Reader shares no connections", "reason", r.unshared)
 	}
@@ -324,8 +325,9 @@ func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 	case <-q.done:
 	case <-ctx.Done():
 		if q.state.CompareAndSwap(waiting, left) {
-			r.observe(c, start, pgconn.CommandTag{}, ctx.Err())
-			return nil, ctx.Err(), true // Whoever fills it in drops it.
+			err := r.abandoned(ctx)
+			r.observe(c, start, pgconn.CommandTag{}, err)
+			return nil, err, true // Whoever fills it in drops it.
 		}
 		<-q.done
 	}
