@@ -45,6 +45,7 @@ type gate struct {
 	settling sync.Mutex
 	mu       sync.Mutex
 	queue    queue
+	closed   error // nobody waits any more, for this reason
 	wanted   int64 // the limit that was set
 	opened   int64 // connections that there are, without those
 	held     int64 // that the Reader keeps
@@ -205,6 +206,10 @@ func (g *gate) enqueue(now time.Time, urgent bool) (*waiter, error) {
 	// Somebody may have left in between, and found nobody in the queue.
 	if g.queue.Len() == 0 && g.inside.Load() <= g.limit.Load() {
 		return nil, nil
+	}
+	if g.closed != nil {
+		g.inside.Add(-1)
+		return nil, g.closed
 	}
 	if g.maxQueue > 0 && g.queue.Len() >= g.maxQueue {
 		g.inside.Add(-1)
@@ -414,10 +419,11 @@ func (g *gate) letIn() {
 	}
 }
 
-// refuseAll refuses those who wait.
+// refuseAll refuses those who wait, or would wait later.
 func (g *gate) refuseAll(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.closed = err
 	for g.queue.Len() > 0 {
 		w := g.queue.pop()
 		w.served, w.refused = true, err

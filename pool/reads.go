@@ -68,7 +68,7 @@ func (p *Pool) closedWithin() {
 	reads := p.reads
 	p.mu.Unlock()
 	p.stop()
-	p.gate.refuseAll(ErrClosed)
+	p.refuseAll()
 	if reads != nil {
 		reads.close()
 	}

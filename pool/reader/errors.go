@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -50,6 +51,29 @@ func Down(e *pgconn.PgError) bool {
 		return true
 	}
 	return len(e.Code) == 5 && e.Code[:2] == "08" // of the connection
+}
+
+// disabledCache returns pgx's error of a mode that needs a cache which was configured away.
+func disabledCache(c *pgx.ConnConfig, mode pgx.QueryExecMode) error {
+	switch {
+	case mode == pgx.QueryExecModeCacheStatement && c.StatementCacheCapacity <= 0:
+		return errors.New("cannot use QueryExecModeCacheStatement with disabled statement cache")
+	case mode == pgx.QueryExecModeCacheDescribe && c.DescriptionCacheCapacity <= 0:
+		return errors.New("cannot use QueryExecModeCacheDescribe with disabled description cache")
+	}
+	return nil
+}
+
+// unusable returns why a call's mode cannot be used. The name of a statement that was prepared
+// needs no cache.
+func (r *Reader) unusable(c *call) error {
+	switch {
+	case mayBeName(c.sql):
+		return nil
+	case c.mode != 0:
+		return disabledCache(r.targets[0].server.Config().ConnConfig, c.mode)
+	}
+	return r.disabled
 }
 
 // timeoutError is the error that a statement on a connection of its own fails with when the
