@@ -75,7 +75,7 @@ func (o *output) plain(text texter, src []byte) (err error) {
 	o.w.Append(func(chunk []byte) []byte {
 		to, failed := text(o, append(chunk, '"'), src)
 		if err = failed; err != nil {
-			return chunk
+			return append(chunk, "null"...) // Whoever can go on without the value takes it back.
 		}
 		return append(to, '"')
 	})
