@@ -75,19 +75,20 @@ func shape(fields []Field) []shaped {
 
 // Write writes rows as [Write] does.
 func (s *Shape) Write(w *stream.Writer, rows pgx.Rows) (n int64, err error) {
-	defer rows.Close()
+	ended := false
+	defer func() { finish(rows, ended) }()
 	w.BeginArray()
 	if rows.Next() {
 		o := newOutput(w, rows, s.types.of(rows.TypeMap()))
 		defer o.release()
 		for more := true; more; more = rows.Next() {
 			if err := s.row(o, rows); err != nil {
-				cancel(rows)
 				return n, err
 			}
 			n++
 		}
 	}
+	ended = true
 	if err := rows.Err(); err != nil {
 		return n, err
 	}
@@ -98,8 +99,10 @@ func (s *Shape) Write(w *stream.Writer, rows pgx.Rows) (n int64, err error) {
 // WriteFirst writes the first row as an object, or null if there is none, and closes the
 // rows.
 func (s *Shape) WriteFirst(w *stream.Writer, rows pgx.Rows) error {
-	defer rows.Close()
+	ended := false
+	defer func() { finish(rows, ended) }()
 	if !rows.Next() {
+		ended = true
 		if err := rows.Err(); err != nil {
 			return err
 		}
@@ -111,6 +114,7 @@ func (s *Shape) WriteFirst(w *stream.Writer, rows pgx.Rows) error {
 	if err := s.row(o, rows); err != nil {
 		return err
 	}
+	ended = true
 	rows.Close()
 	return rows.Err()
 }
