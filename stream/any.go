@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
-// Raw writes JSON as it is, but for <, > and &, which EscapeHTML decides about. It must be
+// Raw writes JSON as it is, but for what EscapeHTML and RejectInvalidUTF8 say. It must be
 // one valid value: only a build with the tag gqlboost_debug looks whether it is. No text at
 // all is an error.
 func (w *Writer) Raw(text []byte) {
@@ -19,7 +20,11 @@ func (w *Writer) Raw(text []byte) {
 	if !w.value("raw JSON") {
 		return
 	}
-	if w.options.EscapeHTML && bytes.ContainsAny(text, "<>&\u2028\u2029") {
+	if w.options.RejectInvalidUTF8 && !utf8.Valid(text) {
+		w.fail(ErrUTF8)
+		return
+	}
+	if w.options.EscapeHTML && (bytes.ContainsAny(text, "<>&") || bytes.Contains(text, []byte("\u2028"[:2]))) {
 		var b bytes.Buffer
 		json.HTMLEscape(&b, text) // Only strings have these.
 		text = b.Bytes()

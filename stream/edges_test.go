@@ -190,20 +190,23 @@ func TestEscapeHTMLEverywhere(t *testing.T) {
 	w.Name("<b>")
 	w.Raw([]byte(`{"</script>":"&"}`))
 	w.EndObject()
+	w.Raw([]byte("\"\u2028\""))
 	_ = w.Any(map[string]any{"<c>": json.RawMessage(`"<d>"`)})
 	w.Raw([]byte(`"` + strings.Repeat("<", 100_000) + `"`))
 	w.EndArray()
-	if err := w.Close(); err != nil || strings.ContainsAny(b.String(), "<>&") {
+	if err := w.Close(); err != nil || strings.ContainsAny(b.String(), "<>&\u2028") {
 		t.Errorf("got %.300s, %v", b.String(), err)
 	}
 }
 
 func TestRejectInvalidUTF8Everywhere(t *testing.T) {
 	for name, body := range map[string]func(w *Writer){
-		"name":     func(w *Writer) { w.Name("\xff"); w.Null() },
-		"prepared": func(w *Writer) { w.Member(NewName("\xff")); w.Null() },
-		"struct":   func(w *Writer) { w.Name("a"); _ = w.Any(struct{ S string }{"\xff"}) },
-		"map":      func(w *Writer) { w.Name("a"); _ = w.Any(map[string]string{"\xff": "a"}) },
+		"name":      func(w *Writer) { w.Name("\xff"); w.Null() },
+		"prepared":  func(w *Writer) { w.Member(NewName("\xff")); w.Null() },
+		"struct":    func(w *Writer) { w.Name("a"); _ = w.Any(struct{ S string }{"\xff"}) },
+		"raw":       func(w *Writer) { w.Name("a"); w.Raw([]byte("\"\xff\"")) },
+		"marshaler": func(w *Writer) { w.Name("a"); _ = w.Any([]any{json.RawMessage("\"\xff\"")}) },
+		"map":       func(w *Writer) { w.Name("a"); _ = w.Any(map[string]string{"\xff": "a"}) },
 	} {
 		w := NewWriter(io.Discard, Options{RejectInvalidUTF8: true})
 		w.BeginObject()

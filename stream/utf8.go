@@ -10,11 +10,9 @@ import (
 
 // wasValidUTF8 reports whether all strings that encoding/json has made text of were UTF-8.
 // It replaces what is not, so only a text with a replacement, which a string may also have
-// of its own, makes it necessary to look at them.
+// of its own, makes it necessary to look at them. Text of methods MarshalJSON is looked at
+// as the rest of what Raw writes.
 func wasValidUTF8(text []byte, v any) bool {
-	if !utf8.Valid(text) {
-		return false // of a method MarshalJSON
-	}
 	return !bytes.Contains(text, []byte(replacement)) || validStrings(reflect.ValueOf(v))
 }
 

@@ -37,10 +37,14 @@ const maxScratch = 64 << 10
 
 var outputs = sync.Pool{New: func() any { return new(output) }}
 
-func newOutput(w *stream.Writer, rows pgx.Rows, types *types) *output {
+func newOutput(w *stream.Writer, rows pgx.Rows, types *types) (*output, error) {
+	session := sessionOf(rows)
+	if err := checkEncoding(session); err != nil {
+		return nil, err
+	}
 	o := outputs.Get().(*output)
-	o.w, o.types, o.options, o.session = w, types, &types.options, sessionOf(rows)
-	return o
+	o.w, o.types, o.options, o.session = w, types, &types.options, session
+	return o, nil
 }
 
 // release gives the memory back. Keys of states stay, to be written over.

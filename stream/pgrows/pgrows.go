@@ -66,7 +66,10 @@ func write(w *stream.Writer, rows pgx.Rows, plan func() (*object, *types, error)
 		if err != nil {
 			return 0, err
 		}
-		o := newOutput(w, rows, types)
+		o, err := newOutput(w, rows, types)
+		if err != nil {
+			return 0, err
+		}
 		n, err = root.rows(o, rows)
 		o.release()
 		if err != nil {

@@ -79,7 +79,10 @@ func (s *Shape) Write(w *stream.Writer, rows pgx.Rows) (n int64, err error) {
 	defer func() { finish(rows, ended) }()
 	w.BeginArray()
 	if rows.Next() {
-		o := newOutput(w, rows, s.types.of(rows.TypeMap()))
+		o, err := newOutput(w, rows, s.types.of(rows.TypeMap()))
+		if err != nil {
+			return 0, err
+		}
 		defer o.release()
 		for more := true; more; more = rows.Next() {
 			if err := s.row(o, rows); err != nil {
@@ -109,7 +112,10 @@ func (s *Shape) WriteFirst(w *stream.Writer, rows pgx.Rows) error {
 		w.Null()
 		return w.Err()
 	}
-	o := newOutput(w, rows, s.types.of(rows.TypeMap()))
+	o, err := newOutput(w, rows, s.types.of(rows.TypeMap()))
+	if err != nil {
+		return err
+	}
 	defer o.release()
 	if err := s.row(o, rows); err != nil {
 		return err

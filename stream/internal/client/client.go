@@ -4,6 +4,7 @@ package client
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -74,6 +75,9 @@ func (c *Client) Write(b []byte) (int, error) {
 	if errors.Is(err, http.ErrBodyNotAllowed) {
 		return len(b), nil // The request is HEAD: its response is whole without a body.
 	}
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
 	if err == nil {
 		err = c.control.Flush()
 	}
@@ -98,8 +102,12 @@ func (c *Client) Whole(status int, rest []byte) error {
 	c.start(status)
 	c.End()
 	for _, b := range [][]byte{c.held, rest} {
-		if _, err := c.rw.Write(b); err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
+		switch n, err := c.rw.Write(b); {
+		case errors.Is(err, http.ErrBodyNotAllowed):
+		case err != nil:
 			return err
+		case n < len(b):
+			return io.ErrShortWrite
 		}
 	}
 	return nil
