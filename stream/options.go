@@ -34,6 +34,9 @@ type Options struct {
 	// negative for no limit. The time in which nothing is written does not count. It needs
 	// a destination with deadlines, which Respond has.
 	WriteTimeout time.Duration
+	// ContentType is that of Respond's response. By default it is the media type of GraphQL
+	// over HTTP that the client prefers.
+	ContentType string
 }
 
 // Buffers is where chunks come from. It must be safe for concurrent use.
