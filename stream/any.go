@@ -7,13 +7,28 @@ import (
 	"io"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
-// Raw writes JSON as it is. It must be one valid value: only a build with the tag
-// gqlboost_debug looks.
+// Raw writes JSON as it is, but for what EscapeHTML and RejectInvalidUTF8 say. It must be
+// one valid value: only a build with the tag gqlboost_debug looks whether it is. No text at
+// all is an error.
 func (w *Writer) Raw(text []byte) {
+	if len(text) == 0 {
+		w.misused("Raw without JSON")
+		return
+	}
 	if !w.value("raw JSON") {
 		return
+	}
+	if w.options.RejectInvalidUTF8 && !utf8.Valid(text) {
+		w.fail(ErrUTF8)
+		return
+	}
+	if w.options.EscapeHTML && (bytes.ContainsAny(text, "<>&") || bytes.Contains(text, []byte("\u2028"[:2]))) {
+		var b bytes.Buffer
+		json.HTMLEscape(&b, text) // Only strings have these.
+		text = b.Bytes()
 	}
 	if debugging && !json.Valid(text) {
 		w.fail(fmt.Errorf("stream: Raw: not valid JSON: %.100q", text))
@@ -107,19 +122,30 @@ func (w *Writer) marshal(v any) {
 		w.fail(fmt.Errorf("stream: Any: %w", err))
 		return
 	}
+	if w.options.RejectInvalidUTF8 && !wasValidUTF8(b.Bytes(), v) {
+		w.fail(ErrUTF8)
+		return
+	}
 	w.Raw(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
 // Append writes a value that text appends to the chunk: one whole JSON value, which
-// is not checked. It is for encoders of other formats.
+// is not checked, nor escaped for HTML. It is for encoders of other formats. Nothing
+// appended is an error.
 func (w *Writer) Append(text func(chunk []byte) []byte) {
 	if !w.value("a value") {
 		return
 	}
+	before, returned := len(w.buf), false
 	w.lent++
+	defer w.giveBack(&returned)
 	chunk := text(w.buf)
-	w.lent--
-	if w.state.Load() == isOpen {
+	returned = true
+	switch {
+	case w.state.Load() != isOpen:
+	case len(chunk) <= before:
+		w.misused("Append of nothing")
+	default:
 		w.buf = chunk
 		w.filled()
 	}

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,8 +28,8 @@ import (
 // no client takes what it got for all.
 //
 // The error is that of body or of the connection, for the log; its response has
-// been written. Where the ResponseWriter has no write deadlines, and a response
-// could not be aborted, it is held whole in memory before it is sent.
+// been written. Where a response could not be aborted, it is held whole in memory before it
+// is sent: where the ResponseWriter has no write deadlines, and for clients of HTTP/1.0.
 func Respond(rw http.ResponseWriter, r *http.Request, body func(*Writer) error) error {
 	return RespondWith(rw, r, Options{}, body)
 }
@@ -54,6 +55,9 @@ func Begin(rw http.ResponseWriter, r *http.Request, o Options) *Response {
 	}
 	o = o.withDefaults()
 	c := client.New(rw, o.WriteTimeout)
+	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
+		c.Hold() // Its responses end with the connection, also those that are aborted.
+	}
 	if o.ContentType == "" {
 		o.ContentType = responseType(r.Header.Values("Accept"))
 	}
@@ -87,6 +91,8 @@ func (p *Response) End(err error) error {
 		if closed := w.Close(); closed != nil {
 			abort(c)
 			err = errors.Join(err, closed)
+		} else {
+			c.End()
 		}
 	case !c.Started():
 		w.fail(err)
@@ -124,7 +130,7 @@ func (w *Writer) finish() {
 // wraps, at the path unless it has its own, or one with a general message.
 func Public(err error, path Path) *Error {
 	known := Error{Message: "Internal server error", Err: err}
-	if e := (*Error)(nil); errors.As(err, &e) {
+	if e := (*Error)(nil); errors.As(err, &e) && e != nil {
 		known = *e
 	}
 	if known.Path == nil {
@@ -143,19 +149,28 @@ func WriteError(rw http.ResponseWriter, r *http.Request, err error) {
 }
 
 func writeError(c *client.Client, e *Error) {
-	w := NewWriter(c, Options{})
+	text, err := errorResponse(e)
+	if err != nil { // Of what encoding/json refuses: the message at least can be told.
+		text, _ = errorResponse(&Error{Message: e.Message, Locations: e.Locations})
+	}
+	_ = c.Whole(e.status(), text)
+}
+
+// errorResponse returns the text of a response without data.
+func errorResponse(e *Error) (text []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil { // of a method MarshalJSON
+			err = fmt.Errorf("stream: an error's extensions panicked: %v", v)
+		}
+	}()
+	var b bytes.Buffer
+	w := NewWriter(&b, Options{})
+	defer func() { _ = w.Close() }()
 	w.BeginObject()
-	w.errors = append(w.errors, e)
-	w.finish()
-	status := e.Status
-	if status == 0 {
-		status = http.StatusInternalServerError
-	}
-	if w.place == atEnd {
-		_ = c.Whole(status, w.buf)
-		w.buf = w.buf[:0]
-	}
-	_ = w.Close()
+	w.WriteErrors([]*Error{e})
+	w.EndObject()
+	err = w.Close()
+	return b.Bytes(), err
 }
 
 // responseType returns which of the two media types of GraphQL over HTTP the client prefers.

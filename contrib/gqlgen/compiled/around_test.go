@@ -97,7 +97,7 @@ func (aroundRoot) InterceptRootField(ctx context.Context, next graphql.RootResol
 
 // TestMiddleware compares what middleware sees and does.
 func TestMiddleware(t *testing.T) {
-	n := 400
+	n := 250
 	if os.Getenv("GQLBOOST_LONG") != "" {
 		n = 100_000
 	}

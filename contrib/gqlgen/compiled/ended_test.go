@@ -18,7 +18,7 @@ import (
 // see it depends on their order, which is not gqlgen's, so gqlgen gets a second operation in
 // which the same calls fail for the same reason.
 func TestContextsEnd(t *testing.T) {
-	n := 500
+	n := 250
 	if os.Getenv("GQLBOOST_LONG") != "" {
 		n = 20_000
 	}

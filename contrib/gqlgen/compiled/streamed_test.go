@@ -62,7 +62,7 @@ func executeFor(c *client, e *executor.Executor, env *zoo.Env, query string, var
 // with what gqlgen makes of them. A response may be broken off only if gqlgen's is another one
 // than what has been sent of it.
 func TestStreamedOperations(t *testing.T) {
-	n := 1000
+	n := 500
 	if os.Getenv("GQLBOOST_LONG") != "" {
 		n = 30_000
 	}
