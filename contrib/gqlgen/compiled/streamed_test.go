@@ -97,6 +97,7 @@ func TestStreamedOperations(t *testing.T) {
 			begun++
 		}
 	}
+	t.Log(begun, broken)
 	if begun < n/50 || broken == 0 {
 		t.Errorf("of %d operations, %d have been streamed and %d broken off", n, begun, broken)
 	}
