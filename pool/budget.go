@@ -33,7 +33,9 @@ func (p *Pool) size() int {
 // open returns a connection for the Reader to keep, which is as good as a new one.
 func (p *Pool) open(ctx context.Context) (*pgxpool.Conn, error) {
 	ctx = quiet.Context(withoutHook(ctx))
+	p.gate.openings.Add(1)
 	conn, err := p.Pool.Acquire(ctx)
+	p.gate.openings.Add(-1)
 	if err != nil {
 		return nil, failed(err)
 	}

@@ -151,8 +151,16 @@ func (p *Pool) Close() {
 	}
 	p.stop()
 	p.watchers.Wait()
-	p.gate.refuseAll(ErrClosed)
+	p.refuseAll()
 	p.Pool.Close()
+}
+
+// refuseAll refuses callers that wait for a connection.
+func (p *Pool) refuseAll() {
+	p.gate.refuseAll(ErrClosed)
+	if p.direct != nil {
+		p.direct.refuseAll(ErrClosed)
+	}
 }
 
 // Reset is [pgxpool.Pool.Reset], for the Reader's connections as well.

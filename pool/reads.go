@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"time"
 
 	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -67,7 +68,7 @@ func (p *Pool) closedWithin() {
 	reads := p.reads
 	p.mu.Unlock()
 	p.stop()
-	p.gate.refuseAll(ErrClosed)
+	p.refuseAll()
 	if reads != nil {
 		reads.close()
 	}
@@ -152,3 +153,9 @@ func (s *readServer) Drop(conn *pgxpool.Conn, failed bool) { s.pool.drop(conn, f
 
 // Shared implements [reader.Server].
 func (s *readServer) Shared() int { return s.pool.sharedNow() }
+
+// Full implements [reader.Server].
+func (s *readServer) Full() bool { return s.pool.gate.inside.Load() >= s.pool.gate.limit.Load() }
+
+// Starving implements [reader.Server].
+func (s *readServer) Starving() time.Duration { return s.pool.gate.stall.lasts() }

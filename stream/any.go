@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -148,4 +149,42 @@ func (w *Writer) Append(text func(chunk []byte) []byte) {
 		w.buf = chunk
 		w.filled()
 	}
+}
+
+// Pieces begins a value that comes in pieces of any size: what is written to it until its
+// Close is one whole JSON value, which is not checked. Nothing else may be written before
+// that. Pieces are not kept.
+func (w *Writer) Pieces() io.WriteCloser {
+	p := &pieces{w: w}
+	if w.value("a value") {
+		p.after, w.place = w.place, inPieces
+	} else {
+		p.after = failed
+	}
+	return p
+}
+
+type pieces struct {
+	w     *Writer
+	after place // of the writer, when the value is complete
+}
+
+// Write implements io.Writer.
+func (p *pieces) Write(b []byte) (int, error) {
+	w := p.w
+	if w.place != inPieces {
+		w.misused("a piece of a value")
+		return 0, w.err
+	}
+	w.buf = append(w.buf, b...)
+	w.filled()
+	return len(b), w.err
+}
+
+// Close implements io.Closer.
+func (p *pieces) Close() error {
+	if p.w.place == inPieces {
+		p.w.place = p.after
+	}
+	return p.w.err
 }

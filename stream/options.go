@@ -35,6 +35,9 @@ type Options struct {
 	// a destination with deadlines, which Respond has, and takes the place of
 	// http.Server's WriteTimeout for the response.
 	WriteTimeout time.Duration
+	// ContentType is that of Respond's response. By default it is the media type of GraphQL
+	// over HTTP that the client prefers.
+	ContentType string
 }
 
 // Buffers is where chunks come from. It must be safe for concurrent use.

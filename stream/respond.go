@@ -36,6 +36,20 @@ func Respond(rw http.ResponseWriter, r *http.Request, body func(*Writer) error) 
 
 // RespondWith is [Respond] with options. The Context defaults to the request's.
 func RespondWith(rw http.ResponseWriter, r *http.Request, o Options, body func(*Writer) error) error {
+	p := Begin(rw, r, o)
+	defer func() { _ = p.Close() }() // Also if body panics.
+	return p.End(body(p.Writer))
+}
+
+// Response is a response that is written part by part: [Respond] for those who cannot do it
+// in one function.
+type Response struct {
+	*Writer
+	client *client.Client
+}
+
+// Begin begins a response, which End ends. What Respond's body writes goes to the Writer.
+func Begin(rw http.ResponseWriter, r *http.Request, o Options) *Response {
 	if o.Context == nil {
 		o.Context = r.Context()
 	}
@@ -44,10 +58,17 @@ func RespondWith(rw http.ResponseWriter, r *http.Request, o Options, body func(*
 	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
 		c.Hold() // Its responses end with the connection, also those that are aborted.
 	}
-	c.Header.Set("Content-Type", responseType(r.Header.Values("Accept")))
-	w := NewWriter(c, o)
-	defer func() { _ = w.Close() }() // Also if body panics.
-	err := body(w)
+	if o.ContentType == "" {
+		o.ContentType = responseType(r.Header.Values("Accept"))
+	}
+	c.Header.Set("Content-Type", o.ContentType)
+	return &Response{NewWriter(c, o), c}
+}
+
+// End does with err what Respond does with the error of its body, and closes the Writer.
+func (p *Response) End(err error) error {
+	w, c := p.Writer, p.client
+	defer func() { _ = w.Close() }()
 	if err == nil {
 		err = w.Err()
 	}

@@ -49,6 +49,7 @@ const (
 	atMember                 // the value of a member
 	atNullable               // the one value of Nullable
 	nullableEnd              // nothing more of it
+	inPieces                 // the rest of a value that comes in pieces
 	failed                   // anything: it does nothing
 )
 
@@ -56,6 +57,7 @@ var placeNames = [...]string{
 	atRoot: "a value", atEnd: "nothing, the document is complete", firstInList: "a value or the end of the array", inList: "a value or the end of the array",
 	firstName: "a name or the end of the object", nextName: "a name or the end of the object", atMember: "the value of a member",
 	atNullable: "a value", nullableEnd: "nothing more, the nullable value is complete",
+	inPieces: "the rest of a value in pieces",
 }
 
 // NewWriter returns a writer of one document. Close it in any case: it gives its

@@ -58,6 +58,9 @@
 //     pool's own connections only, and sharing stays on.
 //   - Part of one budget: MaxConns bounds the pool's connections, the shared ones and those of
 //     replicas together. MinConns and MinIdleConns apply to the pool, as far as the budget has room.
+//     Where callers wait and no connection comes back for 300 ms (a transaction may be waiting for a
+//     read of its own caller), shared connections that nobody uses are closed for them, and after 10 s
+//     all but one.
 //   - Not needed, since a shared connection is always being read: ShouldPing, PingTimeout,
 //     HealthCheckPeriod.
 //   - As in pgx, for each connection: Host, Port, Database, User, Password, TLSConfig,

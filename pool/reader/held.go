@@ -21,7 +21,8 @@ type heldRows struct {
 	types    *types     // of the connection
 	session  *session
 	settings *guard.Settings
-	fields   []pgconn.FieldDescription
+	fields   []pgconn.FieldDescription // shared by all who run the statement
+	given    []pgconn.FieldDescription // the caller's copy; nil until it asks
 	rest     []byte // of the memory's data: the rows that have not been read
 	left     int    // how many they are: rows without columns have no bytes
 	tag      pgconn.CommandTag
@@ -100,8 +101,13 @@ func (r *heldRows) Err() error { return r.err }
 // CommandTag returns the tag of the command.
 func (r *heldRows) CommandTag() pgconn.CommandTag { return r.tag }
 
-// FieldDescriptions returns the columns. They must not be changed.
-func (r *heldRows) FieldDescriptions() []pgconn.FieldDescription { return r.fields }
+// FieldDescriptions returns the columns, which the caller may change, as with pgx.
+func (r *heldRows) FieldDescriptions() []pgconn.FieldDescription {
+	if r.given == nil {
+		r.given = slices.Clone(r.fields)
+	}
+	return r.given
+}
 
 // Conn returns nil: the rows have no connection any more.
 func (r *heldRows) Conn() *pgx.Conn { return nil }

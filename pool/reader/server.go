@@ -2,6 +2,7 @@ package reader
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -25,4 +26,9 @@ type Server interface {
 	Drop(conn *pgxpool.Conn, failed bool)
 	// Shared is how many connections the Reader may keep now.
 	Shared() int
+	// Full reports whether who acquires a connection now would wait for another's.
+	Full() bool
+	// Starving returns for how long callers have waited for a connection while none has come
+	// back; 0: not at all.
+	Starving() time.Duration
 }

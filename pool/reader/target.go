@@ -54,15 +54,24 @@ func (t *target) guard(s *guard.Settings) guard.Guard {
 	return guard.Guard{Settings: s} // The session is read-only.
 }
 
+var errStarving = errors.New("callers have waited for connections for too long")
+
 // open opens a session for a pipe.
 func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 	if p.number >= t.server.Shared() {
 		return nil, errors.New("the budget of connections has become smaller")
 	}
+	if t.server.Starving() > StarvedAfter {
+		return nil, errStarving
+	}
 	epoch := t.epoch.Load()
 	kept, err := t.server.Open(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if t.server.Starving() > StarvedAfter {
+		t.server.Drop(kept, false)
+		return nil, errStarving
 	}
 	conn := kept.Conn()
 	set := ""
@@ -102,17 +111,25 @@ func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 		epoch:      epoch,
 		prepared:   map[preparedKey]*prepared{},
 	}
-	jitter := config.MaxConnLifetimeJitter
-	if jitter <= 0 { // Connections that were opened together must not end together.
-		jitter = config.MaxConnLifetime / 10
-	}
-	s.ends = t.reader.now()
-	for _, more := range []time.Duration{config.MaxConnLifetime, rand.N(jitter + 1)} {
-		s.ends += min(int64(more), math.MaxInt64-s.ends)
-	}
+	s.ends = lifeEnds(t.reader.now(), config.MaxConnLifetime, config.MaxConnLifetimeJitter)
 	s.limit = min(maxPrepared, s.own.StatementCacheCapacity)
 	if t.reader.config.TransactionPooling {
 		s.limit = 0
 	}
 	return s, nil
+}
+
+// lifeEnds returns when a connection has served its time that begins now. As in pgxpool, a
+// lifetime that is not positive does not end.
+func lifeEnds(now int64, lifetime, jitter time.Duration) int64 {
+	if lifetime <= 0 {
+		return math.MaxInt64
+	}
+	if jitter <= 0 { // Connections that were opened together must not end together.
+		jitter = lifetime / 10
+	}
+	for _, more := range []time.Duration{lifetime, rand.N(jitter) + 1} {
+		now += min(int64(more), math.MaxInt64-now)
+	}
+	return now
 }
