@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/pool/reader"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -146,10 +147,10 @@ func (s *readServer) Ask(ctx context.Context) (*pgxpool.Conn, error) {
 }
 
 // Open implements [reader.Server].
-func (s *readServer) Open(ctx context.Context) (*pgxpool.Conn, error) { return s.pool.open(ctx) }
+func (s *readServer) Open(ctx context.Context) (*pgx.Conn, error) { return s.pool.open(ctx) }
 
 // Drop implements [reader.Server].
-func (s *readServer) Drop(conn *pgxpool.Conn, failed bool) { s.pool.drop(conn, failed) }
+func (s *readServer) Drop(conn *pgx.Conn, failed bool) { s.pool.drop(conn, failed) }
 
 // Shared implements [reader.Server].
 func (s *readServer) Shared() int { return s.pool.sharedNow() }
