@@ -41,7 +41,7 @@ func New[P any](config Config[P]) (*Cache[P], error) {
 	}
 	c := &Cache[P]{config: config, seed: maphash.MakeSeed()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	c.notes.tasks, c.notes.limit = &c.tasks, config.Bytes
+	c.notes.tasks, c.notes.limit, c.notes.patience = &c.tasks, config.Bytes, notePatience
 	c.changes.applied = make(chan struct{})
 	c.current.Store(newGeneration(c, config.Schema))
 	if carrier := config.carrier(); carrier != nil {

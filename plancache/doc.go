@@ -48,7 +48,6 @@
 //
 // [Persisted] keeps texts by their hash, registered by clients or from a list of trusted
 // documents. [Results] caches whole results, where those may be cached, with tags that end
-// them in the whole fleet. Both are large
-// and lossy where [Cache] is small and exact: they are built on ristretto behind a front
-// that finds what is new.
+// them in the whole fleet. Both are large and lossy where [Cache] is small and exact: they
+// are built on ristretto behind a front that finds what is new.
 package plancache

@@ -1,51 +1,72 @@
 package plancache
 
-// duels decide whether what falls out of the window should stay in the place of the least of
-// the others, where their worth leaves it in doubt. Each such decision is a duel: one of the
-// two stays and one leaves, and after a while it is seen which of them has been asked for.
-// Where that is rather the candidate, as when all that is hot has changed, candidates are
-// taken; where it is rather the other one, as in a loop longer than the cache or among
-// queries that come once, they are not.
+// duels answer a question of the policy that has two sides, by trying. Where the sides would
+// have different entries leave, it is a duel: one of the two stays, one leaves, and after a
+// while it is seen which of them has been asked for. The side is right whose choice to stay
+// that is more often.
 //
 // It is what the hill climbers of adaptive caches look for, without trying what is worse to
 // see that it is.
 type duels[P any] struct {
-	ring []duel[P] // the oldest is next
-	next int
-	// The shares of candidates, and of those that they would take the place of, that were
-	// asked for, by what a use of them is worth. They follow the last duels.
-	candidates, others float64
+	question int
+	ring     []duel[P] // the oldest is next
+	next     int
+	// shares are how many of the entries that each side would have stay were asked for, by
+	// what a use of them is worth. They follow the last duels.
+	shares [2]float64
 }
+
+// The questions are whether what falls out of the window should stay in the place of the
+// least of the others, where their worth leaves it in doubt, and by which half-life worth is
+// measured. Candidates are right when all that is hot has changed; residents in a loop longer
+// than the cache, or among queries that come once. For the other one see heat.
+const (
+	admissions = iota
+	halfLives
+	questions
+)
+
+// Sides of admissions. Those of halfLives are brief and lasting.
+const (
+	residents = iota
+	candidates
+)
+
+// rules are how long duels take, in calls for each entry of the cache, and the share of one
+// in the shares. A half-life may have to change at once, and its first moments tell most.
+var rules = [questions]struct{ time, rate float64 }{
+	admissions: {0.85, 1.0 / 64},
+	halfLives:  {0.25, 1.0 / 32},
+}
+
+const (
+	// bias is by how much candidates must be ahead.
+	bias = 0.03
+	// A ring has one duel for each entry of the cache, within these bounds.
+	leastDuels, mostDuels = 64, 1 << 16
+)
 
 // duel is a decision of which the outcome is not known yet.
 type duel[P any] struct {
 	stayed *entry[P]  // nil if it has left since
 	uses   uint32     // of it, at first
-	before int        // another duel of it, which began earlier; 0: none
+	before int32      // another duel of it, which began earlier; 0: none
 	left   uint64     // hash of the one that left
 	worth  [2]float64 // what a use is worth, of the one that stayed and of the other
 	begun  int64      // 0: there is no duel
-	won    bool       // the candidate has stayed
+	side   int        // whose choice has stayed
 	used   bool       // the one that stayed was asked for, as far as it is known
 	back   bool       // the one that left has come back
 }
 
-const (
-	// duelTime is after how many calls for each entry a duel ends.
-	duelTime = 0.7
-	// bias is by how much candidates must be ahead.
-	bias = 0.05
-	// duelRate is the share of a duel's outcome in the shares.
-	duelRate = 1.0 / 64
-	// The ring has one duel for each entry of the cache, within these bounds.
-	leastDuels, mostDuels = 64, 1 << 16
-)
+// leads reports whether a side is ahead of the other one by a factor and more.
+func (l *duels[P]) leads(side int, factor, more float64) bool {
+	return l.shares[side] > factor*l.shares[1-side]+more
+}
 
-// eager reports whether candidates should stay.
-func (l *duels[P]) eager() bool { return l.candidates > l.others+bias }
-
-// begin begins a duel in a cache of so many entries, unless all places are taken.
-func (l *duels[P]) begin(stayed, left *entry[P], won bool, now, size int64) {
+// begin begins a duel in a cache of so many entries, unless all places are taken. Side is the
+// one whose choice stays.
+func (l *duels[P]) begin(stayed, left *entry[P], side int, now, size int64) {
 	if n := min(max(leastDuels, int(size)), mostDuels); len(l.ring) < n {
 		l.ring = append(l.ring, make([]duel[P], n-len(l.ring))...)
 	}
@@ -57,31 +78,29 @@ func (l *duels[P]) begin(stayed, left *entry[P], won bool, now, size int64) {
 		l.end(d)
 	}
 	*d = duel[P]{
-		stayed: stayed, uses: stayed.uses.Load(), before: stayed.stays, left: left.hash, begun: max(now, 1), won: won,
+		stayed: stayed, uses: stayed.uses.Load(), before: stayed.stays[l.question], left: left.hash, begun: max(now, 1), side: side,
 		worth: [2]float64{stayed.factor, left.factor},
 	}
 	l.next++
-	stayed.stays, left.duel = l.next, l.next
+	stayed.stays[l.question], left.left[l.question] = int32(l.next), int32(l.next)
 	l.next %= len(l.ring)
 }
 
-func (l *duels[P]) time(size int64) int64 { return int64(duelTime * float64(size)) }
+func (l *duels[P]) time(size int64) int64 { return int64(rules[l.question].time * float64(size)) }
 
 // end counts the outcome of a duel.
 func (l *duels[P]) end(d *duel[P]) {
 	d.settle()
-	other, candidate := 0.0, 0.0
+	var outcome [2]float64
 	if d.used {
-		other = d.worth[0]
+		outcome[d.side] = d.worth[0]
 	}
 	if d.back {
-		candidate = d.worth[1]
+		outcome[1-d.side] = d.worth[1]
 	}
-	if d.won {
-		candidate, other = other, candidate
+	for i := range l.shares {
+		l.shares[i] += (outcome[i] - l.shares[i]) * rules[l.question].rate
 	}
-	l.candidates += (candidate - l.candidates) * duelRate
-	l.others += (other - l.others) * duelRate
 }
 
 // settle notes whether the one that stayed was asked for, and lets it go.
@@ -94,7 +113,7 @@ func (d *duel[P]) settle() {
 
 // leave notes that an entry leaves that has stayed before, so that it is not kept in memory.
 func (l *duels[P]) leave(e *entry[P]) {
-	for at := e.stays; at > 0; {
+	for at := e.stays[l.question]; at > 0; {
 		d := &l.ring[at-1]
 		if d.stayed != e { // It has ended, and so have those before.
 			break
@@ -102,7 +121,7 @@ func (l *duels[P]) leave(e *entry[P]) {
 		d.settle()
 		at = d.before
 	}
-	e.stays = 0
+	e.stays[l.question] = 0
 }
 
 // back notes that an entry has come back that had left in a duel.

@@ -25,17 +25,17 @@ type entry[P any] struct {
 	deadline time.Time     // of the plan, wherever it is kept; zero: none
 
 	// The rest is guarded by the generation's lock.
-	score   float64   // fading count of uses, as it was when it was scored
-	scored  int64     // on the policy's clock
-	counted uint32    // how many of uses the score has
-	factor  float64   // what cost makes a use worth
-	duel    int       // the last duel in which it has left; 0: none
-	stays   int       // the last duel in which it has stayed; 0: none
-	fresh   bool      // it is in the policy's window
-	place   int       // in the policy's window or main region
-	expires time.Time // here, which is not after deadline
-	expiry  int       // the place in the heap; -1: none
-	gone    bool      // it is not in the cache any more
+	heat    heat             // as it was at a time
+	heated  int64            // that time, on the policy's clock
+	counted uint32           // how many of uses the heat has
+	factor  float64          // what cost makes a use worth
+	left    [questions]int32 // the last duel in which it has left; 0: none
+	stays   [questions]int32 // the last duel in which it has stayed; 0: none
+	fresh   bool             // it is in the policy's window
+	place   int              // in the policy's window or main region
+	expires time.Time        // here, which is not after deadline
+	expiry  int              // the place in the heap; -1: none
+	gone    bool             // it is not in the cache any more
 }
 
 // exactly is up to how many uses each is counted. Of those beyond, one in sampled is
@@ -56,6 +56,12 @@ func (e *entry[P]) use(n uint64, now int64) {
 	} else if n*mix>>58 == 0 { // One in 64, without a period.
 		e.uses.Add(sampled)
 	}
+}
+
+// count notes that its heat has so many uses.
+func (e *entry[P]) count(uses uint32) {
+	e.counted = uses
+	e.limit.Store(uses + exactly)
 }
 
 // entryWeight is what an entry weighs without its key and plan, and planShare by how much

@@ -29,7 +29,7 @@ type generation[P any] struct {
 func newGeneration[P any](c *Cache[P], version string) *generation[P] {
 	g := &generation[P]{cache: c, version: version}
 	g.flights.tasks = &c.tasks
-	g.policy.capacity, g.policy.bytes = int64(c.config.Capacity), c.config.Bytes
+	g.policy = newPolicy[P](int64(c.config.Capacity), c.config.Bytes)
 	g.table.Store(newTable[P](minSlots))
 	return g
 }

@@ -1,15 +1,15 @@
 package plancache
 
-// ghosts know the scores of entries that have left, by hash: a mistake costs a place, not a
+// ghosts know the heat of entries that have left, by hash: a mistake costs a place, not a
 // wrong plan. Of two with one place the later one is remembered.
 type ghosts struct{ places []ghost }
 
-// ghost is what is known of an entry that has left.
+// ghost is what is known of an entry that has left. Two of them share a cache line.
 type ghost struct {
-	hash  uint64
-	score float64
-	left  int64 // when
-	duel  int   // see duels; 0: none
+	hash uint64
+	left int64 // when
+	was  [terms]float32
+	duel [questions]int32 // see duels; 0: none
 }
 
 const (
@@ -18,12 +18,19 @@ const (
 	mostGhosts = 1 << 20
 )
 
+func newGhost(hash uint64, h heat, now int64, duel [questions]int32) ghost {
+	return ghost{hash: hash, left: now, was: [terms]float32{float32(h[brief]), float32(h[lasting])}, duel: duel}
+}
+
+// heat is that of the entry when it left.
+func (g *ghost) heat() heat { return heat{float64(g.was[brief]), float64(g.was[lasting])} }
+
 // put remembers an entry that leaves a cache of so many.
-func (l *ghosts) put(hash uint64, score float64, now int64, duel int, size int64) {
+func (l *ghosts) put(g ghost, size int64) {
 	if want := min(ghostShare*size, mostGhosts); int64(len(l.places)) < want {
 		l.grow(want)
 	}
-	l.places[l.place(hash)] = ghost{hash, score, now, duel}
+	l.places[l.place(g.hash)] = g
 }
 
 func (l *ghosts) place(hash uint64) uint64 { return hash & uint64(len(l.places)-1) }
@@ -46,7 +53,7 @@ func (l *ghosts) find(hash uint64) (g ghost, ok bool) {
 		return g, false
 	}
 	at := &l.places[l.place(hash)]
-	if at.hash != hash || at.score == 0 {
+	if at.hash != hash || at.was[lasting] == 0 {
 		return g, false
 	}
 	g, *at = *at, ghost{}

@@ -28,6 +28,7 @@ type item[V any] struct {
 	value V
 	size  int64
 	ends  time.Time // zero: never
+	none  bool      // there is no value any more
 }
 
 const (
@@ -53,7 +54,7 @@ func (l *large[V]) get(key string) (v V, ok bool) {
 	if !ok {
 		one, ok = l.main.Get(key)
 	}
-	if !ok || one.key != key || !one.ends.IsZero() && !time.Now().Before(one.ends) {
+	if !ok || one.none || one.key != key || !one.ends.IsZero() && !time.Now().Before(one.ends) {
 		return v, false
 	}
 	return one.value, true
@@ -65,12 +66,16 @@ func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 	if ttl > 0 {
 		one.ends = time.Now().Add(ttl)
 	}
-	if one.size > l.most {
-		one = item[V]{} // It takes the place of the old value, and is nobody's.
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old, again := l.front[key]
+	if one.size > l.most {
+		if !again {
+			l.main.Del(key)
+			return
+		}
+		one = item[V]{size: old.size, none: true} // It takes the place of the old value.
+	}
 	if again {
 		l.bytes -= old.size
 	} else {
@@ -84,7 +89,7 @@ func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 		delete(l.front, l.queue[0])
 		l.queue = l.queue[1:]
 		l.bytes -= leaves.size
-		if leaves.size == 0 {
+		if leaves.none {
 			continue
 		}
 		if leaves.ends.IsZero() {

@@ -9,8 +9,9 @@ import (
 // ends when there is nothing more to tell. So they may call the cache, whose locks nobody
 // holds meanwhile, and a call that blocks keeps only those behind it waiting.
 type notifier struct {
-	tasks *tasks
-	limit int64 // of the weight of what waits
+	tasks    *tasks
+	limit    int64         // of the weight of what waits
+	patience time.Duration // how long the cause of a note waits for its call
 
 	mu      sync.Mutex
 	queue   []note
@@ -26,9 +27,9 @@ type note struct {
 }
 
 const (
-	// patience is how long the cause of a note waits for its call. So calls that take no
-	// time have been made when Add, Delete and so on return.
-	patience = 50 * time.Millisecond
+	// notePatience is that of a cache. So calls that take no time have been made when Add,
+	// Delete and so on return.
+	notePatience = 50 * time.Millisecond
 	// noteWeight is the bytes of a note itself.
 	noteWeight = 100
 )
@@ -54,7 +55,7 @@ func (n *notifier) send(notes []note) {
 	n.mu.Unlock()
 	done := make(chan struct{})
 	n.tasks.finish(func() { n.deliver(len(notes), done) })
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(n.patience)
 	defer timer.Stop()
 	select {
 	case <-done:

@@ -44,8 +44,10 @@ func NewPersisted(bytes int64) (*Persisted, error) {
 	return &Persisted{texts: texts}, nil
 }
 
-// NewTrusted makes a store of a list of texts. Nothing else is taken: no text that a
-// client sends, and none that it wants to register.
+// NewTrusted makes a store of a list of texts. [Persisted.Resolve] takes nothing else: no
+// text that a client sends, and none that it wants to register. In gqlgen it needs the
+// extension Trusted of contrib/gqlgen: extension.AutomaticPersistedQuery asks a store only
+// for requests that have a hash, and runs all others.
 func NewTrusted(queries iter.Seq[string]) *Persisted {
 	p := &Persisted{trusted: map[string]string{}}
 	for q := range queries {
@@ -53,6 +55,9 @@ func NewTrusted(queries iter.Seq[string]) *Persisted {
 	}
 	return p
 }
+
+// Trusted reports whether it is a list of trusted documents, see [NewTrusted].
+func (p *Persisted) Trusted() bool { return p.trusted != nil }
 
 // HashQuery is the hash by which a text is known: its SHA-256 in hexadecimal digits.
 func HashQuery(query string) string {
@@ -79,8 +84,8 @@ func (p *Persisted) Add(_ context.Context, hash, query string) {
 }
 
 // Resolve returns the text to run for a request that has a hash, a text or both. With
-// both, the text is kept. The hash may have capital letters. The error is [ErrPersistedNotFound], [ErrHashMismatch] or
-// [ErrNotAllowed].
+// both, the text is kept. The hash may have capital letters. The error is
+// [ErrPersistedNotFound], [ErrHashMismatch] or [ErrNotAllowed].
 func (p *Persisted) Resolve(ctx context.Context, hash, query string) (string, error) {
 	hash = strings.ToLower(hash)
 	if hash != "" && query != "" && hash != HashQuery(query) {

@@ -11,13 +11,17 @@ import (
 // out of the window stays only if it is worth more than the least of the others. What is
 // worth how much is another matter:
 //
-//   - An entry is worth its uses, of which each fades with the time since (as in LRFU, Lee et
-//     al. 2001): counts alone keep what was hot once, times alone keep what comes once.
+//   - An entry is worth its heat: its uses, of which each fades with the time since (as in
+//     LRFU, Lee et al. 2001). Counts alone keep what was hot once, times alone keep what
+//     comes once. How fast uses should fade depends on what is asked for, so there are two
+//     half-lives, of which the better one counts.
+//   - Uses in the window are one use: what is new often comes a few times and never again (as
+//     in LRU-2, O'Neil et al. 1993).
 //   - The least is the least of a sample, which a hand takes in turn. So neither hits nor
 //     misses have to keep an order.
-//   - Uses of what has left are remembered (ghosts).
-//   - How much what falls out of the window has to be worth adapts to what is asked for: see
-//     duels.go.
+//   - The heat of what has left is remembered (ghosts).
+//   - How much what falls out of the window has to be worth, and which half-life counts,
+//     adapts to what is asked for: see duels.go.
 type policy[P any] struct {
 	capacity int64 // entries
 	bytes    int64 // bounds weight
@@ -26,7 +30,7 @@ type policy[P any] struct {
 	main     []*entry[P]
 	hand     int // where in main the next sample begins
 	ghosts   ghosts
-	duels    duels[P]
+	duels    [questions]duels[P]
 	pace     float64 // of fading: steps for each call
 	aged     int64   // when uses were halved last
 	meanCost float64 // of builds, in nanoseconds
@@ -36,9 +40,6 @@ const (
 	// windowShare is the share of the window, as in the paper, up to windowMost entries.
 	windowShare = 0.01
 	windowMost  = 16
-	// halfLife is after how many calls for each entry a use is worth half. Benchmarks have
-	// the best ratios from 0.5 to 1.
-	halfLife = 0.7
 	// margin is by how many uses what leaves the window must beat the least one. Without
 	// one, a loop longer than the cache replaces all of it again and again, because counts
 	// differ by one from place to place.
@@ -48,6 +49,14 @@ const (
 	// agePeriods is after how many calls for each entry the uses that are reported are halved.
 	agePeriods = 10
 )
+
+func newPolicy[P any](capacity, bytes int64) (p policy[P]) {
+	p.capacity, p.bytes = capacity, bytes
+	for i := range p.duels {
+		p.duels[i].question = i
+	}
+	return p
+}
 
 // size is how many entries the cache has room for, if they weigh as much as those that it
 // has.
@@ -67,30 +76,34 @@ func (p *policy[P]) all() []*entry[P] { return slices.Concat(p.window, p.main) }
 // empty takes all entries out, and keeps what is known of others.
 func (p *policy[P]) empty() {
 	p.window, p.main, p.weight = nil, nil, 0
-	p.duels.stop()
+	for i := range p.duels {
+		p.duels[i].stop()
+	}
 }
 
 // add takes an entry in at a time of the clock, and appends those that leave for it.
 func (p *policy[P]) add(e *entry[P], now int64, out []*entry[P]) []*entry[P] {
 	p.sized()
 	p.age(now)
-	score := 0.0
+	var from heat
 	if g, ok := p.ghosts.find(e.hash); ok {
-		score = g.score * p.fade(now-g.left)
-		p.duels.back(g.duel, e.hash, now, p.size())
+		from = p.faded(g.heat(), now-g.left)
+		for i := range p.duels {
+			p.duels[i].back(int(g.duel[i]), e.hash, now, p.size())
+		}
 	}
-	p.use(e, score, now)
+	p.begin(e, from, e.uses.Load()+1, now)
 	p.insert(&p.window, e, true)
 	p.weight += e.weight
 	return p.shrink(e, now, out)
 }
 
-// use counts the first use of an entry, of which others have left a score.
-func (p *policy[P]) use(e *entry[P], score float64, now int64) {
+// begin counts the first uses of an entry, one of which is now. from is the heat that others
+// have left for it.
+func (p *policy[P]) begin(e *entry[P], from heat, uses uint32, now int64) {
 	e.uses.Add(1)
-	e.counted = e.uses.Load()
-	e.limit.Store(e.counted + exactly)
-	e.score, e.scored = score+float64(e.counted), now
+	e.heat, e.heated = from.plus(uses), now
+	e.count(e.uses.Load())
 	e.last.Store(now)
 	p.learn(e.cost)
 	e.factor = p.factor(e.cost)
@@ -101,7 +114,7 @@ func (p *policy[P]) shrink(e *entry[P], now int64, out []*entry[P]) []*entry[P] 
 	for (p.weight > p.bytes || p.count() > p.capacity) && p.count() > 1 {
 		victim := p.victim(e, now)
 		p.remove(victim)
-		p.ghosts.put(victim.hash, p.score(victim, now), now, victim.duel, p.size())
+		p.ghosts.put(newGhost(victim.hash, p.heat(victim, now), now, victim.left), p.size())
 		out = append(out, victim)
 	}
 	for int64(len(p.window)) > p.quota() { // There was room in the main region.
@@ -120,17 +133,21 @@ func (p *policy[P]) victim(e *entry[P], now int64) *entry[P] {
 	if int64(len(p.window)) > p.quota() || len(p.main) == 0 {
 		candidate = p.oldest(e)
 	}
-	least := p.least(e, now)
+	term := p.term()
+	least := p.least(e, term, now)
 	switch {
 	case least == nil: // There is only e in the main region.
 		return p.oldest(e)
 	case candidate == nil:
 		return least
-	case p.worth(candidate, now) > p.worth(least, now)+margin*least.factor: // It is not in doubt.
-	case p.duels.eager():
-		p.duels.begin(candidate, least, true, now, p.size())
+	}
+	admission := &p.duels[admissions]
+	switch {
+	case p.worth(candidate, now)[term] > p.worth(least, now)[term]+margin*least.factor: // It is not in doubt.
+	case admission.leads(candidates, 1, bias):
+		admission.begin(candidate, least, candidates, now, p.size())
 	default:
-		p.duels.begin(least, candidate, false, now, p.size())
+		admission.begin(least, candidate, residents, now, p.size())
 		return candidate
 	}
 	p.move(candidate)
@@ -149,10 +166,10 @@ func (p *policy[P]) oldest(e *entry[P]) *entry[P] {
 }
 
 // least returns the entry of the main region, other than e, that is worth least of the next
-// ones.
-func (p *policy[P]) least(e *entry[P], now int64) *entry[P] {
-	var least *entry[P]
-	worth := math.Inf(1)
+// ones, by a half-life. If that is another one by the other half-life, it is a duel.
+func (p *policy[P]) least(e *entry[P], term int, now int64) *entry[P] {
+	var least [terms]*entry[P]
+	worth := heat{math.Inf(1), math.Inf(1)}
 	for range min(len(p.main), sampleSize) {
 		if p.hand++; p.hand >= len(p.main) {
 			p.hand = 0
@@ -161,52 +178,31 @@ func (p *policy[P]) least(e *entry[P], now int64) *entry[P] {
 		if m == e {
 			continue
 		}
-		if w := p.worth(m, now); w < worth {
-			least, worth = m, w
+		for i, w := range p.worth(m, now) {
+			if w < worth[i] {
+				least[i], worth[i] = m, w
+			}
 		}
 	}
-	return least
+	if least[brief] != least[lasting] {
+		p.duels[halfLives].begin(least[1-term], least[term], term, now, p.size())
+	}
+	return least[term]
 }
 
-// worth is what an entry is expected to save.
-func (p *policy[P]) worth(e *entry[P], now int64) float64 { return p.score(e, now) * e.factor }
-
-// score is the uses of an entry, of which each fades. Those since the last time count as if
-// all had come at the last one of them.
-func (p *policy[P]) score(e *entry[P], now int64) float64 {
-	if uses := e.uses.Load(); uses != e.counted {
-		last := e.last.Load()
-		e.score = e.score*p.fade(last-e.scored) + float64(uses-e.counted)
-		e.counted, e.scored = uses, last
-		e.limit.Store(uses + exactly)
+// term returns the half-life that counts.
+func (p *policy[P]) term() int {
+	if p.duels[halfLives].leads(lasting, preference, 0) {
+		return lasting
 	}
-	return e.score * p.fade(now-e.scored)
+	return brief
 }
 
-// fade is what a use is worth after so many calls.
-func (p *policy[P]) fade(calls int64) float64 {
-	if calls <= 0 {
-		return 1
-	}
-	if at := int(float64(calls) * p.pace); at < len(fades) {
-		return fades[at]
-	}
-	// Rare, and not nothing: of two that are hardly worth anything one is worth less.
-	return math.Exp2(-float64(calls) * p.pace / fadeSteps)
+// worth is what an entry is expected to save, by each half-life.
+func (p *policy[P]) worth(e *entry[P], now int64) heat {
+	h := p.heat(e, now)
+	return heat{h[brief] * e.factor, h[lasting] * e.factor}
 }
-
-// fades are the powers of a half, in steps of a 256th: math.Exp2 would be a fifth of a miss.
-var fades = func() (list [4096]float64) {
-	for i := range list {
-		list[i] = math.Exp2(-float64(i) / fadeSteps)
-	}
-	return list
-}()
-
-const fadeSteps = 256
-
-// sized takes the size of the cache in, which changes with the weight of its entries.
-func (p *policy[P]) sized() { p.pace = fadeSteps / (halfLife * float64(p.size())) }
 
 // factor is what a use of a plan is worth that took so long to build: 1 for the mean, and
 // twice as much for four times the mean, in whole steps, because times of builds are
@@ -228,7 +224,7 @@ func (p *policy[P]) learn(cost time.Duration) {
 	}
 }
 
-// age halves the uses that are reported from time to time. Scores fade by themselves.
+// age halves the uses that are reported from time to time. Heat fades by itself.
 func (p *policy[P]) age(now int64) {
 	if now-p.aged < agePeriods*max(p.size(), 10) {
 		return
@@ -236,10 +232,10 @@ func (p *policy[P]) age(now int64) {
 	p.aged = now
 	for _, region := range [][]*entry[P]{p.window, p.main} {
 		for _, e := range region {
-			p.score(e, now)
-			e.counted = (e.counted + 1) / 2
-			e.uses.Store(e.counted) // Uses that come in between are lost.
-			e.limit.Store(e.counted + exactly)
+			p.heat(e, now)
+			half := (e.counted + 1) / 2
+			e.uses.Store(half) // Uses that come in between are lost.
+			e.count(half)
 		}
 	}
 }
@@ -275,19 +271,26 @@ func (p *policy[P]) move(e *entry[P]) {
 // remove takes an entry out.
 func (p *policy[P]) remove(e *entry[P]) {
 	p.cut(e)
-	p.duels.leave(e)
+	p.release(e)
 	p.weight -= e.weight
+}
+
+// release ends the part of an entry in duels.
+func (p *policy[P]) release(e *entry[P]) {
+	for i := range p.duels {
+		p.duels[i].leave(e)
+	}
 }
 
 // replace puts an entry in the place of another for the same key, and appends those that
 // leave for it.
 func (p *policy[P]) replace(old, e *entry[P], now int64, out []*entry[P]) []*entry[P] {
 	p.sized()
-	p.duels.leave(old)
+	p.release(old)
 	p.weight += e.weight - old.weight
-	score := p.score(old, now)
+	from := p.heat(old, now)
 	e.uses.Store(old.uses.Load())
-	p.use(e, score-float64(old.uses.Load()), now)
+	p.begin(e, from, 1, now)
 	e.fresh, e.place = old.fresh, old.place
 	(*p.region(e))[e.place] = e
 	return p.shrink(e, now, out)

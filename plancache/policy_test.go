@@ -83,8 +83,10 @@ func TestPolicyLetsGo(t *testing.T) {
 			c.Add(t.Context(), q, plan)
 		}
 	}
-	if len(c.current.Load().policy.duels.ring) == 0 {
-		t.Error("there was no duel")
+	for question, d := range c.current.Load().policy.duels {
+		if len(d.ring) == 0 {
+			t.Errorf("there was no duel of question %d", question)
+		}
 	}
 	wait.Until(t, "plans that have left are collected", func() bool {
 		runtime.GC()

@@ -21,6 +21,7 @@ type Results struct {
 	values  *large[result]
 	flights flights[string, []byte]
 	tasks   tasks
+	notes   notifier
 	level   *level // nil if nothing carries invalidations
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -42,10 +43,13 @@ type ResultsConfig struct {
 	// StoreTimeout bounds a call of Invalidator, 50 ms by default, also of one that ignores
 	// its context.
 	StoreTimeout time.Duration
-	// OnError is called with the errors of Invalidator that no caller gets. It may block: it
-	// is called on a goroutine of its own.
+	// OnError is called with the errors of Invalidator that no caller gets, one call at a time,
+	// on a goroutine of its own. If calls block, further errors are only counted.
 	OnError func(error)
 }
+
+// resultNotes is how many calls of OnError may wait.
+const resultNotes = 1000
 
 type result struct {
 	data  []byte
@@ -92,6 +96,7 @@ func NewResultsWithConfig(c ResultsConfig) (*Results, error) {
 	r := &Results{config: c, values: values, tags: tagClock{last: map[string]uint64{}}}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.flights.tasks = &r.tasks
+	r.notes.tasks, r.notes.limit = &r.tasks, resultNotes*noteWeight
 	if c.Invalidator != nil {
 		r.level = &level{carrier: c.Invalidator, timeout: c.StoreTimeout, failed: r.report}
 		l := &listener{
@@ -224,9 +229,9 @@ func (r *Results) receive(key string) {
 func (r *Results) report(err error) {
 	r.errors.Add(1)
 	if r.config.OnError != nil {
-		r.tasks.start(func() {
+		r.notes.send([]note{{0, func() {
 			guard(func(error) { r.errors.Add(1) }, "OnError", func() (_ struct{}) { r.config.OnError(err); return })
-		})
+		}}})
 	}
 }
 

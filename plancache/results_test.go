@@ -243,3 +243,63 @@ func TestResultsAreBounded(t *testing.T) {
 		close(release)
 	})
 }
+
+// Results that are too large leave nothing behind, also in the place of smaller ones.
+func TestResultsThatAreTooLarge(t *testing.T) {
+	r, err := NewResults(64<<10, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	load := func(key ResultKey, size int) {
+		t.Helper()
+		fill := func(context.Context) ([]byte, []string, error) { return make([]byte, size), nil, nil }
+		if data, err := r.Load(t.Context(), key, fill); err != nil || len(data) != size {
+			t.Errorf("%d bytes, %v", len(data), err)
+		}
+	}
+	for i := range 2000 {
+		key := ResultKey{Query: fmt.Sprint(i), Variables: make([]byte, 1000)}
+		if i%3 == 0 {
+			load(key, 10)
+			r.Purge()
+		}
+		load(key, 1<<20)
+		if _, ok := r.Get(key); ok {
+			t.Fatal("it is kept")
+		}
+	}
+	if n := len(r.values.front); n > 10 {
+		t.Errorf("%d keys of 1 KB are kept in %d bytes", n, r.values.limit)
+	}
+}
+
+// OnError that blocks holds one goroutine, however many errors there are.
+func TestResultsOnErrorBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		var running, most atomic.Int32
+		release := make(chan struct{})
+		r, err := NewResultsWithConfig(ResultsConfig{Bytes: 1 << 20, TTL: time.Hour, Invalidator: m, OnError: func(error) {
+			most.Store(max(most.Load(), running.Add(1)))
+			<-release
+			running.Add(-1)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.broken.Store(true)
+		for range 3000 {
+			r.Invalidate("tag")
+			time.Sleep(time.Second)
+		}
+		if most.Load() != 1 || len(r.notes.queue) > resultNotes+1 {
+			t.Errorf("%d run, %d wait", most.Load(), len(r.notes.queue))
+		}
+		close(release)
+		m.broken.Store(false)
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 )
 
@@ -174,4 +175,24 @@ func TestWarmEndsWithItsContext(t *testing.T) {
 	if _, err := c.Warm(ctx, queries, func(context.Context, string) (int, error) { time.Sleep(time.Millisecond); return 1, nil }); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
+}
+
+// A sequence of queries that panics leaves no goroutine behind.
+func TestWarmPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTest(t, Config[int]{})
+		func() {
+			defer func() {
+				if v := recover(); v != "no more" {
+					t.Errorf("got %v", v)
+				}
+			}()
+			queries := func(yield func(string) bool) { yield("q"); panic("no more") }
+			_, _ = c.Warm(t.Context(), queries, func(context.Context, string) (int, error) { return 1, nil })
+		}()
+		synctest.Wait()
+		if _, ok := c.Get(t.Context(), "q"); !ok {
+			t.Error("what came before is not built")
+		}
+	})
 }

@@ -51,13 +51,15 @@ func (c *Cache[P]) WarmKeys(ctx context.Context, keys iter.Seq[Key], build func(
 			}
 		})
 	}
-	for key := range keys {
-		if ctx.Err() != nil {
-			break
+	func() {
+		defer close(jobs) // The sequence may panic.
+		for key := range keys {
+			if ctx.Err() != nil {
+				break
+			}
+			jobs <- key
 		}
-		jobs <- key
-	}
-	close(jobs)
+	}()
 	wg.Wait()
 	return built, errors.Join(append(errs, ctx.Err())...)
 }

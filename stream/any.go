@@ -4,15 +4,31 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
-// Raw writes JSON as it is. It must be one valid value: only a build with the tag
-// gqlboost_debug looks.
+// Raw writes JSON as it is, but for what EscapeHTML and RejectInvalidUTF8 say. It must be
+// one valid value: only a build with the tag gqlboost_debug looks whether it is. No text at
+// all is an error.
 func (w *Writer) Raw(text []byte) {
+	if len(text) == 0 {
+		w.misused("Raw without JSON")
+		return
+	}
 	if !w.value("raw JSON") {
 		return
+	}
+	if w.options.RejectInvalidUTF8 && !utf8.Valid(text) {
+		w.fail(ErrUTF8)
+		return
+	}
+	if w.options.EscapeHTML && (bytes.ContainsAny(text, "<>&") || bytes.Contains(text, []byte("\u2028"[:2]))) {
+		var b bytes.Buffer
+		json.HTMLEscape(&b, text) // Only strings have these.
+		text = b.Bytes()
 	}
 	if debugging && !json.Valid(text) {
 		w.fail(fmt.Errorf("stream: Raw: not valid JSON: %.100q", text))
@@ -106,20 +122,69 @@ func (w *Writer) marshal(v any) {
 		w.fail(fmt.Errorf("stream: Any: %w", err))
 		return
 	}
+	if w.options.RejectInvalidUTF8 && !wasValidUTF8(b.Bytes(), v) {
+		w.fail(ErrUTF8)
+		return
+	}
 	w.Raw(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
 // Append writes a value that text appends to the chunk: one whole JSON value, which
-// is not checked. It is for encoders of other formats.
+// is not checked, nor escaped for HTML. It is for encoders of other formats. Nothing
+// appended is an error.
 func (w *Writer) Append(text func(chunk []byte) []byte) {
 	if !w.value("a value") {
 		return
 	}
+	before, returned := len(w.buf), false
 	w.lent++
+	defer w.giveBack(&returned)
 	chunk := text(w.buf)
-	w.lent--
-	if w.state.Load() == isOpen {
+	returned = true
+	switch {
+	case w.state.Load() != isOpen:
+	case len(chunk) <= before:
+		w.misused("Append of nothing")
+	default:
 		w.buf = chunk
 		w.filled()
 	}
+}
+
+// Pieces begins a value that comes in pieces of any size: what is written to it until its
+// Close is one whole JSON value, which is not checked. Nothing else may be written before
+// that. Pieces are not kept.
+func (w *Writer) Pieces() io.WriteCloser {
+	p := &pieces{w: w}
+	if w.value("a value") {
+		p.after, w.place = w.place, inPieces
+	} else {
+		p.after = failed
+	}
+	return p
+}
+
+type pieces struct {
+	w     *Writer
+	after place // of the writer, when the value is complete
+}
+
+// Write implements io.Writer.
+func (p *pieces) Write(b []byte) (int, error) {
+	w := p.w
+	if w.place != inPieces {
+		w.misused("a piece of a value")
+		return 0, w.err
+	}
+	w.buf = append(w.buf, b...)
+	w.filled()
+	return len(b), w.err
+}
+
+// Close implements io.Closer.
+func (p *pieces) Close() error {
+	if p.w.place == inPieces {
+		p.w.place = p.after
+	}
+	return p.w.err
 }

@@ -68,7 +68,21 @@ func BenchmarkHit(b *testing.B) {
 // BenchmarkRatio reports the share of hits on each trace, and the geometric mean. One
 // iteration is all of it.
 func BenchmarkRatio(b *testing.B) {
-	sizes := []int{100, 500, 1000}
+	ratios(b, traces, 100, 500, 1000)
+	b.Run("impl=belady", func(b *testing.B) {
+		for b.Loop() {
+			for _, t := range traces {
+				b.ReportMetric(belady(t.keys(100), 100), t.name+"/100")
+			}
+		}
+	})
+}
+
+// BenchmarkHoldout is BenchmarkRatio on traces that the policy was not made for.
+func BenchmarkHoldout(b *testing.B) { ratios(b, holdout, 64, 250, 2000) }
+
+// ratios reports the share of hits of each peer on traces, in caches of these sizes.
+func ratios(b *testing.B, traces []trace, sizes ...int) {
 	texts := map[int]string{}
 	text := func(k int) string {
 		if texts[k] == "" {
@@ -102,13 +116,6 @@ func BenchmarkRatio(b *testing.B) {
 			}
 		})
 	}
-	b.Run("impl=belady", func(b *testing.B) {
-		for b.Loop() {
-			for _, t := range traces {
-				b.ReportMetric(belady(t.keys(100), 100), t.name+"/100")
-			}
-		}
-	})
 }
 
 type textCodec struct{}

@@ -14,11 +14,14 @@ import (
 // traceLength is how many calls a trace has.
 const traceLength = 400_000
 
-// traces are what caches are compared on. Each is the same every time.
-var traces = []struct {
+// trace makes the calls of a cache. Each is the same every time.
+type trace struct {
 	name string
 	keys func(capacity int) []int
-}{
+}
+
+// traces are what caches are compared on, and what the policy was made for.
+var traces = []trace{
 	{"zipf1.01", func(int) []int { return repeat(zipf(1, 1.01, 50_000)) }},
 	{"zipf1.2", func(int) []int { return repeat(zipf(2, 1.2, 50_000)) }},
 	// After each 5000 calls come queries that nobody asks for again, twice as many as

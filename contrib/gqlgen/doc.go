@@ -8,6 +8,7 @@
 //	srv.AddTransport(gqlgen.POST(gqlgen.Options{}))        // instead of transport.POST{}
 //	srv.SetQueryCache(gqlgen.QueryCache(plans, schema))    // a *plancache.Cache[*ast.QueryDocument]
 //	srv.Use(extension.AutomaticPersistedQuery{Cache: persisted}) // a *plancache.Persisted
+//	srv.Use(gqlgen.Trusted{Documents: documents})         // or instead of that, a list of documents: nothing else runs
 //	srv.Use(&gqlgen.CacheControl{})                       // Cache-Control, from the schema
 //	http.Handle("/graphql", gqlgen.WithArenas(srv))        // memory of a request, see Arena
 //

@@ -26,7 +26,8 @@
 //
 // A value is written as this table says, or Write returns an error that names its type: in
 // the binary format and in text, whatever the session's DateStyle, IntervalStyle, TimeZone
-// and bytea_output, also inside of arrays and domains. null is null.
+// and bytea_output, also inside of arrays and domains. null is null. A session whose
+// client_encoding is not UTF8 is refused.
 //
 //	type                          JSON             why
 //	boolean                       true, false

@@ -27,11 +27,8 @@ func (c *calls[T, V]) batch() {
 	}
 	// Each object has arguments of its own, though they are equal.
 	for i := range c.values {
-		if call := c.run.convert(c.planned, &c.contexts[i]); call != nil {
-			c.fresh(i, call)
+		if call := c.callOf(i); call != nil {
 			c.batchOf(call, i, i+1)
-		} else {
-			c.lose(i, null)
 		}
 	}
 }

@@ -26,7 +26,11 @@ type pair struct {
 }
 
 func newPair(extensions ...graphql.HandlerExtension) *pair {
-	config := zoo.Config{Resolvers: &zoo.Resolver{}, Directives: zoo.Directives()}
+	return newPairOf(&zoo.Resolver{}, extensions...)
+}
+
+func newPairOf(resolvers zoo.ResolverRoot, extensions ...graphql.HandlerExtension) *pair {
+	config := zoo.Config{Resolvers: resolvers, Directives: zoo.Directives()}
 	p := &pair{schema: zoo.NewCompiledSchema(config)}
 	p.own, p.compiled = newExecutor(zoo.NewExecutableSchema(config)), newExecutor(p.schema)
 	for _, e := range extensions {

@@ -3,8 +3,11 @@ package compiled
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
 )
 
 // Call is what generated code gets for a call, beside its context.
@@ -56,6 +59,9 @@ type definition[T, V any] struct {
 	get   func(T) V
 	call  func(ctx context.Context, c *Call, obj T) (V, error)
 	batch func(ctx context.Context, c *Call, objs []T) ([]V, error)
+	// What the resolver may offer beside; nil if it may not.
+	json   func(*Call) writeJSON[T]
+	chunks func(*Call) makeChunks[T, V]
 	// own is gqlgen's function for the whole field. V is graphql.Marshaler.
 	own func(ctx context.Context, c *Call, field graphql.CollectedField, obj T) V
 }
@@ -71,6 +77,7 @@ type Object[T any] struct {
 type fieldOf[T any] interface {
 	plan(c *compiler, p *planned) stepOf[T]
 	info() *Field
+	offersJSON(offer func(*Call) writeJSON[T])
 }
 
 func (d *definition[T, V]) info() *Field { return d.Field }
@@ -117,12 +124,20 @@ type planned struct {
 	hidden    bool   // another field with the same key is written
 	varies    bool   // its arguments depend on variables
 	constant  constant
+	selection *selection.Selection
+	offers    offers
+	declined  atomic.Bool // whether the resolver does not write JSON of this selection
 }
 
 // compiler compiles one operation.
 type compiler struct {
 	op      *graphql.OperationContext // what CollectFields needs
 	watched bool
+	call    *Call  // without arguments
+	query   bool   // whether it is one
+	lists   int    // above the place that is being compiled
+	streams bool   // whether a resolver offers to stream a list
+	inside  bool   // whether one does that is inside of another list
 	waiting int    // steps so far whose calls may wait
 	refused string // why the operation cannot be compiled
 }
@@ -170,6 +185,7 @@ func (o *Object[T]) compileFields(c *compiler, fields []graphql.CollectedField) 
 		}
 		p.info = d.info()
 		p.varies = variesBy(f)
+		p.selection = selection.New(c.op.Doc, c.op.Variables, f.Selections)
 		s := d.plan(c, p)
 		out.steps = append(out.steps, s)
 		if s.column(len(out.columns)) {

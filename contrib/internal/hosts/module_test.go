@@ -47,16 +47,21 @@ func newModule(t *testing.T, importPath string, edits []edit) *module {
 	return m
 }
 
-// newHost makes a copy of a server that gqlgen has generated, and generates it anew, in the
-// directory generate, by the version of gqlgen that is tested.
-func newHost(t *testing.T, importPath, source, generate string) *module {
+// newHost makes a copy of a server that gqlgen has generated, and generates it anew by the
+// version of gqlgen that is tested.
+func newHost(t *testing.T, h host) *module {
 	t.Helper()
-	m := copied(t, importPath, source)
+	m := copied(t, h.path, h.source)
+	if h.leave != "" {
+		if err := os.RemoveAll(filepath.Join(m.dir, h.leave)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	m.from = m.dir
 	m.env = append(os.Environ(), "GOFLAGS=-mod=mod") // Its own requirements are some of ours.
-	m.gomod = m.requirements(t, "module/go.mod", "-module="+importPath, "-droprequire="+importPath)
+	m.gomod = m.requirements(t, "module/go.mod", "-module="+h.path, "-droprequire="+h.path)
 	gqlgen := exec.CommandContext(t.Context(), "go", "tool", "gqlgen", "generate")
-	gqlgen.Dir, gqlgen.Env = filepath.Join(m.dir, generate), m.env
+	gqlgen.Dir, gqlgen.Env = filepath.Join(m.dir, h.generate), m.env
 	if out, err := gqlgen.CombinedOutput(); err != nil {
 		t.Fatalf("gqlgen generate: %v: %s", err, out)
 	}

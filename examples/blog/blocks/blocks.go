@@ -127,7 +127,10 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 			return nil, err
 		}
 		s.Closers = append(s.Closers, func() { persisted.Close() })
-		parts.QueryCache, parts.Persisted = plans, persisted
+		parts.Persisted = persisted
+		parts.QueryCache = func(schema graphql.ExecutableSchema) graphql.Cache[*ast.QueryDocument] {
+			return gqlgen.QueryCache(plans, schema)
+		}
 	}
 	if b.SIMDJSON || b.Stream {
 		o := gqlgen.Options{MaxBytes: server.MaxBody, Strict: true, StandardRequests: !b.SIMDJSON, StandardResponses: !b.Stream}

@@ -40,7 +40,7 @@ type Parts struct {
 	Recorder   *spans.Recorder // of spans; the pool's tracer must be the recorder's
 	Schema     func(*graph.Resolver) graphql.ExecutableSchema
 	Transports []graphql.Transport
-	QueryCache graphql.Cache[*ast.QueryDocument]
+	QueryCache func(graphql.ExecutableSchema) graphql.Cache[*ast.QueryDocument]
 	Persisted  graphql.Cache[string]
 	Extensions []graphql.HandlerExtension
 	Around     func(http.Handler) http.Handler // the handler of requests
@@ -59,7 +59,8 @@ func Assemble(p Parts) http.Handler {
 			return graph.NewExecutableSchema(graph.Config{Resolvers: r})
 		}
 	}
-	api := handler.New(p.Schema(&graph.Resolver{Store: p.Store}))
+	schema := p.Schema(&graph.Resolver{Store: p.Store})
+	api := handler.New(schema)
 	api.AddTransport(transport.Options{})
 	around := p.Around
 	if around == nil {
@@ -74,12 +75,14 @@ func Assemble(p Parts) http.Handler {
 		api.AddTransport(t)
 	}
 	if p.QueryCache == nil {
-		p.QueryCache = lru.New[*ast.QueryDocument](queryCache)
+		p.QueryCache = func(graphql.ExecutableSchema) graphql.Cache[*ast.QueryDocument] {
+			return lru.New[*ast.QueryDocument](queryCache)
+		}
 	}
 	if p.Persisted == nil {
 		p.Persisted = lru.New[string](apqCache)
 	}
-	api.SetQueryCache(p.QueryCache)
+	api.SetQueryCache(p.QueryCache(schema))
 	api.SetParserTokenLimit(maxTokens)
 	api.Use(extension.Introspection{})
 	api.Use(extension.AutomaticPersistedQuery{Cache: p.Persisted})

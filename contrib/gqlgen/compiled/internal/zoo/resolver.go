@@ -11,6 +11,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
 	"github.com/gqlboost/gqlboost/pool/dataloader"
 )
 
@@ -94,6 +95,9 @@ func (e *Env) look(ctx context.Context, name string) {
 		} else {
 			names = append(names, err.Error())
 		}
+	}
+	for _, f := range selection.Of(ctx).Fields {
+		names = append(names, fmt.Sprint(f.Alias, " of ", f.On, " with ", len(f.Selection.Fields)))
 	}
 	root := graphql.GetRootFieldContext(ctx)
 	e.Note("%s fields %s root %s %s op %s", pointers(line), strings.Join(names, " "), root.Object, root.Field.Alias, graphql.GetOperationContext(ctx).OperationName)
