@@ -156,7 +156,9 @@ func (s *readServer) Drop(conn *pgx.Conn, failed bool) { s.pool.drop(conn, faile
 func (s *readServer) Shared() int { return s.pool.sharedNow() }
 
 // Full implements [reader.Server].
-func (s *readServer) Full() bool { return s.pool.gate.inside.Load() >= s.pool.gate.limit.Load() }
+func (s *readServer) Full() bool {
+	return s.pool.gate.full() || s.pool.direct != nil && s.pool.direct.full()
+}
 
 // Starving implements [reader.Server].
 func (s *readServer) Starving() time.Duration { return s.pool.gate.stall.lasts() }

@@ -2,7 +2,9 @@ package reader_test
 
 import (
 	"context"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gqlboost/gqlboost/internal/wait"
@@ -16,6 +18,7 @@ func TestHooksOfALife(t *testing.T) {
 	type life struct{ begun, ended int }
 	lives := map[*pgx.Conn]*life{}
 	connects := 0
+	tracer := &countingTracer{}
 	of := func(conn *pgx.Conn) *life {
 		if lives[conn] == nil {
 			lives[conn] = &life{}
@@ -23,6 +26,7 @@ func TestHooksOfALife(t *testing.T) {
 		return lives[conn]
 	}
 	c := config(t, "pool_max_conns=6")
+	c.ConnConfig.Tracer = tracer
 	c.BeforeConnect = func(_ context.Context, own *pgx.ConnConfig) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -74,7 +78,24 @@ func TestHooksOfALife(t *testing.T) {
 			t.Errorf("a connection was begun %d times and ended %d times", l.begun, l.ended)
 		}
 	}
+	if n := int(tracer.once.Load()); n != len(lives) {
+		t.Errorf("the tracer has seen %d statements of AfterConnect on %d connections", n, len(lives))
+	}
 	if connects != len(lives) {
 		t.Errorf("%d connections, and %d calls of BeforeConnect", len(lives), connects)
 	}
 }
+
+// countingTracer counts the statements of a hook.
+type countingTracer struct{ once atomic.Int64 }
+
+// TraceQueryStart implements [pgx.QueryTracer].
+func (c *countingTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if strings.HasPrefix(data.SQL, "create temp table once") {
+		c.once.Add(1)
+	}
+	return ctx
+}
+
+// TraceQueryEnd implements [pgx.QueryTracer].
+func (*countingTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
