@@ -33,12 +33,13 @@ func TestReports(t *testing.T) {
 	s := setup{dsn: newDatabase(t, `
 		create type mood as enum ('sad', 'ok');
 		create table scanned (id int primary key, level int8, doc jsonb, moods mood[], amount numeric(12, 2), at timestamptz);
-		insert into scanned values (1, 3, '{"a": [1, 2]}', '{sad,ok}', 1.5, '2024-02-29 12:00:00+00'), (2, null, 'null', null, 'NaN', 'infinity');`)}
-	compare(t, s.systems(), reports(), statements(3))
+		insert into scanned values (1, 3, '{"a": [1, 2]}', '{sad,ok}', 1.5, '2024-02-29 12:00:00+00'),
+			(2, null, 'null', null, 'NaN', 'infinity');`)}
+	compare(t, s.systems(), append(reportsOfStatements(), reportsOfValues()...), statements(3))
 }
 
-func reports() []testCase[querier] {
-	cases := []testCase[querier]{
+func reportsOfStatements() []testCase[querier] {
+	return []testCase[querier]{
 		{name: "1107, a context that has ended", run: func(ctx context.Context, db querier) (any, error) {
 			const text = "select id from scanned where id = $1"
 			var id int
@@ -72,7 +73,10 @@ func reports() []testCase[querier] {
 		}},
 		{name: "1502, arguments of changing types", run: func(ctx context.Context, db querier) (any, error) {
 			var got []string
-			for _, arg := range []any{[]string{"a"}, []string(nil), nil, &[]string{"b"}, pgtype.FlatArray[string]{"c"}, []any{"d", nil}, "{e}", []byte("{f}"), []pgtype.Text{{}}} {
+			for _, arg := range []any{
+				[]string{"a"}, []string(nil), nil, &[]string{"b"}, pgtype.FlatArray[string]{"c"}, []any{"d", nil}, "{e}",
+				[]byte("{f}"), []pgtype.Text{{}},
+			} {
 				var text *string
 				err := db.QueryRow(ctx, "select $1::text[]::text", arg).Scan(&text)
 				got = append(got, fmt.Sprintf("%s %v", *cmp.Or(text, new(string)), err))
@@ -83,6 +87,11 @@ func reports() []testCase[querier] {
 			rows, _ := db.Query(ctx, "select 1 as a, 2 as a, 3 as \"A\"")
 			return pgx.CollectRows(rows, pgx.RowToMap)
 		}},
+	}
+}
+
+func reportsOfValues() []testCase[querier] {
+	return []testCase[querier]{
 		{name: "2229, a pointer to a sql.Scanner", run: func(ctx context.Context, db querier) (any, error) {
 			rows, _ := db.Query(ctx, "select id, level from scanned order by id")
 			return pgx.CollectRows(rows, pgx.RowToStructByName[struct {
@@ -96,7 +105,8 @@ func reports() []testCase[querier] {
 			var f sql.NullFloat64
 			var at sql.NullTime
 			var n sql.Null[int32]
-			err := db.QueryRow(ctx, "select null::int, null::text, null::numeric, null::timestamptz, null::int").Scan(&i, &s, &f, &at, &n)
+			const text = "select null::int, null::text, null::numeric, null::timestamptz, null::int"
+			err := db.QueryRow(ctx, text).Scan(&i, &s, &f, &at, &n)
 			return []any{i, s, f, at, n}, err
 		}},
 		{name: "2430, 1691, null in JSON", run: func(ctx context.Context, db querier) (any, error) {
@@ -104,7 +114,8 @@ func reports() []testCase[querier] {
 			var raw json.RawMessage
 			var text *string
 			var any any
-			err := db.QueryRow(ctx, "select 'null'::jsonb, 'null'::jsonb, 'null'::jsonb, 'null'::jsonb, 'null'::json").Scan(&slice, &values, &raw, &text, &any)
+			const sql = "select 'null'::jsonb, 'null'::jsonb, 'null'::jsonb, 'null'::jsonb, 'null'::json"
+			err := db.QueryRow(ctx, sql).Scan(&slice, &values, &raw, &text, &any)
 			return []interface{}{slice, values, string(raw), text, any}, err
 		}},
 		{name: "663, JSON in a slice", run: func(ctx context.Context, db querier) (any, error) {
@@ -167,5 +178,4 @@ func reports() []testCase[querier] {
 			return ok && pg.Code == "22P02", err
 		}},
 	}
-	return cases
 }

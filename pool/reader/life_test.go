@@ -57,7 +57,8 @@ func TestHooksOfALife(t *testing.T) {
 		crowd(32, func(int) {
 			for range 50 {
 				var name string
-				if err := r.QueryRow(t.Context(), "select current_setting('application_name')").Scan(&name); err != nil || name != "of a hook" {
+				err := r.QueryRow(t.Context(), "select current_setting('application_name')").Scan(&name)
+				if err != nil || name != "of a hook" {
 					t.Errorf("got %q, %v", name, err)
 				}
 				if _, err := r.Exec(t.Context(), "select from once"); err != nil {
@@ -90,7 +91,9 @@ func TestHooksOfALife(t *testing.T) {
 type countingTracer struct{ once atomic.Int64 }
 
 // TraceQueryStart implements [pgx.QueryTracer].
-func (c *countingTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+func (c *countingTracer) TraceQueryStart(
+	ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData,
+) context.Context {
 	if strings.HasPrefix(data.SQL, "create temp table once") {
 		c.once.Add(1)
 	}

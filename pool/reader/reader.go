@@ -95,8 +95,9 @@ func (r *Reader) foreign(name string) {
 // warnPooled reports a pooler that the configuration does not tell of.
 func (r *Reader) warnPooled() {
 	r.warned.Do(func() {
-		slog.Warn("gqlboost: the Reader keeps nothing prepared", "reason", "the server is behind a pooler (it has another process ID than its own): "+
-			"set default_query_exec_mode=cache_describe or pool_reader_transaction_pooling, or let the Reader connect to Postgres itself")
+		slog.Warn("gqlboost: the Reader keeps nothing prepared", "reason", "the server is behind a pooler: its process IDs "+
+			"are not Postgres's. Set default_query_exec_mode=cache_describe or pool_reader_transaction_pooling, "+
+			"or let the Reader connect to Postgres itself")
 	})
 }
 

@@ -111,7 +111,8 @@ func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 // transactions, and whether there is a pooler.
 func (t *target) begin(ctx context.Context, conn *pgx.Conn) (isolation string, pooled bool, err error) {
 	c := t.reader.config
-	rows, err := allRows(ctx, conn.PgConn(), "select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('default_transaction_isolation')")
+	rows, err := allRows(ctx, conn.PgConn(),
+		"select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('default_transaction_isolation')")
 	switch {
 	case err != nil:
 		return "", false, err
@@ -122,10 +123,11 @@ func (t *target) begin(ctx context.Context, conn *pgx.Conn) (isolation string, p
 	}
 	isolation = string(rows[0][1])
 	// A pooler tells its clients numbers of its own.
-	if stranger := string(rows[0][0]) != strconv.FormatUint(uint64(conn.PgConn().PID()), 10); c.TransactionPooling || stranger {
-		if !c.TransactionPooling {
-			t.reader.warnPooled()
-		}
+	if c.TransactionPooling {
+		return isolation, true, nil
+	}
+	if pid := strconv.FormatUint(uint64(conn.PgConn().PID()), 10); pid != string(rows[0][0]) {
+		t.reader.warnPooled()
 		return isolation, true, nil
 	}
 	set := "set default_transaction_read_only = on"
