@@ -87,6 +87,20 @@ func reportsOfStatements() []testCase[querier] {
 			rows, _ := db.Query(ctx, "select 1 as a, 2 as a, 3 as \"A\"")
 			return pgx.CollectRows(rows, pgx.RowToMap)
 		}},
+		{name: "more rows than one", run: func(ctx context.Context, db querier) (any, error) {
+			rows, _ := db.Query(ctx, "select id from scanned")
+			return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
+		}},
+		{name: "an error behind rows", run: func(ctx context.Context, db querier) (any, error) {
+			rows, _ := db.Query(ctx, "select 1 / (3 - i) from generate_series(1, 5) i")
+			list, err := pgx.CollectRows(rows, pgx.RowTo[int])
+			return list, err
+		}},
+		{name: "an error that has all its fields", run: func(ctx context.Context, db querier) (any, error) {
+			_, err := db.Exec(ctx, "select ('x' || $1::int)::int", 1)
+			pg, ok := errors.AsType[*pgconn.PgError](err)
+			return ok && pg.Code == "22P02", err
+		}},
 	}
 }
 
@@ -162,20 +176,6 @@ func reportsOfValues() []testCase[querier] {
 			var f float64
 			err := db.QueryRow(ctx, "select amount from scanned where id = 2").Scan(&f)
 			return fmt.Sprint(f), err
-		}},
-		{name: "more rows than one", run: func(ctx context.Context, db querier) (any, error) {
-			rows, _ := db.Query(ctx, "select id from scanned")
-			return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
-		}},
-		{name: "an error behind rows", run: func(ctx context.Context, db querier) (any, error) {
-			rows, _ := db.Query(ctx, "select 1 / (3 - i) from generate_series(1, 5) i")
-			list, err := pgx.CollectRows(rows, pgx.RowTo[int])
-			return list, err
-		}},
-		{name: "an error that has all its fields", run: func(ctx context.Context, db querier) (any, error) {
-			_, err := db.Exec(ctx, "select ('x' || $1::int)::int", 1)
-			pg, ok := errors.AsType[*pgconn.PgError](err)
-			return ok && pg.Code == "22P02", err
 		}},
 	}
 }
