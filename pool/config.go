@@ -81,8 +81,12 @@ func (c *Config) check() error {
 		return fmt.Errorf("pool: MaxConns is %d, which is the budget of all connections: the primary and each of %d replicas need one", c.MaxConns, len(c.Reader.Replicas))
 	}
 	for _, dsn := range c.Reader.Replicas {
-		if _, err := pgxpool.ParseConfig(dsn); err != nil {
+		replica, err := pgxpool.ParseConfig(dsn)
+		if err != nil {
 			return fmt.Errorf("pool: replica: %w", err)
+		}
+		if err := checkSecurity(&c.ConnConfig.Config, &replica.ConnConfig.Config, dsn); err != nil {
+			return err
 		}
 	}
 	return c.checkRanges()

@@ -37,7 +37,8 @@ type Config struct {
 	// which are physical replicas of it. Statements go to the one with the least to do,
 	// and to the pool's own server if there is none. Where they are is taken from
 	// the strings, and parameters of the session that they name; all else, and the budget
-	// of connections, from the pool's configuration.
+	// of connections, from the pool's configuration. If that has a stricter sslmode than the
+	// default, they must name one.
 	Replicas []string
 	// MaxLag is how long a replica may be without what the primary has written, 10 s by
 	// default. One that lags longer, or does not answer, is left out until it has caught up.
