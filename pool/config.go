@@ -75,12 +75,18 @@ func (c *Config) check() error {
 		return errors.New("pool: the configuration was not made by ParseConfig, which fills in what pgx needs")
 	case c.MaxConns < 1:
 		return fmt.Errorf("pool: MaxConns is %d: there must be a connection at least", c.MaxConns)
+	case c.HealthCheckPeriod <= 0: // pgxpool's ticker would end the process.
+		return fmt.Errorf("pool: HealthCheckPeriod is %v: it must be positive", c.HealthCheckPeriod)
 	case int(c.MaxConns) <= len(c.Reader.Replicas):
 		return fmt.Errorf("pool: MaxConns is %d, which is the budget of all connections: the primary and each of %d replicas need one", c.MaxConns, len(c.Reader.Replicas))
 	}
 	for _, dsn := range c.Reader.Replicas {
-		if _, err := pgxpool.ParseConfig(dsn); err != nil {
+		replica, err := pgxpool.ParseConfig(dsn)
+		if err != nil {
 			return fmt.Errorf("pool: replica: %w", err)
+		}
+		if err := checkSecurity(&c.ConnConfig.Config, &replica.ConnConfig.Config, dsn); err != nil {
+			return err
 		}
 	}
 	return c.checkRanges()

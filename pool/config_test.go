@@ -11,7 +11,9 @@ import (
 // fail.
 func TestValuesThatCannotBe(t *testing.T) {
 	for _, parameter := range []string{
-		"pool_queue_timeout=-1s", "pool_target_wait=-1s", "pool_max_queue=-1", "pool_server_share=2", "pool_server_share=NaN",
+		"pool_queue_timeout=-1s", "pool_target_wait=-1s", "pool_max_queue=-1",
+		"pool_server_share=2", "pool_health_check_period=0", "pool_health_check_period=-1s",
+		"pool_server_share=NaN",
 		"pool_reader_conns=-1", "pool_reader_direct_conns=-1", "pool_reader_slow_after=-1s",
 		"pool_reader_statement_timeout=-1s", "pool_reader_max_lag=-1s",
 	} {
@@ -96,5 +98,58 @@ func TestConfigMakesAnotherPool(t *testing.T) {
 	}
 	if want, err := pgxpool.ParseConfig(p.Config().ConnString()); err != nil || want.MaxConns != 3 {
 		t.Error("the connection string is not that of New: ", err)
+	}
+}
+
+// A replica is no less protected than the primary, unless its string says so.
+func TestReplicasAreAsSecure(t *testing.T) {
+	t.Setenv("PGSSLMODE", "")
+	for _, c := range []struct {
+		primary, replica string
+		refused          bool
+	}{
+		{"", "", false},
+		{"disable", "", false},
+		{"require", "", true},
+		{"verify-ca", "", true},
+		{"verify-full", "", true},
+		{"verify-full", "disable", false},
+		{"verify-full", "verify-full", false},
+	} {
+		dsn := func(host, mode string) string {
+			s := "postgres://u@" + host + "/db"
+			if mode != "" {
+				s += "?sslmode=" + mode
+			}
+			return s
+		}
+		config, err := ParseConfig(dsn("127.0.0.1:1", c.primary))
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.Reader.Replicas = []string{dsn("127.0.0.1:2", c.replica)}
+		p, err := NewWithConfig(t.Context(), config)
+		if err == nil {
+			p.Close()
+		}
+		if refused := err != nil && strings.Contains(err.Error(), "sslmode"); refused != c.refused || err != nil && !refused {
+			t.Errorf("a primary with %q, a replica with %q: %v", c.primary, c.replica, err)
+		}
+		local, err := ParseConfig("postgres:///db?host=/tmp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		local.Reader.Replicas = []string{dsn("127.0.0.1:2", "")}
+		if p, err = NewWithConfig(t.Context(), local); err != nil {
+			t.Error("a replica of a local primary: ", err)
+		} else {
+			p.Close()
+		}
+		config.Reader.Replicas = []string{"postgres:///db?host=/tmp"}
+		if p, err = NewWithConfig(t.Context(), config); err != nil {
+			t.Errorf("a local replica of a primary with %q: %v", c.primary, err)
+		} else {
+			p.Close()
+		}
 	}
 }

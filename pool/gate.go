@@ -69,6 +69,9 @@ func (g *gate) take(ctx context.Context) error {
 	return nil
 }
 
+// full reports whether who comes now would wait.
+func (g *gate) full() bool { return g.inside.Load() >= g.limit.Load() }
+
 // begin tells the gate of its pool.
 func (g *gate) begin(inner *pgxpool.Pool) {
 	g.used = func() int64 {

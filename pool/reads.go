@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/pool/reader"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -146,16 +147,18 @@ func (s *readServer) Ask(ctx context.Context) (*pgxpool.Conn, error) {
 }
 
 // Open implements [reader.Server].
-func (s *readServer) Open(ctx context.Context) (*pgxpool.Conn, error) { return s.pool.open(ctx) }
+func (s *readServer) Open(ctx context.Context) (*pgx.Conn, error) { return s.pool.open(ctx) }
 
 // Drop implements [reader.Server].
-func (s *readServer) Drop(conn *pgxpool.Conn, failed bool) { s.pool.drop(conn, failed) }
+func (s *readServer) Drop(conn *pgx.Conn, failed bool) { s.pool.drop(conn, failed) }
 
 // Shared implements [reader.Server].
 func (s *readServer) Shared() int { return s.pool.sharedNow() }
 
 // Full implements [reader.Server].
-func (s *readServer) Full() bool { return s.pool.gate.inside.Load() >= s.pool.gate.limit.Load() }
+func (s *readServer) Full() bool {
+	return s.pool.gate.full() || s.pool.direct != nil && s.pool.direct.full()
+}
 
 // Starving implements [reader.Server].
 func (s *readServer) Starving() time.Duration { return s.pool.gate.stall.lasts() }

@@ -59,7 +59,8 @@ func TestDisabledCaches(t *testing.T) {
 				sql = "select $1::int"
 			}
 			_, want := p.Pool.Exec(t.Context(), sql, args...)
-			if tag, err := r.Exec(t.Context(), sql, args...); text(err) != text(want) || err == nil && tag.String() != "SELECT 1" {
+			tag, err := r.Exec(t.Context(), sql, args...)
+			if text(err) != text(want) || err == nil && tag.String() != "SELECT 1" {
 				t.Errorf("%s: Exec of %d arguments: got %v, %v, want %v", parameters, len(args), tag, err, want)
 			}
 		}

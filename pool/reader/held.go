@@ -21,16 +21,16 @@ type heldRows struct {
 	types    *types     // of the connection
 	session  *session
 	settings *guard.Settings
-	fields   []pgconn.FieldDescription // shared by all who run the statement
-	given    []pgconn.FieldDescription // the caller's copy; nil until it asks
-	rest     []byte // of the memory's data: the rows that have not been read
-	left     int    // how many they are: rows without columns have no bytes
+	fields   []pgconn.FieldDescription // of all who run the statement, until the caller asks
+	rest     []byte                    // of the memory's data: the rows that have not been read
+	left     int                       // how many they are: rows without columns have no bytes
 	tag      pgconn.CommandTag
 	late     error // that ended the result, behind its rows
 	err      error
 	own      *pgtype.Map // while it is open
 	trace    *trace      // that ends with it; nil if there is none
 	begun    bool
+	given    bool // the columns were given to the caller, who has a copy
 	closed   bool
 }
 
@@ -103,10 +103,10 @@ func (r *heldRows) CommandTag() pgconn.CommandTag { return r.tag }
 
 // FieldDescriptions returns the columns, which the caller may change, as with pgx.
 func (r *heldRows) FieldDescriptions() []pgconn.FieldDescription {
-	if r.given == nil {
-		r.given = slices.Clone(r.fields)
+	if !r.given {
+		r.given, r.fields = true, slices.Clone(r.fields)
 	}
-	return r.given
+	return r.fields
 }
 
 // Conn returns nil: the rows have no connection any more.

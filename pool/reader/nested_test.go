@@ -35,6 +35,7 @@ func TestReadsWithinTransactions(t *testing.T) {
 			} {
 				readsWithin(t, "pgxpool, "+name, plain, plain.QueryRow, sql, conns-1)
 				readsWithin(t, name, p, r.QueryRow, sql, conns-1)
+				readsWithin(t, "the pool, "+name, p, p.QueryRow, sql, conns-1)
 			}
 		})
 	}

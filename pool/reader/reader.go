@@ -26,7 +26,7 @@ type Reader struct {
 	codec      atomic.Pointer[string] // why none is since its types are known
 	mode       pgx.QueryExecMode
 	disabled   error // of statements in that mode: its cache has no capacity
-	prepared   int // statements that are kept prepared on a connection of the pool's
+	prepared   int   // statements that are kept prepared on a connection of the pool's
 	turn       atomic.Uint32
 	statements statements
 	learner    learner
@@ -34,6 +34,7 @@ type Reader struct {
 	accepted   guard.Accepted
 	memories   sync.Pool // of *memory
 	requests   sync.Pool // of *request that have ended
+	warned     sync.Once // that there is a pooler
 	start      time.Time
 	errTimeout error
 	cancel     context.CancelFunc
@@ -89,6 +90,15 @@ func (r *Reader) foreign(name string) {
 	if r.codec.CompareAndSwap(nil, &reason) {
 		slog.Warn("gqlboost: the Reader shares no connections", "reason", reason)
 	}
+}
+
+// warnPooled reports a pooler that the configuration does not tell of.
+func (r *Reader) warnPooled() {
+	r.warned.Do(func() {
+		slog.Warn("gqlboost: the Reader keeps nothing prepared", "reason", "the server is behind a pooler: its process IDs "+
+			"are not Postgres's. Set default_query_exec_mode=cache_describe or pool_reader_transaction_pooling, "+
+			"or let the Reader connect to Postgres itself")
+	})
 }
 
 // Close closes the shared connections when the statements that use them have ended, also those
@@ -187,8 +197,8 @@ type call struct {
 	sql       string
 	args      []any
 	options   bool              // the arguments begin with options that are for pgx
-	mode      pgx.QueryExecMode // one of these; 0: the configuration's
 	simple    bool              // it goes by the simple protocol, which takes several statements
+	mode      pgx.QueryExecMode // one of these; 0: the configuration's
 	rewriter  pgx.QueryRewriter // that needs a connection
 	settings  *guard.Settings
 	statement *statement // nil if a rewriter makes it
