@@ -25,11 +25,7 @@ func (w *Writer) Raw(text []byte) {
 		w.fail(ErrUTF8)
 		return
 	}
-	if w.options.EscapeHTML && (bytes.ContainsAny(text, "<>&") || bytes.Contains(text, []byte("\u2028"[:2]))) {
-		var b bytes.Buffer
-		json.HTMLEscape(&b, text) // Only strings have these.
-		text = b.Bytes()
-	}
+	text = w.forHTML(text)
 	if debugging && !json.Valid(text) {
 		w.fail(fmt.Errorf("stream: Raw: not valid JSON: %.100q", text))
 		return
@@ -41,6 +37,16 @@ func (w *Writer) Raw(text []byte) {
 		large(w, text, anywhere, func(w *Writer, b []byte) { w.buf = append(w.buf, b...) })
 	}
 	w.filled()
+}
+
+// forHTML escapes JSON for HTML, if it is to be.
+func (w *Writer) forHTML(text []byte) []byte {
+	if !w.options.EscapeHTML || !bytes.ContainsAny(text, "<>&") && !bytes.Contains(text, []byte("\u2028"[:2])) {
+		return text
+	}
+	var b bytes.Buffer
+	json.HTMLEscape(&b, text) // Only strings have these.
+	return b.Bytes()
 }
 
 // Any writes a value as encoding/json does, but for <, > and &, which EscapeHTML
@@ -152,14 +158,13 @@ func (w *Writer) Append(text func(chunk []byte) []byte) {
 }
 
 // Pieces begins a value that comes in pieces of any size: what is written to it until its
-// Close is one whole JSON value, which is not checked. Nothing else may be written before
-// that. Pieces are not kept.
+// Close is one whole JSON value, of which only <, > and & are looked at, for EscapeHTML.
+// Nothing else may be written before that. Pieces are not kept. After Close, Write is an
+// error and another Close does nothing, also while the next value comes in pieces.
 func (w *Writer) Pieces() io.WriteCloser {
 	p := &pieces{w: w}
 	if w.value("a value") {
-		p.after, w.place = w.place, inPieces
-	} else {
-		p.after = failed
+		p.after, w.place, w.pieces = w.place, inPieces, p
 	}
 	return p
 }
@@ -167,24 +172,34 @@ func (w *Writer) Pieces() io.WriteCloser {
 type pieces struct {
 	w     *Writer
 	after place // of the writer, when the value is complete
+	some  bool  // something was written
 }
+
+func (p *pieces) open() bool { return p.w.pieces == p && p.w.place == inPieces }
 
 // Write implements io.Writer.
 func (p *pieces) Write(b []byte) (int, error) {
 	w := p.w
-	if w.place != inPieces {
+	if !p.open() {
 		w.misused("a piece of a value")
 		return 0, w.err
 	}
-	w.buf = append(w.buf, b...)
+	n := len(b)
+	p.some = p.some || n > 0
+	w.buf = append(w.buf, w.forHTML(b)...)
 	w.filled()
-	return len(b), w.err
+	return n, w.err
 }
 
 // Close implements io.Closer.
 func (p *pieces) Close() error {
-	if p.w.place == inPieces {
-		p.w.place = p.after
+	if p.open() {
+		if !p.some {
+			p.w.misused("the end of a value without pieces")
+		} else {
+			p.w.place = p.after
+		}
+		p.w.pieces = nil
 	}
 	return p.w.err
 }

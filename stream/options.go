@@ -24,7 +24,7 @@ type Options struct {
 	// Context ends the writing: its error is the writer's.
 	Context context.Context
 	// EscapeHTML writes <, > and & as escapes, for JSON inside of HTML, also in what is
-	// written by Raw, but not by Append.
+	// written by Raw and Pieces, but not by Append.
 	EscapeHTML bool
 	// RejectInvalidUTF8 makes invalid UTF-8 an error. Without it, U+FFFD takes the place
 	// of each of its bytes, in the form that encoding/json has in the Go version that

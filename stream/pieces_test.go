@@ -94,3 +94,60 @@ func ExampleBegin() {
 	fmt.Println(recorder.Header().Get("Content-Type"), recorder.Body)
 	// Output: application/json {"data":{"hello":"world"}}
 }
+
+// Pieces of a value that is complete do nothing to the next one, and a value has some.
+func TestStalePieces(t *testing.T) {
+	var b bytes.Buffer
+	w := NewWriter(&b, Options{EscapeHTML: true})
+	w.BeginArray()
+	first := w.Pieces()
+	_, _ = first.Write([]byte(`"<"`))
+	_ = first.Close()
+	second := w.Pieces()
+	_ = first.Close()
+	_, _ = second.Write([]byte("2"))
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+	w.EndArray()
+	if err := w.Close(); err != nil || b.String() != `["\u003c",2]` {
+		t.Errorf("got %s, %v", b.String(), err)
+	}
+	w = NewWriter(io.Discard, Options{})
+	if err := w.Pieces().Close(); !errors.Is(err, ErrMisuse) {
+		t.Errorf("no pieces: %v", err)
+	}
+	_ = w.Close()
+}
+
+// A response that was begun and not ended never looks complete, and ending one again does
+// not break it.
+func TestBeginWithoutEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		use   func(p *Response) error
+		fails bool
+	}{
+		"not ended":       {func(p *Response) error { _ = p.Flush(); return p.Close() }, true},
+		"end after close": {func(p *Response) error { _ = p.Flush(); _ = p.Close(); return p.End(nil) }, true},
+		"twice": {func(p *Response) error {
+			_ = p.Flush()
+			_ = p.End(nil)
+			return errors.Join(p.End(errors.New("late")), p.Close(), p.Close())
+		}, false},
+		"twice, whole": {func(p *Response) error { _ = p.End(nil); return errors.Join(p.End(nil), p.Close()) }, false},
+	} {
+		errs := make(chan error, 1)
+		s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			p := Begin(rw, r, Options{})
+			p.BeginObject()
+			p.Name("data")
+			p.Int(1)
+			errs <- c.use(p)
+		}))
+		got := get(t, s, "*/*")
+		if err := <-errs; (err != nil) != c.fails || (got.err != nil) != c.fails || !c.fails && got.body != `{"data":1}` {
+			t.Errorf("%s: %v; read %q, %v", name, err, got.body, got.err)
+		}
+		s.Close()
+	}
+}

@@ -46,9 +46,12 @@ func RespondWith(rw http.ResponseWriter, r *http.Request, o Options, body func(*
 type Response struct {
 	*Writer
 	client *client.Client
+	ended  bool
+	err    error // of End
 }
 
-// Begin begins a response, which End ends. What Respond's body writes goes to the Writer.
+// Begin begins a response, which End ends; Close it in any case. What Respond's body writes
+// goes to the Writer.
 func Begin(rw http.ResponseWriter, r *http.Request, o Options) *Response {
 	if o.Context == nil {
 		o.Context = r.Context()
@@ -62,11 +65,38 @@ func Begin(rw http.ResponseWriter, r *http.Request, o Options) *Response {
 		o.ContentType = responseType(r.Header.Values("Accept"))
 	}
 	c.Header.Set("Content-Type", o.ContentType)
-	return &Response{NewWriter(c, o), c}
+	return &Response{Writer: NewWriter(c, o), client: c}
+}
+
+var errNotEnded = errors.New("stream: Close of a response that End has not ended")
+
+// Close gives the memory back. A response that End has not ended is aborted, if something of
+// it was sent; otherwise the handler may still give another one. After End it returns End's
+// error.
+func (p *Response) Close() error {
+	if p.ended {
+		return p.err
+	}
+	p.ended, p.err = true, errNotEnded
+	p.fail(errNotEnded)
+	_ = p.Writer.Close()
+	if p.client.Started() {
+		abort(p.client)
+	}
+	return p.err
 }
 
 // End does with err what Respond does with the error of its body, and closes the Writer.
+// Ending it again, or after Close, does nothing and returns the same error.
 func (p *Response) End(err error) error {
+	if !p.ended {
+		p.ended, p.err = true, errNotEnded // What the response is made of may panic.
+		p.err = p.end(err)
+	}
+	return p.err
+}
+
+func (p *Response) end(err error) error {
 	w, c := p.Writer, p.client
 	defer func() { _ = w.Close() }()
 	if err == nil {

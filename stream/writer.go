@@ -33,6 +33,7 @@ type Writer struct {
 	held    int // savepoints that want buf to stay, see Nullable
 	lent    int // callbacks that are using buf
 	errors  []*Error
+	pieces  *pieces // of the value that is being written, see Pieces
 	stats   Stats
 }
 
