@@ -3,9 +3,11 @@ package compiled
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
 )
@@ -36,6 +38,8 @@ type Field struct {
 	Fresh []string
 	// Unshared says that arguments are always converted for each call.
 	Unshared bool
+	own      bool // whether gqlgen's function executes it
+
 	// Child returns the field context of a field of the field's object; nil if it has none.
 	Child func(ctx context.Context, c *Call, field graphql.CollectedField) (*graphql.FieldContext, error)
 }
@@ -112,6 +116,7 @@ func Batch[T, V any](o *Object[T], f Field, typ Type[V], batch func(context.Cont
 
 // Own adds a field that gqlgen executes, with all that is below it.
 func Own[T any](o *Object[T], f Field, own func(context.Context, *Call, graphql.CollectedField, T) graphql.Marshaler) {
+	f.own = true
 	add(o, &definition[T, graphql.Marshaler]{Field: &f, typ: Leaf(f.Type, ownMarshaler), own: own})
 }
 
@@ -156,6 +161,22 @@ type place[T any] struct {
 	columnOf []int       // number of each step's column, -1 if it has none
 }
 
+// defers reports whether there is a deferred fragment in what gqlgen's functions would execute.
+func (c *compiler) defers(set ast.SelectionSet) bool {
+	return slices.ContainsFunc(set, func(s ast.Selection) bool {
+		switch s := s.(type) {
+		case *ast.Field:
+			return c.defers(s.SelectionSet)
+		case *ast.InlineFragment:
+			return s.Directives.ForName("defer") != nil || c.defers(s.SelectionSet)
+		case *ast.FragmentSpread:
+			fragment := c.op.Doc.Fragments.ForName(s.Name)
+			return s.Directives.ForName("defer") != nil || fragment != nil && c.defers(fragment.SelectionSet)
+		}
+		return false
+	})
+}
+
 // compile returns the place of a selection.
 func (o *Object[T]) compile(c *compiler, p *planned) *place[T] {
 	return o.compileFields(c, graphql.CollectFields(c.op, p.collected.Selections, o.implementor))
@@ -184,6 +205,9 @@ func (o *Object[T]) compileFields(c *compiler, fields []graphql.CollectedField) 
 			continue
 		}
 		p.info = d.info()
+		if p.info.own && c.defers(f.Selections) {
+			c.refuse("@defer")
+		}
 		p.varies = variesBy(f)
 		p.selection = selection.New(c.op.Doc, c.op.Variables, f.Selections)
 		s := d.plan(c, p)

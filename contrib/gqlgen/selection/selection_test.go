@@ -8,6 +8,7 @@ import (
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
 )
@@ -22,7 +23,7 @@ var schema = gqlparser.MustLoadSchema(&ast.Source{Input: `
 // of returns the selection of a query's first field.
 func of(t testing.TB, query string, variables map[string]any) *selection.Selection {
 	t.Helper()
-	doc, err := gqlparser.LoadQuery(schema, query)
+	doc, err := gqlparser.LoadQueryWithRules(schema, query, rules.NewDefaultRules())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +37,7 @@ func text(s *selection.Selection) string {
 		if f.Alias != f.Name {
 			part += ":" + f.Name
 		}
-		if f.Selection.Fields != nil && len(f.Selection.Fields) > 0 {
+		if len(f.Selection.Fields) > 0 {
 			part += "{" + text(f.Selection) + "}"
 		}
 		parts = append(parts, part)
@@ -112,7 +113,7 @@ func TestRows(t *testing.T) {
 }
 
 func Example() {
-	doc, err := gqlparser.LoadQuery(schema, `{ posts { id title author { name } } }`)
+	doc, err := gqlparser.LoadQueryWithRules(schema, `{ posts { id title author { name } } }`, rules.NewDefaultRules())
 	if err != nil {
 		fmt.Println(err)
 		return

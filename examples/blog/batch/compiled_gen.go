@@ -24,7 +24,7 @@ func NewCompiledSchema(cfg Config) graphql.ExecutableSchema {
 		Query:    t.objectQuery,
 		Mutation: t.objectMutation,
 		NewContext: func(op *graphql.OperationContext) any {
-			return newExecutionContext(op, own, make(chan graphql.DeferredResult))
+			return newExecutionContext(op, own, nil)
 		},
 		Inputs: compiledInputs,
 	})

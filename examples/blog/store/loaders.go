@@ -154,13 +154,15 @@ func valueByID[V any](s *Store, sql string) Loader[int, V] {
 // rowByID is valueByID for a whole row, which follows its id in the columns.
 func rowByID[T any, P row[T]](s *Store, c *Columns, sql string) Loader[int, *T] {
 	return newLoader(s, func(ctx context.Context, ids []int) (map[int]*T, error) {
-		lists, err := children[T, P](ctx, s, c, ids, sql)
-		found := make(map[int]*T, len(lists))
-		for id, list := range lists {
-			if len(list) == 1 {
-				found[id] = list[0]
-			}
-		}
+		found := make(map[int]*T, len(ids))
+		rows := s.memory(ctx)
+		var id int
+		var each T
+		targets := append([]any{&id}, c.targets(P(&each).targets(texts{rows}))...)
+		err := forEach(ctx, s.Reads, targets, func() {
+			found[id] = copyOf(rows, &each)
+			each = *new(T) // A slice in it must not be scanned into again.
+		}, c.sql(sql), ids)
 		return found, err
 	})
 }

@@ -134,13 +134,15 @@ func (s *Store) CommentsSeq(ctx context.Context, c *Columns, limit int, after *i
 			return
 		}
 		defer rows.Close()
+		var each Comment
+		targets := c.targets(each.targets(texts{}))
 		for rows.Next() {
-			comment := new(Comment)
-			if err := rows.Scan(c.targets(comment.targets(texts{}))...); err != nil {
+			if err := rows.Scan(targets...); err != nil {
 				yield(nil, err)
 				return
 			}
-			if !yield(comment, nil) {
+			comment := each
+			if !yield(&comment, nil) {
 				return
 			}
 		}

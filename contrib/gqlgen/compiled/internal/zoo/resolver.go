@@ -25,9 +25,16 @@ type Env struct {
 	Look bool
 	// Loader is what Plain.loaded loads from, if it is not nil.
 	Loader *dataloader.Loader[int, string]
+	// Stop is called by the call of a resolver with the number StopAt, from 1 on.
+	Stop   func()
+	StopAt int
+	// Ended are the calls that fail because their context has ended, by path. Those that find
+	// theirs ended are added.
+	Ended map[string]error
 
 	mu      sync.Mutex
 	notes   []string
+	calls   int
 	counter Counter
 }
 
@@ -74,7 +81,32 @@ func (e *Env) call(ctx context.Context, name string, id int, args ...any) error 
 	if e.Look && e.hash("look", id)%2 == 0 {
 		e.look(ctx, name)
 	}
+	if err := e.ended(ctx); err != nil {
+		return err
+	}
 	return e.fault(ctx, name, id)
+}
+
+// ended ends the request's context if it is time, and returns the error of a call whose context
+// has ended.
+func (e *Env) ended(ctx context.Context) error {
+	e.mu.Lock()
+	e.calls++
+	stop := e.Stop != nil && e.calls == e.StopAt
+	e.mu.Unlock()
+	if stop {
+		e.Stop()
+	}
+	path, err := graphql.GetPath(ctx).String(), ctx.Err()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		if e.Ended == nil {
+			e.Ended = map[string]error{}
+		}
+		e.Ended[path] = err
+	}
+	return e.Ended[path]
 }
 
 // look notes what a context says.
