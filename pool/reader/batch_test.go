@@ -229,7 +229,7 @@ func TestConnectionLostBehindItsResults(t *testing.T) {
 		return err
 	}
 	r := openOwn(t, server.DSN()+"&pool_max_conns=2", func(c *pool.Config) {
-		c.BeforeAcquire = func(context.Context, *pgx.Conn) bool { return true } // Nothing is shared with this hook.
+		c.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) { return true, nil } // Nothing is shared with it.
 	}).Reader()
 	for name, ctx := range map[string]context.Context{
 		"alone":         t.Context(),
