@@ -226,7 +226,7 @@ func (p *Buffers) refuse(capacity int) {
 }
 
 // BufferStats are the counts of a [Buffers] since it was made. Beyond the first thousand
-// of a processor, Gets and Puts may be short by up to 15 each for it.
+// of a processor, Gets and Puts may be short by up to 63 each for it.
 type BufferStats struct {
 	Gets      uint64
 	Misses    uint64 // Gets that allocated

@@ -177,8 +177,11 @@ func debugPoolPutAgain[T any](v *T) {
 func debugIdle(memory []byte) { fill(memory) }
 
 // debugLent panics if somebody has written to memory while it was in a pool: whose
-// bytes these are, nobody knows any more.
+// bytes these are, nobody knows any more. New memory was in none.
 func debugLent(memory []byte) {
+	if !isIdle(memory) {
+		return
+	}
 	all := memory[:cap(memory)]
 	for i, c := range all[:len(all)-markSize] {
 		if c != poisoned {

@@ -81,9 +81,7 @@ func idle(memory []byte, class int) []byte {
 
 // lent prepares memory for a caller.
 func lent(memory []byte, class int) []byte {
-	if isIdle(memory) {
-		debugLent(memory)
-	}
+	debugLent(memory)
 	setMark(memory, class, markLent)
 	return memory[:0]
 }

@@ -160,7 +160,7 @@ type tally struct {
 // publishedEach calls: a store that others see takes as long as the rest of a Get.
 const (
 	exactly       = 1 << 10
-	publishedEach = 1 << 4
+	publishedEach = 1 << 6
 )
 
 func (s *shard) publish(count uint64) {

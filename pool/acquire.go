@@ -154,6 +154,7 @@ func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	}
 	results := p.guard(s).SendBatch(ctx, conn.Conn(), b)
 	if tx := results.Tx(); tx != nil {
+		markWhole(conn.Conn())
 		return &txBatchResults{results, &batchTx{tx, conn}}
 	}
 	return &batchResults{results, conn}
@@ -163,24 +164,28 @@ func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 func (p *Pool) Begin(ctx context.Context) (pgx.Tx, error) { return p.BeginTx(ctx, pgx.TxOptions{}) }
 
 // BeginTx is [pgxpool.Pool.BeginTx]. It waits for a connection before others than
-// transactions do. The settings of its context hold to the end of the transaction; those of
-// other contexts with which it is used do not reach it.
+// transactions do. The settings of its context hold to the end of the transaction, which
+// refuses statements of a context with others.
 func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
-	if s := guard.From(ctx); s != nil {
-		if s.Err != nil {
-			return nil, s.Err
-		}
+	s := guard.From(ctx)
+	if s != nil && s.Err != nil {
+		return nil, s.Err
 	}
 	entered, err := p.enter(ctx, true)
 	if err != nil {
 		return nil, err
 	}
-	if s := guard.From(ctx); s != nil {
-		tx, err := s.BeginTx(entered, &p.accepted, o, p.Pool.BeginTx)
-		return tx, failed(err)
+	var tx pgx.Tx
+	if s != nil {
+		tx, err = s.BeginTx(entered, &p.accepted, o, p.Pool.BeginTx)
+	} else {
+		tx, err = p.Pool.BeginTx(entered, o)
 	}
-	tx, err := p.Pool.BeginTx(entered, o)
-	return tx, failed(err)
+	if err != nil {
+		return nil, failed(err)
+	}
+	markTx(tx.Conn(), s)
+	return tx, nil
 }
 
 // CopyFrom is [pgxpool.Pool.CopyFrom].

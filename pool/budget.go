@@ -4,10 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -30,70 +28,87 @@ func (p *Pool) size() int {
 	return int(p.config.MaxConns) - replicas*(int(p.config.MaxConns)/(1+replicas))
 }
 
-// open returns a connection for the Reader to keep, which is as good as a new one.
-func (p *Pool) open(ctx context.Context) (*pgxpool.Conn, error) {
+const keptKey = "gqlboost.kept"
+
+// open returns a new connection for the Reader to keep, which has a place among pgxpool's.
+func (p *Pool) open(ctx context.Context) (*pgx.Conn, error) {
 	ctx = quiet.Context(withoutHook(ctx))
-	conn, err := p.Pool.Acquire(ctx)
+	p.gate.openings.Add(1)
+	kept, err := p.Pool.Acquire(ctx)
+	p.gate.openings.Add(-1)
 	if err != nil {
 		return nil, failed(err)
 	}
-	if place := placeOf(conn.Conn()); place == nil || !place.fresh {
-		if err := p.renew(ctx, conn.Conn()); err != nil {
-			_ = conn.Conn().Close(ctx)
-			conn.Release()
+	conn := kept.Conn()
+	if place := placeOf(conn); place == nil || !place.fresh {
+		if conn, err = p.instead(ctx, conn); err != nil {
+			kept.Release()
 			return nil, err
 		}
 	}
-	p.gate.hold(conn.Conn())
+	p.gate.hold(kept.Conn())
+	conn.PgConn().CustomData()[keptKey] = kept
 	return conn, nil
 }
 
-// renew makes a connection that others have used what it was when it was opened: they may
-// have left something in its session.
-func (p *Pool) renew(ctx context.Context, conn *pgx.Conn) error {
-	if err := conn.DeallocateAll(ctx); err != nil {
-		return err
+// instead closes a connection that others have used, who may have left something in its session,
+// and opens one for its place as pgxpool does.
+func (p *Pool) instead(ctx context.Context, used *pgx.Conn) (*pgx.Conn, error) {
+	p.end(used, false)
+	c := p.Pool.Config()
+	if c.ConnConfig.ConnectTimeout <= 0 {
+		c.ConnConfig.ConnectTimeout = connectTimeout
 	}
-	guard.Forget(conn)
-	if _, err := conn.Exec(ctx, "discard all"); err != nil {
-		return err
-	}
-	// The hooks that may have set something in the session, in their order.
-	for _, hook := range []func(context.Context, *pgconn.PgConn) error{p.config.ConnConfig.ValidateConnect, p.config.ConnConfig.Config.AfterConnect} {
-		if hook != nil {
-			if err := hook(ctx, conn.PgConn()); err != nil {
-				return err
-			}
+	if before := c.BeforeConnect; before != nil {
+		if err := before(ctx, c.ConnConfig); err != nil {
+			return nil, err
 		}
 	}
-	if after := p.config.AfterConnect; after != nil {
-		return after(ctx, conn)
+	conn, err := pgx.ConnectConfig(ctx, c.ConnConfig)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	p.gate.connections(-1) // It has been counted, and so is the one before it.
+	if err := c.AfterConnect(ctx, conn); err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
+	return conn, nil
 }
 
 // drop closes a connection that the Reader has kept.
-func (p *Pool) drop(conn *pgxpool.Conn, broken bool) {
+func (p *Pool) drop(conn *pgx.Conn, broken bool) {
 	if broken { // So may be those that are idle.
 		p.gate.failedAt.Store(time.Now().UnixNano())
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	if place := placeOf(conn.Conn()); place != nil && !place.closing {
-		place.closing = true // pgxpool asks the hook again.
-		if before := p.config.BeforeClose; before != nil {
-			if !broken { // The hook may write.
-				_, _ = conn.Conn().Exec(quiet.Context(ctx), "reset default_transaction_read_only")
-			}
-			before(conn.Conn())
-		}
-	}
-	_ = conn.Conn().Close(ctx)
+	p.end(conn, !broken)
 	p.gate.unhold()
-	conn.Release() // pgxpool drops what is closed.
+	if kept, ok := conn.PgConn().CustomData()[keptKey].(*pgxpool.Conn); ok {
+		kept.Release() // pgxpool drops what is closed.
+	}
 }
 
-const closeTimeout = 5 * time.Second
+// end closes a connection as pgxpool would, which must not ask the hook again. One that was
+// made read-only is made writable for the hook.
+func (p *Pool) end(conn *pgx.Conn, readOnly bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if place := placeOf(conn); place != nil && !place.closing {
+		place.closing = true
+		if before := p.config.BeforeClose; before != nil {
+			if readOnly {
+				_, _ = conn.Exec(quiet.Context(ctx), "reset default_transaction_read_only")
+			}
+			before(conn)
+		}
+	}
+	_ = conn.Close(ctx)
+}
+
+const (
+	closeTimeout   = 5 * time.Second
+	connectTimeout = 2 * time.Minute // pgxpool's, where the configuration has none
+)
 
 type withoutHookKey struct{}
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
+	"github.com/jackc/pgx/v5"
 )
 
 // A server may have been restarted with other settings.
@@ -20,7 +21,8 @@ func (p *Pool) readCapacity(ctx context.Context) error {
 	// reserved_connections is there since PostgreSQL 16.
 	err := p.QueryRow(ctx, `select current_setting('max_connections')::bigint
 		- coalesce(current_setting('superuser_reserved_connections', true), '0')::bigint
-		- coalesce(current_setting('reserved_connections', true), '0')::bigint`).Scan(&n)
+		- coalesce(current_setting('reserved_connections', true), '0')::bigint`,
+		pgx.QueryExecModeSimpleProtocol).Scan(&n)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,12 +75,43 @@ func (c *Config) check() error {
 		return errors.New("pool: the configuration was not made by ParseConfig, which fills in what pgx needs")
 	case c.MaxConns < 1:
 		return fmt.Errorf("pool: MaxConns is %d: there must be a connection at least", c.MaxConns)
+	case c.HealthCheckPeriod <= 0: // pgxpool's ticker would end the process.
+		return fmt.Errorf("pool: HealthCheckPeriod is %v: it must be positive", c.HealthCheckPeriod)
 	case int(c.MaxConns) <= len(c.Reader.Replicas):
 		return fmt.Errorf("pool: MaxConns is %d, which is the budget of all connections: the primary and each of %d replicas need one", c.MaxConns, len(c.Reader.Replicas))
 	}
 	for _, dsn := range c.Reader.Replicas {
-		if _, err := pgxpool.ParseConfig(dsn); err != nil {
+		replica, err := pgxpool.ParseConfig(dsn)
+		if err != nil {
 			return fmt.Errorf("pool: replica: %w", err)
+		}
+		if err := checkSecurity(&c.ConnConfig.Config, &replica.ConnConfig.Config, dsn); err != nil {
+			return err
+		}
+	}
+	return c.checkRanges()
+}
+
+// checkRanges refuses values that no bound, time or share has. Zero is the default of each.
+func (c *Config) checkRanges() error {
+	if !(c.ServerShare >= 0 && c.ServerShare <= 1) {
+		return fmt.Errorf("pool: ServerShare is %v: it must be from 0 to 1", c.ServerShare)
+	}
+	for name, d := range map[string]time.Duration{
+		"AcquireTimeout": c.AcquireTimeout, "TargetWait": c.TargetWait, "LeakAfter": c.LeakAfter,
+		"Reader.SlowAfter": c.Reader.SlowAfter, "Reader.StatementTimeout": c.Reader.StatementTimeout,
+		"Reader.MaxLag": c.Reader.MaxLag,
+	} {
+		if d < 0 {
+			return fmt.Errorf("pool: %s is %v: it must not be negative; 0 is the default", name, d)
+		}
+	}
+	for name, n := range map[string]int{
+		"MaxQueue": c.MaxQueue, "Reader.Conns": c.Reader.Conns, "Reader.DirectConns": int(c.Reader.DirectConns),
+		"Reader.MaxHeld": c.Reader.MaxHeld, "Reader.DirectBelow": c.Reader.DirectBelow,
+	} {
+		if n < 0 {
+			return fmt.Errorf("pool: %s is %d: it must not be negative; 0 is the default", name, n)
 		}
 	}
 	return nil
@@ -127,6 +159,14 @@ var parameters = map[string]func(c *Config, value string) error{
 	},
 	"pool_reader_replicas": func(c *Config, v string) error {
 		c.Reader.Replicas = strings.Fields(v)
+		if len(c.Reader.Replicas) > 1 {
+			for _, dsn := range c.Reader.Replicas {
+				if !strings.Contains(dsn, "://") { // host=a port=1 would be two.
+					return errors.New("connection strings of keywords have spaces within: " +
+						"write replicas as URLs, or use Config.Reader.Replicas")
+				}
+			}
+		}
 		for _, dsn := range c.Reader.Replicas {
 			if _, err := pgxpool.ParseConfig(dsn); err != nil {
 				return err
@@ -163,7 +203,7 @@ func share(v string) (float64, error) {
 func ParseConfig(dsn string) (*Config, error) {
 	parsed, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		return nil, err
+		return nil, withoutReplicas{err}
 	}
 	c := &Config{Config: parsed}
 	// What pgx does not know it takes for a parameter of the session.
@@ -179,3 +219,17 @@ func ParseConfig(dsn string) (*Config, error) {
 	}
 	return c, nil
 }
+
+// withoutReplicas is an error of pgx that quotes a connection string, in which pgx hides the
+// password. It hides replicas, which have passwords of their own.
+type withoutReplicas struct{ error }
+
+var replicasIn = regexp.MustCompile(`(pool_reader_replicas\s*=\s*)('(?:[^'\\]|\\.)*'?|[^\s&` + "`" + `]*)`)
+
+// Error implements error.
+func (e withoutReplicas) Error() string {
+	return replicasIn.ReplaceAllString(e.error.Error(), "${1}xxxxx")
+}
+
+// Unwrap returns pgx's error.
+func (e withoutReplicas) Unwrap() error { return e.error }

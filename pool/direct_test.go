@@ -51,6 +51,20 @@ func TestDirectConns(t *testing.T) {
 			t.Errorf("after the timeout: %v", err)
 		}
 	})
+	t.Run("close", func(t *testing.T) {
+		p := open(t, "pool_max_conns=8&pool_reader_direct_conns=1")
+		release := hold(p)
+		waited := make(chan error, 1)
+		go func() { waited <- read(p) }()
+		wait.Until(t, "one waits", func() bool { return value(p, "db.client.connection.pending_requests") == 1 })
+		closed := make(chan struct{})
+		go func() { p.Close(); close(closed) }()
+		if err := <-waited; !errors.Is(err, ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+		release()
+		<-closed
+	})
 }
 
 // value returns the value of a metric that has one.

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -38,10 +39,13 @@ type gate struct {
 	going    atomic.Int64  // callers on their way to a connection, if the capacity is known
 	uses     atomic.Uint64 // that have ended, if counting
 	hands    hands
+	openings atomic.Int64 // connections that the Reader is about to keep
+	stall    stall
 
 	settling sync.Mutex
 	mu       sync.Mutex
 	queue    queue
+	closed   error // nobody waits any more, for this reason
 	wanted   int64 // the limit that was set
 	opened   int64 // connections that there are, without those
 	held     int64 // that the Reader keeps
@@ -64,6 +68,9 @@ func (g *gate) take(ctx context.Context) error {
 	}
 	return nil
 }
+
+// full reports whether who comes now would wait.
+func (g *gate) full() bool { return g.inside.Load() >= g.limit.Load() }
 
 // begin tells the gate of its pool.
 func (g *gate) begin(inner *pgxpool.Pool) {
@@ -203,6 +210,10 @@ func (g *gate) enqueue(now time.Time, urgent bool) (*waiter, error) {
 	if g.queue.Len() == 0 && g.inside.Load() <= g.limit.Load() {
 		return nil, nil
 	}
+	if g.closed != nil {
+		g.inside.Add(-1)
+		return nil, g.closed
+	}
 	if g.maxQueue > 0 && g.queue.Len() >= g.maxQueue {
 		g.inside.Add(-1)
 		g.refusals.Add(1)
@@ -268,6 +279,11 @@ func (g *gate) recover(d *drift) {
 	g.opened = g.open() - g.held
 	g.adjust()
 	off := g.inside.Load() - int64(g.queue.Len()) - (g.used() - g.held)
+	g.stall.look(g.queue.Len() > 0 || off > g.openings.Load(), g.hands.returned.Load(), time.Now())
+	if g.counting && g.stall.lasts() > reader.StarvedAfter {
+		g.wanted = min(g.wanted+1, g.max)
+		g.adjust()
+	}
 	if d.counts == 0 {
 		d.least, d.most = off, off
 	}
@@ -406,10 +422,11 @@ func (g *gate) letIn() {
 	}
 }
 
-// refuseAll refuses those who wait.
+// refuseAll refuses those who wait, or would wait later.
 func (g *gate) refuseAll(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.closed = err
 	for g.queue.Len() > 0 {
 		w := g.queue.pop()
 		w.served, w.refused = true, err

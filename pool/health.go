@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -51,7 +52,7 @@ func (g *gate) watchHealth(c *pgxpool.Config) {
 		setPatience(conn.PgConn().Conn(), patience)
 		conn.PgConn().CustomData()[placeKey] = &place{fresh: true}
 		if afterConnect != nil {
-			if err := afterConnect(ctx, conn); err != nil {
+			if err := afterConnect(quiet.Loud(ctx), conn); err != nil {
 				return err
 			}
 		}

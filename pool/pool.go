@@ -151,8 +151,16 @@ func (p *Pool) Close() {
 	}
 	p.stop()
 	p.watchers.Wait()
-	p.gate.refuseAll(ErrClosed)
+	p.refuseAll()
 	p.Pool.Close()
+}
+
+// refuseAll refuses callers that wait for a connection.
+func (p *Pool) refuseAll() {
+	p.gate.refuseAll(ErrClosed)
+	if p.direct != nil {
+		p.direct.refuseAll(ErrClosed)
+	}
 }
 
 // Reset is [pgxpool.Pool.Reset], for the Reader's connections as well.
@@ -174,4 +182,6 @@ func (p *Pool) Config() *Config { return p.config.Copy() }
 // meanwhile, are not in EmptyAcquireCount, EmptyAcquireWaitTime, AcquireDuration and
 // CanceledAcquireCount. They are in [Pool.Metrics] (db.client.connection.wait_time and timeouts,
 // gqlboost.pool.waits, refusals and shed), and a [pgxpool.AcquireTracer] sees each of them.
+// A connection that the Reader has opened in the place of one that callers had used before is not in
+// NewConnsCount.
 func (p *Pool) Stat() *pgxpool.Stat { return p.Pool.Stat() }

@@ -2,8 +2,10 @@ package pool
 
 import (
 	"context"
+	"time"
 
 	"github.com/gqlboost/gqlboost/pool/reader"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -67,7 +69,7 @@ func (p *Pool) closedWithin() {
 	reads := p.reads
 	p.mu.Unlock()
 	p.stop()
-	p.gate.refuseAll(ErrClosed)
+	p.refuseAll()
 	if reads != nil {
 		reads.close()
 	}
@@ -145,10 +147,18 @@ func (s *readServer) Ask(ctx context.Context) (*pgxpool.Conn, error) {
 }
 
 // Open implements [reader.Server].
-func (s *readServer) Open(ctx context.Context) (*pgxpool.Conn, error) { return s.pool.open(ctx) }
+func (s *readServer) Open(ctx context.Context) (*pgx.Conn, error) { return s.pool.open(ctx) }
 
 // Drop implements [reader.Server].
-func (s *readServer) Drop(conn *pgxpool.Conn, failed bool) { s.pool.drop(conn, failed) }
+func (s *readServer) Drop(conn *pgx.Conn, failed bool) { s.pool.drop(conn, failed) }
 
 // Shared implements [reader.Server].
 func (s *readServer) Shared() int { return s.pool.sharedNow() }
+
+// Full implements [reader.Server].
+func (s *readServer) Full() bool {
+	return s.pool.gate.full() || s.pool.direct != nil && s.pool.direct.full()
+}
+
+// Starving implements [reader.Server].
+func (s *readServer) Starving() time.Duration { return s.pool.gate.stall.lasts() }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -102,7 +103,7 @@ func (g *gate) took(conn *pgx.Conn) {
 // none.
 func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	if place := placeOf(data.Conn); place != nil {
-		place.whole = false
+		place.whole, place.within = false, ""
 		if !place.taken {
 			return
 		}
@@ -121,9 +122,10 @@ func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 // place is what the gate keeps with a connection. Whoever has the connection has it.
 type place struct {
 	taken   bool
-	fresh   bool // nobody has had it yet
-	closing bool // BeforeClose was called
-	whole   bool // a caller has it as a whole
+	fresh   bool   // nobody has had it yet
+	closing bool   // BeforeClose was called
+	whole   bool   // a caller has it as a whole, or a transaction on it
+	within  string // the settings of that transaction, by their ID; "": it has none
 }
 
 const placeKey = "gqlboost.place"
@@ -134,8 +136,14 @@ func placeOf(conn *pgx.Conn) *place {
 }
 
 // markWhole takes in that a caller has a connection as a whole, until it is released.
-func markWhole(conn *pgx.Conn) {
+func markWhole(conn *pgx.Conn) { markTx(conn, nil) }
+
+// markTx takes in that a caller has a transaction on it, which has these settings.
+func markTx(conn *pgx.Conn, s *guard.Settings) {
 	if place := placeOf(conn); place != nil {
-		place.whole = true
+		place.whole, place.within = true, ""
+		if s != nil {
+			place.within = s.ID
+		}
 	}
 }

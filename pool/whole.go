@@ -7,14 +7,16 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/gqlboost/gqlboost/internal/sqltext"
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5"
 )
 
 // Connections that a caller has as a whole, by Acquire or through database/sql, run nothing
 // with settings (reader.WithSettings): only the one who has a connection knows where its
-// transactions end. What database/sql does with a connection passes no code of the pool's, so
-// a tracer refuses it: each statement brings its own context there.
+// transactions end. Transactions of the pool's run nothing with other settings than they were begun
+// with. What database/sql does with a connection, or a caller with a transaction, passes no code
+// of the pool's, so a tracer refuses it: each statement brings its own context there.
 
 // errSettings is returned for what cannot have the settings of its context.
 func errSettings(method string) error {
@@ -23,9 +25,10 @@ func errSettings(method string) error {
 
 // errWhole is the error of a statement with settings on a connection that was given out before.
 var errWhole = errors.New("pool: reader.WithSettings does not reach a whole connection " +
-	"(Acquire, database/sql): use Pool.Begin")
+	"(Acquire, database/sql), nor a transaction that was begun without these settings: use Pool.Begin with them")
 
-// wholes refuses statements with settings on connections that are given out as a whole.
+// wholes refuses statements with settings on connections that are given out as a whole, and with
+// others in transactions.
 type wholes struct{ told sync.Once }
 
 var (
@@ -36,11 +39,12 @@ var (
 )
 
 // check returns the context for a statement: one that has ended if the statement is refused.
-func (w *wholes) check(ctx context.Context, conn *pgx.Conn) context.Context {
-	if guard.From(ctx) == nil {
+func (w *wholes) check(ctx context.Context, conn *pgx.Conn, sql string) context.Context {
+	s := guard.From(ctx)
+	if s == nil {
 		return ctx
 	}
-	if place := placeOf(conn); place == nil || !place.whole {
+	if place := placeOf(conn); place == nil || !place.whole || place.within == s.ID || endsTx(sql) {
 		return ctx
 	}
 	w.told.Do(func() { // database/sql may say no more than "driver: bad connection".
@@ -50,8 +54,18 @@ func (w *wholes) check(ctx context.Context, conn *pgx.Conn) context.Context {
 }
 
 // TraceQueryStart implements [pgx.QueryTracer].
-func (w *wholes) TraceQueryStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	return w.check(ctx, conn)
+func (w *wholes) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	return w.check(ctx, conn, data.SQL)
+}
+
+// endsTx reports whether a statement only ends a transaction or a part of one: settings do not
+// matter to it, and a transaction that cannot be ended would be left open.
+func endsTx(sql string) bool {
+	switch sqltext.FirstWord(sql) {
+	case "commit", "rollback", "release":
+		return sqltext.Single(sql)
+	}
+	return false
 }
 
 // TraceQueryEnd does nothing.
@@ -59,7 +73,7 @@ func (w *wholes) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData
 
 // TraceBatchStart implements [pgx.BatchTracer].
 func (w *wholes) TraceBatchStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
-	return w.check(ctx, conn)
+	return w.check(ctx, conn, "")
 }
 
 // TraceBatchQuery does nothing.
@@ -72,7 +86,7 @@ func (w *wholes) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData
 func (w *wholes) TraceCopyFromStart(
 	ctx context.Context, conn *pgx.Conn, _ pgx.TraceCopyFromStartData,
 ) context.Context {
-	return w.check(ctx, conn)
+	return w.check(ctx, conn, "")
 }
 
 // TraceCopyFromEnd does nothing.
@@ -80,7 +94,7 @@ func (w *wholes) TraceCopyFromEnd(context.Context, *pgx.Conn, pgx.TraceCopyFromE
 
 // TracePrepareStart implements [pgx.PrepareTracer].
 func (w *wholes) TracePrepareStart(ctx context.Context, conn *pgx.Conn, _ pgx.TracePrepareStartData) context.Context {
-	return w.check(ctx, conn)
+	return w.check(ctx, conn, "")
 }
 
 // TracePrepareEnd does nothing.

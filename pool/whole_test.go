@@ -219,3 +219,77 @@ func TestWholeConnections(t *testing.T) {
 		t.Error("the caller's OptionResetSession was not called")
 	}
 }
+
+// A transaction runs nothing with other settings than its own, which a caller would take to
+// hold. It goes on, and ends with whatever context.
+func TestTransactionsRefuseOtherSettings(t *testing.T) {
+	with := withRole(t)
+	other := reader.WithSettings(with, reader.Settings{GUC: map[string]string{"app.tenant": "2"}})
+	empty := reader.WithSettings(with, reader.Settings{})
+	p := open(t, "pool_max_conns=1&pool_queue_timeout=10s")
+	if _, err := p.Exec(t.Context(), "create table if not exists tx_whole (i int)"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = p.Exec(context.Background(), "drop table tx_whole") }()
+	batch := func(ctx context.Context) (pgx.Tx, error) {
+		b := &pgx.Batch{}
+		b.BeginTx(pgx.TxOptions{})
+		results := p.SendBatch(ctx, b)
+		return results.Tx(), results.Close()
+	}
+	for name, c := range map[string]struct {
+		begin         func(context.Context) (pgx.Tx, error)
+		in            context.Context
+		good, refused []context.Context
+	}{
+		"no settings": {p.Begin, t.Context(), []context.Context{t.Context()}, []context.Context{with, other, empty}},
+		"a role":      {p.Begin, with, []context.Context{with, t.Context()}, []context.Context{other, empty}},
+		"none of all": {p.Begin, empty, []context.Context{empty, t.Context()}, []context.Context{with, other}},
+		"a batch":     {batch, t.Context(), []context.Context{t.Context()}, []context.Context{with}},
+	} {
+		for _, end := range []context.Context{t.Context(), with, other} {
+			for _, commit := range []bool{true, false} {
+				tx, err := c.begin(c.in)
+				if err != nil {
+					t.Fatal(name, err)
+				}
+				for _, ctx := range append(c.refused, c.good...) {
+					_, _ = tx.Exec(ctx, "select 1") // Refused ones do no harm.
+				}
+				for _, ctx := range c.refused {
+					if err := tx.QueryRow(ctx, "select $1::int", 1).Scan(new(int)); !errors.Is(err, errWhole) {
+						t.Errorf("%s: a query with other settings: %v", name, err)
+					}
+					if _, err := tx.Exec(ctx, "commit; select 1"); !errors.Is(err, errWhole) {
+						t.Errorf("%s: behind the end of the transaction: %v", name, err)
+					}
+					b := &pgx.Batch{}
+					b.Queue("select 1")
+					if err := tx.SendBatch(ctx, b).Close(); !errors.Is(err, errWhole) {
+						t.Errorf("%s: a batch with other settings: %v", name, err)
+					}
+				}
+				for _, ctx := range c.good {
+					if err := tx.QueryRow(ctx, "select $1::int", 1).Scan(new(int)); err != nil {
+						t.Errorf("%s: a query with its own settings: %v", name, err)
+					}
+				}
+				if commit {
+					err = tx.Commit(end)
+				} else {
+					err = tx.Rollback(end)
+				}
+				if err != nil {
+					t.Errorf("%s: its end: %v", name, err)
+				}
+			}
+		}
+		// The connection has forgotten it.
+		if err := p.QueryRow(other, "select $1::int", 1).Scan(new(int)); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := p.Stat().NewConnsCount(); n > 1 {
+		t.Errorf("%d connections were opened", n)
+	}
+}

@@ -3,7 +3,6 @@ package simdjson
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -38,10 +37,10 @@ func (p *Parser) ParseLines(r io.Reader) iter.Seq2[*Document, error] {
 	return func(yield func(*Document, error) bool) {
 		lines := lineReader{r: bufio.NewReaderSize(r, 64<<10), limit: copying.MaxBytes}
 		for index, line := 0, 1; ; line++ {
-			text, err := lines.next()
-			if len(text) > 0 || errors.Is(err, ErrTooLarge) {
-				doc, bad := (*Document)(nil), err
-				if !errors.Is(err, ErrTooLarge) {
+			text, tooLarge, err := lines.next()
+			if len(text) > 0 || tooLarge != nil {
+				doc, bad := (*Document)(nil), tooLarge
+				if bad == nil {
 					doc, bad = parser.Parse(text)
 				}
 				if bad != nil {
@@ -55,7 +54,7 @@ func (p *Parser) ParseLines(r io.Reader) iter.Seq2[*Document, error] {
 			if err == io.EOF {
 				return
 			}
-			if err != nil && !errors.Is(err, ErrTooLarge) {
+			if err != nil {
 				yield(nil, &LineError{Index: index, Line: line, Err: err})
 				return
 			}
@@ -72,27 +71,25 @@ type lineReader struct {
 
 // next returns the next line, which is valid until the call after. At the end it
 // comes with io.EOF. One above the limit is read but not kept.
-func (l *lineReader) next() ([]byte, error) {
+func (l *lineReader) next() (text []byte, tooLarge, err error) {
 	l.long = l.long[:0]
 	size := 0
 	for {
 		part, err := l.r.ReadSlice('\n')
 		size += len(part)
 		if err == nil && size == len(part) {
-			return l.fitting(bytes.Trim(part, " \t\r\n"), size)
+			text, tooLarge = l.fitting(bytes.Trim(part, " \t\r\n"), size)
+			return text, tooLarge, nil
 		}
 		if size <= l.limit+2 { // "\r\n" may follow.
 			l.long = append(l.long, part...)
 		}
 		switch {
 		case err == nil || err == io.EOF:
-			text, tooLarge := l.fitting(bytes.Trim(l.long, " \t\r\n"), size)
-			if tooLarge != nil {
-				return nil, tooLarge // If it was the last, the next call tells.
-			}
-			return text, err
+			text, tooLarge = l.fitting(bytes.Trim(l.long, " \t\r\n"), size)
+			return text, tooLarge, err
 		case err != bufio.ErrBufferFull:
-			return nil, err
+			return nil, nil, err
 		}
 	}
 }

@@ -92,6 +92,22 @@ func TestParseLinesReadError(t *testing.T) {
 	}
 }
 
+// An error of the reader is its own also if it is one that a line may have: reading does
+// not go on.
+func TestParseLinesReadErrorOfALine(t *testing.T) {
+	bad := fmt.Errorf("reader: %w", ErrTooLarge)
+	r := io.MultiReader(strings.NewReader("1\n"), iotest.ErrReader(bad))
+	n := 0
+	for _, err := range ParseLines(r) {
+		if n++; n > 2 {
+			t.Fatal("it reads on after the reader's error")
+		}
+		if (err != nil) != (n == 2) || n == 2 && !errors.Is(err, bad) {
+			t.Errorf("document %d: %v", n, err)
+		}
+	}
+}
+
 func TestParseLinesStops(t *testing.T) {
 	n := 0
 	for doc := range ParseLines(strings.NewReader("1\n2\n3\n")) {

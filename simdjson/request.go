@@ -202,13 +202,15 @@ func (v Value) requestObject(name string) (Value, error) {
 }
 
 // DecodeForm reads a GraphQL request from the parameters of a GET request's URL
-// or of an application/x-www-form-urlencoded body.
+// or of an application/x-www-form-urlencoded body. Of one that comes more than once the
+// first counts, and the operation is Ambiguous.
 func (p *Parser) DecodeForm(form url.Values) (*Request, error) {
 	// The parameters become the members of one object, which is then read as
 	// any request is: variables and extensions are JSON already.
-	body := append([]byte(nil), '{')
+	body, repeated := append([]byte(nil), '{'), false
 	for _, name := range []string{"query", "operationName", "variables", "extensions"} {
 		text := form.Get(name)
+		repeated = repeated || len(form[name]) > 1
 		if text == "" {
 			continue
 		}
@@ -233,7 +235,11 @@ func (p *Parser) DecodeForm(form url.Values) (*Request, error) {
 			body = append(body, quoted...)
 		}
 	}
-	return p.DecodeRequest(append(body, '}'))
+	r, err := p.DecodeRequest(append(body, '}'))
+	if err == nil {
+		r.Operations[0].Ambiguous = repeated
+	}
+	return r, err
 }
 
 // DecodeForm is the method of that name with the default options.

@@ -117,6 +117,17 @@ func TestDecodeForm(t *testing.T) {
 	if _, err := DecodeForm(url.Values{"variables": {"[1]"}}); err == nil {
 		t.Error("variables may not be an array")
 	}
+	for query, want := range map[string]bool{"query=a&variables={}&other=1&other=2": false, "query=a&query=b": true, "query=a&variables=&variables={}": true} {
+		form, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := DecodeForm(form)
+		if err != nil || r.Operations[0].Query != "a" || r.Operations[0].Ambiguous != want {
+			t.Errorf("%s: %v, %v", query, r, err)
+		}
+		r.Close()
+	}
 }
 
 // Strings of a request must survive each other: they share a buffer.

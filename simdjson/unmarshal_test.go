@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
+	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -514,4 +518,52 @@ func FuzzUnmarshal(f *testing.F) {
 			compareUnmarshal(t, data)
 		}
 	})
+}
+
+// Values of maps that are larger than 128 bytes are stored in another way, which decoders
+// that know the runtime's insides have been wrong about (sonic issue 912). Collections and
+// a profiler find goroutines inside of decoders (sonic pull request 972).
+func TestUnmarshalWhileCollectingAndProfiling(t *testing.T) {
+	type large struct {
+		Names [12]string
+		Lists [4][]string
+		Next  map[string]large
+	}
+	text := []byte("{")
+	for i := range 40 {
+		text = fmt.Appendf(text, `"key%d":{"Names":["a%d","b"],"Lists":[["c%d"],null,["d","e"]],"Next":{"x":{"Names":["y%d"]}}},`, i, i, i, i)
+	}
+	text = append(text[:len(text)-1], '}')
+	var want map[string]large
+	if err := json.Unmarshal(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	if pprof.StartCPUProfile(io.Discard) == nil { // Another profile does as well.
+		defer pprof.StopCPUProfile()
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 60 {
+				var got map[string]large
+				if err := Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, want) {
+					t.Errorf("another result: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -4,16 +4,28 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
-// Raw writes JSON as it is. It must be one valid value: only a build with the tag
-// gqlboost_debug looks.
+// Raw writes JSON as it is, but for what EscapeHTML and RejectInvalidUTF8 say. It must be
+// one valid value: only a build with the tag gqlboost_debug looks whether it is. No text at
+// all is an error.
 func (w *Writer) Raw(text []byte) {
+	if len(text) == 0 {
+		w.misused("Raw without JSON")
+		return
+	}
 	if !w.value("raw JSON") {
 		return
 	}
+	if w.options.RejectInvalidUTF8 && !utf8.Valid(text) {
+		w.fail(ErrUTF8)
+		return
+	}
+	text = w.forHTML(text)
 	if debugging && !json.Valid(text) {
 		w.fail(fmt.Errorf("stream: Raw: not valid JSON: %.100q", text))
 		return
@@ -25,6 +37,16 @@ func (w *Writer) Raw(text []byte) {
 		large(w, text, anywhere, func(w *Writer, b []byte) { w.buf = append(w.buf, b...) })
 	}
 	w.filled()
+}
+
+// forHTML escapes JSON for HTML, if it is to be.
+func (w *Writer) forHTML(text []byte) []byte {
+	if !w.options.EscapeHTML || !bytes.ContainsAny(text, "<>&") && !bytes.Contains(text, []byte("\u2028"[:2])) {
+		return text
+	}
+	var b bytes.Buffer
+	json.HTMLEscape(&b, text) // Only strings have these.
+	return b.Bytes()
 }
 
 // Any writes a value as encoding/json does, but for <, > and &, which EscapeHTML
@@ -106,20 +128,78 @@ func (w *Writer) marshal(v any) {
 		w.fail(fmt.Errorf("stream: Any: %w", err))
 		return
 	}
+	if w.options.RejectInvalidUTF8 && !wasValidUTF8(b.Bytes(), v) {
+		w.fail(ErrUTF8)
+		return
+	}
 	w.Raw(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
 // Append writes a value that text appends to the chunk: one whole JSON value, which
-// is not checked. It is for encoders of other formats.
+// is not checked, nor escaped for HTML. It is for encoders of other formats. Nothing
+// appended is an error.
 func (w *Writer) Append(text func(chunk []byte) []byte) {
 	if !w.value("a value") {
 		return
 	}
+	before, returned := len(w.buf), false
 	w.lent++
+	defer w.giveBack(&returned)
 	chunk := text(w.buf)
-	w.lent--
-	if w.state.Load() == isOpen {
+	returned = true
+	switch {
+	case w.state.Load() != isOpen:
+	case len(chunk) <= before:
+		w.misused("Append of nothing")
+	default:
 		w.buf = chunk
 		w.filled()
 	}
+}
+
+// Pieces begins a value that comes in pieces of any size: what is written to it until its
+// Close is one whole JSON value, of which only <, > and & are looked at, for EscapeHTML.
+// Nothing else may be written before that. Pieces are not kept. After Close, Write is an
+// error and another Close does nothing, also while the next value comes in pieces.
+func (w *Writer) Pieces() io.WriteCloser {
+	p := &pieces{w: w}
+	if w.value("a value") {
+		p.after, w.place, w.pieces = w.place, inPieces, p
+	}
+	return p
+}
+
+type pieces struct {
+	w     *Writer
+	after place // of the writer, when the value is complete
+	some  bool  // something was written
+}
+
+func (p *pieces) open() bool { return p.w.pieces == p && p.w.place == inPieces }
+
+// Write implements io.Writer.
+func (p *pieces) Write(b []byte) (int, error) {
+	w := p.w
+	if !p.open() {
+		w.misused("a piece of a value")
+		return 0, w.err
+	}
+	n := len(b)
+	p.some = p.some || n > 0
+	w.buf = append(w.buf, w.forHTML(b)...)
+	w.filled()
+	return n, w.err
+}
+
+// Close implements io.Closer.
+func (p *pieces) Close() error {
+	if p.open() {
+		if !p.some {
+			p.w.misused("the end of a value without pieces")
+		} else {
+			p.w.place = p.after
+		}
+		p.w.pieces = nil
+	}
+	return p.w.err
 }

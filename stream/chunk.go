@@ -1,6 +1,10 @@
 package stream
 
-import "time"
+import (
+	"errors"
+	"io"
+	"time"
+)
 
 const (
 	// promptly is how fast a chunk must go for the next to be twice as large,
@@ -17,9 +21,7 @@ func (w *Writer) chunk() {
 		return
 	}
 	start := time.Now()
-	w.lent++
-	n, err := w.dst.Write(w.buf)
-	w.lent--
+	n, err := w.deliver()
 	took := time.Since(start)
 	w.stats.Bytes += int64(n)
 	w.stats.Chunks++
@@ -34,6 +36,31 @@ func (w *Writer) chunk() {
 		w.limit = min(2*w.limit, w.options.MaxChunk)
 	case took > slowly:
 		w.limit = max(w.limit/2, w.options.MinChunk)
+	}
+}
+
+// deliver gives the chunk to the destination.
+func (w *Writer) deliver() (n int, err error) {
+	returned := false
+	w.lent++
+	defer w.giveBack(&returned)
+	chunk := w.buf
+	n, err = w.dst.Write(chunk)
+	returned = true
+	if err == nil && n < len(chunk) {
+		err = io.ErrShortWrite
+	}
+	return n, err
+}
+
+var errPanicked = errors.New("stream: a callback or the destination panicked")
+
+// giveBack ends the use of the chunk by somebody else. If that panicked, nobody knows what
+// became of the value, so that the document must not be completed by who recovers.
+func (w *Writer) giveBack(returned *bool) {
+	w.lent--
+	if !*returned {
+		w.fail(errPanicked)
 	}
 }
 

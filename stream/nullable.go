@@ -1,6 +1,9 @@
 package stream
 
-import "fmt"
+import (
+	"fmt"
+	"net/http"
+)
 
 // Path is where in the data an error is: names of fields and indices of lists.
 type Path []any
@@ -12,7 +15,8 @@ type Error struct {
 	Locations  []Location // in the query
 	Path       Path
 	Extensions map[string]any
-	// Status is that of the HTTP response if there is no data, 500 by default.
+	// Status is that of the HTTP response if there is no data, 500 by default and for what
+	// is no status of a response with a body.
 	Status int
 	Err    error // the cause, not for the client, or nil
 }
@@ -21,45 +25,85 @@ type Error struct {
 type Location struct{ Line, Column int }
 
 // Error returns the message.
-func (e *Error) Error() string { return e.Message }
+func (e *Error) Error() string {
+	if e == nil {
+		return "stream: a nil *Error" // It was returned in the place of no error.
+	}
+	return e.Message
+}
 
 // Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
+
+// status returns the HTTP status of a response without data: one that has a body.
+func (e *Error) status() int {
+	switch s := e.Status; {
+	case s < http.StatusOK || s > 999 || s == http.StatusNoContent || s == http.StatusNotModified:
+		return http.StatusInternalServerError
+	default:
+		return s
+	}
+}
 
 // Nullable writes a value that null can take the place of: the nearest nullable
-// parent of fields that may fail, as GraphQL's rules have it. If body returns an
-// error, what it has written is taken back, null is written, and the error is kept
-// for [Writer.Errors]; one that is not an [*Error] has a general message there.
+// parent of fields that may fail, as GraphQL's rules have it. body writes that one value.
+// If it returns an error, what it has written is taken back, null is written, and the error
+// is kept for [Writer.Errors]; one that is not an [*Error] has a general message there. If
+// body panics, what it has written is taken back, and who recovers writes the value.
 //
 // What body writes is held until it has ended, which delays the client. It cannot
 // be taken back any more when it is larger than MaxHeld: an error after that is the
 // writer's, and ends the response.
 func (w *Writer) Nullable(path Path, body func(*Writer) error) {
-	if w.place == failed {
+	length, before, flushed := len(w.buf), w.place, w.stats.Chunks
+	if !w.value("a nullable value") {
 		return
 	}
-	length, before, depth, flushed := len(w.buf), w.place, len(w.outer), w.stats.Chunks
+	start, after, depth := len(w.buf), w.place, len(w.outer)
+	w.place = atNullable
+	returned := false
+	defer func() {
+		w.held--
+		switch {
+		case w.err != nil || w.state.Load() != isOpen:
+		case returned:
+			w.filled()
+		default:
+			w.takeBack(flushed, length, before, depth, errPanicked)
+		}
+	}()
 	w.held++
 	err := body(w)
-	w.held--
-	if w.err != nil || w.state.Load() != isOpen {
+	returned = true
+	switch {
+	case w.err != nil || w.state.Load() != isOpen:
 		return // Of the destination, or misuse: there is nothing to save.
-	}
-	if err == nil {
-		after := map[place]place{atRoot: atEnd, firstInList: inList, inList: inList, atMember: nextName}[before]
-		if w.place != after || len(w.outer) != depth {
-			w.misused("the end of a nullable value")
+	case err != nil:
+		if w.takeBack(flushed, start, after, depth, err) {
+			w.Report(err, path)
+			w.buf = append(w.buf, "null"...)
 		}
-		w.filled()
-		return
+	case w.place != nullableEnd || len(w.outer) != depth:
+		w.misused("the end of a nullable value")
+	default:
+		w.place = after
 	}
+}
+
+// takeBack forgets what was written since a place of the chunk. If some of it was sent, err
+// is the writer's.
+func (w *Writer) takeBack(flushed, length int, to place, depth int, err error) bool {
 	if flushed != w.stats.Chunks {
 		w.fail(fmt.Errorf("stream: %d bytes of a nullable value were sent already: %w", w.stats.Bytes, err))
-		return
+		return false
 	}
-	w.buf, w.place, w.outer = w.buf[:length], before, w.outer[:depth]
-	w.Report(err, path)
-	w.Null()
+	w.buf, w.place, w.outer = w.buf[:length], to, w.outer[:depth]
+	return true
 }
 
 // Report keeps an error for [Writer.Errors], for an executor that has written null itself

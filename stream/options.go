@@ -23,16 +23,21 @@ type Options struct {
 	Buffers Buffers
 	// Context ends the writing: its error is the writer's.
 	Context context.Context
-	// EscapeHTML writes <, > and & as escapes, for JSON inside of HTML.
+	// EscapeHTML writes <, > and & as escapes, for JSON inside of HTML, also in what is
+	// written by Raw and Pieces, but not by Append.
 	EscapeHTML bool
 	// RejectInvalidUTF8 makes invalid UTF-8 an error. Without it, U+FFFD takes the place
 	// of each of its bytes, in the form that encoding/json has in the Go version that
 	// builds the program.
 	RejectInvalidUTF8 bool
 	// WriteTimeout is how long a client may take for one chunk, 30 s by default;
-	// negative for no limit. It needs a destination with deadlines, which Respond
-	// has.
+	// negative for no limit. The time in which nothing is written does not count. It needs
+	// a destination with deadlines, which Respond has, and takes the place of
+	// http.Server's WriteTimeout for the response.
 	WriteTimeout time.Duration
+	// ContentType is that of Respond's response. By default it is the media type of GraphQL
+	// over HTTP that the client prefers.
+	ContentType string
 }
 
 // Buffers is where chunks come from. It must be safe for concurrent use.

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,23 +28,77 @@ import (
 // no client takes what it got for all.
 //
 // The error is that of body or of the connection, for the log; its response has
-// been written. Where the ResponseWriter has no write deadlines, and a response
-// could not be aborted, it is held whole in memory before it is sent.
+// been written. Where a response could not be aborted, it is held whole in memory before it
+// is sent: where the ResponseWriter has no write deadlines, and for clients of HTTP/1.0.
 func Respond(rw http.ResponseWriter, r *http.Request, body func(*Writer) error) error {
 	return RespondWith(rw, r, Options{}, body)
 }
 
 // RespondWith is [Respond] with options. The Context defaults to the request's.
 func RespondWith(rw http.ResponseWriter, r *http.Request, o Options, body func(*Writer) error) error {
+	p := Begin(rw, r, o)
+	defer func() { _ = p.Close() }() // Also if body panics.
+	return p.End(body(p.Writer))
+}
+
+// Response is a response that is written part by part: [Respond] for those who cannot do it
+// in one function.
+type Response struct {
+	*Writer
+	client *client.Client
+	ended  bool
+	err    error // of End
+}
+
+// Begin begins a response, which End ends; Close it in any case. What Respond's body writes
+// goes to the Writer.
+func Begin(rw http.ResponseWriter, r *http.Request, o Options) *Response {
 	if o.Context == nil {
 		o.Context = r.Context()
 	}
 	o = o.withDefaults()
 	c := client.New(rw, o.WriteTimeout)
-	c.Header.Set("Content-Type", responseType(r.Header.Values("Accept")))
-	w := NewWriter(c, o)
-	defer func() { _ = w.Close() }() // Also if body panics.
-	err := body(w)
+	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
+		c.Hold() // Its responses end with the connection, also those that are aborted.
+	}
+	if o.ContentType == "" {
+		o.ContentType = responseType(r.Header.Values("Accept"))
+	}
+	c.Header.Set("Content-Type", o.ContentType)
+	return &Response{Writer: NewWriter(c, o), client: c}
+}
+
+var errNotEnded = errors.New("stream: Close of a response that End has not ended")
+
+// Close gives the memory back. A response that End has not ended is aborted, if something of
+// it was sent; otherwise the handler may still give another one. After End it returns End's
+// error.
+func (p *Response) Close() error {
+	if p.ended {
+		return p.err
+	}
+	p.ended, p.err = true, errNotEnded
+	p.fail(errNotEnded)
+	_ = p.Writer.Close()
+	if p.client.Started() {
+		abort(p.client)
+	}
+	return p.err
+}
+
+// End does with err what Respond does with the error of its body, and closes the Writer.
+// Ending it again, or after Close, does nothing and returns the same error.
+func (p *Response) End(err error) error {
+	if !p.ended {
+		p.ended, p.err = true, errNotEnded // What the response is made of may panic.
+		p.err = p.end(err)
+	}
+	return p.err
+}
+
+func (p *Response) end(err error) error {
+	w, c := p.Writer, p.client
+	defer func() { _ = w.Close() }()
 	if err == nil {
 		err = w.Err()
 	}
@@ -66,6 +121,8 @@ func RespondWith(rw http.ResponseWriter, r *http.Request, o Options, body func(*
 		if closed := w.Close(); closed != nil {
 			abort(c)
 			err = errors.Join(err, closed)
+		} else {
+			c.End()
 		}
 	case !c.Started():
 		w.fail(err)
@@ -103,7 +160,7 @@ func (w *Writer) finish() {
 // wraps, at the path unless it has its own, or one with a general message.
 func Public(err error, path Path) *Error {
 	known := Error{Message: "Internal server error", Err: err}
-	if e := (*Error)(nil); errors.As(err, &e) {
+	if e := (*Error)(nil); errors.As(err, &e) && e != nil {
 		known = *e
 	}
 	if known.Path == nil {
@@ -122,19 +179,28 @@ func WriteError(rw http.ResponseWriter, r *http.Request, err error) {
 }
 
 func writeError(c *client.Client, e *Error) {
-	w := NewWriter(c, Options{})
+	text, err := errorResponse(e)
+	if err != nil { // Of what encoding/json refuses: the message at least can be told.
+		text, _ = errorResponse(&Error{Message: e.Message, Locations: e.Locations})
+	}
+	_ = c.Whole(e.status(), text)
+}
+
+// errorResponse returns the text of a response without data.
+func errorResponse(e *Error) (text []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil { // of a method MarshalJSON
+			err = fmt.Errorf("stream: an error's extensions panicked: %v", v)
+		}
+	}()
+	var b bytes.Buffer
+	w := NewWriter(&b, Options{})
+	defer func() { _ = w.Close() }()
 	w.BeginObject()
-	w.errors = append(w.errors, e)
-	w.finish()
-	status := e.Status
-	if status == 0 {
-		status = http.StatusInternalServerError
-	}
-	if w.place == atEnd {
-		_ = c.Whole(status, w.buf)
-		w.buf = w.buf[:0]
-	}
-	_ = w.Close()
+	w.WriteErrors([]*Error{e})
+	w.EndObject()
+	err = w.Close()
+	return b.Bytes(), err
 }
 
 // responseType returns which of the two media types of GraphQL over HTTP the client prefers.

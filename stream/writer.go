@@ -33,6 +33,7 @@ type Writer struct {
 	held    int // savepoints that want buf to stay, see Nullable
 	lent    int // callbacks that are using buf
 	errors  []*Error
+	pieces  *pieces // of the value that is being written, see Pieces
 	stats   Stats
 }
 
@@ -47,12 +48,17 @@ const (
 	firstName                // a name or the end of the object
 	nextName                 // the same, after a comma
 	atMember                 // the value of a member
+	atNullable               // the one value of Nullable
+	nullableEnd              // nothing more of it
+	inPieces                 // the rest of a value that comes in pieces
 	failed                   // anything: it does nothing
 )
 
 var placeNames = [...]string{
 	atRoot: "a value", atEnd: "nothing, the document is complete", firstInList: "a value or the end of the array", inList: "a value or the end of the array",
 	firstName: "a name or the end of the object", nextName: "a name or the end of the object", atMember: "the value of a member",
+	atNullable: "a value", nullableEnd: "nothing more, the nullable value is complete",
+	inPieces: "the rest of a value in pieces",
 }
 
 // NewWriter returns a writer of one document. Close it in any case: it gives its
@@ -126,6 +132,8 @@ func (w *Writer) otherValue(what string) bool {
 		w.place = inList
 	case atRoot:
 		w.place = atEnd
+	case atNullable:
+		w.place = nullableEnd
 	default:
 		w.misused(what)
 		return false
@@ -214,6 +222,10 @@ func (w *Writer) Member(name Name) {
 		w.misused("a Name that NewName has not made")
 		return
 	}
+	if name.awkward != "" {
+		w.Name(name.awkward)
+		return
+	}
 	w.place = atMember
 	// A fixed number of bytes is copied faster than the right one.
 	if n, length := len(w.buf), len(name.text)-skip; length <= shortName && cap(w.buf)-n >= shortName {
@@ -230,16 +242,14 @@ type Name struct{ *prepared }
 const shortName = 24
 
 type prepared struct {
-	text  string              // with a comma in front and a colon behind
-	short [shortName + 1]byte // the start of text
+	text    string              // with a comma in front and a colon behind
+	short   [shortName + 1]byte // the start of text
+	awkward string              // the name itself, if the writer's options decide how it is written
 }
 
 // NewName prepares a name.
 func NewName(name string) Name {
-	quoted, _ := appendQuoted([]byte{','}, name, false)
-	p := &prepared{text: string(append(quoted, ':'))}
-	copy(p.short[:], p.text)
-	return Name{p}
+	return NewNames([]string{name})[0]
 }
 
 // NewNames prepares several names, for less than as many calls of NewName.
@@ -250,7 +260,11 @@ func NewNames(names []string) []Name {
 	}
 	list, all, ends, quoted := make([]Name, len(names)), make([]prepared, len(names)), make([]int, len(names)), make([]byte, 0, size)
 	for i, name := range names {
-		quoted, _ = appendQuoted(append(quoted, ','), name, false)
+		var ok bool
+		quoted, ok = appendQuoted(append(quoted, ','), name, false)
+		if !ok || strings.ContainsAny(name, "<>&") {
+			all[i].awkward = name
+		}
 		quoted = append(quoted, ':')
 		ends[i] = len(quoted)
 	}
@@ -305,6 +319,7 @@ func (w *Writer) Close() error {
 		}
 		return errClosing
 	}
+	defer w.state.Store(isClosed) // Also if the destination panics.
 	if w.place != atEnd {
 		w.misused("the end of the document")
 	}
@@ -323,7 +338,6 @@ func (w *Writer) Close() error {
 		w.options.Buffers.Put(w.buffer)
 	}
 	w.buffer, w.buf = nil, nil
-	w.state.Store(isClosed)
 	return w.err
 }
 

@@ -47,7 +47,7 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		g.write(w, answer{status: http.StatusBadRequest, response: failure(message)})
 		return
 	}
-	a := execute(r, exec, params(o, r, start), contentType, func(o *graphql.OperationContext) *answer {
+	g.respond(w, r, exec, params(o, r, start), contentType, func(o *graphql.OperationContext) *answer {
 		if o.Operation.Operation == ast.Query {
 			return nil
 		}
@@ -58,7 +58,6 @@ func (g *get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		}
 		return no
 	})
-	g.write(w, a)
 }
 
 // failure is the response to a request that is refused before gqlgen sees it.

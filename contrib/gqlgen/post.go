@@ -6,6 +6,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/internal/sink"
 	"github.com/gqlboost/gqlboost/contrib/internal/request"
 	"github.com/gqlboost/gqlboost/internal/accept"
 	"github.com/gqlboost/gqlboost/stream"
@@ -38,7 +39,7 @@ func (p *post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExec
 		writeBatch(w, execAll(r, exec, list))
 		return
 	}
-	p.write(w, execute(r, exec, list[0], contentType, nil))
+	p.respond(w, r, exec, list[0], contentType, nil)
 }
 
 // answer is what an operation was answered.
@@ -48,10 +49,11 @@ type answer struct {
 	ctx      context.Context // of the operation; nil if there was none
 }
 
-// execute runs an operation. allow may refuse it before it begins.
+// execute runs an operation. allow may refuse it before it begins, and s is where to it may
+// stream; both may be nil.
 func execute(
 	r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams, contentType string,
-	allow func(*graphql.OperationContext) *answer,
+	allow func(*graphql.OperationContext) *answer, s *streaming,
 ) answer {
 	ctx := r.Context()
 	operation, errs := exec.CreateOperationContext(ctx, params)
@@ -66,13 +68,42 @@ func execute(
 		}
 	}
 	responses, ctx := exec.DispatchOperation(ctx, operation)
-	return answer{http.StatusOK, responses(ctx), ctx}
+	return answer{http.StatusOK, respond(responses, ctx, s), ctx}
+}
+
+// respond asks for the response. It is known by its name, see plainCalls.
+//
+//go:noinline
+func respond(responses graphql.ResponseHandler, ctx context.Context, s *streaming) *graphql.Response {
+	if s != nil {
+		ctx = sink.With(ctx, s)
+	}
+	return responses(ctx)
+}
+
+// respond runs an operation and writes its answer.
+func (b *base) respond(
+	w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams, contentType string,
+	allow func(*graphql.OperationContext) *answer,
+) {
+	if b.StandardResponses {
+		b.write(w, execute(r, exec, params, contentType, allow, nil))
+		return
+	}
+	s := &streaming{w: w, r: r, contentType: contentType}
+	defer s.abandon()
+	a := execute(r, exec, params, contentType, allow, s)
+	if s.begun() {
+		s.end(a.response)
+		return
+	}
+	b.write(w, a)
 }
 
 // execAll runs the operations of a batch.
 func execAll(r *http.Request, exec graphql.GraphExecutor, list []*graphql.RawParams) []answer {
 	answers := make([]answer, len(list))
-	request.Each(len(list), func(i int) { answers[i] = execute(r, exec, list[i], accept.JSON, nil) })
+	request.Each(len(list), func(i int) { answers[i] = execute(r, exec, list[i], accept.JSON, nil, nil) })
 	return answers
 }
 

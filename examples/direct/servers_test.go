@@ -165,6 +165,11 @@ func TestSameAnswers(t *testing.T) {
 		{`query($t: String!) { search(text: $t, first: 20) { id title author { id name } } }`, fields{"t": "the"}},
 		{`query($t: String!) { search(text: $t) { id } }`, fields{"t": "nothing \\ ' \" & ! such"}},
 		{`{ comments(first: 200, after: 20) { id body createdAt post { id slug } } }`, nil},
+		// Lists that are sent while they are read.
+		{`{ comments(first: 5000) { id body createdAt } }`, nil},
+		{`{ comments(first: 5000) { n: id __typename body again: body author { name } } totals { posts } }`, nil},
+		{`{ c: comments(first: 3) { __typename } d: comments(first: 0) { id } comments(first: 2) { post { author { __typename } tags { __typename } comments { __typename } } } }`, nil},
+		{`{ comments(first: 200000) { id } }`, nil},
 		{`{ totals { users posts comments } }`, nil},
 		{`{ user(id: 999999) { id } post(id: "0") { id } }`, nil},
 		{`{ a: user(id: 1) { id } b: user(id: 2) { id, x: name, y: name, followers { id handle email } } __typename }`, nil},

@@ -16,8 +16,8 @@ type Config struct {
 	Conns int
 	// DirectConns bounds how many of the pool's connections are used at a time by statements
 	// that do not share one. Others wait in a queue of their own, which has the pool's
-	// AcquireTimeout, MaxQueue and TargetWait, and then in the pool's. 0 means that only the
-	// pool's own limit applies.
+	// AcquireTimeout, MaxQueue and TargetWait, and then in the pool's. Who reads while the rows of
+	// another read are open may need two of them. 0 means that only the pool's own limit applies.
 	DirectConns int32
 	// SlowAfter is from which cost, beyond the network's, a statement shares no
 	// connection, 5 ms by default: those behind it would wait.
@@ -37,7 +37,8 @@ type Config struct {
 	// which are physical replicas of it. Statements go to the one with the least to do,
 	// and to the pool's own server if there is none. Where they are is taken from
 	// the strings, and parameters of the session that they name; all else, and the budget
-	// of connections, from the pool's configuration.
+	// of connections, from the pool's configuration. If that has a stricter sslmode than the
+	// default, they must name one.
 	Replicas []string
 	// MaxLag is how long a replica may be without what the primary has written, 10 s by
 	// default. One that lags longer, or does not answer, is left out until it has caught up.

@@ -50,7 +50,7 @@
 //
 // Rows return nil from Conn on all connections; TypeMap works.
 //
-//   - As in pgxpool: BeforeConnect, AfterConnect (again on a connection that the pool has used), BeforeClose, MaxConnLifetime,
+//   - As in pgxpool: BeforeConnect, AfterConnect, BeforeClose, MaxConnLifetime,
 //     MaxConnLifetimeJitter, MaxConnIdleTime, Pool.Reset. Connections are opened when they are needed.
 //   - They turn sharing off: PrepareConn, BeforeAcquire, AfterRelease. What they do for one
 //     caller's context is impossible where many share a connection. A warning is logged once, and the
@@ -58,6 +58,9 @@
 //     pool's own connections only, and sharing stays on.
 //   - Part of one budget: MaxConns bounds the pool's connections, the shared ones and those of
 //     replicas together. MinConns and MinIdleConns apply to the pool, as far as the budget has room.
+//     Where callers wait and no connection comes back for 300 ms (a transaction may be waiting for a
+//     read of its own caller), shared connections that nobody uses are closed for them, and after 10 s
+//     all but one.
 //   - Not needed, since a shared connection is always being read: ShouldPing, PingTimeout,
 //     HealthCheckPeriod.
 //   - As in pgx, for each connection: Host, Port, Database, User, Password, TLSConfig,
@@ -71,7 +74,9 @@
 //     what the Reader prepares for itself. Several goroutines may pass it the same *pgx.Conn
 //     at a time, of which it may only read Config.
 //   - StatementCacheCapacity bounds what a shared connection keeps prepared, up to 512.
-//   - DefaultQueryExecMode: a mode that prepares nothing turns Config.TransactionPooling on.
+//   - DefaultQueryExecMode: a mode that prepares nothing turns Config.TransactionPooling on. Without
+//     it, a pooler that is noticed all the same (its process IDs are not Postgres's) has the Reader
+//     work in that way, and a warning logged once: a session made read-only would be another client's.
 //   - DescriptionCacheCapacity: the Reader keeps its own descriptions, of up to 4096 statements.
 //   - BuildContextWatcherHandler applies to statements on the pool's connections. On shared ones a
 //     caller whose context ends leaves, and the statement continues.

@@ -1,10 +1,16 @@
 package reader
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // ErrNotRead is returned, wrapped, for a statement that is not a read, or that could change
@@ -45,4 +51,67 @@ func Down(e *pgconn.PgError) bool {
 		return true
 	}
 	return len(e.Code) == 5 && e.Code[:2] == "08" // of the connection
+}
+
+// disabledCache returns pgx's error of a mode that needs a cache which was configured away.
+func disabledCache(c *pgx.ConnConfig, mode pgx.QueryExecMode) error {
+	switch {
+	case mode == pgx.QueryExecModeCacheStatement && c.StatementCacheCapacity <= 0:
+		return errors.New("cannot use QueryExecModeCacheStatement with disabled statement cache")
+	case mode == pgx.QueryExecModeCacheDescribe && c.DescriptionCacheCapacity <= 0:
+		return errors.New("cannot use QueryExecModeCacheDescribe with disabled description cache")
+	}
+	return nil
+}
+
+// unusable returns why a call's mode cannot be used. The name of a statement that was prepared
+// needs no cache.
+func (r *Reader) unusable(c *call) error {
+	switch {
+	case mayBeName(c.sql):
+		return nil
+	case c.mode != 0:
+		return disabledCache(r.targets[0].server.Config().ConnConfig, c.mode)
+	}
+	return r.disabled
+}
+
+// timeoutError is the error that a statement on a connection of its own fails with when the
+// deadline of its context is over.
+type timeoutError struct{ made error }
+
+// Error implements error.
+func (timeoutError) Error() string { return "timeout: " + context.DeadlineExceeded.Error() }
+
+// Unwrap returns an error that pgconn.Timeout knows.
+func (e timeoutError) Unwrap() error { return e.made }
+
+// SafeToRetry is asked by [pgconn.SafeToRetry]: the statement may have been sent.
+func (timeoutError) SafeToRetry() bool { return false }
+
+// newErrTimeout has pgconn make such an error: nobody else can.
+func newErrTimeout() error {
+	ctx, cancel := context.WithDeadline(context.Background(), time.Unix(1, 0))
+	defer cancel()
+	nowhere, other := net.Pipe()
+	defer nowhere.Close()
+	defer other.Close()
+	conn, err := pgconn.Construct(&pgconn.HijackedConn{Conn: nowhere, Config: &pgconn.Config{
+		BuildFrontend: pgproto3.NewFrontend,
+		BuildContextWatcherHandler: func(conn *pgconn.PgConn) ctxwatch.Handler {
+			return &pgconn.DeadlineContextWatcherHandler{Conn: conn.Conn()}
+		},
+	}})
+	if err == nil {
+		_, err = conn.Prepare(ctx, "", "", nil)
+	}
+	return timeoutError{err}
+}
+
+// abandoned returns the error of a caller whose context has ended before its result came.
+func (r *Reader) abandoned(ctx context.Context) error {
+	if err := ctx.Err(); err != context.DeadlineExceeded {
+		return err
+	}
+	return r.errTimeout
 }

@@ -21,15 +21,16 @@ type heldRows struct {
 	types    *types     // of the connection
 	session  *session
 	settings *guard.Settings
-	fields   []pgconn.FieldDescription
-	rest     []byte // of the memory's data: the rows that have not been read
-	left     int    // how many they are: rows without columns have no bytes
+	fields   []pgconn.FieldDescription // of all who run the statement, until the caller asks
+	rest     []byte                    // of the memory's data: the rows that have not been read
+	left     int                       // how many they are: rows without columns have no bytes
 	tag      pgconn.CommandTag
 	late     error // that ended the result, behind its rows
 	err      error
 	own      *pgtype.Map // while it is open
 	trace    *trace      // that ends with it; nil if there is none
 	begun    bool
+	given    bool // the columns were given to the caller, who has a copy
 	closed   bool
 }
 
@@ -100,8 +101,13 @@ func (r *heldRows) Err() error { return r.err }
 // CommandTag returns the tag of the command.
 func (r *heldRows) CommandTag() pgconn.CommandTag { return r.tag }
 
-// FieldDescriptions returns the columns. They must not be changed.
-func (r *heldRows) FieldDescriptions() []pgconn.FieldDescription { return r.fields }
+// FieldDescriptions returns the columns, which the caller may change, as with pgx.
+func (r *heldRows) FieldDescriptions() []pgconn.FieldDescription {
+	if !r.given {
+		r.given, r.fields = true, slices.Clone(r.fields)
+	}
+	return r.fields
+}
 
 // Conn returns nil: the rows have no connection any more.
 func (r *heldRows) Conn() *pgx.Conn { return nil }

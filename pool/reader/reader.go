@@ -25,7 +25,8 @@ type Reader struct {
 	unshared   string                 // why no connection is shared; "" if some are
 	codec      atomic.Pointer[string] // why none is since its types are known
 	mode       pgx.QueryExecMode
-	prepared   int // statements that are kept prepared on a connection of the pool's
+	disabled   error // of statements in that mode: its cache has no capacity
+	prepared   int   // statements that are kept prepared on a connection of the pool's
 	turn       atomic.Uint32
 	statements statements
 	learner    learner
@@ -33,7 +34,9 @@ type Reader struct {
 	accepted   guard.Accepted
 	memories   sync.Pool // of *memory
 	requests   sync.Pool // of *request that have ended
+	warned     sync.Once // that there is a pooler
 	start      time.Time
+	errTimeout error
 	cancel     context.CancelFunc
 	done       sync.WaitGroup
 	counters   counters
@@ -53,11 +56,13 @@ func New(c Config, servers ...Server) *Reader {
 	if primary.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
 		c.TransactionPooling = true
 	}
-	r := &Reader{config: c, start: time.Now(), tracer: primary.ConnConfig.Tracer}
+	r := &Reader{config: c, start: time.Now(), tracer: primary.ConnConfig.Tracer, errTimeout: newErrTimeout()}
 	if r.unshared = whyUnshared(&c, servers[0]); r.unshared != "" {
 		slog.Warn("gqlboost: the Reader shares no connections", "reason", r.unshared)
 	}
-	if r.mode = primary.ConnConfig.DefaultQueryExecMode; !c.TransactionPooling {
+	r.mode = primary.ConnConfig.DefaultQueryExecMode
+	r.disabled = disabledCache(primary.ConnConfig, r.mode)
+	if !c.TransactionPooling {
 		r.prepared = min(maxPreparedDirect, primary.ConnConfig.StatementCacheCapacity-2) // and BEGIN and COMMIT
 	}
 	r.memories.New = func() any { return new(memory) }
@@ -85,6 +90,15 @@ func (r *Reader) foreign(name string) {
 	if r.codec.CompareAndSwap(nil, &reason) {
 		slog.Warn("gqlboost: the Reader shares no connections", "reason", reason)
 	}
+}
+
+// warnPooled reports a pooler that the configuration does not tell of.
+func (r *Reader) warnPooled() {
+	r.warned.Do(func() {
+		slog.Warn("gqlboost: the Reader keeps nothing prepared", "reason", "the server is behind a pooler: its process IDs "+
+			"are not Postgres's. Set default_query_exec_mode=cache_describe or pool_reader_transaction_pooling, "+
+			"or let the Reader connect to Postgres itself")
+	})
 }
 
 // Close closes the shared connections when the statements that use them have ended, also those
@@ -130,6 +144,9 @@ func (r *Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 // Exec runs a statement and drops its rows. Unlike pgxpool's it takes one statement at a
 // time.
 func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if r.disabled != nil && len(args) == 0 { // So does pgx, with caches or without.
+		args = []any{pgx.QueryExecModeSimpleProtocol}
+	}
 	rows, err := r.query(ctx, sql, args)
 	if err != nil {
 		return pgconn.CommandTag{}, err
@@ -181,6 +198,7 @@ type call struct {
 	args      []any
 	options   bool              // the arguments begin with options that are for pgx
 	simple    bool              // it goes by the simple protocol, which takes several statements
+	mode      pgx.QueryExecMode // one of these; 0: the configuration's
 	rewriter  pgx.QueryRewriter // that needs a connection
 	settings  *guard.Settings
 	statement *statement // nil if a rewriter makes it
@@ -209,6 +227,11 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 	c.trace = trace{tracer: r.tracer, sql: sql, args: args}
 	if err := c.rewrite(); err != nil {
 		return nil, err
+	}
+	if r.disabled != nil || c.options {
+		if err := r.unusable(c); err != nil {
+			return nil, err
+		}
 	}
 	if c.rewriter == nil {
 		if err := r.identify(c); err != nil {
@@ -272,7 +295,7 @@ func (c *call) rewrite() error {
 	for i, arg := range c.args {
 		switch option := arg.(type) {
 		case pgx.QueryExecMode:
-			c.options, c.simple = true, option == pgx.QueryExecModeSimpleProtocol
+			c.options, c.mode, c.simple = true, option, option == pgx.QueryExecModeSimpleProtocol
 			continue
 		case pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
 			c.options = true
@@ -324,8 +347,9 @@ func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 	case <-q.done:
 	case <-ctx.Done():
 		if q.state.CompareAndSwap(waiting, left) {
-			r.observe(c, start, pgconn.CommandTag{}, ctx.Err())
-			return nil, ctx.Err(), true // Whoever fills it in drops it.
+			err := r.abandoned(ctx)
+			r.observe(c, start, pgconn.CommandTag{}, err)
+			return nil, err, true // Whoever fills it in drops it.
 		}
 		<-q.done
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
+	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -98,6 +99,7 @@ func (t *target) position(ctx context.Context) (lsn int64, err error) {
 	}
 	defer conn.Release()
 	err = conn.QueryRow(ctx, `select pg_catalog.pg_wal_lsn_diff(case when pg_catalog.pg_is_in_recovery()
-		then coalesce(pg_catalog.pg_last_wal_replay_lsn(), '0/0') else pg_catalog.pg_current_wal_lsn() end, '0/0')::bigint`).Scan(&lsn)
+		then coalesce(pg_catalog.pg_last_wal_replay_lsn(), '0/0') else pg_catalog.pg_current_wal_lsn() end, '0/0')::bigint`,
+		pgx.QueryExecModeSimpleProtocol).Scan(&lsn)
 	return lsn, err
 }

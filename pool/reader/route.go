@@ -44,7 +44,7 @@ func (r *Reader) route(c *call, t *target, running int64) (way, *pipe) {
 	case s.cost.Load() == 0, s.large.Load(), s.failing.Load() >= oftenFailing:
 		return direct, nil
 	// What is not worth it.
-	case running <= int64(r.config.DirectBelow):
+	case running <= int64(r.config.DirectBelow) && !t.server.Full():
 		return direct, nil
 	case s.cost.Load() < int64(slow):
 		p = t.choose(running, false)

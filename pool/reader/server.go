@@ -2,7 +2,9 @@ package reader
 
 import (
 	"context"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -20,9 +22,14 @@ type Server interface {
 	// that make connections ready for a caller are not run. Its own Release gives it back.
 	Ask(ctx context.Context) (*pgxpool.Conn, error)
 	// Open returns a new connection for the Reader to keep, one of its owner's, until Drop.
-	Open(ctx context.Context) (*pgxpool.Conn, error)
+	Open(ctx context.Context) (*pgx.Conn, error)
 	// Drop closes a connection of Open's. It says whether it had failed.
-	Drop(conn *pgxpool.Conn, failed bool)
+	Drop(conn *pgx.Conn, failed bool)
 	// Shared is how many connections the Reader may keep now.
 	Shared() int
+	// Full reports whether who acquires a connection now would wait for another's.
+	Full() bool
+	// Starving returns for how long callers have waited for a connection while none has come
+	// back; 0: not at all.
+	Starving() time.Duration
 }

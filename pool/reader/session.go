@@ -11,7 +11,6 @@ import (
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -27,7 +26,6 @@ const (
 // one reads, and one watches that results move.
 type session struct {
 	pipe       *pipe
-	kept       *pgxpool.Conn
 	conn       *pgx.Conn // nobody else uses it
 	own        *pgx.ConnConfig
 	frontend   *pgproto3.Frontend
@@ -35,6 +33,7 @@ type session struct {
 	parameters *parameters
 	answers    answers // of the server, which may be another one for another session
 	isolated   bool    // statements of one transaction see one state of the data
+	pooled     bool    // each transaction may be in another session of Postgres's
 	limit      int     // statements that stay prepared; below minPrepared: none does
 	epoch      int64
 	ends       int64 // on the reader's clock
@@ -74,7 +73,7 @@ func (s *session) serve(ctx context.Context) bool {
 	p := s.pipe
 	flights := make(chan *flight, maxFlights)
 	s.slots = make(chan struct{}, maxFlights)
-	if p.reader.config.TransactionPooling {
+	if s.pooled {
 		s.slots = make(chan struct{}, 1)
 	}
 	failed := make(chan struct{})
@@ -127,7 +126,7 @@ func (s *session) serve(ctx context.Context) bool {
 	p.mu.Unlock()
 	p.giveUp(rest)
 	_ = socket.SetReadDeadline(time.Time{})
-	p.target.server.Drop(s.kept, !retired && ctx.Err() == nil)
+	p.target.server.Drop(s.conn, !retired && ctx.Err() == nil)
 	return s.useful || retired
 }
 
@@ -189,7 +188,7 @@ func (s *session) write(flights chan<- *flight, failed <-chan struct{}) {
 			return
 		}
 		f := group(batch, s.pipe.reader.now())
-		if s.pipe.reader.config.TransactionPooling {
+		if s.pooled {
 			// A pooler may give a server connection to others at the first Sync that is
 			// answered, also if this connection fails meanwhile and more answers come.
 			var later []*request
@@ -221,7 +220,7 @@ func (s *session) write(flights chan<- *flight, failed <-chan struct{}) {
 // send writes the messages of a run.
 func (s *session) send(r *run) {
 	first := r.requests[0]
-	g := s.pipe.target.guard(first.settings)
+	g := s.guard(first.settings)
 	closes := s.takeClosing()
 	var guardName, name string
 	var guardKnown, known bool

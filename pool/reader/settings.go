@@ -19,7 +19,8 @@ type Settings struct {
 // statement's transaction, in the same write, and end with it. Pool.Begin sets them for
 // its transaction. Settings of a context around it are replaced. Statements with different settings
 // never share a transaction. Connections that a caller has as a whole, by Acquire or database/sql,
-// refuse statements of such a context.
+// refuse statements of such a context, and so do transactions that were begun with other settings
+// or none.
 //
 // Settings that cannot be used, such as a parameter without a name, fail each statement
 // of the context, and so does Postgres for a role that does not exist.

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
+	"github.com/jackc/pgx/v5"
 )
 
 // target is a server that the Reader reads from.
@@ -47,72 +49,106 @@ func (t *target) lower(took time.Duration) {
 }
 
 // guard is what a transaction of a shared connection begins with.
-func (t *target) guard(s *guard.Settings) guard.Guard {
-	if t.reader.config.TransactionPooling {
-		return guard.Guard{Settings: s, ReadOnly: true, Timeout: t.reader.config.StatementTimeout}
+func (s *session) guard(settings *guard.Settings) guard.Guard {
+	if s.pooled {
+		return guard.Guard{Settings: settings, ReadOnly: true, Timeout: s.pipe.reader.config.StatementTimeout}
 	}
-	return guard.Guard{Settings: s} // The session is read-only.
+	return guard.Guard{Settings: settings} // The session is read-only.
 }
+
+var errStarving = errors.New("callers have waited for connections for too long")
 
 // open opens a session for a pipe.
 func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 	if p.number >= t.server.Shared() {
 		return nil, errors.New("the budget of connections has become smaller")
 	}
+	if t.server.Starving() > StarvedAfter {
+		return nil, errStarving
+	}
 	epoch := t.epoch.Load()
-	kept, err := t.server.Open(ctx)
+	conn, err := t.server.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	conn := kept.Conn()
-	set := ""
-	if !t.reader.config.TransactionPooling {
-		set = "set default_transaction_read_only = on; "
-		if timeout := t.reader.config.StatementTimeout; timeout > 0 {
-			set += fmt.Sprintf("set statement_timeout = %d; ", max(timeout.Milliseconds(), 1))
-		}
+	if t.server.Starving() > StarvedAfter {
+		t.server.Drop(conn, false)
+		return nil, errStarving
 	}
-	results, err := conn.PgConn().Exec(ctx, set+"select pg_catalog.current_setting('default_transaction_isolation')").ReadAll()
-	if err == nil && conn.PgConn().TxStatus() != 'I' {
-		err = errors.New("AfterConnect has left a transaction open")
-	}
+	isolation, pooled, err := t.begin(ctx, conn)
 	if err != nil {
-		t.server.Drop(kept, true)
+		t.server.Drop(conn, true)
 		return nil, err
-	}
-	isolation := ""
-	if last := results[len(results)-1].Rows; len(last) == 1 && len(last[0]) == 1 {
-		isolation = string(last[0][0])
 	}
 	if name := stateful(conn.TypeMap()); name != "" {
-		t.server.Drop(kept, false)
+		t.server.Drop(conn, false)
 		t.reader.foreign(name)
 		return nil, errors.New("a codec cannot be shared")
 	}
 	config := t.server.Config()
 	s := &session{
 		pipe:       p,
-		kept:       kept,
 		conn:       conn,
 		own:        conn.Config(),
 		frontend:   conn.PgConn().Frontend(),
 		types:      newTypes(conn.TypeMap()),
 		parameters: newParameters(conn.PgConn()),
 		isolated:   isolation != "read committed" && isolation != "read uncommitted",
+		pooled:     pooled,
 		epoch:      epoch,
 		prepared:   map[preparedKey]*prepared{},
 	}
-	jitter := config.MaxConnLifetimeJitter
-	if jitter <= 0 { // Connections that were opened together must not end together.
-		jitter = config.MaxConnLifetime / 10
-	}
-	s.ends = t.reader.now()
-	for _, more := range []time.Duration{config.MaxConnLifetime, rand.N(jitter + 1)} {
-		s.ends += min(int64(more), math.MaxInt64-s.ends)
-	}
+	s.ends = lifeEnds(t.reader.now(), config.MaxConnLifetime, config.MaxConnLifetimeJitter)
 	s.limit = min(maxPrepared, s.own.StatementCacheCapacity)
-	if t.reader.config.TransactionPooling {
+	if s.pooled {
 		s.limit = 0
 	}
 	return s, nil
+}
+
+// begin makes a session of Postgres's one that only reads, unless a pooler gives its sessions to
+// others as well: they would no longer be able to write. It returns the isolation level of its
+// transactions, and whether there is a pooler.
+func (t *target) begin(ctx context.Context, conn *pgx.Conn) (isolation string, pooled bool, err error) {
+	c := t.reader.config
+	rows, err := allRows(ctx, conn.PgConn(),
+		"select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('default_transaction_isolation')")
+	switch {
+	case err != nil:
+		return "", false, err
+	case conn.PgConn().TxStatus() != 'I':
+		return "", false, errors.New("AfterConnect has left a transaction open")
+	case len(rows) != 1 || len(rows[0]) != 2:
+		return "", false, errors.New("the server does not say what its session is")
+	}
+	isolation = string(rows[0][1])
+	// A pooler tells its clients numbers of its own.
+	if c.TransactionPooling {
+		return isolation, true, nil
+	}
+	if pid := strconv.FormatUint(uint64(conn.PgConn().PID()), 10); pid != string(rows[0][0]) {
+		t.reader.warnPooled()
+		return isolation, true, nil
+	}
+	set := "set default_transaction_read_only = on"
+	if c.StatementTimeout > 0 {
+		set += fmt.Sprintf("; set statement_timeout = %d", max(c.StatementTimeout.Milliseconds(), 1))
+	}
+	_, err = allRows(ctx, conn.PgConn(), set)
+	return isolation, false, err
+}
+
+// lifeEnds returns when a connection has served its time that begins now. As in pgxpool, a
+// lifetime that is not positive does not end.
+func lifeEnds(now int64, lifetime, jitter time.Duration) int64 {
+	if lifetime <= 0 {
+		return math.MaxInt64
+	}
+	if jitter <= 0 { // Connections that were opened together must not end together.
+		jitter = lifetime / 10
+	}
+	for _, more := range []time.Duration{lifetime, rand.N(jitter) + 1} {
+		now += min(int64(more), math.MaxInt64-now)
+	}
+	return now
 }

@@ -15,6 +15,10 @@ const (
 	lookIdle  = 100 * time.Millisecond
 	// cancelTimeout bounds a request to cancel.
 	cancelTimeout = time.Second
+	// StarvedAfter is from when callers who wait for a connection may be waiting for each other.
+	// They have a shared one that nobody uses then. After starvedLong they have others but one.
+	StarvedAfter = 300 * time.Millisecond
+	starvedLong  = 10 * time.Second
 )
 
 func yieldProcessor() { runtime.Gosched() }
@@ -76,13 +80,21 @@ func (s *session) watch(failed <-chan struct{}) (retired bool) {
 // mustEnd reports whether a connection has served its time.
 func (s *session) mustEnd(now int64) bool {
 	p := s.pipe
-	return now > s.ends || s.epoch != p.target.epoch.Load() || p.number >= p.target.server.Shared()
+	return now > s.ends || s.epoch != p.target.epoch.Load() || p.number >= p.target.server.Shared() ||
+		p.number > 0 && p.target.server.Starving() > starvedLong
 }
 
-// mayEnd reports whether nobody has used a connection for long.
+// mayEnd reports whether nobody has used a connection for long, or for now, while others starve.
 func (s *session) mayEnd(now, moved int64) bool {
-	idle := s.pipe.target.server.Config().MaxConnIdleTime
-	return idle > 0 && s.pipe.load.Load() == 0 && now-moved > int64(idle)
+	if s.pipe.load.Load() > 0 {
+		return false
+	}
+	server, unused := s.pipe.target.server, now-moved
+	idle := server.Config().MaxConnIdleTime
+	if idle <= 0 { // pgxpool closes what is idle with its next health check.
+		idle = server.Config().HealthCheckPeriod
+	}
+	return unused > int64(idle) || unused > int64(StarvedAfter) && server.Starving() > StarvedAfter
 }
 
 // retire has the connection take nothing new, and reports whether nothing is on the way

@@ -249,6 +249,7 @@ func (d *Delivery) Close() error {
 	d.changed.Broadcast()
 	switch {
 	case d.err == nil:
+		d.client.End()
 		return nil
 	case !d.client.Started():
 		d.refuse()

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gqlboost/gqlboost/stream"
 )
@@ -211,6 +212,39 @@ func TestHTTP2(t *testing.T) {
 		s.Client().CloseIdleConnections()
 		s.Close()
 	}
+}
+
+// A part that is not ready is not the client's fault: HTTP/2 would reset a stream whose
+// deadline has passed.
+func TestPartsThatTakeLong(t *testing.T) {
+	const timeout = 400 * time.Millisecond
+	errs := make(chan error, 1)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		d, err := New(rw, r, Options{WriteTimeout: timeout})
+		if err != nil {
+			errs <- err
+			return
+		}
+		part := d.Defer(Path{}, "")
+		time.Sleep(timeout * 3 / 2)
+		_ = d.Initial(member("data", "{}"))
+		time.Sleep(timeout * 3 / 2)
+		_ = part.Complete(func(w *stream.Writer) error { w.BeginObject(); w.EndObject(); return nil })
+		errs <- d.Close()
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	response := get(t, s, "multipart/mixed")
+	defer response.Body.Close()
+	m := merger{t: t}
+	if err := payloads(t, response, m.add); err != nil || !m.last {
+		t.Errorf("read: %v, last %v", err, m.last)
+	}
+	if err := <-errs; err != nil {
+		t.Error(err)
+	}
+	s.Client().CloseIdleConnections()
 }
 
 // member is a body of one member.

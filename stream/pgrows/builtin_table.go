@@ -116,7 +116,7 @@ var builtinTable = []builtin{
 	{oid: pgtype.PathOID, array: pgtype.PathArrayOID, typ: plainType("path", appendPath)},
 	{oid: pgtype.PolygonOID, array: pgtype.PolygonArrayOID, typ: plainType("polygon", appendPolygon)},
 	{oid: pgtype.LineOID, array: pgtype.LineArrayOID, typ: plainType("line", textSized(24, appendLine))},
-	{oid: pgtype.CircleOID, array: pgtype.CircleArrayOID, typ: plainType("circle", textSized(24, appendCircle))},
+	{oid: pgtype.CircleOID, array: pgtype.CircleArrayOID, typ: typ{name: "circle", text: textSized(24, appendCircle)}},
 	{oid: pgtype.TIDOID, array: pgtype.TIDArrayOID, typ: plainType("tid", textSized(6, appendTID))},
 	{oid: pgLSNOID, array: pgLSNArrayOID, typ: plainType("pg_lsn", textSized(8, appendLSN))},
 	{oid: snapshotOID, array: snapshotArrayOID, typ: plainType("pg_snapshot", appendSnapshot)},

@@ -106,6 +106,8 @@ select p.oid::text,
 from t join pg_catalog.pg_type p on p.oid = t.oid left join pg_catalog.pg_range r on r.rngtypid = p.oid
 	left join pg_catalog.pg_range m on m.rngmultitypid = p.oid left join pg_catalog.pg_proc s on s.oid = p.typsend`
 
+const factsColumns = 6
+
 // kinds are those by pg_type.typtype, where a stands for arrays.
 var kinds = map[string]factKind{"a": factArray, "d": factDomain, "c": factComposite, "r": factRange, "m": factMultirange, "e": factText}
 
@@ -128,6 +130,9 @@ func lookup(o *output, oid uint32) (map[uint32]fact, error) {
 	}
 	found := make(map[uint32]fact, len(rows))
 	for _, row := range rows {
+		if len(row) != factsColumns {
+			return nil, fmt.Errorf("the answer to a query of the catalog has %d columns, not %d", len(row), factsColumns)
+		}
 		each, _ := strconv.ParseUint(string(row[0]), 10, 32)
 		of, _ := strconv.ParseUint(string(row[2]), 10, 32)
 		f := fact{kind: kinds[string(row[1])], of: uint32(of), name: string(row[4])}

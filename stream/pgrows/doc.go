@@ -20,13 +20,15 @@
 // columns have the same key are one object, with an element for each row. The first
 // column of an object is its key, and the rows must be ordered by it. An element
 // whose key is null (an outer join that found nothing) is left out. A level has one
-// list at most, which is written after its other members.
+// list at most, which is written after its other members. Columns of the same name are
+// members of the same name, as row_to_json has them: give them names of their own.
 //
 // # Types
 //
 // A value is written as this table says, or Write returns an error that names its type: in
 // the binary format and in text, whatever the session's DateStyle, IntervalStyle, TimeZone
-// and bytea_output, also inside of arrays and domains. null is null.
+// and bytea_output, also inside of arrays and domains. null is null. A session whose
+// client_encoding is not UTF8 is refused.
 //
 //	type                          JSON             why
 //	boolean                       true, false

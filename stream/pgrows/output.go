@@ -37,10 +37,14 @@ const maxScratch = 64 << 10
 
 var outputs = sync.Pool{New: func() any { return new(output) }}
 
-func newOutput(w *stream.Writer, rows pgx.Rows, types *types) *output {
+func newOutput(w *stream.Writer, rows pgx.Rows, types *types) (*output, error) {
+	session := sessionOf(rows)
+	if err := checkEncoding(session); err != nil {
+		return nil, err
+	}
 	o := outputs.Get().(*output)
-	o.w, o.types, o.options, o.session = w, types, &types.options, sessionOf(rows)
-	return o
+	o.w, o.types, o.options, o.session = w, types, &types.options, session
+	return o, nil
 }
 
 // release gives the memory back. Keys of states stay, to be written over.
@@ -75,7 +79,7 @@ func (o *output) plain(text texter, src []byte) (err error) {
 	o.w.Append(func(chunk []byte) []byte {
 		to, failed := text(o, append(chunk, '"'), src)
 		if err = failed; err != nil {
-			return chunk
+			return append(chunk, "null"...) // Whoever can go on without the value takes it back.
 		}
 		return append(to, '"')
 	})

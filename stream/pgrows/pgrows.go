@@ -58,22 +58,25 @@ func Write(w *stream.Writer, rows pgx.Rows, o Options) (n int64, err error) {
 }
 
 func write(w *stream.Writer, rows pgx.Rows, plan func() (*object, *types, error)) (n int64, err error) {
-	defer rows.Close()
+	ended := false
+	defer func() { finish(rows, ended) }()
 	w.BeginArray()
 	if rows.Next() {
 		root, types, err := plan()
 		if err != nil {
-			cancel(rows)
 			return 0, err
 		}
-		o := newOutput(w, rows, types)
+		o, err := newOutput(w, rows, types)
+		if err != nil {
+			return 0, err
+		}
 		n, err = root.rows(o, rows)
 		o.release()
 		if err != nil {
-			cancel(rows)
 			return n, err
 		}
 	}
+	ended = true
 	if err := rows.Err(); err != nil {
 		return n, err
 	}
@@ -81,7 +84,15 @@ func write(w *stream.Writer, rows pgx.Rows, plan func() (*object, *types, error)
 	return n, w.Err()
 }
 
-// cancel stops the query: closing the rows would read them all.
+// finish closes rows. If they have not ended, because of an error or a panic, it stops the
+// query first: closing the rows would read them all.
+func finish(rows pgx.Rows, ended bool) {
+	if !ended {
+		cancel(rows)
+	}
+	rows.Close()
+}
+
 func cancel(rows pgx.Rows) {
 	conn := rows.Conn()
 	if conn == nil {

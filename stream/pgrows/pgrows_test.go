@@ -442,24 +442,61 @@ func TestNothingPretendsToBeWhole(t *testing.T) {
 
 func TestRowsAreNotReadForNobody(t *testing.T) {
 	conn := connect(t)
-	rows, err := conn.Query(t.Context(), "select repeat('x', 100) as x from generate_series(1, 50000000) i")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := stream.NewWriter(failing{}, stream.Options{})
-	start := time.Now()
-	if _, err := Write(w, rows, Options{}); err == nil {
-		t.Error("no error")
-	}
-	_ = w.Close()
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("it took %v", took)
-	}
-	var one int
-	if err := conn.QueryRow(t.Context(), "select 1").Scan(&one); err != nil {
-		t.Errorf("the connection is not usable: %v", err)
+	shape := NewShape([]Field{{Name: "x"}}, Options{})
+	for name, write := range map[string]func(rows pgx.Rows) error{
+		"failing":   func(rows pgx.Rows) error { return writeTo(failing{}, rows, Options{}) },
+		"panicking": func(rows pgx.Rows) error { return writeTo(panicking{}, rows, Options{}) },
+		"renaming": func(rows pgx.Rows) error {
+			return writeTo(io.Discard, rows, Options{Rename: func(string) string { panic("rename") }})
+		},
+		"shape": func(rows pgx.Rows) error {
+			w := stream.NewWriter(panicking{}, stream.Options{})
+			defer w.Close()
+			_, err := shape.Write(w, rows)
+			return err
+		},
+		"first": func(rows pgx.Rows) error {
+			w := stream.NewWriter(panicking{}, stream.Options{MinChunk: 10, MaxChunk: 10})
+			defer w.Close()
+			return shape.WriteFirst(w, rows)
+		},
+	} {
+		rows, err := conn.Query(t.Context(), "select repeat('x', 100 + 0 * generate_series(1, 50000000)) as x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		func() {
+			defer func() {
+				if v := recover(); v != nil {
+					err = fmt.Errorf("it panicked: %v", v)
+				}
+			}()
+			err = write(rows)
+		}()
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%s: it took %v", name, took)
+		}
+		var one int
+		if err := conn.QueryRow(t.Context(), "select 1").Scan(&one); err != nil {
+			t.Errorf("%s: the connection is not usable: %v", name, err)
+		}
 	}
 }
+
+func writeTo(dst io.Writer, rows pgx.Rows, o Options) error {
+	w := stream.NewWriter(dst, stream.Options{})
+	_, err := Write(w, rows, o)
+	_ = w.Close()
+	return err
+}
+
+type panicking struct{}
+
+func (panicking) Write([]byte) (int, error) { panic("boom") }
 
 type failing struct{}
 

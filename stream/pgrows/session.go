@@ -3,6 +3,7 @@ package pgrows
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,7 +15,8 @@ type session interface {
 	// CatalogRows runs a query of the system catalogs on another connection to the same
 	// server, and returns the values in text. It may remember what it has returned.
 	CatalogRows(ctx context.Context, sql string) ([][][]byte, error)
-	// ParameterStatus returns DateStyle, IntervalStyle or TimeZone, as Postgres reports it.
+	// ParameterStatus returns DateStyle, IntervalStyle, TimeZone or client_encoding, as
+	// Postgres reports it.
 	ParameterStatus(name string) (string, error)
 }
 
@@ -27,6 +29,21 @@ func sessionOf(rows pgx.Rows) session {
 	}
 	if conn := rows.Conn(); conn != nil {
 		return connected{conn}
+	}
+	return nil
+}
+
+// checkEncoding refuses text in another encoding than that of JSON. A database without one
+// (SQL_ASCII) may have UTF-8; what is not is treated as the writer's options say.
+func checkEncoding(s session) error {
+	if s == nil {
+		return nil
+	}
+	switch encoding, err := s.ParameterStatus("client_encoding"); {
+	case err != nil:
+		return err
+	case encoding != "" && encoding != "UTF8" && encoding != "SQL_ASCII":
+		return fmt.Errorf("pgrows: the session has client_encoding = %s, and JSON is UTF8: reset it", encoding)
 	}
 	return nil
 }

@@ -75,19 +75,23 @@ func shape(fields []Field) []shaped {
 
 // Write writes rows as [Write] does.
 func (s *Shape) Write(w *stream.Writer, rows pgx.Rows) (n int64, err error) {
-	defer rows.Close()
+	ended := false
+	defer func() { finish(rows, ended) }()
 	w.BeginArray()
 	if rows.Next() {
-		o := newOutput(w, rows, s.types.of(rows.TypeMap()))
+		o, err := newOutput(w, rows, s.types.of(rows.TypeMap()))
+		if err != nil {
+			return 0, err
+		}
 		defer o.release()
 		for more := true; more; more = rows.Next() {
 			if err := s.row(o, rows); err != nil {
-				cancel(rows)
 				return n, err
 			}
 			n++
 		}
 	}
+	ended = true
 	if err := rows.Err(); err != nil {
 		return n, err
 	}
@@ -98,19 +102,25 @@ func (s *Shape) Write(w *stream.Writer, rows pgx.Rows) (n int64, err error) {
 // WriteFirst writes the first row as an object, or null if there is none, and closes the
 // rows.
 func (s *Shape) WriteFirst(w *stream.Writer, rows pgx.Rows) error {
-	defer rows.Close()
+	ended := false
+	defer func() { finish(rows, ended) }()
 	if !rows.Next() {
+		ended = true
 		if err := rows.Err(); err != nil {
 			return err
 		}
 		w.Null()
 		return w.Err()
 	}
-	o := newOutput(w, rows, s.types.of(rows.TypeMap()))
+	o, err := newOutput(w, rows, s.types.of(rows.TypeMap()))
+	if err != nil {
+		return err
+	}
 	defer o.release()
 	if err := s.row(o, rows); err != nil {
 		return err
 	}
+	ended = true
 	rows.Close()
 	return rows.Err()
 }

@@ -1,7 +1,9 @@
 package pgrows
 
 import (
+	"context"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 
@@ -164,4 +166,24 @@ func encoded(t *testing.T, conn *pgx.Conn, e *Encoder, sql string, args ...any) 
 		_, err := e.Write(w, rows)
 		return err
 	})
+}
+
+// A Lookup that asks something else is an error.
+func TestLookupOfSomethingElse(t *testing.T) {
+	conn, other := connect(t), connect(t)
+	if _, err := conn.Exec(t.Context(), "drop type if exists looked_up; create type looked_up as enum ('a')"); err != nil {
+		t.Fatal(err)
+	}
+	for _, answer := range []string{"select 1", "select where false", "select null, null, null, null, null, null"} {
+		rows, err := conn.Query(t.Context(), "select row('a'::looked_up) as r")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = writeTo(io.Discard, rows, Options{Lookup: func(ctx context.Context, _ string, _ ...any) (pgx.Rows, error) {
+			return other.Query(ctx, answer)
+		}})
+		if err == nil || !strings.Contains(err.Error(), "catalog") {
+			t.Errorf("%s: %v", answer, err)
+		}
+	}
 }

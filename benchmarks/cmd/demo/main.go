@@ -58,8 +58,8 @@ var servers = []contender{
 	{"baseline", "blog", nil},
 	{"tuned", "blog", []string{"-tuned"}},
 	{"boosted", "blog", []string{"-boosted"}},
-	{"compiled", "blog", []string{"-boosted", "-compiled"}},
-	{"batched", "blog", []string{"-boosted", "-compiled", "-batch"}},
+	{"compiled", "blog", []string{"-boosted", "-compiled", "-same-memory"}},
+	{"batched", "blog", []string{"-boosted", "-compiled", "-batch", "-same-memory"}},
 	{"direct", "direct", nil},
 }
 

@@ -105,6 +105,14 @@ func (o *object) Compiled() []*field {
 	return out
 }
 
+// ResolversFunc returns the object's resolvers.
+func (o *object) ResolversFunc() string { return "compiled" + o.Name + "Resolvers" }
+
+// Offers reports whether resolvers of the object may offer something.
+func (o *object) Offers() bool {
+	return slices.ContainsFunc(o.Compiled(), func(f *field) bool { return f.OffersElements() || f.OffersJSON() })
+}
+
 // field is a field of an object.
 type field struct {
 	*codegen.Field
@@ -165,6 +173,51 @@ func (f *field) BatchCall() string {
 	args := f.BatchCallArgs("objs", "")
 	return fmt.Sprintf("ec.Resolvers.%s().%s(%s)", templates.UcFirst(f.Object.Name), f.GoFieldName, args)
 }
+
+// OffersElements reports whether the field's resolver may offer a sequence of elements, and
+// OffersJSON whether it may offer to write JSON. Code for all fields would be long: it is
+// there for lists of objects, and for what Query returns.
+func (f *field) OffersElements() bool {
+	return f.offers() && f.TypeReference.IsSlice() && !f.TypeReference.Elem().IsSlice()
+}
+
+// OffersJSON is described above.
+func (f *field) OffersJSON() bool { return f.offers() && (f.TypeReference.IsSlice() || f.Object.Root) }
+
+func (f *field) offers() bool {
+	kind := f.Kind()
+	return f.IsResolver && (kind == "Resolver" || kind == "Batch") && f.Object.Name != f.object.schema.mutation() &&
+		f.TypeReference.Definition.IsCompositeType() && !f.HasFederationRequiresArg()
+}
+
+func (s *schema) mutation() string {
+	if s.MutationRoot == nil {
+		return ""
+	}
+	return s.MutationRoot.Name
+}
+
+// Offer is the name of the interface of what a resolver may offer, without its last part.
+func (f *field) Offer() string { return f.object.Name + f.GoFieldName }
+
+// Parameters are those of the resolver behind its context, each with a comma in front.
+func (f *field) Parameters() string {
+	declaration := f.ShortResolverDeclaration()
+	declaration = declaration[:strings.LastIndex(declaration, ") (")]
+	return strings.TrimPrefix(declaration, "(ctx context.Context")
+}
+
+// Arguments are those for the parameters.
+func (f *field) Arguments() string {
+	args := f.BatchCallArgs("", "")
+	if !f.Object.Root {
+		args = f.BatchCallArgs("obj", "")
+	}
+	return strings.TrimPrefix(args, "ctx")
+}
+
+// Elem is the Go type of a list's elements.
+func (f *field) Elem() string { return goType(f.TypeReference.Elem().GO) }
 
 // Fresh are the arguments that each call converts.
 func (f *field) Fresh() []string {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
 )
 
 // level is a number of values at one place of the response, which are addressed by index:
@@ -94,6 +96,11 @@ func (c *itemContext) Value(key any) any {
 			c.known.Store(fc)
 		}
 		return fc
+	case selection.Key:
+		if c.run.plan.watched || c.at == nil || c.at.field == nil {
+			return nil // selection.Of makes it of the field context.
+		}
+		return c.at.field.selection
 	case rootKey:
 		if root := c.run.rootField(c.at, c.index); root != nil {
 			return root

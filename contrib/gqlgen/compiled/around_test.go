@@ -10,6 +10,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled/internal/zoo"
 )
 
@@ -96,13 +97,19 @@ func (aroundRoot) InterceptRootField(ctx context.Context, next graphql.RootResol
 
 // TestMiddleware compares what middleware sees and does.
 func TestMiddleware(t *testing.T) {
-	n := 400
+	n := 250
 	if os.Getenv("GQLBOOST_LONG") != "" {
-		n = 10_000
+		n = 100_000
 	}
 	for name, extensions := range map[string][]graphql.HandlerExtension{
 		"fields": {aroundFields{}}, "root": {aroundRoot{}}, "both": {aroundFields{}, aroundRoot{}},
 	} {
 		t.Run(name, func(t *testing.T) { randomOperations(t, n, newPair(extensions...)) })
 	}
+	// gqlgen without a limit answers the same.
+	t.Run("limited", func(t *testing.T) {
+		p := newPair(aroundFields{})
+		compiled.LimitWorkers(p.schema, 2)
+		randomOperations(t, n, p)
+	})
 }

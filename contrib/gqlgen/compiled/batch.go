@@ -27,11 +27,8 @@ func (c *calls[T, V]) batch() {
 	}
 	// Each object has arguments of its own, though they are equal.
 	for i := range c.values {
-		if call := c.run.convert(c.planned, &c.contexts[i]); call != nil {
-			c.fresh(i, call)
+		if call := c.callOf(i); call != nil {
 			c.batchOf(call, i, i+1)
-		} else {
-			c.lose(i, null)
 		}
 	}
 }
@@ -77,8 +74,11 @@ func (c *calls[T, V]) callBatch(b *batched[V], call *Call, from, to int) (panick
 // result returns result j of a batch, which is that of object i, or adds an error as gqlgen
 // does.
 func (c *calls[T, V]) result(ctx context.Context, b *batched[V], i, j int) (v V, ok bool) {
-	name := c.planned.object + "." + c.Name
 	list, each := b.err.(graphql.BatchErrors)
+	if b.done && b.err == nil && len(b.results) == b.n {
+		return b.results[j], true
+	}
+	name := c.planned.object + "." + c.Name
 	index, listed := c.index(i)
 	var failed error
 	switch {
@@ -88,16 +88,16 @@ func (c *calls[T, V]) result(ctx context.Context, b *batched[V], i, j int) (v V,
 		failed = b.err
 	case len(b.results) != b.n:
 		failed = miscounted(name, "results", len(b.results), b.n, index, listed)
-	case each && len(list.Errors()) != b.n:
+	case len(list.Errors()) != b.n:
 		failed = miscounted(name, "errors", len(list.Errors()), b.n, index, listed)
-	case each:
+	default:
 		failed = list.Errors()[j]
 	}
-	if failed != nil {
-		graphql.AddBatchError(ctx, index, failed)
-		return v, false
+	if failed == nil {
+		return b.results[j], true
 	}
-	return b.results[j], true
+	graphql.AddBatchError(ctx, index, failed)
+	return v, false
 }
 
 // miscounted is the error for a wrong number of results or errors.

@@ -17,6 +17,11 @@
 // When no group is left, one pass writes the response. There nulls rise to the nearest
 // nullable parent.
 //
+// A list whose resolver offers a sequence or JSON is made in that pass, if a transport takes
+// the response in pieces: elements are groups of their own, 256 at a time, and what has been
+// written is sent between them. Positions in the response count what has been sent, so that
+// a null that would reach back behind it breaks the response off.
+//
 // # What resolvers see
 //
 // Contexts are those that gqlgen would have made: GetFieldContext, GetPath, CollectFieldsCtx,

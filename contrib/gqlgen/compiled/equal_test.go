@@ -16,6 +16,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled/internal/zoo"
 )
 
@@ -26,7 +27,11 @@ type pair struct {
 }
 
 func newPair(extensions ...graphql.HandlerExtension) *pair {
-	config := zoo.Config{Resolvers: &zoo.Resolver{}, Directives: zoo.Directives()}
+	return newPairOf(&zoo.Resolver{}, extensions...)
+}
+
+func newPairOf(resolvers zoo.ResolverRoot, extensions ...graphql.HandlerExtension) *pair {
+	config := zoo.Config{Resolvers: resolvers, Directives: zoo.Directives()}
 	p := &pair{schema: zoo.NewCompiledSchema(config)}
 	p.own, p.compiled = newExecutor(zoo.NewExecutableSchema(config)), newExecutor(p.schema)
 	for _, e := range extensions {
@@ -55,7 +60,11 @@ type answer struct {
 }
 
 func execute(e *executor.Executor, env *zoo.Env, query string, variables map[string]any) (out answer) {
-	ctx := zoo.With(graphql.StartOperationTrace(context.Background()), env)
+	return executeIn(context.Background(), e, env, query, variables)
+}
+
+func executeIn(ctx context.Context, e *executor.Executor, env *zoo.Env, query string, variables map[string]any) (out answer) {
+	ctx = zoo.With(graphql.StartOperationTrace(ctx), env)
 	params := &graphql.RawParams{Query: query, Variables: variables}
 	op, errs := e.CreateOperationContext(ctx, params)
 	if errs != nil {
@@ -129,7 +138,12 @@ func TestRandomOperations(t *testing.T) {
 	if os.Getenv("GQLBOOST_LONG") != "" {
 		n = 100_000
 	}
-	randomOperations(t, n, newPair())
+	t.Run("unlimited", func(t *testing.T) { randomOperations(t, n, newPair()) })
+	t.Run("limited", func(t *testing.T) {
+		p := newPair()
+		compiled.LimitWorkers(p.schema, 3)
+		randomOperations(t, n/3, p)
+	})
 }
 
 func randomOperations(t *testing.T, n int, p *pair) {

@@ -3,8 +3,13 @@ package compiled
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
 )
 
 // Call is what generated code gets for a call, beside its context.
@@ -33,6 +38,8 @@ type Field struct {
 	Fresh []string
 	// Unshared says that arguments are always converted for each call.
 	Unshared bool
+	own      bool // whether gqlgen's function executes it
+
 	// Child returns the field context of a field of the field's object; nil if it has none.
 	Child func(ctx context.Context, c *Call, field graphql.CollectedField) (*graphql.FieldContext, error)
 }
@@ -56,6 +63,9 @@ type definition[T, V any] struct {
 	get   func(T) V
 	call  func(ctx context.Context, c *Call, obj T) (V, error)
 	batch func(ctx context.Context, c *Call, objs []T) ([]V, error)
+	// What the resolver may offer beside; nil if it may not.
+	json   func(*Call) writeJSON[T]
+	chunks func(*Call) makeChunks[T, V]
 	// own is gqlgen's function for the whole field. V is graphql.Marshaler.
 	own func(ctx context.Context, c *Call, field graphql.CollectedField, obj T) V
 }
@@ -71,6 +81,7 @@ type Object[T any] struct {
 type fieldOf[T any] interface {
 	plan(c *compiler, p *planned) stepOf[T]
 	info() *Field
+	offersJSON(offer func(*Call) writeJSON[T])
 }
 
 func (d *definition[T, V]) info() *Field { return d.Field }
@@ -105,6 +116,7 @@ func Batch[T, V any](o *Object[T], f Field, typ Type[V], batch func(context.Cont
 
 // Own adds a field that gqlgen executes, with all that is below it.
 func Own[T any](o *Object[T], f Field, own func(context.Context, *Call, graphql.CollectedField, T) graphql.Marshaler) {
+	f.own = true
 	add(o, &definition[T, graphql.Marshaler]{Field: &f, typ: Leaf(f.Type, ownMarshaler), own: own})
 }
 
@@ -117,12 +129,20 @@ type planned struct {
 	hidden    bool   // another field with the same key is written
 	varies    bool   // its arguments depend on variables
 	constant  constant
+	selection *selection.Selection
+	offers    offers
+	declined  atomic.Bool // whether the resolver does not write JSON of this selection
 }
 
 // compiler compiles one operation.
 type compiler struct {
 	op      *graphql.OperationContext // what CollectFields needs
 	watched bool
+	call    *Call  // without arguments
+	query   bool   // whether it is one
+	lists   int    // above the place that is being compiled
+	streams bool   // whether a resolver offers to stream a list
+	inside  bool   // whether one does that is inside of another list
 	waiting int    // steps so far whose calls may wait
 	refused string // why the operation cannot be compiled
 }
@@ -139,6 +159,22 @@ type place[T any] struct {
 	steps    []stepOf[T]
 	columns  []stepOf[T] // the steps that have one
 	columnOf []int       // number of each step's column, -1 if it has none
+}
+
+// defers reports whether there is a deferred fragment in what gqlgen's functions would execute.
+func (c *compiler) defers(set ast.SelectionSet) bool {
+	return slices.ContainsFunc(set, func(s ast.Selection) bool {
+		switch s := s.(type) {
+		case *ast.Field:
+			return c.defers(s.SelectionSet)
+		case *ast.InlineFragment:
+			return s.Directives.ForName("defer") != nil || c.defers(s.SelectionSet)
+		case *ast.FragmentSpread:
+			fragment := c.op.Doc.Fragments.ForName(s.Name)
+			return s.Directives.ForName("defer") != nil || fragment != nil && c.defers(fragment.SelectionSet)
+		}
+		return false
+	})
 }
 
 // compile returns the place of a selection.
@@ -169,7 +205,11 @@ func (o *Object[T]) compileFields(c *compiler, fields []graphql.CollectedField) 
 			continue
 		}
 		p.info = d.info()
+		if p.info.own && c.defers(f.Selections) {
+			c.refuse("@defer")
+		}
 		p.varies = variesBy(f)
+		p.selection = selection.New(c.op.Doc, c.op.Variables, f.Selections)
 		s := d.plan(c, p)
 		out.steps = append(out.steps, s)
 		if s.column(len(out.columns)) {

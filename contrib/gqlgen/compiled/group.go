@@ -71,7 +71,7 @@ func (g *group[T]) writeFields(w *Writer, i, k, end int) bool {
 // writeFrom writes the fields from step k to end. It stops behind one that panics.
 func (g *group[T]) writeFrom(w *Writer, i, k, end int) (next int, valid bool) {
 	next, valid = k, true
-	begin := len(w.buf) // of the field
+	begin := w.pos() // of the field
 	if !w.run.OmitPanicHandler {
 		defer func() {
 			if r := recover(); r != nil {
@@ -91,7 +91,7 @@ func (g *group[T]) writeFrom(w *Writer, i, k, end int) (next int, valid bool) {
 	for ; next < end; next++ {
 		s := g.place.steps[next]
 		p := s.plan()
-		begin = len(w.buf)
+		begin = w.pos()
 		w.key(p)
 		valid = s.write(w, g, i) && valid
 		if p.hidden {
@@ -103,7 +103,7 @@ func (g *group[T]) writeFrom(w *Writer, i, k, end int) (next int, valid bool) {
 
 // key writes the key of a field, with a comma if it is not the first.
 func (w *Writer) key(p *planned) {
-	if w.buf[len(w.buf)-1] != '{' {
+	if n := len(w.buf); n == 0 || w.buf[n-1] != '{' { // An empty buffer has been sent.
 		w.buf = append(w.buf, ',')
 	}
 	w.buf = append(w.buf, p.key...)

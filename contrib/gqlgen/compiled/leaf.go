@@ -46,7 +46,7 @@ func (t *leafType[V]) fill(_ *filling, at *level, values []V, _ []state) column 
 
 // write writes a value. The writer knows its address.
 func (t *leafType[V]) write(w *Writer, v V) bool {
-	start := len(w.buf)
+	start := w.pos()
 	switch t.put(w, v) {
 	case Wrote:
 		return true

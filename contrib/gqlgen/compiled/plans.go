@@ -14,6 +14,8 @@ import (
 type plan struct {
 	refused string // why the operation runs on gqlgen's schema, "" if it does not
 	watched bool   // whether field middleware is called
+	streams bool   // whether a resolver offers to stream a list
+	inside  bool   // whether one does that is inside of another list
 	root    rootPlace
 	size    atomic.Int64 // of the last response in bytes
 }

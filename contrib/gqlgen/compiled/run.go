@@ -6,6 +6,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/internal/sink"
 )
 
 // run is one execution of a plan.
@@ -15,6 +17,9 @@ type run struct {
 	op   *graphql.OperationContext
 	ctx  context.Context
 	call Call // without arguments
+
+	direct bool      // whether what resolvers offer is taken
+	out    sink.Sink // nil if the response is made as a whole
 
 	rooted bool // whether ctx has the context of the root field
 
@@ -119,7 +124,7 @@ func (p *place[T]) around(x *run, w *Writer) bool {
 	w.buf = append(w.buf, '{')
 	valid := true
 	for k, s := range p.steps {
-		begin := len(w.buf)
+		begin := w.pos()
 		w.key(s.plan())
 		if values[k] == nil {
 			s.write(w, nil, 0)

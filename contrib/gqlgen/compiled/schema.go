@@ -2,18 +2,15 @@ package compiled
 
 import (
 	"context"
-	"iter"
-	"maps"
 	"reflect"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"github.com/gqlboost/gqlboost"
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/internal/sink"
 )
 
 // Root is the object of the fields of Query and Mutation.
@@ -45,12 +42,16 @@ type Executable struct {
 	plainCode uintptr // of a field middleware that does nothing
 	rootCode  uintptr // of a root field middleware that does nothing
 	compiled  atomic.Uint64
-	delegated sync.Map // of *atomic.Uint64 by reason
+	streamed  atomic.Uint64
+	broken    atomic.Uint64
+	delegated reasons
+	held      reasons
+	limits    limits
 }
 
 // New returns a schema that executes what it can, and has the others executed by gqlgen's.
 func New(own graphql.ExecutableSchema, c Config) graphql.ExecutableSchema {
-	s := &Executable{ExecutableSchema: own, Config: c}
+	s := &Executable{ExecutableSchema: own, Config: c, limits: defaultLimits}
 	// Its error is that there is no query.
 	ctx := graphql.StartOperationTrace(context.Background())
 	op, _ := executor.New(own).CreateOperationContext(ctx, &graphql.RawParams{})
@@ -73,7 +74,7 @@ type withEvents struct {
 
 // ExecWithEventContext implements [graphql.ExecutableSchemaWithEventContext].
 func (s *withEvents) ExecWithEventContext(ctx context.Context) graphql.ResponseHandlerWithContext {
-	s.delegate("subscription")
+	s.delegated.add("subscription")
 	return s.events.ExecWithEventContext(ctx)
 }
 
@@ -82,7 +83,7 @@ func (s *Executable) Exec(ctx context.Context) graphql.ResponseHandler {
 	op := graphql.GetOperationContext(ctx)
 	p, reason := s.plan(op)
 	if reason != "" {
-		s.delegate(reason)
+		s.delegated.add(reason)
 		return s.ExecutableSchema.Exec(ctx)
 	}
 	s.compiled.Add(1)
@@ -92,7 +93,12 @@ func (s *Executable) Exec(ctx context.Context) graphql.ResponseHandler {
 			return nil
 		}
 		first = false
-		return &graphql.Response{Data: newRun(s, p, op, ctx).execute()}
+		x := newRun(s, p, op, ctx)
+		x.direct, x.out = s.offers(ctx, p, op)
+		if x.out != nil {
+			return x.stream()
+		}
+		return &graphql.Response{Data: x.execute()}
 	}
 }
 
@@ -122,10 +128,15 @@ func (s *Executable) compile(op *graphql.OperationContext, watched bool) (out *p
 		out.refused = "no such root"
 		return out
 	}
-	c := &compiler{op: &graphql.OperationContext{Doc: op.Doc, Variables: op.Variables}, watched: watched}
+	c := &compiler{
+		op:      &graphql.OperationContext{Doc: op.Doc, Variables: op.Variables},
+		query:   op.Operation.Operation == ast.Query,
+		call:    &Call{EC: s.NewContext(op)},
+		watched: watched,
+	}
 	c.directives(s.Directives, op)
 	out.root = root.compileFields(c, graphql.CollectFields(c.op, op.Operation.SelectionSet, root.implementor))
-	out.refused = c.refused
+	out.refused, out.streams, out.inside = c.refused, c.streams, c.inside
 	return out
 }
 
@@ -160,42 +171,30 @@ func (c *compiler) directives(implemented []string, op *graphql.OperationContext
 	}
 }
 
-func (s *Executable) delegate(reason string) {
-	count, ok := s.delegated.Load(reason)
-	if !ok {
-		count, _ = s.delegated.LoadOrStore(reason, new(atomic.Uint64))
+// offers reports whether the execution of a plan takes what resolvers offer beside their
+// results, and returns where to it can stream; nil if it cannot, or has nothing to.
+func (s *Executable) offers(ctx context.Context, p *plan, op *graphql.OperationContext) (direct bool, out sink.Sink) {
+	rooted := code(op.RootResolverMiddleware) != s.rootCode
+	direct = !p.watched && !rooted
+	if !p.streams {
+		if p.inside {
+			s.held.add("inside of another list")
+		}
+		return direct, nil
 	}
-	count.(*atomic.Uint64).Add(1)
-}
-
-// Fallbacks returns how many operations gqlgen's own schema has executed, by reason.
-func (s *Executable) Fallbacks() map[string]uint64 {
-	out := map[string]uint64{}
-	s.delegated.Range(func(reason, count any) bool {
-		out[reason.(string)] = count.(*atomic.Uint64).Load()
-		return true
-	})
-	return out
-}
-
-// Metrics implements [gqlboost.Source].
-func (s *Executable) Metrics() iter.Seq[gqlboost.Metric] {
-	return func(yield func(gqlboost.Metric) bool) {
-		if !yield(gqlboost.Metric{Name: "gqlboost.compiled.operations", Unit: "{operation}",
-			Help: "Operations that were executed from plans.", Value: float64(s.compiled.Load())}) {
-			return
-		}
-		if !yield(gqlboost.Metric{Name: "gqlboost.compiled.plans", Unit: "{operation}", Kind: gqlboost.Gauge,
-			Help: "Operations whose plans are kept.", Value: float64(s.plans.count.Load())}) {
-			return
-		}
-		fallbacks := s.Fallbacks()
-		for _, reason := range slices.Sorted(maps.Keys(fallbacks)) {
-			if !yield(gqlboost.Metric{Name: "gqlboost.compiled.fallbacks", Unit: "{operation}",
-				Help:  "Operations that gqlgen's own schema has executed, by reason.",
-				Value: float64(fallbacks[reason]), Attrs: []gqlboost.Attr{{Key: "reason", Value: reason}}}) {
-				return
-			}
-		}
+	out = sink.From(ctx)
+	switch {
+	case p.watched:
+		s.held.add("field middleware")
+	case rooted:
+		s.held.add("root field middleware")
+	case out == nil:
+		s.held.add("transport")
+	case !out.Direct():
+		s.held.add("response middleware")
+	default:
+		s.streamed.Add(1)
+		return direct, out
 	}
+	return direct, nil
 }

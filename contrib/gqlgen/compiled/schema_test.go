@@ -25,7 +25,9 @@ func TestFallbacks(t *testing.T) {
 	run(`query @traced { count }`)
 	run(`{ box(id: 1) { id @mark(with: "x") } }`)
 	run(`{ count }`)
-	want := map[string]uint64{"introspection": 2, "directive in an operation": 2}
+	run(`{ box(id: 1) { id ... @defer { name } } }`)
+	run(`{ box(id: 1) { id loudBox { id ... @defer { name } } } }`) // below a field that gqlgen's function executes
+	want := map[string]uint64{"introspection": 2, "directive in an operation": 2, "@defer": 2}
 	if got := p.fallbacks(); !maps.Equal(got, want) {
 		t.Errorf("fallbacks %v, want %v", got, want)
 	}
@@ -33,7 +35,7 @@ func TestFallbacks(t *testing.T) {
 	for m := range p.schema.(gqlboost.Source).Metrics() {
 		sums[m.Name] += m.Value
 	}
-	if sums["gqlboost.compiled.operations"] != 1 || sums["gqlboost.compiled.fallbacks"] != 4 {
+	if sums["gqlboost.compiled.operations"] != 1 || sums["gqlboost.compiled.fallbacks"] != 6 {
 		t.Errorf("metrics %v", sums)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
 	"github.com/gqlboost/gqlboost/pool/dataloader/callers"
 )
 
@@ -48,6 +49,7 @@ type step[T, V any] struct {
 
 func (d *definition[T, V]) plan(c *compiler, p *planned) stepOf[T] {
 	waiting := c.waiting
+	d.offer(c, p)
 	s := &step[T, V]{definition: d, planned: p, node: d.typ.compile(c, p)}
 	if d.get != nil && !c.watched {
 		s.leaf, _ = s.node.(*leafType[V])
@@ -73,7 +75,10 @@ func (s *step[T, V]) write(w *Writer, g *group[T], i int) bool {
 		w.at, w.field, w.index = g.at, s.planned, i
 		return s.leaf.write(w, s.get(g.objects[i]))
 	}
-	c := &g.columns[s.number]
+	return s.writeFilled(w, &g.columns[s.number], i)
+}
+
+func (f *Field) writeFilled(w *Writer, c *filled, i int) bool {
 	if c.states == nil || c.states[i] == present {
 		return c.column.write(w, i)
 	}
@@ -84,7 +89,7 @@ func (s *step[T, V]) write(w *Writer, g *group[T], i int) bool {
 	case other:
 		outcome = ownMarshaler(w, c.others[i])
 	}
-	return s.settle(w, outcome)
+	return f.settle(w, outcome)
 }
 
 // settle writes what is null, and reports whether that is valid.
@@ -105,9 +110,11 @@ func (s *step[T, V]) fill(x *run, g *group[T], k int) {
 	at := &level{up: g.at, field: s.planned}
 	at.value = func(i int) any { return values[i] }
 	c := &calls[T, V]{step: s, run: x, group: g, at: at, values: values}
+	var made column
 	switch {
 	case x.plan.watched && s.own == nil:
 		c.watch()
+	case c.direct(&made):
 	case s.get != nil:
 		for i, obj := range g.objects {
 			c.read(i, obj)
@@ -117,9 +124,12 @@ func (s *step[T, V]) fill(x *run, g *group[T], k int) {
 	default:
 		c.each()
 	}
-	at.ready = true
 	f := filling{run: x}
-	g.columns[k] = filled{column: s.node.fill(&f, at, c.values, c.states), states: c.states, others: c.others}
+	if made == nil {
+		at.ready = true
+		made = s.node.fill(&f, at, c.values, c.states)
+	}
+	g.columns[k] = filled{column: made, states: c.states, others: c.others}
 	f.execute()
 }
 
@@ -135,6 +145,7 @@ type calls[T, V any] struct {
 
 	contexts []itemContext
 	call     *Call // with the arguments, if all calls share them
+	first    *Call // with those of the first object, if it has its own
 }
 
 // lose says that a value is null.
@@ -143,6 +154,9 @@ func (c *calls[T, V]) lose(i int, s state) { c.states[i] = s }
 // prepare makes what calls need, and reports whether they share their arguments.
 func (c *calls[T, V]) prepare() (shared bool) {
 	n := len(c.values)
+	if c.contexts != nil {
+		return c.call != nil
+	}
 	c.states = make([]state, n)
 	c.contexts = make([]itemContext, n)
 	for i := range c.contexts {
@@ -200,16 +214,14 @@ func (c *calls[T, V]) one(i int) {
 		}()
 	}
 	if c.own != nil {
-		c.values[i] = c.own(c.run.parentContext(c.group.at, i, c.planned), c.call, c.planned.collected, c.group.objects[i])
+		parent := c.run.parentContext(c.group.at, i, c.planned)
+		parent = context.WithValue(parent, selection.Key, nil) // It finds its own.
+		c.values[i] = c.own(parent, c.call, c.planned.collected, c.group.objects[i])
 		return
 	}
-	call := c.call
+	call := c.callOf(i)
 	if call == nil {
-		if call = c.run.convert(c.planned, ctx); call == nil {
-			c.lose(i, null)
-			return
-		}
-		c.fresh(i, call)
+		return
 	}
 	v, err := c.step.call(ctx, call, c.group.objects[i])
 	if err != nil {
@@ -217,6 +229,26 @@ func (c *calls[T, V]) one(i int) {
 		return
 	}
 	c.keep(i, v)
+}
+
+// callOf returns the call for an object, nil if its arguments are wrong.
+func (c *calls[T, V]) callOf(i int) *Call {
+	switch {
+	case c.call != nil:
+		return c.call
+	case i == 0 && c.first != nil:
+		return c.first
+	}
+	call := c.run.convert(c.planned, &c.contexts[i])
+	if call == nil {
+		c.lose(i, null)
+		return nil
+	}
+	c.fresh(i, call)
+	if i == 0 {
+		c.first = call
+	}
+	return call
 }
 
 // fresh keeps the arguments of one call.

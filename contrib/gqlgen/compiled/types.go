@@ -2,6 +2,7 @@ package compiled
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 )
@@ -89,18 +90,24 @@ func (n *nullable) close(w *Writer, start int, valid bool) bool {
 // ListOf is a list. Indexed says that gqlgen gives each element a field context with its
 // index: the elements are no scalars.
 func ListOf[E any](declared string, indexed bool, elem Type[E]) Type[[]E] {
-	return &listType[E]{declare(declared), indexed, elem}
+	strict := isNonNull(strings.TrimSuffix(strings.TrimSuffix(declared, "!"), "]"))
+	return &listType[E]{declare(declared), indexed, strict, elem}
 }
 
 type listType[E any] struct {
 	nullable
-	indexed bool
+	indexed bool // whether elements have contexts of their own
+	strict  bool // whether elements must not be null
 	elem    Type[E]
 }
 
 func (t *listType[E]) compile(c *compiler, p *planned) node[[]E] {
+	c.lists++
+	defer func() { c.lists-- }()
 	return &listNode[E]{t, t.elem.compile(c, p)}
 }
+
+func (t *listType[E]) isList() {}
 
 type listNode[E any] struct {
 	*listType[E]
@@ -155,7 +162,7 @@ func (c *listColumn[E]) write(w *Writer, i int) bool {
 		w.null()
 		return true
 	}
-	start, valid := len(w.buf), true
+	start, valid := w.pos(), true
 	w.buf = append(w.buf, '[')
 	for j := c.ends[i]; j < c.ends[i+1]; j++ {
 		if j > c.ends[i] {
@@ -233,7 +240,7 @@ func (c *objectColumn[E]) write(w *Writer, i int) bool {
 			return c.nullable.missing(w, c.at, i)
 		}
 	}
-	start := len(w.buf)
+	start := w.pos()
 	return c.nullable.close(w, start, c.group.write(w, k))
 }
 
@@ -388,7 +395,7 @@ func (c *abstractColumn[V]) take(x *run, i int, v V, from [][]int32) concrete {
 }
 
 func (c *abstractColumn[V]) write(w *Writer, i int) bool {
-	start := len(w.buf)
+	start := w.pos()
 	switch at := c.where[i]; at.kind {
 	case isNil:
 		return c.node.missing(w, c.at, i)

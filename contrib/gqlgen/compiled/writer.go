@@ -3,8 +3,10 @@ package compiled
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"io"
 	"math/bits"
+	"time"
 	"unsafe"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -23,6 +25,11 @@ type Writer struct {
 
 	skip  int    // bytes at the start that MarshalGQL leaves out
 	later []late // in the order of their positions
+
+	sent int       // bytes that have left the buffer for out
+	out  io.Writer // where they have gone to; nil if there are none
+	last time.Time // when they have
+	err  error     // why the response cannot be completed
 }
 
 // late is a marshaler that writes at the end, if it still has a place then. In gqlgen all
@@ -67,6 +74,9 @@ func (w *Writer) marshal(m graphql.Marshaler) {
 		}
 	}()
 	m.MarshalGQL(w)
+	if w.run.out != nil && !json.Valid(w.buf[start:]) {
+		panic(notJSON(w.buf[start:]))
+	}
 	done = true
 }
 
@@ -76,8 +86,15 @@ func (w *Writer) marshalLater(m graphql.Marshaler) {
 	w.buf = append(w.buf, ' ')
 }
 
-// truncate removes what has been written since the buffer had n bytes.
+// pos returns the position of what is written next.
+func (w *Writer) pos() int { return w.sent + len(w.buf) }
+
+// truncate removes what has been written from position n on.
 func (w *Writer) truncate(n int) {
+	if n -= w.sent; n < 0 {
+		n = 0
+		w.fail(errSent)
+	}
 	w.buf = w.buf[:n]
 	for len(w.later) > 0 && w.later[len(w.later)-1].at >= n {
 		w.later = w.later[:len(w.later)-1]
@@ -99,7 +116,11 @@ func (w *Writer) finish() []byte {
 	for _, l := range later {
 		w.buf = append(w.buf, text[start:l.at]...)
 		start = l.at + 1
+		from := len(w.buf)
 		l.marshaler.MarshalGQL(w)
+		if w.run.out != nil && !json.Valid(w.buf[from:]) {
+			panic(notJSON(w.buf[from:]))
+		}
 	}
 	w.buf = append(w.buf, text[start:]...)
 	return w.buf

@@ -38,49 +38,49 @@ func traffic(ctx context.Context, t *testing.T, db *pgxpool.Pool, recorder *advi
 			if i%2 == 0 {
 				position = &before
 			}
-			posts, err := s.Feed(ctx, 20, position)
+			posts, err := s.Feed(ctx, nil, 20, position)
 			check(err)
 			var wg sync.WaitGroup
 			for _, p := range posts {
 				wg.Go(func() {
-					_, err := l.User.Load(ctx, p.AuthorID)
+					_, err := l.User(nil).Load(ctx, p.AuthorID)
 					check(err)
-					_, err = l.Tags.Load(ctx, p.ID)
+					_, err = l.Tags(nil).Load(ctx, p.ID)
 					check(err)
-					_, err = l.CommentCount.Load(ctx, p.ID)
+					_, err = l.CommentCount().Load(ctx, p.ID)
 					check(err)
-					_, err = l.Body.Load(ctx, p.ID)
+					_, err = l.Body().Load(ctx, p.ID)
 					check(err)
 				})
 			}
 			wg.Wait()
 		})
 		request("Post", func(ctx context.Context, l *store.Loaders) {
-			p, err := s.Post(ctx, 1+i*50)
+			p, err := s.Post(ctx, nil, 1+i*50)
 			check(err)
-			comments, err := l.Comments.Load(ctx, store.Page{Parent: p.ID, First: 10})
+			comments, err := l.Comments(nil).Load(ctx, store.Page{Parent: p.ID, First: 10})
 			check(err)
 			var wg sync.WaitGroup
 			for _, c := range comments {
 				wg.Go(func() {
-					_, err := l.User.Load(ctx, c.AuthorID)
+					_, err := l.User(nil).Load(ctx, c.AuthorID)
 					check(err)
 				})
 			}
 			wg.Wait()
 		})
 		request("User", func(ctx context.Context, l *store.Loaders) {
-			_, err := s.User(ctx, 1+i*40)
+			_, err := s.User(ctx, nil, 1+i*40)
 			check(err)
-			_, err = l.Posts.Load(ctx, store.Page{Parent: 1 + i*40, First: 10})
+			_, err = l.Posts(nil).Load(ctx, store.Page{Parent: 1 + i*40, First: 10})
 			check(err)
-			_, err = l.Followers.Load(ctx, store.Page{Parent: 1 + i*40, First: 10})
+			_, err = l.Followers(nil).Load(ctx, store.Page{Parent: 1 + i*40, First: 10})
 			check(err)
-			_, err = l.FollowerCount.Load(ctx, 1+i*40)
+			_, err = l.FollowerCount().Load(ctx, 1+i*40)
 			check(err)
 		})
 		request("Search", func(ctx context.Context, l *store.Loaders) {
-			_, err := s.Search(ctx, []string{"never", "how the", "zebra", "out"}[i%4], 20)
+			_, err := s.Search(ctx, nil, []string{"never", "how the", "zebra", "out"}[i%4], 20)
 			check(err)
 		})
 		request("Comment", func(ctx context.Context, l *store.Loaders) {

@@ -4,12 +4,15 @@ package batch
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled"
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
 	"github.com/gqlboost/gqlboost/examples/blog/graph"
 	"github.com/gqlboost/gqlboost/examples/blog/store"
+	"github.com/gqlboost/gqlboost/stream"
 )
 
 // NewCompiledSchema is NewExecutableSchema with operations that are compiled once and executed
@@ -21,7 +24,7 @@ func NewCompiledSchema(cfg Config) graphql.ExecutableSchema {
 		Query:    t.objectQuery,
 		Mutation: t.objectMutation,
 		NewContext: func(op *graphql.OperationContext) any {
-			return newExecutionContext(op, own, make(chan graphql.DeferredResult))
+			return newExecutionContext(op, own, nil)
 		},
 		Inputs: compiledInputs,
 	})
@@ -164,6 +167,14 @@ func (t *compiledObjects) addPost() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Post().Tags(ctx, objs)
 		})
+	compiled.OffersElements(t.objectPost, "tags", compiledPostResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PostTagsSeq, obj *store.Post) iter.Seq2[*store.Tag, error] {
+			return r.TagsSeq(ctx, obj)
+		})
+	compiled.OffersJSON(t.objectPost, "tags", compiledPostResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PostTagsJSON, w *stream.Writer, s *selection.Selection, obj *store.Post) error {
+			return r.TagsJSON(ctx, w, s, obj)
+		})
 	compiled.Batch(t.objectPost, compiled.Field{Name: "comments", Type: "[Comment!]!", Named: "Comment", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
@@ -177,11 +188,45 @@ func (t *compiledObjects) addPost() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Post().Comments(ctx, objs, fc.Args["first"].(int))
 		})
+	compiled.OffersElements(t.objectPost, "comments", compiledPostResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PostCommentsSeq, obj *store.Post) iter.Seq2[*store.Comment, error] {
+			return r.CommentsSeq(ctx, obj, fc.Args["first"].(int))
+		})
+	compiled.OffersJSON(t.objectPost, "comments", compiledPostResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PostCommentsJSON, w *stream.Writer, s *selection.Selection, obj *store.Post) error {
+			return r.CommentsJSON(ctx, w, s, obj, fc.Args["first"].(int))
+		})
 	compiled.Batch(t.objectPost, compiled.Field{Name: "commentCount", Type: "Int!", Named: "Int", Method: true, Resolver: true, Waits: true}, compiled.Leaf("Int!", compiled.Int[int]),
 		func(ctx context.Context, fc *compiled.Call, objs []*store.Post) ([]int, error) {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Post().CommentCount(ctx, objs)
 		})
+}
+
+func compiledPostResolvers(c *compiled.Call) any {
+	return c.EC.(*executionContext).Resolvers.Post()
+}
+
+// PostTagsSeq is what the resolver of Post.tags may also have: its elements are written as
+// they come.
+type PostTagsSeq interface {
+	TagsSeq(ctx context.Context, obj *store.Post) iter.Seq2[*store.Tag, error]
+}
+
+// PostTagsJSON is what the resolver of Post.tags may also have: it writes the value.
+type PostTagsJSON interface {
+	TagsJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, obj *store.Post) error
+}
+
+// PostCommentsSeq is what the resolver of Post.comments may also have: its elements are written as
+// they come.
+type PostCommentsSeq interface {
+	CommentsSeq(ctx context.Context, obj *store.Post, first int) iter.Seq2[*store.Comment, error]
+}
+
+// PostCommentsJSON is what the resolver of Post.comments may also have: it writes the value.
+type PostCommentsJSON interface {
+	CommentsJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, obj *store.Post, first int) error
 }
 
 func (t *compiledObjects) addQuery() {
@@ -193,6 +238,10 @@ func (t *compiledObjects) addQuery() {
 		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*store.Totals, error) {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Totals(ctx)
+		})
+	compiled.OffersJSON(t.objectQuery, "totals", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryTotalsJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.TotalsJSON(ctx, w, s)
 		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "user", Type: "User", Named: "User", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
@@ -207,6 +256,10 @@ func (t *compiledObjects) addQuery() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().User(ctx, fc.Args["id"].(int))
 		})
+	compiled.OffersJSON(t.objectQuery, "user", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryUserJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.UserJSON(ctx, w, s, fc.Args["id"].(int))
+		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "post", Type: "Post", Named: "Post", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
@@ -219,6 +272,10 @@ func (t *compiledObjects) addQuery() {
 		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*store.Post, error) {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Post(ctx, fc.Args["id"].(int))
+		})
+	compiled.OffersJSON(t.objectQuery, "post", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryPostJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.PostJSON(ctx, w, s, fc.Args["id"].(int))
 		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "feed", Type: "[Post!]!", Named: "Post", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
@@ -233,6 +290,14 @@ func (t *compiledObjects) addQuery() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Feed(ctx, fc.Args["first"].(int), fc.Args["before"].(*int))
 		})
+	compiled.OffersElements(t.objectQuery, "feed", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryFeedSeq, obj *compiled.Root) iter.Seq2[*store.Post, error] {
+			return r.FeedSeq(ctx, fc.Args["first"].(int), fc.Args["before"].(*int))
+		})
+	compiled.OffersJSON(t.objectQuery, "feed", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryFeedJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.FeedJSON(ctx, w, s, fc.Args["first"].(int), fc.Args["before"].(*int))
+		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "search", Type: "[Post!]!", Named: "Post", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
@@ -245,6 +310,14 @@ func (t *compiledObjects) addQuery() {
 		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]*store.Post, error) {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Search(ctx, fc.Args["text"].(string), fc.Args["first"].(int))
+		})
+	compiled.OffersElements(t.objectQuery, "search", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QuerySearchSeq, obj *compiled.Root) iter.Seq2[*store.Post, error] {
+			return r.SearchSeq(ctx, fc.Args["text"].(string), fc.Args["first"].(int))
+		})
+	compiled.OffersJSON(t.objectQuery, "search", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QuerySearchJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.SearchJSON(ctx, w, s, fc.Args["text"].(string), fc.Args["first"].(int))
 		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "comments", Type: "[Comment!]!", Named: "Comment", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
@@ -259,6 +332,66 @@ func (t *compiledObjects) addQuery() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Comments(ctx, fc.Args["first"].(int), fc.Args["after"].(*int))
 		})
+	compiled.OffersElements(t.objectQuery, "comments", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryCommentsSeq, obj *compiled.Root) iter.Seq2[*store.Comment, error] {
+			return r.CommentsSeq(ctx, fc.Args["first"].(int), fc.Args["after"].(*int))
+		})
+	compiled.OffersJSON(t.objectQuery, "comments", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryCommentsJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.CommentsJSON(ctx, w, s, fc.Args["first"].(int), fc.Args["after"].(*int))
+		})
+}
+
+func compiledQueryResolvers(c *compiled.Call) any {
+	return c.EC.(*executionContext).Resolvers.Query()
+}
+
+// QueryTotalsJSON is what the resolver of Query.totals may also have: it writes the value.
+type QueryTotalsJSON interface {
+	TotalsJSON(ctx context.Context, w *stream.Writer, s *selection.Selection) error
+}
+
+// QueryUserJSON is what the resolver of Query.user may also have: it writes the value.
+type QueryUserJSON interface {
+	UserJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, id int) error
+}
+
+// QueryPostJSON is what the resolver of Query.post may also have: it writes the value.
+type QueryPostJSON interface {
+	PostJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, id int) error
+}
+
+// QueryFeedSeq is what the resolver of Query.feed may also have: its elements are written as
+// they come.
+type QueryFeedSeq interface {
+	FeedSeq(ctx context.Context, first int, before *int) iter.Seq2[*store.Post, error]
+}
+
+// QueryFeedJSON is what the resolver of Query.feed may also have: it writes the value.
+type QueryFeedJSON interface {
+	FeedJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, first int, before *int) error
+}
+
+// QuerySearchSeq is what the resolver of Query.search may also have: its elements are written as
+// they come.
+type QuerySearchSeq interface {
+	SearchSeq(ctx context.Context, text string, first int) iter.Seq2[*store.Post, error]
+}
+
+// QuerySearchJSON is what the resolver of Query.search may also have: it writes the value.
+type QuerySearchJSON interface {
+	SearchJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, text string, first int) error
+}
+
+// QueryCommentsSeq is what the resolver of Query.comments may also have: its elements are written as
+// they come.
+type QueryCommentsSeq interface {
+	CommentsSeq(ctx context.Context, first int, after *int) iter.Seq2[*store.Comment, error]
+}
+
+// QueryCommentsJSON is what the resolver of Query.comments may also have: it writes the value.
+type QueryCommentsJSON interface {
+	CommentsJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, first int, after *int) error
 }
 
 func (t *compiledObjects) addTag() {
@@ -308,6 +441,14 @@ func (t *compiledObjects) addUser() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.User().Posts(ctx, objs, fc.Args["first"].(int))
 		})
+	compiled.OffersElements(t.objectUser, "posts", compiledUserResolvers,
+		func(ctx context.Context, fc *compiled.Call, r UserPostsSeq, obj *store.User) iter.Seq2[*store.Post, error] {
+			return r.PostsSeq(ctx, obj, fc.Args["first"].(int))
+		})
+	compiled.OffersJSON(t.objectUser, "posts", compiledUserResolvers,
+		func(ctx context.Context, fc *compiled.Call, r UserPostsJSON, w *stream.Writer, s *selection.Selection, obj *store.User) error {
+			return r.PostsJSON(ctx, w, s, obj, fc.Args["first"].(int))
+		})
 	compiled.Batch(t.objectUser, compiled.Field{Name: "followers", Type: "[User!]!", Named: "User", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
@@ -321,9 +462,43 @@ func (t *compiledObjects) addUser() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.User().Followers(ctx, objs, fc.Args["first"].(int))
 		})
+	compiled.OffersElements(t.objectUser, "followers", compiledUserResolvers,
+		func(ctx context.Context, fc *compiled.Call, r UserFollowersSeq, obj *store.User) iter.Seq2[*store.User, error] {
+			return r.FollowersSeq(ctx, obj, fc.Args["first"].(int))
+		})
+	compiled.OffersJSON(t.objectUser, "followers", compiledUserResolvers,
+		func(ctx context.Context, fc *compiled.Call, r UserFollowersJSON, w *stream.Writer, s *selection.Selection, obj *store.User) error {
+			return r.FollowersJSON(ctx, w, s, obj, fc.Args["first"].(int))
+		})
 	compiled.Batch(t.objectUser, compiled.Field{Name: "followerCount", Type: "Int!", Named: "Int", Method: true, Resolver: true, Waits: true}, compiled.Leaf("Int!", compiled.Int[int]),
 		func(ctx context.Context, fc *compiled.Call, objs []*store.User) ([]int, error) {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.User().FollowerCount(ctx, objs)
 		})
+}
+
+func compiledUserResolvers(c *compiled.Call) any {
+	return c.EC.(*executionContext).Resolvers.User()
+}
+
+// UserPostsSeq is what the resolver of User.posts may also have: its elements are written as
+// they come.
+type UserPostsSeq interface {
+	PostsSeq(ctx context.Context, obj *store.User, first int) iter.Seq2[*store.Post, error]
+}
+
+// UserPostsJSON is what the resolver of User.posts may also have: it writes the value.
+type UserPostsJSON interface {
+	PostsJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, obj *store.User, first int) error
+}
+
+// UserFollowersSeq is what the resolver of User.followers may also have: its elements are written as
+// they come.
+type UserFollowersSeq interface {
+	FollowersSeq(ctx context.Context, obj *store.User, first int) iter.Seq2[*store.User, error]
+}
+
+// UserFollowersJSON is what the resolver of User.followers may also have: it writes the value.
+type UserFollowersJSON interface {
+	FollowersJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, obj *store.User, first int) error
 }

@@ -1,5 +1,6 @@
-// Package batch is the blog's schema with batch resolvers: where the resolvers of package graph
-// load one object's field, these load that of all objects which they are called for.
+// Package batch is the blog's schema with batch resolvers, which read no more columns than have
+// been selected: where the resolvers of package graph load one object's field, these load that
+// of all objects which they are called for.
 package batch
 
 import (
@@ -9,11 +10,11 @@ import (
 	"github.com/gqlboost/gqlboost/examples/blog/store"
 )
 
-// Resolver is the root of the resolvers. The fields of Query and Mutation are those of graph.
+// Resolver is the root of the resolvers. The fields of Mutation are those of graph.
 type Resolver struct{ *graph.Resolver }
 
 // Query returns the resolvers of Query.
-func (r *Resolver) Query() QueryResolver { return r.Resolver.Query() }
+func (r *Resolver) Query() QueryResolver { return queryResolver{r.Resolver.Query(), r.Store} }
 
 // Mutation returns the resolvers of Mutation.
 func (r *Resolver) Mutation() MutationResolver { return r.Resolver.Mutation() }
@@ -46,7 +47,7 @@ func postID(p *store.Post) int { return p.ID }
 
 // Body is the resolver for the body field, and the others likewise.
 func (postResolver) Body(ctx context.Context, objs []*store.Post) ([]string, error) {
-	return load(ctx, objs, graph.Loaders(ctx).Body, postID)
+	return load(ctx, objs, graph.Loaders(ctx).Body(), postID)
 }
 
 func (postResolver) Status(_ context.Context, objs []*store.Post) ([]graph.PostStatus, error) {
@@ -58,46 +59,46 @@ func (postResolver) Status(_ context.Context, objs []*store.Post) ([]graph.PostS
 }
 
 func (postResolver) Author(ctx context.Context, objs []*store.Post) ([]*store.User, error) {
-	return load(ctx, objs, graph.Loaders(ctx).User, func(p *store.Post) int { return p.AuthorID })
+	return load(ctx, objs, graph.Loaders(ctx).User(users.selected(ctx)), func(p *store.Post) int { return p.AuthorID })
 }
 
 func (postResolver) Tags(ctx context.Context, objs []*store.Post) ([][]*store.Tag, error) {
-	return load(ctx, objs, graph.Loaders(ctx).Tags, postID)
+	return load(ctx, objs, graph.Loaders(ctx).Tags(tags.selected(ctx)), postID)
 }
 
 func (postResolver) Comments(ctx context.Context, objs []*store.Post, first int) ([][]*store.Comment, error) {
 	if err := graph.WithinPage(first); err != nil {
 		return nil, err
 	}
-	return load(ctx, objs, graph.Loaders(ctx).Comments, func(p *store.Post) store.Page { return store.Page{Parent: p.ID, First: first} })
+	return load(ctx, objs, graph.Loaders(ctx).Comments(comments.selected(ctx)), func(p *store.Post) store.Page { return store.Page{Parent: p.ID, First: first} })
 }
 
 func (postResolver) CommentCount(ctx context.Context, objs []*store.Post) ([]int, error) {
-	return load(ctx, objs, graph.Loaders(ctx).CommentCount, postID)
+	return load(ctx, objs, graph.Loaders(ctx).CommentCount(), postID)
 }
 
 func (commentResolver) Author(ctx context.Context, objs []*store.Comment) ([]*store.User, error) {
-	return load(ctx, objs, graph.Loaders(ctx).User, func(c *store.Comment) int { return c.AuthorID })
+	return load(ctx, objs, graph.Loaders(ctx).User(users.selected(ctx)), func(c *store.Comment) int { return c.AuthorID })
 }
 
 func (commentResolver) Post(ctx context.Context, objs []*store.Comment) ([]*store.Post, error) {
-	return load(ctx, objs, graph.Loaders(ctx).Post, func(c *store.Comment) int { return c.PostID })
+	return load(ctx, objs, graph.Loaders(ctx).Post(posts.selected(ctx)), func(c *store.Comment) int { return c.PostID })
 }
 
 func (userResolver) Posts(ctx context.Context, objs []*store.User, first int) ([][]*store.Post, error) {
 	if err := graph.WithinPage(first); err != nil {
 		return nil, err
 	}
-	return load(ctx, objs, graph.Loaders(ctx).Posts, func(u *store.User) store.Page { return store.Page{Parent: u.ID, First: first} })
+	return load(ctx, objs, graph.Loaders(ctx).Posts(posts.selected(ctx)), func(u *store.User) store.Page { return store.Page{Parent: u.ID, First: first} })
 }
 
 func (userResolver) Followers(ctx context.Context, objs []*store.User, first int) ([][]*store.User, error) {
 	if err := graph.WithinPage(first); err != nil {
 		return nil, err
 	}
-	return load(ctx, objs, graph.Loaders(ctx).Followers, func(u *store.User) store.Page { return store.Page{Parent: u.ID, First: first} })
+	return load(ctx, objs, graph.Loaders(ctx).Followers(users.selected(ctx)), func(u *store.User) store.Page { return store.Page{Parent: u.ID, First: first} })
 }
 
 func (userResolver) FollowerCount(ctx context.Context, objs []*store.User) ([]int, error) {
-	return load(ctx, objs, graph.Loaders(ctx).FollowerCount, func(u *store.User) int { return u.ID })
+	return load(ctx, objs, graph.Loaders(ctx).FollowerCount(), func(u *store.User) int { return u.ID })
 }

@@ -15,12 +15,12 @@ import (
 
 // Author is the resolver for the author field.
 func (r *commentResolver) Author(ctx context.Context, obj *store.Comment) (*store.User, error) {
-	return Loaders(ctx).User.Load(ctx, obj.AuthorID)
+	return Loaders(ctx).User(nil).Load(ctx, obj.AuthorID)
 }
 
 // Post is the resolver for the post field.
 func (r *commentResolver) Post(ctx context.Context, obj *store.Comment) (*store.Post, error) {
-	return Loaders(ctx).Post.Load(ctx, obj.PostID)
+	return Loaders(ctx).Post(nil).Load(ctx, obj.PostID)
 }
 
 // CreatePost is the resolver for the createPost field.
@@ -42,7 +42,7 @@ func (r *mutationResolver) AddComment(ctx context.Context, input NewComment) (*s
 
 // Body is the resolver for the body field.
 func (r *postResolver) Body(ctx context.Context, obj *store.Post) (string, error) {
-	return Loaders(ctx).Body.Load(ctx, obj.ID)
+	return Loaders(ctx).Body().Load(ctx, obj.ID)
 }
 
 // Status is the resolver for the status field.
@@ -52,12 +52,12 @@ func (r *postResolver) Status(ctx context.Context, obj *store.Post) (PostStatus,
 
 // Author is the resolver for the author field.
 func (r *postResolver) Author(ctx context.Context, obj *store.Post) (*store.User, error) {
-	return Loaders(ctx).User.Load(ctx, obj.AuthorID)
+	return Loaders(ctx).User(nil).Load(ctx, obj.AuthorID)
 }
 
 // Tags is the resolver for the tags field.
 func (r *postResolver) Tags(ctx context.Context, obj *store.Post) ([]*store.Tag, error) {
-	return Loaders(ctx).Tags.Load(ctx, obj.ID)
+	return Loaders(ctx).Tags(nil).Load(ctx, obj.ID)
 }
 
 // Comments is the resolver for the comments field.
@@ -65,12 +65,12 @@ func (r *postResolver) Comments(ctx context.Context, obj *store.Post, first int)
 	if err := within(first, maxPage); err != nil {
 		return nil, err
 	}
-	return Loaders(ctx).Comments.Load(ctx, store.Page{Parent: obj.ID, First: first})
+	return Loaders(ctx).Comments(nil).Load(ctx, store.Page{Parent: obj.ID, First: first})
 }
 
 // CommentCount is the resolver for the commentCount field.
 func (r *postResolver) CommentCount(ctx context.Context, obj *store.Post) (int, error) {
-	return Loaders(ctx).CommentCount.Load(ctx, obj.ID)
+	return Loaders(ctx).CommentCount().Load(ctx, obj.ID)
 }
 
 // Totals is the resolver for the totals field.
@@ -80,12 +80,12 @@ func (r *queryResolver) Totals(ctx context.Context) (*store.Totals, error) {
 
 // User is the resolver for the user field.
 func (r *queryResolver) User(ctx context.Context, id int) (*store.User, error) {
-	return r.Store.User(ctx, id)
+	return r.Store.User(ctx, nil, id)
 }
 
 // Post is the resolver for the post field.
 func (r *queryResolver) Post(ctx context.Context, id int) (*store.Post, error) {
-	return r.Store.Post(ctx, id)
+	return r.Store.Post(ctx, nil, id)
 }
 
 // Feed is the resolver for the feed field.
@@ -93,7 +93,7 @@ func (r *queryResolver) Feed(ctx context.Context, first int, before *int) ([]*st
 	if err := within(first, maxPage); err != nil {
 		return nil, err
 	}
-	return r.Store.Feed(ctx, first, before)
+	return r.Store.Feed(ctx, nil, first, before)
 }
 
 // Search is the resolver for the search field.
@@ -101,7 +101,7 @@ func (r *queryResolver) Search(ctx context.Context, text string, first int) ([]*
 	if err := within(first, maxPage); err != nil {
 		return nil, err
 	}
-	return r.Store.Search(ctx, text, first)
+	return r.Store.Search(ctx, nil, text, first)
 }
 
 // Comments is the resolver for the comments field.
@@ -117,7 +117,7 @@ func (r *userResolver) Posts(ctx context.Context, obj *store.User, first int) ([
 	if err := within(first, maxPage); err != nil {
 		return nil, err
 	}
-	return Loaders(ctx).Posts.Load(ctx, store.Page{Parent: obj.ID, First: first})
+	return Loaders(ctx).Posts(nil).Load(ctx, store.Page{Parent: obj.ID, First: first})
 }
 
 // Followers is the resolver for the followers field.
@@ -125,12 +125,12 @@ func (r *userResolver) Followers(ctx context.Context, obj *store.User, first int
 	if err := within(first, maxPage); err != nil {
 		return nil, err
 	}
-	return Loaders(ctx).Followers.Load(ctx, store.Page{Parent: obj.ID, First: first})
+	return Loaders(ctx).Followers(nil).Load(ctx, store.Page{Parent: obj.ID, First: first})
 }
 
 // FollowerCount is the resolver for the followerCount field.
 func (r *userResolver) FollowerCount(ctx context.Context, obj *store.User) (int, error) {
-	return Loaders(ctx).FollowerCount.Load(ctx, obj.ID)
+	return Loaders(ctx).FollowerCount().Load(ctx, obj.ID)
 }
 
 // Comment returns CommentResolver implementation.

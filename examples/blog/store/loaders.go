@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/vikstrous/dataloadgen"
@@ -20,43 +21,116 @@ type Loader[K comparable, V any] interface {
 }
 
 // Loaders batch the reads of one request. They also cache, so they must not
-// outlive it.
+// outlive it. Each is made when it is asked for; of rows, one for each set of columns.
 type Loaders struct {
-	User          Loader[int, *User]
-	Post          Loader[int, *Post]
-	Body          Loader[int, string]
-	Tags          Loader[int, []*Tag]
-	FollowerCount Loader[int, int]
-	CommentCount  Loader[int, int]
-	Posts         Loader[Page, []*Post]
-	Followers     Loader[Page, []*User]
-	Comments      Loader[Page, []*Comment]
+	store *Store
+
+	mu   sync.Mutex
+	made []madeLoader
+}
+
+type madeLoader struct {
+	name, columns string
+	loader        any
 }
 
 // Page is the first rows that belong to a parent.
 type Page struct{ Parent, First int }
 
 // NewLoaders returns the loaders of one request.
-func NewLoaders(s *Store) *Loaders {
-	return &Loaders{
-		User: rowByID[User](s, "select u.id, "+userColumns+" from users u where u.id = any($1)"),
-		Post: rowByID[Post](s, "select p.id, "+postColumns+" from posts p where p.id = any($1)"),
-		Body: valueByID[string](s, "select id, body from posts where id = any($1)"),
-		FollowerCount: valueByID[int](s, `select k.id, (select count(*) from follows f where f.followee_id = k.id)
-			from unnest($1::bigint[]) k(id)`),
-		CommentCount: valueByID[int](s, `select k.id, (select count(*) from comments c where c.post_id = k.id)
-			from unnest($1::bigint[]) k(id)`),
-		Tags: newLoader(s, func(ctx context.Context, ids []int) (map[int][]*Tag, error) {
-			return children[Tag](ctx, s, ids, `select pt.post_id, t.id, t.name from post_tags pt join tags t on t.id = pt.tag_id
-				where pt.post_id = any($1) order by pt.post_id, t.id`)
-		}),
-		Posts: pages[Post](s, "select k.id, p.* from unnest($1::bigint[]) k(id) cross join lateral (select "+postColumns+
-			" from posts p where p.author_id = k.id and p.status = 'PUBLISHED' order by p.id desc limit $2) p"),
-		Followers: pages[User](s, "select k.id, u.* from unnest($1::bigint[]) k(id) cross join lateral (select "+userColumns+
-			" from follows f join users u on u.id = f.follower_id where f.followee_id = k.id order by f.follower_id limit $2) u"),
-		Comments: pages[Comment](s, "select k.id, c.* from unnest($1::bigint[]) k(id) cross join lateral (select "+commentColumns+
-			" from comments c where c.post_id = k.id order by c.id limit $2) c"),
+func NewLoaders(s *Store) *Loaders { return &Loaders{store: s} }
+
+// get returns the loader of a name and of columns.
+func get[L any](l *Loaders, name string, c *Columns, make func(*Store, *Columns) L) L {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.made {
+		if m.name == name && m.columns == c.key() {
+			return m.loader.(L)
+		}
 	}
+	loader := make(l.store, c)
+	l.made = append(l.made, madeLoader{name, c.key(), loader})
+	return loader
+}
+
+// User loads users by their ids.
+func (l *Loaders) User(c *Columns) Loader[int, *User] { return get(l, "user", c, newUser) }
+
+func newUser(s *Store, c *Columns) Loader[int, *User] {
+	return rowByID[User](s, c, "select u.id, "+UserColumns+" from users u where u.id = any($1)")
+}
+
+// Post loads posts by their ids.
+func (l *Loaders) Post(c *Columns) Loader[int, *Post] { return get(l, "post", c, newPost) }
+
+func newPost(s *Store, c *Columns) Loader[int, *Post] {
+	return rowByID[Post](s, c, "select p.id, "+PostColumns+" from posts p where p.id = any($1)")
+}
+
+// Body loads the bodies of posts.
+func (l *Loaders) Body() Loader[int, string] { return get(l, "body", nil, newBody) }
+
+func newBody(s *Store, _ *Columns) Loader[int, string] {
+	return valueByID[string](s, "select id, body from posts where id = any($1)")
+}
+
+// FollowerCount counts the followers of users.
+func (l *Loaders) FollowerCount() Loader[int, int] {
+	return get(l, "followerCount", nil, newFollowerCount)
+}
+
+func newFollowerCount(s *Store, _ *Columns) Loader[int, int] {
+	return valueByID[int](s, `select k.id, (select count(*) from follows f where f.followee_id = k.id)
+		from unnest($1::bigint[]) k(id)`)
+}
+
+// CommentCount counts the comments of posts.
+func (l *Loaders) CommentCount() Loader[int, int] {
+	return get(l, "commentCount", nil, newCommentCount)
+}
+
+func newCommentCount(s *Store, _ *Columns) Loader[int, int] {
+	return valueByID[int](s, `select k.id, (select count(*) from comments c where c.post_id = k.id)
+		from unnest($1::bigint[]) k(id)`)
+}
+
+// Tags loads the tags of posts.
+func (l *Loaders) Tags(c *Columns) Loader[int, []*Tag] { return get(l, "tags", c, newTags) }
+
+func newTags(s *Store, c *Columns) Loader[int, []*Tag] {
+	return newLoader(s, func(ctx context.Context, ids []int) (map[int][]*Tag, error) {
+		return children[Tag](ctx, s, c, ids, "select pt.post_id, "+TagColumns+` from post_tags pt join tags t on t.id = pt.tag_id
+			where pt.post_id = any($1) order by pt.post_id, t.id`)
+	})
+}
+
+// Posts loads the newest posts of users.
+func (l *Loaders) Posts(c *Columns) Loader[Page, []*Post] { return get(l, "posts", c, newPosts) }
+
+func newPosts(s *Store, c *Columns) Loader[Page, []*Post] {
+	return pages[Post](s, c, "select k.id, p.* from unnest($1::bigint[]) k(id) cross join lateral (select "+PostColumns+
+		" from posts p where p.author_id = k.id and p.status = 'PUBLISHED' order by p.id desc limit $2) p")
+}
+
+// Followers loads the first followers of users.
+func (l *Loaders) Followers(c *Columns) Loader[Page, []*User] {
+	return get(l, "followers", c, newFollowers)
+}
+
+func newFollowers(s *Store, c *Columns) Loader[Page, []*User] {
+	return pages[User](s, c, "select k.id, u.* from unnest($1::bigint[]) k(id) cross join lateral (select "+UserColumns+
+		" from follows f join users u on u.id = f.follower_id where f.followee_id = k.id order by f.follower_id limit $2) u")
+}
+
+// Comments loads the first comments on posts.
+func (l *Loaders) Comments(c *Columns) Loader[Page, []*Comment] {
+	return get(l, "comments", c, newComments)
+}
+
+func newComments(s *Store, c *Columns) Loader[Page, []*Comment] {
+	return pages[Comment](s, c, "select k.id, c.* from unnest($1::bigint[]) k(id) cross join lateral (select "+CommentColumns+
+		" from comments c where c.post_id = k.id order by c.id limit $2) c")
 }
 
 func newLoader[K comparable, V any](s *Store, fetch func(context.Context, []K) (map[K]V, error)) Loader[K, V] {
@@ -78,22 +152,24 @@ func valueByID[V any](s *Store, sql string) Loader[int, V] {
 }
 
 // rowByID is valueByID for a whole row, which follows its id in the columns.
-func rowByID[T any, P row[T]](s *Store, sql string) Loader[int, *T] {
+func rowByID[T any, P row[T]](s *Store, c *Columns, sql string) Loader[int, *T] {
 	return newLoader(s, func(ctx context.Context, ids []int) (map[int]*T, error) {
-		lists, err := children[T, P](ctx, s, ids, sql)
-		found := make(map[int]*T, len(lists))
-		for id, list := range lists {
-			if len(list) == 1 {
-				found[id] = list[0]
-			}
-		}
+		found := make(map[int]*T, len(ids))
+		rows := s.memory(ctx)
+		var id int
+		var each T
+		targets := append([]any{&id}, c.targets(P(&each).targets(texts{rows}))...)
+		err := forEach(ctx, s.Reads, targets, func() {
+			found[id] = copyOf(rows, &each)
+			each = *new(T) // A slice in it must not be scanned into again.
+		}, c.sql(sql), ids)
 		return found, err
 	})
 }
 
 // pages loads the first rows of each parent. Requests differ in how many they
 // want, so there is one query per number: nearly always a single one.
-func pages[T any, P row[T]](s *Store, sql string) Loader[Page, []*T] {
+func pages[T any, P row[T]](s *Store, c *Columns, sql string) Loader[Page, []*T] {
 	return newLoader(s, func(ctx context.Context, keys []Page) (map[Page][]*T, error) {
 		parents := map[int][]int{}
 		for _, key := range keys {
@@ -101,7 +177,7 @@ func pages[T any, P row[T]](s *Store, sql string) Loader[Page, []*T] {
 		}
 		found := make(map[Page][]*T, len(keys))
 		for limit, ids := range parents {
-			lists, err := children[T, P](ctx, s, ids, sql, limit)
+			lists, err := children[T, P](ctx, s, c, ids, sql, limit)
 			if err != nil {
 				return nil, err
 			}
@@ -115,7 +191,7 @@ func pages[T any, P row[T]](s *Store, sql string) Loader[Page, []*T] {
 
 // children runs a query of a parent's id followed by a child's columns. A parent
 // without children gets an empty list.
-func children[T any, P row[T]](ctx context.Context, s *Store, ids []int, sql string, args ...any) (map[int][]*T, error) {
+func children[T any, P row[T]](ctx context.Context, s *Store, c *Columns, ids []int, sql string, args ...any) (map[int][]*T, error) {
 	found := make(map[int][]*T, len(ids))
 	for _, id := range ids {
 		found[id] = []*T{}
@@ -123,10 +199,10 @@ func children[T any, P row[T]](ctx context.Context, s *Store, ids []int, sql str
 	rows := s.memory(ctx)
 	var id int
 	var child T
-	targets := append([]any{&id}, P(&child).targets(texts{rows})...)
+	targets := append([]any{&id}, c.targets(P(&child).targets(texts{rows}))...)
 	err := forEach(ctx, s.Reads, targets, func() {
 		found[id] = appendTo(rows, found[id], &child)
 		child = *new(T) // A slice in it must not be scanned into again.
-	}, sql, append([]any{ids}, args...)...)
+	}, c.sql(sql), append([]any{ids}, args...)...)
 	return found, err
 }

@@ -17,12 +17,20 @@ func (s *Store) memory(ctx context.Context) *arena.Arena {
 // appendTo appends a copy of a row.
 func appendTo[T any](a *arena.Arena, list []*T, row *T) []*T {
 	if a == nil {
+		return append(list, copyOf(a, row))
+	}
+	return arena.Append(a, list, copyOf(a, row))
+}
+
+// copyOf returns a copy of a row.
+func copyOf[T any](a *arena.Arena, row *T) *T {
+	if a == nil {
 		copied := *row
-		return append(list, &copied)
+		return &copied
 	}
 	copied := arena.Alloc[T](a)
 	*copied = *row
-	return arena.Append(a, list, copied)
+	return copied
 }
 
 // texts is where columns of texts are scanned to.

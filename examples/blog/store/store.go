@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"unicode"
 
@@ -40,11 +41,12 @@ type Store struct {
 // New returns a store over pool.
 func New(pool Pool) *Store { return &Store{Reads: pool, pool: pool} }
 
-// The columns of each type, in the order of its fields.
+// The columns of each type, as their targets.
 const (
-	userColumns    = "u.id, u.handle, u.name, u.email, u.bio, u.profile, u.created_at"
-	postColumns    = "p.id, p.author_id, p.title, p.slug, p.excerpt, p.status, p.views, p.published_at"
-	commentColumns = "c.id, c.post_id, c.author_id, c.body, c.created_at"
+	UserColumns    = "u.id, u.handle, u.name, u.email, u.bio, u.profile, u.created_at"
+	PostColumns    = "p.id, p.author_id, p.title, p.slug, p.excerpt, p.status, p.views, p.published_at"
+	CommentColumns = "c.id, c.post_id, c.author_id, c.body, c.created_at"
+	TagColumns     = "t.id, t.name"
 )
 
 // row is a pointer to a T that names where its columns are scanned to.
@@ -53,20 +55,20 @@ type row[T any] interface {
 	targets(texts) []any
 }
 
-// list runs a query whose columns are those of a T.
-func list[T any, P row[T]](ctx context.Context, s *Store, sql string, args ...any) ([]*T, error) {
+// list runs a query whose columns are those of a T, or some of them.
+func list[T any, P row[T]](ctx context.Context, s *Store, c *Columns, sql string, args ...any) ([]*T, error) {
 	found, rows := []*T{}, s.memory(ctx)
 	var each T
-	err := forEach(ctx, s.Reads, P(&each).targets(texts{rows}), func() {
+	err := forEach(ctx, s.Reads, c.targets(P(&each).targets(texts{rows})), func() {
 		found = appendTo(rows, found, &each)
 		each = *new(T) // A slice in it must not be scanned into again.
-	}, sql, args...)
+	}, c.sql(sql), args...)
 	return found, err
 }
 
 // first is list for at most one row; there may be none.
-func first[T any, P row[T]](ctx context.Context, s *Store, sql string, args ...any) (*T, error) {
-	found, err := list[T, P](ctx, s, sql, args...)
+func first[T any, P row[T]](ctx context.Context, s *Store, c *Columns, sql string, args ...any) (*T, error) {
+	found, err := list[T, P](ctx, s, c, sql, args...)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -88,36 +90,71 @@ func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
 
 // Totals counts rows by their highest ids: nothing is ever deleted.
 func (s *Store) Totals(ctx context.Context) (*Totals, error) {
-	return first[Totals](ctx, s, `select coalesce((select max(id) from users), 0),
+	return first[Totals](ctx, s, nil, `select coalesce((select max(id) from users), 0),
 		coalesce((select max(id) from posts), 0), coalesce((select max(id) from comments), 0)`)
 }
 
 // User returns nil if there is none with that id.
-func (s *Store) User(ctx context.Context, id int) (*User, error) {
-	return first[User](ctx, s, "select "+userColumns+" from users u where u.id = $1", id)
+func (s *Store) User(ctx context.Context, c *Columns, id int) (*User, error) {
+	return first[User](ctx, s, c, "select "+UserColumns+" from users u where u.id = $1", id)
 }
 
 // Post returns nil if there is none with that id.
-func (s *Store) Post(ctx context.Context, id int) (*Post, error) {
-	return first[Post](ctx, s, "select "+postColumns+" from posts p where p.id = $1", id)
+func (s *Store) Post(ctx context.Context, c *Columns, id int) (*Post, error) {
+	return first[Post](ctx, s, c, "select "+PostColumns+" from posts p where p.id = $1", id)
 }
 
 // Feed returns the newest published posts, those before an id if it is not nil.
-func (s *Store) Feed(ctx context.Context, limit int, before *int) ([]*Post, error) {
-	return list[Post](ctx, s, "select "+postColumns+` from posts p
+func (s *Store) Feed(ctx context.Context, c *Columns, limit int, before *int) ([]*Post, error) {
+	return list[Post](ctx, s, c, "select "+PostColumns+` from posts p
 		where p.status = 'PUBLISHED' and ($2::bigint is null or p.id < $2) order by p.id desc limit $1`, limit, before)
 }
 
 // Search returns published posts with all words of text in their title.
-func (s *Store) Search(ctx context.Context, text string, limit int) ([]*Post, error) {
-	return list[Post](ctx, s, "select "+postColumns+` from posts p
+func (s *Store) Search(ctx context.Context, c *Columns, text string, limit int) ([]*Post, error) {
+	return list[Post](ctx, s, c, "select "+PostColumns+` from posts p
 		where p.search @@ plainto_tsquery('simple', $1) and p.status = 'PUBLISHED' order by p.id desc limit $2`, text, limit)
 }
 
 // Comments returns comments in the order of their ids, those after an id if it
 // is not nil.
 func (s *Store) Comments(ctx context.Context, limit int, after *int) ([]*Comment, error) {
-	return list[Comment](ctx, s, "select "+commentColumns+` from comments c
+	return list[Comment](ctx, s, nil, selectComments, limit, after)
+}
+
+const selectComments = "select " + CommentColumns + ` from comments c
+		where c.id > coalesce($2::bigint, 0) order by c.id limit $1`
+
+// CommentsSeq is Comments for those who take one after the other.
+func (s *Store) CommentsSeq(ctx context.Context, c *Columns, limit int, after *int) iter.Seq2[*Comment, error] {
+	return func(yield func(*Comment, error) bool) {
+		rows, err := s.Reads.Query(ctx, c.sql(selectComments), limit, after)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer rows.Close()
+		var each Comment
+		targets := c.targets(each.targets(texts{}))
+		for rows.Next() {
+			if err := rows.Scan(targets...); err != nil {
+				yield(nil, err)
+				return
+			}
+			comment := each
+			if !yield(&comment, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// CommentRows are Comments as Postgres sends them, with the columns that list names.
+func (s *Store) CommentRows(ctx context.Context, list string, limit int, after *int) (pgx.Rows, error) {
+	return s.Reads.Query(ctx, "select "+list+` from comments c
 		where c.id > coalesce($2::bigint, 0) order by c.id limit $1`, limit, after)
 }
 
@@ -133,7 +170,7 @@ func (s *Store) CreatePost(ctx context.Context, n NewPost) (post *Post, err erro
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		post = new(Post)
 		if err := tx.QueryRow(ctx, `insert into posts as p (author_id, title, slug, excerpt, body, status, published_at)
-			values ($1, $2, $3, left($4, 200), $4, 'PUBLISHED', now()) returning `+postColumns,
+			values ($1, $2, $3, left($4, 200), $4, 'PUBLISHED', now()) returning `+PostColumns,
 			n.AuthorID, n.Title, n.Slug, n.Body).Scan(post.targets(texts{})...); err != nil {
 			return err
 		}
@@ -153,7 +190,7 @@ func (s *Store) CreatePost(ctx context.Context, n NewPost) (post *Post, err erro
 func (s *Store) AddComment(ctx context.Context, postID, authorID int, body string) (*Comment, error) {
 	c := new(Comment)
 	err := forEach(ctx, s.pool, c.targets(texts{}), func() {}, `insert into comments as c (post_id, author_id, body) values ($1, $2, $3)
-		returning `+commentColumns, postID, authorID, body)
+		returning `+CommentColumns, postID, authorID, body)
 	return c, missing(err)
 }
 

@@ -17,6 +17,15 @@ func Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, contextKey{}, true)
 }
 
+// Loud returns a context whose statements are reported again: hooks of the user's run in one of the
+// library's own that is quiet.
+func Loud(ctx context.Context) context.Context {
+	if !Is(ctx) {
+		return ctx
+	}
+	return context.WithValue(ctx, contextKey{}, nil)
+}
+
 // Is reports whether it is such a context.
 func Is(ctx context.Context) bool { return ctx.Value(contextKey{}) != nil }
 

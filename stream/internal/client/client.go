@@ -4,6 +4,7 @@ package client
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -23,26 +24,32 @@ type Client struct {
 }
 
 // New returns the client of rw. Each Write may take it as long as timeout, or for
-// ever if that is negative.
+// ever if that is negative. Between writes there is no deadline: the time that the producer
+// takes is not the client's, and HTTP/2 resets a stream whose deadline has passed.
 func New(rw http.ResponseWriter, timeout time.Duration) *Client {
 	c := &Client{Header: http.Header{}, rw: rw, control: http.NewResponseController(rw), timeout: timeout}
-	c.cannotAbort = c.deadline() != nil
+	c.cannotAbort = c.noDeadline() != nil
 	return c
 }
+
+// Hold makes Write hold everything until Whole, for a client that would not notice Abort.
+func (c *Client) Hold() { c.cannotAbort = true }
 
 // Started reports whether something has been sent.
 func (c *Client) Started() bool { return c.started }
 
-// CanAbort reports whether the ResponseWriter has deadlines. If not, Write holds
-// everything until Whole.
+// CanAbort reports whether the client would notice Abort, as far as the ResponseWriter has
+// deadlines. If not, Write holds everything until Whole.
 func (c *Client) CanAbort() bool { return !c.cannotAbort }
 
 func (c *Client) deadline() error {
 	if c.timeout < 0 {
-		return c.control.SetWriteDeadline(time.Time{})
+		return c.noDeadline()
 	}
 	return c.control.SetWriteDeadline(time.Now().Add(c.timeout))
 }
+
+func (c *Client) noDeadline() error { return c.control.SetWriteDeadline(time.Time{}) }
 
 func (c *Client) start(status int) {
 	c.started = true
@@ -68,11 +75,20 @@ func (c *Client) Write(b []byte) (int, error) {
 	if errors.Is(err, http.ErrBodyNotAllowed) {
 		return len(b), nil // The request is HEAD: its response is whole without a body.
 	}
-	if err != nil {
-		return n, err
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
 	}
-	return n, c.control.Flush()
+	if err == nil {
+		err = c.control.Flush()
+	}
+	if err == nil && c.timeout >= 0 {
+		err = c.noDeadline()
+	}
+	return n, err
 }
+
+// End bounds the time for the mark of the end, which is sent when the handler returns.
+func (c *Client) End() { _ = c.deadline() }
 
 // Whole sends what is held and the rest as a response whose length is known, unless a
 // middleware encodes it. Of a failure nothing that is held is sent.
@@ -84,9 +100,14 @@ func (c *Client) Whole(status int, rest []byte) error {
 		c.Header.Set("Content-Length", strconv.Itoa(len(c.held)+len(rest)))
 	}
 	c.start(status)
+	c.End()
 	for _, b := range [][]byte{c.held, rest} {
-		if _, err := c.rw.Write(b); err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
+		switch n, err := c.rw.Write(b); {
+		case errors.Is(err, http.ErrBodyNotAllowed):
+		case err != nil:
 			return err
+		case n < len(b):
+			return io.ErrShortWrite
 		}
 	}
 	return nil

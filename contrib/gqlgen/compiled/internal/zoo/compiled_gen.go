@@ -4,10 +4,13 @@ package zoo
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled"
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
+	"github.com/gqlboost/gqlboost/stream"
 )
 
 // NewCompiledSchema is NewExecutableSchema with operations that are compiled once and executed
@@ -19,7 +22,7 @@ func NewCompiledSchema(cfg Config) graphql.ExecutableSchema {
 		Query:    t.objectQuery,
 		Mutation: t.objectMutation,
 		NewContext: func(op *graphql.OperationContext) any {
-			return newExecutionContext(op, own, make(chan graphql.DeferredResult))
+			return newExecutionContext(op, own, nil)
 		},
 		Inputs:     compiledInputs,
 		Directives: []string{"mark", "traced"},
@@ -226,6 +229,14 @@ func (t *compiledObjects) addBox() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Box().Children(ctx, obj, fc.Args["first"].(int), fc.Args["after"].(*int))
 		})
+	compiled.OffersElements(t.objectBox, "children", compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxChildrenSeq, obj *Box) iter.Seq2[*Box, error] {
+			return r.ChildrenSeq(ctx, obj, fc.Args["first"].(int), fc.Args["after"].(*int))
+		})
+	compiled.OffersJSON(t.objectBox, "children", compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxChildrenJSON, w *stream.Writer, s *selection.Selection, obj *Box) error {
+			return r.ChildrenJSON(ctx, w, s, obj, fc.Args["first"].(int), fc.Args["after"].(*int))
+		})
 	compiled.Resolver(t.objectBox, compiled.Field{Name: "holes", Type: "[Box]", Named: "Box", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
@@ -239,6 +250,14 @@ func (t *compiledObjects) addBox() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Box().Holes(ctx, obj, fc.Args["first"].(int))
 		})
+	compiled.OffersElements(t.objectBox, "holes", compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxHolesSeq, obj *Box) iter.Seq2[*Box, error] {
+			return r.HolesSeq(ctx, obj, fc.Args["first"].(int))
+		})
+	compiled.OffersJSON(t.objectBox, "holes", compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxHolesJSON, w *stream.Writer, s *selection.Selection, obj *Box) error {
+			return r.HolesJSON(ctx, w, s, obj, fc.Args["first"].(int))
+		})
 	compiled.Resolver(t.objectBox, compiled.Field{Name: "strictHoles", Type: "[Box!]", Named: "Box", Method: true, Resolver: true, Waits: true,
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
@@ -248,6 +267,14 @@ func (t *compiledObjects) addBox() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Box().StrictHoles(ctx, obj)
 		})
+	compiled.OffersElements(t.objectBox, "strictHoles", compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxStrictHolesSeq, obj *Box) iter.Seq2[*Box, error] {
+			return r.StrictHolesSeq(ctx, obj)
+		})
+	compiled.OffersJSON(t.objectBox, "strictHoles", compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxStrictHolesJSON, w *stream.Writer, s *selection.Selection, obj *Box) error {
+			return r.StrictHolesJSON(ctx, w, s, obj)
+		})
 	compiled.Resolver(t.objectBox, compiled.Field{Name: "grid", Type: "[[Box!]]!", Named: "Box", Method: true, Resolver: true, Waits: true,
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
@@ -256,6 +283,10 @@ func (t *compiledObjects) addBox() {
 		func(ctx context.Context, fc *compiled.Call, obj *Box) ([][]*Box, error) {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Box().Grid(ctx, obj)
+		})
+	compiled.OffersJSON(t.objectBox, "grid", compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxGridJSON, w *stream.Writer, s *selection.Selection, obj *Box) error {
+			return r.GridJSON(ctx, w, s, obj)
 		})
 	compiled.Resolver(t.objectBox, compiled.Field{Name: "thing", Type: "Thing", Named: "Thing", Method: true, Resolver: true, Waits: true}, compiled.Abstract[Thing]("Thing", "Thing",
 		compiled.CaseOf(t.objectDog, func(v Thing) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
@@ -272,6 +303,14 @@ func (t *compiledObjects) addBox() {
 		func(ctx context.Context, fc *compiled.Call, obj *Box) ([]Thing, error) {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Box().Things(ctx, obj)
+		})
+	compiled.OffersElements(t.objectBox, "things", compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxThingsSeq, obj *Box) iter.Seq2[Thing, error] {
+			return r.ThingsSeq(ctx, obj)
+		})
+	compiled.OffersJSON(t.objectBox, "things", compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxThingsJSON, w *stream.Writer, s *selection.Selection, obj *Box) error {
+			return r.ThingsJSON(ctx, w, s, obj)
 		})
 	compiled.Resolver(t.objectBox, compiled.Field{Name: "animal", Type: "Animal!", Named: "Animal", Abstract: "INTERFACE", Method: true, Resolver: true, Waits: true}, compiled.Abstract[Animal]("Animal!", "Animal",
 		compiled.CaseOf(t.objectDog, func(v Animal) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
@@ -340,6 +379,59 @@ func (t *compiledObjects) addBox() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Box().Ranked(ctx, objs, fc.Args["filter"].(*Filter))
 		})
+}
+
+func compiledBoxResolvers(c *compiled.Call) any {
+	return c.EC.(*executionContext).Resolvers.Box()
+}
+
+// BoxChildrenSeq is what the resolver of Box.children may also have: its elements are written as
+// they come.
+type BoxChildrenSeq interface {
+	ChildrenSeq(ctx context.Context, obj *Box, first int, after *int) iter.Seq2[*Box, error]
+}
+
+// BoxChildrenJSON is what the resolver of Box.children may also have: it writes the value.
+type BoxChildrenJSON interface {
+	ChildrenJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, obj *Box, first int, after *int) error
+}
+
+// BoxHolesSeq is what the resolver of Box.holes may also have: its elements are written as
+// they come.
+type BoxHolesSeq interface {
+	HolesSeq(ctx context.Context, obj *Box, first int) iter.Seq2[*Box, error]
+}
+
+// BoxHolesJSON is what the resolver of Box.holes may also have: it writes the value.
+type BoxHolesJSON interface {
+	HolesJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, obj *Box, first int) error
+}
+
+// BoxStrictHolesSeq is what the resolver of Box.strictHoles may also have: its elements are written as
+// they come.
+type BoxStrictHolesSeq interface {
+	StrictHolesSeq(ctx context.Context, obj *Box) iter.Seq2[*Box, error]
+}
+
+// BoxStrictHolesJSON is what the resolver of Box.strictHoles may also have: it writes the value.
+type BoxStrictHolesJSON interface {
+	StrictHolesJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, obj *Box) error
+}
+
+// BoxGridJSON is what the resolver of Box.grid may also have: it writes the value.
+type BoxGridJSON interface {
+	GridJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, obj *Box) error
+}
+
+// BoxThingsSeq is what the resolver of Box.things may also have: its elements are written as
+// they come.
+type BoxThingsSeq interface {
+	ThingsSeq(ctx context.Context, obj *Box) iter.Seq2[Thing, error]
+}
+
+// BoxThingsJSON is what the resolver of Box.things may also have: it writes the value.
+type BoxThingsJSON interface {
+	ThingsJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, obj *Box) error
 }
 
 func (t *compiledObjects) addCat() {
@@ -415,6 +507,29 @@ func (t *compiledObjects) addDog() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Dog().Toys(ctx, obj, fc.Args["first"].(int))
 		})
+	compiled.OffersElements(t.objectDog, "toys", compiledDogResolvers,
+		func(ctx context.Context, fc *compiled.Call, r DogToysSeq, obj *Dog) iter.Seq2[*Box, error] {
+			return r.ToysSeq(ctx, obj, fc.Args["first"].(int))
+		})
+	compiled.OffersJSON(t.objectDog, "toys", compiledDogResolvers,
+		func(ctx context.Context, fc *compiled.Call, r DogToysJSON, w *stream.Writer, s *selection.Selection, obj *Dog) error {
+			return r.ToysJSON(ctx, w, s, obj, fc.Args["first"].(int))
+		})
+}
+
+func compiledDogResolvers(c *compiled.Call) any {
+	return c.EC.(*executionContext).Resolvers.Dog()
+}
+
+// DogToysSeq is what the resolver of Dog.toys may also have: its elements are written as
+// they come.
+type DogToysSeq interface {
+	ToysSeq(ctx context.Context, obj *Dog, first int) iter.Seq2[*Box, error]
+}
+
+// DogToysJSON is what the resolver of Dog.toys may also have: it writes the value.
+type DogToysJSON interface {
+	ToysJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, obj *Dog, first int) error
 }
 
 func (t *compiledObjects) addLeaf() {
@@ -537,6 +652,14 @@ func (t *compiledObjects) addQuery() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Plain(ctx, fc.Args["n"].(int))
 		})
+	compiled.OffersElements(t.objectQuery, "plain", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryPlainSeq, obj *compiled.Root) iter.Seq2[*Plain, error] {
+			return r.PlainSeq(ctx, fc.Args["n"].(int))
+		})
+	compiled.OffersJSON(t.objectQuery, "plain", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryPlainJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.PlainJSON(ctx, w, s, fc.Args["n"].(int))
+		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "box", Type: "Box", Named: "Box", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
@@ -549,6 +672,10 @@ func (t *compiledObjects) addQuery() {
 		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*Box, error) {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Box(ctx, fc.Args["id"].(int))
+		})
+	compiled.OffersJSON(t.objectQuery, "box", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryBoxJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.BoxJSON(ctx, w, s, fc.Args["id"].(int))
 		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "mustBox", Type: "Box!", Named: "Box", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
@@ -563,6 +690,10 @@ func (t *compiledObjects) addQuery() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().MustBox(ctx, fc.Args["id"].(int))
 		})
+	compiled.OffersJSON(t.objectQuery, "mustBox", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryMustBoxJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.MustBoxJSON(ctx, w, s, fc.Args["id"].(int))
+		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "boxes", Type: "[Box!]!", Named: "Box", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
@@ -576,6 +707,14 @@ func (t *compiledObjects) addQuery() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Boxes(ctx, fc.Args["n"].(int), fc.Args["filter"].(*Filter))
 		})
+	compiled.OffersElements(t.objectQuery, "boxes", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryBoxesSeq, obj *compiled.Root) iter.Seq2[*Box, error] {
+			return r.BoxesSeq(ctx, fc.Args["n"].(int), fc.Args["filter"].(*Filter))
+		})
+	compiled.OffersJSON(t.objectQuery, "boxes", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryBoxesJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.BoxesJSON(ctx, w, s, fc.Args["n"].(int), fc.Args["filter"].(*Filter))
+		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "animal", Type: "Animal", Named: "Animal", Abstract: "INTERFACE", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
@@ -588,6 +727,10 @@ func (t *compiledObjects) addQuery() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Animal(ctx, fc.Args["id"].(int))
 		})
+	compiled.OffersJSON(t.objectQuery, "animal", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryAnimalJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.AnimalJSON(ctx, w, s, fc.Args["id"].(int))
+		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "animals", Type: "[Animal!]", Named: "Animal", Abstract: "INTERFACE", Method: true, Resolver: true, Waits: true}, compiled.ListOf("[Animal!]", true, compiled.Abstract[Animal]("Animal!", "Animal",
 		compiled.CaseOf(t.objectDog, func(v Animal) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
 		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(Cat); return &c, ok }),
@@ -595,6 +738,14 @@ func (t *compiledObjects) addQuery() {
 		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]Animal, error) {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Animals(ctx)
+		})
+	compiled.OffersElements(t.objectQuery, "animals", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryAnimalsSeq, obj *compiled.Root) iter.Seq2[Animal, error] {
+			return r.AnimalsSeq(ctx)
+		})
+	compiled.OffersJSON(t.objectQuery, "animals", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryAnimalsJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.AnimalsJSON(ctx, w, s)
 		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "thing", Type: "Thing!", Named: "Thing", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
@@ -608,6 +759,10 @@ func (t *compiledObjects) addQuery() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Thing(ctx, fc.Args["id"].(int))
 		})
+	compiled.OffersJSON(t.objectQuery, "thing", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryThingJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.ThingJSON(ctx, w, s, fc.Args["id"].(int))
+		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "things", Type: "[Thing]!", Named: "Thing", Method: true, Resolver: true, Waits: true}, compiled.ListOf("[Thing]!", true, compiled.Abstract[Thing]("Thing", "Thing",
 		compiled.CaseOf(t.objectDog, func(v Thing) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
 		compiled.CaseOf(t.objectPerson, func(v Thing) (*Person, bool) { c, ok := v.(*Person); return c, ok }),
@@ -615,6 +770,14 @@ func (t *compiledObjects) addQuery() {
 		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]Thing, error) {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Things(ctx)
+		})
+	compiled.OffersElements(t.objectQuery, "things", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryThingsSeq, obj *compiled.Root) iter.Seq2[Thing, error] {
+			return r.ThingsSeq(ctx)
+		})
+	compiled.OffersJSON(t.objectQuery, "things", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryThingsJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.ThingsJSON(ctx, w, s)
 		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "named", Type: "[Named!]!", Named: "Named", Abstract: "INTERFACE", Method: true, Resolver: true, Waits: true}, compiled.ListOf("[Named!]!", true, compiled.Abstract[Named]("Named!", "Named",
 		compiled.CaseOf(t.objectDog, func(v Named) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
@@ -625,6 +788,14 @@ func (t *compiledObjects) addQuery() {
 		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]Named, error) {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Named(ctx)
+		})
+	compiled.OffersElements(t.objectQuery, "named", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryNamedSeq, obj *compiled.Root) iter.Seq2[Named, error] {
+			return r.NamedSeq(ctx)
+		})
+	compiled.OffersJSON(t.objectQuery, "named", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryNamedJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.NamedJSON(ctx, w, s)
 		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "count", Type: "Int!", Named: "Int", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
@@ -644,4 +815,83 @@ func (t *compiledObjects) addQuery() {
 			ec := fc.EC.(*executionContext)
 			return ec.Resolvers.Query().Greeting(ctx, fc.Args["name"].(string))
 		})
+}
+
+func compiledQueryResolvers(c *compiled.Call) any {
+	return c.EC.(*executionContext).Resolvers.Query()
+}
+
+// QueryPlainSeq is what the resolver of Query.plain may also have: its elements are written as
+// they come.
+type QueryPlainSeq interface {
+	PlainSeq(ctx context.Context, n int) iter.Seq2[*Plain, error]
+}
+
+// QueryPlainJSON is what the resolver of Query.plain may also have: it writes the value.
+type QueryPlainJSON interface {
+	PlainJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, n int) error
+}
+
+// QueryBoxJSON is what the resolver of Query.box may also have: it writes the value.
+type QueryBoxJSON interface {
+	BoxJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, id int) error
+}
+
+// QueryMustBoxJSON is what the resolver of Query.mustBox may also have: it writes the value.
+type QueryMustBoxJSON interface {
+	MustBoxJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, id int) error
+}
+
+// QueryBoxesSeq is what the resolver of Query.boxes may also have: its elements are written as
+// they come.
+type QueryBoxesSeq interface {
+	BoxesSeq(ctx context.Context, n int, filter *Filter) iter.Seq2[*Box, error]
+}
+
+// QueryBoxesJSON is what the resolver of Query.boxes may also have: it writes the value.
+type QueryBoxesJSON interface {
+	BoxesJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, n int, filter *Filter) error
+}
+
+// QueryAnimalJSON is what the resolver of Query.animal may also have: it writes the value.
+type QueryAnimalJSON interface {
+	AnimalJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, id int) error
+}
+
+// QueryAnimalsSeq is what the resolver of Query.animals may also have: its elements are written as
+// they come.
+type QueryAnimalsSeq interface {
+	AnimalsSeq(ctx context.Context) iter.Seq2[Animal, error]
+}
+
+// QueryAnimalsJSON is what the resolver of Query.animals may also have: it writes the value.
+type QueryAnimalsJSON interface {
+	AnimalsJSON(ctx context.Context, w *stream.Writer, s *selection.Selection) error
+}
+
+// QueryThingJSON is what the resolver of Query.thing may also have: it writes the value.
+type QueryThingJSON interface {
+	ThingJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, id int) error
+}
+
+// QueryThingsSeq is what the resolver of Query.things may also have: its elements are written as
+// they come.
+type QueryThingsSeq interface {
+	ThingsSeq(ctx context.Context) iter.Seq2[Thing, error]
+}
+
+// QueryThingsJSON is what the resolver of Query.things may also have: it writes the value.
+type QueryThingsJSON interface {
+	ThingsJSON(ctx context.Context, w *stream.Writer, s *selection.Selection) error
+}
+
+// QueryNamedSeq is what the resolver of Query.named may also have: its elements are written as
+// they come.
+type QueryNamedSeq interface {
+	NamedSeq(ctx context.Context) iter.Seq2[Named, error]
+}
+
+// QueryNamedJSON is what the resolver of Query.named may also have: it writes the value.
+type QueryNamedJSON interface {
+	NamedJSON(ctx context.Context, w *stream.Writer, s *selection.Selection) error
 }

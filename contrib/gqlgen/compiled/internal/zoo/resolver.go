@@ -11,6 +11,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
 	"github.com/gqlboost/gqlboost/pool/dataloader"
 )
 
@@ -24,9 +25,16 @@ type Env struct {
 	Look bool
 	// Loader is what Plain.loaded loads from, if it is not nil.
 	Loader *dataloader.Loader[int, string]
+	// Stop is called by the call of a resolver with the number StopAt, from 1 on.
+	Stop   func()
+	StopAt int
+	// Ended are the calls that fail because their context has ended, by path. Those that find
+	// theirs ended are added.
+	Ended map[string]error
 
 	mu      sync.Mutex
 	notes   []string
+	calls   int
 	counter Counter
 }
 
@@ -73,7 +81,32 @@ func (e *Env) call(ctx context.Context, name string, id int, args ...any) error 
 	if e.Look && e.hash("look", id)%2 == 0 {
 		e.look(ctx, name)
 	}
+	if err := e.ended(ctx); err != nil {
+		return err
+	}
 	return e.fault(ctx, name, id)
+}
+
+// ended ends the request's context if it is time, and returns the error of a call whose context
+// has ended.
+func (e *Env) ended(ctx context.Context) error {
+	e.mu.Lock()
+	e.calls++
+	stop := e.Stop != nil && e.calls == e.StopAt
+	e.mu.Unlock()
+	if stop {
+		e.Stop()
+	}
+	path, err := graphql.GetPath(ctx).String(), ctx.Err()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		if e.Ended == nil {
+			e.Ended = map[string]error{}
+		}
+		e.Ended[path] = err
+	}
+	return e.Ended[path]
 }
 
 // look notes what a context says.
@@ -94,6 +127,9 @@ func (e *Env) look(ctx context.Context, name string) {
 		} else {
 			names = append(names, err.Error())
 		}
+	}
+	for _, f := range selection.Of(ctx).Fields {
+		names = append(names, fmt.Sprint(f.Alias, " of ", f.On, " with ", len(f.Selection.Fields)))
 	}
 	root := graphql.GetRootFieldContext(ctx)
 	e.Note("%s fields %s root %s %s op %s", pointers(line), strings.Join(names, " "), root.Object, root.Field.Alias, graphql.GetOperationContext(ctx).OperationName)

@@ -1,0 +1,227 @@
+package compiled
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+	"unicode/utf8"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+// limits bound what is kept of a response that is sent while it is made, in bytes.
+type limits struct {
+	// held is what is kept before the first is sent: until then, what turns out to be null
+	// can still be taken back, and errors come first.
+	held int
+	// piece is what is sent at once after that.
+	piece int
+}
+
+var defaultLimits = limits{held: 32 << 10, piece: 16 << 10}
+
+const (
+	// patience is how long elements may wait for others to be sent together.
+	patience = 100 * time.Millisecond
+	// atOnce is how many elements of a sequence are a group, whose columns fill at once.
+	atOnce = 256
+)
+
+var errSent = errors.New("compiled: a value that must be null has been sent already")
+
+func notJSON(text []byte) error { return fmt.Errorf("compiled: a scalar is not JSON: %.1000s", text) }
+
+// stream executes the plan for a transport that sends data while they are made. A response
+// that is small is returned as a whole; of one that has been sent, data is nil.
+func (x *run) stream() *graphql.Response {
+	x.workers.begin()
+	defer x.workers.end()
+	w := &Writer{run: x, buf: make([]byte, 0, x.limits.held), last: time.Now()}
+	valid := x.plan.root.query(x, w)
+	switch {
+	case w.sent == 0 && !valid:
+		return &graphql.Response{Data: []byte("null")}
+	case w.sent == 0 && w.err == nil:
+		return &graphql.Response{Data: w.finish()}
+	case valid:
+		w.send()
+	default:
+		w.fail(errSent)
+	}
+	if w.err != nil {
+		x.broken.Add(1)
+		x.out.Break(w.err)
+	}
+	return new(graphql.Response)
+}
+
+// fail says that the response cannot be completed.
+func (w *Writer) fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// full reports whether it is time to send.
+func (w *Writer) full() bool {
+	return len(w.buf) >= w.run.limits.held || w.sent > 0 && len(w.buf) >= w.run.limits.piece
+}
+
+// send sends what has been written. It is called between two elements of a list, or behind the
+// last one.
+func (w *Writer) send() {
+	if w.err != nil || len(w.buf) == 0 {
+		w.sent += len(w.buf)
+		w.buf = w.buf[:0]
+		return
+	}
+	sent := len(w.buf)
+	text := w.finish()
+	if !utf8.Valid(text) {
+		text = []byte(string([]rune(string(text)))) // As the transports do with whole responses.
+	}
+	if w.out == nil {
+		w.out = w.run.out.Begin()
+	}
+	if _, err := w.out.Write(text); err != nil {
+		w.fail(err)
+	}
+	w.sent += sent
+	w.buf, w.last = w.buf[:0], time.Now()
+}
+
+// chunks calls yield with some elements of a list at a time, and with the errors that came in
+// the place of some of them; errs is nil if there are none.
+type chunks[V any] func(yield func(elements V, errs []error) bool)
+
+// chunked makes chunks of a sequence.
+func chunked[E any](elements iter.Seq2[E, error]) chunks[[]E] {
+	return func(yield func([]E, []error) bool) {
+		var list []E
+		var errs []error
+		begun := time.Now()
+		for v, err := range elements {
+			if list == nil {
+				list = make([]E, 0, atOnce) // Contexts may keep the last one.
+			}
+			if list = append(list, v); err != nil && errs == nil {
+				errs = make([]error, atOnce)
+			}
+			if err != nil {
+				errs[len(list)-1] = err
+			}
+			if len(list) < atOnce && time.Since(begun) < patience {
+				continue
+			}
+			if !yield(list, errs) {
+				return
+			}
+			list, errs, begun = nil, nil, time.Now()
+		}
+		if len(list) > 0 {
+			yield(list, errs)
+		}
+	}
+}
+
+// nullableNode is a node of a type that is no leaf.
+type nullableNode interface {
+	missing(w *Writer, at *level, i int) bool
+	close(w *Writer, start int, valid bool) bool
+}
+
+// listWriter is the node of a list.
+type listWriter[V any] interface {
+	nullableNode
+	// writeChunk writes some elements, of which the first has a number in the list.
+	writeChunk(w *Writer, at *level, first int, elements V, errs []error) bool
+	count(elements V) int
+}
+
+func (n *listNode[E]) count(values []E) int { return len(values) }
+
+func (n *listNode[E]) writeChunk(w *Writer, at *level, first int, values []E, errs []error) bool {
+	elements := &level{up: at, list: []int32{int32(-first), int32(len(values))}}
+	elements.value = func(i int) any { return &values[i] }
+	var states []state
+	missing := null
+	if n.strict {
+		missing = required
+	}
+	for i, err := range errs {
+		if i < len(values) && err != nil {
+			if states == nil {
+				states = make([]state, len(values))
+			}
+			ctx := w.run.context(elements, i)
+			if n.strict && first+i == 0 {
+				ctx = w.run.context(at, 0) // It is as if the list had failed.
+			}
+			err = graphql.AddFieldLocationToError(w.run.context(at, 0), graphql.ErrorOnPath(ctx, err))
+			w.run.op.Error(ctx, err)
+			states[i] = missing
+		}
+	}
+	f := filling{run: w.run}
+	column := n.elem.fill(&f, elements, values, states)
+	f.execute()
+	valid := true
+	for i := range values {
+		if first+i > 0 {
+			w.buf = append(w.buf, ',')
+		}
+		switch {
+		case states == nil || states[i] == present:
+			valid = column.write(w, i) && valid
+		case missing == null:
+			w.null()
+		default:
+			valid = false
+		}
+		if valid && w.full() {
+			w.send()
+		}
+	}
+	return valid
+}
+
+// streamed is a list whose resolver is called when it is written.
+type streamed[T, V any] struct {
+	calls *calls[T, V]
+	list  listWriter[V]
+}
+
+func (s *streamed[T, V]) write(w *Writer, _ int) bool {
+	c := s.calls
+	if c.writesJSON() {
+		if valid, declined := s.writeJSON(w); !declined {
+			return valid
+		}
+	}
+	if c.planned.offers.elements {
+		return s.writeElements(w, c.chunks(c.callOf(0))(&c.contexts[0], c.group.objects[0]))
+	}
+	c.each()
+	c.at.ready = true
+	f := filling{run: c.run}
+	made := filled{column: c.node.fill(&f, c.at, c.values, c.states), states: c.states}
+	f.execute()
+	return c.writeFilled(w, &made, 0)
+}
+
+// writeElements writes elements until one is null that must not be, or the client has gone.
+func (s *streamed[T, V]) writeElements(w *Writer, elements chunks[V]) bool {
+	start, n, valid := w.pos(), 0, true
+	w.buf = append(w.buf, '[')
+	elements(func(values V, errs []error) bool {
+		valid = s.list.writeChunk(w, s.calls.at, n, values, errs)
+		n += s.list.count(values)
+		if time.Since(w.last) > patience && valid {
+			w.send()
+		}
+		return valid && w.err == nil
+	})
+	w.buf = append(w.buf, ']')
+	return s.list.close(w, start, valid)
+}

@@ -1,0 +1,171 @@
+package compiled_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled"
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled/internal/zoo"
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/internal/sink"
+)
+
+// client takes a response that is sent while it is made.
+type client struct {
+	bytes.Buffer
+	begun, indirect bool
+	broken, gone    error
+}
+
+var _ sink.Sink = (*client)(nil)
+
+func (c *client) Direct() bool     { return !c.indirect }
+func (c *client) Begin() io.Writer { c.begun = true; return c }
+func (c *client) Break(err error)  { c.broken = err }
+
+func (c *client) Write(b []byte) (int, error) {
+	if c.gone != nil {
+		return 0, c.gone
+	}
+	return c.Buffer.Write(b)
+}
+
+// executeFor is execute for a client.
+func executeFor(c *client, e *executor.Executor, env *zoo.Env, query string, variables map[string]any) answer {
+	ctx := zoo.With(graphql.StartOperationTrace(context.Background()), env)
+	op, errs := e.CreateOperationContext(ctx, &graphql.RawParams{Query: query, Variables: variables})
+	if errs != nil {
+		return answer{data: "refused", errors: texts(errs)}
+	}
+	next, ctx := e.DispatchOperation(ctx, op)
+	response := next(sink.With(ctx, c))
+	data := string(response.Data)
+	if c.begun {
+		data += c.String()
+	}
+	return answer{data, texts(response.Errors), env.Notes()}
+}
+
+// TestStreamedOperations compares random operations whose lists are sent while they are made
+// with what gqlgen makes of them. A response may be broken off only if gqlgen's is another one
+// than what has been sent of it.
+func TestStreamedOperations(t *testing.T) {
+	n := 500
+	if os.Getenv("GQLBOOST_LONG") != "" {
+		n = 30_000
+	}
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	p := newPairOf(zoo.Offering{Resolver: &zoo.Resolver{}})
+	o := &operations{Rand: rand.New(rand.NewPCG(seed, 1)), schema: p.schema.Schema()}
+	begun, broken := 0, 0
+	for i := 0; i < n && !t.Failed(); i++ {
+		query, variables := o.next()
+		compiled.SendEach(p.schema, 1+o.IntN(200))
+		env := &zoo.Env{Seed: o.Uint64N(1000), Faults: o.IntN(2) == 0, Look: o.IntN(3) == 0}
+		want := execute(p.own, clone(env), query, variables)
+		var c client
+		got := executeFor(&c, p.compiled, clone(env), query, variables)
+		for i := range want.notes { // There is no list that elements could see in their contexts.
+			want.notes[i] = lists.ReplaceAllString(want.notes[i], " <nil>")
+		}
+		for i := range got.notes {
+			got.notes[i] = lists.ReplaceAllString(got.notes[i], " <nil>")
+		}
+		slices.Sort(want.notes)
+		slices.Sort(got.notes)
+		switch {
+		case c.broken != nil:
+			if broken++; strings.HasPrefix(want.data, c.String()) {
+				t.Errorf("broken off for no reason: %v\n%s\nsent %s\nwant %s", c.broken, query, c.String(), want.data)
+			}
+		case got.data != want.data || !slices.Equal(got.errors, want.errors) || !slices.Equal(got.notes, want.notes):
+			t.Errorf("seed %d faults %v look %v\n%s\nvariables %v\n%s", env.Seed, env.Faults, env.Look, query, variables, difference(got, want))
+		case c.begun:
+			begun++
+		}
+	}
+	t.Log(begun, broken)
+	if begun < n/50 || broken == 0 {
+		t.Errorf("of %d operations, %d have been streamed and %d broken off", n, begun, broken)
+	}
+}
+
+var lists = regexp.MustCompile(` \[\]\S+`)
+
+// TestHeld has what keeps lists from being sent while they are made.
+func TestHeld(t *testing.T) {
+	const query = `{ plain(n: 1000) { id title } }`
+	for reason, c := range map[string]struct {
+		query      string
+		client     *client
+		extensions []graphql.HandlerExtension
+	}{
+		"":                       {query, &client{}, nil},
+		"transport":              {query, nil, nil},
+		"response middleware":    {query, &client{indirect: true}, nil},
+		"field middleware":       {query, &client{}, []graphql.HandlerExtension{passing{}}},
+		"root field middleware":  {query, &client{}, []graphql.HandlerExtension{aroundRoot{}}},
+		"inside of another list": {`{ boxes(n: 4) { children { id } } }`, &client{}, nil},
+	} {
+		p := newPairOf(zoo.Offering{Resolver: &zoo.Resolver{}}, c.extensions...)
+		if reason == "inside of another list" {
+			p = newPairOf(onlyBox{zoo.Offering{Resolver: &zoo.Resolver{}}})
+		}
+		var got answer
+		if c.client == nil {
+			got = execute(p.compiled, &zoo.Env{}, c.query, nil)
+		} else {
+			got = executeFor(c.client, p.compiled, &zoo.Env{}, c.query, nil)
+		}
+		if want := execute(p.own, &zoo.Env{}, c.query, nil); got.data != want.data {
+			t.Errorf("%q: %.200s, want %.200s", reason, got.data, want.data)
+		}
+		want := map[string]uint64{}
+		if reason != "" {
+			want[reason] = 1
+		}
+		held := p.schema.(interface{ Held() map[string]uint64 }).Held()
+		if !maps.Equal(held, want) || c.client != nil && c.client.begun != (reason == "") {
+			t.Errorf("%q: held %v", reason, held)
+		}
+	}
+}
+
+// onlyBox offers nothing at the root.
+type onlyBox struct{ zoo.Offering }
+
+func (o onlyBox) Query() zoo.QueryResolver { return o.Resolver.Query() }
+
+// TestClientGoes sees that a sequence ends when the client has gone.
+func TestClientGoes(t *testing.T) {
+	p := newPairOf(zoo.Offering{Resolver: &zoo.Resolver{}})
+	compiled.SendEach(p.schema, 100)
+	c := client{gone: io.ErrClosedPipe}
+	executeFor(&c, p.compiled, &zoo.Env{}, `{ plain(n: 1000) { id one } }`, nil)
+	if c.broken != io.ErrClosedPipe || c.Len() > 0 {
+		t.Errorf("%v, %d bytes", c.broken, c.Len())
+	}
+}
+
+// TestSmallResponsesAreWhole sees that errors come first as long as nothing has been sent.
+func TestSmallResponsesAreWhole(t *testing.T) {
+	p := newPairOf(zoo.Offering{Resolver: &zoo.Resolver{}})
+	var c client
+	got := executeFor(&c, p.compiled, &zoo.Env{}, `{ plain(n: 2) { id next { title } } }`, nil)
+	if c.begun || !json.Valid([]byte(got.data)) {
+		t.Error(c.begun, fmt.Sprint(got))
+	}
+}
