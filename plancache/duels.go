@@ -78,8 +78,8 @@ func (l *duels[P]) begin(stayed, left *entry[P], side int, now, size int64) {
 		l.end(d)
 	}
 	*d = duel[P]{
-		stayed: stayed, uses: stayed.uses.Load(), before: stayed.stays[l.question], left: left.hash, begun: max(now, 1), side: side,
-		worth: [2]float64{stayed.factor, left.factor},
+		stayed: stayed, uses: stayed.uses.Load(), before: stayed.stays[l.question],
+		left: left.hash, begun: max(now, 1), side: side, worth: [2]float64{stayed.factor, left.factor},
 	}
 	l.next++
 	stayed.stays[l.question], left.left[l.question] = int32(l.next), int32(l.next)

@@ -20,22 +20,22 @@ type entry[P any] struct {
 	last  atomic.Int64  // when it was used last, on the policy's clock
 	stale atomic.Bool   // its TTL has ended
 
-	cost     time.Duration // to build it; 0: not known
-	weight   int64         // bytes
-	deadline time.Time     // of the plan, wherever it is kept; zero: none
-
-	// The rest is guarded by the generation's lock.
-	heat    heat             // as it was at a time
-	heated  int64            // that time, on the policy's clock
-	counted uint32           // how many of uses the heat has
-	factor  float64          // what cost makes a use worth
-	left    [questions]int32 // the last duel in which it has left; 0: none
-	stays   [questions]int32 // the last duel in which it has stayed; 0: none
-	fresh   bool             // it is in the policy's window
-	place   int              // in the policy's window or main region
-	expires time.Time        // here, which is not after deadline
-	expiry  int              // the place in the heap; -1: none
-	gone    bool             // it is not in the cache any more
+	// The rest is guarded by the generation's lock, but for what does not change. Fields lie
+	// so that there is little between them.
+	counted  uint32           // how many of uses the heat has
+	heat     heat             // as it was at a time
+	heated   int64            // that time, on the policy's clock
+	factor   float64          // what cost makes a use worth
+	left     [questions]int32 // the last duel in which it has left; 0: none
+	stays    [questions]int32 // the last duel in which it has stayed; 0: none
+	place    int              // in the policy's window or main region
+	expires  time.Time        // here, which is not after deadline
+	expiry   int              // the place in the heap; -1: none
+	cost     time.Duration    // to build it; 0: not known; does not change
+	weight   int64            // bytes; does not change
+	deadline time.Time        // of the plan, wherever it is kept; zero: none; does not change
+	fresh    bool             // it is in the policy's window
+	gone     bool             // it is not in the cache any more
 }
 
 // exactly is up to how many uses each is counted. Of those beyond, one in sampled is

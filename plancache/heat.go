@@ -25,25 +25,41 @@ func (h heat) plus(uses uint32) heat {
 	return heat{h[brief] + float64(uses), h[lasting] + float64(uses)}
 }
 
-// heat is that of an entry at a time. Uses since the last time count as if all had come at
-// the last one of them, and those in the window not at all.
+// heat is that of an entry at a time. Uses in the window do not count.
 func (p *policy[P]) heat(e *entry[P], now int64) heat {
 	if uses := e.uses.Load(); uses != e.counted {
 		if !e.fresh {
 			last := e.last.Load()
-			e.heat, e.heated = p.faded(e.heat, last-e.heated).plus(uses-e.counted), last
+			e.heat, e.heated = p.used(e.heat, uses-e.counted, last-e.heated), last
+			p.note(e)
 		}
 		e.count(uses)
 	}
 	return p.faded(e.heat, now-e.heated)
 }
 
+// used is what heat is after so many uses, which have come in so many calls: one now and the
+// others at times of which nothing is known.
+func (p *policy[P]) used(h heat, uses uint32, calls int64) heat {
+	h = p.faded(h, calls)
+	lives := float64(calls) * p.pace / fadeSteps
+	for i, scale := range [terms]float64{1, briefLife / lastingLife} {
+		h[i] += 1 + float64(uses-1)*meanFade(lives*scale)
+	}
+	return h
+}
+
+// meanFade is what a use is worth that has come at any time in so many half-lives.
+func meanFade(lives float64) float64 {
+	if lives < 1.0/fadeSteps {
+		return 1
+	}
+	return (1 - math.Exp2(-lives)) / (lives * math.Ln2)
+}
+
 // faded is what heat is after so many calls.
 func (p *policy[P]) faded(h heat, calls int64) heat {
-	if calls <= 0 {
-		return h
-	}
-	steps := float64(calls) * p.pace
+	steps := float64(max(calls, 0)) * p.pace
 	return heat{h[brief] * fade(steps), h[lasting] * fade(steps*(briefLife/lastingLife))}
 }
 
@@ -59,10 +75,10 @@ func fade(steps float64) float64 {
 	return math.Exp2(-steps / fadeSteps)
 }
 
-const fadeSteps = 256
+const fadeSteps = 64
 
 // fades are powers of a half: math.Exp2 would be a fifth of a miss.
-var fades = func() (list [4096]float64) {
+var fades = func() (list [1024]float64) {
 	for i := range list {
 		list[i] = math.Exp2(-float64(i) / fadeSteps)
 	}

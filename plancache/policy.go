@@ -27,7 +27,7 @@ type policy[P any] struct {
 	bytes    int64 // bounds weight
 	weight   int64 // of all entries
 	window   []*entry[P]
-	main     []*entry[P]
+	main     []slot[P]
 	hand     int // where in main the next sample begins
 	ghosts   ghosts
 	duels    [questions]duels[P]
@@ -71,7 +71,13 @@ func (p *policy[P]) size() int64 {
 func (p *policy[P]) count() int64 { return int64(len(p.window) + len(p.main)) }
 
 // all returns the entries, in no order.
-func (p *policy[P]) all() []*entry[P] { return slices.Concat(p.window, p.main) }
+func (p *policy[P]) all() []*entry[P] {
+	list := slices.Grow(slices.Clone(p.window), len(p.main))
+	for i := range p.main {
+		list = append(list, p.main[i].entry)
+	}
+	return list
+}
 
 // empty takes all entries out, and keeps what is known of others.
 func (p *policy[P]) empty() {
@@ -93,7 +99,8 @@ func (p *policy[P]) add(e *entry[P], now int64, out []*entry[P]) []*entry[P] {
 		}
 	}
 	p.begin(e, from, e.uses.Load()+1, now)
-	p.insert(&p.window, e, true)
+	e.fresh, e.place = true, len(p.window)
+	p.window = append(p.window, e)
 	p.weight += e.weight
 	return p.shrink(e, now, out)
 }
@@ -165,31 +172,6 @@ func (p *policy[P]) oldest(e *entry[P]) *entry[P] {
 	return oldest
 }
 
-// least returns the entry of the main region, other than e, that is worth least of the next
-// ones, by a half-life. If that is another one by the other half-life, it is a duel.
-func (p *policy[P]) least(e *entry[P], term int, now int64) *entry[P] {
-	var least [terms]*entry[P]
-	worth := heat{math.Inf(1), math.Inf(1)}
-	for range min(len(p.main), sampleSize) {
-		if p.hand++; p.hand >= len(p.main) {
-			p.hand = 0
-		}
-		m := p.main[p.hand]
-		if m == e {
-			continue
-		}
-		for i, w := range p.worth(m, now) {
-			if w < worth[i] {
-				least[i], worth[i] = m, w
-			}
-		}
-	}
-	if least[brief] != least[lasting] {
-		p.duels[halfLives].begin(least[1-term], least[term], term, now, p.size())
-	}
-	return least[term]
-}
-
 // term returns the half-life that counts.
 func (p *policy[P]) term() int {
 	if p.duels[halfLives].leads(lasting, preference, 0) {
@@ -230,42 +212,12 @@ func (p *policy[P]) age(now int64) {
 		return
 	}
 	p.aged = now
-	for _, region := range [][]*entry[P]{p.window, p.main} {
-		for _, e := range region {
-			p.heat(e, now)
-			half := (e.counted + 1) / 2
-			e.uses.Store(half) // Uses that come in between are lost.
-			e.count(half)
-		}
+	for _, e := range p.all() {
+		p.heat(e, now)
+		half := (e.counted + 1) / 2
+		e.uses.Store(half) // Uses that come in between are lost.
+		e.count(half)
 	}
-}
-
-func (p *policy[P]) region(e *entry[P]) *[]*entry[P] {
-	if e.fresh {
-		return &p.window
-	}
-	return &p.main
-}
-
-func (p *policy[P]) insert(region *[]*entry[P], e *entry[P], fresh bool) {
-	e.fresh, e.place = fresh, len(*region)
-	*region = append(*region, e)
-}
-
-// cut takes an entry out of its region.
-func (p *policy[P]) cut(e *entry[P]) {
-	region := p.region(e)
-	n := len(*region) - 1
-	last := (*region)[n]
-	(*region)[e.place], last.place = last, e.place
-	(*region)[n] = nil
-	*region = (*region)[:n]
-}
-
-// move takes an entry from the window to the main region.
-func (p *policy[P]) move(e *entry[P]) {
-	p.cut(e)
-	p.insert(&p.main, e, false)
 }
 
 // remove takes an entry out.
@@ -291,7 +243,11 @@ func (p *policy[P]) replace(old, e *entry[P], now int64, out []*entry[P]) []*ent
 	from := p.heat(old, now)
 	e.uses.Store(old.uses.Load())
 	p.begin(e, from, 1, now)
-	e.fresh, e.place = old.fresh, old.place
-	(*p.region(e))[e.place] = e
+	if e.fresh, e.place = old.fresh, old.place; e.fresh {
+		p.window[e.place] = e
+	} else {
+		p.main[e.place] = slot[P]{entry: e}
+		p.note(e)
+	}
 	return p.shrink(e, now, out)
 }

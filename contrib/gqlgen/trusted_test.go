@@ -30,7 +30,8 @@ func TestTrusted(t *testing.T) {
 		{known, "", ""}, {"", plancache.HashQuery(known), ""}, {known, plancache.HashQuery(known), ""},
 		{"", strings.ToUpper(plancache.HashQuery(known)), ""},
 		{other, "", "QUERY_NOT_IN_SAFELIST"}, {"", plancache.HashQuery(other), "PERSISTED_QUERY_NOT_IN_LIST"},
-		{other, plancache.HashQuery(other), "QUERY_NOT_IN_SAFELIST"}, {other, plancache.HashQuery(known), "QUERY_NOT_IN_SAFELIST"},
+		{other, plancache.HashQuery(other), "QUERY_NOT_IN_SAFELIST"},
+		{other, plancache.HashQuery(known), "QUERY_NOT_IN_SAFELIST"},
 		{known + " ", "", "QUERY_NOT_IN_SAFELIST"}, {"", "", "PERSISTED_QUERY_NOT_IN_LIST"},
 	} {
 		request := map[string]any{"query": c.query}
