@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -519,8 +521,9 @@ func FuzzUnmarshal(f *testing.F) {
 }
 
 // Values of maps that are larger than 128 bytes are stored in another way, which decoders
-// that know the runtime's insides have been wrong about (sonic issue 912).
-func TestUnmarshalLargeMapValuesWhileCollecting(t *testing.T) {
+// that know the runtime's insides have been wrong about (sonic issue 912). Collections and
+// a profiler find goroutines inside of decoders (sonic pull request 972).
+func TestUnmarshalWhileCollectingAndProfiling(t *testing.T) {
 	type large struct {
 		Names [12]string
 		Lists [4][]string
@@ -534,6 +537,9 @@ func TestUnmarshalLargeMapValuesWhileCollecting(t *testing.T) {
 	var want map[string]large
 	if err := json.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
+	}
+	if pprof.StartCPUProfile(io.Discard) == nil { // Another profile does as well.
+		defer pprof.StopCPUProfile()
 	}
 	stop := make(chan struct{})
 	defer close(stop)

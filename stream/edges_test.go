@@ -153,6 +153,13 @@ func TestDestinationsThatBreakTheirContract(t *testing.T) {
 	if err := w.Close(); err == nil {
 		t.Errorf("got %s after a panic of the destination", p.String())
 	}
+	p = panicking{times: 1}
+	w = NewWriter(&p, Options{})
+	w.Int(1)
+	protect(func() { _ = w.Close() })
+	if err := w.Close(); !errors.Is(err, errPanicked) {
+		t.Errorf("Close after one that panicked: %v", err)
+	}
 }
 
 func TestErrorsThatCannotBeWritten(t *testing.T) {

@@ -318,6 +318,7 @@ func (w *Writer) Close() error {
 		}
 		return errClosing
 	}
+	defer w.state.Store(isClosed) // Also if the destination panics.
 	if w.place != atEnd {
 		w.misused("the end of the document")
 	}
@@ -336,7 +337,6 @@ func (w *Writer) Close() error {
 		w.options.Buffers.Put(w.buffer)
 	}
 	w.buffer, w.buf = nil, nil
-	w.state.Store(isClosed)
 	return w.err
 }
 

@@ -20,7 +20,8 @@
 // columns have the same key are one object, with an element for each row. The first
 // column of an object is its key, and the rows must be ordered by it. An element
 // whose key is null (an outer join that found nothing) is left out. A level has one
-// list at most, which is written after its other members.
+// list at most, which is written after its other members. Columns of the same name are
+// members of the same name, as row_to_json has them: give them names of their own.
 //
 // # Types
 //
