@@ -29,7 +29,7 @@ test-long: ## what is rare, for as long as it takes (about an hour): the Reader 
 	GQLBOOST_LONG=1 GQLBOOST_STRESS=1 go test -count=1 -timeout 60m -run 'UnderFire|Deadlocks|LockedNeighbour' -v ./pool/reader
 	cd internal/adopters && GQLBOOST_LONG=1 go test -count=1 -timeout 90m .
 	cd contrib/internal/hosts && GQLBOOST_LONG=1 go test -count=1 -timeout 30m .
-	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run 'RandomOperations|Middleware|Suites' ./gqlgen/...
+	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run 'RandomOperations|Middleware|StreamedOperations|ContextsEnd|Suites' ./gqlgen/...
 	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'OwnersUnderFire|UnmarshalPairs' -v ./simdjson
 	GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run Checker -v ./plancache
 	GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run "OwnersNeverMeet|SameMemoryOfShapes" -v ./arena
