@@ -83,10 +83,10 @@ func readBenchmarks(file string) ([]figure, error) {
 // path is the last part of a package's path.
 func path(pkg string) string { return strings.Clone(pkg[strings.LastIndex(pkg, "/")+1:]) }
 
-// merge puts new figures in the place of those of the same packages.
+// merge puts new figures in the place of those of the same benchmarks.
 func merge(old, measured []figure) []figure {
 	list := slices.DeleteFunc(slices.Clone(old), func(f figure) bool {
-		return slices.ContainsFunc(measured, func(m figure) bool { return m.Package == f.Package })
+		return slices.ContainsFunc(measured, func(m figure) bool { return m.benchmark() == f.benchmark() })
 	})
 	list = append(list, measured...)
 	slices.SortStableFunc(list, func(a, b figure) int { return cmp.Compare(a.Package, b.Package) })

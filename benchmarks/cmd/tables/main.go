@@ -44,7 +44,7 @@ var readmes = []string{
 
 func main() {
 	demo := flag.String("demo", "", "JSON of cmd/demo to take in")
-	bench := flag.String("bench", "", "output of go test -bench to take in, for the packages that it has")
+	bench := flag.String("bench", "", "output of go test -bench to take in, for the benchmarks that it has")
 	check := flag.Bool("check", false, "only compare")
 	flag.Parse()
 	if err := run(*demo, *bench, *check); err != nil {

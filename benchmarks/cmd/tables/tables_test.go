@@ -24,7 +24,7 @@ BenchmarkTree/mode=serial/impl=heap-2 100 510 ns/op 8 B/op 3 allocs/op
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := []figure{{Package: "arena", Work: "Gone"}, {Package: "zoo", CPU: "OtherCPU", Work: "Kept"}}
+	old := []figure{{Package: "arena", Work: "Tree/mode=gone"}, {Package: "zoo", CPU: "OtherCPU", Work: "Kept"}}
 	r := results{Benchmarks: merge(old, list), Demo: &load.Report{
 		Results: []*load.Result{{Server: "baseline", Preset: "closed", Throughput: 100, Latency: load.Latency{P95: 50}}, {Server: "boosted", Preset: "closed", Throughput: 200, Latency: load.Latency{P95: 20}}},
 		Gains:   []*load.Gain{{Server: "boosted", Preset: "closed", Throughput: load.Ratio{Median: 2}, P95: load.Ratio{Median: 0.4}}, {Server: "reader", Preset: "closed", Throughput: load.Ratio{Median: 1.35, Lowest: 1.2, Highest: 1.5}}},
