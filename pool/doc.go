@@ -18,7 +18,8 @@
 //
 // MaxConns (pool_max_conns) is the budget of all connections: those that callers take, those that the
 // Reader shares, which pgxpool counts as acquired, and those of replicas. Two thirds of it,
-// up to 6, are shared; of a budget below 4 none are.
+// up to 6, are shared; of a budget below 4 none are. Only where all are in use by callers who need a
+// second one to read rows (stream/pgrows with types that pgx does not know), is one more opened, for a moment.
 //
 // # Waiting
 //

@@ -11,6 +11,7 @@ import (
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Rows that are held have left their connection. What encoders of rows would ask it, such
@@ -95,14 +96,44 @@ func (t *target) ask(ctx context.Context, sql string) ([][][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t.askOn(ctx, conn, sql)
+}
+
+// askOn runs a query on a connection of the pool's, which it gives back.
+func (t *target) askOn(ctx context.Context, conn *pgxpool.Conn, sql string) ([][][]byte, error) {
 	defer t.server.Release(conn)
 	return allRows(ctx, conn.Conn().PgConn(), sql)
 }
 
-// askBeside runs a query on a connection like another one. Whoever has one of the pool's
-// connections must not wait for a second one.
-func askBeside(conn *pgx.Conn) asker {
+// secondAfter is for how long somebody who has one of the pool's connections waits for a second one.
+// A shared one that nobody uses is given up meanwhile (StarvedAfter), if there are some.
+func (t *target) secondAfter() time.Duration {
+	if len(t.pipes) == 0 {
+		return 50 * time.Millisecond
+	}
+	return StarvedAfter + 200*time.Millisecond
+}
+
+// askBeside runs a query for somebody who has conn, one of the pool's connections. All who wait
+// for a second one may wait for each other, so after some time it opens one like conn beyond the
+// budget, and never more than one.
+func (t *target) askBeside(conn *pgx.Conn) asker {
 	return func(ctx context.Context, sql string) ([][][]byte, error) {
+		soon, done := context.WithTimeout(ctx, t.secondAfter())
+		own, err := t.server.Acquire(soon)
+		done()
+		switch {
+		case err == nil:
+			return t.askOn(ctx, own, sql)
+		case ctx.Err() != nil:
+			return nil, err
+		}
+		select {
+		case t.beside <- struct{}{}:
+			defer func() { <-t.beside }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 		other, err := pgconn.ConnectConfig(ctx, &conn.Config().Config)
 		if err != nil {
 			return nil, err
@@ -110,6 +141,25 @@ func askBeside(conn *pgx.Conn) asker {
 		defer func() { _ = other.Close(ctx) }()
 		return allRows(ctx, other, sql)
 	}
+}
+
+// known are the answers of a connection's server while the catalog is believed to stay as it is.
+type known struct {
+	answers
+	epoch int64
+}
+
+const knownKey = "gqlboost.known"
+
+// answersOf returns what is known by somebody who has conn.
+func (r *Reader) answersOf(conn *pgx.Conn) *answers {
+	data, epoch := conn.PgConn().CustomData(), r.catalog.epoch.Load()
+	k, ok := data[knownKey].(*known)
+	if !ok || k.epoch != epoch {
+		k = &known{epoch: epoch}
+		data[knownKey] = k
+	}
+	return &k.answers
 }
 
 func allRows(ctx context.Context, conn *pgconn.PgConn, sql string) (rows [][][]byte, err error) {
@@ -151,13 +201,13 @@ func (r *heldRows) ParameterStatus(name string) (string, error) {
 	return r.session.parameters.get(name), nil
 }
 
-// CatalogRows is that of held rows. It remembers nothing.
+// CatalogRows is that of held rows.
 func (d *directRows) CatalogRows(ctx context.Context, sql string) ([][][]byte, error) {
 	conn := d.connection()
 	if conn == nil {
 		return nil, errRowsClosed
 	}
-	return askBeside(conn)(ctx, sql)
+	return d.target.reader.answersOf(conn).get(ctx, sql, d.target.askBeside(conn))
 }
 
 // ParameterStatus is that of held rows.
@@ -167,7 +217,7 @@ func (d *directRows) ParameterStatus(name string) (string, error) {
 		return "", errRowsClosed
 	}
 	if value, ok := d.call.settings.Value(name); ok { // Postgres reports it when the transaction ends, if ever.
-		return d.target.canonical(name, value, askBeside(conn))
+		return d.target.canonical(name, value, d.target.askBeside(conn))
 	}
 	return conn.PgConn().ParameterStatus(name), nil
 }

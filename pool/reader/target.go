@@ -21,14 +21,15 @@ type target struct {
 	pipes   []*pipe
 	running atomic.Int64
 	turn    atomic.Uint32
-	floor   atomic.Int64 // the cost of the fastest statement lately: the network's
-	out     atomic.Bool  // a replica that does not answer or is too far behind
-	forms   answers      // how Postgres reports settings
-	epoch   atomic.Int64 // shared connections of an older one are to be closed
+	floor   atomic.Int64  // the cost of the fastest statement lately: the network's
+	out     atomic.Bool   // a replica that does not answer or is too far behind
+	forms   answers       // how Postgres reports settings
+	beside  chan struct{} // of capacity 1: a connection beyond the budget
+	epoch   atomic.Int64  // shared connections of an older one are to be closed
 }
 
 func newTarget(r *Reader, server Server) *target {
-	t := &target{reader: r, server: server}
+	t := &target{reader: r, server: server, beside: make(chan struct{}, 1)}
 	if r.unshared == "" {
 		for i := range server.Shared() {
 			t.pipes = append(t.pipes, &pipe{target: t, reader: r, number: i, wanted: make(chan struct{}, 1), wake: make(chan struct{}, 1)})

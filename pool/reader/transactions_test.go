@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -268,6 +269,40 @@ func TestBudget(t *testing.T) {
 	c.Reader.Replicas = []string{server.DSN(), server.DSN()}
 	if _, err := pool.NewWithConfig(t.Context(), c); err == nil {
 		t.Error("2 connections are enough for a primary and 2 replicas")
+	}
+}
+
+// Callers who have all connections and need a second one, to understand their rows, get one after
+// the other, beyond the budget only if they wait for each other.
+func TestBudgetOfRowsThatAsk(t *testing.T) {
+	var s sockets
+	c := config(t, "pool_max_conns=2")
+	c.ConnConfig.DialFunc = s.dial
+	p, err := pool.NewWithConfig(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	crowd(16, func(i int) {
+		rows, err := p.Reader().Query(reader.Alone(t.Context()), "select 1")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer rows.Close()
+		ask := rows.(interface {
+			CatalogRows(ctx context.Context, sql string) ([][][]byte, error)
+		}).CatalogRows
+		sql := fmt.Sprintf("select %d", i)
+		for range 2 {
+			got, err := ask(t.Context(), sql)
+			if err != nil || len(got) != 1 || string(got[0][0]) != strconv.Itoa(i) {
+				t.Errorf("%s: %s, %v", sql, got, err)
+			}
+		}
+	})
+	if most := s.most.Load(); most > 3 {
+		t.Errorf("%d connections with a budget of 2", most)
 	}
 }
 
