@@ -17,8 +17,13 @@ const parallelFrom = 64 << 10
 // batches are parsed in parallel.
 func ParseBatch(texts [][]byte) ([]*Document, error) {
 	documents := make([]*Document, len(texts))
+	handles := make([]Document, len(texts))
 	errs := make([]error, len(texts))
-	parse := func(i int) { documents[i], errs[i] = Parse(texts[i]) }
+	parse := func(i int) {
+		if handles[i], errs[i] = standard.document(texts[i]); errs[i] == nil {
+			documents[i] = &handles[i]
+		}
+	}
 	total := 0
 	for _, text := range texts {
 		total += len(text)

@@ -38,7 +38,7 @@ func ExampleDecodeRequest() {
 		return
 	}
 	defer request.Close()
-	for _, o := range request.Operations {
+	for _, o := range request.Operations() {
 		id, _ := o.Variables.Get("id").String()
 		fmt.Println(o.Query, id)
 	}
@@ -160,6 +160,6 @@ func ExampleParser_verify() {
 		panic(err)
 	}
 	defer request.Close()
-	fmt.Println(request.Operations[0].Query)
+	fmt.Println(request.Operations()[0].Query)
 	// Output: { me { name } }
 }

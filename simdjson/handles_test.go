@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/gqlboost/gqlboost/internal/race"
 )
 
 // open parses a text, or fails.
@@ -50,7 +52,7 @@ func TestSecondCloseIsHarmless(t *testing.T) {
 		r.Close()
 		r2.Close()
 		x := open(t, `"x"`)
-		if o := s.Operations[0]; o.Query != "{b\n}" || o.Variables.Get("of").text() != "s" {
+		if o := s.Operations()[0]; o.Query != "{b\n}" || o.Variables.Get("of").text() != "s" {
 			t.Fatalf("got %q, %v", o.Query, o.Variables)
 		}
 		s.Close()
@@ -117,14 +119,14 @@ func TestUseAfterClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	operations, first, copied := r.Operations, &r.Operations[0], r.Operations[0]
+	operations, first, copied := r.Operations(), &r.Operations()[0], r.Operations()[0]
 	r.Close()
 	for range 2 * slab { // Others take what the request had.
 		s, err := DecodeRequest([]byte(`[{"query":"other","variables":{"owner":"s"},"extensions":{}},{"query":"other"}]`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, o := range []Operation{operations[0], operations[1], *first, r.Operations[1]} {
+		for _, o := range []Operation{operations[0], operations[1], *first, r.Operations()[1]} {
 			if o != (Operation{}) {
 				t.Fatalf("an operation of a closed request: %+v", o)
 			}
@@ -185,7 +187,7 @@ func TestConcurrentClose(t *testing.T) {
 func TestGenerationsEnd(t *testing.T) {
 	m := &memory{shard: counters.shard()}
 	m.generation.Store(math.MaxUint32 - 1)
-	m.document().Close()
+	(&Document{m, m.generation.Load()}).Close()
 	for range 100 {
 		if got := memories.Get().(*memory); got == m {
 			t.Fatal("the memory is used again")
@@ -245,5 +247,31 @@ func TestValuePrintsAsItsJSON(t *testing.T) {
 	}
 	if b, err := json.Marshal(held); string(b) != `{"V":[1,"x\n"],"None":null}` || err != nil {
 		t.Errorf("got %s, %v", b, err)
+	}
+}
+
+// A handle that does not leave its function costs no allocation: Parse and DecodeRequest are
+// inlined.
+func TestHandlesCostNothing(t *testing.T) {
+	if race.Enabled || debugging {
+		t.Skip("memory is not used again")
+	}
+	text := []byte(`{"query":"{a}","variables":{"b":1}}`)
+	for name, use := range map[string]func() bool{
+		"Parse": func() bool {
+			doc, err := Parse(text)
+			defer doc.Close()
+			return err == nil && doc.Root().Get("query").Kind() == String
+		},
+		"DecodeRequest": func() bool {
+			r, err := DecodeRequest(text)
+			defer r.Close()
+			return err == nil && r.Operations()[0].Query == "{a}"
+		},
+	} {
+		worked := true
+		if n := testing.AllocsPerRun(1000, func() { worked = use() && worked }); n != 0 || !worked {
+			t.Errorf("%s: %v allocations, worked: %v", name, n, worked)
+		}
 	}
 }

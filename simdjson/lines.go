@@ -35,16 +35,20 @@ func (p *Parser) ParseLines(r io.Reader) iter.Seq2[*Document, error] {
 	copying.AliasInput = false
 	parser := Parser{settings: &copying}
 	return func(yield func(*Document, error) bool) {
+		var handles []Document
 		lines := lineReader{r: bufio.NewReaderSize(r, 64<<10), limit: copying.MaxBytes}
 		for index, line := 0, 1; ; line++ {
 			text, tooLarge, err := lines.next()
 			if len(text) > 0 || tooLarge != nil {
-				doc, bad := (*Document)(nil), tooLarge
-				if bad == nil {
-					doc, bad = parser.Parse(text)
+				if len(handles) == 0 {
+					handles = make([]Document, slab)
 				}
-				if bad != nil {
-					bad = &LineError{Index: index, Line: line, Err: bad}
+				doc, bad := &handles[0], tooLarge
+				if bad == nil {
+					*doc, bad = parser.document(text)
+				}
+				if handles = handles[1:]; bad != nil {
+					doc, bad = nil, &LineError{Index: index, Line: line, Err: bad}
 				}
 				if !yield(doc, bad) {
 					return

@@ -12,7 +12,7 @@ const (
 	keepWords = 2 << 20
 	keepBytes = 16 << 20
 
-	slab = 32 // handles that are allocated at a time
+	slab = 32 // handles or operations that are allocated at a time
 )
 
 // memory is what documents are made of, one after another. It has one owner at a
@@ -28,12 +28,9 @@ type memory struct {
 	//lint:ignore U1000 the debug build uses it
 	closed firstClose
 
-	// What is handed out is cut from these and never handed out again: whoever has
-	// kept it must not see a later owner's.
-	documents                                         []Document
-	requests                                          []Request
-	operations                                        []Operation
-	handedDocuments, handedRequests, handedOperations int
+	// What is handed out of these is never handed out again: whoever has kept it must
+	// not see a later owner's.
+	operations []Operation
 
 	// generation is that of the handle that may use the memory. Only closing that
 	// handle changes it.
@@ -60,38 +57,14 @@ func (m *memory) release() {
 	memories.Put(m)
 }
 
-// document returns a new handle.
-func (m *memory) document() *Document {
-	if m.handedDocuments == len(m.documents) {
-		m.moreDocuments()
+// batch returns room for n operations.
+func (m *memory) batch(n int) []Operation {
+	if n > len(m.operations) {
+		m.operations = make([]Operation, max(n, slab))
 	}
-	d := &m.documents[m.handedDocuments]
-	m.handedDocuments++
-	d.generation = m.generation.Load()
-	return d
-}
-
-// moreDocuments is apart so that document can be inlined.
-func (m *memory) moreDocuments() {
-	m.documents, m.handedDocuments = make([]Document, slab), 0
-	for i := range m.documents {
-		m.documents[i].memory = m
-	}
-}
-
-// request returns a new request with room for n operations.
-func (m *memory) request(doc Document, n int) *Request {
-	if m.handedRequests == len(m.requests) {
-		m.requests, m.handedRequests = make([]Request, slab), 0
-	}
-	if m.handedOperations+n > len(m.operations) {
-		m.operations, m.handedOperations = make([]Operation, max(n, slab)), 0
-	}
-	r, from := &m.requests[m.handedRequests], m.handedOperations
-	m.handedRequests++
-	m.handedOperations += n
-	r.Operations, r.doc = m.operations[from:from+n:from+n], doc
-	return r
+	list := m.operations[:n:n]
+	m.operations = m.operations[n:]
+	return list
 }
 
 // parsePortable reads a text into the tape: see [readPortable].

@@ -139,15 +139,31 @@ func (p *Parser) Kernel() string {
 // Parse reads a JSON text into a document, which the caller closes. The text is
 // copied, so the caller may reuse it. An error is a [*SyntaxError], or wraps
 // [ErrTooLarge].
-func Parse(data []byte) (*Document, error) { return standard.Parse(data) }
-
-// Parse reads a JSON text into a document, which the caller closes.
-func (p *Parser) Parse(data []byte) (*Document, error) {
-	m, err := p.parse(data)
+func Parse(data []byte) (*Document, error) {
+	d, err := standard.document(data)
 	if err != nil {
 		return nil, err
 	}
-	return m.document(), nil
+	return &d, nil
+}
+
+// Parse reads a JSON text into a document, which the caller closes.
+func (p *Parser) Parse(data []byte) (*Document, error) {
+	d, err := p.document(data)
+	if err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
+
+// document is Parse without an allocation: Parse is inlined, and where its caller's handle
+// does not leave the function, it has it on its stack.
+func (p *Parser) document(data []byte) (Document, error) {
+	m, err := p.parse(data)
+	if err != nil {
+		return Document{}, err
+	}
+	return Document{m, m.generation.Load()}, nil
 }
 
 // parse reads a text into memory that the caller owns.

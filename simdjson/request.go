@@ -35,12 +35,26 @@ func (o Operation) PersistedQueryHash() string {
 }
 
 // Request is the operations of one HTTP request. Like a [Document] it is a handle
-// that is not used again.
+// that is not used again. The zero Request has none and is closed.
 type Request struct {
-	Operations []Operation
 	// Batch reports whether the body was an array, so that the response must be one.
 	Batch bool
+
 	doc   Document
+	one   [1]Operation // of a request that is no batch: most need no other memory
+	count int          // of these
+	batch []Operation
+}
+
+// Operations returns the operations, one if the request is no batch. Close empties them.
+func (r *Request) Operations() []Operation {
+	switch {
+	case r == nil:
+		return nil
+	case r.batch != nil:
+		return r.batch
+	}
+	return r.one[:r.count]
 }
 
 // Close gives the request's memory back and empties its operations. Strings that
@@ -52,61 +66,73 @@ func (r *Request) Close() {
 	if r == nil || !r.doc.close() {
 		return
 	}
-	for i := range r.Operations {
-		r.Operations[i] = Operation{}
-	}
+	clear(r.Operations())
 }
 
 // DecodeRequest reads the body of a GraphQL request, one object or an array of
 // them, which the caller closes. Members that it does not know are ignored. An
 // error is a [*RequestError]. The body is copied.
-func DecodeRequest(body []byte) (*Request, error) { return standard.DecodeRequest(body) }
+func DecodeRequest(body []byte) (*Request, error) {
+	r, err := standard.request(body)
+	if err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
 
 // DecodeRequest is the function of that name with the parser's options.
 func (p *Parser) DecodeRequest(body []byte) (*Request, error) {
+	r, err := p.request(body)
+	if err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// request is to DecodeRequest what document is to Parse.
+func (p *Parser) request(body []byte) (Request, error) {
 	m, err := p.parse(body)
 	if err != nil {
-		return nil, notParsed(err)
+		return Request{}, notParsed(err)
 	}
 	m.scratch = m.scratch[:0]
 	r, err := m.decode(p.resolved().MaxBatch)
 	if err != nil {
 		m.release()
-		return nil, err
+		return Request{}, err
 	}
 	return r, nil
 }
 
 // decode makes a request of the parsed text.
-func (m *memory) decode(maxBatch int) (*Request, error) {
-	doc := Document{m, m.generation.Load()}
-	root := doc.Root()
+func (m *memory) decode(maxBatch int) (r Request, err error) {
+	r.doc = Document{m, m.generation.Load()}
+	root := r.doc.Root()
 	switch root.Kind() {
 	case Object:
-		r := m.request(doc, 1)
-		return r, r.Operations[0].read(root)
+		r.count = 1
+		return r, r.one[0].read(root)
 	case Array:
 		n := root.Len()
 		if n == 0 {
-			return nil, badRequest("The batch of operations is empty.")
+			return r, badRequest("The batch of operations is empty.")
 		}
 		if n > maxBatch {
 			message := fmt.Sprintf("A batch of %d operations is larger than the limit of %d.", n, maxBatch)
-			return nil, &RequestError{Kind: BatchTooLarge, Message: message}
+			return r, &RequestError{Kind: BatchTooLarge, Message: message}
 		}
-		r := m.request(doc, n)
-		r.Batch = true
+		r.Batch, r.batch = true, m.batch(n)
 		for i, element := range root.Elements() {
 			if element.Kind() != Object {
-				return nil, badRequest("Operation %d of the batch must be an object, not %s.", i, article(element))
+				return r, badRequest("Operation %d of the batch must be an object, not %s.", i, article(element))
 			}
-			if err := r.Operations[i].read(element); err != nil {
-				return nil, err
+			if err := r.batch[i].read(element); err != nil {
+				return r, err
 			}
 		}
 		return r, nil
 	}
-	return nil, badRequest("The request body must be an object or an array of objects, not %s.", article(root))
+	return r, badRequest("The request body must be an object or an array of objects, not %s.", article(root))
 }
 
 // read takes the members that GraphQL over HTTP knows from an object of an open
@@ -237,7 +263,7 @@ func (p *Parser) DecodeForm(form url.Values) (*Request, error) {
 	}
 	r, err := p.DecodeRequest(append(body, '}'))
 	if err == nil {
-		r.Operations[0].Ambiguous = repeated
+		r.Operations()[0].Ambiguous = repeated
 	}
 	return r, err
 }

@@ -48,7 +48,7 @@ func TestDecodeRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []operation
-		for _, o := range r.Operations {
+		for _, o := range r.Operations() {
 			got = append(got, operation{o.Query, o.OperationName, o.Variables.Raw(), o.Extensions.Raw()})
 		}
 		if !reflect.DeepEqual(got, want) || r.Batch != batch {
@@ -58,7 +58,7 @@ func TestDecodeRequest(t *testing.T) {
 		r.Close()
 	}
 	r, err := DecodeRequest([]byte(`{"extensions":{"persistedQuery":{"sha256Hash":"abc"}}}`))
-	if err != nil || r.Operations[0].PersistedQueryHash() != "abc" {
+	if err != nil || r.Operations()[0].PersistedQueryHash() != "abc" {
 		t.Error("the hash of a persisted query:", err)
 	}
 	if (Operation{}).PersistedQueryHash() != "" {
@@ -105,7 +105,7 @@ func TestDecodeForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	o := r.Operations[0]
+	o := r.Operations()[0]
 	if o.Query != form.Get("query") || o.OperationName != "A" || string(o.Variables.Raw()) != `{"q":"é"}` || o.Extensions.Kind() != Invalid {
 		t.Errorf("%+v", o)
 	}
@@ -123,7 +123,7 @@ func TestDecodeForm(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, err := DecodeForm(form)
-		if err != nil || r.Operations[0].Query != "a" || r.Operations[0].Ambiguous != want {
+		if err != nil || r.Operations()[0].Query != "a" || r.Operations()[0].Ambiguous != want {
 			t.Errorf("%s: %v, %v", query, r, err)
 		}
 		r.Close()
@@ -154,7 +154,7 @@ func FuzzDecodeRequest(f *testing.F) {
 		if theirErr != nil {
 			t.Fatalf("%q is accepted, encoding/json: %v", body, theirErr)
 		}
-		for i, o := range r.Operations {
+		for i, o := range r.Operations() {
 			// encoding/json also takes names of another case: skip those bodies.
 			if strings.Contains(strings.ToLower(string(body)), "query") && o.Query != theirs[i].Query && strings.Count(strings.ToLower(string(body)), "query") == strings.Count(string(body), "query") && !strings.Contains(string(body), "\\u") {
 				t.Fatalf("%q: query %q, want %q", body, o.Query, theirs[i].Query)
@@ -178,7 +178,7 @@ func TestAmbiguous(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.Operations[0].Ambiguous; got != want {
+		if got := r.Operations()[0].Ambiguous; got != want {
 			t.Errorf("%s: got %v, want %v", body, got, want)
 		}
 		r.Close()

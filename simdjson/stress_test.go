@@ -125,7 +125,7 @@ func (o *owner) decode() {
 		o.t.Error(err)
 		return
 	}
-	op := &r.Operations[0]
+	op := &r.Operations()[0]
 	o.held = append(o.held, &owned{mark: mark, request: r, op: op, root: op.Variables, value: op.Variables.Get("mark")})
 }
 

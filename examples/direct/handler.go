@@ -77,7 +77,7 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, body []byte) er
 	if request.Batch {
 		return errNotPlanned
 	}
-	operation := &request.Operations[0]
+	operation := &request.Operations()[0]
 	if hash := operation.PersistedQueryHash(); hash != "" {
 		// What it keeps must not be part of the request.
 		text, err := h.persisted.Resolve(r.Context(), strings.Clone(hash), strings.Clone(operation.Query))

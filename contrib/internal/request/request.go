@@ -115,7 +115,7 @@ func (r *Reader) decode(body []byte) (list []Operation, batch bool, err error) {
 	switch {
 	case err == nil:
 		defer request.Close()
-		if !slices.ContainsFunc(request.Operations, ambiguous) {
+		if !slices.ContainsFunc(request.Operations(), ambiguous) {
 			if list, err = r.take(request); err == nil {
 				return list, batch, nil
 			}
@@ -149,7 +149,7 @@ func (r *Reader) Form(form url.Values) (Operation, error) {
 
 // take copies what a request has.
 func (r *Reader) take(request *simdjson.Request) (list []Operation, err error) {
-	for _, from := range request.Operations {
+	for _, from := range request.Operations() {
 		o := Operation{Query: r.text(from.Query), OperationName: strings.Clone(from.OperationName)}
 		if o.Variables, err = r.object(from.Variables); err == nil {
 			o.Extensions, err = r.object(from.Extensions)
