@@ -2,10 +2,8 @@ package hosts
 
 import (
 	"encoding/json"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -20,6 +18,7 @@ type host struct {
 	path, source    string
 	generate, tests string // directories in it
 	leave           string // a command in it that needs more than there is
+	random          string // a test of it that fails with gqlgen's own as well, but not each time
 }
 
 // examplesVersion is the last version of gqlgen that has its examples in its own module. The
@@ -32,8 +31,11 @@ const examplesVersion = "v0.14.0"
 func servers(t *testing.T) map[string]host {
 	const genqlient, gqlgen = "github.com/Khan/genqlient", "github.com/99designs/gqlgen"
 	list := map[string]host{
-		"genqlient": {genqlient, moduleDir(t, genqlient), "internal/integration/server", "internal/integration", ""},
-		"uploads":   {"example.com/uploads", "testdata/uploads", ".", ".", ""},
+		// gqlgen's errors have positions since, so the test fails, unless the connection ends before its
+		// client has looked at the answer.
+		"genqlient": {path: genqlient, source: moduleDir(t, genqlient), generate: "internal/integration/server",
+			tests: "internal/integration", random: "TestSubscriptionConnectionParams/unauthorized_user_gets_error"},
+		"uploads": {path: "example.com/uploads", source: "testdata/uploads", generate: ".", tests: "."},
 	}
 	var examples struct{ Dir string }
 	download := run(t, "go", "mod", "download", "-json", gqlgen+"@"+examplesVersion)
@@ -45,22 +47,25 @@ func servers(t *testing.T) map[string]host {
 		names = append(names, "dataloader", "scalars", "selection", "todo")
 	}
 	for _, name := range names {
-		list[name] = host{gqlgen + "/example/" + name, filepath.Join(examples.Dir, "example", name), ".", ".", "server"}
+		list[name] = host{path: gqlgen + "/example/" + name, source: filepath.Join(examples.Dir, "example", name),
+			generate: ".", tests: ".", leave: "server"}
 	}
 	return list
 }
 
 // TestServers runs the tests of servers that were made with gqlgen, as they are and with our
-// transports and caches. What fails with gqlgen's own, because its version is another one
-// than the tests are for, must be what fails with ours.
+// transports and caches. Only what fails with gqlgen's own may fail with ours: its version is
+// another one than the tests are for.
 func TestServers(t *testing.T) {
 	boosted := newGqlgen(t, gqlgenEdits)
 	for name, h := range servers(t) {
 		t.Run(name, func(t *testing.T) {
 			host := newHost(t, h)
 			theirs, ours := host.failures(t, h.tests), host.using(t, boosted).failures(t, h.tests)
-			if a, b := slices.Sorted(maps.Keys(theirs)), slices.Sorted(maps.Keys(ours)); !slices.Equal(a, b) {
-				t.Errorf("with gqlgen's own %q fail, with ours %q\n%q", a, b, ours)
+			for name, output := range ours {
+				if _, ok := theirs[name]; !ok && (h.random == "" || !strings.HasSuffix(name, " "+h.random)) {
+					t.Errorf("%s fails with ours only: %s", name, output)
+				}
 			}
 			for name, output := range theirs {
 				if strings.HasSuffix(name, " ") { // A package, and none of its tests.
