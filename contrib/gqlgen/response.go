@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/internal/sink"
 	"github.com/gqlboost/gqlboost/contrib/internal/request"
 	"github.com/gqlboost/gqlboost/internal/accept"
 	"github.com/gqlboost/gqlboost/simdjson"
@@ -132,15 +132,12 @@ func marshal(v any) []byte {
 }
 
 // check makes the data of a response JSON if only its encoding is wrong, and panics like
-// marshal if it is none. gqlgen copies strings that are not UTF-8 as they are; who decodes
-// them has U+FFFD in the place of each byte.
+// marshal if it is none.
 func check(response *graphql.Response) {
 	if response == nil || response.Data == nil || simdjson.Valid(response.Data) {
 		return
 	}
-	if !utf8.Valid(response.Data) {
-		response.Data = []byte(string([]rune(string(response.Data))))
-	}
+	response.Data = sink.ValidUTF8(response.Data)
 	if !simdjson.Valid(response.Data) {
 		panic(fmt.Errorf("gqlgen: the response is not JSON: %.1000s", response.Data))
 	}

@@ -124,10 +124,15 @@ func calls() []string {
 		switch {
 		case frame.Function == transport:
 			return list
-		case list == nil && (strings.HasPrefix(frame.Function, compiledPackage) || strings.HasPrefix(frame.Function, thisPackage+".(*")):
+		case list == nil && ofSchema(frame.Function):
 		default:
 			list = append(list, frame.Function)
 		}
 	}
 	return nil
+}
+
+// ofSchema reports whether a function is one of a compiled schema, or a method of this package.
+func ofSchema(name string) bool {
+	return strings.HasPrefix(name, compiledPackage) || strings.HasPrefix(name, thisPackage+".(*")
 }

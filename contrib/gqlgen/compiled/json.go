@@ -13,7 +13,7 @@ import (
 	"github.com/gqlboost/gqlboost/stream"
 )
 
-// offersJSON reports whether the resolver writes JSON, and has not declined this selection.
+// writesJSON reports whether the resolver writes JSON, and has not declined this selection.
 func (c *calls[T, V]) writesJSON() bool { return c.planned.offers.json && !c.planned.declined.Load() }
 
 // json has the resolver write to out.

@@ -57,7 +57,8 @@ func (s *Executable) metrics() []gqlboost.Metric {
 		{Name: "gqlboost.compiled.streamed", Unit: "{operation}",
 			Help: "Operations whose lists could be sent while they were made.", Value: float64(s.streamed.Load())},
 		{Name: "gqlboost.compiled.broken", Unit: "{operation}",
-			Help: "Responses that were broken off, for an error behind what had been sent.", Value: float64(s.broken.Load())},
+			Help:  "Responses that were broken off, for an error behind what had been sent.",
+			Value: float64(s.broken.Load())},
 	}
 	list = append(list, s.delegated.metrics("gqlboost.compiled.fallbacks",
 		"Operations that gqlgen's own schema has executed, by reason.")...)

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"iter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/internal/sink"
 )
 
 // limits bound what is kept of a response that is sent while it is made, in bytes.
@@ -77,10 +78,7 @@ func (w *Writer) send() {
 		return
 	}
 	sent := len(w.buf)
-	text := w.finish()
-	if !utf8.Valid(text) {
-		text = []byte(string([]rune(string(text)))) // As the transports do with whole responses.
-	}
+	text := sink.ValidUTF8(w.finish())
 	if w.out == nil {
 		w.out = w.run.out.Begin()
 	}

@@ -139,7 +139,7 @@ func (g Guard) queryTx(ctx context.Context, conn *pgx.Conn, sql string, args []a
 		_ = tx.Rollback(quiet.Context(context.WithoutCancel(ctx)))
 		return nil, err
 	}
-	return &txRows{Rows: rows, ctx: ctx, tx: tx, readOnly: g.ReadOnly}, nil
+	return &txRows{Rows: rows, own: transaction{ctx: ctx, tx: tx, readOnly: g.ReadOnly}}, nil
 }
 
 // SendBatch runs a batch under a guard, in a transaction.
@@ -151,7 +151,8 @@ func (g Guard) SendBatch(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) pgx.
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	return &txBatch{BatchResults: tx.SendBatch(ctx, b), ctx: ctx, tx: tx, readOnly: g.ReadOnly}
+	own := transaction{ctx: ctx, tx: tx, readOnly: g.ReadOnly}
+	return &txBatch{BatchResults: tx.SendBatch(ctx, b), own: own}
 }
 
 // closingRows are the last rows of something that must be closed. The first of them is read
@@ -233,11 +234,8 @@ func (r *closingRows) Close() {
 // txRows are the rows of the only statement of a transaction.
 type txRows struct {
 	pgx.Rows
-	ctx      context.Context
-	tx       pgx.Tx
-	readOnly bool
-	err      error // of the commit
-	closed   bool
+	own transaction
+	err error // of the commit
 }
 
 // Next goes to the next row.
@@ -252,15 +250,7 @@ func (t *txRows) Next() bool {
 // Close ends the rows and the transaction.
 func (t *txRows) Close() {
 	t.Rows.Close()
-	if t.closed {
-		return
-	}
-	t.closed = true
-	if t.Rows.Err() != nil {
-		_ = t.tx.Rollback(quiet.Context(context.WithoutCancel(t.ctx)))
-		return
-	}
-	if err := commit(t.ctx, t.tx, t.readOnly); err != nil {
+	if err := t.own.end(t.Rows.Err()); err != nil {
 		t.err = fmt.Errorf("pool: ending the transaction of the settings: %w", err)
 	}
 }
@@ -276,37 +266,47 @@ func (t *txRows) Err() error {
 // txBatch is the results of a batch that has a transaction for itself.
 type txBatch struct {
 	pgx.BatchResults
-	ctx      context.Context
-	tx       pgx.Tx
-	readOnly bool
-	closed   bool
+	own transaction
 }
 
 // Close ends the batch and its transaction.
 func (t *txBatch) Close() error {
 	err := t.BatchResults.Close()
-	if t.closed {
-		return err
+	if ended := t.own.end(err); err == nil {
+		return ended
 	}
-	t.closed = true
-	if err != nil {
-		_ = t.tx.Rollback(quiet.Context(context.WithoutCancel(t.ctx)))
-		return err
-	}
-	return commit(t.ctx, t.tx, t.readOnly)
+	return err
 }
 
-// commit ends a transaction whose results have all been read. Without one they would be there
-// whatever becomes of the context now, and of a connection on which nothing was written.
-func commit(ctx context.Context, tx pgx.Tx, readOnly bool) error {
-	ctx = quiet.Context(ctx)
+// transaction is one that something has for itself.
+type transaction struct {
+	ctx      context.Context
+	tx       pgx.Tx
+	readOnly bool
+	ended    bool
+}
+
+// end ends the transaction, once, and returns the error of its commit. It is rolled back if
+// what it was for has failed. Else all results have been read: without a transaction they
+// would be there whatever becomes of the context now, and of a connection on which nothing was
+// written.
+func (t *transaction) end(failed error) error {
+	if t.ended {
+		return nil
+	}
+	t.ended = true
+	ctx := quiet.Context(t.ctx)
+	if failed != nil {
+		_ = t.tx.Rollback(context.WithoutCancel(ctx))
+		return nil
+	}
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 		defer cancel()
 	}
-	err := tx.Commit(ctx)
-	if readOnly && tx.Conn().IsClosed() {
+	err := t.tx.Commit(ctx)
+	if t.readOnly && t.tx.Conn().IsClosed() {
 		return nil
 	}
 	return err
