@@ -22,15 +22,16 @@ func newTable(all string, fields map[string][]string) table {
 
 var (
 	users = newTable(store.UserColumns, map[string][]string{
-		"": {"u.id"}, "id": {"u.id"}, "handle": {"u.handle"}, "name": {"u.name"}, "email": {"u.email"}, "bio": {"u.bio"},
-		"profile": {"u.profile"}, "createdAt": {"u.created_at"},
+		"": {"u.id"}, "id": {"u.id"}, "handle": {"u.handle"}, "name": {"u.name"}, "email": {"u.email"},
+		"bio": {"u.bio"}, "profile": {"u.profile"}, "createdAt": {"u.created_at"},
 	})
 	posts = newTable(store.PostColumns, map[string][]string{
-		"": {"p.id"}, "id": {"p.id"}, "title": {"p.title"}, "slug": {"p.slug"}, "excerpt": {"p.excerpt"}, "status": {"p.status"},
-		"views": {"p.views"}, "publishedAt": {"p.published_at"}, "author": {"p.author_id"},
+		"": {"p.id"}, "id": {"p.id"}, "title": {"p.title"}, "slug": {"p.slug"}, "excerpt": {"p.excerpt"},
+		"status": {"p.status"}, "views": {"p.views"}, "publishedAt": {"p.published_at"}, "author": {"p.author_id"},
 	})
 	comments = newTable(store.CommentColumns, map[string][]string{
-		"": {"c.id"}, "id": {"c.id"}, "body": {"c.body"}, "createdAt": {"c.created_at"}, "author": {"c.author_id"}, "post": {"c.post_id"},
+		"": {"c.id"}, "id": {"c.id"}, "body": {"c.body"}, "createdAt": {"c.created_at"}, "author": {"c.author_id"},
+		"post": {"c.post_id"},
 	})
 	tags = newTable(store.TagColumns, map[string][]string{"": {"t.id"}, "id": {"t.id"}, "name": {"t.name"}})
 )
@@ -73,7 +74,9 @@ func (r queryResolver) Search(ctx context.Context, text string, first int) ([]*s
 }
 
 // CommentsJSON writes an export as Postgres sends it, if nothing else than columns is wanted.
-func (r queryResolver) CommentsJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, first int, after *int) error {
+func (r queryResolver) CommentsJSON(
+	ctx context.Context, w *stream.Writer, s *selection.Selection, first int, after *int,
+) error {
 	columns, shape, ok := s.Rows(comments.Table)
 	if !ok {
 		return selection.ErrDeclined

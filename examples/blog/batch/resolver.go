@@ -44,6 +44,12 @@ func load[T any, K comparable, V any](ctx context.Context, objs []*T, l store.Lo
 }
 
 func postID(p *store.Post) int { return p.ID }
+func userID(u *store.User) int { return u.ID }
+
+// pageOf returns the page that begins the lists of objects.
+func pageOf[T any](id func(*T) int, first int) func(*T) store.Page {
+	return func(obj *T) store.Page { return store.Page{Parent: id(obj), First: first} }
+}
 
 // Body is the resolver for the body field, and the others likewise.
 func (postResolver) Body(ctx context.Context, objs []*store.Post) ([]string, error) {
@@ -70,7 +76,7 @@ func (postResolver) Comments(ctx context.Context, objs []*store.Post, first int)
 	if err := graph.WithinPage(first); err != nil {
 		return nil, err
 	}
-	return load(ctx, objs, graph.Loaders(ctx).Comments(comments.selected(ctx)), func(p *store.Post) store.Page { return store.Page{Parent: p.ID, First: first} })
+	return load(ctx, objs, graph.Loaders(ctx).Comments(comments.selected(ctx)), pageOf(postID, first))
 }
 
 func (postResolver) CommentCount(ctx context.Context, objs []*store.Post) ([]int, error) {
@@ -89,14 +95,14 @@ func (userResolver) Posts(ctx context.Context, objs []*store.User, first int) ([
 	if err := graph.WithinPage(first); err != nil {
 		return nil, err
 	}
-	return load(ctx, objs, graph.Loaders(ctx).Posts(posts.selected(ctx)), func(u *store.User) store.Page { return store.Page{Parent: u.ID, First: first} })
+	return load(ctx, objs, graph.Loaders(ctx).Posts(posts.selected(ctx)), pageOf(userID, first))
 }
 
 func (userResolver) Followers(ctx context.Context, objs []*store.User, first int) ([][]*store.User, error) {
 	if err := graph.WithinPage(first); err != nil {
 		return nil, err
 	}
-	return load(ctx, objs, graph.Loaders(ctx).Followers(users.selected(ctx)), func(u *store.User) store.Page { return store.Page{Parent: u.ID, First: first} })
+	return load(ctx, objs, graph.Loaders(ctx).Followers(users.selected(ctx)), pageOf(userID, first))
 }
 
 func (userResolver) FollowerCount(ctx context.Context, objs []*store.User) ([]int, error) {

@@ -100,7 +100,8 @@ func (l *Loaders) Tags(c *Columns) Loader[int, []*Tag] { return get(l, "tags", c
 
 func newTags(s *Store, c *Columns) Loader[int, []*Tag] {
 	return newLoader(s, func(ctx context.Context, ids []int) (map[int][]*Tag, error) {
-		return children[Tag](ctx, s, c, ids, "select pt.post_id, "+TagColumns+` from post_tags pt join tags t on t.id = pt.tag_id
+		return children[Tag](ctx, s, c, ids, "select pt.post_id, "+TagColumns+`
+			from post_tags pt join tags t on t.id = pt.tag_id
 			where pt.post_id = any($1) order by pt.post_id, t.id`)
 	})
 }
@@ -191,7 +192,9 @@ func pages[T any, P row[T]](s *Store, c *Columns, sql string) Loader[Page, []*T]
 
 // children runs a query of a parent's id followed by a child's columns. A parent
 // without children gets an empty list.
-func children[T any, P row[T]](ctx context.Context, s *Store, c *Columns, ids []int, sql string, args ...any) (map[int][]*T, error) {
+func children[T any, P row[T]](
+	ctx context.Context, s *Store, c *Columns, ids []int, sql string, args ...any,
+) (map[int][]*T, error) {
 	found := make(map[int][]*T, len(ids))
 	for _, id := range ids {
 		found[id] = []*T{}
