@@ -20,7 +20,7 @@ type entry[P any] struct {
 	last  atomic.Int64  // when it was used last, on the policy's clock
 	stale atomic.Bool   // its TTL has ended
 
-	// The rest is guarded by the generation's lock, but for what does not change. Fields lie
+	// The rest is guarded by the generation's lock, except for what does not change. Fields lie
 	// so that there is little between them.
 	counted  uint32           // how many of uses the heat has
 	heat     heat             // as it was at a time

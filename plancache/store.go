@@ -145,7 +145,8 @@ func (c *Cache[P]) share(g *generation[P], key Key, m made[P]) {
 			}
 		}
 		value := encodeRecord(record{
-			version: g.version, planVersion: c.config.PlanVersion, key: key, cost: m.cost, deadline: m.deadline, plan: data,
+			version: g.version, planVersion: c.config.PlanVersion, key: key,
+			cost: m.cost, deadline: m.deadline, plan: data,
 		})
 		return struct{}{}, c.level.store.Set(ctx, c.address(g.version, key), value, ttl)
 	})

@@ -69,7 +69,7 @@ func (g *gate) take(ctx context.Context) error {
 	return nil
 }
 
-// full reports whether who comes now would wait.
+// full reports whether a new caller would have to wait.
 func (g *gate) full() bool { return g.inside.Load() >= g.limit.Load() }
 
 // begin tells the gate of its pool.

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Raw writes JSON as it is, but for what EscapeHTML and RejectInvalidUTF8 say. It must be
+// Raw writes JSON unchanged, except for what EscapeHTML and RejectInvalidUTF8 require. It must be
 // one valid value: only a build with the tag gqlboost_debug looks whether it is. No text at
 // all is an error.
 func (w *Writer) Raw(text []byte) {

@@ -75,7 +75,7 @@
 //     at a time, of which it may only read Config.
 //   - StatementCacheCapacity bounds what a shared connection keeps prepared, up to 512.
 //   - DefaultQueryExecMode: a mode that prepares nothing turns Config.TransactionPooling on. Without
-//     it, a pooler that is noticed all the same (its process IDs are not Postgres's) has the Reader
+//     it, a pooler that is detected all the same (its process IDs are not Postgres's) has the Reader
 //     work in that way, and a warning logged once: a session made read-only would be another client's.
 //   - DescriptionCacheCapacity: the Reader keeps its own descriptions, of up to 4096 statements.
 //   - BuildContextWatcherHandler applies to statements on the pool's connections. On shared ones a

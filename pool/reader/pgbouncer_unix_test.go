@@ -9,8 +9,8 @@ import (
 	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
-// A pooler that the configuration does not tell of (PgBouncer 1.21 has prepared statements of
-// clients) is noticed: a session that the Reader makes read-only would be a writer's next.
+// The Reader detects a pooler that the configuration does not mention (PgBouncer 1.21 supports
+// prepared statements): a session that the Reader makes read-only would be a writer's next.
 func TestReaderNoticesPgBouncer(t *testing.T) {
 	openAt = pgbouncer.Start(t, server.DSN(), nil)
 	defer func() { openAt = "" }()

@@ -92,7 +92,7 @@ func (r *Reader) foreign(name string) {
 	}
 }
 
-// warnPooled reports a pooler that the configuration does not tell of.
+// warnPooled warns of a pooler that the configuration does not mention.
 func (r *Reader) warnPooled() {
 	r.warned.Do(func() {
 		slog.Warn("gqlboost: the Reader keeps nothing prepared", "reason", "the server is behind a pooler: its process IDs "+

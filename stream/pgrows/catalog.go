@@ -131,7 +131,8 @@ func lookup(o *output, oid uint32) (map[uint32]fact, error) {
 	found := make(map[uint32]fact, len(rows))
 	for _, row := range rows {
 		if len(row) != factsColumns {
-			return nil, fmt.Errorf("the answer to a query of the catalog has %d columns, not %d", len(row), factsColumns)
+			return nil, fmt.Errorf("the answer to a query of the catalog has %d columns, not %d",
+				len(row), factsColumns)
 		}
 		each, _ := strconv.ParseUint(string(row[0]), 10, 32)
 		of, _ := strconv.ParseUint(string(row[2]), 10, 32)

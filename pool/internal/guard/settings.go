@@ -48,8 +48,9 @@ var refused = map[string]string{
 // atRunTime are parameters of Postgres that requests may have values of their own for, and that
 // do not change what a statement means.
 var atRunTime = map[string]bool{
-	"statement_timeout": true, "lock_timeout": true, "transaction_timeout": true, "idle_in_transaction_session_timeout": true,
-	"application_name": true, "client_min_messages": true, "log_min_duration_statement": true, "log_statement": true,
+	"statement_timeout": true, "lock_timeout": true, "transaction_timeout": true,
+	"idle_in_transaction_session_timeout": true,
+	"application_name":                    true, "client_min_messages": true, "log_min_duration_statement": true, "log_statement": true,
 	"work_mem": true, "temp_file_limit": true,
 }
 
