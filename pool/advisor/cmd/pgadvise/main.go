@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/gqlboost/gqlboost/pool/advisor"
 	"github.com/jackc/pgx/v5"
@@ -115,6 +116,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	found := report.Check(earlier)
 	if len(found) == 0 {
+		if len(report.Blind) > 0 {
+			return fmt.Errorf("the check cannot pass, as too little is seen: %s", strings.Join(report.Blind, " "))
+		}
 		return nil
 	}
 	fmt.Fprintln(stdout, "\nNew, and a reason to fail:")

@@ -1,0 +1,196 @@
+package advisor
+
+import (
+	"cmp"
+	"context"
+	"slices"
+)
+
+// proposal are indexes that are tried together: one, or one for each part of an OR.
+type proposal []*candidate
+
+// proposals returns what could help a statement, those with the fewest columns first.
+func (a *analysis) proposals(s *statement) (list []proposal) {
+	literal := s.literals()
+	known := map[string]*candidate{}
+	take := func(c *candidate) *candidate {
+		if o := known[c.id()]; o != nil {
+			if o.table != c.table && !slices.Contains(o.others, c.table) {
+				o.others = append(o.others, c.table)
+			}
+			return o
+		}
+		known[c.id()] = c
+		return c
+	}
+	add := func(p proposal) {
+		if !slices.ContainsFunc(list, func(o proposal) bool { return slices.Equal(o, p) }) {
+			list = append(list, p)
+		}
+	}
+	for _, each := range s.allScans() {
+		if !a.large(each) {
+			continue
+		}
+		for _, c := range a.candidates(each, s.role, literal) {
+			add(proposal{take(c)})
+		}
+		if p := a.forEither(each, s, literal); p != nil {
+			for i, c := range p {
+				p[i] = take(c)
+			}
+			add(p)
+		}
+	}
+	slices.SortStableFunc(list, func(x, y proposal) int { return len(x.keys()) - len(y.keys()) })
+	return list
+}
+
+func (p proposal) keys() (keys []string) {
+	for _, c := range p {
+		keys = append(keys, c.keys...)
+	}
+	return keys
+}
+
+// forEither returns an index for each part of an OR that has none; nil if a part cannot
+// have one.
+func (a *analysis) forEither(s *scanned, of *statement, literal func(clause) bool) (p proposal) {
+	for _, arm := range s.either {
+		part := *s
+		part.clauses, part.either, part.sort = arm, nil, nil
+		if a.servedByIndex(&part) {
+			continue
+		}
+		list := a.candidates(&part, of.role, literal)
+		if len(list) == 0 {
+			return nil
+		}
+		if !slices.ContainsFunc(p, func(c *candidate) bool { return c.id() == list[0].id() }) {
+			p = append(p, list[0])
+		}
+	}
+	return p
+}
+
+// servedByIndex reports whether an index begins with a column of the conditions.
+func (a *analysis) servedByIndex(s *scanned) bool {
+	return slices.ContainsFunc(s.clauses, func(c clause) bool {
+		key := a.indexable(s, c)
+		return key != "" && (c.isEqual() || c.isRange()) && a.exists(&candidate{table: s.table, method: "btree", keys: []string{key}})
+	})
+}
+
+// trial is the plan that a statement has with a proposal.
+type trial struct {
+	proposal
+	plan  *node
+	bytes int64
+}
+
+// tryIndexes asks the optimizer, with indexes that are not there, and returns those that
+// are worth having for a statement, with what each needs besides those before it.
+func (a *analysis) tryIndexes(ctx context.Context, trials *hypothetical, s *statement) (found []*trial, err error) {
+	proposals := a.proposals(s)
+	if len(proposals) == 0 {
+		return nil, nil
+	}
+	current, err := a.replan(ctx, s)
+	if err != nil {
+		return nil, ctx.Err()
+	}
+	defer func() {
+		if failed := trials.reset(ctx); err == nil {
+			err = failed
+		}
+	}()
+	for range maxIndexes {
+		var good []*trial
+		for _, p := range proposals {
+			plan, bytes, err := trials.with(ctx, p, func() (*node, error) { return a.replan(ctx, s) })
+			if ctx.Err() != nil {
+				return found, ctx.Err()
+			}
+			// An error: it cannot be, as the expression is not immutable.
+			if err == nil && plan != nil && a.better(current, plan, p) {
+				good = append(good, &trial{p, plan, bytes})
+			}
+		}
+		best := choose(good)
+		if best == nil {
+			break
+		}
+		if wide := a.tryCovering(ctx, trials, s, best); wide != nil {
+			best = wide
+		}
+		for _, c := range best.proposal {
+			if _, _, err := trials.create(ctx, c); err != nil {
+				return found, err
+			}
+		}
+		found = append(found, best)
+		current = best.plan
+	}
+	return found, ctx.Err()
+}
+
+// choose returns the cheapest plan, or one that is about as cheap with a smaller index.
+func choose(good []*trial) (best *trial) {
+	if len(good) == 0 {
+		return nil
+	}
+	cheapest := slices.MinFunc(good, func(x, y *trial) int { return cmp.Compare(x.plan.Cost, y.plan.Cost) })
+	for _, t := range good {
+		allowed := 1.1
+		if t.proposal[0].method == "brin" {
+			allowed = 3 // It is smaller by far, and costs writes nearly nothing.
+		}
+		if t.plan.Cost <= cheapest.plan.Cost*allowed && (best == nil || t.bytes < best.bytes) {
+			best = t
+		}
+	}
+	return best
+}
+
+// tryCovering tries whether it is worth while to have all columns of the scan in the index.
+func (a *analysis) tryCovering(ctx context.Context, trials *hypothetical, s *statement, best *trial) *trial {
+	if len(best.proposal) != 1 || a.options.TestData {
+		return nil
+	}
+	c := best.proposal[0]
+	for _, each := range s.allScans() {
+		if each.table != c.table {
+			continue
+		}
+		wide := a.covering(each, c)
+		if wide == nil {
+			continue
+		}
+		p := proposal{wide}
+		plan, bytes, err := trials.with(ctx, p, func() (*node, error) { return a.replan(ctx, s) })
+		if err == nil && plan != nil && plan.Cost <= worthwhile*best.plan.Cost {
+			return &trial{p, plan, bytes}
+		}
+	}
+	return nil
+}
+
+// better reports whether indexes are worth having for a statement.
+func (a *analysis) better(before, after *node, p proposal) bool {
+	if after.Cost <= worthwhile*before.Cost {
+		return true
+	}
+	// In a table that a test has filled all costs are the same.
+	return a.options.TestData && largestScan(before, p[0].table) != nil && largestScan(after, p[0].table) == nil
+}
+
+// replan plans a statement again for what it was planned for.
+func (a *analysis) replan(ctx context.Context, s *statement) (*node, error) {
+	switch {
+	case s.sampled.values != nil || len(s.text.types) == 0:
+		return a.bound(ctx, s, s.sampled.values, false)
+	case s.sampled != s.plan:
+		return a.generic(ctx, s, s.limited())
+	}
+	return a.generic(ctx, s, s.text.sql)
+}
