@@ -35,6 +35,9 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 	if advice.policy != nil {
 		f.Evidence = append(f.Evidence, fmt.Sprintf("Row level security asks for %s in all statements of the application; without them the optimizer takes the index.", strings.Join(advice.policy, ", ")))
 	}
+	if strings.HasSuffix(advice.keys[0], " gin_trgm_ops") {
+		f.Evidence = append(f.Evidence, "If no pattern begins with % or _, a B-tree with text_pattern_ops is enough, and smaller.")
+	}
 	for _, i := range a.indexes {
 		if i.table == advice.table && i.method == advice.method && slices.Index(i.plain, advice.keys[0]) > 0 && a.server.version < 180000 {
 			f.Evidence = append(f.Evidence, fmt.Sprintf("index %s has %s behind other columns, so it finds nothing by it", i, advice.keys[0]))

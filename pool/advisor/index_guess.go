@@ -74,7 +74,7 @@ func (a *analysis) adviseInverted(s *statement) {
 			found, ok := a.inverted(each, c)
 			ok = ok && found.immutable()
 			pattern, isPattern := c.pattern()
-			if !ok || isPattern && (pattern == "" || !c.right.literal && len(s.samples) > 0) {
+			if !ok || isPattern && pattern == "" && len(s.samples) > 0 {
 				continue // It may begin with anything.
 			}
 			rows := max(each.table.rows, 1)

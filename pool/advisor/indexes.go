@@ -97,10 +97,11 @@ func (a *analysis) readIndexes(ctx context.Context) error {
 	return rows.Err()
 }
 
-// exists reports whether there is an index that could do what a candidate can.
+// exists reports whether there is an index that could do what a candidate can. One of all
+// rows does not do what one of few rows can: tell where these are.
 func (a *analysis) exists(c *candidate) bool {
 	return slices.ContainsFunc(a.indexes, func(i *index) bool {
-		return i.table == c.table && i.valid && i.method == c.method && (i.where == "" || sameText(i.where, c.where)) &&
+		return i.table == c.table && i.valid && i.method == c.method && sameText(i.where, c.where) &&
 			len(c.include) == 0 && len(i.keys) >= len(c.keys) && i.beginsWith(c.keys)
 	})
 }

@@ -67,18 +67,17 @@ func (a *analysis) infer(ctx context.Context, s *statement, t text) (types []uin
 
 // repair changes the statement so that Postgres has one complaint less.
 func (a *analysis) repair(ctx context.Context, s *statement, t *text, e *pgconn.PgError) bool {
-	at := byteOffset(t.sql, int(e.Position))
 	switch e.Code {
 	case "42601": // syntax error
-		sql := typedLiteral(t.sql, at)
+		sql := typedLiteral(t.sql, byteOffset(t.sql, int(e.Position)))
 		changed := sql != t.sql
 		t.sql = sql
 		return changed
 	case "42P18": // indeterminate data type
-		if e.Position == 0 { // of a parameter that is not mentioned
-			return t.setUnknown(pgtype.TextOID)
+		n := 0
+		if m := mentioned.FindStringSubmatch(e.Message); m != nil {
+			n = atoi(m[1]) // There is no position if the statement has no such parameter any more.
 		}
-		n := parameterAt(t.sql, at)
 		return n > 0 && t.set([]int{n}, pgtype.TextOID)
 	case "42883", "42725", "42804", "42846": // no or several such operators, another type, no such cast
 		return a.retype(ctx, s, t, e)
@@ -97,17 +96,6 @@ func (t *text) set(numbers []int, oid uint32) (changed bool) {
 		t.types[n-1] = oid
 	}
 	return changed
-}
-
-// setUnknown gives all parameters a type that have none.
-func (t *text) setUnknown(oid uint32) bool {
-	var numbers []int
-	for n := range slices.Max(append(allParameters(t.sql), 0)) {
-		if n >= len(t.types) || t.types[n] == 0 {
-			numbers = append(numbers, n+1)
-		}
-	}
-	return t.set(numbers, oid)
 }
 
 // retype looks for parameters that are to have another type than the text for which
@@ -213,21 +201,14 @@ func allParameters(sql string) (numbers []int) {
 }
 
 var (
-	atParameter = regexp.MustCompile(`^\$(\d+)`)
+	atParameter = regexp.MustCompile(`^\$\d+`)
+	mentioned   = regexp.MustCompile(`\$(\d+)`)
 	// typed is a type at the end of a text, as it stands before a constant.
 	typed = regexp.MustCompile(`(?i)((?:"(?:[^"]|"")+"|[a-z_][\w$]*)(?:\s*\.\s*(?:"(?:[^"]|"")+"|[a-z_][\w$]*))?(?:\s+(?:precision|varying))?` +
 		`(?:\s*\(\s*\d+(?:\s*,\s*\d+)?\s*\))?(?:\s+with(?:out)?\s+time\s+zone)?)\s*$`)
 	fields  = regexp.MustCompile(`(?i)^\s+(?:year|month|day|hour|minute|second)(?:\s+to\s+(?:month|hour|minute|second))?(?:\s*\(\s*\d+\s*\))?\b`)
 	extract = regexp.MustCompile(`(?i)\bextract\s*\(\s*$`)
 )
-
-// parameterAt returns the number of the parameter that is at an offset, 0 if there is none.
-func parameterAt(sql string, at int) int {
-	if m := atParameter.FindStringSubmatch(sql[min(at, len(sql)):]); m != nil {
-		return atoi(m[1])
-	}
-	return 0
-}
 
 // typedLiteral makes a cast of a type that stands before a parameter, where only a constant
 // may be, and writes a field of EXTRACT.

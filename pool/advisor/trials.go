@@ -142,8 +142,11 @@ func choose(good []*trial) (best *trial) {
 	cheapest := slices.MinFunc(good, func(x, y *trial) int { return cmp.Compare(x.plan.Cost, y.plan.Cost) })
 	for _, t := range good {
 		allowed := 1.1
-		if t.proposal[0].method == "brin" {
-			allowed = 3 // It is smaller by far, and costs writes nearly nothing.
+		switch { // These are smaller by far, and cost writes nearly nothing.
+		case t.proposal[0].method == "brin":
+			allowed = 3
+		case t.proposal[0].where != "":
+			allowed = 1.5
 		}
 		if t.plan.Cost <= cheapest.plan.Cost*allowed && (best == nil || t.bytes < best.bytes) {
 			best = t
@@ -175,13 +178,26 @@ func (a *analysis) tryCovering(ctx context.Context, trials *hypothetical, s *sta
 	return nil
 }
 
+const (
+	// fewOf is up to which share of a table's rows an index surely beats reading all of them.
+	fewOf = 0.02
+	// cheaper is to which share of the cost it must bring a statement then: rows on pages of
+	// their own cost as much as four pages in a row, which is the truth for cold disks only.
+	cheaper = 0.8
+)
+
 // better reports whether indexes are worth having for a statement.
 func (a *analysis) better(before, after *node, p proposal) bool {
 	if after.Cost <= worthwhile*before.Cost {
 		return true
 	}
+	scan := largestScan(before, p[0].table)
+	if scan == nil {
+		return false
+	}
+	few := scan.Rows <= fewOf*p[0].table.rows && scan.Cost >= before.Cost/2
 	// In a table that a test has filled all costs are the same.
-	return a.options.TestData && largestScan(before, p[0].table) != nil && largestScan(after, p[0].table) == nil
+	return few && after.Cost <= cheaper*before.Cost || a.options.TestData && largestScan(after, p[0].table) == nil
 }
 
 // replan plans a statement again for what it was planned for.

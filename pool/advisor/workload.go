@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -136,30 +135,44 @@ func (p *pool) weigh(ctx context.Context, trials *hypothetical, c *choice) error
 	return nil
 }
 
-// mayHelp reports whether a statement asks for something that the first key has.
+// mayHelp reports whether a statement asks for something that the first key has, or for the
+// rows of a partial index.
 func (c *choice) mayHelp(s *statement) bool {
 	if s.sampled == nil {
 		return false
 	}
 	for _, each := range c.proposal {
-		key := strings.Trim(strings.Fields(each.keys[0])[0], `("`)
+		columns := each.firstColumns()
 		for _, scan := range s.allScans() {
-			if scan.table.whole() != each.table.whole() {
-				continue
-			}
-			texts := []string{scan.node.Filter, scan.node.IndexOn, scan.node.Recheck}
-			for _, clause := range scan.clauses {
-				texts = append(texts, clause.text)
-			}
-			for _, k := range scan.sort {
-				texts = append(texts, k.text)
-			}
-			if each.where != "" || strings.Contains(strings.Join(texts, " "), key) {
+			if scan.table.whole() == each.table.whole() && (each.where != "" || scan.asksFor(columns)) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// firstColumns are the columns of the first key.
+func (c *candidate) firstColumns() (names []string) {
+	for _, token := range tokenize(c.keys[0]) {
+		if c.table.columns[unquote(token)] != nil {
+			names = append(names, unquote(token))
+		}
+	}
+	return names
+}
+
+// asksFor reports whether a scan's conditions or its order have one of the columns.
+func (s *scanned) asksFor(columns []string) bool {
+	has := func(o operand) bool {
+		return slices.ContainsFunc(o.columns, func(c attribute) bool { return slices.Contains(columns, c.name) })
+	}
+	for _, arm := range append(slices.Clone(s.either), s.clauses) {
+		if slices.ContainsFunc(arm, func(c clause) bool { return has(c.left) }) {
+			return true
+		}
+	}
+	return s.inOrder != nil || slices.ContainsFunc(s.sort, func(k sortKey) bool { return has(k.operand) })
 }
 
 // accept takes a choice: its indexes stay for what is tried after.
