@@ -109,7 +109,7 @@ func (a *analysis) retype(ctx context.Context, s *statement, t *text, e *pgconn.
 			}
 			_, err := a.infer(ctx, s, tried)
 			var now *pgconn.PgError
-			if err == nil || errors.As(err, &now) && (now.Code != e.Code || now.Position > e.Position) {
+			if err == nil || errors.As(err, &now) && (now.Code != e.Code || now.Position > e.Position || now.Message != e.Message) {
 				*t = tried
 				return true
 			}

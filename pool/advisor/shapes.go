@@ -28,6 +28,7 @@ type shapes struct {
 	joins, filters, ranges, tests []clause
 	order                         []string
 	policy                        []string
+	served                        bool // an index has the policy's columns and others; the plan cannot show it
 }
 
 // candidates returns indexes that could serve a scan, the narrowest first. Columns that
@@ -46,6 +47,9 @@ func (a *analysis) candidates(s *scanned, role string, literal func(clause) bool
 	}
 	m.partial(both)
 	m.brin()
+	if m.served {
+		return nil
+	}
 	slices.SortStableFunc(m.list, func(x, y *candidate) int { return cmp.Compare(len(x.keys), len(y.keys)) })
 	return m.list
 }
@@ -168,8 +172,12 @@ func (m *shapes) add(where string, equal []clause, rest ...string) {
 	}
 	whole := *c
 	whole.keys = slices.Concat(c.policy, c.keys)
-	if len(keys) > 0 && !m.a.exists(&whole) && !m.has(c) {
+	switch {
+	case len(keys) == 0 || m.has(c):
+	case !m.a.exists(&whole):
 		m.list = append(m.list, c)
+	case m.policy != nil:
+		m.served = true
 	}
 }
 
