@@ -1,7 +1,6 @@
 package advisor
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -34,7 +33,7 @@ const (
 	RepeatedAggregate   Kind = "repeated aggregate" // a materialized view
 )
 
-// Finding is something to mend.
+// Finding is something to fix.
 type Finding struct {
 	Kind  Kind   `json:"kind"`
 	Title string `json:"title"`
@@ -52,6 +51,9 @@ type Finding struct {
 	// Saving is how much of the statements' time would have been saved, 0 if that is not
 	// known.
 	Saving time.Duration `json:"saving"`
+	// Time is what the statement that the finding is about has taken in all, 0 if there is
+	// none.
+	Time time.Duration `json:"time,omitempty"`
 	// Bytes is the disk space that is saved, or taken if it is negative.
 	Bytes int64  `json:"bytes,omitempty"`
 	Table string `json:"table,omitempty"`
@@ -70,7 +72,7 @@ type Finding struct {
 	// Verified tells that the optimizer takes an index that is advised. It is tried with
 	// hypopg, which knows B-trees only.
 	Verified bool `json:"verified,omitempty"`
-	// Hint is what helps a statement until it is mended, or instead.
+	// Hint is what helps a statement until it is fixed, or instead.
 	Hint *Hint `json:"hint,omitempty"`
 }
 
@@ -136,7 +138,7 @@ type Report struct {
 	Since time.Time `json:"since"`
 	// Total is the time of all statements since then.
 	Total time.Duration `json:"total"`
-	// Findings, those that save the most time first.
+	// Findings, in the order of their groups, and in each those that save the most time first.
 	Findings []Finding `json:"findings"`
 	// Statements, those that took the most time first.
 	Statements []StatementStats `json:"statements"`
@@ -157,9 +159,14 @@ func (r *Report) finish(statements []*statement, total time.Duration) {
 	for _, s := range statements {
 		r.Statements = append(r.Statements, s.StatementStats)
 	}
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(b.Saving, a.Saving), cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Key(), b.Key()))
-	})
+	for i, f := range r.Findings {
+		for _, s := range r.Statements {
+			if f.isAbout(s) {
+				r.Findings[i].Time += s.cost()
+			}
+		}
+	}
+	r.order()
 	r.Missing = distinct(r.Missing)
 	r.Blind = distinct(r.Blind)
 }
@@ -225,9 +232,5 @@ func short(d time.Duration) string {
 
 // oneLine shortens a statement.
 func oneLine(sql string, most int) string {
-	words := strings.Join(strings.Fields(sql), " ")
-	if runes := []rune(words); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return words
+	return shortened(strings.Join(strings.Fields(sql), " "), most)
 }

@@ -20,7 +20,7 @@ create schema "Ward";
 create table "Ward"."select" (id bigint generated always as identity primary key, "Group" int not null, "end" timestamptz not null,
 	remark text not null default 'nothing remarkable was seen');
 insert into "Ward"."select" ("Group", "end") select (i * 7919) % 3000, timestamptz '2025-01-01' + (i * 31 % 40000) * interval '1 minute' from generate_series(1, 40000) i;
-create table patient (id bigint primary key, surname text not null, email text not null, labels int[] not null, chart jsonb not null,
+create table patient (id bigint primary key, surname text collate "en-x-icu" not null, email text not null, labels int[] not null, chart jsonb not null,
 	referred_by bigint, archived boolean not null default false, ward_id int not null);
 insert into patient select i, md5(i::text) || ' name', 'p' || i || '@example.org', array[i % 900, i % 700], jsonb_build_object('blood', 'T' || i % 500, 'n', i),
 	case when i % 50 = 0 then i / 50 end, i % 100 <> 0, i % 40 from generate_series(1, 30000) i;
@@ -46,7 +46,8 @@ delete from patient where id = 29999 and not exists (select from lab where patie
 		{name: "a keyword to sort by", sql: `select id from "Ward"."select" order by "end" desc limit 7`, args: runs(4), kind: missing,
 			about: `ON "Ward"\."select" \("end"`},
 		{name: "few that are not archived", sql: `select id, surname from patient where not archived`, args: runs(4), kind: missing, about: `ON public\.patient \(\w+\) WHERE NOT archived`},
-		{name: "prefix beside a plain index", sql: `select id from patient where surname like 'abc12%'`, args: runs(3), kind: missing, about: `ON public\.patient .*\(surname (text_pattern_ops|gin_trgm_ops)\)`, times: -1},
+		{name: "prefix beside a plain index", sql: `select id from patient where surname like 'abc12%'`, args: runs(3), kind: missing, about: `ON public\.patient .*\(surname (text_pattern_ops|gin_trgm_ops)\)`},
+		{name: "used by whole names", sql: `select id from patient where surname = $1`, args: each("abc", "x")},
 		{name: "element of an array", sql: `select id from patient where $1::int = any(labels)`, args: each(5, 650, 333), kind: missing, about: `USING gin \(labels\)[^|]*labels @> ARRAY`,
 			rewritten: `select id from patient where labels @> array[$1::int]`},
 		{name: "field of a document", sql: `select id from patient where chart ->> 'blood' = $1`, args: each("T7", "T77", "T400"), kind: missing, about: `ON public\.patient \(\(chart ->> 'blood'`, seen: "^sequential scan .*chart ->>"},

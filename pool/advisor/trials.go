@@ -105,23 +105,20 @@ func (a *analysis) tryIndexes(ctx context.Context, trials *hypothetical, s *stat
 		}
 	}()
 	for range maxIndexes {
-		var good []*trial
-		for _, p := range proposals {
-			plan, bytes, err := trials.with(ctx, p, func() (*node, error) { return a.replan(ctx, s) })
-			if ctx.Err() != nil {
-				return found, ctx.Err()
-			}
-			// An error: it cannot be, as the expression is not immutable.
-			if err == nil && plan != nil && a.better(current, plan, p) {
-				good = append(good, &trial{p, plan, bytes})
-			}
+		good, err := a.tryAll(ctx, trials, s, current, proposals)
+		if err != nil {
+			return found, err
 		}
 		best := choose(good)
+		wide, err := a.tryAll(ctx, trials, s, current, a.allCovering(s, proposals, best))
+		if err != nil {
+			return found, err
+		}
+		if w := choose(wide); best == nil || w != nil && w.plan.Cost <= best.plan.Cost-worthCovering*current.Cost {
+			best = w
+		}
 		if best == nil {
 			break
-		}
-		if wide := a.tryCovering(ctx, trials, s, best); wide != nil {
-			best = wide
 		}
 		for _, c := range best.proposal {
 			if _, _, err := trials.create(ctx, c); err != nil {
@@ -155,27 +152,45 @@ func choose(good []*trial) (best *trial) {
 	return best
 }
 
-// tryCovering tries whether it is worth while to have all columns of the scan in the index.
-func (a *analysis) tryCovering(ctx context.Context, trials *hypothetical, s *statement, best *trial) *trial {
-	if len(best.proposal) != 1 || a.options.TestData {
+// tryAll returns the proposals that are worth having for a statement.
+func (a *analysis) tryAll(ctx context.Context, trials *hypothetical, s *statement, current *node, list []proposal) (good []*trial, err error) {
+	for _, p := range list {
+		plan, bytes, err := trials.with(ctx, p, func() (*node, error) { return a.replan(ctx, s) })
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		// An error: it cannot be, as the expression is not immutable.
+		if err == nil && plan != nil && a.better(current, plan, p) {
+			good = append(good, &trial{p, plan, bytes})
+		}
+	}
+	return good, nil
+}
+
+// worthCovering is which share of a statement's cost it must save to have further columns
+// in an index: each of them makes it larger, and its updates dearer.
+const worthCovering = 0.1
+
+// allCovering returns the best index, or all where none is good, with the columns that the
+// statement returns.
+func (a *analysis) allCovering(s *statement, proposals []proposal, best *trial) (list []proposal) {
+	if best != nil {
+		proposals = []proposal{best.proposal}
+	}
+	if a.options.TestData {
 		return nil
 	}
-	c := best.proposal[0]
-	for _, each := range s.allScans() {
-		if each.table != c.table {
-			continue
-		}
-		wide := a.covering(each, c)
-		if wide == nil {
-			continue
-		}
-		p := proposal{wide}
-		plan, bytes, err := trials.with(ctx, p, func() (*node, error) { return a.replan(ctx, s) })
-		if err == nil && plan != nil && plan.Cost <= worthwhile*best.plan.Cost {
-			return &trial{p, plan, bytes}
+	for _, p := range proposals {
+		for _, each := range s.allScans() {
+			if len(p) != 1 || each.table != p[0].table {
+				continue
+			}
+			if wide := a.covering(each, p[0]); wide != nil {
+				list = append(list, proposal{wide})
+			}
 		}
 	}
-	return nil
+	return list
 }
 
 const (
