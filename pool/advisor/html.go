@@ -26,6 +26,8 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		"p95":      StatementStats.clientP95,
 		"groups":   func() []Group { return groupOrder },
 		"of":       r.of,
+		"few":      func(list []numbered) []numbered { return list[:min(len(list), overview)] },
+		"more":     func(list []numbered) int { return max(0, len(list)-overview) },
 		"headline": r.headline,
 		"gain":     func(f numbered) string { return f.gain(r.Total) },
 		"ms":       milliseconds,

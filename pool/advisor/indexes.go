@@ -133,12 +133,21 @@ func (a *analysis) findIndexes() {
 		case dropped[i]:
 		case !i.valid:
 			a.invalid(i)
-		case !i.part && i.scans == 0 && !i.unique && !i.constraint && i.table.size() >= smallTable && i.table.live >= 0 && !a.needed(i) && !a.planned(i):
+		case !i.part && i.scans == 0 && a.wasThere(i) && !i.unique && !i.constraint && i.table.size() >= smallTable && i.table.live >= 0 && !a.needed(i) && !a.planned(i):
 			a.unused(i)
 		case !i.whole:
 			a.bloated(i)
 		}
 	}
+}
+
+// wasThere reports whether an index is as old as the time that the report is about.
+func (a *analysis) wasThere(i *index) bool {
+	if a.options.Since == nil {
+		return true
+	}
+	_, ok := a.options.Since.Scans[i.oid]
+	return ok || i.whole // of which Postgres counts nothing
 }
 
 func (a *analysis) invalid(i *index) {
