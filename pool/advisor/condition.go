@@ -108,7 +108,8 @@ func toClause(tokens []string) clause {
 }
 
 // commuted are operators with their sides changed; "has" is of arrays with an element.
-var commuted = map[string]string{"=": "=", "<": ">", ">": "<", "<=": ">=", ">=": "<=", "<>": "<>", "@>": "<@", "<@": "@>", "&&": "&&", "@@": "@@", "= any": "has"}
+var commuted = map[string]string{"=": "=", "<": ">", ">": "<", "<=": ">=", ">=": "<=", "<>": "<>", "@>": "<@", "<@": "@>", "&&": "&&", "@@": "@@", "= any": "has",
+	"<<": ">>", ">>": "<<", "<<=": ">>=", ">>=": "<<="}
 
 // of returns the clause as one about an alias, with the alias on the left and nothing of
 // it on the right.

@@ -2,6 +2,7 @@ package advisor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,6 +14,10 @@ func (a *analysis) inverted(s *scanned, c clause) (_ *candidate, ok bool) {
 	key, class := "("+c.left.local()+")", ""
 	if col != nil {
 		key = col.sql
+	}
+	if class := s.spatial(c); class != "" {
+		found.method, found.keys = "gist", []string{strings.TrimSpace(key + class)}
+		return found, !a.exists(found)
 	}
 	array := col != nil && strings.HasSuffix(col.kind, "[]")
 	document := col != nil && col.kind == "jsonb"
@@ -46,6 +51,24 @@ func (a *analysis) inverted(s *scanned, c clause) (_ *candidate, ok bool) {
 		return found, true // An index that is there does not help as it is written.
 	}
 	return found, !a.servesInverted(found, key, class)
+}
+
+// spatial returns the operator class of a GiST index for ranges and networks, with a space
+// before it: " " is the default one, "" none.
+func (s *scanned) spatial(c clause) string {
+	col := s.table.columns[c.left.column.name]
+	if col == nil || c.left.cast != "" {
+		return ""
+	}
+	network := (col.kind == "inet" || col.kind == "cidr") && slices.Contains([]string{"<<", "<<=", ">>", ">>=", "&&"}, c.operator)
+	span := strings.HasSuffix(col.kind, "range") && slices.Contains([]string{"@>", "<@", "&&", "<<", ">>"}, c.operator)
+	switch {
+	case network:
+		return " inet_ops"
+	case span:
+		return " "
+	}
+	return ""
 }
 
 // servesInverted reports whether there is an index for what a candidate is for. That for

@@ -183,14 +183,14 @@ func groups(sql string) (list [][]int) {
 			list = append(list, brackets[open])
 		}
 	}
-	for _, n := range allParameters(sql) {
+	for _, n := range parameterNumbers(sql) {
 		list = append(list, []int{n})
 	}
 	return list
 }
 
-// allParameters returns the numbers of a statement's parameters.
-func allParameters(sql string) (numbers []int) {
+// parameterNumbers returns the numbers of a statement's parameters.
+func parameterNumbers(sql string) (numbers []int) {
 	parameters(sql, func(n int, _ string) string {
 		if !slices.Contains(numbers, n) {
 			numbers = append(numbers, n)
@@ -210,6 +210,16 @@ var (
 	extract = regexp.MustCompile(`(?i)\bextract\s*\(\s*$`)
 )
 
+// unknownField stands for a field of EXTRACT that pg_stat_statements has replaced. Postgres
+// writes it back in conditions as it is here: EXTRACT(epoch FROM x).
+const unknownField = "epoch"
+
+// hasUnknown reports whether an expression has constants that are not known: an index of it
+// cannot be made.
+func (o operand) hasUnknown() bool {
+	return len(parameterNumbers(o.text)) > 0 || strings.HasPrefix(o.text, "EXTRACT (epoch ") || strings.HasPrefix(o.text, "date_part('epoch'")
+}
+
 // typedLiteral makes a cast of a type that stands before a parameter, where only a constant
 // may be, and writes a field of EXTRACT.
 func typedLiteral(sql string, at int) string {
@@ -219,7 +229,7 @@ func typedLiteral(sql string, at int) string {
 	}
 	before, after := sql[:at], sql[at+len(parameter):]
 	if extract.MatchString(before) {
-		return before + "epoch" + after // All types have it. Its plans are those of other fields.
+		return before + unknownField + after // All types have it. Its plans are those of other fields.
 	}
 	m := typed.FindStringSubmatchIndex(before)
 	if m == nil {

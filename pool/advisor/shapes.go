@@ -42,8 +42,13 @@ func (a *analysis) candidates(s *scanned, role string, literal func(clause) bool
 	slices.SortStableFunc(m.filters, bySelectivity)
 	both := slices.Concat(m.joins, m.filters)
 	slices.SortStableFunc(both, bySelectivity)
-	for _, equal := range [][]clause{m.joins, m.filters, both, nil} {
+	for _, equal := range [][]clause{m.joins, m.filters, both} {
 		m.behind("", equal)
+	}
+	// Rows in order until enough of them are right: how many that takes depends on where these
+	// are (the oldest jobs are done), which the optimizer does not know.
+	if len(both) == 0 || !s.limited {
+		m.behind("", nil)
 	}
 	m.partial(both)
 	m.brin()
@@ -230,7 +235,7 @@ func (a *analysis) covering(s *scanned, c *candidate) *candidate {
 func (a *analysis) indexable(s *scanned, c clause) string {
 	o := c.left
 	if o.column.name == "" {
-		if len(o.columns) == 0 || strings.Contains(o.text, "SubPlan") || strings.HasPrefix(o.text, "ROW") {
+		if len(o.columns) == 0 || strings.Contains(o.text, "SubPlan") || strings.HasPrefix(o.text, "ROW") || o.hasUnknown() {
 			return ""
 		}
 		return "(" + o.local() + ")"

@@ -95,10 +95,11 @@ func (a *analysis) tryIndexes(ctx context.Context, trials *hypothetical, s *stat
 	if len(proposals) == 0 {
 		return nil, nil
 	}
-	current, err := a.replan(ctx, s)
+	first, err := a.replan(ctx, s)
 	if err != nil {
 		return nil, ctx.Err()
 	}
+	current := first
 	defer func() {
 		if failed := trials.reset(ctx); err == nil {
 			err = failed
@@ -114,10 +115,10 @@ func (a *analysis) tryIndexes(ctx context.Context, trials *hypothetical, s *stat
 		if err != nil {
 			return found, err
 		}
-		if w := choose(wide); best == nil || w != nil && w.plan.Cost <= best.plan.Cost-worthCovering*current.Cost {
+		if w := choose(wide); best == nil || w != nil && w.plan.Cost <= best.plan.Cost-worthMore*current.Cost {
 			best = w
 		}
-		if best == nil {
+		if best == nil || current != first && current.Cost-best.plan.Cost < worthMore*first.Cost {
 			break
 		}
 		for _, c := range best.proposal {
@@ -167,9 +168,9 @@ func (a *analysis) tryAll(ctx context.Context, trials *hypothetical, s *statemen
 	return good, nil
 }
 
-// worthCovering is which share of a statement's cost it must save to have further columns
-// in an index: each of them makes it larger, and its updates dearer.
-const worthCovering = 0.1
+// worthMore is which share of a statement's first cost a second index, or further columns
+// of the first one, must save: each makes writes dearer, and what is fast is fast enough.
+const worthMore = 0.1
 
 // allCovering returns the best index, or all where none is good, with the columns that the
 // statement returns.

@@ -120,8 +120,11 @@ func (p *pool) weigh(ctx context.Context, trials *hypothetical, c *choice) error
 		if err != nil || plan == nil || !p.a.better(before, plan, c.proposal) {
 			continue
 		}
-		c.bytes = bytes
 		saved := max(0, (before.Cost-plan.Cost)/s.unaided)
+		if before.Cost < s.unaided && saved < worthMore {
+			continue
+		}
+		c.bytes = bytes
 		h := helped{s, before.Cost, plan.Cost, plan, time.Duration(float64(s.cost()) * saved)}
 		c.helped = append(c.helped, h)
 		c.net += h.saving
