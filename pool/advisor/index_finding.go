@@ -30,7 +30,7 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 	}
 	f.Before, f.After = f.Helps[0].Before, f.Helps[0].After
 	for _, o := range advice.together {
-		f.Evidence = append(f.Evidence, fmt.Sprintf("It helps together with an index ON %s%s only: the optimizer combines them for OR.", whole, o.keyList()))
+		f.Evidence = append(f.Evidence, fmt.Sprintf("It is worth while together with an index ON %s%s only.", o.table.whole(), o.keyList()))
 	}
 	if advice.policy != nil {
 		f.Evidence = append(f.Evidence, fmt.Sprintf("Row level security asks for %s in all statements of the application; without them the optimizer takes the index.", strings.Join(advice.policy, ", ")))

@@ -100,6 +100,8 @@ insert into trip (vehicle_id, started, ended, km, driver) select 1 + i * 11 % 20
 		{name: "trips of one driver in VALUES", sql: `select t.id from (values (1700), (34)) v(d) join trip t on t.driver = v.d`, args: runs(3), kind: missing, about: `ON public\.trip \(driver\)`},
 		{name: "documents made of rows", sql: `select jsonb_build_object('id', id, 'km', km) from trip where vehicle_id = $1`, args: each(7, 9), kind: missing, about: `ON public\.trip \(vehicle_id\)`},
 		{name: "parts of times", sql: `select extract(hour from started), count(*) from trip where driver = $1 group by 1 order by 1`, args: each(34, 51)},
+		{name: "two tables of the same size", sql: `select (select count(*) from trip where km = $1 and driver < 50) + (select count(*) from task where tries = $1 + 7 and queue = 3)`, args: each(1, 2), kind: missing, about: `ON public\.task \(`},
+		{name: "the other of these tables", kind: missing, about: `ON public\.trip \(km`},
 		{name: "merge", sql: `merge into vehicle v using (values (5, 3), (6, 4)) s(id, depot) on v.id = s.id when matched then update set depot = s.depot`, args: runs(2)},
 	},
 }

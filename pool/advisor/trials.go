@@ -106,16 +106,22 @@ func (a *analysis) tryIndexes(ctx context.Context, trials *hypothetical, s *stat
 		}
 	}()
 	for range maxIndexes {
-		good, err := a.tryAll(ctx, trials, s, current, proposals)
+		tried, err := a.tryAll(ctx, trials, s, proposals)
 		if err != nil {
 			return found, err
 		}
-		best := choose(good)
-		wide, err := a.tryAll(ctx, trials, s, current, a.allCovering(s, proposals, best))
+		best := choose(a.good(current, tried))
+		if p := together(current, tried); best == nil && p != nil {
+			if tried, err = a.tryAll(ctx, trials, s, []proposal{p}); err != nil {
+				return found, err
+			}
+			best = choose(a.good(current, tried))
+		}
+		wide, err := a.tryAll(ctx, trials, s, a.allCovering(s, proposals, best))
 		if err != nil {
 			return found, err
 		}
-		if w := choose(wide); best == nil || w != nil && w.plan.Cost <= best.plan.Cost-worthMore*current.Cost {
+		if w := choose(a.good(current, wide)); best == nil || w != nil && w.plan.Cost <= best.plan.Cost-worthMore*current.Cost {
 			best = w
 		}
 		if best == nil || current != first && current.Cost-best.plan.Cost < worthMore*first.Cost {
@@ -153,19 +159,44 @@ func choose(good []*trial) (best *trial) {
 	return best
 }
 
-// tryAll returns the proposals that are worth having for a statement.
-func (a *analysis) tryAll(ctx context.Context, trials *hypothetical, s *statement, current *node, list []proposal) (good []*trial, err error) {
+// tryAll returns the plans with the proposals that the optimizer takes.
+func (a *analysis) tryAll(ctx context.Context, trials *hypothetical, s *statement, list []proposal) (tried []*trial, err error) {
 	for _, p := range list {
 		plan, bytes, err := trials.with(ctx, p, func() (*node, error) { return a.replan(ctx, s) })
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		// An error: it cannot be, as the expression is not immutable.
-		if err == nil && plan != nil && a.better(current, plan, p) {
-			good = append(good, &trial{p, plan, bytes})
+		if err == nil && plan != nil { // An error: it cannot be, as the expression is not immutable.
+			tried = append(tried, &trial{p, plan, bytes})
 		}
 	}
-	return good, nil
+	return tried, nil
+}
+
+// good returns what is worth having.
+func (a *analysis) good(current *node, tried []*trial) (list []*trial) {
+	for _, t := range tried {
+		if a.better(current, t.plan, t.proposal) {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// together returns the best index of each table, for statements that read several tables
+// of about the same size: none of the indexes is worth having without the others.
+func together(current *node, tried []*trial) (p proposal) {
+	slices.SortStableFunc(tried, func(x, y *trial) int { return cmp.Compare(x.plan.Cost, y.plan.Cost) })
+	for _, t := range tried {
+		other := func(c *candidate) bool { return c.table.whole() == t.proposal[0].table.whole() }
+		if len(t.proposal) == 1 && t.plan.Cost < current.Cost && !slices.ContainsFunc(p, other) {
+			p = append(p, t.proposal[0])
+		}
+	}
+	if len(p) < 2 || len(p) > maxIndexes {
+		return nil
+	}
+	return p
 }
 
 // worthMore is which share of a statement's first cost a second index, or further columns
