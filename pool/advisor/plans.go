@@ -20,6 +20,9 @@ func (a *analysis) findPlans(ctx context.Context) error {
 		a.offset(s)
 		a.spilled(s)
 		if !s.advised {
+			a.findUnion(s)
+		}
+		if !s.advised {
 			a.scansMuch(s)
 			a.sortsMuch(s)
 		}

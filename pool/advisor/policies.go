@@ -89,6 +89,8 @@ func (a *analysis) readPolicies(ctx context.Context) error {
 		return err
 	}
 	var name, condition string
+	compared := map[string]*column{} // by setting
+	of := map[string]*table{}
 	_, err = pgx.ForEachRow(rows, []any{&name, &condition}, func() error {
 		t := a.tables[name]
 		if t == nil {
@@ -98,13 +100,34 @@ func (a *analysis) readPolicies(ctx context.Context) error {
 			if c, ok := c.of(ofTable); ok {
 				t.policies = append(t.policies, c)
 				for _, m := range currentSetting.FindAllStringSubmatch(condition, -1) {
-					a.roles.settings[m[1]] = t.columns[c.left.column.name].example()
+					compared[m[1]], of[m[1]] = t.columns[c.left.column.name], t
 				}
 			}
 		}
 		return nil
 	})
+	for setting, col := range compared {
+		a.roles.settings[setting] = a.frequent(ctx, of[setting], col)
+	}
 	return err
+}
+
+// frequent returns a value that a column has, as policies are planned for what a setting
+// is: the optimizer knows that a value that is not there finds nothing.
+func (a *analysis) frequent(ctx context.Context, t *table, col *column) string {
+	if col == nil {
+		return ""
+	}
+	var value *string
+	err := a.savepoint(ctx, func() error {
+		return a.tx.QueryRow(ctx, `select `+ourOwn+` coalesce((most_common_vals::text::text[])[1],
+				(histogram_bounds::text::text[])[cardinality(histogram_bounds::text::text[]) / 2])
+			from pg_stats where schemaname = $1 and tablename = $2 and attname = $3 order by inherited desc limit 1`, t.schema, t.name, col.name).Scan(&value)
+	})
+	if err != nil || value == nil {
+		return col.example()
+	}
+	return *value
 }
 
 // ofTable is the alias of a table in its own conditions, which have none.

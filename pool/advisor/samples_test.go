@@ -300,3 +300,16 @@ func TestTraces(t *testing.T) {
 		}
 	}
 }
+
+// Alternatives of two tables need a union, and the server says that it is worth while.
+func TestUnion(t *testing.T) {
+	conn := filled(t, `create table author (id int primary key, name text not null); create table book (id int primary key, author_id int not null, title text not null);
+		insert into author select i, 'author ' || i from generate_series(1, 5000) i; insert into book select i, i % 5000 + 1, 'book ' || i from generate_series(1, 40000) i`, "hypopg")
+	report := analyze(t, conn, advisor.Options{Record: of("select b.id, a.name from book b join author a on a.id = b.author_id where a.name = $1 or b.title = $2")})
+	f := expect(t, report, "sequential scan book ")["sequential scan book "]
+	for _, want := range []string{"UNION", "ON public.author (name)", "ON public.book (title)"} {
+		if !strings.Contains(f.Action, want) {
+			t.Errorf("no %s: %s", want, f.Action)
+		}
+	}
+}

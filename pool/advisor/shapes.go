@@ -119,8 +119,12 @@ func (m *shapes) partial(both []clause) {
 	}
 	where := strings.Join(wheres, " AND ")
 	before := len(m.list)
+	both = slices.DeleteFunc(slices.Clone(both), tested)
 	for _, equal := range [][]clause{m.joins, m.filters, both} {
-		m.behind(where, slices.DeleteFunc(slices.Clone(equal), tested))
+		equal = slices.DeleteFunc(slices.Clone(equal), tested)
+		if len(equal) > 0 || len(both) == 0 || !m.scan.limited {
+			m.behind(where, equal)
+		}
 	}
 	if len(m.list) == before {
 		if key := m.scan.table.identity(); key != "" {
