@@ -40,6 +40,7 @@ type memory struct {
 	values [][]byte
 	plans  []pgtype.ScanPlan
 	dests  []reflect.Type
+	text   []byte // the short texts of a row
 }
 
 // keepHeld bounds the data that is kept for other rows.
@@ -192,25 +193,70 @@ func (r *heldRows) Scan(dest ...any) error {
 		r.fail(err)
 		return err
 	}
+	r.plan(dest)
+	texts := r.shortTexts()
+	for i, d := range dest {
+		if d == nil {
+			continue
+		}
+		if n := len(r.values[i]); n <= len(texts) && isShortText(r.plans[i], r.values[i]) {
+			*d.(*string), texts = texts[:n], texts[n:]
+			continue
+		}
+		if err := r.plans[i].Scan(r.values[i], d); err != nil {
+			err = pgx.ScanArgError{ColumnIndex: i, FieldName: r.fields[i].Name, Err: err}
+			r.fail(err)
+			return err
+		}
+	}
+	return nil
+}
+
+// plan sets the plans of the columns.
+func (r *heldRows) plan(dest []any) {
 	m := r.typeMap()
 	if len(r.plans) == 0 {
 		r.plans, r.dests = slices.Grow(r.plans, len(dest))[:len(dest)], slices.Grow(r.dests, len(dest))[:len(dest)]
 	}
 	for i, d := range dest {
 		if d == nil {
+			r.plans[i] = nil
 			continue
 		}
 		f := &r.fields[i]
 		if t := reflect.TypeOf(d); r.plans[i] == nil || r.dests[i] != t {
 			r.plans[i], r.dests[i] = m.PlanScan(f.DataTypeOID, f.Format, d), t
 		}
-		if err := r.plans[i].Scan(r.values[i], d); err != nil {
-			err = pgx.ScanArgError{ColumnIndex: i, FieldName: f.Name, Err: err}
-			r.fail(err)
-			return err
+	}
+}
+
+// maxShortText is the size in bytes up to which the texts of a row are strings of one
+// allocation. So a string that is kept keeps some hundred bytes at most, not a long text
+// beside it.
+const maxShortText = 128
+
+// textPlan is how pgx scans what comes as text into a string.
+var textPlan = pgtype.NewMap().PlanScan(pgtype.TextOID, pgtype.TextFormatCode, new(string))
+
+func isShortText(plan pgtype.ScanPlan, value []byte) bool {
+	return 0 < len(value) && len(value) <= maxShortText && plan == textPlan
+}
+
+// shortTexts returns the short texts of the row, one after the other; "" if there are less than
+// two.
+func (r *heldRows) shortTexts() string {
+	n := 0
+	r.text = r.text[:0]
+	for i, plan := range r.plans {
+		if isShortText(plan, r.values[i]) {
+			r.text = append(r.text, r.values[i]...)
+			n++
 		}
 	}
-	return nil
+	if n < 2 {
+		return ""
+	}
+	return string(r.text)
 }
 
 // Values returns the values of the row as pgx decodes them.
