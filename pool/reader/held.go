@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"sync"
 
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5"
@@ -17,8 +16,8 @@ import (
 // heldRows is a result that is in memory. It implements pgx.Rows.
 type heldRows struct {
 	*memory
-	memories *sync.Pool // of *memory
-	types    *types     // of the connection
+	memories *memories
+	types    *types // of the connection
 	session  *session
 	settings *guard.Settings
 	fields   []pgconn.FieldDescription // of all who run the statement, until the caller asks
@@ -34,36 +33,15 @@ type heldRows struct {
 	closed   bool
 }
 
-// memory is what rows use again.
-type memory struct {
-	data   []byte // of each row its values: length, -1 for null, and bytes
-	values [][]byte
-	plans  []pgtype.ScanPlan
-	dests  []reflect.Type
-	text   []byte // the short texts of a row
+func newHeldRows(m *memories, s *statement, on *session, settings *guard.Settings) *heldRows {
+	return &heldRows{memories: m, types: on.types, session: on, settings: settings, memory: m.get(int(s.size.Load()))}
 }
-
-// keepHeld bounds the data that is kept for other rows.
-const keepHeld = 256 << 10
-
-func newHeldRows(memories *sync.Pool, s *session, settings *guard.Settings) *heldRows {
-	return &heldRows{memories: memories, types: s.types, session: s, settings: settings, memory: memories.Get().(*memory)}
-}
-
-// noMemory is that of rows that are closed. Nothing is written to it.
-var noMemory = new(memory)
 
 // release gives the memory back. Like those of a connection, values are good until then.
 func (r *heldRows) release() {
 	m := r.memory
-	if r.memory = noMemory; cap(m.data) > keepHeld {
-		return
-	}
-	clear(m.values[:cap(m.values)])
-	clear(m.plans[:cap(m.plans)])
-	clear(m.dests[:cap(m.dests)])
-	m.data, m.values, m.plans, m.dests = m.data[:0], m.values[:0], m.plans[:0], m.dests[:0]
-	r.memories.Put(m)
+	r.memory = noMemory
+	r.memories.put(m)
 }
 
 var _ pgx.Rows = (*heldRows)(nil)
