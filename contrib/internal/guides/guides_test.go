@@ -28,6 +28,9 @@ const root = "../../.."
 // block is a fenced block of a page.
 type block struct{ language, text string }
 
+func (b block) program() bool { return b.language == "go" && strings.HasPrefix(b.text, "package main\n") }
+func (b block) serves() bool  { return strings.Contains(b.text, "http.ListenAndServe") }
+
 var fence = regexp.MustCompile("(?ms)^ *```(\\w+)\n(.*?)^ *```$")
 
 // blocks returns those of a page.
@@ -101,7 +104,7 @@ func TestPrograms(t *testing.T) {
 	programs := 0
 	pages(t, func(name string, list []block) {
 		for i, b := range list {
-			if b.language != "go" || !strings.HasPrefix(b.text, "package main") {
+			if !b.program() || b.serves() {
 				continue
 			}
 			programs++
@@ -125,12 +128,12 @@ func TestPrograms(t *testing.T) {
 
 const address = "127.0.0.1:8080" // of the servers in pages
 
-// Servers, which begin with the name of their file, answer the page's request.
+// Servers answer the page's request.
 func TestServers(t *testing.T) {
 	servers := 0
 	pages(t, func(name string, list []block) {
 		for i, b := range list {
-			if b.language == "go" && strings.HasPrefix(b.text, "// main.go\npackage main") {
+			if b.program() && b.serves() {
 				servers++
 				t.Run(name, func(t *testing.T) {
 					own := freeAddress(t)
