@@ -118,7 +118,7 @@ profile: ## where the baseline server spends its time under load; profiles and a
 	cd benchmarks && go run ./cmd/load -preset none -duration 20s -profile $(OUT)/profile $(ARGS)
 
 .PHONY: baseline
-baseline: ## measure the baseline anew: benchmarks/baseline (about 15 minutes)
+baseline: ## measure the baseline again: benchmarks/baseline (about 15 minutes)
 	cd benchmarks && go run ./cmd/load -preset all -profile ../out/profile -json baseline/baseline.json -markdown baseline/README.md
 
 .PHONY: ci

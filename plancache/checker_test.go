@@ -201,7 +201,7 @@ func (m *model) step(c *instance) {
 	}
 }
 
-// text is a query, in one of several lay-outs.
+// text is a query, in one of several layouts.
 func (m *model) text(query int) string {
 	space := strings.Repeat(" ", m.random.IntN(3))
 	return fmt.Sprintf("{%sq%d(a: \"%d  , #\")%s}", space, query, query, space)

@@ -42,7 +42,7 @@ type Config[P any] struct {
 	Bytes int64
 	// Weigh returns the bytes of a plan, without those of its key. Without it, which Bytes
 	// does not allow, plans count as 32 times their key: what gqlparser makes of a query. A
-	// plan of which the weight is negative is not cached.
+	// plan with a negative weight is not cached.
 	Weigh func(Key, P) int64
 	// TTL is how long a plan is good, an hour by default. [Forever] is no bound.
 	TTL time.Duration
@@ -83,7 +83,7 @@ type Config[P any] struct {
 	// may, further plans leave without one; Stats counts them.
 	OnEvict func(Key, P, Cause)
 	// OnError is called, as OnEvict is, with the errors that no caller gets: a panic of
-	// another function of the configuration, a weight that is none, a failure of Store.
+	// another function of the configuration, an invalid weight, a failure of Store.
 	OnError func(error)
 }
 

@@ -115,7 +115,7 @@ func (one *call[K, V]) wait(ctx context.Context) (V, error) {
 	if one.waiters--; one.waiters == 0 {
 		one.cancel()
 		if f.calls[one.key] == one {
-			delete(f.calls, one.key) // Who comes now must not wait for what is canceled.
+			delete(f.calls, one.key) // New callers must not wait for what is canceled.
 		}
 	}
 	var none V

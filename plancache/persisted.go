@@ -31,7 +31,7 @@ type Persisted struct {
 }
 
 // NewPersisted makes a store in which clients register texts: automatic persisted
-// queries. It keeps up to so many bytes of them, 16 MiB if that is 0, and is to be
+// queries. It keeps up to that many bytes of them, 16 MiB if that is 0, and is to be
 // closed.
 func NewPersisted(bytes int64) (*Persisted, error) {
 	if bytes <= 0 {

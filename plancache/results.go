@@ -72,7 +72,7 @@ func (k ResultKey) text() string {
 	return string(b)
 }
 
-// NewResults makes a cache of up to so many bytes, in which a result is good for ttl at
+// NewResults makes a cache of up to that many bytes, in which a result is good for ttl at
 // most. It is to be closed.
 func NewResults(bytes int64, ttl time.Duration) (*Results, error) {
 	return NewResultsWithConfig(ResultsConfig{Bytes: bytes, TTL: ttl})
@@ -206,7 +206,7 @@ func (r *Results) Purge() {
 	r.flights.forget(func(string) bool { return true })
 }
 
-// end ends results here. Who asks from now on does not get what is being made: its tags
+// end ends results here. Callers that ask from now on do not get what is being made: its tags
 // are not known yet.
 func (r *Results) end(keys ...string) {
 	r.tags.end(keys)

@@ -19,7 +19,7 @@ type Store interface {
 	Invalidator
 	// Get returns a value, or [ErrNotFound].
 	Get(ctx context.Context, key string) ([]byte, error)
-	// Set keeps a value for as long as ttl, or for ever if it is 0.
+	// Set keeps a value for as long as ttl, or forever if it is 0.
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
 }
 

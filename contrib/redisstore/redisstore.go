@@ -53,7 +53,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	return value, err
 }
 
-// Set keeps a value for as long as ttl, or for ever if it is 0.
+// Set keeps a value for as long as ttl, or forever if it is 0.
 func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	set := s.client.B().Set().Key(s.namespace + key).Value(rueidis.BinaryString(value))
 	if ttl > 0 {

@@ -16,8 +16,8 @@ type Config struct {
 	Conns int
 	// DirectConns bounds how many of the pool's connections are used at a time by statements
 	// that do not share one. Others wait in a queue of their own, which has the pool's
-	// AcquireTimeout, MaxQueue and TargetWait, and then in the pool's. Who reads while the rows of
-	// another read are open may need two of them. 0 means that only the pool's own limit applies.
+	// AcquireTimeout, MaxQueue and TargetWait, and then in the pool's. A caller that reads while the
+	// rows of another read are open may need two of them. 0 means that only the pool's own limit applies.
 	DirectConns int32
 	// SlowAfter is from which cost, beyond the network's, a statement shares no
 	// connection, 5 ms by default: those behind it would wait.

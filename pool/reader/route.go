@@ -149,7 +149,7 @@ func (t *target) patience() time.Duration { return 4 * t.slow() }
 
 const (
 	maxRuns  = 2 // how often a statement is run at most
-	maxStale = 5 // how often it is prepared anew, because the schema has changed
+	maxStale = 5 // how often it is prepared again, because the schema has changed
 )
 
 // elsewhere reports whether a call that has failed on a server before it began runs on

@@ -51,15 +51,15 @@ type shaped struct {
 	known    *atomic.Pointer[resolved]
 }
 
-// resolved is how values of a type are written. Of types that are not built in, each
-// connection has its own.
+// resolved is how values of a type are written. Each connection has its own types
+// that are not built in.
 type resolved struct {
 	oid   uint32
 	types *types
 	typ   *typ
 }
 
-// NewShape returns a shape. Of the options, Rename and Typenames do not apply.
+// NewShape returns a shape. The options Rename and Typenames do not apply.
 func NewShape(fields []Field, o Options) *Shape {
 	o.Rename = nil
 	return &Shape{fields: shape(fields), types: typeSets{options: o}}

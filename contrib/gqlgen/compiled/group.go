@@ -15,7 +15,7 @@ type group[T any] struct {
 type filled struct {
 	column column
 	states []state             // of the calls; nil if all are present
-	others []graphql.Marshaler // in the place of values; nil if there are none
+	others []graphql.Marshaler // in place of values; nil if there are none
 }
 
 func newGroup[T any](f *filling, p *place[T], at *level, objects []T) *group[T] {

@@ -139,7 +139,7 @@ type calls[T, V any] struct {
 	group  *group[T]
 	at     level // of the values
 	values []V
-	others []graphql.Marshaler // what middleware returned in the place of values
+	others []graphql.Marshaler // what middleware returned in place of values
 
 	mu     sync.Mutex // of states
 	states []state    // nil if all values are present

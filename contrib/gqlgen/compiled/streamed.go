@@ -89,8 +89,8 @@ func (w *Writer) send() {
 	w.buf, w.last = w.buf[:0], time.Now()
 }
 
-// chunks calls yield with some elements of a list at a time, and with the errors that came in
-// the place of some of them; errs is nil if there are none.
+// chunks calls yield with some elements of a list at a time, and with the errors that came
+// instead of some of them; errs is nil if there are none.
 type chunks[V any] func(yield func(elements V, errs []error) bool)
 
 // chunked makes chunks of a sequence.
@@ -132,7 +132,7 @@ type nullableNode interface {
 // listWriter is the node of a list.
 type listWriter[V any] interface {
 	nullableNode
-	// writeChunk writes some elements, of which the first has a number in the list.
+	// writeChunk writes some elements; first is the number of their first one in the list.
 	writeChunk(w *Writer, at *level, first int, elements V, errs []error) bool
 	count(elements V) int
 }

@@ -28,8 +28,10 @@ const root = "../../.."
 // block is a fenced block of a page.
 type block struct{ language, text string }
 
-func (b block) program() bool { return b.language == "go" && strings.HasPrefix(b.text, "package main\n") }
-func (b block) serves() bool  { return strings.Contains(b.text, "http.ListenAndServe") }
+func (b block) program() bool {
+	return b.language == "go" && strings.HasPrefix(b.text, "package main\n")
+}
+func (b block) serves() bool { return strings.Contains(b.text, "http.ListenAndServe") }
 
 var fence = regexp.MustCompile("(?ms)^ *```(\\w+)\n(.*?)^ *```$")
 

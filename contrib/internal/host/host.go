@@ -161,7 +161,7 @@ func changes(o request.Operation) bool {
 	return operation != nil && operation.Operation != ast.Query
 }
 
-// one runs an operation, of which the text may be known by its hash.
+// one runs an operation, whose text may be known by its hash.
 func (h *Handler) one(r *http.Request, o request.Operation) Result {
 	if persisted, ok := o.Extensions["persistedQuery"].(map[string]any); ok && h.options.Persisted != nil {
 		hash, _ := persisted["sha256Hash"].(string)
