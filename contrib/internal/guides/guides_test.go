@@ -198,7 +198,8 @@ func serve(t *testing.T, cmd *exec.Cmd, own, address string, list []block) {
 	if response == "" {
 		t.Fatal("the page has no request, or no response after it")
 	}
-	if got := run(t, command(t.Context(), ".", "sh", "-c", request)); strings.TrimSpace(got) != strings.TrimSpace(response) {
+	got := run(t, command(t.Context(), ".", "sh", "-c", request))
+	if strings.TrimSpace(got) != strings.TrimSpace(response) {
 		t.Errorf("got\n%s\nwant\n%s", got, response)
 	}
 }

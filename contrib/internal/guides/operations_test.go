@@ -87,7 +87,8 @@ func sources(t *testing.T) (list []gqlboost.Source) {
 	t.Helper()
 	t.Cleanup(arena.TuneGC(arena.GCOptions{Budget: 1 << 30}))
 	var objects arena.Pool[int]
-	list = append(list, arena.Source(), new(arena.Buffers), new(arena.Interner), &objects, simdjson.Source(), stream.Source())
+	list = append(list, arena.Source(), new(arena.Buffers), new(arena.Interner), &objects)
+	list = append(list, simdjson.Source(), stream.Source())
 	plans, err := plancache.New(plancache.Config[int]{Store: store{}, Codec: codec{}})
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +116,8 @@ func sources(t *testing.T) (list []gqlboost.Source) {
 // refreshed returns the refresher of a view that it has refreshed.
 func refreshed(t *testing.T, db *pool.Pool) *matview.Refresher {
 	t.Helper()
-	if _, err := db.Exec(t.Context(), "create materialized view numbers as select 1 as n with no data; create unique index on numbers (n)"); err != nil {
+	const view = "create materialized view numbers as select 1 as n with no data; create unique index on numbers (n)"
+	if _, err := db.Exec(t.Context(), view); err != nil {
 		t.Fatal(err)
 	}
 	r, err := matview.New(db, matview.Config{View: "numbers", Every: time.Minute})
@@ -138,7 +140,8 @@ func compiledMetrics(t *testing.T) (list []gqlboost.Metric) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile(`"(gqlboost\.compiled\.\w+)"(, Unit: "\{operation\}", Kind: gqlboost.Gauge)?`).FindAllStringSubmatch(string(text), -1) {
+	literal := regexp.MustCompile(`"(gqlboost\.compiled\.\w+)"(, Unit: "\{operation\}", Kind: gqlboost.Gauge)?`)
+	for _, m := range literal.FindAllStringSubmatch(string(text), -1) {
 		metric := gqlboost.Metric{Name: m[1], Unit: "{operation}"}
 		if m[2] != "" {
 			metric.Kind = gqlboost.Gauge
