@@ -203,9 +203,8 @@ func (s *streamed[T, V]) write(w *Writer, _ int) bool {
 	}
 	c.each()
 	c.at.ready = true
-	f := filling{run: c.run}
-	made := filled{column: c.node.fill(&f, &c.at, c.values, c.states), states: c.states}
-	f.execute()
+	made := filled{column: c.node.fill(&c.below, &c.at, c.values, c.states), states: c.states}
+	c.below.execute()
 	return c.writeFilled(w, &made, 0)
 }
 
