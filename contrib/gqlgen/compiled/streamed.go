@@ -1,6 +1,7 @@
 package compiled
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -38,13 +39,14 @@ func notJSON(text []byte) error { return fmt.Errorf("compiled: a scalar is not J
 func (x *run) stream() *graphql.Response {
 	x.workers.begin()
 	defer x.workers.end()
-	w := &Writer{run: x, buf: make([]byte, 0, x.limits.held), last: time.Now()}
+	w := &Writer{run: x, last: time.Now()}
 	valid := x.plan.root.query(x, w)
+	defer w.end()
 	switch {
 	case w.sent == 0 && !valid:
 		return &graphql.Response{Data: []byte("null")}
 	case w.sent == 0 && w.err == nil:
-		return &graphql.Response{Data: w.finish()}
+		return &graphql.Response{Data: bytes.Clone(w.finish())}
 	case valid:
 		w.send()
 	default:
@@ -201,9 +203,8 @@ func (s *streamed[T, V]) write(w *Writer, _ int) bool {
 	}
 	c.each()
 	c.at.ready = true
-	f := filling{run: c.run}
-	made := filled{column: c.node.fill(&f, &c.at, c.values, c.states), states: c.states}
-	f.execute()
+	made := filled{column: c.node.fill(&c.below, &c.at, c.values, c.states), states: c.states}
+	c.below.execute()
 	return c.writeFilled(w, &made, 0)
 }
 

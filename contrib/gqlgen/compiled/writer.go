@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"math/bits"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -14,8 +15,9 @@ import (
 
 // Writer writes a response. Generated code only passes it on.
 type Writer struct {
-	run *run
-	buf []byte
+	run  *run
+	buf  []byte
+	kept *[]byte // where buf is kept for other responses
 
 	// The address of the leaf that is written: a value of a level, or the field of an object
 	// of a group.
@@ -30,6 +32,29 @@ type Writer struct {
 	out  io.Writer // where they have gone to; nil if there are none
 	last time.Time // when they have
 	err  error     // why the response cannot be completed
+}
+
+// buffers are those of responses. They are taken when a response is written, not while its
+// resolvers run, so there are few of them.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxKeptBuffer is the size in bytes of the largest buffer that is used again.
+const maxKeptBuffer = 64 << 10
+
+// begin takes a buffer.
+func (w *Writer) begin() {
+	w.kept = buffers.Get().(*[]byte)
+	w.buf = (*w.kept)[:0]
+}
+
+// end gives the buffer back. A marshaler that has kept the Writer and still writes has a buffer
+// of its own then.
+func (w *Writer) end() {
+	if cap(w.buf) <= maxKeptBuffer {
+		*w.kept = w.buf
+		buffers.Put(w.kept)
+	}
+	w.buf, w.kept = nil, nil
 }
 
 // late is a marshaler that writes at the end, if it still has a place then. In gqlgen all
