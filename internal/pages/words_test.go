@@ -1,4 +1,4 @@
-package docs
+package pages
 
 import (
 	"go/ast"
@@ -43,7 +43,7 @@ var words = []struct {
 }
 
 // own are files that must have the phrases.
-var own = []string{"docs/words_test.go", "CHANGELOG.md"}
+var own = []string{"internal/pages/words_test.go", "CHANGELOG.md"}
 
 // rewritten elsewhere at the moment.
 var excluded = regexp.MustCompile(`^pool/advisor/|^plancache/(policy|heat|duels)\.go$|testdata|(generated|_gen)\.go$`)
