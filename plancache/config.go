@@ -118,7 +118,7 @@ var causes = [...]string{"evicted", "expired", "replaced", "removed", "outdated"
 
 var (
 	// ErrNoCodec is returned by what needs Config.Codec.
-	ErrNoCodec = errors.New("plancache: there is no Codec")
+	ErrNoCodec = errors.New("plancache: Config.Codec is not set")
 	// ErrClosed is returned after Close by what cannot do without the cache.
 	ErrClosed = errors.New("plancache: closed")
 )
@@ -127,22 +127,22 @@ var (
 func (c *Config[P]) check() error {
 	switch {
 	case c.Capacity < 0:
-		return fmt.Errorf("plancache: Capacity is %d", c.Capacity)
+		return fmt.Errorf("plancache: Capacity is %d: it must not be negative", c.Capacity)
 	case c.Bytes < 0:
-		return fmt.Errorf("plancache: Bytes is %d", c.Bytes)
+		return fmt.Errorf("plancache: Bytes is %d: it must not be negative", c.Bytes)
 	case c.Bytes > 0 && c.Weigh == nil:
-		return errors.New("plancache: Bytes needs Weigh")
+		return errors.New("plancache: Bytes is set without Weigh, which says what a plan weighs")
 	case c.Jitter >= 1 || math.IsNaN(c.Jitter):
-		return fmt.Errorf("plancache: Jitter is %v, which is not below 1", c.Jitter)
+		return fmt.Errorf("plancache: Jitter is %v: it must be below 1", c.Jitter)
 	case c.TTL < 0 && c.TTL != Forever:
-		return fmt.Errorf("plancache: TTL is %v", c.TTL)
+		return fmt.Errorf("plancache: TTL is %v: it must be positive or Forever", c.TTL)
 	case c.StaleFor < 0 || c.ErrorTTL < 0 || c.StoreTimeout < 0:
-		return fmt.Errorf("plancache: a negative duration: StaleFor %v, ErrorTTL %v, StoreTimeout %v",
+		return fmt.Errorf("plancache: a duration is negative: StaleFor %v, ErrorTTL %v, StoreTimeout %v",
 			c.StaleFor, c.ErrorTTL, c.StoreTimeout)
 	case c.Store != nil && c.Codec == nil:
 		return fmt.Errorf("plancache: Store: %w", ErrNoCodec)
 	case c.Store != nil && c.Invalidator != nil:
-		return errors.New("plancache: Store is an Invalidator, another one is too many")
+		return errors.New("plancache: Store and Invalidator are both set: a Store carries deletions itself")
 	}
 	c.bound()
 	if c.TTL == 0 {

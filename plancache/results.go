@@ -83,9 +83,9 @@ func NewResults(bytes int64, ttl time.Duration) (*Results, error) {
 func NewResultsWithConfig(c ResultsConfig) (*Results, error) {
 	switch {
 	case c.Bytes <= 0 || c.TTL <= 0:
-		return nil, errors.New("plancache: results need a bound of their bytes and of their time")
+		return nil, fmt.Errorf("plancache: Bytes is %d and TTL is %v: both must be positive", c.Bytes, c.TTL)
 	case c.StoreTimeout < 0:
-		return nil, fmt.Errorf("plancache: StoreTimeout is %v", c.StoreTimeout)
+		return nil, fmt.Errorf("plancache: StoreTimeout is %v: it must not be negative", c.StoreTimeout)
 	case c.StoreTimeout == 0:
 		c.StoreTimeout = defaultStoreTimeout
 	}
