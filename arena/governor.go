@@ -44,7 +44,7 @@ type GCOptions struct {
 	OnError func(error)
 }
 
-// ErrBudget is wrapped by the error for a budget that is below what is alive.
+// ErrBudget is wrapped by the error for a budget smaller than what is alive.
 var ErrBudget = errors.New("arena: the memory budget is too small")
 
 // TuneGC keeps the garbage collector's share of the CPU low within a memory

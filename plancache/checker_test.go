@@ -120,7 +120,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	return m
 }
 
-// good is for how long a query's plan is good.
+// good is how long a query's plan is good.
 func (m *model) good(query int) time.Duration {
 	if query%3 == 0 {
 		return m.ttl / 4

@@ -49,7 +49,7 @@ type Config[P any] struct {
 	// Expire returns another TTL for a plan; 0 is TTL. A plan with a negative one, other
 	// than [Forever], is over already and is not cached.
 	Expire func(Key, P) time.Duration
-	// Jitter is by which share of its TTL a plan may end earlier, so that plans that
+	// Jitter is the share of its TTL by which a plan may end earlier, so that plans that
 	// were built together do not end together. 0 is 0.1, below 0 is none.
 	Jitter float64
 	// StaleFor is how long after its TTL a plan is still served, while Load builds a

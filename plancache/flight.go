@@ -134,7 +134,7 @@ func (f *flights[K, V]) forget(which func(K) bool) {
 	}
 }
 
-// waiting is for which other calls a call waits.
+// waiting is the set of calls that a call waits for.
 type waiting struct {
 	mu      sync.Mutex
 	targets map[*waiting]int

@@ -16,7 +16,7 @@ var (
 	ErrPersistedNotFound = errors.New("PersistedQueryNotFound")
 	// ErrHashMismatch is for a text that has another hash.
 	ErrHashMismatch = errors.New("plancache: the hash is not that of the query")
-	// ErrNotAllowed is for what is not on the list of trusted documents.
+	// ErrNotAllowed is returned for a query that is not on the list of trusted documents.
 	ErrNotAllowed = errors.New("plancache: the query is not one of the trusted documents")
 )
 

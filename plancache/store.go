@@ -62,7 +62,7 @@ func keyHash(key Key) string {
 	return hex.EncodeToString(h.Sum(nil)[:20])
 }
 
-// versionKey is with what keys of a version begin.
+// versionKey is the prefix of a version's keys.
 func versionKey(version string) string {
 	sum := sha256.Sum256([]byte(version))
 	return hex.EncodeToString(sum[:8]) + ":"

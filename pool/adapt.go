@@ -17,7 +17,7 @@ const (
 	// The connections that are thought to wait for each other: below few of them the size
 	// grows, above many it shrinks.
 	few, many = 1.5, 4.0
-	// probeEvery is after how many windows the shortest use is measured again, with a
+	// probeEvery is the number of windows after which the shortest use is measured again, with a
 	// quarter of the connections, because the load may have changed. A probe takes
 	// two windows: in the first, connections that were in use come back.
 	probeEvery = 200

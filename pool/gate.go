@@ -265,7 +265,7 @@ func (g *gate) watch(ctx context.Context) {
 	}
 }
 
-// drift is by how many places were off in some counts.
+// drift is the number of places that some counts were off by.
 type drift struct {
 	counts, least, most int64
 }

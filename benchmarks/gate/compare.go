@@ -43,7 +43,7 @@ const (
 	bytesUnit  = "B/op"
 )
 
-// limits are from which ratio of their times benchmarks have become slower.
+// limits are the ratios of times from which on benchmarks have become slower.
 type limits struct {
 	usual float64
 	own   []limit // the first that matches counts

@@ -13,12 +13,12 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// DefaultNamespace is with what keys begin unless a configuration says otherwise.
+// DefaultNamespace is the prefix of keys unless a configuration names another one.
 const DefaultNamespace = "gqlboost:plan:"
 
 // Config says how a [Store] works. Zero fields have defaults.
 type Config struct {
-	// Namespace is with what keys begin, and the name of the channel of deletions. Caches
+	// Namespace is the prefix of keys, and the name of the channel of deletions. Caches
 	// of the same namespace share plans, so it should name the kind of plan. Its default
 	// is [DefaultNamespace].
 	Namespace string

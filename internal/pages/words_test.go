@@ -35,6 +35,8 @@ var words = []struct {
 	{regexp.MustCompile(`(?i)\bmeant so\b`), "intentional"},
 	{regexp.MustCompile(`\b(it|that|which|ours|that) is no \w+ of\b`), "is not"},
 	{regexp.MustCompile(`\bthat (is|are) none(?:[^ ]|$| [^o])`), "is not one"},
+	{regexp.MustCompile(`\b(is|are) (for|from|by|up to|after|below|above|with) (how|which|what|when) `),
+		"is how long ..., is the x from which on ..."},
 	{regexp.MustCompile(`\bso many (bytes|keys|plans)\b`), "that many, n bytes"},
 	{regexp.MustCompile(`(?:^|[.:] )Of (a|an|the|one|those|several|many|few|fewer|two|equal|what|it|this|these) `),
 		"the subject first"},

@@ -19,7 +19,7 @@ const (
 	catalogEvery = time.Second
 	// catalogShare bounds the share of the time that looking takes.
 	catalogShare = 100
-	// catalogTrust is for how long nothing is doubted if the catalog cannot be looked at.
+	// catalogTrust is how long nothing is doubted if the catalog cannot be read.
 	catalogTrust = time.Minute
 )
 

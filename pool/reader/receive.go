@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// receiver is where the reading goroutine is in what comes back.
+// receiver is the position of the reading goroutine in what comes back.
 type receiver struct {
 	*session
 	incoming <-chan *flight

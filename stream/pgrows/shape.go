@@ -22,7 +22,7 @@ type Field struct {
 
 // Shape writes rows whose columns have their names by position, and records within them,
 // which have no names in Postgres at all: those of row(...) and array(select row(...)).
-// It is for what compiles queries:
+// It is for programs that compile queries:
 //
 //	select p.id, p.title, (select row(u.id, u.name) from users u where u.id = p.author_id)
 //	from posts p
