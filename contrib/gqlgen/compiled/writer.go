@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/gqlboost/gqlboost/internal/swar"
 )
 
 // Writer writes a response. Generated code only passes it on.
@@ -151,19 +153,6 @@ func (w *Writer) finish() []byte {
 	return w.buf
 }
 
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
-// special has the high bit of a byte set that is a quote, a backslash or a control character;
-// of the bytes above the first one, more may be set.
-func special(x uint64) uint64 {
-	quote := x ^ '"'*ones
-	backslash := x ^ '\\'*ones
-	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (x-' '*ones)&^x) & highs
-}
-
 // appendString appends a string as graphql.MarshalString writes it, which differs from
 // encoding/json for a few characters.
 func appendString(b []byte, s string) []byte {
@@ -172,7 +161,7 @@ func appendString(b []byte, s string) []byte {
 	start, i := 0, 0
 	for i < len(s) {
 		if i+8 <= len(s) {
-			x := special(binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s), len(s))[i:]))
+			x := swar.Escaped(binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s), len(s))[i:]))
 			if x == 0 {
 				i += 8
 				continue
