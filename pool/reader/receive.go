@@ -144,6 +144,7 @@ func (r *receiver) complete(tag pgconn.CommandTag) bool {
 	took := time.Duration(now - max(r.last, r.flight.sent))
 	q.statement.observeShared(took, t.slow())
 	q.statement.ended(false)
+	q.statement.size.Store(int64(len(q.rows.data)))
 	t.lower(took)
 	r.advance(now)
 	switch {

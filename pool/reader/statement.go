@@ -25,6 +25,7 @@ type statement struct {
 	wait     atomic.Int32 // runs until a slow one may try a shared connection
 	pause    atomic.Int32 // what wait begins with next time
 	failing  atomic.Int64 // thousandths of its runs, a moving average
+	size     atomic.Int64 // of its last result that was held, in bytes
 	large    atomic.Bool  // it had a result that is too large to be held
 }
 

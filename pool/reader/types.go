@@ -32,6 +32,7 @@ func copyMap(source *pgtype.Map) *pgtype.Map {
 	m := source.Copy()
 	m.TryWrapEncodePlanFuncs = slices.Clone(source.TryWrapEncodePlanFuncs)
 	m.TryWrapScanPlanFuncs = slices.Clone(source.TryWrapScanPlanFuncs)
+	addSlices(m)
 	c := copier{}
 	for _, t := range registered(m) {
 		if own := c.typ(t); own != t {

@@ -25,15 +25,22 @@ type run struct {
 
 	mu          sync.Mutex // of field contexts
 	rootContext *graphql.FieldContext
+
+	inputsOnce sync.Once
+	inputIndex *graphql.InputUnmarshalerIndex
 }
 
 func newRun(s *Executable, p *plan, op *graphql.OperationContext, ctx context.Context) *run {
-	ec := s.NewContext(op)
-	inputs := func() *graphql.InputUnmarshalerIndex { return s.Inputs(ec) }
-	x := &run{Executable: s, plan: p, op: op, call: Call{EC: ec}}
-	x.rootContext = &graphql.FieldContext{Object: p.root.name()}
-	x.ctx = graphql.WithFieldContext(graphql.WithLazyInputUnmarshalerIndex(ctx, inputs), x.rootContext)
+	x := &run{Executable: s, plan: p, op: op, call: Call{EC: s.NewContext(op)}}
+	x.rootContext = &graphql.FieldContext{Object: p.root.name(), Parent: graphql.GetFieldContext(ctx)}
+	x.ctx = &runContext{ctx, x}
 	return x
+}
+
+// inputs returns the unmarshalers of input objects, which few resolvers ask for.
+func (x *run) inputs() *graphql.InputUnmarshalerIndex {
+	x.inputsOnce.Do(func() { x.inputIndex = x.Inputs(x.call.EC) })
+	return x.inputIndex
 }
 
 // recovered adds the error of a panic.

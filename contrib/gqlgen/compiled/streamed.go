@@ -140,8 +140,7 @@ type listWriter[V any] interface {
 func (n *listNode[E]) count(values []E) int { return len(values) }
 
 func (n *listNode[E]) writeChunk(w *Writer, at *level, first int, values []E, errs []error) bool {
-	elements := &level{up: at, list: []int32{int32(-first), int32(len(values))}}
-	elements.value = func(i int) any { return &values[i] }
+	elements := &level{up: at, list: []int32{int32(-first), int32(len(values))}, of: elementsOf[E](values)}
 	var states []state
 	missing := null
 	if n.strict {
@@ -203,7 +202,7 @@ func (s *streamed[T, V]) write(w *Writer, _ int) bool {
 	c.each()
 	c.at.ready = true
 	f := filling{run: c.run}
-	made := filled{column: c.node.fill(&f, c.at, c.values, c.states), states: c.states}
+	made := filled{column: c.node.fill(&f, &c.at, c.values, c.states), states: c.states}
 	f.execute()
 	return c.writeFilled(w, &made, 0)
 }
@@ -213,7 +212,7 @@ func (s *streamed[T, V]) writeElements(w *Writer, elements chunks[V]) bool {
 	start, n, valid := w.pos(), 0, true
 	w.buf = append(w.buf, '[')
 	elements(func(values V, errs []error) bool {
-		valid = s.list.writeChunk(w, s.calls.at, n, values, errs)
+		valid = s.list.writeChunk(w, &s.calls.at, n, values, errs)
 		n += s.list.count(values)
 		if time.Since(w.last) > patience && valid {
 			w.send()

@@ -17,6 +17,7 @@ type Group struct {
 	mu      sync.Mutex
 	running int     // callers that have not returned and do not wait for a batch
 	batches []Batch // that some of them wait for, since callers were running
+	first   [1]Batch
 }
 
 // Batch is what callers wait for.
@@ -30,7 +31,11 @@ type Batch interface {
 type groupKey struct{}
 
 // New returns a group of n callers. Each of them calls Done when it returns.
-func New(n int) *Group { return &Group{running: n} }
+func New(n int) *Group {
+	g := &Group{running: n}
+	g.batches = g.first[:0]
+	return g
+}
 
 // Context returns a context for the callers.
 func (g *Group) Context(ctx context.Context) context.Context {
