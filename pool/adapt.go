@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// adaptEvery is how long a window is of which the controller takes the mean.
+	// adaptEvery is the length of a window, whose mean the controller takes.
 	adaptEvery = 50 * time.Millisecond
 	// sampleEvery is how often it looks how many connections are in use.
 	sampleEvery = 2 * time.Millisecond
@@ -14,10 +14,10 @@ const (
 	enoughUses = 30
 	// minSize is the size that is never gone below.
 	minSize = 2
-	// Of the connections in use, as many as this are thought to wait for each other:
-	// below few the size grows, above many it shrinks.
+	// The connections that are thought to wait for each other: below few of them the size
+	// grows, above many it shrinks.
 	few, many = 1.5, 4.0
-	// probeEvery is after how many windows the shortest use is measured anew, with a
+	// probeEvery is the number of windows after which the shortest use is measured again, with a
 	// quarter of the connections, because the load may have changed. A probe takes
 	// two windows: in the first, connections that were in use come back.
 	probeEvery = 200

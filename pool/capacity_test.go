@@ -94,7 +94,7 @@ func TestColdBurst(t *testing.T) {
 	}
 }
 
-// Statements are prepared before the first query, and prepared anew after the schema
+// Statements are prepared before the first query, and prepared again after the schema
 // has changed.
 func TestStatementsArePrepared(t *testing.T) {
 	own := startOwn(t, nil)

@@ -137,7 +137,7 @@ func (g *gate) pass(ctx context.Context, over, urgent bool) error {
 // settle waits until there is a connection for a caller, or room for one more. pgxpool
 // reports a release before the connection is back: whoever comes in between would find
 // none and open another, beyond what the server has for us. It takes microseconds; if it
-// does not, nothing is wrong with the connections that a new one would not mend.
+// does not, nothing is wrong with the connections that a new one would not fix.
 func (g *gate) settle(ctx context.Context, capacity int64) {
 	start := time.Now()
 	for round := 0; ; round++ {
@@ -265,7 +265,7 @@ func (g *gate) watch(ctx context.Context) {
 	}
 }
 
-// drift is by how many places were off in some counts.
+// drift is the number of places that some counts were off by.
 type drift struct {
 	counts, least, most int64
 }

@@ -49,9 +49,9 @@ var connectionMetrics = []func(*Pool) []gqlboost.Metric{
 		used.Value, used.Attrs = float64(s.AcquiredConns()), []gqlboost.Attr{{Key: "db.client.connection.state", Value: "used"}}
 		return []gqlboost.Metric{idle, used}
 	},
-	gauge("db.client.connection.max", "{connection}", "Connections that there may be.", func(p *Pool) float64 { return float64(p.Stat().MaxConns()) }),
-	gauge("db.client.connection.idle.max", "{connection}", "Idle connections that there may be.", func(p *Pool) float64 { return float64(p.Stat().MaxConns()) }),
-	gauge("db.client.connection.idle.min", "{connection}", "Idle connections that there are to be.", func(p *Pool) float64 { return float64(p.config.MinIdleConns) }),
+	gauge("db.client.connection.max", "{connection}", "Maximum number of connections.", func(p *Pool) float64 { return float64(p.Stat().MaxConns()) }),
+	gauge("db.client.connection.idle.max", "{connection}", "Maximum number of idle connections.", func(p *Pool) float64 { return float64(p.Stat().MaxConns()) }),
+	gauge("db.client.connection.idle.min", "{connection}", "Minimum number of idle connections.", func(p *Pool) float64 { return float64(p.config.MinIdleConns) }),
 	gauge("db.client.connection.pending_requests", "{request}", "Callers that wait for a connection.", func(p *Pool) float64 { return float64(p.sum(func(g *gate) uint64 { return uint64(g.length()) })) }),
 	counter("db.client.connection.timeouts", "{timeout}", "Callers that waited too long for a connection.", func(p *Pool) uint64 { return p.sum(func(g *gate) uint64 { return g.timeouts.Load() }) }),
 	times("db.client.connection.create_time", "Time that connections took to open.", func(p *Pool) (*histogram, uint64) { return &p.gate.opening, 0 }),
@@ -66,7 +66,7 @@ var connectionMetrics = []func(*Pool) []gqlboost.Metric{
 		return &p.gate.holders.uses, 0
 	}),
 	gauge("gqlboost.pool.limit", "{connection}", "Connections that may be in use now.", func(p *Pool) float64 { return float64(p.gate.limit.Load()) }),
-	gauge("gqlboost.pool.capacity", "{connection}", "Connections that the server has for this; 0 if it was not asked.", func(p *Pool) float64 { return float64(p.gate.capacity.Load()) }),
+	gauge("gqlboost.pool.capacity", "{connection}", "Connections that the server has for this instance; 0 if it was not asked.", func(p *Pool) float64 { return float64(p.gate.capacity.Load()) }),
 	counter("gqlboost.pool.refusals", "{request}", "Callers that found the queue full.", func(p *Pool) uint64 { return p.sum(func(g *gate) uint64 { return g.refusals.Load() }) }),
 	counter("gqlboost.pool.shed", "{request}", "Callers that were refused in a queue that does not empty.", func(p *Pool) uint64 { return p.sum(func(g *gate) uint64 { return g.shed.Load() }) }),
 	counter("gqlboost.pool.acquires", "{request}", "Connections that callers got.", func(p *Pool) uint64 { return uint64(p.Stat().AcquireCount()) }),

@@ -117,7 +117,7 @@ func (p *Pool) watch() {
 }
 
 // warm opens the connections that the pool is to have at least, at the same time. More than it
-// may have would be waited for for ever.
+// may have would be waited for forever.
 func (p *Pool) warm(ctx context.Context) error {
 	ctx = withoutHook(ctx) // It is for callers, who bring what the hook needs.
 	n := min(max(int(p.config.MinConns), 1), p.size())
@@ -182,6 +182,6 @@ func (p *Pool) Config() *Config { return p.config.Copy() }
 // meanwhile, are not in EmptyAcquireCount, EmptyAcquireWaitTime, AcquireDuration and
 // CanceledAcquireCount. They are in [Pool.Metrics] (db.client.connection.wait_time and timeouts,
 // gqlboost.pool.waits, refusals and shed), and a [pgxpool.AcquireTracer] sees each of them.
-// A connection that the Reader has opened in the place of one that callers had used before is not in
+// A connection that the Reader has opened in place of one that callers had used before is not in
 // NewConnsCount.
 func (p *Pool) Stat() *pgxpool.Stat { return p.Pool.Stat() }

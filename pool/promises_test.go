@@ -64,7 +64,7 @@ func TestErrorsAfterClose(t *testing.T) {
 	used.Close() // Twice is once.
 }
 
-// Who closes the pool within does not wait for the Reader for ever.
+// Closing the pool within does not wait for the Reader forever.
 func TestClosedWithin(t *testing.T) {
 	ignore := goleak.IgnoreCurrent()
 	p := open(t, "pool_max_conns=6")
@@ -79,7 +79,7 @@ func TestClosedWithin(t *testing.T) {
 	select {
 	case <-closed:
 	case <-time.After(30 * time.Second):
-		t.Fatal("it waits for ever")
+		t.Fatal("it waits forever")
 	}
 	if _, err := r.Exec(t.Context(), "select 1"); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v", err)

@@ -105,7 +105,7 @@ func (t *target) askOn(ctx context.Context, conn *pgxpool.Conn, sql string) ([][
 	return allRows(ctx, conn.Conn().PgConn(), sql)
 }
 
-// secondAfter is for how long somebody who has one of the pool's connections waits for a second one.
+// secondAfter is how long a caller that has one of the pool's connections waits for a second one.
 // A shared one that nobody uses is given up meanwhile (StarvedAfter), if there are some.
 func (t *target) secondAfter() time.Duration {
 	if len(t.pipes) == 0 {

@@ -140,7 +140,7 @@ func (b *batchResults) Close() error {
 	return b.err
 }
 
-// peekedRows are rows of which the first was read in advance.
+// peekedRows are rows whose first one was read in advance.
 type peekedRows struct {
 	pgx.Rows
 	peeked, next bool

@@ -38,7 +38,7 @@ const (
 	// lockTimeout bounds how long describing and planning a statement wait for a lock on its
 	// tables: meanwhile a connection, which may be the last one, is missing in the pool.
 	lockTimeout = "20ms"
-	// lessonPause is for how long a statement is left alone that could not be learned.
+	// lessonPause is how long a statement that could not be learned is left alone.
 	lessonPause = time.Second
 )
 

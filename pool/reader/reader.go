@@ -32,7 +32,7 @@ type Reader struct {
 	learner    learner
 	catalog    catalog
 	accepted   guard.Accepted
-	memories   sync.Pool // of *memory
+	memories   memories
 	requests   sync.Pool // of *request that have ended
 	warned     sync.Once // that there is a pooler
 	start      time.Time
@@ -65,7 +65,6 @@ func New(c Config, servers ...Server) *Reader {
 	if !c.TransactionPooling {
 		r.prepared = min(maxPreparedDirect, primary.ConnConfig.StatementCacheCapacity-2) // and BEGIN and COMMIT
 	}
-	r.memories.New = func() any { return new(memory) }
 	r.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
@@ -327,7 +326,7 @@ func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 	q.statement, q.described, q.settings, q.session, q.trial = c.statement, described, c.settings, session, trial
 	q.single, q.sent = described.volatile || session.isolated, false
 	q.state.Store(waiting)
-	q.rows = newHeldRows(&r.memories, session, c.settings)
+	q.rows = newHeldRows(&r.memories, c.statement, session, c.settings)
 	if !q.build(c.args) {
 		q.rows.Close()
 		return nil, nil, false // pgx says what is wrong with them.

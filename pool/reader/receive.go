@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// receiver is where the reading goroutine is in what comes back.
+// receiver is the position of the reading goroutine in what comes back.
 type receiver struct {
 	*session
 	incoming <-chan *flight
@@ -144,6 +144,7 @@ func (r *receiver) complete(tag pgconn.CommandTag) bool {
 	took := time.Duration(now - max(r.last, r.flight.sent))
 	q.statement.observeShared(took, t.slow())
 	q.statement.ended(false)
+	q.statement.held(len(q.rows.data))
 	t.lower(took)
 	r.advance(now)
 	switch {

@@ -61,7 +61,7 @@ func (r *Reader) route(c *call, t *target, running int64) (way, *pipe) {
 	return shared, p
 }
 
-// oftenFailing is from which share of failures, in thousandths, a statement shares no
+// oftenFailing is the share of failures, in thousandths, from which on a statement shares no
 // connection: others of its run must run again.
 const oftenFailing = 100
 
@@ -143,13 +143,13 @@ func (t *target) slow() time.Duration {
 	return t.reader.config.SlowAfter + 2*time.Duration(t.floor.Load())
 }
 
-// patience is for how long a shared connection may answer nothing until those who wait
-// behind its first statement leave it.
+// patience is how long a shared connection may answer nothing before those who wait behind
+// its first statement leave it.
 func (t *target) patience() time.Duration { return 4 * t.slow() }
 
 const (
 	maxRuns  = 2 // how often a statement is run at most
-	maxStale = 5 // how often it is prepared anew, because the schema has changed
+	maxStale = 5 // how often it is prepared again, because the schema has changed
 )
 
 // elsewhere reports whether a call that has failed on a server before it began runs on

@@ -308,7 +308,7 @@ func (s *session) forget(entries ...*prepared) {
 	}
 }
 
-// discard has a statement prepared anew when it is used next.
+// discard has a statement prepared again when it is used next.
 func (s *session) discard(st *statement) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,8 +15,8 @@ const (
 	lookIdle  = 100 * time.Millisecond
 	// cancelTimeout bounds a request to cancel.
 	cancelTimeout = time.Second
-	// StarvedAfter is from when callers who wait for a connection may be waiting for each other.
-	// They have a shared one that nobody uses then. After starvedLong they have others but one.
+	// StarvedAfter is the time after which callers that wait for a connection may be waiting for
+	// each other. They then get a shared one that nobody uses. After starvedLong they get all but one.
 	StarvedAfter = 300 * time.Millisecond
 	starvedLong  = 10 * time.Second
 )

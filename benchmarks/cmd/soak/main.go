@@ -1,4 +1,4 @@
-// Command soak runs a server under a steady load for long, and tells whether its latency,
+// Command soak runs a server under a steady load for long, and reports whether its latency,
 // its memory, its goroutines or its connections drift. It can be stopped at any time:
 // the next run with the same file goes on.
 package main
