@@ -125,8 +125,12 @@ func expect(t *testing.T, r *advisor.Report, want ...string) map[string]advisor.
 }
 
 var (
-	ofIndexes = []string{"unused index orders orders_total", "duplicate index orders orders_at_too", "stale statistics imports "}
-	ofPlans   = []string{"missing index orders ", "missing index customers "}
+	ofIndexes = []string{
+		"unused index orders orders_total",
+		"duplicate index orders orders_at_too",
+		"stale statistics imports ",
+	}
+	ofPlans = []string{"missing index orders ", "missing index customers "}
 )
 
 // analyze analyzes and sees to it that nothing has changed.
@@ -153,7 +157,13 @@ func TestWithoutExtension(t *testing.T) {
 	}
 	report := analyze(t, conn, advisor.Options{})
 	expect(t, report, ofIndexes...)
-	if missing := strings.Join(report.Missing, "\n"); !strings.Contains(missing, "pg_stat_statements is not installed") {
+	if missing := strings.Join(
+		report.Missing,
+		"\n",
+	); !strings.Contains(
+		missing,
+		"pg_stat_statements is not installed",
+	) {
 		t.Error(missing)
 	}
 	unchanged(t, conn)
@@ -295,7 +305,12 @@ func TestFilledAtOnce(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 	}
 	const create, more = "create table %s (id int) with (autovacuum_enabled = false); insert into %[1]s select generate_series(1, 3000)", "insert into %s select generate_series(1, 3000)"
-	session(fmt.Sprintf(create+"; analyze transaction", "transaction"), fmt.Sprintf(create, "session"), "vacuum analyze session", fmt.Sprintf(create+"; analyze grown", "grown"))
+	session(
+		fmt.Sprintf(create+"; analyze transaction", "transaction"),
+		fmt.Sprintf(create, "session"),
+		"vacuum analyze session",
+		fmt.Sprintf(create+"; analyze grown", "grown"),
+	)
 	session(fmt.Sprintf(more, "grown"))
 	conn, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
@@ -360,16 +375,29 @@ func TestTestData(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	if _, err := conn.Exec(ctx, "create table a (id int primary key, b int); create table c (id int primary key, a_id int references a, name text); insert into a values (1, 1); insert into c values (1, 1, 'x')"); err != nil {
+	if _, err := conn.Exec(
+		ctx,
+		"create table a (id int primary key, b int); create table c (id int primary key, a_id int references a, name text); insert into a values (1, 1); insert into c values (1, 1, 'x')",
+	); err != nil {
 		t.Fatal(err)
 	}
 	record := &advisor.Record{}
 	for _, sql := range []string{"select * from a where id = $1", "select * from a where b = $1", "select * from a join c on c.a_id = a.id where a.id = $1", "select * from a", "select count(*) from c"} {
-		record.Statements = append(record.Statements, advisor.Recorded{SQL: sql, ClientStats: advisor.ClientStats{Calls: 1, Rows: 1, Total: time.Millisecond}})
+		record.Statements = append(
+			record.Statements,
+			advisor.Recorded{SQL: sql, ClientStats: advisor.ClientStats{Calls: 1, Rows: 1, Total: time.Millisecond}},
+		)
 	}
 	record.Repeats = []advisor.Repeat{
 		{Request: "List", SQL: "select * from a where id = $1", Of: 10, Requests: 10, Runs: 70, Most: 7},
-		{Request: "Torn", SQL: "select * from a where id = any($1)", Of: 100, Requests: 30, Runs: 210, Most: 7}, // by a busy machine
+		{
+			Request:  "Torn",
+			SQL:      "select * from a where id = any($1)",
+			Of:       100,
+			Requests: 30,
+			Runs:     210,
+			Most:     7,
+		}, // by a busy machine
 		{Request: "Rare", SQL: "select * from c where id = $1", Of: 100, Requests: 1, Runs: 7, Most: 7},
 	}
 	report := analyze(t, conn, advisor.Options{Record: record, TestData: true})

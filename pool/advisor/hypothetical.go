@@ -15,7 +15,11 @@ type hypothetical struct {
 
 // with returns the plan with indexes more, nil if the optimizer does not take all of them,
 // and their size.
-func (h *hypothetical) with(ctx context.Context, p proposal, plan func() (*node, error)) (found *node, bytes int64, err error) {
+func (h *hypothetical) with(
+	ctx context.Context,
+	p proposal,
+	plan func() (*node, error),
+) (found *node, bytes int64, err error) {
 	before := len(h.kept)
 	err = h.a.savepoint(ctx, func() error {
 		var made [][]string
@@ -53,11 +57,13 @@ func (h *hypothetical) create(ctx context.Context, c *candidate) (names []string
 		var oid uint32
 		var name string
 		var size int64
-		if err := h.a.tx.QueryRow(ctx, "select "+ourOwn+" indexrelid, indexname from "+h.schema+".hypopg_create_index($1)", c.definition(t)).Scan(&oid, &name); err != nil {
+		if err := h.a.tx.QueryRow(ctx, "select "+ourOwn+" indexrelid, indexname from "+h.schema+".hypopg_create_index($1)", c.definition(t)).
+			Scan(&oid, &name); err != nil {
 			return nil, 0, err
 		}
 		h.kept = append(h.kept, oid)
-		if err := h.a.tx.QueryRow(ctx, "select "+ourOwn+" "+h.schema+".hypopg_relation_size($1)", oid).Scan(&size); err != nil {
+		if err := h.a.tx.QueryRow(ctx, "select "+ourOwn+" "+h.schema+".hypopg_relation_size($1)", oid).
+			Scan(&size); err != nil {
 			return nil, 0, err
 		}
 		names, bytes, pages = append(names, name), bytes+size, pages+t.pages

@@ -34,7 +34,10 @@ func (a *analysis) adviseIndexes(ctx context.Context) error {
 	trials := &hypothetical{a: a, schema: a.server.extensions["hypopg"]}
 	defer trials.end(ctx)
 	if trials.schema == "" {
-		a.miss("Index advice is not verified: the extension hypopg is not installed (%s).", map[bool]string{true: "CREATE EXTENSION hypopg", false: "Debian: postgresql-<version>-hypopg"}[a.server.available["hypopg"]])
+		a.miss(
+			"Index advice is not verified: the extension hypopg is not installed (%s).",
+			map[bool]string{true: "CREATE EXTENSION hypopg", false: "Debian: postgresql-<version>-hypopg"}[a.server.available["hypopg"]],
+		)
 	}
 	wanted := &pool{a: a, current: map[*statement]*node{}}
 	for _, s := range a.statements {
@@ -146,8 +149,10 @@ func (a *analysis) mergeAdvice(ctx context.Context, trials *hypothetical) error 
 func (i *indexAdvice) beginningOf(wide *indexAdvice) bool {
 	n := len(i.keys)
 	return wide != i && wide.table.whole() == i.table.whole() && wide.method == "btree" && i.method == "btree" && i.include == nil &&
-		i.together == nil && (i.where == wide.where || wide.where == "") && n <= len(wide.keys) &&
-		slices.Equal(i.policy, wide.policy) && slices.Equal(i.keys, wide.keys[:n])
+		i.together == nil && (i.where == wide.where || wide.where == "") &&
+		n <= len(wide.keys) &&
+		slices.Equal(i.policy, wide.policy) &&
+		slices.Equal(i.keys, wide.keys[:n])
 }
 
 // replaces reports whether a wider index is about as good for what a narrow one helps.
@@ -157,7 +162,11 @@ func (a *analysis) replaces(ctx context.Context, trials *hypothetical, wide, nar
 	}
 	good := true
 	for _, h := range narrow.helped {
-		plan, _, err := trials.with(ctx, proposal{wide.candidate}, func() (*node, error) { return a.replan(ctx, h.statement) })
+		plan, _, err := trials.with(
+			ctx,
+			proposal{wide.candidate},
+			func() (*node, error) { return a.replan(ctx, h.statement) },
+		)
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}

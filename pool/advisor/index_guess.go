@@ -51,7 +51,8 @@ func (a *analysis) guessIndexes(s *statement) {
 // other.
 func (a *analysis) guess(list []*candidate) (best *candidate) {
 	for _, c := range list {
-		if c.immutable() && c.method == "btree" && (best == nil || best.where != "" && c.where == "" || best.where == c.where && len(c.keys) > len(best.keys)) {
+		if c.immutable() && c.method == "btree" &&
+			(best == nil || best.where != "" && c.where == "" || best.where == c.where && len(c.keys) > len(best.keys)) {
 			best = c
 		}
 	}
@@ -86,7 +87,12 @@ func (a *analysis) adviseInverted(s *statement) {
 			if gain < worthwhile && !a.options.TestData {
 				continue
 			}
-			a.advise(found, int64(rows)*int64(16+each.width(c)), false, helped{s, s.sampled.Cost, s.sampled.Cost * (1 - gain), nil, time.Duration(float64(s.cost()) * gain)})
+			a.advise(
+				found,
+				int64(rows)*int64(16+each.width(c)),
+				false,
+				helped{s, s.sampled.Cost, s.sampled.Cost * (1 - gain), nil, time.Duration(float64(s.cost()) * gain)},
+			)
 			break
 		}
 	}

@@ -36,7 +36,11 @@ func (a *analysis) readRoles(ctx context.Context) error {
 		return err
 	}
 	var name, value string
-	if _, err = pgx.ForEachRow(rows, []any{&name, &value}, func() error { r.searchPaths[name] = value; return nil }); err != nil {
+	if _, err = pgx.ForEachRow(
+		rows,
+		[]any{&name, &value},
+		func() error { r.searchPaths[name] = value; return nil },
+	); err != nil {
 		return err
 	}
 	for _, t := range a.tables {
@@ -48,7 +52,8 @@ func (a *analysis) readRoles(ctx context.Context) error {
 	if err := a.readPolicies(ctx); err != nil {
 		return err
 	}
-	err = a.tx.QueryRow(ctx, `select `+ourOwn+` rolsuper or rolbypassrls from pg_roles where rolname = current_user`).Scan(&r.passes)
+	err = a.tx.QueryRow(ctx, `select `+ourOwn+` rolsuper or rolbypassrls from pg_roles where rolname = current_user`).
+		Scan(&r.passes)
 	if err != nil || !r.passes {
 		return err
 	}
@@ -58,11 +63,14 @@ func (a *analysis) readRoles(ctx context.Context) error {
 // readSubjects reads which roles are subject to row level security: those that own the
 // tables, and those that nobody lets in, come last.
 func (a *analysis) readSubjects(ctx context.Context) error {
-	rows, err := a.tx.Query(ctx, `select `+ourOwn+` r.rolname, exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+	rows, err := a.tx.Query(
+		ctx,
+		`select `+ourOwn+` r.rolname, exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
 				where c.relrowsecurity and has_table_privilege(r.oid, c.oid, 'select') and has_schema_privilege(r.oid, n.oid, 'usage')
 					and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'usage'))) as reads
 		from pg_roles r where not r.rolsuper and not r.rolbypassrls and r.rolname !~ '^pg_' and pg_has_role(r.oid, 'member')
-		order by r.oid in (select unnest(polroles) from pg_policy) desc, r.rolcanlogin desc, r.rolname`)
+		order by r.oid in (select unnest(polroles) from pg_policy) desc, r.rolcanlogin desc, r.rolname`,
+	)
 	if err != nil {
 		return err
 	}
@@ -219,7 +227,9 @@ func (a *analysis) warnOfPolicies() {
 		}
 	}
 	slices.Sort(names)
-	a.miss("Row level security of %s does not apply to the advisor's role, and no role was found to which it does: plans lack "+
-		"the policies' conditions, whose columns are put first in advised indexes. Set the application's role (Options.Role, -role).",
-		strings.Join(names, ", "))
+	a.miss(
+		"Row level security of %s does not apply to the advisor's role, and no role was found to which it does: plans lack "+
+			"the policies' conditions, whose columns are put first in advised indexes. Set the application's role (Options.Role, -role).",
+		strings.Join(names, ", "),
+	)
 }

@@ -109,7 +109,8 @@ func (a *analysis) retype(ctx context.Context, s *statement, t *text, e *pgconn.
 			}
 			_, err := a.infer(ctx, s, tried)
 			var now *pgconn.PgError
-			if err == nil || errors.As(err, &now) && (now.Code != e.Code || now.Position > e.Position || now.Message != e.Message) {
+			if err == nil ||
+				errors.As(err, &now) && (now.Code != e.Code || now.Position > e.Position || now.Message != e.Message) {
 				*t = tried
 				return true
 			}
@@ -123,7 +124,9 @@ func (a *analysis) retype(ctx context.Context, s *statement, t *text, e *pgconn.
 
 // typeName finds what may be types in a message ("operator does not exist: integer = text",
 // "column "id" is of type bigint but expression is of type text").
-var typeName = regexp.MustCompile(`double precision|character varying|(?:timestamp|time) with(?:out)? time zone|[a-z_][a-z0-9_.]*(?:\[\])?`)
+var typeName = regexp.MustCompile(
+	`double precision|character varying|(?:timestamp|time) with(?:out)? time zone|[a-z_][a-z0-9_.]*(?:\[\])?`,
+)
 
 // wanted returns types that a parameter may have to have: those of the message, and those
 // that constants mostly have.
@@ -137,7 +140,9 @@ func (a *analysis) wanted(ctx context.Context, message string) (oids []uint32) {
 			oids = append(oids, *oid)
 		}
 	}
-	for _, oid := range []uint32{pgtype.Int4OID, pgtype.TimestamptzOID, pgtype.TextOID, pgtype.NumericOID, pgtype.DateOID, pgtype.IntervalOID} {
+	for _, oid := range []uint32{
+		pgtype.Int4OID, pgtype.TimestamptzOID, pgtype.TextOID, pgtype.NumericOID, pgtype.DateOID, pgtype.IntervalOID,
+	} {
 		if !slices.Contains(oids, oid) {
 			oids = append(oids, oid)
 		}
@@ -204,9 +209,13 @@ var (
 	atParameter = regexp.MustCompile(`^\$\d+`)
 	mentioned   = regexp.MustCompile(`\$(\d+)`)
 	// typed is a type at the end of a text, as it stands before a constant.
-	typed = regexp.MustCompile(`(?i)((?:"(?:[^"]|"")+"|[a-z_][\w$]*)(?:\s*\.\s*(?:"(?:[^"]|"")+"|[a-z_][\w$]*))?(?:\s+(?:precision|varying))?` +
-		`(?:\s*\(\s*\d+(?:\s*,\s*\d+)?\s*\))?(?:\s+with(?:out)?\s+time\s+zone)?)\s*$`)
-	fields  = regexp.MustCompile(`(?i)^\s+(?:year|month|day|hour|minute|second)(?:\s+to\s+(?:month|hour|minute|second))?(?:\s*\(\s*\d+\s*\))?\b`)
+	typed = regexp.MustCompile(
+		`(?i)((?:"(?:[^"]|"")+"|[a-z_][\w$]*)(?:\s*\.\s*(?:"(?:[^"]|"")+"|[a-z_][\w$]*))?(?:\s+(?:precision|varying))?` +
+			`(?:\s*\(\s*\d+(?:\s*,\s*\d+)?\s*\))?(?:\s+with(?:out)?\s+time\s+zone)?)\s*$`,
+	)
+	fields = regexp.MustCompile(
+		`(?i)^\s+(?:year|month|day|hour|minute|second)(?:\s+to\s+(?:month|hour|minute|second))?(?:\s*\(\s*\d+\s*\))?\b`,
+	)
 	extract = regexp.MustCompile(`(?i)\bextract\s*\(\s*$`)
 )
 
@@ -217,7 +226,8 @@ const unknownField = "epoch"
 // hasUnknown reports whether an expression has constants that are not known: an index of it
 // cannot be made.
 func (o operand) hasUnknown() bool {
-	return len(parameterNumbers(o.text)) > 0 || strings.HasPrefix(o.text, "EXTRACT (epoch ") || strings.HasPrefix(o.text, "date_part('epoch'")
+	return len(parameterNumbers(o.text)) > 0 || strings.HasPrefix(o.text, "EXTRACT (epoch ") ||
+		strings.HasPrefix(o.text, "date_part('epoch'")
 }
 
 // typedLiteral makes a cast of a type that stands before a parameter, where only a constant

@@ -81,7 +81,8 @@ func (m *shapes) classify(literal func(clause) bool) {
 // few reports whether a condition compares a column of few values with a constant.
 func (s *scanned) few(c clause) bool {
 	col := s.table.columns[c.left.column.name]
-	return c.right.literal && col != nil && col.distinct > 0 && col.distinct <= fewValues && (c.operator == "=" || c.operator == "<>" || c.operator == "= any")
+	return c.right.literal && col != nil && col.distinct > 0 && col.distinct <= fewValues &&
+		(c.operator == "=" || c.operator == "<>" || c.operator == "= any")
 }
 
 // behind adds what begins with some columns: these alone, and with each range or the order
@@ -149,7 +150,9 @@ func (t *table) identity() string {
 func (m *shapes) brin() {
 	for _, r := range m.ranges {
 		col := m.scan.table.columns[r.left.column.name]
-		if col == nil || r.operator == "= any" || m.scan.table.pages < brinPages || max(col.ordered, -col.ordered) < inOrder || m.policy != nil {
+		if col == nil || r.operator == "= any" || m.scan.table.pages < brinPages ||
+			max(col.ordered, -col.ordered) < inOrder ||
+			m.policy != nil {
 			continue
 		}
 		c := &candidate{table: m.scan.table, method: "brin", keys: []string{col.sql}}
@@ -201,7 +204,8 @@ func (a *analysis) policyKeys(s *scanned, role string) (keys []string) {
 		return nil
 	}
 	for _, c := range s.table.whole().policies {
-		if col := s.table.columns[c.left.column.name]; col != nil && c.operator == "=" && c.left.cast == "" && !slices.Contains(keys, col.sql) {
+		if col := s.table.columns[c.left.column.name]; col != nil && c.operator == "=" && c.left.cast == "" &&
+			!slices.Contains(keys, col.sql) {
 			keys = append(keys, col.sql)
 		}
 	}
@@ -229,7 +233,9 @@ func (a *analysis) covering(s *scanned, c *candidate) *candidate {
 		}
 	}
 	plain := !slices.ContainsFunc(c.keys, func(k string) bool { return strings.HasPrefix(k, "(") })
-	if c.method != "btree" || c.policy != nil || !plain || len(names) == 0 || len(wide.include) == 0 || len(wide.include) > maxIncluded || width > 64 {
+	if c.method != "btree" || c.policy != nil || !plain || len(names) == 0 || len(wide.include) == 0 ||
+		len(wide.include) > maxIncluded ||
+		width > 64 {
 		return nil
 	}
 	return &wide
@@ -239,7 +245,8 @@ func (a *analysis) covering(s *scanned, c *candidate) *candidate {
 func (a *analysis) indexable(s *scanned, c clause) string {
 	o := c.left
 	if o.column.name == "" {
-		if len(o.columns) == 0 || strings.Contains(o.text, "SubPlan") || strings.HasPrefix(o.text, "ROW") || o.hasUnknown() {
+		if len(o.columns) == 0 || strings.Contains(o.text, "SubPlan") || strings.HasPrefix(o.text, "ROW") ||
+			o.hasUnknown() {
 			return ""
 		}
 		return "(" + o.local() + ")"
@@ -271,7 +278,10 @@ func (s *scanned) sortedBy() (keys []string) {
 	if s.inOrder != nil {
 		return s.inOrder
 	}
-	same := !slices.ContainsFunc(s.sort, func(k sortKey) bool { return k.descending != s.sort[0].descending || k.nulls != s.sort[0].nulls })
+	same := !slices.ContainsFunc(
+		s.sort,
+		func(k sortKey) bool { return k.descending != s.sort[0].descending || k.nulls != s.sort[0].nulls },
+	)
 	for _, k := range s.sort {
 		text := "(" + k.local() + ")"
 		if col := s.table.columns[k.column.name]; col != nil {

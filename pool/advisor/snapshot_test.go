@@ -17,7 +17,10 @@ import (
 // meanwhile.
 func TestSince(t *testing.T) {
 	ctx := t.Context()
-	server, err := postgres.Start(ctx, postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}})
+	server, err := postgres.Start(
+		ctx,
+		postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

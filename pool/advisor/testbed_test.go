@@ -49,7 +49,10 @@ func runs(n int) [][]any { return make([][]any, n) }
 
 func TestTestbeds(t *testing.T) {
 	ctx := t.Context()
-	server, err := postgres.Start(ctx, postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}})
+	server, err := postgres.Start(
+		ctx,
+		postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +162,8 @@ func (bed *testbed) test(t *testing.T, config *pgx.ConnConfig) (right, all, wron
 
 // isAbout reports whether a finding is the right one for a fault.
 func (f fault) isAbout(finding advisor.Finding) bool {
-	return finding.Kind == f.kind && regexp.MustCompile(f.about).MatchString(finding.Action) || f.seen != "" && regexp.MustCompile(f.seen).MatchString(string(finding.Kind)+" "+finding.Statement)
+	return finding.Kind == f.kind && regexp.MustCompile(f.about).MatchString(finding.Action) ||
+		f.seen != "" && regexp.MustCompile(f.seen).MatchString(string(finding.Kind)+" "+finding.Statement)
 }
 
 // fill makes the schema.
@@ -250,7 +254,8 @@ func (bed *testbed) costs(t *testing.T, conn *pgx.Conn, rewritten bool) (list []
 				sql = f.rewritten
 			}
 			var line string
-			err := conn.QueryRow(ctx, "explain "+sql, append([]any{pgx.QueryExecModeSimpleProtocol}, f.args[0]...)...).Scan(&line)
+			err := conn.QueryRow(ctx, "explain "+sql, append([]any{pgx.QueryExecModeSimpleProtocol}, f.args[0]...)...).
+				Scan(&line)
 			if err != nil {
 				t.Fatalf("%s: %v", sql, err)
 			}

@@ -33,7 +33,10 @@ func (a *analysis) findUnion(s *statement) {
 		if len(tables) < 2 || largest.size() < smallTable || n.Rows > largest.size()/20 {
 			return
 		}
-		f := s.about(SequentialScan, fmt.Sprintf("An OR over columns of several tables reads %s as a whole", largest.whole()))
+		f := s.about(
+			SequentialScan,
+			fmt.Sprintf("An OR over columns of several tables reads %s as a whole", largest.whole()),
+		)
 		f.Table = largest.whole().String()
 		f.Evidence = []string{a.took(s), fmt.Sprintf("the join finds %s rows", count(n.Rows))}
 		f.Action = "Take the condition apart: SELECT ... WHERE <one alternative> UNION SELECT ... WHERE <the other>. Each part then finds its rows by an index."

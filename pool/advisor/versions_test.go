@@ -22,7 +22,10 @@ func TestVersions(t *testing.T) {
 				}
 				t.Fatal(err)
 			}
-			server, err := postgres.Start(t.Context(), postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}, Root: root})
+			server, err := postgres.Start(
+				t.Context(),
+				postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}, Root: root},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -62,7 +62,13 @@ func TestWorthIt(t *testing.T) {
 	}
 	record = of(asked[0], "select * from entry where memo = $1")
 	report := analyze(t, conn, advisor.Options{Record: record, Storage: 3 << 20})
-	if list, missing := actions(report), strings.Join(report.Missing, "\n"); len(list) != 1 || !strings.Contains(list[0], "(account)") || !strings.Contains(missing, "storage budget (3.0 MiB): an index ON entry (memo)") {
+	if list, missing := actions(
+		report,
+	), strings.Join(
+		report.Missing,
+		"\n",
+	); len(list) != 1 || !strings.Contains(list[0], "(account)") ||
+		!strings.Contains(missing, "storage budget (3.0 MiB): an index ON entry (memo)") {
 		t.Errorf("%q %q", list, missing)
 	}
 }
@@ -70,7 +76,10 @@ func TestWorthIt(t *testing.T) {
 // Updates that need not tell any index of themselves are named, if an index ends that.
 func TestHOT(t *testing.T) {
 	ctx := t.Context()
-	server, err := postgres.Start(ctx, postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}})
+	server, err := postgres.Start(
+		ctx,
+		postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,8 +102,11 @@ func TestHOT(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := worker.Exec(ctx, `create table meter (id int primary key, seen int not null, place int not null) with (fillfactor = 50);
-		insert into meter select i, i % 3000, i % 3000 from generate_series(1, 30000) i; analyze; select pg_stat_statements_reset()`); err != nil {
+	if _, err := worker.Exec(
+		ctx,
+		`create table meter (id int primary key, seen int not null, place int not null) with (fillfactor = 50);
+		insert into meter select i, i % 3000, i % 3000 from generate_series(1, 30000) i; analyze; select pg_stat_statements_reset()`,
+	); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 50 {
