@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(postgres.Main(m, func(s *postgres.Server) {
 		server = s
 		os.Setenv("GQLBOOST_EXAMPLE_DSN", s.DSN())
-	}))
+	}, "pg_stat_statements"))
 }
 
 // shop is a database with an index that is missing, one that is not used, one that is
@@ -184,6 +184,26 @@ func unchanged(t *testing.T, conn *pgx.Conn) {
 	}
 }
 
+// counting is a connection to an empty database of the common server, whose statements are
+// counted.
+func counting(t *testing.T, extensions ...string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	for _, name := range append(extensions, "pg_stat_statements") {
+		if _, err := conn.Exec(t.Context(), "create extension if not exists "+name); err != nil {
+			if os.Getenv("CI") == "" {
+				t.Skip(err)
+			}
+			t.Fatal(err)
+		}
+	}
+	return conn
+}
+
 // database makes an empty database on the common server.
 func database(t *testing.T) string {
 	t.Helper()
@@ -209,7 +229,15 @@ func database(t *testing.T) string {
 		}
 	})
 	config := conn.Config()
-	return fmt.Sprintf("host=%s port=%d user=%s dbname=%s", config.Host, config.Port, config.User, name)
+	config.Database = name
+	return dsnOf(config)
+}
+
+// connString is where a connection goes.
+func connString(conn *pgx.Conn) string { return dsnOf(conn.Config()) }
+
+func dsnOf(c *pgx.ConnConfig) string {
+	return fmt.Sprintf("host=%s port=%d user=%s dbname=%s", c.Host, c.Port, c.User, c.Database)
 }
 
 // Statements that cannot be planned, whatever they do, do no harm.

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/pool/advisor"
 	"github.com/jackc/pgx/v5"
 )
@@ -296,19 +295,8 @@ func TestRowSecurity(t *testing.T) {
 // A role that may not switch counting off leaves few texts, and always the same ones.
 func TestTraces(t *testing.T) {
 	ctx := t.Context()
-	server, err := postgres.Start(
-		ctx,
-		postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}},
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	admin, _ := open(t, server.DSN(), "pg_stat_statements")
+	admin := counting(t)
+	open(t, connString(admin))
 	for i := range 120 {
 		sql := fmt.Sprintf("select count(*) + %d as n%d from orders where customer_id = %d and id > %d", i, i, i, i)
 		if _, err := admin.Exec(ctx, sql); err != nil {

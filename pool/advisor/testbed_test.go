@@ -3,13 +3,11 @@ package advisor_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/pool/advisor"
 	"github.com/jackc/pgx/v5"
 )
@@ -48,32 +46,10 @@ func each(args ...any) (list [][]any) {
 func runs(n int) [][]any { return make([][]any, n) }
 
 func TestTestbeds(t *testing.T) {
-	ctx := t.Context()
-	server, err := postgres.Start(
-		ctx,
-		postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}},
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	admin, err := pgx.Connect(ctx, server.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close(context.Background())
 	right, all, falseAdvice := 0, 0, 0
 	for _, bed := range testbeds {
 		t.Run(bed.name, func(t *testing.T) {
-			if _, err := admin.Exec(ctx, "create database "+bed.name); err != nil {
-				t.Fatal(err)
-			}
-			config := admin.Config().Copy()
-			config.Database = bed.name
+			config := counting(t, "hypopg", "pg_trgm").Config()
 			r, n, wrong := bed.test(t, config)
 			right, all, falseAdvice = right+r, all+n, falseAdvice+wrong
 		})
@@ -175,14 +151,6 @@ func (bed *testbed) fill(t *testing.T, config *pgx.ConnConfig) *pgx.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
-	for _, name := range []string{"pg_stat_statements", "hypopg", "pg_trgm"} {
-		if _, err := conn.Exec(ctx, "create extension "+name); err != nil {
-			if os.Getenv("CI") == "" {
-				t.Skip(err)
-			}
-			t.Fatal(err)
-		}
-	}
 	filler, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		t.Fatal(err)

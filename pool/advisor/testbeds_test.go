@@ -148,12 +148,12 @@ create table reading (at timestamptz not null, vehicle_id int not null reference
 create table reading_a partition of reading for values from ('2025-01-01') to ('2025-02-01');
 create table reading_b partition of reading for values from ('2025-02-01') to ('2025-03-01');
 create table reading_c partition of reading for values from ('2025-03-01') to ('2025-05-01');
-insert into reading select timestamptz '2025-01-01' + i * interval '1 minute', 1 + i * 37 % 2000, i % 150, 'c' || i % 900 from generate_series(1, 150000) i;
+insert into reading select timestamptz '2025-01-01' + i * interval '2 minutes', 1 + i * 37 % 2000, i % 150, 'c' || i % 900 from generate_series(1, 75000) i;
 create index reading_speed on reading (speed);
 create table task (id bigint generated always as identity primary key, queue int not null, done boolean not null, due timestamptz not null, payload text not null default 'do something', tries int not null default 0);
 insert into task (queue, done, due) select i % 12, i % 150 <> 0, timestamptz '2025-01-01' + i * interval '1 minute' from generate_series(1, 60000) i;
 create table log (id bigint generated always as identity, noted timestamptz not null, level int not null, line text not null);
-insert into log (noted, level, line) select timestamptz '2025-01-01' + i * interval '10 seconds', i % 5, 'a line of a log that says something long enough to fill a page ' || i from generate_series(1, 120000) i;
+insert into log (noted, level, line) select timestamptz '2025-01-01' + i * interval '20 seconds', i % 5, 'a line of a log that says something long enough to fill a page ' || i from generate_series(1, 60000) i;
 create table trip (id bigint generated always as identity primary key, vehicle_id int not null, started timestamptz not null, ended timestamptz, km int not null, driver int not null);
 insert into trip (vehicle_id, started, ended, km, driver) select 1 + i * 11 % 2000, timestamptz '2025-01-01' + i * interval '1 minute', case when i % 300 > 0 then timestamptz '2025-01-02' + i * interval '1 minute' end, i % 500, i * 17 % 5000
 	from generate_series(1, 60000) i;`,

@@ -1,13 +1,11 @@
 package advisor_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/pool/advisor"
 	"github.com/jackc/pgx/v5"
 )
@@ -76,29 +74,8 @@ func TestWorthIt(t *testing.T) {
 // Updates that need not tell any index of themselves are named, if an index ends that.
 func TestHOT(t *testing.T) {
 	ctx := t.Context()
-	server, err := postgres.Start(
-		ctx,
-		postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}},
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	conn, err := pgx.Connect(ctx, server.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	for _, sql := range []string{"create extension pg_stat_statements", "create extension hypopg"} {
-		if _, err := conn.Exec(ctx, sql); err != nil {
-			t.Skip(err)
-		}
-	}
-	worker, err := pgx.Connect(ctx, server.DSN())
+	conn := counting(t, "hypopg")
+	worker, err := pgx.ConnectConfig(ctx, conn.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
