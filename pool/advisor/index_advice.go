@@ -97,9 +97,22 @@ func (s *statement) allScans() []*scanned {
 	return slices.Concat(s.scans, s.general)
 }
 
-// large reports whether reading the whole table is worth avoiding.
-func (a *analysis) large(s *scanned) bool {
-	return a.options.TestData || s.table.whole().size() >= smallTable
+// readShare is the share of a table's pages that a statement must read for its plan to be
+// believed that it reads all of them.
+const readShare = 0.1
+
+// large reports whether a statement reads a whole table, and that is worth avoiding. Plans
+// for any parameters may do so where those for real ones do not: what Postgres has counted
+// tells them apart.
+func (a *analysis) large(s *statement, of *scanned) bool {
+	if a.options.TestData {
+		return true
+	}
+	read := float64(s.BlocksHit+s.BlocksRead) / float64(max(s.Calls, 1))
+	if s.Calls > 0 && of.node.Type == "Seq Scan" && read < readShare*float64(of.table.pages) {
+		return false
+	}
+	return of.table.whole().size() >= smallTable
 }
 
 // advise adds an index, or a statement to one that is advised already.

@@ -18,7 +18,7 @@ func (a *analysis) guessIndexes(s *statement) {
 	for _, each := range s.allScans() {
 		rows := max(each.table.rows, 1)
 		few := each.node.Rows <= rows/10
-		if !each.readsAll() || !a.large(each) || !few && !each.limited && !a.options.TestData {
+		if !each.readsAll() || !a.large(s, each) || !few && !each.limited && !a.options.TestData {
 			continue
 		}
 		best := a.guess(a.candidates(each, s.role, literal))
@@ -68,7 +68,7 @@ func (s *scanned) readsAll() bool {
 // hypopg does not know these indexes, so that few of many rows are wanted must do.
 func (a *analysis) adviseInverted(s *statement) {
 	for _, each := range s.scans {
-		if !a.large(each) || each.node.Type != "Seq Scan" && !a.options.TestData {
+		if !a.large(s, each) || each.node.Type != "Seq Scan" && !a.options.TestData {
 			continue
 		}
 		for _, c := range each.clauses {

@@ -55,7 +55,7 @@ func (a *analysis) took(s *statement) string {
 func (a *analysis) scansMuch(s *statement) {
 	for _, each := range s.scans {
 		n, rows := each.node, max(each.table.rows, 1)
-		if n.Type != "Seq Scan" || n.Filter == "" || !a.large(each) {
+		if n.Type != "Seq Scan" || n.Filter == "" || !a.large(s, each) {
 			continue
 		}
 		wanted := slices.ContainsFunc(each.clauses, func(c clause) bool { return c.isEqual() || c.isRange() })

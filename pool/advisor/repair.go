@@ -3,6 +3,7 @@ package advisor
 import (
 	"context"
 	"errors"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,22 +29,20 @@ const maxRepairs = 100 // of one statement: each repair answers one complaint
 // prepare returns the statement as it can be prepared, with the types of all parameters.
 func (a *analysis) prepare(ctx context.Context, s *statement) (text, error) {
 	t := text{sql: s.body}
-	var first error
+	var problem error
 	for range maxRepairs {
 		types, err := a.infer(ctx, s, t)
 		if err == nil {
 			t.types = types
 			return t, nil
 		}
-		if first == nil {
-			first = err
-		}
+		problem = err
 		var e *pgconn.PgError
 		if !errors.As(err, &e) || !a.repair(ctx, s, &t, e) {
 			break
 		}
 	}
-	return t, first
+	return t, problem
 }
 
 // infer prepares a statement and returns the types of its parameters.
@@ -158,7 +157,6 @@ func groups(sql string) (list [][]int) {
 	brackets := map[int][]int{} // by where the parenthesis is
 	var order []int
 	var stack []place
-	last := ""
 	values := false
 	for _, tok := range tokenize(sql) {
 		switch word := strings.ToLower(tok); {
@@ -171,16 +169,15 @@ func groups(sql string) (list [][]int) {
 			stack = stack[:max(len(stack)-1, 0)]
 		case word == "," && len(stack) > 0:
 			stack[len(stack)-1].column++
-		case last == "$" && atoi(tok) > 0 && len(stack) > 0:
-			top := stack[len(stack)-1]
-			brackets[top.open] = append(brackets[top.open], atoi(tok))
+		case strings.HasPrefix(word, "$") && atoi(word[1:]) > 0 && len(stack) > 0:
+			top, n := stack[len(stack)-1], atoi(word[1:])
+			brackets[top.open] = append(brackets[top.open], n)
 			if values {
-				columns[top.column] = append(columns[top.column], atoi(tok))
+				columns[top.column] = append(columns[top.column], n)
 			}
 		}
-		last = tok
 	}
-	for column := range len(columns) {
+	for _, column := range slices.Sorted(maps.Keys(columns)) {
 		list = append(list, columns[column])
 	}
 	for open := range order {

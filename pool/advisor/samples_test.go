@@ -112,6 +112,7 @@ func TestNormalized(t *testing.T) {
 		"select * from event where id in ($1 /*, ... */)",
 		"select * from event where id = any (array[$1, $2])",
 		"select generate_series($1, $2), id from event",
+		"select * from event where day between date $1 and date $2 + interval $3 and id > all (array[$4, $5])",
 		"select $1 + $2, id from event order by id desc limit $3 offset $4",
 		"select id from event union all select $1",
 		"select coalesce(id, $1), case when id > $2 then $3 else kind end from event where kind like $4",

@@ -29,7 +29,7 @@ func (a *analysis) proposals(s *statement) (list []proposal) {
 		}
 	}
 	for _, each := range s.allScans() {
-		if !a.large(each) {
+		if !a.large(s, each) {
 			continue
 		}
 		for _, c := range a.candidates(each, s.role, literal) {
