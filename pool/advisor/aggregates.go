@@ -21,11 +21,13 @@ func (a *analysis) findAggregates() {
 		}
 		var aggregates, parameters bool
 		read := 0.0
+		of := map[*table]float64{} // rows of all parts
 		s.plan.walk(func(n *node, _ []*node) {
 			aggregates = aggregates || n.Type == "Aggregate"
 			parameters = parameters || strings.Contains(n.Filter+n.IndexOn+n.Recheck+n.JoinOn, "$")
-			if a.table(n) != nil {
-				read = max(read, n.Rows)
+			if t := a.table(n); t != nil {
+				of[t.whole()] += n.Rows
+				read = max(read, of[t.whole()])
 			}
 		})
 		if !aggregates || parameters || read < max(heavyRows, 100*s.rowsPerCall()) {

@@ -41,7 +41,7 @@ func (a *analysis) adviseIndexes(ctx context.Context) error {
 	}
 	wanted := &pool{a: a, current: map[*statement]*node{}}
 	for _, s := range a.statements {
-		if s.sampled == nil {
+		if s.sampled == nil || !a.believable(s) {
 			continue
 		}
 		if trials.schema == "" {
@@ -62,7 +62,7 @@ func (a *analysis) adviseIndexes(ctx context.Context) error {
 		return err
 	}
 	for _, s := range a.statements {
-		if s.sampled != nil {
+		if s.sampled != nil && a.believable(s) {
 			a.adviseInverted(s)
 		}
 	}
@@ -109,10 +109,20 @@ func (a *analysis) large(s *statement, of *scanned) bool {
 		return true
 	}
 	read := float64(s.BlocksHit+s.BlocksRead) / float64(max(s.Calls, 1))
-	if s.Calls > 0 && of.node.Type == "Seq Scan" && read < readShare*float64(of.table.pages) {
+	if s.Calls > 0 && of.readsAll() && read < readShare*float64(of.table.pages) {
 		return false
 	}
 	return of.table.whole().size() >= smallTable
+}
+
+// fastest is the least time that a unit of cost takes: a page in a row and its rows, from
+// memory, by several workers. Real plans take ten times as long and more.
+const fastest = 50 * time.Nanosecond
+
+// believable reports whether a statement can have had its plan, as far as its time tells. The
+// plan for any parameters is not that for those which mostly are, if these find little.
+func (a *analysis) believable(s *statement) bool {
+	return a.options.TestData || s.Calls == 0 || float64(s.mean()) >= s.sampled.Cost*float64(fastest)
 }
 
 // advise adds an index, or a statement to one that is advised already.

@@ -19,10 +19,10 @@ func (a *analysis) findPlans(ctx context.Context) error {
 		a.unbounded(s)
 		a.offset(s)
 		a.spilled(s)
-		if !s.advised {
+		if !s.advised && a.believable(s) {
 			a.findUnion(s)
 		}
-		if !s.advised {
+		if !s.advised && a.believable(s) {
 			a.scansMuch(s)
 			a.sortsMuch(s)
 		}
