@@ -43,7 +43,9 @@ func (a *analysis) candidates(s *scanned, role string, literal func(clause) bool
 	both := slices.Concat(m.joins, m.filters)
 	slices.SortStableFunc(both, bySelectivity)
 	for _, equal := range [][]clause{m.joins, m.filters, both} {
-		m.behind("", equal)
+		if len(equal) > 0 {
+			m.behind("", equal)
+		}
 	}
 	// Rows in order until enough of them are right: how many that takes depends on where these
 	// are (the oldest jobs are done), which the optimizer does not know.

@@ -188,6 +188,13 @@ insert into trip (vehicle_id, started, ended, km, driver) select 1 + i * 11 % 20
 			about: `ON public\.task \(.*\) WHERE NOT done`,
 		},
 		{
+			name:  "the next of a queue",
+			sql:   `select id from task where tries = $1 and due < $2 order by due limit 1`,
+			args:  [][]any{{0, "2025-02-01 00:00:00+00"}, {1, "2025-02-01 00:00:00+00"}},
+			kind:  missing,
+			about: `ON public\.task \(tries, due\)`,
+		},
+		{
 			name:  "times as they are normalized",
 			sql:   `select count(*) from log where noted > timestamptz '2025-01-14 12:00+00' - interval '1 hour' and noted < timestamptz '2025-01-14 12:00+00'`,
 			args:  runs(4),
