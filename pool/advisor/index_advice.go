@@ -39,6 +39,11 @@ func (a *analysis) adviseIndexes(ctx context.Context) error {
 			map[bool]string{true: "CREATE EXTENSION hypopg", false: "Debian: postgresql-<version>-hypopg"}[a.server.available["hypopg"]],
 		)
 	}
+	if trials.schema != "" {
+		if err := trials.begin(ctx); err != nil {
+			return err
+		}
+	}
 	wanted := &pool{a: a, current: map[*statement]*node{}}
 	for _, s := range a.statements {
 		if s.sampled == nil || !a.believable(s) {

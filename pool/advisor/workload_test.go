@@ -29,7 +29,14 @@ var asked = []string{
 // One index serves many statements, where each alone would like another.
 func TestWorkload(t *testing.T) {
 	conn := filled(t, ledger, "hypopg")
+	if _, err := conn.Exec(t.Context(), "select hypopg_create_index('create index on entry (memo)')"); err != nil {
+		t.Fatal(err)
+	}
 	report := analyze(t, conn, advisor.Options{Record: of(asked...)})
+	var left int
+	if err := conn.QueryRow(t.Context(), "select count(*) from hypopg()").Scan(&left); err != nil || left != 1 {
+		t.Errorf("%d hypothetical indexes, %v; the session has had one", left, err)
+	}
 	if n := len(report.Findings); n < 1 || n > 2 {
 		t.Errorf("%q", actions(report))
 	}
