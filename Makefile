@@ -39,7 +39,7 @@ test-long: ## what is rare, for as long as it takes (about an hour): the Reader 
 
 # The packages whose results depend on the standard library's version or on the machine's
 # word. Run them by -short: elsewhere every test has run already.
-PORTABLE := ./arena ./simdjson ./stream ./stream/incremental ./stream/pgrows ./plancache ./internal/accept
+PORTABLE := ./arena ./simdjson ./stream ./stream/incremental ./stream/pgrows ./plancache ./internal/accept ./internal/swar
 # The next version of Go, which the module proxy serves as a toolchain.
 NEXT := go1.27.4
 
