@@ -16,7 +16,7 @@ const (
 const (
 	// briefLife and lastingLife are after how many calls for each entry a use is worth half.
 	briefLife, lastingLife = 0.7, 5
-	// period is how many calls for each entry are a period of correlated references.
+	// period is how many calls for each entry must pass for a use to count in full.
 	period = 0.2
 	// preference is by which factor the lasting one must be ahead. It is slow to forget, so a
 	// mistake costs more.

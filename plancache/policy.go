@@ -37,7 +37,7 @@ type policy[P any] struct {
 }
 
 const (
-	// windowShare is the share of the window, as in the paper, up to windowMost entries.
+	// windowShare is the share of the window, up to windowMost entries.
 	windowShare = 0.02
 	windowMost  = 16
 	// margin is by how many uses what leaves the window must beat the least one. Without
