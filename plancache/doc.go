@@ -19,8 +19,8 @@
 //
 // A full cache takes every new plan in, for a short while, and keeps it if it is used more
 // than the least of the others: see policy.go. Queries that come once do not push out what
-// is used all the time; when what is used changes, the cache notices that new plans are the
-// better ones (duels.go). A plan that took long to build is kept rather than one that did
+// is used all the time; when what is used changes, the cache notices that new plans are asked
+// for sooner (duels.go). A plan that took long to build is kept rather than one that did
 // not. A hit takes no lock and writes nothing that other cores read, but for a count now
 // and then. Plans are bounded by number and by bytes.
 //

@@ -81,6 +81,12 @@ func BenchmarkRatio(b *testing.B) {
 // BenchmarkHoldout is BenchmarkRatio on traces that the policy was not made for.
 func BenchmarkHoldout(b *testing.B) { ratios(b, holdout, 64, 250, 2000) }
 
+// BenchmarkThird is BenchmarkRatio on the third set of traces.
+func BenchmarkThird(b *testing.B) {
+	b.Run("half=open", func(b *testing.B) { ratios(b, open, openSizes...) })
+	b.Run("half=sealed", func(b *testing.B) { ratios(b, sealed, sealedSizes...) })
+}
+
 // ratios reports the share of hits of each peer on traces, in caches of these sizes.
 func ratios(b *testing.B, traces []trace, sizes ...int) {
 	texts := map[int]string{}
