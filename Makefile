@@ -41,7 +41,7 @@ test-long: ## what is rare, for as long as it takes (about an hour): the Reader 
 
 # The packages whose results depend on the standard library's version or on the machine's
 # word. Run them by -short: elsewhere every test has run already.
-PORTABLE := ./arena ./simdjson ./stream ./stream/incremental ./stream/pgrows ./plancache ./internal/accept
+PORTABLE := ./arena ./simdjson ./stream ./stream/incremental ./stream/pgrows ./plancache ./internal/accept ./internal/swar
 # The next version of Go, which the module proxy serves as a toolchain.
 NEXT := go1.27.4
 
@@ -165,7 +165,7 @@ profile: ## where the baseline server spends its time under load; profiles and a
 	cd benchmarks && go run ./cmd/load -preset none -duration 20s -profile $(OUT)/profile $(ARGS)
 
 .PHONY: baseline
-baseline: ## measure the baseline anew: benchmarks/baseline (about 15 minutes)
+baseline: ## measure the baseline again: benchmarks/baseline (about 15 minutes)
 	cd benchmarks && go run ./cmd/load -preset all -profile ../out/profile -json baseline/baseline.json -markdown baseline/README.md
 
 .PHONY: ci

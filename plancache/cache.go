@@ -51,7 +51,7 @@ func New[P any](config Config[P]) (*Cache[P], error) {
 	return c, nil
 }
 
-// mix is an odd number of which the bits are about half ones.
+// mix is an odd number; about half of its bits are ones.
 const mix = 0x9E3779B97F4A7C15
 
 // hashOf hashes with Comparable, which is what maps do and three times as fast for long

@@ -234,7 +234,7 @@ func TestTTL(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		has(true, false, true)
 		time.Sleep(30 * time.Second)
-		c.Add(t.Context(), query(0), 0) // It begins anew.
+		c.Add(t.Context(), query(0), 0) // It begins again.
 		time.Sleep(59 * time.Second)
 		has(true, false, true)
 		time.Sleep(time.Second)

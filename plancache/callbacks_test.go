@@ -346,8 +346,8 @@ func TestCycle(t *testing.T) {
 	})
 }
 
-// Weights that are none keep a plan out, and the older one goes as well: it must not be
-// found in the place of the new one. Sums do not overflow.
+// Invalid weights keep a plan out, and the older one goes as well: it must not be
+// found in place of the new one. Sums do not overflow.
 func TestWeights(t *testing.T) {
 	var weight atomic.Int64
 	var reported []error
@@ -385,7 +385,7 @@ func TestWeights(t *testing.T) {
 	}
 }
 
-// Times to live that are none keep a plan out.
+// Invalid times to live keep a plan out.
 func TestExpireNonsense(t *testing.T) {
 	c := newTest(t, Config[int64]{Expire: func(_ Key, p int64) time.Duration { return time.Duration(p) }})
 	for _, ttl := range []int64{-2, math.MinInt64} {

@@ -120,7 +120,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	return m
 }
 
-// good is for how long a query's plan is good.
+// good is how long a query's plan is good.
 func (m *model) good(query int) time.Duration {
 	if query%3 == 0 {
 		return m.ttl / 4
@@ -201,7 +201,7 @@ func (m *model) step(c *instance) {
 	}
 }
 
-// text is a query, in one of several lay-outs.
+// text is a query, in one of several layouts.
 func (m *model) text(query int) string {
 	space := strings.Repeat(" ", m.random.IntN(3))
 	return fmt.Sprintf("{%sq%d(a: \"%d  , #\")%s}", space, query, query, space)

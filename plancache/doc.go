@@ -38,10 +38,10 @@
 // # Builds
 //
 // [Cache.Load] builds a plan once, however many wait for it. Config.StaleFor serves what
-// is just over, while it is built anew. [Cache.Warm] builds beforehand, [Cache.Save] and
+// is just over, while it is built again. [Cache.Warm] builds beforehand, [Cache.Save] and
 // [Cache.Restore] take plans over a restart, and Config.Store shares them in a fleet: what
 // one instance has built, the others fetch. If the store fails, plans are built as without
-// it. With Config.Normalize texts that differ in lay-out share a plan; [Relocate] makes the
+// it. With Config.Normalize texts that differ in layout share a plan; [Relocate] makes the
 // places in its errors fit each client's text.
 //
 // # Beside plans

@@ -38,7 +38,7 @@ type entry[P any] struct {
 	gone     bool             // it is not in the cache any more
 }
 
-// exactly is up to how many uses each is counted. Of those beyond, one in sampled is
+// Up to exactly uses, each is counted. Beyond, one in sampled is
 // counted for all: writing what all cores read costs more than the rest of a hit.
 const (
 	exactly = 64

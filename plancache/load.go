@@ -74,7 +74,7 @@ func (l *load[P]) run(ctx context.Context, one *call[Key, P]) {
 	l.make(ctx, one)
 }
 
-// refresh builds a plan anew in the background. If that fails, the next caller tries again.
+// refresh builds a plan again in the background. If that fails, the next caller tries again.
 func (l *load[P]) refresh(ctx context.Context, e *entry[P]) {
 	l.g.flights.background(ctx, l.key, l.asked.Query, func(ctx context.Context, one *call[Key, P]) {
 		if !l.g.has(e) {

@@ -72,7 +72,7 @@ func (k ResultKey) text() string {
 	return string(b)
 }
 
-// NewResults makes a cache of up to so many bytes, in which a result is good for ttl at
+// NewResults makes a cache of up to that many bytes, in which a result is good for ttl at
 // most. It is to be closed.
 func NewResults(bytes int64, ttl time.Duration) (*Results, error) {
 	return NewResultsWithConfig(ResultsConfig{Bytes: bytes, TTL: ttl})
@@ -83,9 +83,9 @@ func NewResults(bytes int64, ttl time.Duration) (*Results, error) {
 func NewResultsWithConfig(c ResultsConfig) (*Results, error) {
 	switch {
 	case c.Bytes <= 0 || c.TTL <= 0:
-		return nil, errors.New("plancache: results need a bound of their bytes and of their time")
+		return nil, fmt.Errorf("plancache: Bytes is %d and TTL is %v: both must be positive", c.Bytes, c.TTL)
 	case c.StoreTimeout < 0:
-		return nil, fmt.Errorf("plancache: StoreTimeout is %v", c.StoreTimeout)
+		return nil, fmt.Errorf("plancache: StoreTimeout is %v: it must not be negative", c.StoreTimeout)
 	case c.StoreTimeout == 0:
 		c.StoreTimeout = defaultStoreTimeout
 	}
@@ -206,7 +206,7 @@ func (r *Results) Purge() {
 	r.flights.forget(func(string) bool { return true })
 }
 
-// end ends results here. Who asks from now on does not get what is being made: its tags
+// end ends results here. Callers that ask from now on do not get what is being made: its tags
 // are not known yet.
 func (r *Results) end(keys ...string) {
 	r.tags.end(keys)

@@ -244,7 +244,7 @@ func TestResultsAreBounded(t *testing.T) {
 	})
 }
 
-// Results that are too large leave nothing behind, also in the place of smaller ones.
+// Results that are too large leave nothing behind, also in place of smaller ones.
 func TestResultsThatAreTooLarge(t *testing.T) {
 	r, err := NewResults(64<<10, time.Hour)
 	if err != nil {

@@ -19,7 +19,7 @@ type Store interface {
 	Invalidator
 	// Get returns a value, or [ErrNotFound].
 	Get(ctx context.Context, key string) ([]byte, error)
-	// Set keeps a value for as long as ttl, or for ever if it is 0.
+	// Set keeps a value for as long as ttl, or forever if it is 0.
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
 }
 
@@ -62,7 +62,7 @@ func keyHash(key Key) string {
 	return hex.EncodeToString(h.Sum(nil)[:20])
 }
 
-// versionKey is with what keys of a version begin.
+// versionKey is the prefix of a version's keys.
 func versionKey(version string) string {
 	sum := sha256.Sum256([]byte(version))
 	return hex.EncodeToString(sum[:8]) + ":"

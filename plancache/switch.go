@@ -100,7 +100,7 @@ func (c *Cache[P]) SwitchSchema(ctx context.Context, version string, s Switch[P]
 	return err
 }
 
-// begin begins a change, in the place of one that is on its way. There is none to make if
+// begin begins a change, in place of one that is on its way. There is none to make if
 // the cache is closed, or has the version.
 func (c *Cache[P]) begin(version string, cancel context.CancelFunc) (old *generation[P], mine *change[P], err error) {
 	c.mu.Lock()

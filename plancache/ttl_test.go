@@ -24,7 +24,7 @@ func TestTTLIsThePlans(t *testing.T) {
 			c, err := New(Config[time.Time]{
 				Schema: "1", TTL: ttl, Codec: jsonCodec[time.Time]{}, Store: m,
 				Expire: func(k Key, _ time.Time) time.Duration {
-					return map[string]time.Duration{"short": ttl / 2, "for ever": Forever}[k.Query]
+					return map[string]time.Duration{"short": ttl / 2, "forever": Forever}[k.Query]
 				},
 			})
 			if err != nil {
@@ -36,7 +36,7 @@ func TestTTLIsThePlans(t *testing.T) {
 		oldest := map[string]time.Duration{}
 		for i := range 5000 {
 			for _, c := range caches {
-				for _, q := range []string{"plain", "short", "for ever"} {
+				for _, q := range []string{"plain", "short", "forever"} {
 					built, err := c.Load(t.Context(), q, stamped)
 					if err != nil {
 						t.Fatal(err)
@@ -67,8 +67,8 @@ func TestTTLIsThePlans(t *testing.T) {
 				t.Errorf("a plan %q was served after %v, and is good for %v", q, oldest[q], most)
 			}
 		}
-		if oldest["for ever"] != 5*time.Second-time.Millisecond {
-			t.Errorf("a plan for ever was built anew after %v", oldest["for ever"])
+		if oldest["forever"] != 5*time.Second-time.Millisecond {
+			t.Errorf("a plan forever was built again after %v", oldest["forever"])
 		}
 	})
 }
@@ -102,7 +102,7 @@ func TestRestoreLate(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		if _, ok := d.Get(t.Context(), query(2)); ok {
-			t.Error("it has begun to live anew")
+			t.Error("it has begun to live again")
 		}
 	})
 }

@@ -21,7 +21,7 @@ type cache struct {
 // plan stands for a plan.
 type plan struct{ query string }
 
-// peers make caches for so many plans. Those that do work in the background are made to
+// peers make caches for that many plans. Those that do work in the background are made to
 // finish it after each call of add, so that all are compared at their best.
 var peers = []struct {
 	name string

@@ -149,6 +149,9 @@ func (errs invalid) Error() string { return errs[0].Message }
 
 func plan(schema *graphql.Schema, query string) (*Plan, error) {
 	text := source.NewSource(&source.Source{Body: []byte(query), Name: "GraphQL request"})
+	if errs := checkNesting(text); errs != nil {
+		return nil, invalid(errs)
+	}
 	document, err := parser.Parse(parser.ParseParams{Source: text})
 	if err != nil {
 		return nil, invalid(gqlerrors.FormatErrors(err))

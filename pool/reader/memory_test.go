@@ -24,3 +24,21 @@ func TestMemoriesBySize(t *testing.T) {
 		p.put(large) // too large to be kept
 	}
 }
+
+// What is kept is bounded, however much was in use at a time.
+func TestMemoriesAreBounded(t *testing.T) {
+	var p memories
+	for n := range 5 {
+		size := smallest << (2 * n)
+		var used []*memory
+		for range 1000 {
+			used = append(used, p.get(size))
+		}
+		for _, m := range used {
+			p.put(m)
+		}
+		if kept := len(p.kept[n]) * size; kept != keepBytes {
+			t.Errorf("%d bytes of %d are kept, not %d", kept, size, keepBytes)
+		}
+	}
+}

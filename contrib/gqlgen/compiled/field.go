@@ -181,6 +181,7 @@ type place[T any] struct {
 	steps    []stepOf[T]
 	columns  []stepOf[T] // the steps that have one
 	columnOf []int       // number of each step's column, -1 if it has none
+	waiting  []int       // numbers of the columns that may wait when they are filled
 }
 
 // defers reports whether there is a deferred fragment in what gqlgen's functions would execute.
@@ -235,6 +236,9 @@ func (o *Object[T]) compileFields(c *compiler, fields []graphql.CollectedField) 
 		s := d.plan(c, p)
 		out.steps = append(out.steps, s)
 		if s.column(len(out.columns)) {
+			if s.waits() {
+				out.waiting = append(out.waiting, len(out.columns))
+			}
 			out.columnOf = append(out.columnOf, len(out.columns))
 			out.columns = append(out.columns, s)
 		} else {

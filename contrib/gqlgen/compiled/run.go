@@ -1,6 +1,7 @@
 package compiled
 
 import (
+	"bytes"
 	"context"
 	"sync"
 
@@ -70,7 +71,7 @@ type rootPlace interface {
 func (x *run) execute() []byte {
 	x.workers.begin()
 	defer x.workers.end()
-	w := &Writer{run: x, buf: make([]byte, 0, x.plan.size.Load()*9/8+64)}
+	w := &Writer{run: x}
 	var valid bool
 	switch {
 	case x.plan.watched || code(x.op.RootResolverMiddleware) != x.rootCode:
@@ -80,12 +81,11 @@ func (x *run) execute() []byte {
 	default:
 		valid = x.plan.root.query(x, w)
 	}
+	defer w.end()
 	if !valid {
 		return []byte("null")
 	}
-	data := w.finish()
-	x.plan.size.Store(int64(len(data)))
-	return data
+	return bytes.Clone(w.finish())
 }
 
 func (p *place[T]) name() string { return p.object.name }
@@ -94,11 +94,13 @@ func (p *place[T]) query(x *run, w *Writer) bool {
 	f := filling{run: x}
 	g := newGroup(&f, p, nil, make([]T, 1))
 	f.execute()
+	w.begin()
 	return g.write(w, 0)
 }
 
 func (p *place[T]) mutation(x *run, w *Writer) bool {
 	g := newGroup(&filling{run: x}, p, nil, make([]T, 1))
+	w.begin()
 	w.buf = append(w.buf, '{')
 	valid := true
 	for k := range p.steps {
@@ -128,6 +130,7 @@ func (p *place[T]) around(x *run, w *Writer) bool {
 		limit = 1
 	}
 	x.workers.each(len(p.steps), limit, do)
+	w.begin()
 	w.buf = append(w.buf, '{')
 	valid := true
 	for k, s := range p.steps {

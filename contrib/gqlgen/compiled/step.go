@@ -109,6 +109,7 @@ func (f *Field) settle(w *Writer, o Outcome) bool {
 func (s *step[T, V]) fill(x *run, g *group[T], k int) {
 	c := &calls[T, V]{step: s, run: x, group: g, values: make([]V, len(g.objects))}
 	c.at = level{up: g.at, field: s.planned, of: c}
+	c.below.run = x
 	var made column
 	switch {
 	case x.plan.watched && s.own == nil:
@@ -123,13 +124,12 @@ func (s *step[T, V]) fill(x *run, g *group[T], k int) {
 	default:
 		c.each()
 	}
-	f := filling{run: x}
 	if made == nil {
 		c.at.ready = true
-		made = s.node.fill(&f, &c.at, c.values, c.states)
+		made = s.node.fill(&c.below, &c.at, c.values, c.states)
 	}
 	g.columns[k] = filled{column: made, states: c.states, others: c.others}
-	f.execute()
+	c.below.execute()
 }
 
 // calls makes the values of a column.
@@ -139,7 +139,8 @@ type calls[T, V any] struct {
 	group  *group[T]
 	at     level // of the values
 	values []V
-	others []graphql.Marshaler // what middleware returned in the place of values
+	others []graphql.Marshaler // what middleware returned in place of values
+	below  filling             // the groups in the values
 
 	mu     sync.Mutex // of states
 	states []state    // nil if all values are present

@@ -40,6 +40,14 @@ const (
 type filling struct {
 	run    *run
 	groups []runner
+	first  [1]runner // where groups begins
+}
+
+func (f *filling) add(g runner) {
+	if f.groups == nil {
+		f.groups = f.first[:0]
+	}
+	f.groups = append(f.groups, g)
 }
 
 // runner is a group of any type.

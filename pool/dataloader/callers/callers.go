@@ -18,6 +18,21 @@ type Group struct {
 	running int     // callers that have not returned and do not wait for a batch
 	batches []Batch // that some of them wait for, since callers were running
 	first   [1]Batch
+	context member // the first that Context returns
+}
+
+// member is the context of the callers of a group.
+type member struct {
+	context.Context
+	group *Group
+}
+
+// Value implements context.Context.
+func (m *member) Value(key any) any {
+	if key == (groupKey{}) {
+		return m.group
+	}
+	return m.Context.Value(key)
 }
 
 // Batch is what callers wait for.
@@ -39,7 +54,13 @@ func New(n int) *Group {
 
 // Context returns a context for the callers.
 func (g *Group) Context(ctx context.Context) context.Context {
-	return context.WithValue(ctx, groupKey{}, g)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.context.group == nil {
+		g.context = member{ctx, g}
+		return &g.context
+	}
+	return &member{ctx, g}
 }
 
 // From returns the group that a caller is one of, nil if there is none.
@@ -53,7 +74,7 @@ func Without(ctx context.Context) context.Context {
 	if From(ctx) == nil {
 		return ctx
 	}
-	return context.WithValue(ctx, groupKey{}, (*Group)(nil))
+	return &member{ctx, nil}
 }
 
 // Done says that a caller has returned.
