@@ -140,8 +140,8 @@ func (s *Store) Watch(ctx context.Context) (<-chan string, error) {
 		select {
 		case <-ctx.Done():
 			client.Close()
-			<-lost
-		case <-lost:
+			<-lost //nolint:errcheck // Why it is lost does not matter.
+		case <-lost: //nolint:errcheck // As above.
 		}
 		cancel()
 		release()
