@@ -28,12 +28,12 @@ type Key struct {
 
 func (k *Key) size() int64 { return int64(len(k.Query) + len(k.Operation) + len(k.Extra)) }
 
-// Config says how a [Cache] works. Zero fields have defaults.
+// Options says how a [Cache] works. Zero fields have defaults.
 //
 // Its functions and interfaces may call the cache, may panic and may block. No lock is held
-// while they run. What panics or returns nonsense is reported to OnError, and its plan is
-// not cached.
-type Config[P any] struct {
+// while they run. A function that panics or returns nonsense is reported to OnError, and its
+// plan is not cached.
+type Options[P any] struct {
 	// Capacity is the number of plans: 1000 by default, or any number if Bytes is set.
 	Capacity int
 	// Bytes bounds the memory: the sum of what Weigh returns, of the keys, and of 256 bytes
@@ -117,14 +117,14 @@ func (c Cause) String() string {
 var causes = [...]string{"evicted", "expired", "replaced", "removed", "outdated"}
 
 var (
-	// ErrNoCodec is returned by what needs Config.Codec.
-	ErrNoCodec = errors.New("plancache: Config.Codec is not set")
+	// ErrNoCodec is returned by what needs Options.Codec.
+	ErrNoCodec = errors.New("plancache: Options.Codec is not set")
 	// ErrClosed is returned after Close by what cannot do without the cache.
 	ErrClosed = errors.New("plancache: closed")
 )
 
 // check returns an error for what cannot work, and sets defaults.
-func (c *Config[P]) check() error {
+func (c *Options[P]) check() error {
 	switch {
 	case c.Capacity < 0:
 		return fmt.Errorf("plancache: Capacity is %d: it must not be negative", c.Capacity)
@@ -158,7 +158,7 @@ func (c *Config[P]) check() error {
 }
 
 // bound sets both bounds.
-func (c *Config[P]) bound() {
+func (c *Options[P]) bound() {
 	switch {
 	case c.Capacity == 0 && c.Bytes == 0:
 		c.Capacity = defaultCapacity
@@ -172,7 +172,7 @@ func (c *Config[P]) bound() {
 }
 
 // carrier returns what carries deletions to other caches, or nil.
-func (c *Config[P]) carrier() Invalidator {
+func (c *Options[P]) carrier() Invalidator {
 	if c.Store != nil {
 		return c.Store
 	}

@@ -1,11 +1,11 @@
 // Package plancache keeps what a GraphQL server makes of a query's text: the parsed and
 // validated document, or a plan.
 //
-//	cache, err := plancache.New(plancache.Config[*Plan]{Schema: plancache.HashSchema(sdl)})
+//	cache, err := plancache.New(plancache.Options[*Plan]{Schema: plancache.HashSchema(sdl)})
 //	...
-//	plan, err := cache.Load(ctx, query, func(ctx context.Context) (*Plan, error) { return planner.Plan(ctx, query) })
+//	plan, err := cache.Load(ctx, plancache.Key{Query: query}, func(ctx context.Context) (*Plan, error) { return planner.Plan(ctx, query) })
 //
-// [Cache.Get] and [Cache.Add] make it gqlgen's query cache: srv.SetQueryCache(cache).
+// As gqlgen's query cache it is used through contrib/gqlgen.QueryCache, which follows the schema.
 //
 // # Exact
 //
@@ -19,8 +19,8 @@
 //
 // A full cache takes every new plan in, for a short while, and keeps it if it is used more
 // than the least of the others: see policy.go. Queries that come once do not push out what
-// is used all the time; when what is used changes, the cache notices that new plans are the
-// better ones (duels.go). A plan that took long to build is kept rather than one that did
+// is used all the time; when what is used changes, the cache notices that new plans are asked
+// for sooner (duels.go). A plan that took long to build is kept rather than one that did
 // not. A hit takes no lock and writes nothing that other cores read, but for a count now
 // and then. Plans are bounded by number and by bytes.
 //
@@ -37,11 +37,11 @@
 //
 // # Builds
 //
-// [Cache.Load] builds a plan once, however many wait for it. Config.StaleFor serves what
+// [Cache.Load] builds a plan once, however many wait for it. Options.StaleFor serves what
 // is just over, while it is built again. [Cache.Warm] builds beforehand, [Cache.Save] and
-// [Cache.Restore] take plans over a restart, and Config.Store shares them in a fleet: what
+// [Cache.Restore] take plans over a restart, and Options.Store shares them in a fleet: what
 // one instance has built, the others fetch. If the store fails, plans are built as without
-// it. With Config.Normalize texts that differ in layout share a plan; [Relocate] makes the
+// it. With Options.Normalize texts that differ in layout share a plan; [Relocate] makes the
 // places in its errors fit each client's text.
 //
 // # Beside plans

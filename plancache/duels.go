@@ -1,9 +1,10 @@
 package plancache
 
 // duels answer a question of the policy that has two sides, by trying. Where the sides would
-// have different entries leave, it is a duel: one of the two stays, one leaves, and after a
-// while it is seen which of them has been asked for. The side is right whose choice to stay
-// that is more often.
+// have different entries leave, it is a duel: one of the two stays, one leaves, and the side
+// is right whose choice to stay is asked for first. That is what Belady's rule, which no
+// cache can beat, would have kept. The first one tells all: whoever is hot has come back soon
+// after a mistake, and then the duel is decided at once.
 //
 // It is what the hill climbers of adaptive caches look for, without trying what is worse to
 // see that it is.
@@ -11,8 +12,8 @@ type duels[P any] struct {
 	question int
 	ring     []duel[P] // the oldest is next
 	next     int
-	// shares are how many of the entries that each side would have stay were asked for, by
-	// what a use of them is worth. They follow the last duels.
+	// shares are how many of the duels each side has won, by what a use of the entry is worth
+	// that won it for the side. They follow the last duels.
 	shares [2]float64
 }
 
@@ -32,16 +33,14 @@ const (
 	candidates
 )
 
-// rules are how long duels take, in calls for each entry of the cache, and the share of one
-// in the shares. A half-life may have to change at once, and its first moments tell most.
-var rules = [questions]struct{ time, rate float64 }{
-	admissions: {0.85, 1.0 / 64},
-	halfLives:  {0.25, 1.0 / 32},
-}
+// rates are the share of one duel in the shares. A half-life may have to change at once.
+var rates = [questions]float64{admissions: 1.0 / 64, halfLives: 1.0 / 32}
 
 const (
 	// bias is by how much candidates must be ahead.
 	bias = 0.03
+	// patience is after how many calls for each entry of the cache a duel ends undecided.
+	patience = 0.85
 	// A ring has one duel for each entry of the cache, within these bounds.
 	leastDuels, mostDuels = 64, 1 << 16
 )
@@ -53,10 +52,10 @@ type duel[P any] struct {
 	before int32      // another duel of it, which began earlier; 0: none
 	left   uint64     // hash of the one that left
 	worth  [2]float64 // what a use is worth, of the one that stayed and of the other
-	begun  int64      // 0: there is no duel
-	side   int        // whose choice has stayed
-	used   bool       // the one that stayed was asked for, as far as it is known
-	back   bool       // the one that left has come back
+	begun  int64
+	open   bool // its outcome is not known
+	side   int  // whose choice has stayed
+	used   bool // the one that stayed was asked for, as far as it is known
 }
 
 // leads reports whether a side is ahead of the other one by a factor and more.
@@ -71,43 +70,44 @@ func (l *duels[P]) begin(stayed, left *entry[P], side int, now, size int64) {
 		l.ring = append(l.ring, make([]duel[P], n-len(l.ring))...)
 	}
 	d := &l.ring[l.next]
-	if d.begun > 0 {
-		if now-d.begun < l.time(size) {
+	if d.open {
+		if !d.over(now, size) {
 			return
 		}
-		l.end(d)
+		l.end(d, false)
 	}
 	*d = duel[P]{
-		stayed: stayed, uses: stayed.uses.Load(), before: stayed.stays[l.question],
-		left: left.hash, begun: max(now, 1), side: side, worth: [2]float64{stayed.factor, left.factor},
+		stayed: stayed, uses: stayed.uses.Load(), before: stayed.stays[l.question], open: true,
+		left: left.hash, begun: now, side: side, worth: [2]float64{stayed.factor, left.factor},
 	}
 	l.next++
 	stayed.stays[l.question], left.left[l.question] = int32(l.next), int32(l.next)
 	l.next %= len(l.ring)
 }
 
-func (l *duels[P]) time(size int64) int64 { return int64(rules[l.question].time * float64(size)) }
+// over reports whether the time of a duel is up.
+func (d *duel[P]) over(now, size int64) bool { return now-d.begun >= int64(patience*float64(size)) }
 
-// end counts the outcome of a duel.
-func (l *duels[P]) end(d *duel[P]) {
-	d.settle()
+// end counts the outcome of a duel, in which the one that left has come back or has not.
+func (l *duels[P]) end(d *duel[P], back bool) {
+	d.look()
+	d.open = false
 	var outcome [2]float64
-	if d.used {
+	switch {
+	case d.used:
 		outcome[d.side] = d.worth[0]
-	}
-	if d.back {
+	case back:
 		outcome[1-d.side] = d.worth[1]
 	}
 	for i := range l.shares {
-		l.shares[i] += (outcome[i] - l.shares[i]) * rules[l.question].rate
+		l.shares[i] += (outcome[i] - l.shares[i]) * rates[l.question]
 	}
 }
 
-// settle notes whether the one that stayed was asked for, and lets it go.
-func (d *duel[P]) settle() {
+// look notes whether the one that stayed was asked for.
+func (d *duel[P]) look() {
 	if d.stayed != nil {
 		d.used = d.stayed.uses.Load() != d.uses
-		d.stayed = nil
 	}
 }
 
@@ -115,10 +115,11 @@ func (d *duel[P]) settle() {
 func (l *duels[P]) leave(e *entry[P]) {
 	for at := e.stays[l.question]; at > 0; {
 		d := &l.ring[at-1]
-		if d.stayed != e { // It has ended, and so have those before.
+		if d.stayed != e { // Another one has its place, and those of the duels before.
 			break
 		}
-		d.settle()
+		d.look()
+		d.stayed = nil
 		at = d.before
 	}
 	e.stays[l.question] = 0
@@ -129,8 +130,8 @@ func (l *duels[P]) back(number int, hash uint64, now, size int64) {
 	if number == 0 || number > len(l.ring) {
 		return
 	}
-	if d := &l.ring[number-1]; d.left == hash && now-d.begun < l.time(size) {
-		d.back = true
+	if d := &l.ring[number-1]; d.left == hash && d.open && !d.over(now, size) {
+		l.end(d, true)
 	}
 }
 

@@ -7,7 +7,7 @@ type ghosts struct{ places []ghost }
 // ghost is what is known of an entry that has left. Two of them share a cache line.
 type ghost struct {
 	hash uint64
-	left int64 // when
+	used int64 // when it was used last, as far as it is known
 	was  [terms]float32
 	duel [questions]int32 // see duels; 0: none
 }
@@ -18,11 +18,13 @@ const (
 	mostGhosts = 1 << 20
 )
 
-func newGhost(hash uint64, h heat, now int64, duel [questions]int32) ghost {
-	return ghost{hash: hash, left: now, was: [terms]float32{float32(h[brief]), float32(h[lasting])}, duel: duel}
+func newGhost[P any](e *entry[P]) ghost {
+	return ghost{
+		hash: e.hash, used: e.heated, was: [terms]float32{float32(e.heat[brief]), float32(e.heat[lasting])}, duel: e.left,
+	}
 }
 
-// heat is that of the entry when it left.
+// heat is that of the entry when it was used last.
 func (g *ghost) heat() heat { return heat{float64(g.was[brief]), float64(g.was[lasting])} }
 
 // put remembers an entry that leaves a cache of so many.

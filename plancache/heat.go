@@ -16,35 +16,41 @@ const (
 const (
 	// briefLife and lastingLife are after how many calls for each entry a use is worth half.
 	briefLife, lastingLife = 0.7, 5
+	// period is how many calls for each entry must pass for a use to count in full.
+	period = 0.2
 	// preference is by which factor the lasting one must be ahead. It is slow to forget, so a
 	// mistake costs more.
-	preference = 1.5
+	preference = 1.4
 )
 
-func (h heat) plus(uses uint32) heat {
-	return heat{h[brief] + float64(uses), h[lasting] + float64(uses)}
-}
+func (h heat) plus(uses float64) heat { return heat{h[brief] + uses, h[lasting] + uses} }
 
-// heat is that of an entry at a time. Uses in the window do not count.
+// heat is that of an entry at a time.
 func (p *policy[P]) heat(e *entry[P], now int64) heat {
 	if uses := e.uses.Load(); uses != e.counted {
+		last := e.last.Load()
+		e.heat, e.heated = p.used(e.heat, uses-e.counted, last-e.heated), last
+		e.count(uses)
 		if !e.fresh {
-			last := e.last.Load()
-			e.heat, e.heated = p.used(e.heat, uses-e.counted, last-e.heated), last
 			p.note(e)
 		}
-		e.count(uses)
 	}
 	return p.faded(e.heat, now-e.heated)
 }
 
 // used is what heat is after so many uses, which have come in so many calls: one now and the
-// others at times of which nothing is known.
+// others at times of which nothing is known. They count as one for each period at most, and
+// as less if it is less than one: a query that comes a few times at once is no more popular
+// than one that comes once (the correlated references of LRU-2, O'Neil et al. 1993).
 func (p *policy[P]) used(h heat, uses uint32, calls int64) heat {
 	h = p.faded(h, calls)
-	lives := float64(calls) * p.pace / fadeSteps
+	lives := float64(max(calls, 0)) * p.pace / fadeSteps
+	n := min(float64(uses), lives*briefLife/period)
+	if n <= 1 {
+		return h.plus(n)
+	}
 	for i, scale := range [terms]float64{1, briefLife / lastingLife} {
-		h[i] += 1 + float64(uses-1)*meanFade(lives*scale)
+		h[i] += 1 + (n-1)*meanFade(lives*scale)
 	}
 	return h
 }

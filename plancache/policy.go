@@ -15,8 +15,8 @@ import (
 //     LRFU, Lee et al. 2001). Counts alone keep what was hot once, times alone keep what
 //     comes once. How fast uses should fade depends on what is asked for, so there are two
 //     half-lives, of which the better one counts.
-//   - Uses in the window are one use: what is new often comes a few times and never again (as
-//     in LRU-2, O'Neil et al. 1993).
+//   - Uses that come soon after another one hardly count: what is new often comes a few times
+//     and never again.
 //   - The least is the least of a sample, which a hand takes in turn. So neither hits nor
 //     misses have to keep an order.
 //   - The heat of what has left is remembered (ghosts).
@@ -37,8 +37,8 @@ type policy[P any] struct {
 }
 
 const (
-	// windowShare is the share of the window, as in the paper, up to windowMost entries.
-	windowShare = 0.01
+	// windowShare is the share of the window, up to windowMost entries.
+	windowShare = 0.02
 	windowMost  = 16
 	// margin is by how many uses what leaves the window must beat the least one. Without
 	// one, a loop longer than the cache replaces all of it again and again, because counts
@@ -91,25 +91,25 @@ func (p *policy[P]) empty() {
 func (p *policy[P]) add(e *entry[P], now int64, out []*entry[P]) []*entry[P] {
 	p.sized()
 	p.age(now)
-	var from heat
+	uses := e.uses.Load() + 1
+	h := heat{}.plus(float64(uses))
 	if g, ok := p.ghosts.find(e.hash); ok {
-		from = p.faded(g.heat(), now-g.left)
+		h = p.used(g.heat(), uses, now-g.used)
 		for i := range p.duels {
 			p.duels[i].back(int(g.duel[i]), e.hash, now, p.size())
 		}
 	}
-	p.begin(e, from, e.uses.Load()+1, now)
+	p.begin(e, h, now)
 	e.fresh, e.place = true, len(p.window)
 	p.window = append(p.window, e)
 	p.weight += e.weight
 	return p.shrink(e, now, out)
 }
 
-// begin counts the first uses of an entry, one of which is now. from is the heat that others
-// have left for it.
-func (p *policy[P]) begin(e *entry[P], from heat, uses uint32, now int64) {
+// begin counts the first use of an entry, with which it has some heat.
+func (p *policy[P]) begin(e *entry[P], h heat, now int64) {
 	e.uses.Add(1)
-	e.heat, e.heated = from.plus(uses), now
+	e.heat, e.heated = h, now
 	e.count(e.uses.Load())
 	e.last.Store(now)
 	p.learn(e.cost)
@@ -121,7 +121,8 @@ func (p *policy[P]) shrink(e *entry[P], now int64, out []*entry[P]) []*entry[P] 
 	for (p.weight > p.bytes || p.count() > p.capacity) && p.count() > 1 {
 		victim := p.victim(e, now)
 		p.remove(victim)
-		p.ghosts.put(newGhost(victim.hash, p.heat(victim, now), now, victim.left), p.size())
+		p.heat(victim, now) // with all its uses
+		p.ghosts.put(newGhost(victim), p.size())
 		out = append(out, victim)
 	}
 	for int64(len(p.window)) > p.quota() { // There was room in the main region.
@@ -240,9 +241,9 @@ func (p *policy[P]) replace(old, e *entry[P], now int64, out []*entry[P]) []*ent
 	p.sized()
 	p.release(old)
 	p.weight += e.weight - old.weight
-	from := p.heat(old, now)
+	h := p.heat(old, now).plus(1)
 	e.uses.Store(old.uses.Load())
-	p.begin(e, from, 1, now)
+	p.begin(e, h, now)
 	if e.fresh, e.place = old.fresh, old.place; e.fresh {
 		p.window[e.place] = e
 	} else {

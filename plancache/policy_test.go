@@ -46,20 +46,26 @@ func TestPolicyAdapts(t *testing.T) {
 	}{
 		"burst": {sets(capacity/2, 8*capacity), -0.03},
 		"swap":  {sets(capacity*9/10, 40*capacity), 0},
-		"loop":  {func(i int) int { return i % (capacity * 3 / 2) }, 0.6},
-		"zipf":  {func(int) int { return int(zipf.Uint64()) }, 0.05},
+		"return": {func(i int) int {
+			if once++; random.IntN(10) == 0 {
+				return once
+			}
+			return i/(20*capacity)%2*capacity + random.IntN(capacity*8/10)
+		}, 0},
+		"loop": {func(i int) int { return i % (capacity * 3 / 2) }, 0.6},
+		"zipf": {func(int) int { return int(zipf.Uint64()) }, 0.05},
 	} {
 		keys := make([]int, calls)
 		for i := range keys {
 			keys[i] = c.next(i)
 		}
-		cache := newTest(t, Config[int]{Capacity: capacity, TTL: Forever})
+		cache := newTest(t, Options[int]{Capacity: capacity, TTL: Forever})
 		hits := 0
 		for _, k := range keys {
-			if _, ok := cache.Get(t.Context(), query(k)); ok {
+			if _, ok := cache.Get(t.Context(), Key{Query: query(k)}); ok {
 				hits++
 			} else {
-				cache.Add(t.Context(), query(k), k)
+				cache.Add(t.Context(), Key{Query: query(k)}, k)
 			}
 		}
 		got, least := float64(hits)/calls, float64(lru(keys, capacity))/calls+c.over
@@ -70,17 +76,62 @@ func TestPolicyAdapts(t *testing.T) {
 	}
 }
 
+// The side wins a duel whose choice to stay is asked for first, and nobody else does.
+func TestDuelIsWonByTheFirst(t *testing.T) {
+	const size, begun = 100, 1000
+	up := int64(begun + patience*size)
+	for name, c := range map[string]struct {
+		used, leaves bool  // the one that stays: asked for, and then out
+		back, later  int64 // when the other comes back, and when the next duel begins
+		won          [2]bool
+	}{
+		"nobody comes":                      {later: up},
+		"the one that stays":                {used: true, later: up, won: [2]bool{true, false}},
+		"the one that stays, and leaves":    {used: true, leaves: true, later: up, won: [2]bool{true, false}},
+		"the other one, at once":            {back: begun + 1, won: [2]bool{false, true}},
+		"the other one, once both are out":  {leaves: true, back: begun + 1, won: [2]bool{false, true}},
+		"the other one, as the second":      {used: true, back: begun + 1, won: [2]bool{true, false}},
+		"the other one, and then the first": {back: begun + 1, later: up, won: [2]bool{false, true}},
+		"the other one, too late":           {back: up, later: up},
+	} {
+		d := duels[int]{question: admissions}
+		stays, leaves := &entry[int]{hash: 1, factor: 1}, &entry[int]{hash: 2, factor: 1}
+		d.begin(stays, leaves, residents, begun, size)
+		if c.used {
+			stays.uses.Add(1)
+		}
+		if c.leaves {
+			d.leave(stays)
+		}
+		if c.back > 0 {
+			d.back(int(leaves.left[admissions]), leaves.hash, c.back, size)
+		}
+		if c.back == begun+1 {
+			stays.uses.Add(1) // That is too late.
+		}
+		if c.later > 0 {
+			d.next = 0 // as after all the others
+			d.begin(&entry[int]{}, &entry[int]{}, residents, c.later, size)
+		}
+		for side, won := range c.won {
+			if (d.shares[side] > 0) != won {
+				t.Errorf("%s: shares are %v, want winners %v", name, d.shares, c.won)
+			}
+		}
+	}
+}
+
 // What has left is not kept in memory by what the policy knows of it.
 func TestPolicyLetsGo(t *testing.T) {
-	c := newTest(t, Config[*[1 << 10]byte]{Capacity: 50, TTL: Forever})
+	c := newTest(t, Options[*[1 << 10]byte]{Capacity: 50, TTL: Forever})
 	random := rand.New(rand.NewPCG(2, 2))
 	var all []weak.Pointer[[1 << 10]byte]
 	for range 20_000 {
 		q := query(random.IntN(120))
-		if _, ok := c.Get(t.Context(), q); !ok {
+		if _, ok := c.Get(t.Context(), Key{Query: q}); !ok {
 			plan := new([1 << 10]byte)
 			all = append(all, weak.Make(plan))
-			c.Add(t.Context(), q, plan)
+			c.Add(t.Context(), Key{Query: q}, plan)
 		}
 	}
 	for question, d := range c.current.Load().policy.duels {

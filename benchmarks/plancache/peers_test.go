@@ -28,12 +28,12 @@ var peers = []struct {
 	make func(b testing.TB, capacity int) cache
 }{
 	{"gqlboost", func(b testing.TB, n int) cache {
-		c, err := plancache.New(plancache.Config[*plan]{Capacity: n})
+		c, err := plancache.New(plancache.Options[*plan]{Capacity: n})
 		if err != nil {
 			b.Fatal(err)
 		}
 		ctx := context.Background()
-		return cache{func(k string) bool { _, ok := c.Get(ctx, k); return ok }, func(k string) { c.Add(ctx, k, &plan{k}) }, func() { c.Close() }}
+		return cache{func(k string) bool { _, ok := c.Get(ctx, plancache.Key{Query: k}); return ok }, func(k string) { c.Add(ctx, plancache.Key{Query: k}, &plan{k}) }, func() { c.Close() }}
 	}},
 	{"otter", func(_ testing.TB, n int) cache {
 		c := otter.Must(&otter.Options[string, *plan]{MaximumSize: n, Executor: func(f func()) { f() }})

@@ -81,6 +81,12 @@ func BenchmarkRatio(b *testing.B) {
 // BenchmarkHoldout is BenchmarkRatio on traces that the policy was not made for.
 func BenchmarkHoldout(b *testing.B) { ratios(b, holdout, 64, 250, 2000) }
 
+// BenchmarkThird is BenchmarkRatio on the third set of traces.
+func BenchmarkThird(b *testing.B) {
+	b.Run("half=open", func(b *testing.B) { ratios(b, open, openSizes...) })
+	b.Run("half=sealed", func(b *testing.B) { ratios(b, sealed, sealedSizes...) })
+}
+
 // ratios reports the share of hits of each peer on traces, in caches of these sizes.
 func ratios(b *testing.B, traces []trace, sizes ...int) {
 	texts := map[int]string{}
@@ -130,7 +136,7 @@ func BenchmarkRestore(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	config := plancache.Config[string]{Codec: textCodec{}}
+	config := plancache.Options[string]{Codec: textCodec{}}
 	full, err := plancache.New(config)
 	if err != nil {
 		b.Fatal(err)
@@ -138,7 +144,7 @@ func BenchmarkRestore(b *testing.B) {
 	plan := strings.Repeat("x", 4<<10)
 	list := queries(1000, 1500)
 	for _, q := range list {
-		full.Add(b.Context(), q, plan)
+		full.Add(b.Context(), plancache.Key{Query: q}, plan)
 	}
 	var saved bytes.Buffer
 	if err := full.Save(&saved); err != nil {
@@ -148,7 +154,7 @@ func BenchmarkRestore(b *testing.B) {
 		for b.Loop() {
 			c, _ := plancache.New(config)
 			for _, q := range list {
-				_, err := c.Load(context.Background(), q, func(context.Context) (string, error) {
+				_, err := c.Load(context.Background(), plancache.Key{Query: q}, func(context.Context) (string, error) {
 					if _, err := gqlparser.LoadQueryWithRules(schema, q, nil); err != nil {
 						return "", err
 					}

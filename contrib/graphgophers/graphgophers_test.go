@@ -80,13 +80,13 @@ func TestGetRunsNoMutation(t *testing.T) {
 // What can be kept of this host is a result that was made: of a query and its variables.
 func TestThroughLoad(t *testing.T) {
 	schema := graphql.MustParseSchema(`schema { query: Query } type Query { echo(s: String, n: Int): String fail: String panics: String }`, &root{})
-	cache, err := plancache.New(plancache.Config[[]byte]{})
+	cache, err := plancache.New(plancache.Options[[]byte]{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cache.Close()
 	for range 3 {
-		data, err := cache.Load(t.Context(), `{ echo(s: "x") }`, func(ctx context.Context) ([]byte, error) {
+		data, err := cache.Load(t.Context(), plancache.Key{Query: `{ echo(s: "x") }`}, func(ctx context.Context) ([]byte, error) {
 			return schema.Exec(ctx, `{ echo(s: "x") }`, "", nil).Data, nil
 		})
 		if err != nil || string(data) != `{"echo":"x"}` {

@@ -1,6 +1,6 @@
 // Package graphqlgo serves a schema of graphql-go/graphql with gqlboost's blocks:
 //
-//	plans, err := plancache.New(plancache.Config[*graphqlgo.Plan]{})
+//	plans, err := plancache.New(plancache.Options[*graphqlgo.Plan]{})
 //	http.Handle("/graphql", graphqlgo.New(schema, plans, graphqlgo.Options{}))
 //
 // Requests are decoded by simdjson, queries are parsed and validated once, and responses
@@ -16,6 +16,7 @@ package graphqlgo
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/graphql-go/graphql"
@@ -130,11 +131,11 @@ func (s *server) plan(ctx context.Context, query string) (*Plan, error) {
 	if s.plans == nil {
 		return build(ctx)
 	}
-	return s.plans.Load(ctx, query, build)
+	return s.plans.Load(ctx, plancache.Key{Query: query}, build)
 }
 
 func errorsOf(err error) []gqlerrors.FormattedError {
-	if errs, ok := err.(invalid); ok {
+	if errs, ok := errors.AsType[invalid](err); ok {
 		return errs
 	}
 	return gqlerrors.FormatErrors(err)

@@ -12,12 +12,12 @@ type Plan struct{ Run func(context.Context) error }
 
 // What one instance of a server deletes from its cache, all lose, over Postgres.
 func Example() {
-	bus, err := pgnotify.New(os.Getenv("DATABASE_URL"), pgnotify.Config{})
+	bus, err := pgnotify.New(os.Getenv("DATABASE_URL"), pgnotify.Options{})
 	if err != nil {
 		return
 	}
-	defer bus.Close(context.Background())
-	cache, err := plancache.New(plancache.Config[*Plan]{Invalidator: bus})
+	defer bus.Close()
+	cache, err := plancache.New(plancache.Options[*Plan]{Invalidator: bus})
 	if err != nil {
 		return
 	}

@@ -15,8 +15,8 @@ import (
 // DefaultChannel is the channel of notifications unless a configuration names another.
 const DefaultChannel = "gqlboost_plans"
 
-// Config says how a [Bus] works. Zero fields have defaults.
-type Config struct {
+// Options says how a [Bus] works. Zero fields have defaults.
+type Options struct {
 	// Channel is the channel of notifications, [DefaultChannel] by default. Caches of the
 	// same channel should be of the same kind of plan.
 	Channel string
@@ -33,7 +33,7 @@ type Config struct {
 //
 //	SELECT pg_notify('gqlboost_plans', '*')
 type Bus struct {
-	config  Config
+	config  Options
 	connect *pgx.ConnConfig
 
 	turn   chan struct{} // holds something while somebody uses what follows
@@ -44,7 +44,7 @@ type Bus struct {
 var _ plancache.Invalidator = (*Bus)(nil)
 
 // New makes a bus. It does not connect before it is used.
-func New(dsn string, c Config) (*Bus, error) {
+func New(dsn string, c Options) (*Bus, error) {
 	connect, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("pgnotify: %w", err)
@@ -61,19 +61,26 @@ func New(dsn string, c Config) (*Bus, error) {
 // ErrClosed is returned after Close.
 var ErrClosed = errors.New("pgnotify: closed")
 
-// Close closes the connection that notifies. Those that watch end with their contexts.
-func (b *Bus) Close(ctx context.Context) error {
+// closeTimeout bounds the wait of Close for a call of Delete and for Postgres.
+const closeTimeout = 5 * time.Second
+
+// Close closes the connection that notifies. Those that watch end with their contexts. Closing
+// again does nothing.
+func (b *Bus) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
 	select {
 	case b.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { <-b.turn }()
-	b.closed = true
-	if b.conn == nil {
+	conn := b.conn
+	b.closed, b.conn = true, nil
+	if conn == nil {
 		return nil
 	}
-	return b.conn.Close(ctx)
+	return conn.Close(ctx)
 }
 
 // Delete tells all who watch of a key.

@@ -24,19 +24,19 @@ func TestMain(m *testing.M) {
 	os.Exit(postgres.Main(m, func(s *postgres.Server) { server = s }))
 }
 
-func newBus(t *testing.T, dsn string, c pgnotify.Config) *pgnotify.Bus {
+func newBus(t *testing.T, dsn string, c pgnotify.Options) *pgnotify.Bus {
 	t.Helper()
 	b, err := pgnotify.New(dsn, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.Close(context.Background()) })
+	t.Cleanup(func() { b.Close() })
 	return b
 }
 
 func newCache(t *testing.T, b *pgnotify.Bus) *plancache.Cache[func()] {
 	t.Helper()
-	c, err := plancache.New(plancache.Config[func()]{Schema: "1", Invalidator: b, StoreTimeout: 5 * time.Second})
+	c, err := plancache.New(plancache.Options[func()]{Schema: "1", Invalidator: b, StoreTimeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,21 +64,21 @@ const listeners = "select count(*) from pg_stat_activity where query = 'listen \
 func TestCachesOfAFleet(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	const channel = `odd "channel`
-	bus := newBus(t, server.DSN(), pgnotify.Config{Channel: channel})
+	bus := newBus(t, server.DSN(), pgnotify.Options{Channel: channel})
 	caches := []*plancache.Cache[func()]{newCache(t, bus), newCache(t, bus)}
 	listening := func() bool { return query(t, listeners, `odd ""channel`) == 2 }
 	wait.Until(t, "both listen", listening)
 	for range 2 {
 		for _, c := range caches {
-			c.Add(t.Context(), "a", func() {})
-			c.Add(t.Context(), "b", func() {})
+			c.Add(t.Context(), plancache.Key{Query: "a"}, func() {})
+			c.Add(t.Context(), plancache.Key{Query: "b"}, func() {})
 		}
 		if err := caches[0].Delete(t.Context(), plancache.Key{Query: "a"}); err != nil {
 			t.Error(err)
 		}
 		for _, c := range caches {
-			wait.Until(t, "it is gone", func() bool { _, ok := c.Get(t.Context(), "a"); return !ok })
-			if _, ok := c.Get(t.Context(), "b"); !ok {
+			wait.Until(t, "it is gone", func() bool { _, ok := c.Get(t.Context(), plancache.Key{Query: "a"}); return !ok })
+			if _, ok := c.Get(t.Context(), plancache.Key{Query: "b"}); !ok {
 				t.Error("another one is gone as well")
 			}
 		}
@@ -88,13 +88,13 @@ func TestCachesOfAFleet(t *testing.T) {
 		}
 		wait.Until(t, "both listen again", listening)
 	}
-	caches[1].Add(t.Context(), "a", func() {})
+	caches[1].Add(t.Context(), plancache.Key{Query: "a"}, func() {})
 	query(t, "select 1 from pg_notify($1, '*')", channel)
 	wait.Until(t, "a migration has taken all out", func() bool { return caches[1].Len() == 0 })
 	for _, c := range caches {
 		c.Close()
 	}
-	if err := bus.Close(t.Context()); err != nil {
+	if err := errors.Join(bus.Close(), bus.Close()); err != nil {
 		t.Error(err)
 	}
 	if err := bus.Delete(t.Context(), "x"); !errors.Is(err, pgnotify.ErrClosed) {
@@ -115,7 +115,7 @@ func TestSilence(t *testing.T) {
 	}
 	defer p.Close()
 	u.Host = p.Addr()
-	bus := newBus(t, u.String(), pgnotify.Config{CheckEvery: 50 * time.Millisecond})
+	bus := newBus(t, u.String(), pgnotify.Options{CheckEvery: 50 * time.Millisecond})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	keys, err := bus.Watch(ctx)
@@ -135,10 +135,10 @@ func TestSilence(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	if _, err := pgnotify.New("postgres://%", pgnotify.Config{}); err == nil {
+	if _, err := pgnotify.New("postgres://%", pgnotify.Options{}); err == nil {
 		t.Error("no error for a bad connection string")
 	}
-	bus := newBus(t, "postgres://127.0.0.1:1/none", pgnotify.Config{})
+	bus := newBus(t, "postgres://127.0.0.1:1/none", pgnotify.Options{})
 	if err := bus.Delete(t.Context(), "k"); err == nil {
 		t.Error("no error without a server")
 	}

@@ -42,7 +42,7 @@ func (text) Decode(b []byte) (string, error) { return string(b), nil }
 
 func newCache(t *testing.T, store plancache.Store) *plancache.Cache[string] {
 	t.Helper()
-	c, err := plancache.New(plancache.Config[string]{Schema: "1", Codec: text{}, Store: store, StoreTimeout: time.Second})
+	c, err := plancache.New(plancache.Options[string]{Schema: "1", Codec: text{}, Store: store, StoreTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +76,8 @@ func TestStore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := connect(t, start(t)...)
-			s := redisstore.New(client, redisstore.Config{Namespace: "plans[*]?:"}) // whose signs mean nothing
-			other := redisstore.New(client, redisstore.Config{})
+			s := redisstore.New(client, redisstore.Options{Namespace: "plans[*]?:"}) // whose signs mean nothing
+			other := redisstore.New(client, redisstore.Options{})
 			ctx, cancel := context.WithCancel(t.Context())
 			keys, err := s.Watch(ctx)
 			if err != nil {
@@ -136,11 +136,11 @@ func TestKilledUnderLoad(t *testing.T) {
 	server := redis.Start(t)
 	var caches []*plancache.Cache[string]
 	for range 3 {
-		caches = append(caches, newCache(t, redisstore.New(connect(t, server.Address), redisstore.Config{})))
+		caches = append(caches, newCache(t, redisstore.New(connect(t, server.Address), redisstore.Options{})))
 	}
 	var builds atomic.Int64
 	load := func(c *plancache.Cache[string], q string) {
-		plan, err := c.Load(t.Context(), q, func(context.Context) (string, error) { builds.Add(1); return "plan of " + q, nil })
+		plan, err := c.Load(t.Context(), plancache.Key{Query: q}, func(context.Context) (string, error) { builds.Add(1); return "plan of " + q, nil })
 		if err != nil || plan != "plan of "+q {
 			t.Errorf("got %q, %v", plan, err)
 		}
@@ -191,7 +191,7 @@ func TestKilledUnderLoad(t *testing.T) {
 			return false
 		}
 		for _, c := range caches {
-			if _, ok := c.Get(t.Context(), "{ last }"); ok {
+			if _, ok := c.Get(t.Context(), plancache.Key{Query: "{ last }"}); ok {
 				return false
 			}
 		}

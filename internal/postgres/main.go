@@ -18,7 +18,11 @@ func Main(m interface{ Run() int }, use func(*Server), preload ...string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer server.Stop()
+	defer func() {
+		if err := server.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
 	use(server)
 	return m.Run()
 }

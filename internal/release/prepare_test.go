@@ -66,7 +66,7 @@ func (t tree) refuses(test *testing.T, version, reason string) {
 	}
 }
 
-// A release is one commit with all tags, of which the go command itself says that the
+// A release is one commit with all tags, and the go command itself says that the
 // checksums in it are right. The next one must not break what it has promised.
 func TestPrepare(t *testing.T) {
 	if os.Getenv("GQLBOOST_INSTALL") == "" {

@@ -41,7 +41,7 @@ type catalog struct {
 func (r *Reader) doubt() {
 	r.catalog.epoch.Add(1)
 	r.statements.doubt()
-	for _, t := range r.targets {
+	for _, t := range r.backends {
 		for _, p := range t.pipes {
 			if s := p.session.Load(); s != nil {
 				s.answers.forget()
@@ -62,7 +62,7 @@ func (r *Reader) lookIfDue(ctx context.Context, now time.Time) {
 func (r *Reader) look(ctx context.Context) {
 	c := &r.catalog
 	start := time.Now()
-	sum, err := catalogSum(ctx, r.targets[0])
+	sum, err := catalogSum(ctx, r.backends[0])
 	now := time.Now()
 	c.cost = lookCost(c.cost, now.Sub(start))
 	c.next = now.Add(max(catalogEvery, catalogShare*c.cost))
@@ -76,7 +76,7 @@ func (r *Reader) look(ctx context.Context) {
 	case c.sum != "" && c.sum != sum:
 		c.changed = now
 		r.doubt()
-	case len(r.targets) > 1 && now.Sub(c.changed) < r.config.MaxLag:
+	case len(r.backends) > 1 && now.Sub(c.changed) < r.config.MaxLag:
 		r.doubt() // A replica may have the change only now.
 	}
 	c.sum, c.seen = sum, now
@@ -95,7 +95,7 @@ func lookCost(known, took time.Duration) time.Duration {
 // catalogSum returns a checksum of everything that statements depend on, except temporary objects: functions,
 // views and rules, policies, operators, casts, types, and relations with their columns. A rewrite
 // of a table or of a materialized view does not change it.
-func catalogSum(ctx context.Context, t *target) (sum string, err error) {
+func catalogSum(ctx context.Context, t *backend) (sum string, err error) {
 	ctx, cancel := context.WithTimeout(quiet.Context(ctx), lessonTimeout)
 	defer cancel()
 	conn, err := t.server.Ask(ctx)

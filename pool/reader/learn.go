@@ -27,7 +27,7 @@ type learner struct {
 
 type lesson struct {
 	ctx       context.Context
-	target    *target
+	backend   *backend
 	statement *statement
 	settings  *guard.Settings
 }
@@ -64,7 +64,7 @@ func (l *learner) start(ctx context.Context, r *Reader) {
 }
 
 // ask has a call's statement learned, unless it is being learned, or too many are.
-func (l *learner) ask(c *call, t *target) {
+func (l *learner) ask(c *call, t *backend) {
 	if !c.statement.learning.CompareAndSwap(false, true) {
 		return
 	}
@@ -105,17 +105,17 @@ func describe(ctx context.Context, one lesson) (_ *description, err error) {
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
-	conn, err := one.target.server.Acquire(ctx)
+	conn, err := one.backend.server.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer one.target.server.Release(conn)
+	defer one.backend.server.Release(conn)
 	g := guard.Guard{Settings: one.settings, ReadOnly: true}
 	tx, err := g.Begin(ctx, conn.Conn())
 	if err != nil {
 		return nil, err
 	}
-	defer tx.Rollback(context.WithoutCancel(ctx))
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	if _, err := tx.Exec(ctx, "set local lock_timeout = '"+lockTimeout+"'"); err != nil {
 		return nil, err
 	}

@@ -68,11 +68,11 @@ func TestTextsOfARowAreOneAllocation(t *testing.T) {
 				return
 			}
 			var s [6]string
-			targets := []any{&s[0], &s[1], &s[2], &s[3], &s[4], &s[5]}
+			backends := []any{&s[0], &s[1], &s[2], &s[3], &s[4], &s[5]}
 			rows.Next()
 			least = min(least, testing.AllocsPerRun(90, func() {
 				rows.Next()
-				if err := rows.Scan(targets...); err != nil {
+				if err := rows.Scan(backends...); err != nil {
 					t.Error(err)
 				}
 			}))

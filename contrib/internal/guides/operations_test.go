@@ -89,12 +89,12 @@ func sources(t *testing.T) (list []gqlboost.Source) {
 	var objects arena.Pool[int]
 	list = append(list, arena.Source(), new(arena.Buffers), new(arena.Interner), &objects)
 	list = append(list, simdjson.Source(), stream.Source())
-	plans, err := plancache.New(plancache.Config[int]{Store: store{}, Codec: codec{}})
+	plans, err := plancache.New(plancache.Options[int]{Store: store{}, Codec: codec{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = plans.Close() })
-	results, err := plancache.NewResults(1<<20, time.Hour)
+	results, err := plancache.NewResults(plancache.ResultsOptions{Bytes: 1 << 20, TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func refreshed(t *testing.T, db *pool.Pool) *matview.Refresher {
 	if _, err := db.Exec(t.Context(), view); err != nil {
 		t.Fatal(err)
 	}
-	r, err := matview.New(db, matview.Config{View: "numbers", Every: time.Minute})
+	r, err := matview.New(db, matview.Options{View: "numbers", Every: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

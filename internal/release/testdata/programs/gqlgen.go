@@ -30,7 +30,7 @@ func schema() graphql.ExecutableSchema {
 }
 
 func main() {
-	plans, err := plancache.New(plancache.Config[*ast.QueryDocument]{})
+	plans, err := plancache.New(plancache.Options[*ast.QueryDocument]{})
 	if err != nil {
 		log.Fatal(err)
 	}

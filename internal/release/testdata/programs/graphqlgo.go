@@ -19,7 +19,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	plans, err := plancache.New(plancache.Config[*graphqlgo.Plan]{})
+	plans, err := plancache.New(plancache.Options[*graphqlgo.Plan]{})
 	if err != nil {
 		log.Fatal(err)
 	}

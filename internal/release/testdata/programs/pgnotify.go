@@ -11,11 +11,11 @@ import (
 
 func main() {
 	ctx := context.Background()
-	bus, err := pgnotify.New(os.Getenv("DATABASE_URL"), pgnotify.Config{})
+	bus, err := pgnotify.New(os.Getenv("DATABASE_URL"), pgnotify.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer bus.Close(ctx)
+	defer bus.Close()
 	fmt.Println(bus.Delete(ctx, "a plan"))
 	// Output: <nil>
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	plans, err := plancache.New(plancache.Config[string]{})
+	plans, err := plancache.New(plancache.Options[string]{})
 	if err != nil {
 		log.Fatal(err)
 	}
