@@ -22,12 +22,15 @@ func (a *analysis) findAggregates() {
 		var aggregates, parameters bool
 		read := 0.0
 		of := map[*table]float64{} // rows of all parts
+		var largest *table
 		s.plan.walk(func(n *node, _ []*node) {
 			aggregates = aggregates || n.Type == "Aggregate"
 			parameters = parameters || strings.Contains(n.Filter+n.IndexOn+n.Recheck+n.JoinOn, "$")
 			if t := a.table(n); t != nil {
 				of[t.whole()] += n.Rows
-				read = max(read, of[t.whole()])
+				if of[t.whole()] > read {
+					read, largest = of[t.whole()], t.whole()
+				}
 			}
 		})
 		if !aggregates || parameters || read < max(heavyRows, 100*s.rowsPerCall()) {
@@ -35,7 +38,7 @@ func (a *analysis) findAggregates() {
 		}
 		f := s.about(
 			RepeatedAggregate,
-			fmt.Sprintf("A sum over %s rows is made %s times", count(read), count(float64(s.calls()))),
+			fmt.Sprintf("A sum over %s rows of %s is made %s times", count(read), largest, count(float64(s.calls()))),
 		)
 		f.Evidence = []string{a.took(s), fmt.Sprintf("it returns %s rows", count(s.rowsPerCall()))}
 		f.Action = "CREATE MATERIALIZED VIEW <name> AS <the statement>; CREATE UNIQUE INDEX ON <name> (<its key>); and refresh it with package pool/matview."

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/pool/advisor"
 	"github.com/jackc/pgx/v5"
 )
@@ -40,7 +41,23 @@ func filled(t *testing.T, schema string, extensions ...string) *pgx.Conn {
 	if err := filler.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	settled(t, conn)
 	return conn
+}
+
+// settled waits until a connection is the only one of its database: what the others have
+// counted is published when they end.
+func settled(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	wait.Until(t, "other sessions have ended", func() bool {
+		var others int
+		err := conn.QueryRow(t.Context(), `select count(*) from pg_stat_activity
+			where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()`).Scan(&others)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return others == 0
+	})
 }
 
 // of is a record of statements that have run, the first one the dearest.

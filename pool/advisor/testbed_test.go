@@ -49,7 +49,11 @@ func TestTestbeds(t *testing.T) {
 	right, all, falseAdvice := 0, 0, 0
 	for _, bed := range testbeds {
 		t.Run(bed.name, func(t *testing.T) {
-			config := counting(t, "hypopg", "pg_trgm").Config()
+			conn := counting(t, "hypopg", "pg_trgm")
+			config := conn.Config()
+			if err := conn.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			r, n, wrong := bed.test(t, config)
 			right, all, falseAdvice = right+r, all+n, falseAdvice+wrong
 		})
@@ -71,6 +75,7 @@ func (bed *testbed) test(t *testing.T, config *pgx.ConnConfig) (right, all, wron
 	traced := config.Copy()
 	traced.Tracer = recorder
 	results := bed.work(t, traced)
+	settled(t, conn)
 	entries := count(t, conn)
 	// What the server alone has seen brings no false advice either.
 	for _, f := range analyze(t, conn, advisor.Options{MinShare: 1e-6}).Findings {

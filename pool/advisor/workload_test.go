@@ -103,6 +103,7 @@ func TestHOT(t *testing.T) {
 	if err := worker.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
+	settled(t, conn)
 	report := analyze(t, conn, advisor.Options{MinShare: 1e-6})
 	for _, f := range report.Findings {
 		if ends := strings.Contains(f.Risk, "HOT updates"); ends != strings.Contains(f.Title, "(seen)") {
