@@ -1,6 +1,7 @@
 # make help lists what there is to make.
 
-MODULES := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch internal/adopters contrib/internal/hosts
+MODULES := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch internal/adopters internal/release contrib/internal/hosts
+ALL_MODULES := $(MODULES) internal/tools simdjson/_generate stream/_generate
 TARGETS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 STATICCHECK := $(CURDIR)/bin/staticcheck
 BENCHSTAT := $(CURDIR)/bin/benchstat
@@ -38,7 +39,7 @@ test-long: ## what is rare, for as long as it takes (about an hour): the Reader 
 
 # The packages whose results depend on the standard library's version or on the machine's
 # word. Run them by -short: elsewhere every test has run already.
-PORTABLE := ./arena ./simdjson ./stream ./stream/incremental ./stream/pgrows ./plancache ./internal/accept
+PORTABLE := ./arena ./simdjson ./stream ./stream/incremental ./stream/pgrows ./plancache ./internal/accept ./internal/swar
 # The next version of Go, which the module proxy serves as a toolchain.
 NEXT := go1.27.4
 
@@ -58,10 +59,26 @@ test-386: ## the same on 32 bits; on other machines than x86 they need qemu-user
 test-arm64: ## the same on arm64, where simdjson has its NEON kernel; on other machines they need qemu-user
 	GOARCH=arm64 CGO_ENABLED=0 go test -short $(if $(filter aarch64 arm64,$(MACHINE)),,$(call emulated,qemu-aarch64)) $(PORTABLE)
 
+.PHONY: install-test
+install-test: ## what is in the tree can be installed without it: each package, adapter and command, the programs in the documentation, and a release in a copy of the repository (about 3 minutes)
+	cd internal/release && GQLBOOST_INSTALL=1 go test -count=1 -timeout 20m .
+
+.PHONY: api
+api: ## compare the exported API with the last release
+	cd internal/release && go run . api
+
+.PHONY: release
+release: ## commit and tag VERSION (v0.2.0) of all published modules, after its checks; pushes nothing
+	cd internal/release && go run . prepare $(VERSION)
+
+.PHONY: tidy
+tidy: ## go mod tidy in every module; in contrib alone the go command would miss the library
+	cd internal/release && go run . tidy $(ALL_MODULES)
+
 .PHONY: lint
 lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform, staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
-	@set -e; for m in $(MODULES) internal/tools simdjson/_generate stream/_generate; do echo "== tidy $$m"; (cd $$m && go mod tidy -diff); done
+	cd internal/release && go run . tidy -diff $(ALL_MODULES)
 	@set -e; for t in $(TARGETS); do for m in $(MODULES); do echo "== vet $$t $$m"; \
 		(cd $$m && GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./...); done; done
 	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(STATICCHECK) ./...); done
@@ -118,7 +135,7 @@ profile: ## where the baseline server spends its time under load; profiles and a
 	cd benchmarks && go run ./cmd/load -preset none -duration 20s -profile $(OUT)/profile $(ARGS)
 
 .PHONY: baseline
-baseline: ## measure the baseline anew: benchmarks/baseline (about 15 minutes)
+baseline: ## measure the baseline again: benchmarks/baseline (about 15 minutes)
 	cd benchmarks && go run ./cmd/load -preset all -profile ../out/profile -json baseline/baseline.json -markdown baseline/README.md
 
 .PHONY: ci

@@ -70,7 +70,7 @@ type Source interface {
 	Metrics() iter.Seq[Metric]
 }
 
-// WithAttrs returns a source of which each metric also has attrs, in the place of those of
+// WithAttrs returns a source whose metrics also have attrs, in place of those with
 // the same keys. They tell two sources of one kind apart, such as two caches:
 //
 //	gqlboost.WithAttrs(plans, gqlboost.Attr{Key: "cache", Value: "plans"})

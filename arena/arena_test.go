@@ -188,7 +188,7 @@ func TestBytesAndStrings(t *testing.T) {
 func TestLimitSendsTheRestToTheHeap(t *testing.T) {
 	a := New()
 	defer a.Free()
-	Slice[int](a, 100_000, 100_000) // Of an earlier life.
+	Slice[int](a, 100_000, 100_000) // From an earlier life.
 	a.Reset()
 	a.SetLimit(32 << 10)
 	var list []*node

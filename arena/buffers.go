@@ -16,7 +16,7 @@ const defaultMaxRetained = 64 << 20
 // [bytebufferpool.Pool] for each class. One pool for all sizes hands a large
 // buffer to whoever wants a small one, until all are large or, as
 // bytebufferpool calibrates itself to the common size, allocates every large one
-// anew. A pool that sees a single size does neither.
+// again. A pool that sees a single size does neither.
 //
 // Callers that do not know the size ask for some and let the buffer grow. Buffers
 // learns which sizes are asked for that way, and keeps the buffers that have grown

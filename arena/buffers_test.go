@@ -81,7 +81,7 @@ func TestRetentionIsBounded(t *testing.T) {
 	}
 }
 
-// What the collector has taken must not count as retained for ever.
+// What the collector has taken must not count as retained forever.
 func TestRetentionRecoversAfterACollection(t *testing.T) {
 	p := Buffers{MaxRetained: 8 << 20}
 	for round := range 4 {

@@ -33,7 +33,7 @@ type GCOptions struct {
 	// were 0.9 to 1.0 of those with GOGC=100, and 1.01 where most of the heap came at once.
 	SameMemory bool
 	// Share is the part of the process's CPU time that the collector should take
-	// at the most, 0.03 if 0. More memory than that needs is not used.
+	// at most, 0.03 if 0. More memory than that needs is not used.
 	Share float64
 	// Interval is how often the settings are reconsidered, every second if 0, and
 	// after every collection besides.
@@ -44,7 +44,7 @@ type GCOptions struct {
 	OnError func(error)
 }
 
-// ErrBudget is wrapped by the error for a budget that is below what is alive.
+// ErrBudget is wrapped by the error for a budget smaller than what is alive.
 var ErrBudget = errors.New("arena: the memory budget is too small")
 
 // TuneGC keeps the garbage collector's share of the CPU low within a memory

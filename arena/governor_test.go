@@ -361,8 +361,8 @@ func TestResidentMemoryStaysInTheBudget(t *testing.T) {
 	}
 }
 
-// The number of collections for the same work, which no other process changes, tells
-// whether the collector thrashes.
+// Whether the collector thrashes shows in the number of collections for the same work, which
+// no other process changes.
 func TestBudgetBelowTheLiveHeap(t *testing.T) {
 	for _, c := range []struct {
 		budget, live, grown int

@@ -19,8 +19,8 @@ type header struct {
 	length, space uintptr
 }
 
-// claim takes the memory out of a handle. Of several calls at the same time one gets
-// it, as the space is what all of them look at first.
+// claim takes the memory out of a handle. One of several calls at the same time
+// gets it, as the space is what all of them look at first.
 func claim(b *bytebufferpool.ByteBuffer) []byte {
 	h := (*header)(unsafe.Pointer(&b.B))
 	space := atomic.SwapUintptr(&h.space, 0)

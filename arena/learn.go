@@ -21,7 +21,7 @@ const (
 )
 
 // saw learns from a buffer that came back with n bytes, and reports whether a window
-// has ended. Of those that are not sampled it learns the most.
+// has ended. From those that are not sampled it learns the maximum.
 func (l *learner) saw(n int, sampled bool) (ended bool) {
 	if int64(n) > l.current.Load() {
 		l.current.Store(int64(n))

@@ -42,8 +42,8 @@ type Mapping struct {
 type mappedFile interface {
 	// unmap gives the addresses back.
 	unmap(data []byte) error
-	// blank keeps the addresses, so that reading them stays allowed, with zeros in
-	// the place of the file where the system can do that.
+	// blank keeps the addresses, so that reading them stays allowed, with zeros
+	// instead of the file where the system can do that.
 	blank(data []byte) error
 }
 

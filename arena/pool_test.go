@@ -35,7 +35,7 @@ func TestPool(t *testing.T) {
 		t.Errorf("%d made, %+v", made, s)
 	}
 	if !race.Enabled && made > 60 {
-		t.Errorf("%d of 100 were made anew", made)
+		t.Errorf("%d of 100 were made again", made)
 	}
 }
 

@@ -10,7 +10,7 @@ type registry struct{ slots [registrySize]atomic.Uint64 }
 const (
 	registryBits = 10
 	registrySize = 1 << registryBits
-	tagBits      = 8 // An address has 56 bits at the most.
+	tagBits      = 8 // An address has 56 bits at most.
 )
 
 // places returns the two slots where an address may be.
@@ -29,7 +29,7 @@ func (r *registry) add(address uintptr, tag uint8) {
 	slot.Store(uint64(address)<<tagBits | uint64(tag))
 }
 
-// claim forgets an address. Of several calls one gets its tag.
+// claim forgets an address. One of several calls gets its tag.
 func (r *registry) claim(address uintptr) (tag uint8, ok bool) {
 	first, second := r.places(address)
 	for _, slot := range [...]*atomic.Uint64{first, second} {

@@ -41,7 +41,7 @@ func (g *grownPool) mayKeep(p *Buffers, capacity int64) bool {
 	return true
 }
 
-// fits reports whether the pools may hold so many bytes more.
+// fits reports whether the pools may hold that many bytes more.
 func (p *Buffers) fits(more, limit int64) bool {
 	return p.reserved()+more <= limit || p.audit.run(p) && p.reserved()+more <= limit
 }

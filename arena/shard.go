@@ -127,7 +127,7 @@ func (s *shard) sampled() bool {
 	return s.samples%sampleOf == 0
 }
 
-// mayKeep reports whether the shard may keep so many bytes more.
+// mayKeep reports whether the shard may keep that many bytes more.
 func (s *shard) mayKeep(p *Buffers, capacity int) bool {
 	more := s.bytes + int64(capacity) - s.allowed
 	if more <= 0 {

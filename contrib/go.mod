@@ -2,11 +2,9 @@ module github.com/gqlboost/gqlboost/contrib
 
 go 1.26.0
 
-replace github.com/gqlboost/gqlboost => ../
-
 require (
 	github.com/99designs/gqlgen v0.17.98
-	github.com/gqlboost/gqlboost v0.0.0-00010101000000-000000000000
+	github.com/gqlboost/gqlboost v0.1.0
 	github.com/graph-gophers/graphql-go v1.11.0
 	github.com/graphql-go/graphql v0.8.1
 	github.com/graphql-go/handler v0.2.4

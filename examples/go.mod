@@ -5,8 +5,8 @@ go 1.26.0
 require (
 	github.com/99designs/gqlgen v0.17.98
 	github.com/brianvoe/gofakeit/v7 v7.18.1
-	github.com/gqlboost/gqlboost v0.0.0-00010101000000-000000000000
-	github.com/gqlboost/gqlboost/contrib v0.0.0-00010101000000-000000000000
+	github.com/gqlboost/gqlboost v0.1.0
+	github.com/gqlboost/gqlboost/contrib v0.1.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/vektah/gqlparser/v2 v2.5.64
 	github.com/vikstrous/dataloadgen v0.0.10

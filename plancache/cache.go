@@ -12,11 +12,11 @@ import (
 
 // Cache keeps plans. It is safe for concurrent use.
 type Cache[P any] struct {
-	config  Config[P]
+	options Options[P]
 	seed    maphash.Seed
 	hash    func(Key) uint64 // for tests; nil: seeded
-	current atomic.Pointer[generation[P]]
-	stats   stripes
+	current atomic.Pointer[epoch[P]]
+	stats   stripedCounter
 	counts  counters
 	level   *level // the second one; nil if there is none
 	notes   notifier
@@ -35,23 +35,23 @@ const closePatience = time.Second
 // New makes a cache. A cache whose configuration has a Store or an Invalidator listens to it
 // until it is closed; New waits for up to StoreTimeout until it does. Others need not be
 // closed.
-func New[P any](config Config[P]) (*Cache[P], error) {
-	if err := config.check(); err != nil {
+func New[P any](options Options[P]) (*Cache[P], error) {
+	if err := options.check(); err != nil {
 		return nil, err
 	}
-	c := &Cache[P]{config: config, seed: maphash.MakeSeed()}
+	c := &Cache[P]{options: options, seed: maphash.MakeSeed()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	c.notes.tasks, c.notes.limit, c.notes.patience = &c.tasks, config.Bytes, notePatience
+	c.notes.tasks, c.notes.limit, c.notes.patience = &c.tasks, options.Bytes, notePatience
 	c.changes.applied = make(chan struct{})
-	c.current.Store(newGeneration(c, config.Schema))
-	if carrier := config.carrier(); carrier != nil {
-		c.level = &level{carrier: carrier, store: config.Store, timeout: config.StoreTimeout, failed: c.report}
+	c.current.Store(newEpoch(c, options.Schema))
+	if carrier := options.carrier(); carrier != nil {
+		c.level = &level{carrier: carrier, store: options.Store, timeout: options.StoreTimeout, failed: c.report}
 		c.watch()
 	}
 	return c, nil
 }
 
-// mix is an odd number of which the bits are about half ones.
+// mix is an odd number; about half of its bits are ones.
 const mix = 0x9E3779B97F4A7C15
 
 // hashOf hashes with Comparable, which is what maps do and three times as fast for long
@@ -67,14 +67,8 @@ func (c *Cache[P]) hashOf(key *Key) uint64 {
 	return h
 }
 
-// Get returns the plan of a query. The context is not used: nothing is waited for.
-func (c *Cache[P]) Get(_ context.Context, query string) (P, bool) {
-	key := Key{Query: query}
-	return c.get(&key)
-}
-
-// GetKey is Get for a query that is not the whole key.
-func (c *Cache[P]) GetKey(_ context.Context, key Key) (P, bool) { return c.get(&key) }
+// Get returns the plan of a key. The context is not used: nothing is waited for.
+func (c *Cache[P]) Get(_ context.Context, key Key) (P, bool) { return c.get(&key) }
 
 func (c *Cache[P]) get(key *Key) (P, bool) {
 	g := c.current.Load()
@@ -90,10 +84,10 @@ func (c *Cache[P]) get(key *Key) (P, bool) {
 
 // lookup returns the entry of a key, and the key's hash. If keys are normalized, the key
 // is changed to what it is cached under if there is no entry.
-func (c *Cache[P]) lookup(g *generation[P], key *Key) (*entry[P], uint64) {
+func (c *Cache[P]) lookup(g *epoch[P], key *Key) (*entry[P], uint64) {
 	hash := c.hashOf(key)
 	e := g.table.Load().find(hash, key)
-	if e != nil || !c.config.Normalize {
+	if e != nil || !c.options.Normalize {
 		return e, hash
 	}
 	if text := Normalize(key.Query); text != key.Query {
@@ -106,15 +100,10 @@ func (c *Cache[P]) lookup(g *generation[P], key *Key) (*entry[P], uint64) {
 	return e, hash
 }
 
-// Add adds the plan of a query, which Get finds from now on. A plan that was there for
+// Add adds the plan of a key, which Get finds from now on. A plan that was there for
 // it is replaced. If the context comes from a build or from [WithSchema], a plan for
 // another version of the schema than the current one is dropped.
-func (c *Cache[P]) Add(ctx context.Context, query string, plan P) {
-	c.AddKey(ctx, Key{Query: query}, plan)
-}
-
-// AddKey is Add for a query that is not the whole key.
-func (c *Cache[P]) AddKey(ctx context.Context, key Key, plan P) {
+func (c *Cache[P]) Add(ctx context.Context, key Key, plan P) {
 	g := c.current.Load()
 	if version, ok := schemaOf(ctx); ok && version != g.version {
 		return
@@ -125,14 +114,14 @@ func (c *Cache[P]) AddKey(ctx context.Context, key Key, plan P) {
 
 // canonical makes a key the one that its plan is cached under.
 func (c *Cache[P]) canonical(key *Key) {
-	if c.config.Normalize {
+	if c.options.Normalize {
 		key.Query = Normalize(key.Query)
 	}
 }
 
 // add adds a plan under a canonical key, unless a condition holds. What cannot be cached
 // takes the place of an older plan all the same: that must not be found any more.
-func (c *Cache[P]) add(g *generation[P], key Key, m made[P], unless func() bool) {
+func (c *Cache[P]) add(g *epoch[P], key Key, m made[P], unless func() bool) {
 	if e := c.entry(key, m); e != nil {
 		g.put(e, unless)
 	} else {
@@ -146,7 +135,7 @@ func (c *Cache[P]) Delete(ctx context.Context, key Key) error {
 	asked := key
 	c.canonical(&key)
 	var errs []error
-	c.everywhere(func(g *generation[P]) {
+	c.everywhere(func(g *epoch[P]) {
 		g.drop(&key)
 		if asked != key {
 			g.drop(&asked) // An error may be kept under it.
@@ -160,16 +149,16 @@ func (c *Cache[P]) Delete(ctx context.Context, key Key) error {
 
 // Purge takes all plans out here. Builds that have begun go on, and are not cached.
 func (c *Cache[P]) Purge() {
-	c.everywhere(func(g *generation[P]) { g.clear(Removed) })
+	c.everywhere(func(g *epoch[P]) { g.clear(Removed) })
 }
 
-// everywhere calls f with the current generation, with the one that a change of the schema
+// everywhere calls f with the current epoch, with the one that a change of the schema
 // is preparing, and with those that come meanwhile: plans may be carried over to them.
-func (c *Cache[P]) everywhere(f func(*generation[P])) {
-	var done [2]*generation[P]
+func (c *Cache[P]) everywhere(f func(*epoch[P])) {
+	var done [2]*epoch[P]
 	for {
 		c.mu.Lock()
-		now := [2]*generation[P]{c.current.Load()}
+		now := [2]*epoch[P]{c.current.Load()}
 		if c.changes.pending != nil {
 			now[1] = c.changes.pending.next
 		}
@@ -218,7 +207,7 @@ func (c *Cache[P]) Close() error {
 	c.closed = true
 	c.changes.drop()
 	old := c.current.Load()
-	empty := newGeneration(c, old.version)
+	empty := newEpoch(c, old.version)
 	empty.retire()
 	c.current.Store(empty)
 	c.mu.Unlock()

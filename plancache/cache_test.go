@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newTest[P any](t testing.TB, config Config[P]) *Cache[P] {
+func newTest[P any](t testing.TB, config Options[P]) *Cache[P] {
 	t.Helper()
 	c, err := New(config)
 	if err != nil {
@@ -31,44 +31,44 @@ func query(i int) string { return fmt.Sprintf("query Q%d { user(id: %d) { name }
 
 func TestGetAfterAdd(t *testing.T) {
 	for _, capacity := range []int{1, 2, 3, 10, 1000} {
-		c := newTest(t, Config[int]{Capacity: capacity})
+		c := newTest(t, Options[int]{Capacity: capacity})
 		for i := range 5000 {
-			c.Add(t.Context(), query(i), i)
-			if got, ok := c.Get(t.Context(), query(i)); !ok || got != i {
+			c.Add(t.Context(), Key{Query: query(i)}, i)
+			if got, ok := c.Get(t.Context(), Key{Query: query(i)}); !ok || got != i {
 				t.Fatalf("capacity %d: just after Add(%d) there is %d, %v", capacity, i, got, ok)
 			}
 			if n := c.Len(); n > capacity {
 				t.Fatalf("%d plans, and there is room for %d", n, capacity)
 			}
 		}
-		if got, ok := c.Get(t.Context(), "query other"); ok {
+		if got, ok := c.Get(t.Context(), Key{Query: "query other"}); ok {
 			t.Errorf("got %d for what was never added", got)
 		}
 	}
 }
 
 func TestKeys(t *testing.T) {
-	c := newTest(t, Config[int]{})
+	c := newTest(t, Options[int]{})
 	keys := []Key{{Query: "q"}, {Query: "q", Operation: "a"}, {Query: "q", Extra: "a"}, {Query: "qa"}, {Operation: "q"}, {}, {Query: "q", Operation: "a", Extra: "a"}}
 	for i, k := range keys {
-		c.AddKey(t.Context(), k, i)
+		c.Add(t.Context(), k, i)
 	}
 	for i, k := range keys {
-		if got, ok := c.GetKey(t.Context(), k); !ok || got != i {
+		if got, ok := c.Get(t.Context(), k); !ok || got != i {
 			t.Errorf("%+v: got %d, %v, want %d", k, got, ok, i)
 		}
 	}
 	if err := c.Delete(t.Context(), keys[1]); err != nil {
 		t.Error(err)
 	}
-	if _, ok := c.GetKey(t.Context(), keys[1]); ok || c.Len() != len(keys)-1 {
+	if _, ok := c.Get(t.Context(), keys[1]); ok || c.Len() != len(keys)-1 {
 		t.Errorf("it is still there, of %d", c.Len())
 	}
 }
 
 // Plans that have the same hash are told apart.
 func TestCollisions(t *testing.T) {
-	c := newTest(t, Config[int]{Capacity: 100})
+	c := newTest(t, Options[int]{Capacity: 100})
 	c.hash = func(k Key) uint64 { return uint64(len(k.Query) % 2) }
 	model := map[string]bool{}
 	random := rand.New(rand.NewPCG(1, 1))
@@ -78,16 +78,16 @@ func TestCollisions(t *testing.T) {
 		case 0:
 			_ = c.Delete(t.Context(), Key{Query: q})
 			delete(model, q)
-			if _, ok := c.Get(t.Context(), q); ok {
+			if _, ok := c.Get(t.Context(), Key{Query: q}); ok {
 				t.Fatalf("%d: %s was deleted", i, q)
 			}
 		case 1:
 			n := 0
 			fmt.Sscan(strings.TrimLeft(q, "x"), &n)
-			c.Add(t.Context(), q, n)
+			c.Add(t.Context(), Key{Query: q}, n)
 			model[q] = true
 		}
-		got, ok := c.Get(t.Context(), q)
+		got, ok := c.Get(t.Context(), Key{Query: q})
 		if ok && (fmt.Sprint(got) != strings.TrimLeft(q, "x") || !model[q]) {
 			t.Fatalf("%d: %s has %d, in the model %v", i, q, got, model[q])
 		}
@@ -100,7 +100,7 @@ func TestModel(t *testing.T) {
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		left := map[Cause]int{}
-		c := newTest(t, Config[string]{Capacity: 1 + random.IntN(60), OnEvict: func(_ Key, _ string, cause Cause) { left[cause]++ }})
+		c := newTest(t, Options[string]{Capacity: 1 + random.IntN(60), OnEvict: func(_ Key, _ string, cause Cause) { left[cause]++ }})
 		model := map[string]string{}
 		added := 0
 		for i := range 5000 {
@@ -116,29 +116,29 @@ func TestModel(t *testing.T) {
 				}
 			case 2:
 				if random.IntN(10) == 0 {
-					if err := c.SetSchema(t.Context(), fmt.Sprint(i), nil); err != nil {
+					if err := c.SetSchema(t.Context(), fmt.Sprint(i), Switch[string]{}); err != nil {
 						t.Fatal(err)
 					}
 					clear(model)
 				}
 			case 3, 4, 5, 6, 7, 8, 9, 10:
 				model[q] = fmt.Sprint(i)
-				c.Add(t.Context(), q, model[q])
+				c.Add(t.Context(), Key{Query: q}, model[q])
 				added++
-				if got, ok := c.Get(t.Context(), q); !ok || got != model[q] {
+				if got, ok := c.Get(t.Context(), Key{Query: q}); !ok || got != model[q] {
 					t.Fatalf("seed %d, %d: just added, and it has %q, %v", seed, i, got, ok)
 				}
 			case 11, 12:
-				plan, err := c.Load(t.Context(), q, func(context.Context) (string, error) { added++; model[q] = fmt.Sprint(i); return model[q], nil })
+				plan, err := c.Load(t.Context(), Key{Query: q}, func(context.Context) (string, error) { added++; model[q] = fmt.Sprint(i); return model[q], nil })
 				if err != nil || plan != model[q] {
 					t.Fatalf("seed %d, %d: loaded %q, %v; want %q", seed, i, plan, err, model[q])
 				}
 			default:
-				if got, ok := c.Get(t.Context(), q); ok && got != model[q] {
+				if got, ok := c.Get(t.Context(), Key{Query: q}); ok && got != model[q] {
 					t.Fatalf("seed %d, %d: got %q, want %q", seed, i, got, model[q])
 				}
 			}
-			if n, room := c.Len(), c.config.Capacity; n > room || n > len(model) {
+			if n, room := c.Len(), c.options.Capacity; n > room || n > len(model) {
 				t.Fatalf("%d plans, room for %d, %d in the model", n, room, len(model))
 			}
 		}
@@ -155,7 +155,7 @@ func TestModel(t *testing.T) {
 // Readers, writers, loads and schema changes at the same time: each plan is of its query
 // and of the version that was current when it was asked for, or later.
 func TestConcurrent(t *testing.T) {
-	c := newTest(t, Config[string]{Capacity: 64, Schema: "0"})
+	c := newTest(t, Options[string]{Capacity: 64, Schema: "0"})
 	var current atomic.Int64
 	var wrong atomic.Int64
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
@@ -178,23 +178,23 @@ func TestConcurrent(t *testing.T) {
 				q := query(random.IntN(200))
 				before := current.Load()
 				if random.IntN(2) == 0 {
-					plan, err := c.Load(context.Background(), q, func(ctx context.Context) (string, error) { return build(ctx, q) })
+					plan, err := c.Load(context.Background(), Key{Query: q}, func(ctx context.Context) (string, error) { return build(ctx, q) })
 					if err != nil {
 						t.Error(err)
 					}
 					check(q, plan, before)
-				} else if plan, ok := c.Get(ctx, q); ok {
+				} else if plan, ok := c.Get(ctx, Key{Query: q}); ok {
 					check(q, plan, before)
 				}
 			}
 		})
 	}
 	for v := int64(1); ctx.Err() == nil; v++ {
-		rebuild := build
-		if v%2 == 0 {
-			rebuild = nil
+		var s Switch[string]
+		if v%2 > 0 {
+			s.Rebuild = func(ctx context.Context, key Key) (string, error) { return build(ctx, key.Query) }
 		}
-		if err := c.SetSchema(context.Background(), fmt.Sprint(v), rebuild); err != nil {
+		if err := c.SetSchema(context.Background(), fmt.Sprint(v), s); err != nil {
 			t.Error(err)
 		}
 		current.Store(v)
@@ -206,7 +206,7 @@ func TestConcurrent(t *testing.T) {
 func TestTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		expired := 0
-		c, err := New(Config[int]{TTL: time.Minute, Jitter: -1, Expire: func(_ Key, p int) time.Duration {
+		c, err := New(Options[int]{TTL: time.Minute, Jitter: -1, Expire: func(_ Key, p int) time.Duration {
 			return map[int]time.Duration{1: time.Second, 2: Forever}[p]
 		}, OnEvict: func(_ Key, _ int, cause Cause) {
 			if cause == Expired {
@@ -221,20 +221,20 @@ func TestTTL(t *testing.T) {
 			t.Helper()
 			synctest.Wait()
 			for i, w := range want {
-				if _, ok := c.Get(t.Context(), query(i)); ok != w {
+				if _, ok := c.Get(t.Context(), Key{Query: query(i)}); ok != w {
 					t.Errorf("plan %d: %v, want %v", i, ok, w)
 				}
 			}
 		}
 		for i := range 3 {
-			c.Add(t.Context(), query(i), i)
+			c.Add(t.Context(), Key{Query: query(i)}, i)
 		}
 		time.Sleep(time.Second - 1)
 		has(true, true, true)
 		time.Sleep(time.Nanosecond)
 		has(true, false, true)
 		time.Sleep(30 * time.Second)
-		c.Add(t.Context(), query(0), 0) // It begins anew.
+		c.Add(t.Context(), Key{Query: query(0)}, 0) // It begins again.
 		time.Sleep(59 * time.Second)
 		has(true, false, true)
 		time.Sleep(time.Second)
@@ -250,10 +250,10 @@ func TestTTL(t *testing.T) {
 // With jitter plans do not end together, and none ends late.
 func TestJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := New(Config[int]{TTL: time.Minute, Jitter: 0.5})
+		c, _ := New(Options[int]{TTL: time.Minute, Jitter: 0.5})
 		defer c.Close()
 		for i := range 1000 {
-			c.Add(t.Context(), query(i), i)
+			c.Add(t.Context(), Key{Query: query(i)}, i)
 		}
 		time.Sleep(30*time.Second - 1)
 		if n := c.Len(); n != 1000 {
@@ -274,7 +274,7 @@ func TestJitter(t *testing.T) {
 
 // The bound on bytes holds, and the newest plan is there even if it is larger.
 func TestBytes(t *testing.T) {
-	c := newTest(t, Config[int]{Bytes: 10_000, Weigh: func(_ Key, p int) int64 { return int64(p) }})
+	c := newTest(t, Options[int]{Bytes: 10_000, Weigh: func(_ Key, p int) int64 { return int64(p) }})
 	random := rand.New(rand.NewPCG(4, 4))
 	for i := range 3000 {
 		size := 1 + random.IntN(900)
@@ -282,8 +282,8 @@ func TestBytes(t *testing.T) {
 			size = 20_000
 		}
 		q := query(random.IntN(100))
-		c.Add(t.Context(), q, size)
-		if got, ok := c.Get(t.Context(), q); !ok || got != size {
+		c.Add(t.Context(), Key{Query: q}, size)
+		if got, ok := c.Get(t.Context(), Key{Query: q}); !ok || got != size {
 			t.Fatalf("%d: got %d, %v", i, got, ok)
 		}
 		if w := c.current.Load().policy.weight; w > 10_000 && c.Len() > 1 {
@@ -295,12 +295,12 @@ func TestBytes(t *testing.T) {
 // A default configuration bounds bytes as well as plans, and a large Capacity has room for
 // plans of a usual size.
 func TestBytesByDefault(t *testing.T) {
-	c := newTest(t, Config[string]{})
+	c := newTest(t, Options[string]{})
 	long := strings.Repeat("x", 1<<20)
 	for i := range 200 {
 		q := query(i) + long
-		c.Add(t.Context(), q, q)
-		if _, ok := c.Get(t.Context(), q); !ok {
+		c.Add(t.Context(), Key{Query: q}, q)
+		if _, ok := c.Get(t.Context(), Key{Query: q}); !ok {
 			t.Fatalf("%d: it was just added", i)
 		}
 		if n := c.Len(); n<<20 > defaultBytes {
@@ -308,28 +308,28 @@ func TestBytesByDefault(t *testing.T) {
 		}
 	}
 	for i := range 2000 {
-		c.Add(t.Context(), query(i), "plan")
+		c.Add(t.Context(), Key{Query: query(i)}, "plan")
 	}
 	if n := c.Len(); n < 990 || n > 1000 {
 		t.Errorf("%d small plans, and there is room for 1000", n)
 	}
-	c = newTest(t, Config[string]{Capacity: 5000})
+	c = newTest(t, Options[string]{Capacity: 5000})
 	for i := range 5000 {
-		c.Add(t.Context(), query(i)+long[:1500], "plan")
+		c.Add(t.Context(), Key{Query: query(i) + long[:1500]}, "plan")
 	}
 	if n := c.Len(); n != 5000 {
 		t.Errorf("%d plans of 1.5 KB, and there is room for 5000", n)
 	}
 	// Both bounds hold if both are set.
-	c = newTest(t, Config[string]{Capacity: 10, Bytes: 4000, Weigh: func(_ Key, p string) int64 { return int64(len(p)) }})
+	c = newTest(t, Options[string]{Capacity: 10, Bytes: 4000, Weigh: func(_ Key, p string) int64 { return int64(len(p)) }})
 	for i := range 100 {
-		c.Add(t.Context(), query(i), "plan")
+		c.Add(t.Context(), Key{Query: query(i)}, "plan")
 	}
 	if n := c.Len(); n != 10 {
 		t.Errorf("%d small plans, and there is room for 10", n)
 	}
 	for i := range 100 {
-		c.Add(t.Context(), query(i), long[:1000])
+		c.Add(t.Context(), Key{Query: query(i)}, long[:1000])
 	}
 	if n := c.Len(); n != 3 {
 		t.Errorf("%d plans of 1000 bytes, and there is room for 3", n)
@@ -339,7 +339,7 @@ func TestBytesByDefault(t *testing.T) {
 // At equal use, what took long to build stays.
 func TestCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := New(Config[int]{Capacity: 100, TTL: Forever})
+		c, _ := New(Options[int]{Capacity: 100, TTL: Forever})
 		defer c.Close()
 		random := rand.New(rand.NewPCG(5, 5))
 		var slow, fast [2]int // hits and calls
@@ -351,7 +351,7 @@ func TestCost(t *testing.T) {
 			}
 			n[1]++
 			hit := true
-			_, _ = c.Load(t.Context(), query(i), func(context.Context) (int, error) { hit = false; time.Sleep(cost); return i, nil })
+			_, _ = c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (int, error) { hit = false; time.Sleep(cost); return i, nil })
 			if hit {
 				n[0]++
 			}
@@ -364,7 +364,7 @@ func TestCost(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	for name, config := range map[string]Config[int]{
+	for name, config := range map[string]Options[int]{
 		"capacity": {Capacity: -1}, "bytes": {Bytes: -1}, "weigh": {Bytes: 1}, "jitter": {Jitter: 1}, "store": {Store: newMemory()}, "duration": {StaleFor: -1},
 	} {
 		if c, err := New(config); err == nil {
@@ -372,53 +372,53 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: there is no error", name)
 		}
 	}
-	c := newTest(t, Config[int]{})
-	if c.config.Capacity != 1000 || c.config.TTL != time.Hour {
-		t.Errorf("the defaults are %d and %v", c.config.Capacity, c.config.TTL)
+	c := newTest(t, Options[int]{})
+	if c.options.Capacity != 1000 || c.options.TTL != time.Hour {
+		t.Errorf("the defaults are %d and %v", c.options.Capacity, c.options.TTL)
 	}
 }
 
 func TestClosed(t *testing.T) {
-	c := newTest(t, Config[int]{})
-	c.Add(t.Context(), "q", 1)
+	c := newTest(t, Options[int]{})
+	c.Add(t.Context(), Key{Query: "q"}, 1)
 	if err := errors.Join(c.Close(), c.Close()); err != nil {
 		t.Error(err)
 	}
-	c.Add(t.Context(), "q", 1)
-	if _, ok := c.Get(t.Context(), "q"); ok {
+	c.Add(t.Context(), Key{Query: "q"}, 1)
+	if _, ok := c.Get(t.Context(), Key{Query: "q"}); ok {
 		t.Error("a closed cache has a plan")
 	}
 	for want := range 3 {
-		if got, err := c.Load(t.Context(), "q", func(context.Context) (int, error) { return want, nil }); err != nil || got != want {
+		if got, err := c.Load(t.Context(), Key{Query: "q"}, func(context.Context) (int, error) { return want, nil }); err != nil || got != want {
 			t.Errorf("got %d, %v", got, err)
 		}
 	}
-	if err := c.SetSchema(t.Context(), "2", nil); !errors.Is(err, ErrClosed) {
+	if err := c.SetSchema(t.Context(), "2", Switch[int]{}); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
 }
 
 func TestHitsDoNotAllocate(t *testing.T) {
-	c := newTest(t, Config[*int]{})
+	c := newTest(t, Options[*int]{})
 	q, ctx := query(1), t.Context()
-	c.Add(ctx, q, new(int))
-	if n := testing.AllocsPerRun(1000, func() { c.Get(ctx, q) }); n != 0 {
+	c.Add(ctx, Key{Query: q}, new(int))
+	if n := testing.AllocsPerRun(1000, func() { c.Get(ctx, Key{Query: q}) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 	k := Key{q, "a", "b"}
-	c.AddKey(ctx, k, new(int))
-	if n := testing.AllocsPerRun(1000, func() { c.GetKey(ctx, k) }); n != 0 {
+	c.Add(ctx, k, new(int))
+	if n := testing.AllocsPerRun(1000, func() { c.Get(ctx, k) }); n != 0 {
 		t.Errorf("%v allocations with all of the key", n)
 	}
 }
 
 func TestStats(t *testing.T) {
-	c := newTest(t, Config[int]{Capacity: 10})
+	c := newTest(t, Options[int]{Capacity: 10})
 	for i := range 20 {
-		_, _ = c.Load(t.Context(), query(i%10), func(context.Context) (int, error) { time.Sleep(time.Millisecond); return i, nil })
+		_, _ = c.Load(t.Context(), Key{Query: query(i % 10)}, func(context.Context) (int, error) { time.Sleep(time.Millisecond); return i, nil })
 	}
-	_, _ = c.Load(t.Context(), "bad", func(context.Context) (int, error) { return 0, errors.New("no") })
-	c.Get(t.Context(), query(3))
+	_, _ = c.Load(t.Context(), Key{Query: "bad"}, func(context.Context) (int, error) { return 0, errors.New("no") })
+	c.Get(t.Context(), Key{Query: query(3)})
 	s := c.Stats()
 	if s.Hits != 11 || s.Misses != 11 || s.Builds != 11 || s.BuildErrors != 1 || s.Len != 10 || s.HitRatio() != 0.5 || s.Saved < 9*time.Millisecond {
 		t.Errorf("got %+v", s)

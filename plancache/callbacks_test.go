@@ -15,20 +15,22 @@ import (
 	"time"
 )
 
+func planned(context.Context, Key) (string, error) { return "plan", nil }
+
 // uses are the ways to use a cache that callbacks may choose from.
 var uses = map[string]func(*Cache[string], int){
-	"Add":    func(c *Cache[string], n int) { c.Add(context.Background(), query(n), "plan") },
-	"Get":    func(c *Cache[string], n int) { c.Get(context.Background(), query(n)) },
+	"Add":    func(c *Cache[string], n int) { c.Add(context.Background(), Key{Query: query(n)}, "plan") },
+	"Get":    func(c *Cache[string], n int) { c.Get(context.Background(), Key{Query: query(n)}) },
 	"Delete": func(c *Cache[string], n int) { _ = c.Delete(context.Background(), Key{Query: query(n % 3)}) },
 	"Purge":  func(c *Cache[string], _ int) { c.Purge() },
 	"Load": func(c *Cache[string], n int) {
-		_, _ = c.Load(context.Background(), query(n), func(context.Context) (string, error) { return "plan", nil })
+		_, _ = c.Load(context.Background(), Key{Query: query(n)}, func(context.Context) (string, error) { return "plan", nil })
 	},
 	"SetSchema": func(c *Cache[string], n int) {
-		_ = c.SetSchema(context.Background(), fmt.Sprint(n), func(context.Context, string) (string, error) { return "plan", nil })
+		_ = c.SetSchema(context.Background(), fmt.Sprint(n), Switch[string]{Rebuild: planned})
 	},
 	"Warm": func(c *Cache[string], n int) {
-		_, _ = c.Warm(context.Background(), slices.Values([]string{query(n)}), func(context.Context, string) (string, error) { return "plan", nil })
+		_, _ = c.Warm(context.Background(), slices.Values([]Key{{Query: query(n)}}), planned)
 	},
 	"Save":  func(c *Cache[string], _ int) { _ = c.Save(io.Discard) },
 	"Stats": func(c *Cache[string], _ int) { _ = c.Stats(); c.Hot(3) },
@@ -57,7 +59,7 @@ func nest(t *testing.T, callback string, use, again func(*Cache[string], int)) {
 			again(c, 100+int(left.Load()))
 		}
 	}
-	c, err := New(Config[string]{
+	c, err := New(Options[string]{
 		Capacity: 3, Schema: "first", Codec: callingCodec(call),
 		OnEvict: func(Key, string, Cause) { call("OnEvict") },
 		OnError: func(error) { call("OnError") },
@@ -74,18 +76,18 @@ func nest(t *testing.T, callback string, use, again func(*Cache[string], int)) {
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		c.Add(t.Context(), query(i), "plan")
+		c.Add(t.Context(), Key{Query: query(i)}, "plan")
 	}
 	use(c, 10)
-	_, _ = c.Load(t.Context(), query(11), func(context.Context) (string, error) { call("Build"); return "plan", nil })
-	_ = c.SwitchSchema(t.Context(), "second", Switch[string]{
+	_, _ = c.Load(t.Context(), Key{Query: query(11)}, func(context.Context) (string, error) { call("Build"); return "plan", nil })
+	_ = c.SetSchema(t.Context(), "second", Switch[string]{
 		Keep:     func(Key, string) bool { call("Keep"); return false },
 		Rebuild:  func(context.Context, Key) (string, error) { call("Rebuild"); return "plan", nil },
 		Progress: func(int, int) { call("Progress") },
 	})
 	if c.ctx.Err() == nil {
-		c.Add(t.Context(), query(12), "plan")
-		if _, ok := c.Get(t.Context(), query(12)); !ok && callback == "" {
+		c.Add(t.Context(), Key{Query: query(12)}, "plan")
+		if _, ok := c.Get(t.Context(), Key{Query: query(12)}); !ok && callback == "" {
 			t.Error("the cache does not work any more")
 		}
 	}
@@ -118,7 +120,7 @@ func failing(t *testing.T, name string, end func()) {
 		}
 	}
 	var reported atomic.Int64
-	c, err := New(Config[string]{
+	c, err := New(Options[string]{
 		Capacity: 3, Schema: "first", Codec: callingCodec(call), Store: callingStore{newMemory(), call},
 		OnEvict: func(Key, string, Cause) { call("OnEvict") },
 		OnError: func(error) { reported.Add(1); call("OnError") },
@@ -137,7 +139,7 @@ func failing(t *testing.T, name string, end func()) {
 		<-done
 	}
 	load := func(i int) {
-		got, err := c.Load(t.Context(), query(i), func(context.Context) (string, error) { call("Build"); return "plan", nil })
+		got, err := c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (string, error) { call("Build"); return "plan", nil })
 		if (err != nil || got != "plan") && name != "Build" {
 			t.Errorf("Load: %q, %v", got, err)
 		}
@@ -151,21 +153,21 @@ func failing(t *testing.T, name string, end func()) {
 	c.Purge()
 	load(9) // from the second level
 	alone(func() { _ = c.Save(io.Discard) })
-	_ = c.SwitchSchema(t.Context(), "second", Switch[string]{
+	_ = c.SetSchema(t.Context(), "second", Switch[string]{
 		Keep:     func(Key, string) bool { call("Keep"); return false },
 		Rebuild:  func(context.Context, Key) (string, error) { call("Rebuild"); return "plan", nil },
 		Progress: func(int, int) { call("Progress") },
 	})
 	for i := range 10 {
-		alone(func() { c.Add(t.Context(), query(20+i), "plan") })
+		alone(func() { c.Add(t.Context(), Key{Query: query(20 + i)}, "plan") })
 	}
 	armed.Store(false)
 	if c.Schema() != "second" {
 		t.Errorf("the schema is %q", c.Schema())
 	}
 	time.Sleep(time.Minute) // for the breaker
-	c.Add(t.Context(), "{ last }", "plan")
-	if got, ok := c.Get(t.Context(), "{ last }"); !ok || got != "plan" {
+	c.Add(t.Context(), Key{Query: "{ last }"}, "plan")
+	if got, ok := c.Get(t.Context(), Key{Query: "{ last }"}); !ok || got != "plan" {
 		t.Error("the cache does not work any more")
 	}
 	synctest.Wait()
@@ -204,7 +206,7 @@ func TestOnEvictBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var called atomic.Int64
-		c, err := New(Config[string]{
+		c, err := New(Options[string]{
 			Bytes: 100_000, Weigh: func(Key, string) int64 { return 10_000 },
 			OnEvict: func(Key, string, Cause) { called.Add(1); <-release },
 		})
@@ -213,18 +215,18 @@ func TestOnEvictBlocks(t *testing.T) {
 		}
 		start := time.Now()
 		for i := range 1000 {
-			if _, err := c.Load(t.Context(), query(i), func(context.Context) (string, error) { return "plan", nil }); err != nil {
+			if _, err := c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (string, error) { return "plan", nil }); err != nil {
 				t.Error(err)
 			}
 		}
-		if err := c.SetSchema(t.Context(), "2", nil); err != nil {
+		if err := c.SetSchema(t.Context(), "2", Switch[string]{}); err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(start); took > notePatience {
 			t.Errorf("callers have waited for %v", took)
 		}
 		s := c.Stats()
-		if s.Evictions < 900 || called.Load() != 1 || c.notes.weight > 3*c.config.Bytes || s.Untold < 900 {
+		if s.Evictions < 900 || called.Load() != 1 || c.notes.weight > 3*c.options.Bytes || s.Untold < 900 {
 			t.Errorf("%+v; %d calls, %d bytes wait", s, called.Load(), c.notes.weight)
 		}
 		start = time.Now()
@@ -247,13 +249,13 @@ func TestStoreBlocks(t *testing.T) {
 		var blocked atomic.Int64
 		store := callingStore{newMemory(), func(string) { blocked.Add(1); <-release }}
 		start := time.Now()
-		c, err := New(Config[string]{Codec: jsonCodec[string]{}, Store: store, StoreTimeout: 20 * time.Millisecond})
+		c, err := New(Options[string]{Codec: jsonCodec[string]{}, Store: store, StoreTimeout: 20 * time.Millisecond})
 		if err != nil || time.Since(start) > 20*time.Millisecond {
 			t.Fatalf("after %v: %v", time.Since(start), err)
 		}
 		for i := range 2000 {
 			start := time.Now()
-			got, err := c.Load(t.Context(), query(i), func(context.Context) (string, error) { return "plan", nil })
+			got, err := c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (string, error) { return "plan", nil })
 			if took := time.Since(start); err != nil || got != "plan" || took > 20*time.Millisecond {
 				t.Fatalf("after %v: %q, %v", took, got, err)
 			}
@@ -285,18 +287,18 @@ func TestStoreBlocks(t *testing.T) {
 // as their contexts.
 func TestBuildBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := New(Config[string]{})
+		c, _ := New(Options[string]{})
 		release := make(chan struct{})
 		build := func(context.Context) (string, error) { <-release; return "plan", nil }
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, err := c.Load(ctx, "q", build); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := c.Load(ctx, Key{Query: "q"}, build); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
-		c.Add(t.Context(), "q", "plan")
+		c.Add(t.Context(), Key{Query: "q"}, "plan")
 		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		err := c.SetSchema(ctx, "2", func(ctx context.Context, _ string) (string, error) { return build(ctx) })
+		err := c.SetSchema(ctx, "2", Switch[string]{Rebuild: func(ctx context.Context, _ Key) (string, error) { return build(ctx) }})
 		if !errors.Is(err, context.DeadlineExceeded) || c.Schema() != "2" {
 			t.Errorf("%v, and the schema is %q", err, c.Schema())
 		}
@@ -310,9 +312,9 @@ func TestBuildBlocks(t *testing.T) {
 // A build that waits for itself, alone or by way of others, gets an error.
 func TestCycle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := New(Config[string]{})
+		c, _ := New(Options[string]{})
 		defer c.Close()
-		other, _ := New(Config[string]{})
+		other, _ := New(Options[string]{})
 		defer other.Close()
 		var load func(ctx context.Context, i int) (string, error)
 		load = func(ctx context.Context, i int) (string, error) {
@@ -320,7 +322,7 @@ func TestCycle(t *testing.T) {
 			if i%2 == 1 {
 				in = other
 			}
-			return in.Load(ctx, query(i), func(ctx context.Context) (string, error) {
+			return in.Load(ctx, Key{Query: query(i)}, func(ctx context.Context) (string, error) {
 				time.Sleep(time.Second) // so that all have begun
 				return load(ctx, (i+1)%5)
 			})
@@ -336,8 +338,8 @@ func TestCycle(t *testing.T) {
 			time.Sleep(time.Hour)
 		}
 		// Nested builds that do not wait for themselves work.
-		got, err := c.Load(t.Context(), "a", func(ctx context.Context) (string, error) {
-			b, err := c.Load(ctx, "b", func(ctx context.Context) (string, error) { return "b", nil })
+		got, err := c.Load(t.Context(), Key{Query: "a"}, func(ctx context.Context) (string, error) {
+			b, err := c.Load(ctx, Key{Query: "b"}, func(ctx context.Context) (string, error) { return "b", nil })
 			return "a" + b, err
 		})
 		if got != "ab" || err != nil {
@@ -346,25 +348,25 @@ func TestCycle(t *testing.T) {
 	})
 }
 
-// Weights that are none keep a plan out, and the older one goes as well: it must not be
-// found in the place of the new one. Sums do not overflow.
+// Invalid weights keep a plan out, and the older one goes as well: it must not be
+// found in place of the new one. Sums do not overflow.
 func TestWeights(t *testing.T) {
 	var weight atomic.Int64
 	var reported []error
-	c := newTest(t, Config[string]{
+	c := newTest(t, Options[string]{
 		Bytes: math.MaxInt64, Weigh: func(Key, string) int64 { return weight.Load() }, OnError: func(err error) { reported = append(reported, err) },
 	})
-	c.Add(t.Context(), "q", "old")
+	c.Add(t.Context(), Key{Query: "q"}, "old")
 	weight.Store(-1)
-	c.Add(t.Context(), "q", "new")
-	if got, ok := c.Get(t.Context(), "q"); ok || len(reported) != 1 || !strings.Contains(reported[0].Error(), "-1") {
+	c.Add(t.Context(), Key{Query: "q"}, "new")
+	if got, ok := c.Get(t.Context(), Key{Query: "q"}); ok || len(reported) != 1 || !strings.Contains(reported[0].Error(), "-1") {
 		t.Errorf("got %q, %v", got, reported)
 	}
 	for _, w := range []int64{0, 1, math.MaxInt64, math.MaxInt64 - 1, 1 << 62, math.MinInt64} {
 		weight.Store(w)
 		for i := range 20 {
-			c.Add(t.Context(), query(i), "plan")
-			if _, ok := c.Get(t.Context(), query(i)); ok != (w >= 0) {
+			c.Add(t.Context(), Key{Query: query(i)}, "plan")
+			if _, ok := c.Get(t.Context(), Key{Query: query(i)}); ok != (w >= 0) {
 				t.Errorf("weight %d: %v", w, ok)
 			}
 		}
@@ -376,27 +378,27 @@ func TestWeights(t *testing.T) {
 		}
 	}
 	// What weighs nothing has a bound as well.
-	c = newTest(t, Config[string]{Bytes: 100_000, Weigh: func(Key, string) int64 { return 0 }})
+	c = newTest(t, Options[string]{Bytes: 100_000, Weigh: func(Key, string) int64 { return 0 }})
 	for i := range 10_000 {
-		c.Add(t.Context(), fmt.Sprint(i), "plan")
+		c.Add(t.Context(), Key{Query: fmt.Sprint(i)}, "plan")
 	}
 	if n := c.Len(); n > 100_000/entryWeight {
 		t.Errorf("%d plans without weight in 100 kB", n)
 	}
 }
 
-// Times to live that are none keep a plan out.
+// Invalid times to live keep a plan out.
 func TestExpireNonsense(t *testing.T) {
-	c := newTest(t, Config[int64]{Expire: func(_ Key, p int64) time.Duration { return time.Duration(p) }})
+	c := newTest(t, Options[int64]{Expire: func(_ Key, p int64) time.Duration { return time.Duration(p) }})
 	for _, ttl := range []int64{-2, math.MinInt64} {
-		c.Add(t.Context(), "q", int64(Forever))
-		c.Add(t.Context(), "q", ttl)
-		if got, ok := c.Get(t.Context(), "q"); ok {
+		c.Add(t.Context(), Key{Query: "q"}, int64(Forever))
+		c.Add(t.Context(), Key{Query: "q"}, ttl)
+		if got, ok := c.Get(t.Context(), Key{Query: "q"}); ok {
 			t.Errorf("got %d", got)
 		}
 	}
-	c.Add(t.Context(), "q", math.MaxInt64)
-	if _, ok := c.Get(t.Context(), "q"); !ok {
+	c.Add(t.Context(), Key{Query: "q"}, math.MaxInt64)
+	if _, ok := c.Get(t.Context(), Key{Query: "q"}); !ok {
 		t.Error("a plan for 292 years is not there")
 	}
 }

@@ -100,7 +100,7 @@ func newModel(t *testing.T, seed uint64) *model {
 		m.stale = 50 * time.Millisecond
 	}
 	m.store = &unreliable{memory: newMemory(), random: rand.New(rand.NewPCG(seed, 9)), work: &m.work}
-	config := Config[fact]{
+	config := Options[fact]{
 		Capacity: 5 + random.IntN(60), TTL: m.ttl, StaleFor: m.stale, Schema: "0", Codec: jsonCodec[fact]{},
 		ErrorTTL:  time.Duration(random.IntN(2)) * 20 * time.Millisecond,
 		Normalize: random.IntN(2) == 0, PlanVersion: []string{"", "2"}[random.IntN(2)],
@@ -120,7 +120,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	return m
 }
 
-// good is for how long a query's plan is good.
+// good is how long a query's plan is good.
 func (m *model) good(query int) time.Duration {
 	if query%3 == 0 {
 		return m.ttl / 4
@@ -157,7 +157,7 @@ func (m *model) step(c *instance) {
 		m.work.Go(func() { m.load(c, query, text, build) })
 	case n < 150:
 		before := c.now()
-		if p, ok := c.Get(m.t.Context(), text); ok {
+		if p, ok := c.Get(m.t.Context(), Key{Query: text}); ok {
 			m.check(c, before, query, text, p)
 		}
 	case n < 160:
@@ -165,7 +165,7 @@ func (m *model) step(c *instance) {
 		if m.random.IntN(3) == 0 { // what was validated for another one
 			schema = fmt.Sprint(m.random.IntN(4))
 		}
-		c.Add(WithSchema(m.t.Context(), schema), text, m.fact(query, schema, time.Now()))
+		c.Add(WithSchema(m.t.Context(), schema), Key{Query: text}, m.fact(query, schema, time.Now()))
 	case n < 168:
 		_ = c.Delete(m.t.Context(), Key{Query: text})
 		c.delete(text)
@@ -201,7 +201,7 @@ func (m *model) step(c *instance) {
 	}
 }
 
-// text is a query, in one of several lay-outs.
+// text is a query, in one of several layouts.
 func (m *model) text(query int) string {
 	space := strings.Repeat(" ", m.random.IntN(3))
 	return fmt.Sprintf("{%sq%d(a: \"%d  , #\")%s}", space, query, query, space)
@@ -237,7 +237,7 @@ func (m *model) load(c *instance, query int, text string, build func(context.Con
 	ctx, cancel := context.WithTimeout(m.t.Context(), 15*time.Millisecond)
 	defer cancel()
 	before := c.now()
-	p, err := c.Load(ctx, text, build)
+	p, err := c.Load(ctx, Key{Query: text}, build)
 	switch {
 	case err == nil:
 		m.check(c, before, query, text, p)
@@ -278,7 +278,7 @@ func (m *model) change(c *instance) func() {
 		c.schemas = append(c.schemas, version)
 		c.changing[version]++
 		c.mu.Unlock()
-		_ = c.SwitchSchema(ctx, version, s)
+		_ = c.SetSchema(ctx, version, s)
 		c.mu.Lock()
 		c.changing[version]--
 		c.mu.Unlock()

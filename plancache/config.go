@@ -28,12 +28,12 @@ type Key struct {
 
 func (k *Key) size() int64 { return int64(len(k.Query) + len(k.Operation) + len(k.Extra)) }
 
-// Config says how a [Cache] works. Zero fields have defaults.
+// Options says how a [Cache] works. Zero fields have defaults.
 //
 // Its functions and interfaces may call the cache, may panic and may block. No lock is held
 // while they run. What panics or returns nonsense is reported to OnError, and its plan is
 // not cached.
-type Config[P any] struct {
+type Options[P any] struct {
 	// Capacity is the number of plans: 1000 by default, or any number if Bytes is set.
 	Capacity int
 	// Bytes bounds the memory: the sum of what Weigh returns, of the keys, and of 256 bytes
@@ -42,14 +42,14 @@ type Config[P any] struct {
 	Bytes int64
 	// Weigh returns the bytes of a plan, without those of its key. Without it, which Bytes
 	// does not allow, plans count as 32 times their key: what gqlparser makes of a query. A
-	// plan of which the weight is negative is not cached.
+	// plan with a negative weight is not cached.
 	Weigh func(Key, P) int64
 	// TTL is how long a plan is good, an hour by default. [Forever] is no bound.
 	TTL time.Duration
 	// Expire returns another TTL for a plan; 0 is TTL. A plan with a negative one, other
 	// than [Forever], is over already and is not cached.
 	Expire func(Key, P) time.Duration
-	// Jitter is by which share of its TTL a plan may end earlier, so that plans that
+	// Jitter is the share of its TTL by which a plan may end earlier, so that plans that
 	// were built together do not end together. 0 is 0.1, below 0 is none.
 	Jitter float64
 	// StaleFor is how long after its TTL a plan is still served, while Load builds a
@@ -83,7 +83,7 @@ type Config[P any] struct {
 	// may, further plans leave without one; Stats counts them.
 	OnEvict func(Key, P, Cause)
 	// OnError is called, as OnEvict is, with the errors that no caller gets: a panic of
-	// another function of the configuration, a weight that is none, a failure of Store.
+	// another function of the configuration, an invalid weight, a failure of Store.
 	OnError func(error)
 }
 
@@ -117,32 +117,32 @@ func (c Cause) String() string {
 var causes = [...]string{"evicted", "expired", "replaced", "removed", "outdated"}
 
 var (
-	// ErrNoCodec is returned by what needs Config.Codec.
-	ErrNoCodec = errors.New("plancache: there is no Codec")
+	// ErrNoCodec is returned by what needs Options.Codec.
+	ErrNoCodec = errors.New("plancache: Options.Codec is not set")
 	// ErrClosed is returned after Close by what cannot do without the cache.
 	ErrClosed = errors.New("plancache: closed")
 )
 
 // check returns an error for what cannot work, and sets defaults.
-func (c *Config[P]) check() error {
+func (c *Options[P]) check() error {
 	switch {
 	case c.Capacity < 0:
-		return fmt.Errorf("plancache: Capacity is %d", c.Capacity)
+		return fmt.Errorf("plancache: Capacity is %d: it must not be negative", c.Capacity)
 	case c.Bytes < 0:
-		return fmt.Errorf("plancache: Bytes is %d", c.Bytes)
+		return fmt.Errorf("plancache: Bytes is %d: it must not be negative", c.Bytes)
 	case c.Bytes > 0 && c.Weigh == nil:
-		return errors.New("plancache: Bytes needs Weigh")
+		return errors.New("plancache: Bytes is set without Weigh, which says what a plan weighs")
 	case c.Jitter >= 1 || math.IsNaN(c.Jitter):
-		return fmt.Errorf("plancache: Jitter is %v, which is not below 1", c.Jitter)
+		return fmt.Errorf("plancache: Jitter is %v: it must be below 1", c.Jitter)
 	case c.TTL < 0 && c.TTL != Forever:
-		return fmt.Errorf("plancache: TTL is %v", c.TTL)
+		return fmt.Errorf("plancache: TTL is %v: it must be positive or Forever", c.TTL)
 	case c.StaleFor < 0 || c.ErrorTTL < 0 || c.StoreTimeout < 0:
-		return fmt.Errorf("plancache: a negative duration: StaleFor %v, ErrorTTL %v, StoreTimeout %v",
+		return fmt.Errorf("plancache: a duration is negative: StaleFor %v, ErrorTTL %v, StoreTimeout %v",
 			c.StaleFor, c.ErrorTTL, c.StoreTimeout)
 	case c.Store != nil && c.Codec == nil:
 		return fmt.Errorf("plancache: Store: %w", ErrNoCodec)
 	case c.Store != nil && c.Invalidator != nil:
-		return errors.New("plancache: Store is an Invalidator, another one is too many")
+		return errors.New("plancache: Store and Invalidator are both set: a Store carries deletions itself")
 	}
 	c.bound()
 	if c.TTL == 0 {
@@ -158,7 +158,7 @@ func (c *Config[P]) check() error {
 }
 
 // bound sets both bounds.
-func (c *Config[P]) bound() {
+func (c *Options[P]) bound() {
 	switch {
 	case c.Capacity == 0 && c.Bytes == 0:
 		c.Capacity = defaultCapacity
@@ -172,7 +172,7 @@ func (c *Config[P]) bound() {
 }
 
 // carrier returns what carries deletions to other caches, or nil.
-func (c *Config[P]) carrier() Invalidator {
+func (c *Options[P]) carrier() Invalidator {
 	if c.Store != nil {
 		return c.Store
 	}

@@ -1,11 +1,11 @@
 // Package plancache keeps what a GraphQL server makes of a query's text: the parsed and
 // validated document, or a plan.
 //
-//	cache, err := plancache.New(plancache.Config[*Plan]{Schema: plancache.HashSchema(sdl)})
+//	cache, err := plancache.New(plancache.Options[*Plan]{Schema: plancache.HashSchema(sdl)})
 //	...
-//	plan, err := cache.Load(ctx, query, func(ctx context.Context) (*Plan, error) { return planner.Plan(ctx, query) })
+//	plan, err := cache.Load(ctx, plancache.Key{Query: query}, func(ctx context.Context) (*Plan, error) { return planner.Plan(ctx, query) })
 //
-// [Cache.Get] and [Cache.Add] make it gqlgen's query cache: srv.SetQueryCache(cache).
+// As gqlgen's query cache it is used through contrib/gqlgen.QueryCache, which follows the schema.
 //
 // # Exact
 //
@@ -37,11 +37,11 @@
 //
 // # Builds
 //
-// [Cache.Load] builds a plan once, however many wait for it. Config.StaleFor serves what
-// is just over, while it is built anew. [Cache.Warm] builds beforehand, [Cache.Save] and
-// [Cache.Restore] take plans over a restart, and Config.Store shares them in a fleet: what
+// [Cache.Load] builds a plan once, however many wait for it. Options.StaleFor serves what
+// is just over, while it is built again. [Cache.Warm] builds beforehand, [Cache.Save] and
+// [Cache.Restore] take plans over a restart, and Options.Store shares them in a fleet: what
 // one instance has built, the others fetch. If the store fails, plans are built as without
-// it. With Config.Normalize texts that differ in lay-out share a plan; [Relocate] makes the
+// it. With Options.Normalize texts that differ in layout share a plan; [Relocate] makes the
 // places in its errors fit each client's text.
 //
 // # Beside plans

@@ -20,7 +20,7 @@ type entry[P any] struct {
 	last  atomic.Int64  // when it was used last, on the policy's clock
 	stale atomic.Bool   // its TTL has ended
 
-	// The rest is guarded by the generation's lock, except for what does not change. Fields lie
+	// The rest is guarded by the epoch's lock, except for what does not change. Fields lie
 	// so that there is little between them.
 	counted  uint32           // how many of uses the heat has
 	heat     heat             // as it was at a time
@@ -38,7 +38,7 @@ type entry[P any] struct {
 	gone     bool             // it is not in the cache any more
 }
 
-// exactly is up to how many uses each is counted. Of those beyond, one in sampled is
+// Up to exactly uses, each is counted. Beyond, one in sampled is
 // counted for all: writing what all cores read costs more than the rest of a hit.
 const (
 	exactly = 64
@@ -74,8 +74,8 @@ const (
 // entry makes an entry of a plan, or returns nil if it cannot be cached.
 func (c *Cache[P]) entry(key Key, m made[P]) *entry[P] {
 	weight, ok := planShare*key.size(), !m.lost
-	if c.config.Weigh != nil && ok {
-		weight, ok = guard(c.report, "Weigh", func() int64 { return c.config.Weigh(key, m.plan) })
+	if c.options.Weigh != nil && ok {
+		weight, ok = guard(c.report, "Weigh", func() int64 { return c.options.Weigh(key, m.plan) })
 	}
 	if ok && weight < 0 {
 		c.report(fmt.Errorf("plancache: Weigh returned %d for %.60q", weight, key.Query))
@@ -87,7 +87,7 @@ func (c *Cache[P]) entry(key Key, m made[P]) *entry[P] {
 	return &entry[P]{
 		key: key, hash: c.hashOf(&key), plan: m.plan, cost: m.cost, deadline: m.deadline,
 		// What weighs more than the bound counts as the bound: sums must not overflow.
-		weight: min(min(weight, c.config.Bytes)+key.size()+entryWeight, c.config.Bytes),
+		weight: min(min(weight, c.options.Bytes)+key.size()+entryWeight, c.options.Bytes),
 	}
 }
 
@@ -95,7 +95,7 @@ func (c *Cache[P]) entry(key Key, m made[P]) *entry[P] {
 func (c *Cache[P]) failed(key Key, err error) *entry[P] {
 	return &entry[P]{
 		key: key, hash: c.hashOf(&key), err: err,
-		weight: min(key.size()+entryWeight, c.config.Bytes), deadline: time.Now().Add(c.config.ErrorTTL),
+		weight: min(key.size()+entryWeight, c.options.Bytes), deadline: time.Now().Add(c.options.ErrorTTL),
 	}
 }
 
@@ -109,10 +109,10 @@ type made[P any] struct {
 
 // dated returns a plan with its deadline.
 func (c *Cache[P]) dated(key Key, plan P, cost time.Duration) made[P] {
-	m, ttl, ok := made[P]{plan: plan, cost: cost}, c.config.TTL, true
-	if c.config.Expire != nil {
+	m, ttl, ok := made[P]{plan: plan, cost: cost}, c.options.TTL, true
+	if c.options.Expire != nil {
 		own := time.Duration(0)
-		if own, ok = guard(c.report, "Expire", func() time.Duration { return c.config.Expire(key, plan) }); own != 0 {
+		if own, ok = guard(c.report, "Expire", func() time.Duration { return c.options.Expire(key, plan) }); own != 0 {
 			ttl = own
 		}
 	}
@@ -134,9 +134,9 @@ func earlier(a, b time.Time) time.Time {
 // jitter returns when an entry ends here: at its deadline, or up to a share of the
 // time that is left earlier.
 func (c *Cache[P]) jitter(e *entry[P], now time.Time) time.Time {
-	if c.config.Jitter <= 0 || e.err != nil {
+	if c.options.Jitter <= 0 || e.err != nil {
 		return e.deadline
 	}
 	left := float64(e.deadline.Sub(now))
-	return e.deadline.Add(-time.Duration(rand.Float64() * c.config.Jitter * left))
+	return e.deadline.Add(-time.Duration(rand.Float64() * c.options.Jitter * left))
 }

@@ -4,23 +4,24 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gqlboost/gqlboost/plancache"
 )
 
 type plan struct{ query string }
 
-func build(_ context.Context, query string) (*plan, error) { return &plan{query}, nil }
+func build(_ context.Context, key plancache.Key) (*plan, error) { return &plan{key.Query}, nil }
 
 func ExampleCache_Load() {
-	cache, err := plancache.New(plancache.Config[*plan]{Schema: plancache.HashSchema("type Query { a: Int }")})
+	cache, err := plancache.New(plancache.Options[*plan]{Schema: plancache.HashSchema("type Query { a: Int }")})
 	if err != nil {
 		panic(err)
 	}
 	defer cache.Close()
 	const query = "{ a }"
 	for range 3 {
-		p, err := cache.Load(context.Background(), query, func(ctx context.Context) (*plan, error) { return build(ctx, query) })
+		p, err := cache.Load(context.Background(), plancache.Key{Query: query}, func(ctx context.Context) (*plan, error) { return build(ctx, plancache.Key{Query: query}) })
 		fmt.Println(p.query, err)
 	}
 	fmt.Println("built:", cache.Stats().Builds)
@@ -32,11 +33,11 @@ func ExampleCache_Load() {
 }
 
 func ExampleCache_SetSchema() {
-	cache, _ := plancache.New(plancache.Config[*plan]{Schema: "v1"})
+	cache, _ := plancache.New(plancache.Options[*plan]{Schema: "v1"})
 	defer cache.Close()
-	n, err := cache.Warm(context.Background(), slices.Values([]string{"{ a }", "{ b }"}), build)
+	n, err := cache.Warm(context.Background(), slices.Values([]plancache.Key{{Query: "{ a }"}, {Query: "{ b }"}}), build)
 	fmt.Println(n, err)
-	fmt.Println(cache.SetSchema(context.Background(), "v2", build), cache.Len())
+	fmt.Println(cache.SetSchema(context.Background(), "v2", plancache.Switch[*plan]{Rebuild: build}), cache.Len())
 	// Output:
 	// 2 <nil>
 	// <nil> 2
@@ -62,13 +63,13 @@ func ExamplePersisted() {
 }
 
 func ExampleResults() {
-	results, _ := plancache.NewResults(1<<20, 60e9)
+	results, _ := plancache.NewResults(plancache.ResultsOptions{Bytes: 1 << 20, TTL: time.Minute})
 	defer results.Close()
 	key := plancache.ResultKey{Query: "{ posts { id } }"}
 	fill := func(context.Context) ([]byte, []string, error) { return []byte(`{"data":{}}`), []string{"posts"}, nil }
 	data, err := results.Load(context.Background(), key, fill)
 	fmt.Println(string(data), err)
-	results.Invalidate("posts")
+	_ = results.Invalidate(context.Background(), "posts")
 	_, ok := results.Get(key)
 	fmt.Println(ok)
 	// Output:

@@ -115,7 +115,7 @@ func (one *call[K, V]) wait(ctx context.Context) (V, error) {
 	if one.waiters--; one.waiters == 0 {
 		one.cancel()
 		if f.calls[one.key] == one {
-			delete(f.calls, one.key) // Who comes now must not wait for what is canceled.
+			delete(f.calls, one.key) // New callers must not wait for what is canceled.
 		}
 	}
 	var none V
@@ -134,7 +134,7 @@ func (f *flights[K, V]) forget(which func(K) bool) {
 	}
 }
 
-// waiting is for which other calls a call waits.
+// waiting is the set of calls that a call waits for.
 type waiting struct {
 	mu      sync.Mutex
 	targets map[*waiting]int

@@ -1,7 +1,7 @@
 package plancache
 
 // ghosts know the heat of entries that have left, by hash: a mistake costs a place, not a
-// wrong plan. Of two with one place the later one is remembered.
+// wrong plan. If two have one place, the later one is remembered.
 type ghosts struct{ places []ghost }
 
 // ghost is what is known of an entry that has left. Two of them share a cache line.

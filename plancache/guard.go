@@ -8,7 +8,7 @@ import (
 )
 
 // PanicError is a panic of a callback: of a build, for all who waited for it, or of any
-// other function of a configuration, for Config.OnError.
+// other function of a configuration, for Options.OnError.
 type PanicError struct {
 	Value any
 	Stack []byte // of the goroutine that panicked

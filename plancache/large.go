@@ -60,7 +60,7 @@ func (l *large[V]) get(key string) (v V, ok bool) {
 	return one.value, true
 }
 
-// put takes a value in; ttl 0 is for ever. What is larger than all may be is not kept.
+// put takes a value in; ttl 0 is forever. What is larger than all may be is not kept.
 func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 	one := item[V]{key: key, value: v, size: size + int64(len(key)) + 64}
 	if ttl > 0 {

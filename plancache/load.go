@@ -6,19 +6,14 @@ import (
 	"time"
 )
 
-// Load returns the plan of a query, and builds it if there is none: once, however many
+// Load returns the plan of a key, and builds it if there is none: once, however many
 // ask for it. Each caller waits as long as its own context; when nobody waits any more,
 // the build's context ends. That has the values of the first caller's, and
 // [SchemaVersion] tells the version that the plan must be for.
 //
 // An error of build is that of all callers, as is a panic, as a [*PanicError]. It is kept
-// for Config.ErrorTTL, which is 0 by default.
-func (c *Cache[P]) Load(ctx context.Context, query string, build func(context.Context) (P, error)) (P, error) {
-	return c.LoadKey(ctx, Key{Query: query}, build)
-}
-
-// LoadKey is Load for a query that is not the whole key.
-func (c *Cache[P]) LoadKey(ctx context.Context, key Key, build func(context.Context) (P, error)) (P, error) {
+// for Options.ErrorTTL, which is 0 by default.
+func (c *Cache[P]) Load(ctx context.Context, key Key, build func(context.Context) (P, error)) (P, error) {
 	g := c.current.Load()
 	asked := key
 	e, _ := c.lookup(g, &key)
@@ -50,7 +45,7 @@ func (c *Cache[P]) LoadKey(ctx context.Context, key Key, build func(context.Cont
 // load is what a build is for.
 type load[P any] struct {
 	cache *Cache[P]
-	g     *generation[P]
+	g     *epoch[P]
 	key   Key // that the plan is cached under
 	asked Key // that the caller has asked for
 	build func(context.Context) (P, error)
@@ -74,7 +69,7 @@ func (l *load[P]) run(ctx context.Context, one *call[Key, P]) {
 	l.make(ctx, one)
 }
 
-// refresh builds a plan anew in the background. If that fails, the next caller tries again.
+// refresh builds a plan again in the background. If that fails, the next caller tries again.
 func (l *load[P]) refresh(ctx context.Context, e *entry[P]) {
 	l.g.flights.background(ctx, l.key, l.asked.Query, func(ctx context.Context, one *call[Key, P]) {
 		if !l.g.has(e) {
@@ -110,7 +105,7 @@ func (l *load[P]) make(ctx context.Context, one *call[Key, P]) {
 	unwanted := func() bool { return !one.current() } // It was deleted meanwhile.
 	if err != nil {
 		c.counts.failures.Add(1)
-		if c.config.ErrorTTL > 0 && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrCycle) {
+		if c.options.ErrorTTL > 0 && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrCycle) {
 			l.g.put(c.failed(l.asked, err), func() bool { return unwanted() || l.g.hasPlan(&l.asked) })
 		}
 		return

@@ -13,13 +13,13 @@ import (
 
 // However many miss one key, it is built once.
 func TestOneBuild(t *testing.T) {
-	c := newTest(t, Config[int]{})
+	c := newTest(t, Options[int]{})
 	var builds atomic.Int64
 	var wg sync.WaitGroup
 	release := make(chan struct{})
 	for range 256 {
 		wg.Go(func() {
-			got, err := c.Load(t.Context(), "q", func(context.Context) (int, error) { builds.Add(1); <-release; return 7, nil })
+			got, err := c.Load(t.Context(), Key{Query: "q"}, func(context.Context) (int, error) { builds.Add(1); <-release; return 7, nil })
 			if err != nil || got != 7 {
 				t.Errorf("got %d, %v", got, err)
 			}
@@ -35,7 +35,7 @@ func TestOneBuild(t *testing.T) {
 
 // Errors and panics are those of all who wait, and are not kept.
 func TestBuildFails(t *testing.T) {
-	c := newTest(t, Config[int]{})
+	c := newTest(t, Options[int]{})
 	bad := errors.New("bad query")
 	for name, fail := range map[string]func() (int, error){
 		"error": func() (int, error) { return 0, bad }, "panic": func() (int, error) { panic(bad) }, "exit": func() (int, error) { runtime.Goexit(); return 0, nil },
@@ -44,7 +44,7 @@ func TestBuildFails(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
-				_, err := c.Load(t.Context(), name, func(context.Context) (int, error) { time.Sleep(20 * time.Millisecond); return fail() })
+				_, err := c.Load(t.Context(), Key{Query: name}, func(context.Context) (int, error) { time.Sleep(20 * time.Millisecond); return fail() })
 				if err == nil || name != "exit" && !errors.Is(err, bad) {
 					t.Errorf("%s: %v", name, err)
 				}
@@ -53,10 +53,10 @@ func TestBuildFails(t *testing.T) {
 		}
 		wg.Wait()
 		var panicked *PanicError
-		if _, err := c.Load(t.Context(), name, func(context.Context) (int, error) { return fail() }); (name != "error") != errors.As(err, &panicked) {
+		if _, err := c.Load(t.Context(), Key{Query: name}, func(context.Context) (int, error) { return fail() }); (name != "error") != errors.As(err, &panicked) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if got, err := c.Load(t.Context(), name, func(context.Context) (int, error) { return 1, nil }); got != 1 || err != nil {
+		if got, err := c.Load(t.Context(), Key{Query: name}, func(context.Context) (int, error) { return 1, nil }); got != 1 || err != nil {
 			t.Errorf("%s: after it, %d, %v", name, got, err)
 		}
 	}
@@ -64,11 +64,11 @@ func TestBuildFails(t *testing.T) {
 
 func TestErrorTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := New(Config[int]{ErrorTTL: time.Second})
+		c, _ := New(Options[int]{ErrorTTL: time.Second})
 		defer c.Close()
 		builds := 0
 		load := func() error {
-			_, err := c.Load(t.Context(), "q", func(context.Context) (int, error) { builds++; return 0, errors.New("bad") })
+			_, err := c.Load(t.Context(), Key{Query: "q"}, func(context.Context) (int, error) { builds++; return 0, errors.New("bad") })
 			return err
 		}
 		for range 5 {
@@ -76,7 +76,7 @@ func TestErrorTTL(t *testing.T) {
 				t.Error("no error")
 			}
 		}
-		if _, ok := c.Get(t.Context(), "q"); ok || builds != 1 {
+		if _, ok := c.Get(t.Context(), Key{Query: "q"}); ok || builds != 1 {
 			t.Errorf("%d builds; Get %v", builds, ok)
 		}
 		time.Sleep(time.Second)
@@ -92,11 +92,11 @@ func TestErrorTTL(t *testing.T) {
 // when nobody waits.
 func TestContexts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := New(Config[int]{})
+		c, _ := New(Options[int]{})
 		defer c.Close()
 		var ended error
 		load := func(ctx context.Context) (int, error) {
-			return c.Load(ctx, "q", func(ctx context.Context) (int, error) {
+			return c.Load(ctx, Key{Query: "q"}, func(ctx context.Context) (int, error) {
 				select {
 				case <-time.After(time.Second):
 					return 1, nil
@@ -140,12 +140,12 @@ func TestContexts(t *testing.T) {
 
 func TestStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := New(Config[int64]{TTL: time.Minute, Jitter: -1, StaleFor: time.Minute})
+		c, _ := New(Options[int64]{TTL: time.Minute, Jitter: -1, StaleFor: time.Minute})
 		defer c.Close()
 		var builds atomic.Int64
 		var fail atomic.Bool
 		load := func() int64 {
-			got, err := c.Load(t.Context(), "q", func(context.Context) (int64, error) {
+			got, err := c.Load(t.Context(), Key{Query: "q"}, func(context.Context) (int64, error) {
 				n := builds.Add(1)
 				time.Sleep(time.Second)
 				if fail.Load() {
@@ -195,14 +195,14 @@ func TestDeletedWhileBuilt(t *testing.T) {
 	for name, remove := range map[string]func(*Cache[int]){
 		"delete": func(c *Cache[int]) { _ = c.Delete(context.Background(), Key{Query: "q"}) },
 		"purge":  func(c *Cache[int]) { c.Purge() },
-		"schema": func(c *Cache[int]) { _ = c.SetSchema(context.Background(), "2", nil) },
+		"schema": func(c *Cache[int]) { _ = c.SetSchema(context.Background(), "2", Switch[int]{}) },
 	} {
-		c := newTest(t, Config[int]{})
-		got, err := c.Load(t.Context(), "q", func(context.Context) (int, error) { remove(c); return 1, nil })
+		c := newTest(t, Options[int]{})
+		got, err := c.Load(t.Context(), Key{Query: "q"}, func(context.Context) (int, error) { remove(c); return 1, nil })
 		if got != 1 || err != nil {
 			t.Errorf("%s: got %d, %v", name, got, err)
 		}
-		if _, ok := c.Get(t.Context(), "q"); ok {
+		if _, ok := c.Get(t.Context(), Key{Query: "q"}); ok {
 			t.Errorf("%s: it has come back", name)
 		}
 	}

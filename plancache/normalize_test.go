@@ -92,11 +92,11 @@ func TestRelocate(t *testing.T) {
 // An error of another client's text has other positions: each text has its own.
 func TestErrorsFitTheText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := New(Config[string]{Normalize: true, ErrorTTL: time.Minute})
+		c, _ := New(Options[string]{Normalize: true, ErrorTTL: time.Minute})
 		defer c.Close()
 		var builds atomic.Int64
 		load := func(text string) {
-			_, err := c.Load(t.Context(), text, func(context.Context) (string, error) {
+			_, err := c.Load(t.Context(), Key{Query: text}, func(context.Context) (string, error) {
 				builds.Add(1)
 				time.Sleep(time.Second)
 				return "", fmt.Errorf("at %d", strings.Index(text, "bad"))
@@ -116,10 +116,10 @@ func TestErrorsFitTheText(t *testing.T) {
 			t.Errorf("%d builds", n)
 		}
 		// The plan that one of them has after all is that of all when their errors are over.
-		c.Add(t.Context(), texts[1], "plan")
+		c.Add(t.Context(), Key{Query: texts[1]}, "plan")
 		time.Sleep(time.Minute)
 		for _, text := range texts {
-			if _, ok := c.Get(t.Context(), text); !ok {
+			if _, ok := c.Get(t.Context(), Key{Query: text}); !ok {
 				t.Errorf("%q has no plan", text)
 			}
 		}
@@ -167,14 +167,14 @@ func FuzzNormalize(f *testing.F) {
 }
 
 func TestNormalizedKeys(t *testing.T) {
-	c := newTest(t, Config[int]{Normalize: true})
-	c.Add(t.Context(), "{ a b }", 1)
+	c := newTest(t, Options[int]{Normalize: true})
+	c.Add(t.Context(), Key{Query: "{ a b }"}, 1)
 	for _, q := range []string{"{ a b }", "{a b}", "{a,b} # x"} {
-		if got, ok := c.Get(t.Context(), q); !ok || got != 1 {
+		if got, ok := c.Get(t.Context(), Key{Query: q}); !ok || got != 1 {
 			t.Errorf("%q: %d, %v", q, got, ok)
 		}
 	}
-	if _, ok := c.Get(t.Context(), "{ab}"); ok {
+	if _, ok := c.Get(t.Context(), Key{Query: "{ab}"}); ok {
 		t.Error("another query has the plan")
 	}
 	if err := c.Delete(t.Context(), Key{Query: "{ a, b }"}); err != nil || c.Len() != 0 {

@@ -122,9 +122,9 @@ func (c *Cache[P]) tell(left []departure[P]) {
 			continue
 		}
 		c.counts.left[d.cause].Add(1)
-		if c.config.OnEvict != nil {
+		if c.options.OnEvict != nil {
 			notes = append(notes, note{d.entry.weight, func() {
-				guard(c.report, "OnEvict", func() (_ struct{}) { c.config.OnEvict(d.entry.key, d.entry.plan, d.cause); return })
+				guard(c.report, "OnEvict", func() (_ struct{}) { c.options.OnEvict(d.entry.key, d.entry.plan, d.cause); return })
 			}})
 		}
 	}
@@ -136,11 +136,11 @@ func (c *Cache[P]) tell(left []departure[P]) {
 // report counts an error that no caller gets, and has OnError called.
 func (c *Cache[P]) report(err error) {
 	c.counts.errors.Add(1)
-	if c.config.OnError == nil {
+	if c.options.OnError == nil {
 		return
 	}
 	c.notes.send([]note{{0, func() {
 		// Its own panic cannot be reported to anyone else.
-		guard(func(error) { c.counts.errors.Add(1) }, "OnError", func() (_ struct{}) { c.config.OnError(err); return })
+		guard(func(error) { c.counts.errors.Add(1) }, "OnError", func() (_ struct{}) { c.options.OnError(err); return })
 	}}})
 }

@@ -16,7 +16,7 @@ var (
 	ErrPersistedNotFound = errors.New("PersistedQueryNotFound")
 	// ErrHashMismatch is for a text that has another hash.
 	ErrHashMismatch = errors.New("plancache: the hash is not that of the query")
-	// ErrNotAllowed is for what is not on the list of trusted documents.
+	// ErrNotAllowed is returned for a query that is not on the list of trusted documents.
 	ErrNotAllowed = errors.New("plancache: the query is not one of the trusted documents")
 )
 
@@ -31,7 +31,7 @@ type Persisted struct {
 }
 
 // NewPersisted makes a store in which clients register texts: automatic persisted
-// queries. It keeps up to so many bytes of them, 16 MiB if that is 0, and is to be
+// queries. It keeps up to that many bytes of them, 16 MiB if that is 0, and is to be
 // closed.
 func NewPersisted(bytes int64) (*Persisted, error) {
 	if bytes <= 0 {

@@ -59,13 +59,13 @@ func TestPolicyAdapts(t *testing.T) {
 		for i := range keys {
 			keys[i] = c.next(i)
 		}
-		cache := newTest(t, Config[int]{Capacity: capacity, TTL: Forever})
+		cache := newTest(t, Options[int]{Capacity: capacity, TTL: Forever})
 		hits := 0
 		for _, k := range keys {
-			if _, ok := cache.Get(t.Context(), query(k)); ok {
+			if _, ok := cache.Get(t.Context(), Key{Query: query(k)}); ok {
 				hits++
 			} else {
-				cache.Add(t.Context(), query(k), k)
+				cache.Add(t.Context(), Key{Query: query(k)}, k)
 			}
 		}
 		got, least := float64(hits)/calls, float64(lru(keys, capacity))/calls+c.over
@@ -123,15 +123,15 @@ func TestDuelIsWonByTheFirst(t *testing.T) {
 
 // What has left is not kept in memory by what the policy knows of it.
 func TestPolicyLetsGo(t *testing.T) {
-	c := newTest(t, Config[*[1 << 10]byte]{Capacity: 50, TTL: Forever})
+	c := newTest(t, Options[*[1 << 10]byte]{Capacity: 50, TTL: Forever})
 	random := rand.New(rand.NewPCG(2, 2))
 	var all []weak.Pointer[[1 << 10]byte]
 	for range 20_000 {
 		q := query(random.IntN(120))
-		if _, ok := c.Get(t.Context(), q); !ok {
+		if _, ok := c.Get(t.Context(), Key{Query: q}); !ok {
 			plan := new([1 << 10]byte)
 			all = append(all, weak.Make(plan))
-			c.Add(t.Context(), q, plan)
+			c.Add(t.Context(), Key{Query: q}, plan)
 		}
 	}
 	for question, d := range c.current.Load().policy.duels {

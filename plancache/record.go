@@ -17,7 +17,7 @@ type record struct {
 	key  Key
 	uses uint32
 	cost time.Duration
-	// deadline is until when the plan is good, to the millisecond; zero is for ever.
+	// deadline is until when the plan is good, to the millisecond; zero is forever.
 	deadline time.Time
 	plan     []byte
 }

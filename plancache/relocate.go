@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// Relocate returns where in a text something is of which the place is known in another text
+// Relocate returns where in a text something is whose place is known in another text
 // that is the same by [Normalize]. A plan may have been built from the text of another
 // client: what it says of lines and columns is of that text, and Relocate makes it fit the
 // text that this client has sent. Lines and columns count from 1, columns in characters.

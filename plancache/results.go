@@ -17,7 +17,7 @@ import (
 // right until something that it shows changes. It is for those that change seldom or may
 // be a little old. It is safe for concurrent use.
 type Results struct {
-	config  ResultsConfig
+	options ResultsOptions
 	values  *large[result]
 	flights flights[string, []byte]
 	tasks   tasks
@@ -30,8 +30,8 @@ type Results struct {
 	hits, misses, fills, failures, errors atomic.Uint64
 }
 
-// ResultsConfig says how [Results] work. Bytes and TTL are needed.
-type ResultsConfig struct {
+// ResultsOptions says how [Results] work. Bytes and TTL are needed.
+type ResultsOptions struct {
 	// Bytes bounds the results, with their keys and tags. A larger one is not kept.
 	Bytes int64
 	// TTL is how long a result is good.
@@ -72,35 +72,29 @@ func (k ResultKey) text() string {
 	return string(b)
 }
 
-// NewResults makes a cache of up to so many bytes, in which a result is good for ttl at
-// most. It is to be closed.
-func NewResults(bytes int64, ttl time.Duration) (*Results, error) {
-	return NewResultsWithConfig(ResultsConfig{Bytes: bytes, TTL: ttl})
-}
-
-// NewResultsWithConfig makes a cache, which is to be closed. If it has an Invalidator, it
+// NewResults makes a cache, which is to be closed. If it has an Invalidator, it
 // waits for up to StoreTimeout until it listens to it.
-func NewResultsWithConfig(c ResultsConfig) (*Results, error) {
+func NewResults(o ResultsOptions) (*Results, error) {
 	switch {
-	case c.Bytes <= 0 || c.TTL <= 0:
-		return nil, errors.New("plancache: results need a bound of their bytes and of their time")
-	case c.StoreTimeout < 0:
-		return nil, fmt.Errorf("plancache: StoreTimeout is %v", c.StoreTimeout)
-	case c.StoreTimeout == 0:
-		c.StoreTimeout = defaultStoreTimeout
+	case o.Bytes <= 0 || o.TTL <= 0:
+		return nil, fmt.Errorf("plancache: Bytes is %d and TTL is %v: both must be positive", o.Bytes, o.TTL)
+	case o.StoreTimeout < 0:
+		return nil, fmt.Errorf("plancache: StoreTimeout is %v: it must not be negative", o.StoreTimeout)
+	case o.StoreTimeout == 0:
+		o.StoreTimeout = defaultStoreTimeout
 	}
-	values, err := newLarge[result](c.Bytes)
+	values, err := newLarge[result](o.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	r := &Results{config: c, values: values, tags: tagClock{last: map[string]uint64{}}}
+	r := &Results{options: o, values: values, tags: tagClock{last: map[string]uint64{}}}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.flights.tasks = &r.tasks
 	r.notes.tasks, r.notes.limit = &r.tasks, resultNotes*noteWeight
-	if c.Invalidator != nil {
-		r.level = &level{carrier: c.Invalidator, timeout: c.StoreTimeout, failed: r.report}
+	if o.Invalidator != nil {
+		r.level = &level{carrier: o.Invalidator, timeout: o.StoreTimeout, failed: r.report}
 		l := &listener{
-			carrier: c.Invalidator, timeout: c.StoreTimeout, take: r.receive, purge: r.Purge, abandoned: &r.level.abandoned,
+			carrier: o.Invalidator, timeout: o.StoreTimeout, take: r.receive, purge: r.Purge, abandoned: &r.level.abandoned,
 			failed: func(err error) { r.report(fmt.Errorf("plancache: watching for invalidations: %w", err)) },
 		}
 		l.start(r.ctx, &r.tasks)
@@ -169,22 +163,14 @@ func (r *Results) put(key string, v result) {
 		size += int64(len(tags[i])) + 16
 	}
 	if v.tags = tags; r.tags.good(v) {
-		r.values.put(key, v, size, r.config.TTL)
+		r.values.put(key, v, size, r.options.TTL)
 	}
 }
 
-// Invalidate ends all results with one of the tags, and those of them that are being
-// made, here and in all caches that share the Invalidator. OnError is called with failures of
-// that one.
-func (r *Results) Invalidate(tags ...string) {
-	if err := r.InvalidateContext(context.Background(), tags...); err != nil && r.level != nil {
-		r.report(err)
-	}
-}
-
-// InvalidateContext is Invalidate that returns the errors of the Invalidator. Here the
+// Invalidate ends all results with one of the tags, and those of them that are being made, here
+// and in all caches that share the Invalidator. It returns the errors of that one; here the
 // results have ended in any case.
-func (r *Results) InvalidateContext(ctx context.Context, tags ...string) error {
+func (r *Results) Invalidate(ctx context.Context, tags ...string) error {
 	keys := make([]string, len(tags))
 	for i, tag := range tags {
 		keys[i] = tagKey(tag)
@@ -206,7 +192,7 @@ func (r *Results) Purge() {
 	r.flights.forget(func(string) bool { return true })
 }
 
-// end ends results here. Who asks from now on does not get what is being made: its tags
+// end ends results here. Callers that ask from now on do not get what is being made: its tags
 // are not known yet.
 func (r *Results) end(keys ...string) {
 	r.tags.end(keys)
@@ -228,9 +214,9 @@ func (r *Results) receive(key string) {
 
 func (r *Results) report(err error) {
 	r.errors.Add(1)
-	if r.config.OnError != nil {
+	if r.options.OnError != nil {
 		r.notes.send([]note{{0, func() {
-			guard(func(error) { r.errors.Add(1) }, "OnError", func() (_ struct{}) { r.config.OnError(err); return })
+			guard(func(error) { r.errors.Add(1) }, "OnError", func() (_ struct{}) { r.options.OnError(err); return })
 		}}})
 	}
 }

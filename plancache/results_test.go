@@ -13,7 +13,7 @@ import (
 )
 
 func TestResults(t *testing.T) {
-	r, err := NewResults(1<<20, time.Hour)
+	r, err := NewResults(ResultsOptions{Bytes: 1 << 20, TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,17 +38,17 @@ func TestResults(t *testing.T) {
 			t.Errorf("got %q, %q", a, b)
 		}
 	}
-	r.Invalidate("user:a")
+	r.Invalidate(t.Context(), "user:a")
 	if a, b := load("a", nil), load("b", nil); a != "a3" || b != "b2" {
 		t.Errorf("got %q, %q", a, b)
 	}
-	r.Invalidate("all")
+	r.Invalidate(t.Context(), "all")
 	if a, b := load("a", nil), load("b", nil); a != "a4" || b != "b5" {
 		t.Errorf("got %q, %q", a, b)
 	}
 	// What is invalidated while it is made is given to who asked before, and not kept.
-	r.Invalidate("user:a")
-	if a := load("a", func() { r.Invalidate("user:a") }); a != "a6" {
+	r.Invalidate(t.Context(), "user:a")
+	if a := load("a", func() { r.Invalidate(t.Context(), "user:a") }); a != "a6" {
 		t.Errorf("got %q", a)
 	}
 	if a := load("a", nil); a != "a7" {
@@ -70,7 +70,7 @@ func TestResults(t *testing.T) {
 		t.Errorf("%d fills", n)
 	}
 	for i := range maxTags + 1 {
-		r.Invalidate(fmt.Sprint("tag", i))
+		r.Invalidate(t.Context(), fmt.Sprint("tag", i))
 	}
 	if len(r.tags.last) > maxTags {
 		t.Errorf("%d tags are remembered", len(r.tags.last))
@@ -96,13 +96,13 @@ func TestResults(t *testing.T) {
 func TestResultsOfAFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
-		plans, _ := New(Config[string]{Codec: jsonCodec[string]{}, Store: m})
+		plans, _ := New(Options[string]{Codec: jsonCodec[string]{}, Store: m})
 		defer plans.Close()
-		plans.Add(t.Context(), "{ plan }", "plan")
+		plans.Add(t.Context(), Key{Query: "{ plan }"}, "plan")
 		var list []*Results
 		for _, setup := range []time.Duration{0, time.Second} {
 			m.slow.Store(int64(setup))
-			r, err := NewResultsWithConfig(ResultsConfig{Bytes: 1 << 20, TTL: time.Hour, Invalidator: m})
+			r, err := NewResults(ResultsOptions{Bytes: 1 << 20, TTL: time.Hour, Invalidator: m})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,12 +136,12 @@ func TestResultsOfAFleet(t *testing.T) {
 		}
 		check("at first", "a", 0)
 		version.Store(1)
-		list[0].Invalidate("a") // The other one does not listen yet.
+		list[0].Invalidate(t.Context(), "a") // The other one does not listen yet.
 		time.Sleep(2 * time.Second)
 		check("while one begins to listen", "a", 1)
 		check("before", "b", 1)
 		version.Store(2)
-		if err := list[1].InvalidateContext(t.Context(), "a", "c"); err != nil {
+		if err := list[1].Invalidate(t.Context(), "a", "c"); err != nil {
 			t.Error(err)
 		}
 		check("when both listen", "a", 2)
@@ -152,7 +152,7 @@ func TestResultsOfAFleet(t *testing.T) {
 		go load(list[0], "slow")
 		time.Sleep(time.Millisecond)
 		version.Store(3)
-		list[1].Invalidate("slow")
+		list[1].Invalidate(t.Context(), "slow")
 		time.Sleep(2 * time.Second)
 		took.Store(0)
 		check("while it is made", "slow", 3)
@@ -167,17 +167,17 @@ func TestResultsOfAFleet(t *testing.T) {
 			t.Error(err)
 		}
 		check("all", "b", 5)
-		plans.Add(t.Context(), "{ plan }", "plan")
-		list[0].Invalidate("b")
+		plans.Add(t.Context(), Key{Query: "{ plan }"}, "plan")
+		list[0].Invalidate(t.Context(), "b")
 		synctest.Wait()
-		if _, ok := plans.Get(t.Context(), "{ plan }"); !ok {
+		if _, ok := plans.Get(t.Context(), Key{Query: "{ plan }"}); !ok {
 			t.Error("a tag has ended a plan")
 		}
 
 		// Without the Invalidator it still ends here, and the failure is reported.
 		m.broken.Store(true)
 		version.Store(6)
-		if err := list[0].InvalidateContext(t.Context(), "b"); !errors.Is(err, errDown) {
+		if err := list[0].Invalidate(t.Context(), "b"); !errors.Is(err, errDown) {
 			t.Errorf("got %v", err)
 		}
 		if got := load(list[0], "b"); got != 6 {
@@ -194,13 +194,13 @@ func TestResultsAreBounded(t *testing.T) {
 		store := callingStore{newMemory(), func(string) { <-release }}
 		var reported atomic.Int64
 		start := time.Now()
-		r, err := NewResultsWithConfig(ResultsConfig{
+		r, err := NewResults(ResultsOptions{
 			Bytes: 1 << 20, TTL: time.Hour, Invalidator: store, OnError: func(error) { reported.Add(1); <-release },
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Invalidate("a", "b")
+		r.Invalidate(t.Context(), "a", "b")
 		if took := time.Since(start); took > 3*defaultStoreTimeout || reported.Load() == 0 {
 			t.Errorf("%v, %d errors", took, reported.Load())
 		}
@@ -244,9 +244,9 @@ func TestResultsAreBounded(t *testing.T) {
 	})
 }
 
-// Results that are too large leave nothing behind, also in the place of smaller ones.
+// Results that are too large leave nothing behind, also in place of smaller ones.
 func TestResultsThatAreTooLarge(t *testing.T) {
-	r, err := NewResults(64<<10, time.Hour)
+	r, err := NewResults(ResultsOptions{Bytes: 64 << 10, TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func TestResultsOnErrorBlocks(t *testing.T) {
 		m := newMemory()
 		var running, most atomic.Int32
 		release := make(chan struct{})
-		r, err := NewResultsWithConfig(ResultsConfig{Bytes: 1 << 20, TTL: time.Hour, Invalidator: m, OnError: func(error) {
+		r, err := NewResults(ResultsOptions{Bytes: 1 << 20, TTL: time.Hour, Invalidator: m, OnError: func(error) {
 			most.Store(max(most.Load(), running.Add(1)))
 			<-release
 			running.Add(-1)
@@ -290,7 +290,7 @@ func TestResultsOnErrorBlocks(t *testing.T) {
 		}
 		m.broken.Store(true)
 		for range 3000 {
-			r.Invalidate("tag")
+			r.Invalidate(t.Context(), "tag")
 			time.Sleep(time.Second)
 		}
 		if most.Load() != 1 || len(r.notes.queue) > resultNotes+1 {

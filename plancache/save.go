@@ -24,7 +24,7 @@ var (
 	ErrFormat = errors.New("plancache: not what Save has written, or damaged")
 	// ErrSchema is wrapped by the error of plans for another version of the schema.
 	ErrSchema = errors.New("plancache: for another version of the schema")
-	// ErrPlanVersion is wrapped by the error of plans for another Config.PlanVersion.
+	// ErrPlanVersion is wrapped by the error of plans for another Options.PlanVersion.
 	ErrPlanVersion = errors.New("plancache: for another PlanVersion")
 )
 
@@ -38,8 +38,8 @@ func (c *Cache[P]) Save(w io.Writer) error {
 			continue
 		}
 		r := record{key: e.key, uses: e.uses.Load(), cost: e.cost, deadline: e.deadline}
-		if c.config.Codec != nil {
-			data, err := protect(c.ctx, func(context.Context) ([]byte, error) { return c.config.Codec.Encode(e.plan) })
+		if c.options.Codec != nil {
+			data, err := protect(c.ctx, func(context.Context) ([]byte, error) { return c.options.Codec.Encode(e.plan) })
 			if err != nil {
 				return fmt.Errorf("plancache: encoding the plan of %.60q: %w", e.key.Query, err)
 			}
@@ -50,7 +50,7 @@ func (c *Cache[P]) Save(w io.Writer) error {
 	sum := crc32.New(castagnoli)
 	out := io.MultiWriter(w, sum)
 	header := []byte(magic)
-	for _, name := range []string{g.version, c.config.PlanVersion} {
+	for _, name := range []string{g.version, c.options.PlanVersion} {
 		header = append(binary.AppendUvarint(header, uint64(len(name))), name...)
 	}
 	header = binary.AppendUvarint(header, uint64(len(records)))
@@ -120,7 +120,7 @@ func (c *Cache[P]) RestoreMapped(m Mapped) (n int, err error) {
 }
 
 func (c *Cache[P]) restore(s *source) (n int, err error) {
-	if c.config.Codec == nil {
+	if c.options.Codec == nil {
 		return 0, ErrNoCodec
 	}
 	g := c.current.Load()
@@ -132,7 +132,7 @@ func (c *Cache[P]) restore(s *source) (n int, err error) {
 	var plans []saved
 	head, err := s.file(func(head versions, r record) {
 		there := g.table.Load().find(c.hashOf(&r.key), &r.key) != nil
-		if head != (versions{g.version, c.config.PlanVersion}) || len(r.plan) == 0 || there {
+		if head != (versions{g.version, c.options.PlanVersion}) || len(r.plan) == 0 || there {
 			return
 		}
 		if m, err := c.revive(r.key, r); err == nil {
@@ -146,8 +146,8 @@ func (c *Cache[P]) restore(s *source) (n int, err error) {
 	if head.schema != g.version {
 		return 0, fmt.Errorf("%w: %q, and the cache is for %q", ErrSchema, head.schema, g.version)
 	}
-	if head.plan != c.config.PlanVersion {
-		return 0, fmt.Errorf("%w: %q, and that of the cache is %q", ErrPlanVersion, head.plan, c.config.PlanVersion)
+	if head.plan != c.options.PlanVersion {
+		return 0, fmt.Errorf("%w: %q, and that of the cache is %q", ErrPlanVersion, head.plan, c.options.PlanVersion)
 	}
 	// The least used first, as they came into the cache.
 	for _, p := range slices.Backward(plans) {

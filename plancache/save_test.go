@@ -20,11 +20,11 @@ import (
 
 func saved(t testing.TB) (*Cache[string], []byte) {
 	t.Helper()
-	c := newTest(t, Config[string]{Schema: "1", Codec: jsonCodec[string]{}})
+	c := newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}})
 	for i := range 20 {
-		c.AddKey(t.Context(), Key{query(i), "op", "extra"}, query(i)+" planned")
+		c.Add(t.Context(), Key{query(i), "op", "extra"}, query(i)+" planned")
 		for range i {
-			c.GetKey(t.Context(), Key{query(i), "op", "extra"})
+			c.Get(t.Context(), Key{query(i), "op", "extra"})
 		}
 	}
 	var b bytes.Buffer
@@ -45,8 +45,8 @@ func TestSaveAndRestore(t *testing.T) {
 		"file":   func(c *Cache[string]) (int, error) { return c.RestoreFile(path) },
 		"mapped": func(c *Cache[string]) (int, error) { return c.RestoreMapped(mappedBytes(data)) },
 	} {
-		d := newTest(t, Config[string]{Schema: "1", Codec: jsonCodec[string]{}})
-		d.AddKey(t.Context(), Key{query(1), "op", "extra"}, "newer")
+		d := newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}})
+		d.Add(t.Context(), Key{query(1), "op", "extra"}, "newer")
 		if n, err := restore(d); n != 19 || err != nil {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
@@ -55,7 +55,7 @@ func TestSaveAndRestore(t *testing.T) {
 			if i == 1 {
 				want = "newer"
 			}
-			if got, _ := d.GetKey(t.Context(), Key{query(i), "op", "extra"}); got != want {
+			if got, _ := d.Get(t.Context(), Key{query(i), "op", "extra"}); got != want {
 				t.Errorf("%s: got %q", name, got)
 			}
 		}
@@ -67,7 +67,7 @@ func TestSaveAndRestore(t *testing.T) {
 	if len(entries) != 1 {
 		t.Errorf("%d files are left", len(entries))
 	}
-	other := newTest(t, Config[string]{Schema: "2", Codec: jsonCodec[string]{}})
+	other := newTest(t, Options[string]{Schema: "2", Codec: jsonCodec[string]{}})
 	if n, err := other.Restore(bytes.NewReader(data)); n != 0 || !errors.Is(err, ErrSchema) {
 		t.Errorf("for another schema: %d, %v", n, err)
 	}
@@ -79,7 +79,7 @@ func TestSaveAndRestore(t *testing.T) {
 	if list := slices.Collect(keys); len(list) != 20 || list[0].Query != query(19) {
 		t.Errorf("got %d keys", len(list))
 	}
-	built, err := other.WarmKeys(t.Context(), keys, func(ctx context.Context, k Key) (string, error) {
+	built, err := other.Warm(t.Context(), keys, func(ctx context.Context, k Key) (string, error) {
 		if k.Query == query(4) {
 			return "", errors.New("refused")
 		}
@@ -88,7 +88,7 @@ func TestSaveAndRestore(t *testing.T) {
 	if built != 19 || err == nil || !strings.Contains(err.Error(), "refused") || other.Len() != 19 {
 		t.Errorf("%d built, %v, %d are there", built, err, other.Len())
 	}
-	if _, err := newTest(t, Config[string]{}).Restore(bytes.NewReader(data)); !errors.Is(err, ErrNoCodec) {
+	if _, err := newTest(t, Options[string]{}).Restore(bytes.NewReader(data)); !errors.Is(err, ErrNoCodec) {
 		t.Errorf("without a codec: %v", err)
 	}
 }
@@ -103,7 +103,7 @@ func (m mappedBytes) View(offset, n int, read func([]byte) error) error {
 // Every cut and every changed byte is noticed, and nothing is restored then.
 func TestDamagedFiles(t *testing.T) {
 	_, data := saved(t)
-	c := newTest(t, Config[string]{Schema: "1", Codec: jsonCodec[string]{}})
+	c := newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}})
 	try := func(what string, at int, data []byte) {
 		if n, err := c.Restore(bytes.NewReader(data)); n != 0 || !errors.Is(err, ErrFormat) || c.Len() != 0 {
 			t.Fatalf("%s at %d: %d restored, %v", what, at, n, err)
@@ -130,7 +130,7 @@ func FuzzRestore(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		data := append([]byte(magic), body...)
 		data = binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, castagnoli))
-		c := newTest(t, Config[string]{Schema: "1", Codec: jsonCodec[string]{}})
+		c := newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}})
 		n, err := c.Restore(bytes.NewReader(data))
 		if err != nil && (n != 0 || c.Len() != 0) {
 			t.Errorf("%d restored, %v", n, err)
@@ -139,7 +139,7 @@ func FuzzRestore(f *testing.F) {
 			t.Errorf("it fails with %v", err)
 		}
 		// Wherever the pieces end that it comes in, the same is read.
-		m, again := newTest(t, Config[string]{Schema: "1", Codec: jsonCodec[string]{}}).Restore(iotest.OneByteReader(bytes.NewReader(data)))
+		m, again := newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}}).Restore(iotest.OneByteReader(bytes.NewReader(data)))
 		if m != n || fmt.Sprint(again) != fmt.Sprint(err) {
 			t.Errorf("%d restored, %v; and %d, %v", n, err, m, again)
 		}
@@ -165,14 +165,14 @@ func TestManifest(t *testing.T) {
 }
 
 func TestWarmEndsWithItsContext(t *testing.T) {
-	c := newTest(t, Config[int]{})
+	c := newTest(t, Options[int]{})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	queries := func(yield func(string) bool) {
-		for i := 0; yield(query(i)); i++ {
+	keys := func(yield func(Key) bool) {
+		for i := 0; yield(Key{Query: query(i)}); i++ {
 		}
 	}
-	if _, err := c.Warm(ctx, queries, func(context.Context, string) (int, error) { time.Sleep(time.Millisecond); return 1, nil }); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := c.Warm(ctx, keys, func(context.Context, Key) (int, error) { time.Sleep(time.Millisecond); return 1, nil }); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }
@@ -180,18 +180,18 @@ func TestWarmEndsWithItsContext(t *testing.T) {
 // A sequence of queries that panics leaves no goroutine behind.
 func TestWarmPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newTest(t, Config[int]{})
+		c := newTest(t, Options[int]{})
 		func() {
 			defer func() {
 				if v := recover(); v != "no more" {
 					t.Errorf("got %v", v)
 				}
 			}()
-			queries := func(yield func(string) bool) { yield("q"); panic("no more") }
-			_, _ = c.Warm(t.Context(), queries, func(context.Context, string) (int, error) { return 1, nil })
+			keys := func(yield func(Key) bool) { yield(Key{Query: "q"}); panic("no more") }
+			_, _ = c.Warm(t.Context(), keys, func(context.Context, Key) (int, error) { return 1, nil })
 		}()
 		synctest.Wait()
-		if _, ok := c.Get(t.Context(), "q"); !ok {
+		if _, ok := c.Get(t.Context(), Key{Query: "q"}); !ok {
 			t.Error("what came before is not built")
 		}
 	})

@@ -16,17 +16,17 @@ import (
 
 // The plans that are used most are rebuilt first; what the new schema refuses, or the
 // caller keeps, is not.
-func TestSwitchSchema(t *testing.T) {
-	c := newTest(t, Config[string]{Schema: "1"})
+func TestSetSchema(t *testing.T) {
+	c := newTest(t, Options[string]{Schema: "1"})
 	for i := range 10 {
-		c.Add(t.Context(), query(i), "1")
+		c.Add(t.Context(), Key{Query: query(i)}, "1")
 		for range i {
-			c.Get(t.Context(), query(i))
+			c.Get(t.Context(), Key{Query: query(i)})
 		}
 	}
 	var rebuilt []Key
 	var progress []int
-	err := c.SwitchSchema(t.Context(), "2", Switch[string]{
+	err := c.SetSchema(t.Context(), "2", Switch[string]{
 		Keep: func(k Key, _ string) bool { return k.Query == query(3) },
 		Rebuild: func(ctx context.Context, k Key) (string, error) {
 			rebuilt = append(rebuilt, k)
@@ -52,7 +52,7 @@ func TestSwitchSchema(t *testing.T) {
 	}
 	for i := range 10 {
 		want := map[int]string{3: "1", 6: "2", 7: "2"}[i]
-		if got, _ := c.Get(t.Context(), query(i)); got != want {
+		if got, _ := c.Get(t.Context(), Key{Query: query(i)}); got != want {
 			t.Errorf("plan %d: got %q, want %q", i, got, want)
 		}
 	}
@@ -60,16 +60,16 @@ func TestSwitchSchema(t *testing.T) {
 		t.Errorf("%q, %+v", c.Schema(), c.Stats())
 	}
 	// A plan for the old version is not taken.
-	c.Add(WithSchema(t.Context(), "1"), "late", "old")
-	if _, ok := c.Get(t.Context(), "late"); ok {
+	c.Add(WithSchema(t.Context(), "1"), Key{Query: "late"}, "old")
+	if _, ok := c.Get(t.Context(), Key{Query: "late"}); ok {
 		t.Error("an old plan was added")
 	}
-	if err := c.SetSchema(t.Context(), "2", func(context.Context, string) (string, error) { t.Error("rebuilt for nothing"); return "", nil }); err != nil {
+	if err := c.SetSchema(t.Context(), "2", Switch[string]{Rebuild: func(context.Context, Key) (string, error) { t.Error("rebuilt for nothing"); return "", nil }}); err != nil {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := c.SetSchema(ctx, "3", func(context.Context, string) (string, error) { return "", nil }); !errors.Is(err, context.Canceled) || c.Schema() != "3" {
+	if err := c.SetSchema(ctx, "3", Switch[string]{Rebuild: func(context.Context, Key) (string, error) { return "", nil }}); !errors.Is(err, context.Canceled) || c.Schema() != "3" {
 		t.Errorf("got %v, and the version is %s", err, c.Schema())
 	}
 }
@@ -77,7 +77,7 @@ func TestSwitchSchema(t *testing.T) {
 // Under the load of 64 goroutines no plan is of an older version than was current, and
 // the hit ratio does not fall.
 func TestSwitchUnderLoad(t *testing.T) {
-	c := newTest(t, Config[string]{Capacity: 200, Schema: "0"})
+	c := newTest(t, Options[string]{Capacity: 200, Schema: "0"})
 	var current, hits, calls, stale atomic.Int64
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -89,7 +89,7 @@ func TestSwitchUnderLoad(t *testing.T) {
 				q := query(int(zipf.Uint64()))
 				before := current.Load()
 				hit := true
-				plan, err := c.Load(context.Background(), q, func(ctx context.Context) (string, error) {
+				plan, err := c.Load(context.Background(), Key{Query: q}, func(ctx context.Context) (string, error) {
 					hit = false
 					time.Sleep(time.Millisecond)
 					return SchemaVersion(ctx), nil
@@ -117,10 +117,10 @@ func TestSwitchUnderLoad(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			err := c.SetSchema(context.Background(), fmt.Sprint(v+1), func(ctx context.Context, _ string) (string, error) {
+			err := c.SetSchema(context.Background(), fmt.Sprint(v+1), Switch[string]{Rebuild: func(ctx context.Context, _ Key) (string, error) {
 				time.Sleep(time.Millisecond)
 				return SchemaVersion(ctx), nil
-			})
+			}})
 			if err != nil {
 				t.Error(err)
 			}
@@ -150,12 +150,12 @@ func TestChangesOverlap(t *testing.T) {
 		"purge":  func(c *Cache[string]) { c.Purge() },
 	} {
 		for when := range 2 {
-			c := newTest(t, Config[string]{Schema: "1"})
+			c := newTest(t, Options[string]{Schema: "1"})
 			for _, q := range []string{"p", "q", "r"} {
-				c.Add(t.Context(), q, "old")
+				c.Add(t.Context(), Key{Query: q}, "old")
 			}
-			c.Get(t.Context(), "q") // It is the first to be looked at.
-			err := c.SwitchSchema(t.Context(), "2", Switch[string]{
+			c.Get(t.Context(), Key{Query: "q"}) // It is the first to be looked at.
+			err := c.SetSchema(t.Context(), "2", Switch[string]{
 				Keep: func(k Key, _ string) bool {
 					if k.Query != "q" && when == 0 {
 						remove(c) // behind it
@@ -169,21 +169,21 @@ func TestChangesOverlap(t *testing.T) {
 					return "new", nil
 				},
 			})
-			if got, ok := c.Get(t.Context(), "q"); ok || err != nil || c.Schema() != "2" {
+			if got, ok := c.Get(t.Context(), Key{Query: "q"}); ok || err != nil || c.Schema() != "2" {
 				t.Errorf("%s, %d: %q has come back; %v", name, when, got, err)
 			}
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := New(Config[string]{Schema: "1"})
+		c, _ := New(Options[string]{Schema: "1"})
 		defer c.Close()
-		c.Add(t.Context(), "q", "1")
+		c.Add(t.Context(), Key{Query: "q"}, "1")
 		change := func(version string, takes time.Duration) {
 			before := time.Now()
-			err := c.SetSchema(t.Context(), version, func(ctx context.Context, _ string) (string, error) {
+			err := c.SetSchema(t.Context(), version, Switch[string]{Rebuild: func(ctx context.Context, _ Key) (string, error) {
 				time.Sleep(takes)
 				return SchemaVersion(ctx), nil
-			})
+			}})
 			if err != nil || c.Schema() != "3" {
 				t.Errorf("after the change to %s the schema is %s; %v", version, c.Schema(), err)
 			}
@@ -196,7 +196,7 @@ func TestChangesOverlap(t *testing.T) {
 		change("3", time.Second)
 		synctest.Wait()
 		time.Sleep(2 * time.Hour)
-		if got, ok := c.Get(t.Context(), "q"); got != "" && got != "3" || c.Stats().Switches != 1 {
+		if got, ok := c.Get(t.Context(), Key{Query: "q"}); got != "" && got != "3" || c.Stats().Switches != 1 {
 			t.Errorf("got %q, %v after %d switches", got, ok, c.Stats().Switches)
 		}
 	})

@@ -19,7 +19,7 @@ type Store interface {
 	Invalidator
 	// Get returns a value, or [ErrNotFound].
 	Get(ctx context.Context, key string) ([]byte, error)
-	// Set keeps a value for as long as ttl, or for ever if it is 0.
+	// Set keeps a value for as long as ttl, or forever if it is 0.
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
 }
 
@@ -44,10 +44,10 @@ type StoreStats struct {
 
 // address is the key of a plan in the second level. Plans of other planners have others.
 func (c *Cache[P]) address(version string, key Key) string {
-	if c.config.PlanVersion == "" {
+	if c.options.PlanVersion == "" {
 		return storeKey(version, key)
 	}
-	sum := sha256.Sum256([]byte(c.config.PlanVersion))
+	sum := sha256.Sum256([]byte(c.options.PlanVersion))
 	return versionKey(version) + hex.EncodeToString(sum[:4]) + ":" + keyHash(key)
 }
 
@@ -62,14 +62,14 @@ func keyHash(key Key) string {
 	return hex.EncodeToString(h.Sum(nil)[:20])
 }
 
-// versionKey is with what keys of a version begin.
+// versionKey is the prefix of a version's keys.
 func versionKey(version string) string {
 	sum := sha256.Sum256([]byte(version))
 	return hex.EncodeToString(sum[:8]) + ":"
 }
 
 // fetch gets a plan from the second level.
-func (c *Cache[P]) fetch(ctx context.Context, g *generation[P], key Key) (m made[P], ok bool) {
+func (c *Cache[P]) fetch(ctx context.Context, g *epoch[P], key Key) (m made[P], ok bool) {
 	if c.level == nil || c.level.store == nil {
 		return m, false
 	}
@@ -92,7 +92,7 @@ func (c *Cache[P]) fetch(ctx context.Context, g *generation[P], key Key) (m made
 // decode reads a plan that comes from the second level.
 func (c *Cache[P]) decode(version string, key Key, value []byte) (m made[P], err error) {
 	r, err := decodeRecord(value)
-	if err == nil && (r.version != version || r.planVersion != c.config.PlanVersion || r.key != key) {
+	if err == nil && (r.version != version || r.planVersion != c.options.PlanVersion || r.key != key) {
 		err = errors.New("a plan for another key")
 	}
 	if err == nil {
@@ -113,7 +113,7 @@ func (c *Cache[P]) revive(key Key, r record) (m made[P], err error) {
 	if r.over() {
 		return m, ErrNotFound
 	}
-	plan, err := protect(c.ctx, func(context.Context) (P, error) { return c.config.Codec.Decode(r.plan) })
+	plan, err := protect(c.ctx, func(context.Context) (P, error) { return c.options.Codec.Decode(r.plan) })
 	if err != nil {
 		return m, err
 	}
@@ -123,7 +123,7 @@ func (c *Cache[P]) revive(key Key, r record) (m made[P], err error) {
 }
 
 // share gives a plan to the second level.
-func (c *Cache[P]) share(g *generation[P], key Key, m made[P]) {
+func (c *Cache[P]) share(g *epoch[P], key Key, m made[P]) {
 	if c.level == nil || c.level.store == nil || c.ctx.Err() != nil || !c.has(g, key) {
 		return
 	}
@@ -134,7 +134,7 @@ func (c *Cache[P]) share(g *generation[P], key Key, m made[P]) {
 		}
 	}()
 	_, _ = ask(c.ctx, c.level, func(ctx context.Context) (struct{}, error) { // It has taken the error in.
-		data, err := c.config.Codec.Encode(m.plan)
+		data, err := c.options.Codec.Encode(m.plan)
 		if err != nil {
 			return struct{}{}, badValue{err}
 		}
@@ -145,22 +145,22 @@ func (c *Cache[P]) share(g *generation[P], key Key, m made[P]) {
 			}
 		}
 		value := encodeRecord(record{
-			version: g.version, planVersion: c.config.PlanVersion, key: key,
+			version: g.version, planVersion: c.options.PlanVersion, key: key,
 			cost: m.cost, deadline: m.deadline, plan: data,
 		})
 		return struct{}{}, c.level.store.Set(ctx, c.address(g.version, key), value, ttl)
 	})
 }
 
-// has reports whether a plan is there for a canonical key, in a generation that is current.
-func (c *Cache[P]) has(g *generation[P], key Key) bool {
+// has reports whether a plan is there for a canonical key, in a epoch that is current.
+func (c *Cache[P]) has(g *epoch[P], key Key) bool {
 	return c.current.Load() == g && g.table.Load().find(c.hashOf(&key), &key) != nil
 }
 
 // InvalidateSchema takes all plans of a version out, here, in the second level and in all
 // caches that use it. It takes as long as its context at most.
 func (c *Cache[P]) InvalidateSchema(ctx context.Context, version string) error {
-	c.everywhere(func(g *generation[P]) {
+	c.everywhere(func(g *epoch[P]) {
 		if g.version == version {
 			g.clear(Removed)
 		}

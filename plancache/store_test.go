@@ -132,7 +132,7 @@ func (jsonCodec[P]) Decode(b []byte) (p P, err error) { err = json.Unmarshal(b, 
 func fleet(t *testing.T, m *memory, n int) (list []*Cache[string]) {
 	t.Helper()
 	for range n {
-		list = append(list, newTest(t, Config[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m, StoreTimeout: 200 * time.Millisecond}))
+		list = append(list, newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m, StoreTimeout: 200 * time.Millisecond}))
 	}
 	wait.Until(t, "all watch", func() bool { return m.watched() == n })
 	return list
@@ -148,29 +148,29 @@ func waitFor(t *testing.T, m *memory, n int) {
 func TestInvalidatedBeforeWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
-		other, _ := New(Config[string]{Invalidator: m})
+		other, _ := New(Options[string]{Invalidator: m})
 		defer other.Close()
 		for _, setup := range []time.Duration{0, time.Millisecond, 49 * time.Millisecond, 200 * time.Millisecond, 10 * time.Second} {
 			for _, deleted := range []time.Duration{1, 100 * time.Millisecond, 9 * time.Second} {
 				m.slow.Store(int64(setup))
-				c, err := New(Config[string]{Invalidator: m})
+				c, err := New(Options[string]{Invalidator: m})
 				if err != nil {
 					t.Fatal(err)
 				}
 				m.slow.Store(0)
-				c.Add(t.Context(), "{ a }", "old")
+				c.Add(t.Context(), Key{Query: "{ a }"}, "old")
 				time.Sleep(deleted)
 				if err := other.Delete(t.Context(), Key{Query: "{ a }"}); err != nil {
 					t.Error(err)
 				}
 				time.Sleep(setup)
 				synctest.Wait()
-				if got, ok := c.Get(t.Context(), "{ a }"); ok {
+				if got, ok := c.Get(t.Context(), Key{Query: "{ a }"}); ok {
 					t.Errorf("Watch took %v, and %q is there %v after it was deleted", setup, got, setup)
 				}
-				c.Add(t.Context(), "{ b }", "new")
+				c.Add(t.Context(), Key{Query: "{ b }"}, "new")
 				time.Sleep(time.Minute)
-				if _, ok := c.Get(t.Context(), "{ b }"); !ok {
+				if _, ok := c.Get(t.Context(), Key{Query: "{ b }"}); !ok {
 					t.Errorf("Watch took %v, and nothing stays", setup)
 				}
 				if err := c.Close(); err != nil {
@@ -188,7 +188,7 @@ func TestFleet(t *testing.T) {
 	var builds atomic.Int64
 	load := func(c *Cache[string], q string) string {
 		t.Helper()
-		plan, err := c.Load(t.Context(), q, func(context.Context) (string, error) { builds.Add(1); return "plan of " + q, nil })
+		plan, err := c.Load(t.Context(), Key{Query: q}, func(context.Context) (string, error) { builds.Add(1); return "plan of " + q, nil })
 		if err != nil {
 			t.Error(err)
 		}
@@ -213,8 +213,8 @@ func TestFleet(t *testing.T) {
 	}
 	for i, c := range caches {
 		wait.Until(t, "a is gone and b is not", func() bool {
-			_, a := c.Get(t.Context(), "a")
-			_, b := c.Get(t.Context(), "b")
+			_, a := c.Get(t.Context(), Key{Query: "a"})
+			_, b := c.Get(t.Context(), Key{Query: "b"})
 			return !a && b
 		})
 		_ = i
@@ -236,7 +236,7 @@ func TestFleet(t *testing.T) {
 		load(caches[0], "a") // The notification of its own invalidation may discard the first.
 		return stored(1)()
 	})
-	if err := caches[1].SetSchema(t.Context(), "2", nil); err != nil {
+	if err := caches[1].SetSchema(t.Context(), "2", Switch[string]{}); err != nil {
 		t.Error(err)
 	}
 	before := builds.Load()
@@ -252,7 +252,7 @@ func TestBrokenStore(t *testing.T) {
 	c := fleet(t, m, 1)[0]
 	m.broken.Store(true)
 	for i := range 50 {
-		if plan, err := c.Load(t.Context(), query(i), func(context.Context) (string, error) { return "x", nil }); err != nil || plan != "x" {
+		if plan, err := c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (string, error) { return "x", nil }); err != nil || plan != "x" {
 			t.Errorf("got %q, %v", plan, err)
 		}
 	}
@@ -262,7 +262,7 @@ func TestBrokenStore(t *testing.T) {
 	m.broken.Store(false)
 	wait.Until(t, "it is asked again", func() bool {
 		before := m.calls.Load()
-		_, _ = c.Load(t.Context(), query(int(time.Now().UnixNano())), func(context.Context) (string, error) { return "x", nil })
+		_, _ = c.Load(t.Context(), Key{Query: query(int(time.Now().UnixNano()))}, func(context.Context) (string, error) { return "x", nil })
 		return m.calls.Load() > before
 	})
 }
@@ -271,9 +271,9 @@ func TestBrokenStore(t *testing.T) {
 func TestMissedInvalidations(t *testing.T) {
 	m := newMemory()
 	c := fleet(t, m, 1)[0]
-	c.Add(t.Context(), "q", "old")
+	c.Add(t.Context(), Key{Query: "q"}, "old")
 	m.cut(nil)
-	wait.Until(t, "it is gone, and is watched again", func() bool { _, ok := c.Get(t.Context(), "q"); return !ok && m.watched() == 1 })
+	wait.Until(t, "it is gone, and is watched again", func() bool { _, ok := c.Get(t.Context(), Key{Query: "q"}); return !ok && m.watched() == 1 })
 }
 
 // Garbage in the store, and plans for other keys, are not used.
@@ -287,7 +287,7 @@ func TestForeignValues(t *testing.T) {
 		m.mu.Lock()
 		m.values[storeKey("1", Key{Query: name})] = value
 		m.mu.Unlock()
-		if got, err := c.Load(t.Context(), name, func(context.Context) (string, error) { return "mine", nil }); got != "mine" || err != nil {
+		if got, err := c.Load(t.Context(), Key{Query: name}, func(context.Context) (string, error) { return "mine", nil }); got != "mine" || err != nil {
 			t.Errorf("%s: got %q, %v", name, got, err)
 		}
 	}
@@ -298,12 +298,12 @@ func TestInvalidatorOnly(t *testing.T) {
 	m := newMemory()
 	var caches []*Cache[func()]
 	for range 2 {
-		caches = append(caches, newTest(t, Config[func()]{Invalidator: m, StoreTimeout: 200 * time.Millisecond}))
+		caches = append(caches, newTest(t, Options[func()]{Invalidator: m, StoreTimeout: 200 * time.Millisecond}))
 	}
 	wait.Until(t, "both watch", func() bool { return m.watched() == 2 })
 	for _, c := range caches {
 		for _, q := range []string{"a", "b"} {
-			if _, err := c.Load(t.Context(), q, func(context.Context) (func(), error) { return func() {}, nil }); err != nil {
+			if _, err := c.Load(t.Context(), Key{Query: q}, func(context.Context) (func(), error) { return func() {}, nil }); err != nil {
 				t.Error(err)
 			}
 		}
@@ -314,8 +314,8 @@ func TestInvalidatorOnly(t *testing.T) {
 	if err := caches[0].Delete(t.Context(), Key{Query: "a"}); err != nil {
 		t.Error(err)
 	}
-	wait.Until(t, "the other one has lost it", func() bool { _, ok := caches[1].Get(t.Context(), "a"); return !ok })
-	if _, ok := caches[1].Get(t.Context(), "b"); !ok {
+	wait.Until(t, "the other one has lost it", func() bool { _, ok := caches[1].Get(t.Context(), Key{Query: "a"}); return !ok })
+	if _, ok := caches[1].Get(t.Context(), Key{Query: "b"}); !ok {
 		t.Error("it has lost another one as well")
 	}
 	// As a migration does.
@@ -325,7 +325,7 @@ func TestInvalidatorOnly(t *testing.T) {
 	for _, c := range caches {
 		wait.Until(t, "all is gone", func() bool { return c.Len() == 0 })
 	}
-	if _, err := New(Config[string]{Store: m, Codec: jsonCodec[string]{}, Invalidator: m}); err == nil {
+	if _, err := New(Options[string]{Store: m, Codec: jsonCodec[string]{}, Invalidator: m}); err == nil {
 		t.Error("two carriers of deletions were taken")
 	}
 }

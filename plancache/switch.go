@@ -38,7 +38,7 @@ type changes[P any] struct {
 // change is a change of the schema on its way.
 type change[P any] struct {
 	number uint64
-	next   *generation[P]
+	next   *epoch[P]
 	cancel context.CancelFunc
 }
 
@@ -58,23 +58,14 @@ func (l *changes[P]) apply(number uint64) {
 }
 
 // SetSchema changes to another version of the schema. Before, it makes plans for it, with
-// rebuild, of the queries that are used most, while the old ones are still served: so the
-// change causes no storm of builds. A rebuild that is nil makes it change at once. No
-// Load or Get that starts after SetSchema has returned gets a plan of an older version.
+// Switch.Rebuild, of the keys that are used most, while the old ones are still served: so the
+// change causes no storm of builds. Without Rebuild it changes at once. No Load or Get that
+// starts after SetSchema has returned gets a plan of an older version.
 //
-// If the context ends meanwhile, the change is made at once, with what has been rebuilt,
-// and the error is the context's. Queries that cannot be rebuilt are left out. If another
-// change begins meanwhile, that one takes the place of this one, which waits for it.
-func (c *Cache[P]) SetSchema(ctx context.Context, version string, rebuild func(ctx context.Context, query string) (P, error)) error {
-	s := Switch[P]{}
-	if rebuild != nil {
-		s.Rebuild = func(ctx context.Context, key Key) (P, error) { return rebuild(ctx, key.Query) }
-	}
-	return c.SwitchSchema(ctx, version, s)
-}
-
-// SwitchSchema is SetSchema with more to say.
-func (c *Cache[P]) SwitchSchema(ctx context.Context, version string, s Switch[P]) error {
+// If the context ends meanwhile, the change is made at once, with what has been rebuilt, and the
+// error is the context's. Keys that cannot be rebuilt are left out. If another change begins
+// meanwhile, that one takes the place of this one, which waits for it.
+func (c *Cache[P]) SetSchema(ctx context.Context, version string, s Switch[P]) error {
 	prepare, cancel := context.WithCancel(WithSchema(ctx, version))
 	defer cancel()
 	old, mine, err := c.begin(version, cancel)
@@ -100,9 +91,9 @@ func (c *Cache[P]) SwitchSchema(ctx context.Context, version string, s Switch[P]
 	return err
 }
 
-// begin begins a change, in the place of one that is on its way. There is none to make if
+// begin begins a change, in place of one that is on its way. There is none to make if
 // the cache is closed, or has the version.
-func (c *Cache[P]) begin(version string, cancel context.CancelFunc) (old *generation[P], mine *change[P], err error) {
+func (c *Cache[P]) begin(version string, cancel context.CancelFunc) (old *epoch[P], mine *change[P], err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -115,7 +106,7 @@ func (c *Cache[P]) begin(version string, cancel context.CancelFunc) (old *genera
 		c.changes.apply(c.changes.begun)
 		return nil, nil, nil
 	}
-	next := newGeneration(c, version)
+	next := newEpoch(c, version)
 	next.tick()
 	next.deleted = map[Key]bool{}
 	mine = &change[P]{c.changes.begun, next, cancel}
@@ -123,7 +114,7 @@ func (c *Cache[P]) begin(version string, cancel context.CancelFunc) (old *genera
 	return old, mine, nil
 }
 
-// apply makes the generation of a change the current one, and reports whether it has. It
+// apply makes the epoch of a change the current one, and reports whether it has. It
 // does not if another change has begun, unless it must; nor if a later one was applied.
 func (c *Cache[P]) apply(mine *change[P], must bool) bool {
 	c.mu.Lock()
@@ -165,8 +156,8 @@ func (c *Cache[P]) overtaken(ctx context.Context, mine *change[P]) bool {
 // Schema returns the current version.
 func (c *Cache[P]) Schema() string { return c.current.Load().version }
 
-// carry brings what it can from one generation to the next, until the context ends.
-func (c *Cache[P]) carry(ctx context.Context, old, next *generation[P], s Switch[P]) {
+// carry brings what it can from one epoch to the next, until the context ends.
+func (c *Cache[P]) carry(ctx context.Context, old, next *epoch[P], s Switch[P]) {
 	var work []*entry[P]
 	for _, e := range byUse(old.entries()) {
 		if ctx.Err() != nil {
@@ -240,9 +231,9 @@ func (r *rebuilds) done(ctx context.Context) {
 	}
 }
 
-// take adds a plan to a generation that is being prepared, with the history of another
+// take adds a plan to a epoch that is being prepared, with the history of another
 // one's entry.
-func (c *Cache[P]) take(next *generation[P], from *entry[P], m made[P]) {
+func (c *Cache[P]) take(next *epoch[P], from *entry[P], m made[P]) {
 	e := c.entry(from.key, m)
 	if e == nil {
 		return

@@ -21,7 +21,7 @@ type tagClock struct {
 // maxTags bounds how many tags are remembered that were invalidated.
 const maxTags = 100_000
 
-// tagPrefix is with what the keys of tags begin.
+// tagPrefix is the prefix of the keys of tags.
 const tagPrefix = "tag:"
 
 // tagKey is what a tag is in an [Invalidator].

@@ -21,10 +21,10 @@ func TestTTLIsThePlans(t *testing.T) {
 		m := newMemory() // which ignores the time to live
 		var caches []*Cache[time.Time]
 		for range 2 {
-			c, err := New(Config[time.Time]{
+			c, err := New(Options[time.Time]{
 				Schema: "1", TTL: ttl, Codec: jsonCodec[time.Time]{}, Store: m,
 				Expire: func(k Key, _ time.Time) time.Duration {
-					return map[string]time.Duration{"short": ttl / 2, "for ever": Forever}[k.Query]
+					return map[string]time.Duration{"short": ttl / 2, "forever": Forever}[k.Query]
 				},
 			})
 			if err != nil {
@@ -36,8 +36,8 @@ func TestTTLIsThePlans(t *testing.T) {
 		oldest := map[string]time.Duration{}
 		for i := range 5000 {
 			for _, c := range caches {
-				for _, q := range []string{"plain", "short", "for ever"} {
-					built, err := c.Load(t.Context(), q, stamped)
+				for _, q := range []string{"plain", "short", "forever"} {
+					built, err := c.Load(t.Context(), Key{Query: q}, stamped)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -56,7 +56,7 @@ func TestTTLIsThePlans(t *testing.T) {
 				}
 			case 300: // and changes its schema, for which all plans are good
 				s := Switch[time.Time]{Keep: func(Key, time.Time) bool { return true }}
-				if err := caches[0].SwitchSchema(t.Context(), fmt.Sprint(i), s); err != nil {
+				if err := caches[0].SetSchema(t.Context(), fmt.Sprint(i), s); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -67,8 +67,8 @@ func TestTTLIsThePlans(t *testing.T) {
 				t.Errorf("a plan %q was served after %v, and is good for %v", q, oldest[q], most)
 			}
 		}
-		if oldest["for ever"] != 5*time.Second-time.Millisecond {
-			t.Errorf("a plan for ever was built anew after %v", oldest["for ever"])
+		if oldest["forever"] != 5*time.Second-time.Millisecond {
+			t.Errorf("a plan forever was built again after %v", oldest["forever"])
 		}
 	})
 }
@@ -77,14 +77,14 @@ func TestTTLIsThePlans(t *testing.T) {
 // living for as long as it had left.
 func TestRestoreLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		config := Config[int]{
+		config := Options[int]{
 			TTL: time.Minute, Jitter: -1, Codec: jsonCodec[int]{},
 			Expire: func(_ Key, p int) time.Duration { return time.Duration(p) * time.Minute },
 		}
 		c, _ := New(config)
 		defer c.Close()
 		for i := range 3 {
-			c.Add(t.Context(), query(i), i) // for 1, 1 and 2 minutes
+			c.Add(t.Context(), Key{Query: query(i)}, i) // for 1, 1 and 2 minutes
 		}
 		var saved bytes.Buffer
 		if err := c.Save(&saved); err != nil {
@@ -96,13 +96,13 @@ func TestRestoreLate(t *testing.T) {
 		if n, err := d.Restore(&saved); n != 1 || err != nil {
 			t.Fatalf("%d, %v", n, err)
 		}
-		if _, ok := d.Get(t.Context(), query(2)); !ok {
+		if _, ok := d.Get(t.Context(), Key{Query: query(2)}); !ok {
 			t.Error("it is not there")
 		}
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		if _, ok := d.Get(t.Context(), query(2)); ok {
-			t.Error("it has begun to live anew")
+		if _, ok := d.Get(t.Context(), Key{Query: query(2)}); ok {
+			t.Error("it has begun to live again")
 		}
 	})
 }
@@ -112,13 +112,13 @@ func TestRestoreLate(t *testing.T) {
 func TestForeignDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
-		c, _ := New(Config[string]{TTL: time.Minute, Jitter: -1, Codec: jsonCodec[string]{}, Store: m})
+		c, _ := New(Options[string]{TTL: time.Minute, Jitter: -1, Codec: jsonCodec[string]{}, Store: m})
 		defer c.Close()
 		for i, end := range []time.Time{{}, time.Now().Add(1000 * time.Hour), time.Now(), time.Unix(0, 0)} {
 			key := Key{Query: query(i)}
 			m.put(storeKey("", key), encodeRecord(record{key: key, deadline: end, plan: []byte(`"theirs"`)}))
 			load := func() string {
-				plan, err := c.Load(t.Context(), key.Query, func(context.Context) (string, error) { return "mine", nil })
+				plan, err := c.Load(t.Context(), Key{Query: key.Query}, func(context.Context) (string, error) { return "mine", nil })
 				if err != nil {
 					t.Error(err)
 				}
@@ -141,11 +141,11 @@ func TestForeignDeadlines(t *testing.T) {
 func TestPlanVersion(t *testing.T) {
 	m := newMemory()
 	cache := func(version string) *Cache[string] {
-		return newTest(t, Config[string]{Schema: "1", PlanVersion: version, Codec: jsonCodec[string]{}, Store: m, StoreTimeout: 5 * time.Second})
+		return newTest(t, Options[string]{Schema: "1", PlanVersion: version, Codec: jsonCodec[string]{}, Store: m, StoreTimeout: 5 * time.Second})
 	}
 	a, b, again := cache("planner 1"), cache("planner 2"), cache("planner 1")
 	load := func(c *Cache[string], plan string) string {
-		got, err := c.Load(t.Context(), "q", func(context.Context) (string, error) { return plan, nil })
+		got, err := c.Load(t.Context(), Key{Query: "q"}, func(context.Context) (string, error) { return plan, nil })
 		if err != nil {
 			t.Error(err)
 		}

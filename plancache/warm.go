@@ -16,22 +16,10 @@ import (
 	"sync/atomic"
 )
 
-// Warm builds the plans of queries that are not cached, as many at a time as there are
+// Warm builds the plans of keys that are not cached, as many at a time as there are
 // processors, and returns how many were built. An error or a panic of a build leaves its
-// query out; all of them are in the error, joined. When the context ends, Warm does.
-func (c *Cache[P]) Warm(ctx context.Context, queries iter.Seq[string], build func(context.Context, string) (P, error)) (int, error) {
-	keys := func(yield func(Key) bool) {
-		for q := range queries {
-			if !yield(Key{Query: q}) {
-				return
-			}
-		}
-	}
-	return c.WarmKeys(ctx, keys, func(ctx context.Context, key Key) (P, error) { return build(ctx, key.Query) })
-}
-
-// WarmKeys is Warm for queries that are not the whole key.
-func (c *Cache[P]) WarmKeys(ctx context.Context, keys iter.Seq[Key], build func(context.Context, Key) (P, error)) (built int, err error) {
+// key out; all of them are in the error, joined. When the context ends, Warm does.
+func (c *Cache[P]) Warm(ctx context.Context, keys iter.Seq[Key], build func(context.Context, Key) (P, error)) (built int, err error) {
 	jobs := make(chan Key)
 	var mu sync.Mutex
 	var errs []error
@@ -40,7 +28,7 @@ func (c *Cache[P]) WarmKeys(ctx context.Context, keys iter.Seq[Key], build func(
 		wg.Go(func() {
 			for key := range jobs {
 				var own atomic.Bool // The build may go on when the wait has ended.
-				_, err := c.LoadKey(ctx, key, func(ctx context.Context) (P, error) { own.Store(true); return build(ctx, key) })
+				_, err := c.Load(ctx, key, func(ctx context.Context) (P, error) { own.Store(true); return build(ctx, key) })
 				mu.Lock()
 				if err != nil && ctx.Err() == nil {
 					errs = append(errs, fmt.Errorf("plancache: %.60q: %w", key.Query, err))
@@ -64,7 +52,7 @@ func (c *Cache[P]) WarmKeys(ctx context.Context, keys iter.Seq[Key], build func(
 	return built, errors.Join(append(errs, ctx.Err())...)
 }
 
-// Manifest reads a list of queries for [Cache.WarmKeys], those with the largest weights
+// Manifest reads a list of queries for [Cache.Warm], those with the largest weights
 // first: an object of JSON in each line, with "query" and, as they are needed,
 // "operation", "extra" and "weight". Empty lines are skipped.
 func Manifest(r io.Reader) (iter.Seq[Key], error) {

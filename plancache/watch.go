@@ -111,7 +111,7 @@ func (c *Cache[P]) watch() {
 // invalidate takes out what has been deleted from the second level.
 func (c *Cache[P]) invalidate(key string) {
 	c.level.invalidations.Add(1)
-	c.everywhere(func(g *generation[P]) {
+	c.everywhere(func(g *epoch[P]) {
 		mine := versionKey(g.version)
 		prefix, all := strings.CutSuffix(key, "*")
 		switch {

@@ -13,21 +13,21 @@ import (
 	"github.com/jackc/puddle/v2"
 )
 
-// What takes a connection goes through the gate. It is left when the connection is
+// What takes a connection goes through admission. It is left when the connection is
 // released, or was not to be had. With settings in the context (reader.WithSettings) what
 // runs does so in a transaction of its own that has them, or is refused.
 
 // enter waits for a place, first or after others. With the context that it returns pgxpool must
 // be asked for a connection.
 func (p *Pool) enter(ctx context.Context, urgent bool) (context.Context, error) {
-	enter := p.gate.enter
+	enter := p.admission.enter
 	switch {
 	case p.closed.Load():
 		enter = refuseClosed
 	case urgent:
-		enter = p.gate.enterFirst
+		enter = p.admission.enterFirst
 	}
-	return p.gate.follow(ctx, p.Pool, enter)
+	return p.admission.follow(ctx, p.Pool, enter)
 }
 
 func refuseClosed(context.Context) error { return ErrClosed }
@@ -53,7 +53,7 @@ func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 // take returns a connection, also while the pool is being closed: the Reader's statements end
 // before.
 func (p *Pool) take(ctx context.Context, enter func(context.Context) error) (*pgxpool.Conn, error) {
-	entered, err := p.gate.follow(ctx, p.Pool, enter)
+	entered, err := p.admission.follow(ctx, p.Pool, enter)
 	if err != nil {
 		return nil, err
 	}
@@ -95,9 +95,9 @@ func (p *Pool) AcquireFunc(ctx context.Context, f func(*pgxpool.Conn) error) err
 // AcquireAllIdle is [pgxpool.Pool.AcquireAllIdle].
 func (p *Pool) AcquireAllIdle(ctx context.Context) []*pgxpool.Conn {
 	conns := p.Pool.AcquireAllIdle(ctx)
-	p.gate.inside.Add(int64(len(conns)))
+	p.admission.inside.Add(int64(len(conns)))
 	for _, c := range conns {
-		p.gate.took(c.Conn())
+		p.admission.took(c.Conn())
 		markWhole(c.Conn())
 	}
 	return conns

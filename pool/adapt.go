@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// adaptEvery is how long a window is of which the controller takes the mean.
+	// adaptEvery is the length of a window, whose mean the controller takes.
 	adaptEvery = 50 * time.Millisecond
 	// sampleEvery is how often it looks how many connections are in use.
 	sampleEvery = 2 * time.Millisecond
@@ -14,24 +14,24 @@ const (
 	enoughUses = 30
 	// minSize is the size that is never gone below.
 	minSize = 2
-	// Of the connections in use, as many as this are thought to wait for each other:
-	// below few the size grows, above many it shrinks.
+	// The connections that are thought to wait for each other: below few of them the size
+	// grows, above many it shrinks.
 	few, many = 1.5, 4.0
-	// probeEvery is after how many windows the shortest use is measured anew, with a
+	// probeEvery is the number of windows after which the shortest use is measured again, with a
 	// quarter of the connections, because the load may have changed. A probe takes
 	// two windows: in the first, connections that were in use come back.
 	probeEvery = 200
 )
 
-// controller sets a gate's limit between minSize and max, as TCP Vegas does its
+// controller sets an admission's limit between minSize and max, as TCP Vegas does its
 // window (Brakmo, O'Malley and Peterson 1994; Netflix's concurrency-limits took it to
 // servers). By Little's law the mean time that a connection is used for is the mean
 // number in use, divided by the rate. Where it is longer than the shortest that was
 // seen, connections wait for each other in Postgres, and more of them do not help.
 // Like BBR (Cardwell and others 2016), it looks for the shortest from time to time.
 type controller struct {
-	gate *gate
-	max  int64
+	admission *admission
+	max       int64
 
 	used     float64 // the sum of the samples of this window
 	samples  float64
@@ -53,7 +53,7 @@ func (c *controller) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			inside, limit := c.gate.inside.Load(), c.gate.limit.Load()
+			inside, limit := c.admission.inside.Load(), c.admission.limit.Load()
 			c.sample(inside, limit)
 			if now.Sub(c.started) >= adaptEvery {
 				c.window(now)
@@ -64,7 +64,7 @@ func (c *controller) run(ctx context.Context) {
 
 func (c *controller) begin(now time.Time) {
 	c.used, c.samples, c.waiting = 0, 0, false
-	c.uses, c.started = c.gate.uses.Load(), now
+	c.uses, c.started = c.admission.uses.Load(), now
 }
 
 func (c *controller) sample(inside, limit int64) {
@@ -75,16 +75,16 @@ func (c *controller) sample(inside, limit int64) {
 
 // window ends a window, if enough has happened in it.
 func (c *controller) window(now time.Time) {
-	uses := c.gate.uses.Load() - c.uses
+	uses := c.admission.uses.Load() - c.uses
 	if uses < enoughUses && now.Sub(c.started) < 20*adaptEvery {
 		return
 	}
 	if uses > 0 && c.used > 0 {
-		limit := c.gate.getLimit()
+		limit := c.admission.getLimit()
 		used := c.used / c.samples
 		next := c.next(limit, used, time.Duration(float64(now.Sub(c.started))*used/float64(uses)))
 		if next != limit {
-			c.gate.setLimit(next)
+			c.admission.setLimit(next)
 		}
 	}
 	c.begin(now)

@@ -49,22 +49,22 @@ func TestControllerConverges(t *testing.T) {
 
 func TestAdaptiveSize(t *testing.T) {
 	p := open(t, "pool_max_conns=20&pool_adaptive=true")
-	if n := p.gate.limit.Load(); n != minSize {
+	if n := p.admission.limit.Load(); n != minSize {
 		t.Errorf("it starts with %d", n)
 	}
 	const enough = 6 // On a busy machine it does not come to 20: connections do slow each other down.
 	deadline := time.Now().Add(20 * time.Second)
 	crowd(40, func(int) {
-		for p.gate.limit.Load() < enough && time.Now().Before(deadline) {
+		for p.admission.limit.Load() < enough && time.Now().Before(deadline) {
 			if _, err := p.Exec(t.Context(), "select pg_sleep(0.005)"); err != nil {
 				t.Error(err)
 			}
 		}
 	})
-	if n := p.gate.limit.Load(); n < enough {
+	if n := p.admission.limit.Load(); n < enough {
 		t.Errorf("with queries that wait it went to %d, not to %d", n, enough)
 	}
-	if n := p.gate.inside.Load(); n != 0 {
+	if n := p.admission.inside.Load(); n != 0 {
 		t.Errorf("%d places are taken", n)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // sharedNow returns how many connections the Reader may keep now.
 func (p *Pool) sharedNow() int {
 	n := int64(p.config.Reader.WithDefaults(p.size()).Conns)
-	if capacity := p.gate.capacity.Load(); capacity > 0 {
+	if capacity := p.admission.capacity.Load(); capacity > 0 {
 		n = min(n, capacity/2)
 	}
 	return int(n)
@@ -33,9 +33,9 @@ const keptKey = "gqlboost.kept"
 // open returns a new connection for the Reader to keep, which has a place among pgxpool's.
 func (p *Pool) open(ctx context.Context) (*pgx.Conn, error) {
 	ctx = quiet.Context(withoutHook(ctx))
-	p.gate.openings.Add(1)
+	p.admission.openings.Add(1)
 	kept, err := p.Pool.Acquire(ctx)
-	p.gate.openings.Add(-1)
+	p.admission.openings.Add(-1)
 	if err != nil {
 		return nil, failed(err)
 	}
@@ -46,7 +46,7 @@ func (p *Pool) open(ctx context.Context) (*pgx.Conn, error) {
 			return nil, err
 		}
 	}
-	p.gate.hold(kept.Conn())
+	p.admission.hold(kept.Conn())
 	conn.PgConn().CustomData()[keptKey] = kept
 	return conn, nil
 }
@@ -68,7 +68,7 @@ func (p *Pool) instead(ctx context.Context, used *pgx.Conn) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.gate.connections(-1) // It has been counted, and so is the one before it.
+	p.admission.connections(-1) // It has been counted, and so is the one before it.
 	if err := c.AfterConnect(ctx, conn); err != nil {
 		_ = conn.Close(ctx)
 		return nil, err
@@ -79,10 +79,10 @@ func (p *Pool) instead(ctx context.Context, used *pgx.Conn) (*pgx.Conn, error) {
 // drop closes a connection that the Reader has kept.
 func (p *Pool) drop(conn *pgx.Conn, broken bool) {
 	if broken { // So may be those that are idle.
-		p.gate.failedAt.Store(time.Now().UnixNano())
+		p.admission.failedAt.Store(time.Now().UnixNano())
 	}
 	p.end(conn, !broken)
-	p.gate.unhold()
+	p.admission.unhold()
 	if kept, ok := conn.PgConn().CustomData()[keptKey].(*pgxpool.Conn); ok {
 		kept.Release() // pgxpool drops what is closed.
 	}

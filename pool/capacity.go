@@ -26,7 +26,7 @@ func (p *Pool) readCapacity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.gate.setCapacity(int64(math.Max(1, float64(n)*p.share())))
+	p.admission.setCapacity(int64(math.Max(1, float64(n)*p.share())))
 	return nil
 }
 

@@ -54,7 +54,7 @@ func TestServerShare(t *testing.T) {
 	for range 2 {
 		p := openOwn(t, own.DSN()+"&pool_max_conns=50&pool_server_share=0.5&pool_reader_conns=2", nil)
 		p.Reader()
-		wait.Until(t, "the share is known", func() bool { return p.gate.capacity.Load() == 8 })
+		wait.Until(t, "the share is known", func() bool { return p.admission.capacity.Load() == 8 })
 		pools = append(pools, p)
 	}
 	var wg sync.WaitGroup
@@ -94,7 +94,7 @@ func TestColdBurst(t *testing.T) {
 	}
 }
 
-// Statements are prepared before the first query, and prepared anew after the schema
+// Statements are prepared before the first query, and prepared again after the schema
 // has changed.
 func TestStatementsArePrepared(t *testing.T) {
 	own := startOwn(t, nil)

@@ -1,7 +1,7 @@
 // Package pool is a pgxpool with a bounded, fair wait for connections, and a [Reader]
 // that lets many callers share a few of them.
 //
-//	db, err := pool.New(ctx, dsn) // in the place of pgxpool.New
+//	db, err := pool.New(ctx, dsn) // in place of pgxpool.New
 //	...
 //	err = db.Reader().QueryRow(ctx, "select name from users where id = $1", id).Scan(&name)
 //

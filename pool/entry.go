@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// entry is a caller's way to a connection, through the gate and then in pgxpool: for the
+// entry is a caller's way to a connection, through admission and then in pgxpool: for the
 // user's tracer and for AcquireTimeout they are one wait. It is the context with which
 // pgxpool is asked for the connection, and knows the one in which pgxpool waits.
 type entry struct {
@@ -31,16 +31,16 @@ func (e *entry) Value(key any) any {
 
 // follow enters, and returns the context with which pgxpool must be asked for a connection
 // then. If nobody wants to know of the way, it is the caller's.
-func (g *gate) follow(
+func (a *admission) follow(
 	ctx context.Context, pool *pgxpool.Pool, enter func(context.Context) error,
 ) (context.Context, error) {
-	if g.timeout == 0 && g.acquires == nil {
+	if a.timeout == 0 && a.acquires == nil {
 		return ctx, enter(ctx)
 	}
 	e := &entry{Context: ctx}
-	e.wait.Context, e.wait.gate, e.wait.since = g.traceStart(ctx, pool), g, time.Now()
+	e.wait.Context, e.wait.admission, e.wait.since = a.traceStart(ctx, pool), a, time.Now()
 	if err := enter(ctx); err != nil {
-		g.traceEnd(e.wait.Context, pool, pgxpool.TraceAcquireEndData{Err: err})
+		a.traceEnd(e.wait.Context, pool, pgxpool.TraceAcquireEndData{Err: err})
 		return nil, err
 	}
 	return e, nil
@@ -48,34 +48,34 @@ func (g *gate) follow(
 
 // entered returns the context for pgxpool's wait: the one in which the caller's way has begun,
 // with what is left of its time.
-func (g *gate) entered(ctx context.Context, pool *pgxpool.Pool) context.Context {
+func (a *admission) entered(ctx context.Context, pool *pgxpool.Pool) context.Context {
 	e, _ := ctx.Value(entryKey{}).(*entry)
 	switch {
 	case e == nil, e.taken.Swap(true): // It has come past the pool's own methods.
-		return g.traceStart(ctx, pool)
-	case g.timeout == 0:
+		return a.traceStart(ctx, pool)
+	case a.timeout == 0:
 		return e.wait.Context
 	}
 	return &e.wait
 }
 
 // traceStart reports to the user's tracer that a caller wants a connection.
-func (g *gate) traceStart(ctx context.Context, pool *pgxpool.Pool) context.Context {
-	if g.acquires == nil || quiet.Is(ctx) {
+func (a *admission) traceStart(ctx context.Context, pool *pgxpool.Pool) context.Context {
+	if a.acquires == nil || quiet.Is(ctx) {
 		return ctx
 	}
-	return g.acquires.TraceAcquireStart(ctx, pool, pgxpool.TraceAcquireStartData{})
+	return a.acquires.TraceAcquireStart(ctx, pool, pgxpool.TraceAcquireStartData{})
 }
 
 // traceEnd reports to it that the caller has a connection, or why it has none.
-func (g *gate) traceEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
+func (a *admission) traceEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
 	switch {
 	case quiet.Is(ctx):
 		if data.Conn != nil {
 			quiet.Acquired(data.Conn)
 		}
-	case g.acquires != nil:
-		g.acquires.TraceAcquireEnd(ctx, pool, data)
+	case a.acquires != nil:
+		a.acquires.TraceAcquireEnd(ctx, pool, data)
 	}
 }
 
@@ -83,7 +83,7 @@ func (g *gate) traceEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.Tr
 // that is being opened meanwhile is opened all the same, for others.
 type bounded struct {
 	context.Context // the caller's
-	gate            *gate
+	admission       *admission
 	since           time.Time
 
 	mu     sync.Mutex
@@ -94,7 +94,7 @@ type bounded struct {
 
 // Deadline returns when the wait ends.
 func (b *bounded) Deadline() (time.Time, bool) {
-	end := b.since.Add(b.gate.timeout)
+	end := b.since.Add(b.admission.timeout)
 	if of, ok := b.Context.Deadline(); ok && of.Before(end) {
 		return of, true
 	}
@@ -111,7 +111,7 @@ func (b *bounded) Done() <-chan struct{} {
 		return b.Context.Done()
 	}
 	if b.timed == nil {
-		b.timed, b.cancel = context.WithDeadline(b.Context, b.since.Add(b.gate.timeout))
+		b.timed, b.cancel = context.WithDeadline(b.Context, b.since.Add(b.admission.timeout))
 	}
 	return b.timed.Done()
 }
@@ -122,10 +122,10 @@ func (b *bounded) Err() error {
 		return err
 	}
 	waited := time.Since(b.since)
-	if waited < b.gate.timeout {
+	if waited < b.admission.timeout {
 		return nil
 	}
-	return &ExhaustedError{Waited: waited, Limit: int(b.gate.limit.Load()), Queue: b.gate.length() + 1, Opening: true}
+	return &ExhaustedError{Waited: waited, Limit: int(b.admission.limit.Load()), Queue: b.admission.length() + 1, Opening: true}
 }
 
 // stop ends the wait.

@@ -42,7 +42,7 @@ func TestQueueTimeoutWhileOpening(t *testing.T) {
 			}
 		}
 	}
-	if n := p.gate.timeouts.Load(); n < uint64(2*len(ways(p))) {
+	if n := p.admission.timeouts.Load(); n < uint64(2*len(ways(p))) {
 		t.Errorf("%d timeouts are counted", n)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)

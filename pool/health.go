@@ -24,9 +24,9 @@ const (
 // trip. That Postgres has closed a connection the kernel knows, and that the network
 // is gone it learns by itself, see setPatience. After a connection has failed, all
 // that were idle then are looked at.
-func (g *gate) suspects(_ context.Context, p pgxpool.ShouldPingParams) bool {
+func (a *admission) suspects(_ context.Context, p pgxpool.ShouldPingParams) bool {
 	if p.IdleDuration < checkAfter {
-		failed := g.failedAt.Load()
+		failed := a.failedAt.Load()
 		if failed == 0 || time.Now().Add(-p.IdleDuration).UnixNano() > failed {
 			return false
 		}
@@ -36,9 +36,9 @@ func (g *gate) suspects(_ context.Context, p pgxpool.ShouldPingParams) bool {
 }
 
 // watchHealth makes a configuration check connections in these ways.
-func (g *gate) watchHealth(c *pgxpool.Config) {
+func (a *admission) watchHealth(c *pgxpool.Config) {
 	if c.ShouldPing == nil {
-		c.ShouldPing = g.suspects
+		c.ShouldPing = a.suspects
 	}
 	if c.PingTimeout == 0 {
 		c.PingTimeout = pingTimeout
@@ -56,20 +56,20 @@ func (g *gate) watchHealth(c *pgxpool.Config) {
 				return err
 			}
 		}
-		if g.prepared != nil {
-			return g.prepared.prepare(ctx, conn)
+		if a.prepared != nil {
+			return a.prepared.prepare(ctx, conn)
 		}
 		return nil
 	}
 	c.BeforeClose = func(conn *pgx.Conn) {
-		g.connections(-1)
+		a.connections(-1)
 		if place := placeOf(conn); beforeClose != nil && (place == nil || !place.closing) {
 			beforeClose(conn)
 		}
 	}
-	if g.prepared != nil {
+	if a.prepared != nil {
 		c.AfterRelease = func(conn *pgx.Conn) bool {
-			return g.prepared.good(conn) && (afterRelease == nil || afterRelease(conn))
+			return a.prepared.good(conn) && (afterRelease == nil || afterRelease(conn))
 		}
 	}
 }

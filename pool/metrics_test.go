@@ -72,7 +72,7 @@ func TestMetrics(t *testing.T) {
 	if sum := v[shared] + v[direct]; sum != float64(ran.Load()) {
 		t.Errorf("%v statements, want %d", sum, ran.Load())
 	}
-	if v["gqlboost.pool.reader.flown"] < v["gqlboost.pool.reader.flights"] || v["gqlboost.pool.reader.flights"] == 0 {
+	if v["gqlboost.pool.reader.batched"] < v["gqlboost.pool.reader.batches"] || v["gqlboost.pool.reader.batches"] == 0 {
 		t.Errorf("got %v", v)
 	}
 	for range p.Metrics() {

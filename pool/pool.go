@@ -20,9 +20,9 @@ import (
 // Pool, not the pool within, which waits for the Reader.
 type Pool struct {
 	*pgxpool.Pool
-	config *Config
-	gate   *gate
-	direct *gate // of what the Reader runs on connections of its own; nil if Config.Reader.DirectConns is 0
+	config    *Config
+	admission *admission
+	direct    *admission // of what the Reader runs on connections of its own; nil if Config.Reader.DirectConns is 0
 
 	stop     context.CancelFunc
 	watchers sync.WaitGroup
@@ -50,7 +50,7 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{config: c.Copy()}
-	p.gate = newGate(c, p.size())
+	p.admission = newAdmission(c, p.size())
 	if n := c.Reader.DirectConns; n > 0 {
 		p.direct = newPlaces(c)
 		p.direct.limit.Store(int64(n))
@@ -58,20 +58,20 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	protectHooks(p.config.Config)
 	own := p.config.Config.Copy()
 	own.MaxConns = int32(p.size())
-	p.gate.watchHealth(own)
+	p.admission.watchHealth(own)
 	if user := own.ConnConfig.Tracer; user != nil {
-		p.gate.acquires, _ = user.(pgxpool.AcquireTracer)
-		own.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.gate, &wholes{})
+		p.admission.acquires, _ = user.(pgxpool.AcquireTracer)
+		own.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.admission, &wholes{})
 	} else {
-		own.ConnConfig.Tracer = multitracer.New(p.gate, &wholes{})
+		own.ConnConfig.Tracer = multitracer.New(p.admission, &wholes{})
 	}
 	inner, err := pgxpool.NewWithConfig(ctx, own)
 	if err != nil {
 		return nil, err
 	}
 	p.Pool = inner
-	p.gate.begin(inner)
-	p.gate.closedWithin = sync.OnceFunc(func() { go p.closedWithin() })
+	p.admission.begin(inner)
+	p.admission.closedWithin = sync.OnceFunc(func() { go p.closedWithin() })
 	p.watch()
 	if c.Warm {
 		if err := p.warm(ctx); err != nil {
@@ -82,7 +82,7 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	return p, nil
 }
 
-func newGate(c *Config, size int) *gate {
+func newAdmission(c *Config, size int) *admission {
 	g := newPlaces(c)
 	g.max, g.counting = int64(size), c.Adaptive
 	if len(c.Statements) > 0 {
@@ -103,12 +103,12 @@ func newGate(c *Config, size int) *gate {
 func (p *Pool) watch() {
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
-	p.watchers.Go(func() { p.gate.watch(ctx) })
-	if p.gate.holders != nil {
-		p.watchers.Go(func() { p.gate.holders.watch(ctx) })
+	p.watchers.Go(func() { p.admission.watch(ctx) })
+	if p.admission.holders != nil {
+		p.watchers.Go(func() { p.admission.holders.watch(ctx) })
 	}
 	if p.config.Adaptive && p.config.MaxConns > minSize {
-		adapt := &controller{gate: p.gate, max: p.gate.max}
+		adapt := &controller{admission: p.admission, max: p.admission.max}
 		p.watchers.Go(func() { adapt.run(ctx) })
 	}
 	if p.share() > 0 {
@@ -117,19 +117,19 @@ func (p *Pool) watch() {
 }
 
 // warm opens the connections that the pool is to have at least, at the same time. More than it
-// may have would be waited for for ever.
+// may have would be waited for forever.
 func (p *Pool) warm(ctx context.Context) error {
 	ctx = withoutHook(ctx) // It is for callers, who bring what the hook needs.
 	n := min(max(int(p.config.MinConns), 1), p.size())
 	conns, errs := make([]*pgxpool.Conn, n), make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		// Not through the gate: it would open a few at a time.
+		// Not through admission: it would open a few at a time.
 		wg.Go(func() { conns[i], errs[i] = p.Pool.Acquire(ctx) })
 	}
 	wg.Wait()
-	if p.gate.prepared != nil && conns[0] != nil {
-		errs = append(errs, p.gate.prepared.prepareAll(ctx, conns[0].Conn()))
+	if p.admission.prepared != nil && conns[0] != nil {
+		errs = append(errs, p.admission.prepared.prepareAll(ctx, conns[0].Conn()))
 	}
 	for _, c := range conns {
 		if c != nil {
@@ -157,7 +157,7 @@ func (p *Pool) Close() {
 
 // refuseAll refuses callers that wait for a connection.
 func (p *Pool) refuseAll() {
-	p.gate.refuseAll(ErrClosed)
+	p.admission.refuseAll(ErrClosed)
 	if p.direct != nil {
 		p.direct.refuseAll(ErrClosed)
 	}
@@ -182,6 +182,6 @@ func (p *Pool) Config() *Config { return p.config.Copy() }
 // meanwhile, are not in EmptyAcquireCount, EmptyAcquireWaitTime, AcquireDuration and
 // CanceledAcquireCount. They are in [Pool.Metrics] (db.client.connection.wait_time and timeouts,
 // gqlboost.pool.waits, refusals and shed), and a [pgxpool.AcquireTracer] sees each of them.
-// A connection that the Reader has opened in the place of one that callers had used before is not in
+// A connection that the Reader has opened in place of one that callers had used before is not in
 // NewConnsCount.
 func (p *Pool) Stat() *pgxpool.Stat { return p.Pool.Stat() }

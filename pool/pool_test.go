@@ -137,14 +137,14 @@ func TestEveryWayGivesItsPlaceBack(t *testing.T) {
 		if _, err := p.Exec(t.Context(), "select 1/0"); err == nil {
 			t.Error("no error")
 		}
-		if n := p.gate.inside.Load(); n != 0 {
+		if n := p.admission.inside.Load(); n != 0 {
 			t.Fatalf("%s: %d places are taken", name, n)
 		}
 	}
 	for _, c := range p.AcquireAllIdle(t.Context()) {
 		c.Release()
 	}
-	if n := p.gate.inside.Load(); n != 0 {
+	if n := p.admission.inside.Load(); n != 0 {
 		t.Errorf("%d places are taken", n)
 	}
 }
@@ -202,7 +202,7 @@ func TestMaxQueue(t *testing.T) {
 	all := ways(p)
 	for i, name := range []string{"Exec", "Begin"} {
 		go func() { done <- all[name](t.Context()) }()
-		wait.Until(t, name+" waits", func() bool { return p.gate.length() == i+1 })
+		wait.Until(t, name+" waits", func() bool { return p.admission.length() == i+1 })
 	}
 	for name, way := range all {
 		var exhausted *ExhaustedError
@@ -231,7 +231,7 @@ func TestCancelledInTheQueue(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	conn.Release()
-	if n := p.gate.inside.Load(); n != 0 {
+	if n := p.admission.inside.Load(); n != 0 {
 		t.Errorf("%d places are taken", n)
 	}
 }
@@ -257,7 +257,7 @@ func TestQueueIsFair(t *testing.T) {
 			mu.Unlock()
 			c.Release()
 		})
-		for p.gate.length() != i+1 {
+		for p.admission.length() != i+1 {
 			time.Sleep(time.Millisecond)
 		}
 	}
@@ -296,7 +296,7 @@ func TestHijack(t *testing.T) {
 		}
 	}
 	other.Release()
-	if n := p.gate.inside.Load(); n != 0 {
+	if n := p.admission.inside.Load(); n != 0 {
 		t.Errorf("%d places are taken", n)
 	}
 }
@@ -311,7 +311,7 @@ func TestHijackWithWaiters(t *testing.T) {
 		}
 		done := make(chan error)
 		go func() { done <- p.Ping(t.Context()) }()
-		wait.Until(t, "somebody waits", func() bool { return p.gate.length() == 1 })
+		wait.Until(t, "somebody waits", func() bool { return p.admission.length() == 1 })
 		mine := conn.Hijack()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -345,14 +345,14 @@ func TestHijackUnderLoad(t *testing.T) {
 			_ = conn.Hijack().Close(t.Context())
 		}
 	})
-	p.gate.mu.Lock()
-	p.gate.freeHijacked()
-	found := p.gate.hands.hijacked
-	p.gate.mu.Unlock()
+	p.admission.mu.Lock()
+	p.admission.freeHijacked()
+	found := p.admission.hands.hijacked
+	p.admission.mu.Unlock()
 	if found != hijacked.Load() || most.Load() > 3 {
 		t.Errorf("%d of %d hijacked connections were found, %d were in use at a time", found, hijacked.Load(), most.Load())
 	}
-	if n := p.gate.inside.Load(); n != 0 {
+	if n := p.admission.inside.Load(); n != 0 {
 		t.Errorf("%d places are taken", n)
 	}
 }
@@ -385,8 +385,8 @@ func TestGateUnderLoad(t *testing.T) {
 	if most.Load() > 3 || got.Load() == 0 || refused.Load() == 0 {
 		t.Errorf("%d at a time, %d got one, %d did not", most.Load(), got.Load(), refused.Load())
 	}
-	if n := p.gate.inside.Load(); n != 0 || p.gate.length() != 0 {
-		t.Errorf("%d places are taken, %d wait", n, p.gate.length())
+	if n := p.admission.inside.Load(); n != 0 || p.admission.length() != 0 {
+		t.Errorf("%d places are taken, %d wait", n, p.admission.length())
 	}
 }
 
@@ -423,7 +423,7 @@ func TestLeaks(t *testing.T) {
 	if n := len(leaks); n != 0 {
 		t.Errorf("%d more leaks: %+v", n, <-leaks)
 	}
-	if n := len(p.gate.holders.held); n != 0 {
+	if n := len(p.admission.holders.held); n != 0 {
 		t.Errorf("%d holders", n)
 	}
 }

@@ -43,7 +43,7 @@ func (p *preparation) prepareAll(ctx context.Context, conn *pgx.Conn) (err error
 	return err
 }
 
-// failed takes in an error of a query. pgx does not prepare a statement anew that it was
+// failed takes in an error of a query. pgx does not prepare a statement again that it was
 // told to prepare, so the connection must go when the schema has changed.
 func (p *preparation) failed(conn *pgx.Conn, err error) {
 	var e *pgconn.PgError

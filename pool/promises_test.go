@@ -64,7 +64,7 @@ func TestErrorsAfterClose(t *testing.T) {
 	used.Close() // Twice is once.
 }
 
-// Who closes the pool within does not wait for the Reader for ever.
+// Closing the pool within does not wait for the Reader forever.
 func TestClosedWithin(t *testing.T) {
 	ignore := goleak.IgnoreCurrent()
 	p := open(t, "pool_max_conns=6")
@@ -79,7 +79,7 @@ func TestClosedWithin(t *testing.T) {
 	select {
 	case <-closed:
 	case <-time.After(30 * time.Second):
-		t.Fatal("it waits for ever")
+		t.Fatal("it waits forever")
 	}
 	if _, err := r.Exec(t.Context(), "select 1"); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v", err)
@@ -99,7 +99,7 @@ func TestUseOfThePoolWithin(t *testing.T) {
 	for _, c := range p.Pool.AcquireAllIdle(t.Context()) {
 		c.Release()
 	}
-	if n := p.gate.inside.Load(); n != 0 {
+	if n := p.admission.inside.Load(); n != 0 {
 		t.Errorf("%d places are taken", n)
 	}
 	var held []*pgxpool.Conn
@@ -134,8 +134,8 @@ func TestUseOfThePoolWithin(t *testing.T) {
 			}
 		}
 	})
-	if n := p.gate.inside.Load(); n != 0 || p.gate.expected.Load() != 0 {
-		t.Errorf("%d places are taken, %d are expected", n, p.gate.expected.Load())
+	if n := p.admission.inside.Load(); n != 0 || p.admission.expected.Load() != 0 {
+		t.Errorf("%d places are taken, %d are expected", n, p.admission.expected.Load())
 	}
 }
 
@@ -189,7 +189,7 @@ func TestHooksThatPanic(t *testing.T) {
 		}
 		wg.Wait()
 		p.Reset()
-		wait.Until(t, name+": all is given back", func() bool { return p.Stat().AcquiredConns() == 0 && p.gate.inside.Load() == 0 })
+		wait.Until(t, name+": all is given back", func() bool { return p.Stat().AcquiredConns() == 0 && p.admission.inside.Load() == 0 })
 		p.Close()
 	}
 }
@@ -203,7 +203,7 @@ func TestCloseRefusesWaiters(t *testing.T) {
 	}
 	errs := make(chan error)
 	go func() { errs <- p.Ping(t.Context()) }()
-	wait.Until(t, "somebody waits", func() bool { return p.gate.length() == 1 })
+	wait.Until(t, "somebody waits", func() bool { return p.admission.length() == 1 })
 	closed := make(chan struct{})
 	go func() { p.Close(); close(closed) }()
 	if err := <-errs; !errors.Is(err, ErrClosed) {

@@ -66,10 +66,10 @@ func (q *queue) pop() *waiter {
 // burst: CoDel's interval.
 const shedAfter = 100 * time.Millisecond
 
-// sheds tells whether a waiter is to be refused though it is its turn. A queue that has
+// sheds reports whether a waiter is to be refused though it is its turn. A queue that has
 // not been empty for an interval is longer than it needs to be to keep connections
 // busy: it only adds latency (CoDel, Nichols and Jacobson 2012; for queues of
-// requests Maurer, "Fail at Scale", 2015). Who has waited too long in it is refused,
+// requests Maurer, "Fail at Scale", 2015). A waiter that has waited too long in it is refused,
 // and the next one served while it is fresh.
 func (q *queue) sheds(w *waiter) bool {
 	if q.target == 0 || w.urgent {

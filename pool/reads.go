@@ -121,12 +121,12 @@ func (s *readServer) Config() *pgxpool.Config { return s.pool.config.Config }
 // Acquire implements [reader.Server].
 func (s *readServer) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if s.pool.direct == nil {
-		return s.pool.take(ctx, s.pool.gate.enter)
+		return s.pool.take(ctx, s.pool.admission.enter)
 	}
 	if err := s.pool.direct.take(ctx); err != nil {
 		return nil, err
 	}
-	conn, err := s.pool.take(ctx, s.pool.gate.enter)
+	conn, err := s.pool.take(ctx, s.pool.admission.enter)
 	if err != nil {
 		s.pool.direct.leave()
 	}
@@ -143,7 +143,7 @@ func (s *readServer) Release(conn *pgxpool.Conn) {
 
 // Ask implements [reader.Server].
 func (s *readServer) Ask(ctx context.Context) (*pgxpool.Conn, error) {
-	return s.pool.take(withoutHook(ctx), s.pool.gate.enterFirst)
+	return s.pool.take(withoutHook(ctx), s.pool.admission.enterFirst)
 }
 
 // Open implements [reader.Server].
@@ -157,8 +157,8 @@ func (s *readServer) Shared() int { return s.pool.sharedNow() }
 
 // Full implements [reader.Server].
 func (s *readServer) Full() bool {
-	return s.pool.gate.full() || s.pool.direct != nil && s.pool.direct.full()
+	return s.pool.admission.full() || s.pool.direct != nil && s.pool.direct.full()
 }
 
 // Starving implements [reader.Server].
-func (s *readServer) Starving() time.Duration { return s.pool.gate.stall.lasts() }
+func (s *readServer) Starving() time.Duration { return s.pool.admission.stall.lasts() }

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// silent tells whether the other side of an idle connection has said nothing, not
-// even that it is gone. It asks the kernel only. known is false for a connection of
-// which the kernel does not know.
+// silent reports whether the other side of an idle connection has said nothing, not
+// even that it is gone. It asks the kernel only. known is false for a connection
+// that the kernel does not know.
 func silent(conn net.Conn) (quiet, known bool) {
 	raw, ok := rawConn(conn)
 	if !ok {

@@ -24,7 +24,7 @@ func OpenDB(p *Pool, options ...stdlib.OptionOpenDB) *sql.DB {
 	return db
 }
 
-// connector takes connections through the gate.
+// connector takes connections through admission.
 type connector struct {
 	pool *Pool
 	driver.Connector

@@ -10,31 +10,31 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A gate is a tracer of the pool: so it hears when a connection is opened, when one
+// An admission is a tracer of the pool: so it hears when a connection is opened, when one
 // comes back, and when there was none.
 
 var (
-	_ pgx.ConnectTracer     = (*gate)(nil)
-	_ pgxpool.AcquireTracer = (*gate)(nil)
-	_ pgxpool.ReleaseTracer = (*gate)(nil)
+	_ pgx.ConnectTracer     = (*admission)(nil)
+	_ pgxpool.AcquireTracer = (*admission)(nil)
+	_ pgxpool.ReleaseTracer = (*admission)(nil)
 )
 
 // TraceQueryStart does nothing.
-func (g *gate) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+func (a *admission) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	return ctx
 }
 
 // TraceQueryEnd looks for connections that have failed, and for statements that were
 // prepared before the schema changed.
-func (g *gate) TraceQueryEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
+func (a *admission) TraceQueryEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
 	if data.Err == nil {
 		return
 	}
 	if conn.IsClosed() {
-		g.failedAt.Store(time.Now().UnixNano())
+		a.failedAt.Store(time.Now().UnixNano())
 	}
-	if g.prepared != nil {
-		g.prepared.failed(conn, data.Err)
+	if a.prepared != nil {
+		a.prepared.failed(conn, data.Err)
 	}
 }
 
@@ -42,66 +42,66 @@ func (g *gate) TraceQueryEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceQu
 type connectStart struct{}
 
 // TraceConnectStart waits for what is being closed, and remembers the time.
-func (g *gate) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
-	g.awaitClosed(ctx)
+func (a *admission) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
+	a.awaitClosed(ctx)
 	return context.WithValue(ctx, connectStart{}, time.Now())
 }
 
 // TraceConnectEnd counts the connection.
-func (g *gate) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
+func (a *admission) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
 	if data.Err != nil {
 		return
 	}
 	if start, ok := ctx.Value(connectStart{}).(time.Time); ok {
-		g.opening.observe(time.Since(start))
+		a.opening.observe(time.Since(start))
 	}
-	g.connections(1)
+	a.connections(1)
 }
 
 // TraceAcquireStart counts those who come past the pool's own methods.
-func (g *gate) TraceAcquireStart(
+func (a *admission) TraceAcquireStart(
 	ctx context.Context, pool *pgxpool.Pool, _ pgxpool.TraceAcquireStartData,
 ) context.Context {
-	g.came()
-	return g.entered(ctx, pool)
+	a.came()
+	return a.entered(ctx, pool)
 }
 
 // TraceAcquireEnd gives the place back if there was no connection.
-func (g *gate) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
+func (a *admission) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
 	if b, ok := ctx.(*bounded); ok {
 		b.stop()
 	}
-	defer g.traceEnd(callers(ctx), pool, data)
-	if g.capacity.Load() > 0 {
-		g.went()
+	defer a.traceEnd(callers(ctx), pool, data)
+	if a.capacity.Load() > 0 {
+		a.went()
 	}
 	if data.Err != nil {
-		g.leave()
+		a.leave()
 		if errors.Is(data.Err, ErrExhausted) {
-			g.timeouts.Add(1)
+			a.timeouts.Add(1)
 		}
-		if isClosed(data.Err) && g.closedWithin != nil {
-			g.closedWithin()
+		if isClosed(data.Err) && a.closedWithin != nil {
+			a.closedWithin()
 		}
 		return
 	}
-	g.took(data.Conn)
+	a.took(data.Conn)
 }
 
 // took takes in that a connection has a place.
-func (g *gate) took(conn *pgx.Conn) {
-	g.hands.taken.Add(1)
+func (a *admission) took(conn *pgx.Conn) {
+	a.hands.taken.Add(1)
 	if place := placeOf(conn); place != nil {
 		place.taken = true
 	}
-	if g.holders != nil {
-		g.holders.took(conn)
+	if a.holders != nil {
+		a.holders.took(conn)
 	}
 }
 
 // TraceRelease gives the place back. Connections that pgxpool gives out all at once have
 // none.
-func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
+func (a *admission) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 	if place := placeOf(data.Conn); place != nil {
 		place.whole, place.within = false, ""
 		if !place.taken {
@@ -109,17 +109,17 @@ func (g *gate) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData) {
 		}
 		place.taken, place.fresh = false, false
 	}
-	if g.holders != nil {
-		g.holders.released(data.Conn)
+	if a.holders != nil {
+		a.holders.released(data.Conn)
 	}
-	if g.counting {
-		g.uses.Add(1)
+	if a.counting {
+		a.uses.Add(1)
 	}
-	g.hands.returned.Add(1)
-	g.leave()
+	a.hands.returned.Add(1)
+	a.leave()
 }
 
-// place is what the gate keeps with a connection. Whoever has the connection has it.
+// place is what the admission keeps with a connection. Whoever has the connection has it.
 type place struct {
 	taken   bool
 	fresh   bool   // nobody has had it yet

@@ -45,7 +45,7 @@ func TestHooksThatNeedACaller(t *testing.T) {
 			return true, nil
 		}
 	})
-	wait.Until(t, "the server was asked for its connections", func() bool { return p.gate.capacity.Load() > 0 })
+	wait.Until(t, "the server was asked for its connections", func() bool { return p.admission.capacity.Load() > 0 })
 	if err := p.Ping(context.WithValue(t.Context(), tenant{}, 1)); err != nil {
 		t.Error(err)
 	}

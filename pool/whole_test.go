@@ -102,7 +102,7 @@ func TestOpenDBRefusesSettingsUnderLoad(t *testing.T) {
 		t.Errorf("%d were refused, want %d", n, 8*50)
 	}
 	db.Close()
-	if n := p.gate.inside.Load(); n != 0 {
+	if n := p.admission.inside.Load(); n != 0 {
 		t.Errorf("%d places are taken", n)
 	}
 }

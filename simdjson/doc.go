@@ -43,7 +43,7 @@
 //
 // What is accepted is what encoding/json accepts, and invalid UTF-8 is refused
 // besides. A refused text has the words and the offset of encoding/json in its
-// [SyntaxError]. Of members with the same name the last one counts; half a
+// [SyntaxError]. The last one of members with the same name counts; half a
 // surrogate pair becomes U+FFFD; nesting deeper than 10 000 is refused.
 //
 // [Unmarshal] and [Value.Decode] do what json.Unmarshal does, including its errors.

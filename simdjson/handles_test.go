@@ -136,7 +136,7 @@ func TestUseAfterClose(t *testing.T) {
 	}
 }
 
-// Who closes a document while ranging over it reads no more of it.
+// Closing a document while ranging over it ends the range.
 func TestCloseWhileRanging(t *testing.T) {
 	for _, text := range []string{`[1,2,3]`, `{"a":1,"b":2,"c":3}`} {
 		doc, n := open(t, text), 0
@@ -163,7 +163,7 @@ func TestCloseWhileRanging(t *testing.T) {
 	}
 }
 
-// Of many goroutines that close one document at a time, one does.
+// One of many goroutines that close a document at the same time does.
 func TestConcurrentClose(t *testing.T) {
 	for range 200 {
 		doc := open(t, `"x"`)
@@ -183,7 +183,7 @@ func TestConcurrentClose(t *testing.T) {
 	}
 }
 
-// Memory whose generations are used up goes to no pool: they must not start anew.
+// Memory whose generations are used up goes to no pool: they must not start again.
 func TestGenerationsEnd(t *testing.T) {
 	m := &memory{shard: counters.shard()}
 	m.generation.Store(math.MaxUint32 - 1)

@@ -17,8 +17,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The environment chooses a lower kernel, never one that the CPU lacks, and for a
-// name that is none the portable one, with a word about it.
+// The environment chooses a lower kernel, never one that the CPU lacks, and for an
+// unknown name the portable one, with a word about it.
 func TestKernelFromTheEnvironment(t *testing.T) {
 	for value, want := range map[string]string{
 		"": fastest().String(), "portable": "portable", "avx2": bestBelow(avx2).String(), "avx512": bestBelow(avx512).String(), "neon": bestBelow(neon).String(),

@@ -52,7 +52,7 @@ func (m *memory) release() {
 		m.tape, m.copied, m.scratch, m.open = nil, nil, nil, nil
 	}
 	if m.generation.Load() == math.MaxUint32 {
-		return // Generations must not start anew.
+		return // Generations must not start again.
 	}
 	memories.Put(m)
 }

@@ -33,8 +33,8 @@ type Options struct {
 	RejectDuplicates bool
 
 	// Kernel names the best kernel to use, "" is the best of this machine: see
-	// [Kernel]. Of one that this machine lacks, the best below it is used. With a
-	// name that is none, every call fails, and [Parser.Kernel] says why.
+	// [Kernel]. If this machine lacks it, the best below it is used. With an
+	// unknown name, every call fails, and [Parser.Kernel] says why.
 	Kernel string
 	// Mode is Auto by default.
 	Mode Mode
@@ -123,8 +123,8 @@ func (p *Parser) resolved() *settings {
 	return p.settings
 }
 
-// Kernel names the code that the parser uses for texts that are not small. For a
-// name in Options.Kernel that is none, it returns what is wrong with it.
+// Kernel names the code that the parser uses for texts that are not small. For an
+// unknown name in Options.Kernel, it returns what is wrong with it.
 func (p *Parser) Kernel() string {
 	s := p.resolved()
 	switch {

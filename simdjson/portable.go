@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
+
+	"github.com/gqlboost/gqlboost/internal/swar"
 )
 
 // failure says why a text was refused. What is wrong with its grammar is found
@@ -200,22 +202,6 @@ func skipSpace(data []byte, i int) int {
 	return i
 }
 
-// special has the high bit of a byte set that is a quote, a backslash, a control
-// character or not ASCII. Borrows may set it for bytes above the first as well,
-// never for one below it.
-func special(x uint64) uint64 {
-	quote := x ^ '"'*ones
-	backslash := x ^ '\\'*ones
-	return ((quote - ones) | (backslash - ones) | (x - ' '*ones) | x) & highs
-}
-
-// ending is special but for bytes that are not ASCII.
-func ending(x uint64) uint64 {
-	quote := x ^ '"'*ones
-	backslash := x ^ '\\'*ones
-	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (x-' '*ones)&^x) & highs
-}
-
 // scanString reads a string whose text starts at i, behind the quote. It returns
 // its word and the offset behind its closing quote.
 func scanString(data []byte, start int) (w word, end int, why failure) {
@@ -223,7 +209,7 @@ func scanString(data []byte, start int) (w word, end int, why failure) {
 	kind, multibyte := tagString, -1 // where the first byte is that is not ASCII
 	for {
 		for i+8 <= len(data) {
-			m := special(binary.LittleEndian.Uint64(data[i:]))
+			m := swar.Special(binary.LittleEndian.Uint64(data[i:]))
 			if m != 0 {
 				i += bits.TrailingZeros64(m) / 8
 				break
@@ -254,7 +240,7 @@ func scanString(data []byte, start int) (w word, end int, why failure) {
 				multibyte = i
 			}
 			for i+8 <= len(data) {
-				m := ending(binary.LittleEndian.Uint64(data[i:]))
+				m := swar.Escaped(binary.LittleEndian.Uint64(data[i:]))
 				if m != 0 {
 					i += bits.TrailingZeros64(m) / 8
 					break

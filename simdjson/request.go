@@ -18,8 +18,8 @@ type Operation struct {
 	Variables Value
 	// Extensions is likewise.
 	Extensions Value
-	// Ambiguous reports whether the object has one of these members more than once, of
-	// which the last one counts, or another one whose name differs in case only. Other
+	// Ambiguous reports whether the object has one of these members more than once
+	// (the last one counts), or another one whose name differs in case only. Other
 	// decoders make something else of it: encoding/json takes "Query" for "query".
 	Ambiguous bool
 }
@@ -228,7 +228,7 @@ func (v Value) requestObject(name string) (Value, error) {
 }
 
 // DecodeForm reads a GraphQL request from the parameters of a GET request's URL
-// or of an application/x-www-form-urlencoded body. Of one that comes more than once the
+// or of an application/x-www-form-urlencoded body. If one comes more than once, the
 // first counts, and the operation is Ambiguous.
 func (p *Parser) DecodeForm(form url.Values) (*Request, error) {
 	// The parameters become the members of one object, which is then read as

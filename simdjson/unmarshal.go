@@ -40,7 +40,7 @@ func unmarshaledFast(data []byte, target any) bool {
 	return false
 }
 
-// fitness is for which texts sonic can decode into a target.
+// fitness says which texts sonic can decode into a target.
 type fitness uint8
 
 const (

@@ -97,8 +97,8 @@ func fitnessOf(t reflect.Type, seen map[reflect.Type]bool) fitness {
 		if !mapKey(t.Key()) {
 			return unfit
 		}
-		// Of a second member with the same name, sonic stores into the value of the
-		// first one, and ignores null.
+		// sonic stores a second member with the same name into the value of the first
+		// one, and ignores null.
 		return max(fitsUnique, fitnessOf(t.Elem(), seen))
 	case reflect.Struct:
 		return structFitness(t, seen)

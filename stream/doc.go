@@ -24,7 +24,7 @@
 //
 // # Errors after the first byte
 //
-// GraphQL wants null in the place of what failed, and the error beside the data. A
+// GraphQL wants null in place of what failed, and the error beside the data. A
 // stream cannot take back what it has sent, so the executor says what it may want
 // to take back: [Writer.Nullable] holds the value of the nearest nullable parent
 // until that is complete, and puts null in its place if it fails. What is not

@@ -27,7 +27,7 @@ type Location struct{ Line, Column int }
 // Error returns the message.
 func (e *Error) Error() string {
 	if e == nil {
-		return "stream: a nil *Error" // It was returned in the place of no error.
+		return "stream: a nil *Error" // It was returned in place of no error.
 	}
 	return e.Message
 }
@@ -82,7 +82,7 @@ func (w *Writer) Nullable(path Path, body func(*Writer) error) {
 	returned = true
 	switch {
 	case w.err != nil || w.state.Load() != isOpen:
-		return // Of the destination, or misuse: there is nothing to save.
+		return // The destination failed, or misuse: there is nothing to save.
 	case err != nil:
 		if w.takeBack(flushed, start, after, depth, err) {
 			w.Report(err, path)

@@ -180,7 +180,7 @@ func WriteError(rw http.ResponseWriter, r *http.Request, err error) {
 
 func writeError(c *client.Client, e *Error) {
 	text, err := errorResponse(e)
-	if err != nil { // Of what encoding/json refuses: the message at least can be told.
+	if err != nil { // What encoding/json refuses: the message at least can be sent.
 		text, _ = errorResponse(&Error{Message: e.Message, Locations: e.Locations})
 	}
 	_ = c.Whole(e.status(), text)

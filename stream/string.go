@@ -7,6 +7,8 @@ import (
 	"math/bits"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/gqlboost/gqlboost/internal/swar"
 )
 
 // replacement is what encoding/json writes for a byte that is not UTF-8: an escape of
@@ -96,20 +98,6 @@ func appendQuoted(b []byte, s string, html bool) ([]byte, bool) {
 	return append(b, '"'), ok
 }
 
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
-// special has the high bit of a byte set that is a quote, a backslash, a control
-// character or not ASCII. Borrows may set it for bytes above the first as well,
-// never for one below it.
-func special(x uint64) uint64 {
-	quote := x ^ '"'*ones
-	backslash := x ^ '\\'*ones
-	return ((quote - ones) | (backslash - ones) | (x - ' '*ones) | x) & highs
-}
-
 // plainPrefix returns how many bytes of s can be copied as they are: it stops at
 // the first one that must be looked at.
 func plainPrefix(s string) int {
@@ -118,12 +106,12 @@ func plainPrefix(s string) int {
 		return binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s), len(s))[i:])
 	}
 	for ; i+16 <= len(s); i += 16 {
-		if special(at(i))|special(at(i+8)) != 0 {
+		if swar.Special(at(i))|swar.Special(at(i+8)) != 0 {
 			break
 		}
 	}
 	for ; i+8 <= len(s); i += 8 {
-		if m := special(at(i)); m != 0 {
+		if m := swar.Special(at(i)); m != 0 {
 			return i + bits.TrailingZeros64(m)/8
 		}
 	}

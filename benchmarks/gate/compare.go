@@ -43,7 +43,7 @@ const (
 	bytesUnit  = "B/op"
 )
 
-// limits are from which ratio of their times benchmarks have become slower.
+// limits are the ratios of times from which on benchmarks have become slower.
 type limits struct {
 	usual float64
 	own   []limit // the first that matches counts
@@ -81,7 +81,7 @@ func (v verdict) ratio() float64 {
 // thresholds of benchmath, which its tests take their alpha from.
 var thresholds = benchmath.DefaultThresholds
 
-// certain is below which probability of chance a difference of times is one.
+// certain is the p-value below which times count as different.
 const certain = 0.001
 
 // compare returns what has changed of the benchmarks that both have.

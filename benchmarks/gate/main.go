@@ -5,7 +5,7 @@
 //
 // It builds both versions, runs their benchmarks in turns, so that what the machine does
 // meanwhile meets both, and compares them with benchmath. Times are worse if their median
-// has grown by more than the limit, with a probability of chance below 0.001 and with the
+// has grown by more than the limit, with a p-value below 0.001 and with the
 // intervals of the medians apart; allocations are worse if there are more of them in every
 // run. What looks worse is measured again, twice as often, before it is complained of.
 package main
@@ -128,7 +128,7 @@ func (g *gate) run(ctx context.Context) (err error) {
 	return report(list)
 }
 
-// confirm measures anew what looks worse.
+// confirm measures again what looks worse.
 func (g *gate) confirm(ctx context.Context, before, after []suite, list []verdict) ([]verdict, error) {
 	var names []string
 	for _, v := range list {

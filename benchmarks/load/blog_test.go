@@ -17,16 +17,16 @@ import (
 
 func launchBlog(t *testing.T, args ...string) (*Server, *postgres.Server) {
 	t.Helper()
-	lab, err := OpenLab(t.Context(), "blog")
+	testbed, err := OpenTestbed(t.Context(), "blog")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := lab.Close(); err != nil {
+		if err := testbed.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	server, err := lab.Launch(t.Context(), "blog", "baseline", append(args, "-scale=0.02")...)
+	server, err := testbed.Launch(t.Context(), "blog", "baseline", append(args, "-scale=0.02")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func launchBlog(t *testing.T, args ...string) (*Server, *postgres.Server) {
 			t.Error(err)
 		}
 	})
-	return server, lab.Postgres
+	return server, testbed.Postgres
 }
 
 // The whole mix is answered without an error, and what it cost is known.

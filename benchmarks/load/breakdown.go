@@ -124,7 +124,7 @@ func WriteBreakdown(w io.Writer, b *Breakdown) {
 	}
 }
 
-// Priority is what a block could save at the most.
+// Priority is what a block could save at most.
 type Priority struct {
 	Block string
 	Why   string

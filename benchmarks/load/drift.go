@@ -27,7 +27,7 @@ const (
 	driftCorrelation = 0.5
 	// settling is the part of a run that is left out: caches and pools fill in it.
 	settling = 0.1
-	// Of fewer windows nothing can be said.
+	// Fewer windows say nothing.
 	fewestWindows = 10
 )
 

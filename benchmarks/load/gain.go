@@ -13,7 +13,7 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// Ratio is that of a figure to the first server's, of each round of a contest.
+// Ratio is that of a figure to the first server's, of each round of a comparison.
 type Ratio struct {
 	Median  float64 `json:"median"`
 	Lowest  float64 `json:"lowest"`
@@ -28,7 +28,7 @@ func (r Ratio) String() string {
 	return fmt.Sprintf("%.2f (%.2f to %.2f)", r.Median, r.Lowest, r.Highest)
 }
 
-// Gain is what a server makes of a load, against the first server of a contest.
+// Gain is what a server makes of a load, against the first server of a comparison.
 type Gain struct {
 	Server      string `json:"server"`
 	Preset      string `json:"preset"`
@@ -44,7 +44,7 @@ type Gain struct {
 }
 
 // Gains returns those of all servers but the first.
-func (c *Contest) Gains() []*Gain {
+func (c *Comparison) Gains() []*Gain {
 	var list []*Gain
 	for i := 1; i < len(c.Rounds[0]); i++ {
 		g := &Gain{Server: c.Rounds[0][i].Server, Preset: c.Preset, Rounds: len(c.Rounds)}

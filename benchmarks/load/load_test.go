@@ -332,6 +332,24 @@ func exampleReport() *Report {
 		Breakdown: &Breakdown{CPU: []Part{{"allocation", 0.6, 10}, {"serialization", 0.4, 7}}}}
 }
 
+// The plot of servers has those of the closed loop, and nothing if there are none.
+func TestServerPlot(t *testing.T) {
+	r := exampleReport()
+	r.Results[1].Server = "elsewhere"
+	r.Results[0].Throughput, r.Results[0].Latency.P95 = 1234, 56
+	plots, err := Plots(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(plots["servers.svg"])
+	if !strings.Contains(text, "1234/s, P95 56 ms") || !strings.Contains(text, ">baseline<") || strings.Contains(text, "elsewhere") {
+		t.Error(text)
+	}
+	if plots, err = Plots(&Report{}); err != nil || plots["servers.svg"] != nil {
+		t.Errorf("%s, %v", plots["servers.svg"], err)
+	}
+}
+
 func TestReportsRender(t *testing.T) {
 	var html, markdown, table, comparison strings.Builder
 	if err := WriteHTML(&html, exampleReport(), "a note"); err != nil {

@@ -13,7 +13,13 @@ func Plots(r *Report) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load: the plot of latencies: %w", err)
 	}
-	for name, text := range map[string]string{"gains.svg": string(gains), "latency.svg": string(latency)} {
+	servers, err := serverPlot(r.Results)
+	if err != nil {
+		return nil, fmt.Errorf("load: the plot of servers: %w", err)
+	}
+	for name, text := range map[string]string{
+		"gains.svg": string(gains), "latency.svg": string(latency), "servers.svg": string(servers),
+	} {
 		if text != "" {
 			plots[name] = []byte(text + "\n")
 		}

@@ -9,7 +9,7 @@ import (
 
 // holdout are traces of other shapes than those of BenchmarkRatio, and for other sizes. They
 // have shown that one half-life is not enough. The names in parentheses are of the traces of
-// published papers of which the shape is taken as it is described there.
+// published papers whose shape is taken as it is described there.
 var holdout = []trace{
 	// Two pools in turn: an index that fits nearly, and records that do not (LRU-K and 2Q).
 	{"2-pools", func(n int) []int {
@@ -100,7 +100,7 @@ func skewed(seed uint64, s float64, keys int) func() int {
 	return func() int { return sort.SearchFloat64s(sums, r.Float64()*sum) }
 }
 
-// stack returns keys of which the distance since their last use is distributed
+// stack returns keys whose distance since their last use is distributed
 // log-normally around a part of a cache's size, and new ones.
 func stack(seed uint64, median int, sigma, fresh float64) func() int {
 	r, base, next := random(seed), int(seed)*10_000_000, 0
@@ -188,7 +188,7 @@ func mixed(seed uint64, from ...[]int) (list []int) {
 	return list[:traceLength]
 }
 
-// sequences reads runs of up to so many keys from random places.
+// sequences reads runs of up to most keys from random places.
 func sequences(seed uint64, keys, most int) (list []int) {
 	r := random(seed)
 	for len(list) < traceLength {

@@ -21,19 +21,19 @@ type cache struct {
 // plan stands for a plan.
 type plan struct{ query string }
 
-// peers make caches for so many plans. Those that do work in the background are made to
+// peers make caches for that many plans. Those that do work in the background are made to
 // finish it after each call of add, so that all are compared at their best.
 var peers = []struct {
 	name string
 	make func(b testing.TB, capacity int) cache
 }{
 	{"gqlboost", func(b testing.TB, n int) cache {
-		c, err := plancache.New(plancache.Config[*plan]{Capacity: n})
+		c, err := plancache.New(plancache.Options[*plan]{Capacity: n})
 		if err != nil {
 			b.Fatal(err)
 		}
 		ctx := context.Background()
-		return cache{func(k string) bool { _, ok := c.Get(ctx, k); return ok }, func(k string) { c.Add(ctx, k, &plan{k}) }, func() { c.Close() }}
+		return cache{func(k string) bool { _, ok := c.Get(ctx, plancache.Key{Query: k}); return ok }, func(k string) { c.Add(ctx, plancache.Key{Query: k}, &plan{k}) }, func() { c.Close() }}
 	}},
 	{"otter", func(_ testing.TB, n int) cache {
 		c := otter.Must(&otter.Options[string, *plan]{MaximumSize: n, Executor: func(f func()) { f() }})

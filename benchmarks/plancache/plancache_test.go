@@ -136,7 +136,7 @@ func BenchmarkRestore(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	config := plancache.Config[string]{Codec: textCodec{}}
+	config := plancache.Options[string]{Codec: textCodec{}}
 	full, err := plancache.New(config)
 	if err != nil {
 		b.Fatal(err)
@@ -144,7 +144,7 @@ func BenchmarkRestore(b *testing.B) {
 	plan := strings.Repeat("x", 4<<10)
 	list := queries(1000, 1500)
 	for _, q := range list {
-		full.Add(b.Context(), q, plan)
+		full.Add(b.Context(), plancache.Key{Query: q}, plan)
 	}
 	var saved bytes.Buffer
 	if err := full.Save(&saved); err != nil {
@@ -154,7 +154,7 @@ func BenchmarkRestore(b *testing.B) {
 		for b.Loop() {
 			c, _ := plancache.New(config)
 			for _, q := range list {
-				_, err := c.Load(context.Background(), q, func(context.Context) (string, error) {
+				_, err := c.Load(context.Background(), plancache.Key{Query: q}, func(context.Context) (string, error) {
 					if _, err := gqlparser.LoadQueryWithRules(schema, q, nil); err != nil {
 						return "", err
 					}

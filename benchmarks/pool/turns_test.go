@@ -78,7 +78,7 @@ type contender struct {
 	p95   []float64 // seconds
 }
 
-// open opens its connections, anew if it has some: how well a backend and its client lie on the
+// open opens its connections, again if it has some: how well a backend and its client lie on the
 // processors is luck that lasts as long as the connection, and differs by a tenth.
 func (c *contender) open(b *testing.B) {
 	b.Helper()

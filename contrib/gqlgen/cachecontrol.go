@@ -29,7 +29,7 @@ import (
 // object that they belong to, as are fields and types with inheritMaxAge. The lowest
 // maxAge of an operation counts, and PRIVATE if one field has it. A response with errors,
 // of a mutation or of parts (@defer) has no such header, nor has one whose maxAge is 0.
-// Of a batch, the lowest counts.
+// For a batch, the lowest counts.
 //
 // Unlike Apollo Server's, a policy depends on the operation and its variables only, not on
 // the data: each field that the operation selects counts, also where an object is null or a

@@ -36,7 +36,7 @@ func exampleSchema() graphql.ExecutableSchema {
 // A server with a cache of documents and with the header Cache-Control from its schema.
 func Example() {
 	schema := exampleSchema()
-	plans, err := plancache.New(plancache.Config[*ast.QueryDocument]{Schema: gqlgen.SchemaVersion(schema)})
+	plans, err := plancache.New(plancache.Options[*ast.QueryDocument]{Schema: gqlgen.SchemaVersion(schema)})
 	if err != nil {
 		panic(err)
 	}
@@ -64,7 +64,7 @@ func Example() {
 // The schema changes while requests are served. What the first server still validates does
 // not come into the plans of the second one.
 func ExampleQueryCache() {
-	plans, err := plancache.New(plancache.Config[*ast.QueryDocument]{})
+	plans, err := plancache.New(plancache.Options[*ast.QueryDocument]{})
 	if err != nil {
 		panic(err)
 	}

@@ -17,7 +17,7 @@ import (
 // format that they ask for: see package incremental. It goes before POST. It is safe for
 // concurrent use.
 //
-// gqlgen does not tell before the initial result what will follow, so clients hear of a
+// gqlgen does not know before the initial result what will follow, so clients are told about a
 // deferred fragment when it comes.
 //
 // It needs a ResponseWriter with write deadlines, as net/http's is, and sends the whole at

@@ -49,8 +49,8 @@ type answer struct {
 	ctx      context.Context // of the operation; nil if there was none
 }
 
-// execute runs an operation. allow may refuse it before it begins, and s is where to it may
-// stream; both may be nil.
+// execute runs an operation. allow may refuse it before it begins, and it may stream to
+// s; both may be nil.
 func execute(
 	r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams, contentType string,
 	allow func(*graphql.OperationContext) *answer, s *streaming,

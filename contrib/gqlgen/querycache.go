@@ -35,7 +35,7 @@ func QueryCache(
 }
 
 // SchemaVersion is a schema's version for plancache, the same in all processes that have
-// that schema. As plancache.Config.Schema it lets Restore run before [QueryCache].
+// that schema. As plancache.Options.Schema it lets Restore run before [QueryCache].
 func SchemaVersion(schema graphql.ExecutableSchema) string { return versionOf(schema.Schema()) }
 
 func versionOf(schema *ast.Schema) string {
@@ -60,7 +60,7 @@ type knownSchema struct {
 
 // Get implements [graphql.Cache].
 func (c *queryCache) Get(ctx context.Context, query string) (*ast.QueryDocument, bool) {
-	doc, ok := c.plans.Get(ctx, query)
+	doc, ok := c.plans.Get(ctx, plancache.Key{Query: query})
 	if !ok || !validatedBy(c.source.Schema(), doc) {
 		return nil, false
 	}
@@ -74,7 +74,7 @@ func (c *queryCache) Add(ctx context.Context, query string, doc *ast.QueryDocume
 		return
 	}
 	if version, ok := c.version(schema); ok {
-		c.plans.Add(plancache.WithSchema(ctx, version), query, doc)
+		c.plans.Add(plancache.WithSchema(ctx, version), plancache.Key{Query: query}, doc)
 	}
 }
 
@@ -94,7 +94,7 @@ func (c *queryCache) version(schema *ast.Schema) (string, bool) {
 		k = &knownSchema{schema, versionOf(schema)}
 		if c.plans.Schema() != k.version {
 			// Its only error is that of a context that has ended.
-			_ = c.plans.SetSchema(context.Background(), k.version, nil)
+			_ = c.plans.SetSchema(context.Background(), k.version, plancache.Switch[*ast.QueryDocument]{})
 		}
 		c.known.Store(k)
 	}

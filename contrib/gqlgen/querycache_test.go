@@ -64,7 +64,7 @@ func typeOf(doc *ast.QueryDocument) string {
 
 func newPlans(t *testing.T, schema string) *plancache.Cache[*ast.QueryDocument] {
 	t.Helper()
-	plans, err := plancache.New(plancache.Config[*ast.QueryDocument]{Schema: schema})
+	plans, err := plancache.New(plancache.Options[*ast.QueryDocument]{Schema: schema})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +106,11 @@ func TestQueryCacheOverAChange(t *testing.T) {
 			t.Errorf("%s: the second server gets what the first one has cached", query)
 		}
 		a.Add(ctx, query, old) // It was validated when the change came.
-		if _, ok := plans.Get(ctx, query); ok {
+		if _, ok := plans.Get(ctx, plancache.Key{Query: query}); ok {
 			t.Errorf("%s: cached for the second schema", query)
 		}
 		b.Add(ctx, query, old)
-		if _, ok := plans.Get(ctx, query); ok {
+		if _, ok := plans.Get(ctx, plancache.Key{Query: query}); ok {
 			t.Errorf("%s: cached though the server has another schema", query)
 		}
 		b.Add(ctx, query, validated(t, second.Schema(), query))
@@ -144,7 +144,7 @@ func TestQueryCacheKeepsPlans(t *testing.T) {
 	schema := newChanging(generation(1))
 	plans := newPlans(t, gqlgen.SchemaVersion(newChanging(generation(1))))
 	doc := validated(t, schema.Schema(), "{ v { id } }")
-	plans.Add(t.Context(), "{ v { id } }", doc) // as Restore does
+	plans.Add(t.Context(), plancache.Key{Query: "{ v { id } }"}, doc) // as Restore does
 	if got, ok := gqlgen.QueryCache(plans, schema).Get(t.Context(), "{ v { id } }"); !ok || got != doc {
 		t.Error("the plan is gone")
 	}

@@ -57,7 +57,7 @@ func status(errs gqlerror.List, contentType string) int {
 	}
 }
 
-// refuse answers a request that is none.
+// refuse answers an invalid request.
 func (b *base) refuse(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, err error) {
 	code, message := request.Status(err), err.Error()
 	if e := (*request.Unread)(nil); errors.As(err, &e) {

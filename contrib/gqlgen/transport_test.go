@@ -398,13 +398,13 @@ func TestIncremental(t *testing.T) {
 
 // The blocks that need one line each.
 func TestCaches(t *testing.T) {
-	plans, err := plancache.New(plancache.Config[*ast.QueryDocument]{})
+	plans, err := plancache.New(plancache.Options[*ast.QueryDocument]{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	persisted := newPersisted(t)
 	srv := newServer(gqlgen.POST(gqlgen.Options{}))
-	srv.SetQueryCache(plans)
+	srv.SetQueryCache(gqlgen.QueryCache(plans, executable()))
 	srv.Use(extension.AutomaticPersistedQuery{Cache: persisted})
 	s := gqlgen.WithArenas(srv)
 	const query = "{ echo }"

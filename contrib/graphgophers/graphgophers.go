@@ -9,7 +9,7 @@
 //
 // # What cannot be done
 //
-// Schema.Exec parses and validates each query anew, and takes no document that was parsed
+// Schema.Exec parses and validates each query again, and takes no document that was parsed
 // before: plancache can keep the texts of persisted queries and whole results
 // (plancache.Results), but no plans. The executor makes the whole response before it
 // returns, so stream cannot send its beginning early, and there is no @defer.

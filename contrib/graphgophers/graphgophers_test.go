@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -57,16 +58,35 @@ func TestHandler(t *testing.T) {
 	})
 }
 
+// A GET request runs no mutation. Whether a text is one is not left to parsers that may differ.
+func TestGetRunsNoMutation(t *testing.T) {
+	schema := graphql.MustParseSchema(`
+		schema { query: Query mutation: Mutation }
+		type Query { echo(s: String, n: Int): String }
+		type Mutation { echo(s: String, n: Int): String }`, &root{})
+	h := graphgophers.New(schema, graphgophers.Options{})
+	for query, status := range map[string]int{
+		"mutation { echo }": 405, "subscription { echo }": 405, "{ echo }": 200,
+		"mutation { echo(": 405, "mutation { echo" + strings.Repeat("{ a", 1500): 405, "{ echo(": 200,
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/?query="+url.QueryEscape(query), nil))
+		if w.Code != status {
+			t.Errorf("%.20s: %d %.200s, want %d", query, w.Code, w.Body, status)
+		}
+	}
+}
+
 // What can be kept of this host is a result that was made: of a query and its variables.
 func TestThroughLoad(t *testing.T) {
 	schema := graphql.MustParseSchema(`schema { query: Query } type Query { echo(s: String, n: Int): String fail: String panics: String }`, &root{})
-	cache, err := plancache.New(plancache.Config[[]byte]{})
+	cache, err := plancache.New(plancache.Options[[]byte]{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cache.Close()
 	for range 3 {
-		data, err := cache.Load(t.Context(), `{ echo(s: "x") }`, func(ctx context.Context) ([]byte, error) {
+		data, err := cache.Load(t.Context(), plancache.Key{Query: `{ echo(s: "x") }`}, func(ctx context.Context) ([]byte, error) {
 			return schema.Exec(ctx, `{ echo(s: "x") }`, "", nil).Data, nil
 		})
 		if err != nil || string(data) != `{"echo":"x"}` {

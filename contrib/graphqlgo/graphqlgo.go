@@ -1,6 +1,6 @@
 // Package graphqlgo serves a schema of graphql-go/graphql with gqlboost's blocks:
 //
-//	plans, err := plancache.New(plancache.Config[*graphqlgo.Plan]{})
+//	plans, err := plancache.New(plancache.Options[*graphqlgo.Plan]{})
 //	http.Handle("/graphql", graphqlgo.New(schema, plans, graphqlgo.Options{}))
 //
 // Requests are decoded by simdjson, queries are parsed and validated once, and responses
@@ -130,7 +130,7 @@ func (s *server) plan(ctx context.Context, query string) (*Plan, error) {
 	if s.plans == nil {
 		return build(ctx)
 	}
-	return s.plans.Load(ctx, query, build)
+	return s.plans.Load(ctx, plancache.Key{Query: query}, build)
 }
 
 func errorsOf(err error) []gqlerrors.FormattedError {
@@ -148,6 +148,9 @@ func (errs invalid) Error() string { return errs[0].Message }
 
 func plan(schema *graphql.Schema, query string) (*Plan, error) {
 	text := source.NewSource(&source.Source{Body: []byte(query), Name: "GraphQL request"})
+	if errs := checkNesting(text); errs != nil {
+		return nil, invalid(errs)
+	}
 	document, err := parser.Parse(parser.ParseParams{Source: text})
 	if err != nil {
 		return nil, invalid(gqlerrors.FormatErrors(err))

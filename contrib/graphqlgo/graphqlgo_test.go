@@ -43,7 +43,7 @@ func newSchema(t *testing.T) graphql.Schema {
 // Queries are parsed and validated once, and answers are those of graphql.Do.
 func TestHandler(t *testing.T) {
 	schema := newSchema(t)
-	plans, err := plancache.New(plancache.Config[*graphqlgo.Plan]{})
+	plans, err := plancache.New(plancache.Options[*graphqlgo.Plan]{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestHandlerOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plans, err := plancache.New(plancache.Config[*graphqlgo.Plan]{})
+	plans, err := plancache.New(plancache.Options[*graphqlgo.Plan]{})
 	if err != nil {
 		t.Fatal(err)
 	}

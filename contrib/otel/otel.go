@@ -8,7 +8,7 @@
 // names, units and instruments of the semantic conventions 1.3x.
 //
 // Two sources of the same kind, such as two caches, must be told apart by
-// gqlboost.WithAttrs. Of one metric there are at most 2000 points. Those that come last are
+// gqlboost.WithAttrs. A metric has at most 2000 points. Those that come last are
 // one, with the attribute otel.metric.overflow, as in OpenTelemetry's SDK.
 package otel
 

@@ -86,7 +86,7 @@ func TestProducer(t *testing.T) {
 // Two caches without names are an error at once.
 func TestTwice(t *testing.T) {
 	newCache := func() gqlboost.Source {
-		c, err := plancache.New(plancache.Config[int]{})
+		c, err := plancache.New(plancache.Options[int]{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,7 @@ func Example() {
 		return
 	}
 	defer bus.Close(context.Background())
-	cache, err := plancache.New(plancache.Config[*Plan]{Invalidator: bus})
+	cache, err := plancache.New(plancache.Options[*Plan]{Invalidator: bus})
 	if err != nil {
 		return
 	}

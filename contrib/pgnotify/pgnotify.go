@@ -20,8 +20,8 @@ type Config struct {
 	// Channel is the channel of notifications, [DefaultChannel] by default. Caches of the
 	// same channel should be of the same kind of plan.
 	Channel string
-	// CheckEvery is after how much silence a connection is asked whether it still is one,
-	// 15 s by default. A deletion can come so late after a connection was lost.
+	// CheckEvery is the silence after which a connection is asked whether it still works, 15 s
+	// by default. A deletion can be that late after a connection was lost.
 	CheckEvery time.Duration
 }
 

@@ -36,7 +36,7 @@ func newBus(t *testing.T, dsn string, c pgnotify.Config) *pgnotify.Bus {
 
 func newCache(t *testing.T, b *pgnotify.Bus) *plancache.Cache[func()] {
 	t.Helper()
-	c, err := plancache.New(plancache.Config[func()]{Schema: "1", Invalidator: b, StoreTimeout: 5 * time.Second})
+	c, err := plancache.New(plancache.Options[func()]{Schema: "1", Invalidator: b, StoreTimeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,15 +70,15 @@ func TestCachesOfAFleet(t *testing.T) {
 	wait.Until(t, "both listen", listening)
 	for range 2 {
 		for _, c := range caches {
-			c.Add(t.Context(), "a", func() {})
-			c.Add(t.Context(), "b", func() {})
+			c.Add(t.Context(), plancache.Key{Query: "a"}, func() {})
+			c.Add(t.Context(), plancache.Key{Query: "b"}, func() {})
 		}
 		if err := caches[0].Delete(t.Context(), plancache.Key{Query: "a"}); err != nil {
 			t.Error(err)
 		}
 		for _, c := range caches {
-			wait.Until(t, "it is gone", func() bool { _, ok := c.Get(t.Context(), "a"); return !ok })
-			if _, ok := c.Get(t.Context(), "b"); !ok {
+			wait.Until(t, "it is gone", func() bool { _, ok := c.Get(t.Context(), plancache.Key{Query: "a"}); return !ok })
+			if _, ok := c.Get(t.Context(), plancache.Key{Query: "b"}); !ok {
 				t.Error("another one is gone as well")
 			}
 		}
@@ -88,7 +88,7 @@ func TestCachesOfAFleet(t *testing.T) {
 		}
 		wait.Until(t, "both listen again", listening)
 	}
-	caches[1].Add(t.Context(), "a", func() {})
+	caches[1].Add(t.Context(), plancache.Key{Query: "a"}, func() {})
 	query(t, "select 1 from pg_notify($1, '*')", channel)
 	wait.Until(t, "a migration has taken all out", func() bool { return caches[1].Len() == 0 })
 	for _, c := range caches {

@@ -11,7 +11,7 @@
 // its own. Otherwise registration fails, not the first scrape. A pedantic registry takes
 // only metrics that are there at registration.
 //
-// Of one metric there are at most 2000 series. Those that come last are one, with "other"
+// A metric has at most 2000 series. Those that come last are one, with "other"
 // for each label.
 package prom
 

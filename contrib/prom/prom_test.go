@@ -77,7 +77,7 @@ func TestCollector(t *testing.T) {
 
 func newCache(t *testing.T) gqlboost.Source {
 	t.Helper()
-	c, err := plancache.New(plancache.Config[int]{})
+	c, err := plancache.New(plancache.Options[int]{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,13 +179,13 @@ func blocks(t *testing.T) []gqlboost.Source {
 			t.Fatal(err)
 		}
 	}
-	plans, err := plancache.New(plancache.Config[int]{})
+	plans, err := plancache.New(plancache.Options[int]{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { plans.Close() })
-	plans.Add(t.Context(), "q", 1)
-	plans.Get(t.Context(), "q")
+	plans.Add(t.Context(), plancache.Key{Query: "q"}, 1)
+	plans.Get(t.Context(), plancache.Key{Query: "q"})
 	return []gqlboost.Source{p, plans, arena.Source(), stream.Source(), simdjson.Source(), new(arena.Buffers), new(arena.Interner)}
 }
 

@@ -22,7 +22,7 @@ func Example() {
 		return
 	}
 	defer client.Close()
-	cache, err := plancache.New(plancache.Config[*Plan]{
+	cache, err := plancache.New(plancache.Options[*Plan]{
 		Schema: plancache.HashSchema("type Query { me: User }"),
 		Codec:  planCodec{},
 		Store:  redisstore.New(client, redisstore.Config{Namespace: "shop:plan:"}),

@@ -13,12 +13,12 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// DefaultNamespace is with what keys begin unless a configuration says otherwise.
+// DefaultNamespace is the prefix of keys unless a configuration names another one.
 const DefaultNamespace = "gqlboost:plan:"
 
 // Config says how a [Store] works. Zero fields have defaults.
 type Config struct {
-	// Namespace is with what keys begin, and the name of the channel of deletions. Caches
+	// Namespace is the prefix of keys, and the name of the channel of deletions. Caches
 	// of the same namespace share plans, so it should name the kind of plan. Its default
 	// is [DefaultNamespace].
 	Namespace string
@@ -53,7 +53,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	return value, err
 }
 
-// Set keeps a value for as long as ttl, or for ever if it is 0.
+// Set keeps a value for as long as ttl, or forever if it is 0.
 func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	set := s.client.B().Set().Key(s.namespace + key).Value(rueidis.BinaryString(value))
 	if ttl > 0 {

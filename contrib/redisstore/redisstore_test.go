@@ -42,7 +42,7 @@ func (text) Decode(b []byte) (string, error) { return string(b), nil }
 
 func newCache(t *testing.T, store plancache.Store) *plancache.Cache[string] {
 	t.Helper()
-	c, err := plancache.New(plancache.Config[string]{Schema: "1", Codec: text{}, Store: store, StoreTimeout: time.Second})
+	c, err := plancache.New(plancache.Options[string]{Schema: "1", Codec: text{}, Store: store, StoreTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	var builds atomic.Int64
 	load := func(c *plancache.Cache[string], q string) {
-		plan, err := c.Load(t.Context(), q, func(context.Context) (string, error) { builds.Add(1); return "plan of " + q, nil })
+		plan, err := c.Load(t.Context(), plancache.Key{Query: q}, func(context.Context) (string, error) { builds.Add(1); return "plan of " + q, nil })
 		if err != nil || plan != "plan of "+q {
 			t.Errorf("got %q, %v", plan, err)
 		}
@@ -191,7 +191,7 @@ func TestKilledUnderLoad(t *testing.T) {
 			return false
 		}
 		for _, c := range caches {
-			if _, ok := c.Get(t.Context(), "{ last }"); ok {
+			if _, ok := c.Get(t.Context(), plancache.Key{Query: "{ last }"}); ok {
 				return false
 			}
 		}

@@ -111,11 +111,11 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, body []byte) er
 // request, so what the cache keeps is a copy.
 func (h *handler) query(ctx context.Context, o *simdjson.Operation) (*query, error) {
 	key := plancache.Key{Query: o.Query, Operation: o.OperationName}
-	if q, ok := h.plans.GetKey(ctx, key); ok {
+	if q, ok := h.plans.Get(ctx, key); ok {
 		return q, nil
 	}
 	key = plancache.Key{Query: strings.Clone(o.Query), Operation: strings.Clone(o.OperationName)}
-	return h.plans.LoadKey(ctx, key, func(context.Context) (*query, error) { return parse(h.schema, key.Query, key.Operation) })
+	return h.plans.Load(ctx, key, func(context.Context) (*query, error) { return parse(h.schema, key.Query, key.Operation) })
 }
 
 func (h *handler) plan(ctx context.Context, o *simdjson.Operation, q *query, variables map[string]any) (*plan, error) {
@@ -127,7 +127,7 @@ func (h *handler) plan(ctx context.Context, o *simdjson.Operation, q *query, var
 		extra = fmt.Appendf(extra, "%v,", variables[name])
 	}
 	key := plancache.Key{Query: strings.Clone(o.Query), Operation: strings.Clone(o.OperationName), Extra: string(extra)}
-	return h.variants.LoadKey(ctx, key, func(context.Context) (*plan, error) { return compile(q.operation, variables) })
+	return h.variants.Load(ctx, key, func(context.Context) (*plan, error) { return compile(q.operation, variables) })
 }
 
 // read answers a query: one statement for each of its fields, at the same time.

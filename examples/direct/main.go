@@ -81,8 +81,8 @@ func openDirect(ctx context.Context, dsn string, conns int) (_ *service, err err
 		parser: simdjson.NewParser(simdjson.Options{AliasInput: true}), // A request ends before its body is given back.
 	}
 	var errs [3]error
-	h.plans, errs[0] = plancache.New(plancache.Config[*query]{Schema: plancache.HashSchema(schema.SDL)})
-	h.variants, errs[1] = plancache.New(plancache.Config[*plan]{Schema: plancache.HashSchema(schema.SDL)})
+	h.plans, errs[0] = plancache.New(plancache.Options[*query]{Schema: plancache.HashSchema(schema.SDL)})
+	h.variants, errs[1] = plancache.New(plancache.Options[*plan]{Schema: plancache.HashSchema(schema.SDL)})
 	h.persisted, errs[2] = plancache.NewPersisted(16 << 20)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err

@@ -135,7 +135,7 @@ func (r *mediaRange) match(o *Offer) specificity {
 }
 
 // Best returns the index of the offer that the client prefers and its quality, above 0 and
-// at most 1, or -1 if it accepts none of them. Of equal qualities, the offer that the client
+// at most 1, or -1 if it accepts none of them. Among equal qualities, the offer that the client
 // names more precisely comes first, then the one that it names first, then the one that is
 // offered first.
 func (ranges Ranges) Best(offers []Offer) (index int, quality float64) {

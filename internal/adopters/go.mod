@@ -7,7 +7,7 @@ replace github.com/gqlboost/gqlboost => ../..
 require (
 	github.com/exaring/otelpgx v0.13.0
 	github.com/golang-migrate/migrate/v4 v4.20.1
-	github.com/gqlboost/gqlboost v0.0.0-00010101000000-000000000000
+	github.com/gqlboost/gqlboost v0.1.0
 	github.com/jackc/pgx-shopspring-decimal v0.0.0-20220624020537-1d36b5a1853e
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/pgvector/pgvector-go v0.3.0

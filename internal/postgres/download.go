@@ -14,7 +14,7 @@ import (
 )
 
 // download returns the root folder (bin, lib, share) of an embedded build. The
-// library that fetches it is no dependency of ours: it lives in the nested
+// library that fetches it is not our dependency: it lives in the nested
 // module fetch, which this runs, so that the root go.mod stays short.
 func download(ctx context.Context) (string, error) {
 	_, here, _, ok := runtime.Caller(0)

@@ -8,7 +8,7 @@ import (
 )
 
 // Main runs the tests of a package, a *testing.M, with a server of their own, which
-// use hears of first. It returns the code to exit with.
+// it passes to use first. It returns the code to exit with.
 func Main(m interface{ Run() int }, use func(*Server)) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()

@@ -4,5 +4,5 @@
 // slower and allocates itself.
 package race
 
-// Enabled tells whether the race detector is compiled in.
+// Enabled reports whether the race detector is compiled in.
 const Enabled = false

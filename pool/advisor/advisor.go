@@ -34,6 +34,12 @@ type Options struct {
 	// MinShare is the share of the time of all statements from which one is worth advice,
 	// 0.001 by default.
 	MinShare float64
+	// Role is the role that the application uses, for the conditions of row level security:
+	// by default that which has run a statement. The advisor's role must be a member of it.
+	Role string
+	// Storage bounds the disk space that all advised indexes take, in bytes; there is no
+	// bound by default.
+	Storage int64
 	// Repeats is from how many times in one request a statement counts as repeated, 5
 	// by default.
 	Repeats int
@@ -72,29 +78,14 @@ func Analyze(ctx context.Context, db DB, o Options) (*Report, error) {
 	return a.report, nil
 }
 
-// readOnly runs f in a transaction that changes nothing. Read committed keeps no snapshot
-// between statements, so it does not hold back vacuum.
-func readOnly(ctx context.Context, db DB, timeout time.Duration, f func(pgx.Tx) error) error {
-	tx, err := db.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	// The connection may be a pool's: what was set goes with the transaction.
-	defer tx.Rollback(context.WithoutCancel(ctx))
-	_, err = tx.Exec(ctx, fmt.Sprintf(`set local transaction_read_only = on;
-		set local statement_timeout = %d; set local lock_timeout = 1000; set local application_name = 'gqlboost advisor'`, timeout.Milliseconds()))
-	if err != nil {
-		return err
-	}
-	return f(tx)
-}
-
 // analysis is one run of Analyze.
 type analysis struct {
 	options     Options
 	tx          pgx.Tx
 	report      *Report
 	server      server
+	roles       roles
+	typeNames   map[uint32]string
 	tables      map[string]*table // by schema.name
 	indexes     []*index
 	foreignKeys []*foreignKey
@@ -110,8 +101,9 @@ func (a *analysis) run(ctx context.Context) (err error) {
 		return err
 	}
 	a.report.Server, a.report.Database = a.server.name, a.server.database
+	a.report.Replica = a.server.replica
 	for _, step := range []func(context.Context) error{
-		a.readTables, a.readIndexes, a.readForeignKeys, a.readStatements, a.planStatements, a.adviseIndexes, a.findPlans,
+		a.readTables, a.readRoles, a.readIndexes, a.readForeignKeys, a.readStatements, a.planStatements, a.adviseIndexes, a.findPlans,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -122,25 +114,20 @@ func (a *analysis) run(ctx context.Context) (err error) {
 	} {
 		find()
 	}
+	a.warnOfPolicies()
+	if err := a.trySyntax(ctx); err != nil {
+		return err
+	}
 	a.report.finish(a.statements, a.total)
 	return nil
+}
+
+// blind says why a pipeline cannot rely on the report.
+func (a *analysis) blind(format string, args ...any) {
+	a.report.Blind = append(a.report.Blind, fmt.Sprintf(format, args...))
 }
 
 // miss says that something could not be looked at.
 func (a *analysis) miss(format string, args ...any) {
 	a.report.Missing = append(a.report.Missing, fmt.Sprintf(format, args...))
-}
-
-// savepoint runs f so that its failure does not end the transaction, and undoes what f
-// has set.
-func (a *analysis) savepoint(ctx context.Context, f func() error) error {
-	nested, err := a.tx.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	failed := f()
-	if err := nested.Rollback(context.WithoutCancel(ctx)); err != nil {
-		return err
-	}
-	return failed
 }

@@ -145,10 +145,10 @@ func TestWithoutExtension(t *testing.T) {
 	conn, record := open(t, database(t))
 	found := expect(t, analyze(t, conn, advisor.Options{Record: record}), append(ofPlans, ofIndexes...)...)
 	f := found["missing index orders "]
-	if !strings.Contains(f.Action, "ON orders (customer_id") || f.Saving <= 0 || f.Verified {
+	if !strings.Contains(f.Action, "ON public.orders (customer_id") || f.Saving <= 0 || f.Verified {
 		t.Errorf("%+v", f)
 	}
-	if f := found["missing index customers "]; !strings.Contains(f.Action, `ON customers ("Home Town")`) {
+	if f := found["missing index customers "]; !strings.Contains(f.Action, `ON public.customers ("Home Town")`) {
 		t.Errorf("%+v", f)
 	}
 	report := analyze(t, conn, advisor.Options{})

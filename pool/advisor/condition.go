@@ -30,8 +30,24 @@ type operand struct {
 // attribute is a column of an alias.
 type attribute struct{ alias, name string }
 
+// alternatives returns the parts of a clause that OR combines, each as the clauses that must
+// all hold; nil if there is no OR.
+func alternatives(condition string) (arms [][]clause) {
+	parts := split(unwrap(tokenize(condition)), "OR")
+	if len(parts) < 2 {
+		return nil
+	}
+	for _, part := range parts {
+		arms = append(arms, clauses(join(part)))
+	}
+	return arms
+}
+
+// local is the clause as an index's predicate has it.
+func (c clause) local() string { return toOperand(tokenize(c.text)).local() }
+
 // clauses takes a condition apart. What is combined with OR or NOT is one clause without
-// an operator.
+// an operator, but for NOT of a column.
 func clauses(condition string) []clause {
 	if condition == "" {
 		return nil
@@ -51,8 +67,16 @@ func clauses(condition string) []clause {
 
 func toClause(tokens []string) clause {
 	c := clause{text: join(tokens)}
-	if len(split(tokens, "OR")) > 1 || len(tokens) > 0 && tokens[0] == "NOT" {
+	if len(split(tokens, "OR")) > 1 {
 		c.left = toOperand(tokens)
+		return c
+	}
+	if len(tokens) > 0 && tokens[0] == "NOT" {
+		if c.left = toOperand(tokens[1:]); c.left.column.name != "" { // a column of type boolean
+			c.operator = "not"
+		} else {
+			c.left = toOperand(tokens)
+		}
 		return c
 	}
 	for i, t := range outside(tokens) {
@@ -83,8 +107,9 @@ func toClause(tokens []string) clause {
 	return c
 }
 
-// commuted are operators with their sides changed.
-var commuted = map[string]string{"=": "=", "<": ">", ">": "<", "<=": ">=", ">=": "<=", "<>": "<>", "@>": "<@", "<@": "@>", "&&": "&&", "@@": "@@"}
+// commuted are operators with their sides changed; "has" is of arrays with an element.
+var commuted = map[string]string{"=": "=", "<": ">", ">": "<", "<=": ">=", ">=": "<=", "<>": "<>", "@>": "<@", "<@": "@>", "&&": "&&", "@@": "@@", "= any": "has",
+	"<<": ">>", ">>": "<<", "<<=": ">>=", ">>=": "<<="}
 
 // of returns the clause as one about an alias, with the alias on the left and nothing of
 // it on the right.
@@ -203,7 +228,7 @@ func tokenize(s string) (tokens []string) {
 
 const operators = "+-*/<>=~!@#%^&|`?"
 
-// hasOperator tells whether there is an operator outside of parentheses.
+// hasOperator reports whether there is an operator outside of parentheses.
 func hasOperator(tokens []string) bool {
 	for _, t := range outside(tokens) {
 		if isOperator(t) {

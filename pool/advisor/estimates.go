@@ -26,7 +26,7 @@ func (a *analysis) readStatistics(ctx context.Context) error {
 	return err
 }
 
-// wrong tells whether an estimate is more than ten times off.
+// wrong reports whether an estimate is more than ten times off.
 func (n *node) wrong() bool {
 	if n.Loops == 0 {
 		return false
@@ -53,20 +53,22 @@ func (a *analysis) misestimated(s *statement) {
 		if t := a.table(n); t != nil {
 			f.Table = t.String()
 			f.Title = fmt.Sprintf("The optimizer is wrong about how many rows of %s it finds", t)
-			f.Action = fmt.Sprintf("ANALYZE %s; a higher statistics target for its columns helps with uneven values.", t)
+			f.Action = fmt.Sprintf("ANALYZE %s; a higher statistics target for its columns helps with uneven values.", t.sql)
 			each := &scanned{table: t, alias: n.Alias, node: n}
 			each.add(n.Filter, n.IndexOn, n.Recheck)
 			if columns := each.compared(); len(columns) > 1 && !a.hasStatistics(t, columns) {
 				names := make([]string, len(columns))
 				for i, c := range columns {
-					names[i] = quote(c.name)
+					names[i] = c.sql
 				}
 				f.Kind = CorrelatedColumns
 				f.Title = fmt.Sprintf("Columns of %s depend on each other, and the optimizer does not know", t)
-				f.Action = fmt.Sprintf("CREATE STATISTICS ON %s FROM %s; ANALYZE %s;", strings.Join(names, ", "), t, t)
+				name := ""
 				if a.server.version < 160000 { // The name may be left out since 16.
-					f.Action = strings.Replace(f.Action, "STATISTICS ON", "STATISTICS "+quote(t.name+"_"+strings.Join(names, "_"))+" ON", 1)
+					plain := notInNames.Replace(t.name + "_" + strings.Join(names, "_"))
+					name = strings.TrimSuffix(t.sql, quotedAs(t.sql, t.name)) + a.quote(shorten(plain, maxName)) + " "
 				}
+				f.run(fmt.Sprintf("CREATE STATISTICS %sON %s FROM %s", name, strings.Join(names, ", "), t.sql), "ANALYZE "+t.sql)
 				f.Risk = "ANALYZE of the table takes a little longer. Plans may change."
 			}
 		}
@@ -89,7 +91,7 @@ func (s *scanned) compared() (list []*column) {
 	return list
 }
 
-// hasStatistics tells whether there are extended statistics of these columns.
+// hasStatistics reports whether there are extended statistics of these columns.
 func (a *analysis) hasStatistics(t *table, columns []*column) bool {
 	return slices.ContainsFunc(a.extended[t.oid], func(keys []int16) bool {
 		for _, c := range columns {
@@ -123,7 +125,7 @@ func (a *analysis) nested(ctx context.Context, s *statement) error {
 	if a.server.extensions["pg_hint_plan"] != "" {
 		f.Hint.Plan = "Set(enable_nestloop off)"
 	}
-	f.Action = "Mend the estimate (statistics); until then SET LOCAL enable_nestloop = off for this statement (see Hint)."
+	f.Action = "Fix the estimate (statistics); until then SET LOCAL enable_nestloop = off for this statement (see Hint)."
 	f.Risk = "With the hint the statement is slow when there are few rows."
 	a.report.add(f)
 	return nil

@@ -40,34 +40,63 @@ func (a *analysis) readForeignKeys(ctx context.Context) error {
 // they may refer to.
 func (a *analysis) findForeignKeys() {
 	for _, k := range a.foreignKeys {
-		if k.parent.deleted == 0 || k.child.size() < smallTable || slices.ContainsFunc(a.indexes, k.servedBy) {
+		if k.parent.deleted == 0 || k.child.size() < smallTable || a.served(k, func(*index) bool { return true }) {
 			continue
 		}
 		var columns []string
 		for _, number := range k.columns {
 			if c := k.child.byNumber[number]; c != nil {
-				columns = append(columns, quote(c.name))
+				columns = append(columns, c.sql)
 			}
 		}
-		if slices.ContainsFunc(a.advice, func(i *indexAdvice) bool { return i.table == k.child && i.where == "" && i.keys[0] == columns[0] }) {
+		if slices.ContainsFunc(a.advice, func(i *indexAdvice) bool {
+			return i.table.whole() == k.child.whole() && i.where == "" && i.keys[0] == columns[0]
+		}) {
 			continue // It is advised already.
 		}
 		list := strings.Join(columns, ", ")
-		a.report.add(Finding{
+		f := Finding{
 			Kind: UnindexedForeignKey, Table: k.child.String(), Index: k.name,
-			Title: fmt.Sprintf("Each row deleted from %s reads all of %s", k.parent, k.child),
+			Title: fmt.Sprintf("Each row deleted from %s reads all of %s: an index is needed ON %s (%s)", k.parent, k.child, k.child, list),
 			Evidence: []string{fmt.Sprintf("%s rows of %s were deleted; the foreign key %s (%s) has no index, and its table %s rows",
-				count(float64(k.parent.deleted)), k.parent, k.name, list, count(k.child.rows))},
-			Action: fmt.Sprintf("CREATE INDEX CONCURRENTLY ON %s (%s);", k.child, list),
-			Risk:   "Each write of the table writes the index too.",
-		})
+				count(float64(k.parent.deleted)), k.parent, k.name, list, count(k.child.size()))},
+			Risk: "Each write of the table writes the index too.",
+		}
+		f.run(a.create(&candidate{table: k.child, method: "btree", keys: columns})...)
+		a.report.add(f)
 	}
 }
 
-// servedBy tells whether an index finds the rows that refer to one: if it is of all rows
-// and begins with these columns, in whatever order.
+// served reports whether an index finds the rows that refer to one, in all parts of a
+// partitioned table.
+func (a *analysis) served(k *foreignKey, by func(*index) bool) bool {
+	for _, i := range a.indexes {
+		if i.table == k.child && k.servedBy(i) && by(i) {
+			return true
+		}
+	}
+	for _, part := range k.child.parts {
+		if !a.served(&foreignKey{k.name, part, k.parent, part.numbers(k.child, k.columns)}, by) {
+			return false
+		}
+	}
+	return len(k.child.parts) > 0
+}
+
+// numbers returns what numbers the columns of another table have in this one.
+func (t *table) numbers(of *table, columns []int16) (list []int16) {
+	for _, n := range columns {
+		if c := of.byNumber[n]; c != nil && t.columns[c.name] != nil {
+			list = append(list, t.columns[c.name].number)
+		}
+	}
+	return list
+}
+
+// servedBy reports whether an index finds the rows that refer to one: if it begins with
+// these columns, in whatever order, and leaves out no rows but those that refer to none.
 func (k *foreignKey) servedBy(i *index) bool {
-	if i.table != k.child || !i.valid || i.where != "" || len(i.numbers) < len(k.columns) {
+	if i.table != k.child || !i.valid || len(i.numbers) < len(k.columns) || !k.allReferring(i.where) {
 		return false
 	}
 	for _, n := range i.numbers[:len(k.columns)] {
@@ -78,10 +107,21 @@ func (k *foreignKey) servedBy(i *index) bool {
 	return true
 }
 
-// needed tells whether deleting rows elsewhere needs an index, which has no other one for
+// allReferring reports whether a condition holds for all rows that refer to another.
+func (k *foreignKey) allReferring(where string) bool {
+	for _, c := range clauses(k.child.qualified(where)) {
+		col := k.child.columns[c.left.column.name]
+		if c.operator != "is not null" || col == nil || !slices.Contains(k.columns, col.number) {
+			return false
+		}
+	}
+	return true
+}
+
+// needed reports whether deleting rows elsewhere needs an index, which has no other one for
 // it.
 func (a *analysis) needed(i *index) bool {
 	return slices.ContainsFunc(a.foreignKeys, func(k *foreignKey) bool {
-		return k.servedBy(i) && !slices.ContainsFunc(a.indexes, func(o *index) bool { return o != i && k.servedBy(o) })
+		return k.servedBy(i) && !a.served(k, func(o *index) bool { return o != i })
 	})
 }

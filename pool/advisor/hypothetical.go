@@ -13,30 +13,42 @@ type hypothetical struct {
 	kept   []uint32
 }
 
-// with returns the plan with an index more, nil if the optimizer does not take the index.
-func (h *hypothetical) with(ctx context.Context, c *candidate, plan func() (*node, error)) (found *node, err error) {
+// with returns the plan with indexes more, nil if the optimizer does not take all of them,
+// and their size.
+func (h *hypothetical) with(ctx context.Context, p proposal, plan func() (*node, error)) (found *node, bytes int64, err error) {
 	before := len(h.kept)
 	err = h.a.savepoint(ctx, func() error {
-		names, _, err := h.create(ctx, c)
-		if err != nil {
+		var made [][]string
+		for _, c := range p {
+			names, size, err := h.create(ctx, c)
+			if err != nil {
+				return err
+			}
+			made, bytes = append(made, names), bytes+size
+		}
+		if found, err = plan(); err != nil {
 			return err
 		}
-		if found, err = plan(); err == nil && !slices.ContainsFunc(names, found.uses) {
-			found = nil
+		for _, names := range made {
+			if !slices.ContainsFunc(names, found.uses) {
+				found = nil
+				break
+			}
 		}
-		return err
+		return nil
 	})
 	for _, oid := range slices.Clone(h.kept[before:]) {
 		if failed := h.drop(ctx, oid); err == nil {
 			err = failed
 		}
 	}
-	return found, err
+	return found, bytes, err
 }
 
-// create makes an index, of all parts of a partitioned table, which stays until it is
-// dropped. Its size is what hypopg thinks.
+// create makes an index, of all parts of a partitioned table that are read, which stays
+// until it is dropped. Its size is what hypopg thinks, of the whole table.
 func (h *hypothetical) create(ctx context.Context, c *candidate) (names []string, bytes int64, err error) {
+	pages := int64(0)
 	for _, t := range append([]*table{c.table}, c.others...) {
 		var oid uint32
 		var name string
@@ -48,7 +60,10 @@ func (h *hypothetical) create(ctx context.Context, c *candidate) (names []string
 		if err := h.a.tx.QueryRow(ctx, "select "+ourOwn+" "+h.schema+".hypopg_relation_size($1)", oid).Scan(&size); err != nil {
 			return nil, 0, err
 		}
-		names, bytes = append(names, name), bytes+size
+		names, bytes, pages = append(names, name), bytes+size, pages+t.pages
+	}
+	if whole := c.table.whole(); pages > 0 && whole.pages > pages {
+		bytes = int64(float64(bytes) * float64(whole.pages) / float64(pages))
 	}
 	return names, bytes, nil
 }

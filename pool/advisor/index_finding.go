@@ -4,46 +4,146 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // indexFinding says why an index should be.
 func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 	whole := advice.table.whole()
+	slices.SortStableFunc(advice.helped, func(x, y helped) int { return int(y.statement.cost() - x.statement.cost()) })
+	first := advice.helped[0]
 	f := Finding{
-		Kind: MissingIndex, Table: whole.String(), Title: fmt.Sprintf("%s has no %s index on %s", whole, advice.method, strings.Join(advice.keys, ", ")),
-		Action: advice.action(), Bytes: -advice.bytes, Verified: advice.verified,
+		Kind: MissingIndex, Table: whole.String(), Title: fmt.Sprintf("%s needs an index: ON %s%s", whole, whole, advice.keyList()),
+		SQL: a.create(advice.candidate), Bytes: -advice.bytes, Verified: advice.verified,
+		Statement: first.statement.SQL, QueryID: first.statement.QueryID, Definition: advice.keyList(),
 	}
-	if advice.where != "" {
-		f.Title += " where " + advice.where
+	f.Action = strings.Join(f.SQL, ";\n") + ";"
+	if advice.rewrite != "" {
+		f.Rewrite = advice.rewrite
+		f.Action += "\n-- and write in the statement: " + advice.rewrite
+		f.Title += ", and ask with " + advice.rewrite
 	}
 	for _, h := range advice.helped {
 		f.Saving += h.saving
-		how := "the optimizer takes it"
-		if !advice.verified {
-			how = "not tried, as hypopg cannot"
-			if advice.method == "btree" {
-				how = "not tried, as hypopg is not installed"
-			}
-		}
-		what := fmt.Sprintf("%s of the time, %s calls: cost %s -> %s (%s)", share(h.statement.cost(), a.total), count(float64(h.statement.calls())), count(h.before), count(h.after), how)
-		if n := largestScan(h.statement.sampled, advice.table); n != nil {
-			what += fmt.Sprintf("; it reads all %s rows for %s", count(advice.table.rows), count(n.Rows))
-		}
-		f.Evidence = append(f.Evidence, what+": "+oneLine(h.statement.SQL, 160))
+		f.Helps = append(f.Helps, h.of())
+		f.Evidence = append(f.Evidence, a.evidence(advice, h))
 	}
-	f.Statement, f.QueryID = advice.helped[0].statement.SQL, advice.helped[0].statement.QueryID
+	f.Before, f.After = f.Helps[0].Before, f.Helps[0].After
+	for _, o := range advice.together {
+		f.Evidence = append(f.Evidence, fmt.Sprintf("It is worth while together with an index ON %s%s only.", o.table.whole(), o.keyList()))
+	}
+	if advice.policy != nil {
+		f.Evidence = append(f.Evidence, fmt.Sprintf("Row level security asks for %s in all statements of the application; without them the optimizer takes the index.", strings.Join(advice.policy, ", ")))
+	}
+	if strings.HasSuffix(advice.keys[0], " gin_trgm_ops") {
+		f.Evidence = append(f.Evidence, "If no pattern begins with % or _, a B-tree with text_pattern_ops is enough, and smaller.")
+	}
 	for _, i := range a.indexes {
-		if i.table == advice.table && i.method == advice.method && slices.Index(i.keys, advice.keys[0]) > 0 {
+		if i.table == advice.table && i.method == advice.method && slices.Index(i.plain, advice.keys[0]) > 0 && a.server.version < 180000 {
 			f.Evidence = append(f.Evidence, fmt.Sprintf("index %s has %s behind other columns, so it finds nothing by it", i, advice.keys[0]))
 		}
 	}
-	f.Risk = fmt.Sprintf("About %s, and each of the writes (%s rows so far) writes it too.", size(advice.bytes), count(float64(advice.table.writes())))
-	if whole == advice.table {
-		f.Risk += " CONCURRENTLY blocks nobody, and must not run in a transaction."
-	} else {
-		f.Risk += " Writes wait while it is built, unless it is built CONCURRENTLY on each partition first, then on ONLY the partitioned table, and attached."
-	}
+	f.Risk = a.indexRisk(advice)
 	return f
+}
+
+// of is what a report says of a statement that is helped.
+func (h helped) of() Helped {
+	s := h.statement
+	part := func(cost float64) time.Duration {
+		return time.Duration(float64(s.mean()) * min(1, cost/max(s.sampled.Cost, 1e-9)))
+	}
+	return Helped{SQL: s.SQL, QueryID: s.QueryID, Before: part(h.before), After: part(h.after)}
+}
+
+// evidence says what an index does for a statement.
+func (a *analysis) evidence(advice *indexAdvice, h helped) string {
+	how := "the optimizer takes it"
+	switch {
+	case advice.verified:
+	case advice.method == "btree":
+		how = "not tried, as hypopg is not installed"
+	default:
+		how = "not tried, as hypopg cannot"
+	}
+	what := fmt.Sprintf("%s of the time, %s calls: cost %s -> %s (%s)", share(h.statement.cost(), a.total),
+		count(float64(h.statement.calls())), count(h.before), count(h.after), how)
+	if n := largestScan(h.statement.sampled, advice.table); n != nil {
+		what += fmt.Sprintf("; it reads all %s rows for %s", count(advice.table.rows), count(n.Rows))
+		if whole := advice.table.whole(); whole != advice.table {
+			what += fmt.Sprintf(" of %s, a part of the %s rows of %s", advice.table, count(whole.rows), whole)
+		}
+	}
+	return what + ": " + oneLine(h.statement.SQL, 160)
+}
+
+// indexRisk says what an index costs.
+func (a *analysis) indexRisk(advice *indexAdvice) string {
+	whole := advice.table.whole()
+	risk := fmt.Sprintf("About %s, and each of the writes (%s rows so far) writes it too.", size(advice.bytes), count(float64(whole.writes())))
+	if sets := a.endsHOT(advice); sets != "" {
+		risk += " " + sets
+	}
+	if whole.kind != "p" {
+		return risk + " CONCURRENTLY blocks nobody, and must not run in a transaction."
+	}
+	return risk + " CONCURRENTLY blocks nobody; the index of the whole is used when the last part is attached. Run each statement on its own, not in a transaction."
+}
+
+// endsHOT names the updates that an index would make write to all indexes: those that set
+// one of its columns, while now no index has any of what they set.
+func (a *analysis) endsHOT(advice *indexAdvice) string {
+	t := advice.table.whole()
+	if t.hot == 0 {
+		return ""
+	}
+	text := advice.form(slices.Concat(advice.policy, advice.keys))
+	var names []string
+	for _, token := range tokenize(text) {
+		if t.columns[unquote(token)] != nil {
+			names = append(names, unquote(token))
+		}
+	}
+	for _, s := range a.statements {
+		if s.plan == nil || s.plan.Type != "ModifyTable" || s.plan.Command != "Update" {
+			continue
+		}
+		if of := a.table(s.plan); of == nil || of.whole() != t {
+			continue
+		}
+		for _, column := range assigned(s.SQL) {
+			if slices.Contains(names, column) && !a.indexed(t, column) {
+				return fmt.Sprintf("It ends HOT updates (%.0f %% of the updates of %s are): %s set by %s.",
+					100*float64(t.hot)/float64(max(t.updated, 1)), t, column+" is", oneLine(s.SQL, 80))
+			}
+		}
+	}
+	return ""
+}
+
+// indexed reports whether an index has a column.
+func (a *analysis) indexed(t *table, column string) bool {
+	c := t.columns[column]
+	return slices.ContainsFunc(a.indexes, func(i *index) bool {
+		return i.table == t && i.method != "brin" && (slices.Contains(i.numbers, c.number) || slices.Contains(tokenize(i.where), c.sql))
+	})
+}
+
+// assigned returns the columns that an UPDATE sets.
+func assigned(sql string) (names []string) {
+	tokens := tokenize(sql)
+	set := slices.IndexFunc(tokens, func(t string) bool { return strings.EqualFold(t, "set") })
+	last := "set"
+	for _, t := range outside(tokens[set+1:]) {
+		if slices.Contains([]string{"where", "from", "returning"}, strings.ToLower(t)) {
+			break
+		}
+		if last == "set" || last == "," {
+			names = append(names, unquote(t))
+		}
+		last = t
+	}
+	return names
 }
 
 // largestScan returns the scan that reads a whole table, nil if there is none.

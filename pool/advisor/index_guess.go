@@ -21,16 +21,11 @@ func (a *analysis) guessIndexes(s *statement) {
 		if !each.readsAll() || !a.large(each) || !few && !each.limited && !a.options.TestData {
 			continue
 		}
-		var best *candidate
-		for _, c := range a.candidates(each, literal) {
-			if c.where == "" && c.immutable() && (best == nil || len(c.keys) > len(best.keys)) {
-				best = c
-			}
-		}
+		best := a.guess(a.candidates(each, s.role, literal))
 		if best == nil {
 			continue
 		}
-		i := slices.IndexFunc(guesses, func(g *guess) bool { return g.action() == best.action() })
+		i := slices.IndexFunc(guesses, func(g *guess) bool { return g.id() == best.id() })
 		if i < 0 {
 			i = len(guesses)
 			guesses = append(guesses, &guess{candidate: best})
@@ -48,11 +43,22 @@ func (a *analysis) guessIndexes(s *statement) {
 			continue
 		}
 		saving := float64(s.cost()) * (1 - after/max(s.sampled.Cost, 1))
-		a.advise(g.candidate, int64(g.rows)*32, false, helped{s, s.sampled.Cost, after, time.Duration(saving)})
+		a.advise(g.candidate, int64(g.rows)*32, false, helped{s, s.sampled.Cost, after, nil, time.Duration(saving)})
 	}
 }
 
-// readsAll tells whether the whole table is read, maybe in the order of an index.
+// guess returns the index with the most columns, or one of some rows only where there is no
+// other.
+func (a *analysis) guess(list []*candidate) (best *candidate) {
+	for _, c := range list {
+		if c.immutable() && c.method == "btree" && (best == nil || best.where != "" && c.where == "" || best.where == c.where && len(c.keys) > len(best.keys)) {
+			best = c
+		}
+	}
+	return best
+}
+
+// readsAll reports whether the whole table is read, maybe in the order of an index.
 func (s *scanned) readsAll() bool {
 	return s.node.Type == "Seq Scan" || s.node.Type == "Index Scan" && s.node.IndexOn == "" && s.node.Filter != ""
 }
@@ -68,7 +74,7 @@ func (a *analysis) adviseInverted(s *statement) {
 			found, ok := a.inverted(each, c)
 			ok = ok && found.immutable()
 			pattern, isPattern := c.pattern()
-			if !ok || isPattern && (pattern == "" || !c.right.literal && len(s.samples) > 0) {
+			if !ok || isPattern && pattern == "" && len(s.samples) > 0 {
 				continue // It may begin with anything.
 			}
 			rows := max(each.table.rows, 1)
@@ -80,7 +86,7 @@ func (a *analysis) adviseInverted(s *statement) {
 			if gain < worthwhile && !a.options.TestData {
 				continue
 			}
-			a.advise(found, int64(rows)*int64(16+each.width(c)), false, helped{s, s.sampled.Cost, s.sampled.Cost * (1 - gain), time.Duration(float64(s.cost()) * gain)})
+			a.advise(found, int64(rows)*int64(16+each.width(c)), false, helped{s, s.sampled.Cost, s.sampled.Cost * (1 - gain), nil, time.Duration(float64(s.cost()) * gain)})
 			break
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // index is what Postgres knows of an index.
@@ -16,63 +14,103 @@ type index struct {
 	oid          uint32
 	table        *table
 	schema, name string
+	sql, title   string // its name, qualified and quoted, and for people
 	method       string
-	keys         []string // as CREATE INDEX has them
+	keys         []string // as CREATE INDEX has them, with operator classes, collations and directions
+	plain        []string // the columns and expressions only
 	numbers      []int16  // of the table's columns; 0 is an expression
 	includes     []string
-	classes      []string // operator classes, collations and directions of the keys
+	classes      []string // operator classes, collations and directions of the keys, as numbers
+	opclasses    []string // their names
 	where        string
 	unique       bool
 	constraint   bool // a primary key, a unique or exclusion constraint, or what replicas need
 	valid        bool
-	part         bool // it is a part of a partitioned index, or is one
+	part         bool // it is a part of a partitioned index
+	whole        bool // it is a partitioned index
+	parent       *index
 	bytes        int64
 	tuples       float64
 	scans        int64
 }
 
-func (i *index) String() string { return relation(i.schema, i.name) }
+func (i *index) String() string { return i.title }
+
+const indexQuery = `select ` + ourOwn + ` i.indexrelid, n.nspname, t.relname, c.relname, am.amname,
+		array(select pg_get_indexdef(i.indexrelid, k, true)
+			|| case when i.indcollation[k - 1] <> 0 and i.indcollation[k - 1] <> coalesce(att.attcollation, 100)
+				then (select format(' COLLATE %I', collname) from pg_collation where oid = i.indcollation[k - 1]) else '' end
+			|| case when o.opcdefault then '' else ' ' || quote_ident(o.opcname) end
+			|| case i.indoption[k - 1] when 1 then ' DESC NULLS LAST' when 2 then ' NULLS FIRST' when 3 then ' DESC' else '' end
+			from generate_series(1, i.indnkeyatts) k join pg_opclass o on o.oid = i.indclass[k - 1]
+				left join pg_attribute att on att.attrelid = i.indrelid and att.attnum = i.indkey[k - 1] and att.attnum > 0 order by k),
+		array(select pg_get_indexdef(i.indexrelid, k, true) from generate_series(1, i.indnkeyatts) k order by k),
+		array(select pg_get_indexdef(i.indexrelid, k, true) from generate_series(i.indnkeyatts + 1, i.indnatts) k order by k),
+		(i.indkey::int2[])[0:i.indnkeyatts - 1],
+		array(select format('%s %s %s', i.indclass[k - 1], i.indcollation[k - 1], i.indoption[k - 1]) from generate_series(1, i.indnkeyatts) k order by k),
+		array(select o.opcname from generate_series(1, i.indnkeyatts) k join pg_opclass o on o.oid = i.indclass[k - 1] order by k),
+		coalesce(pg_get_expr(i.indpred, i.indrelid, true), ''), i.indisunique,
+		i.indisprimary or i.indisexclusion or i.indisreplident or exists (select from pg_constraint where conindid = i.indexrelid),
+		i.indisvalid, exists (select from pg_inherits where inhrelid = i.indexrelid), c.relkind = 'I',
+		pg_relation_size(i.indexrelid), c.reltuples, coalesce(s.idx_scan, 0), format('%I.%I', n.nspname, c.relname),
+		case when n.nspname = 'public' then quote_ident(c.relname) else format('%I.%I', n.nspname, c.relname) end,
+		coalesce((select inhparent from pg_inherits where inhrelid = i.indexrelid), 0::oid)
+	from pg_index i join pg_class c on c.oid = i.indexrelid join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = t.relnamespace
+		join pg_am am on am.oid = c.relam left join pg_stat_user_indexes s on s.indexrelid = i.indexrelid
+	where t.relpersistence <> 't' and n.nspname` + notOurs + ` order by i.indexrelid`
 
 func (a *analysis) readIndexes(ctx context.Context) error {
-	rows, err := a.tx.Query(ctx, `select `+ourOwn+` i.indexrelid, n.nspname, t.relname, c.relname, am.amname,
-			array(select pg_get_indexdef(i.indexrelid, k, true) from generate_series(1, i.indnkeyatts) k),
-			array(select pg_get_indexdef(i.indexrelid, k, true) from generate_series(i.indnkeyatts + 1, i.indnatts) k),
-			(i.indkey::int2[])[0:i.indnkeyatts - 1],
-			array(select format('%s %s %s', i.indclass[k - 1], i.indcollation[k - 1], i.indoption[k - 1]) from generate_series(1, i.indnkeyatts) k),
-			coalesce(pg_get_expr(i.indpred, i.indrelid, true), ''), i.indisunique,
-			i.indisprimary or i.indisexclusion or i.indisreplident or exists (select from pg_constraint where conindid = i.indexrelid and contype in ('p', 'u', 'x')),
-			i.indisvalid, c.relkind = 'I' or exists (select from pg_inherits where inhrelid = i.indexrelid),
-			pg_relation_size(i.indexrelid), c.reltuples, coalesce(s.idx_scan, 0)
-		from pg_index i join pg_class c on c.oid = i.indexrelid join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = t.relnamespace
-			join pg_am am on am.oid = c.relam left join pg_stat_user_indexes s on s.indexrelid = i.indexrelid
-		where t.relpersistence <> 't' and n.nspname`+notOurs+` order by i.indexrelid`)
+	rows, err := a.tx.Query(ctx, indexQuery)
 	if err != nil {
 		return err
 	}
-	var i index
+	byOID, parents := map[uint32]*index{}, map[uint32]uint32{}
+	var each index
 	var on string
-	_, err = pgx.ForEachRow(rows, []any{
-		&i.oid, &i.schema, &on, &i.name, &i.method, &i.keys, &i.includes, &i.numbers, &i.classes, &i.where, &i.unique,
-		&i.constraint, &i.valid, &i.part, &i.bytes, &i.tuples, &i.scans,
-	}, func() error {
-		found := i
-		found.keys, found.includes, found.numbers, found.classes = slices.Clone(i.keys), slices.Clone(i.includes), slices.Clone(i.numbers), slices.Clone(i.classes)
-		if found.table = a.tables[i.schema+"."+on]; found.table != nil {
-			if a.options.Since != nil {
-				found.scans = max(found.scans-a.options.Since.Scans[i.oid], 0)
-			}
-			a.indexes = append(a.indexes, &found)
+	var parent uint32
+	for rows.Next() {
+		i := each
+		if err := rows.Scan(&i.oid, &i.schema, &on, &i.name, &i.method, &i.keys, &i.plain, &i.includes, &i.numbers, &i.classes,
+			&i.opclasses, &i.where, &i.unique, &i.constraint, &i.valid, &i.part, &i.whole, &i.bytes, &i.tuples, &i.scans,
+			&i.sql, &i.title, &parent); err != nil {
+			rows.Close()
+			return err
 		}
-		return nil
-	})
-	return err
+		if i.table = a.tables[i.schema+"."+on]; i.table == nil {
+			continue
+		}
+		if a.options.Since != nil {
+			i.scans = max(i.scans-a.options.Since.Scans[i.oid], 0)
+		}
+		byOID[i.oid], parents[i.oid] = &i, parent
+		a.indexes = append(a.indexes, &i)
+	}
+	for _, i := range a.indexes {
+		i.parent = byOID[parents[i.oid]]
+	}
+	for _, i := range a.indexes { // What the parts are used for, the whole is.
+		for o := i.parent; o != nil && !i.whole; o = o.parent {
+			o.scans += i.scans
+			o.bytes += i.bytes
+		}
+	}
+	return rows.Err()
 }
 
-// exists tells whether there is an index that could do what a candidate can.
+// exists reports whether there is an index that could do what a candidate can. One of all
+// rows does not do what one of few rows can: tell where these are.
 func (a *analysis) exists(c *candidate) bool {
 	return slices.ContainsFunc(a.indexes, func(i *index) bool {
-		return i.table == c.table && i.valid && i.method == c.method && (i.where == "" || sameText(i.where, c.where)) && len(i.keys) >= len(c.keys) &&
-			slices.EqualFunc(i.keys[:len(c.keys)], c.keys, func(x, y string) bool { return sameText(x, strings.TrimSuffix(y, " text_pattern_ops")) })
+		return i.table == c.table && i.valid && i.method == c.method && sameText(i.where, c.where) &&
+			len(c.include) == 0 && len(i.keys) >= len(c.keys) && i.beginsWith(c.keys)
+	})
+}
+
+// beginsWith reports whether the index has these keys before others. It can be read
+// backwards, so that a direction matters only where the keys have several.
+func (i *index) beginsWith(keys []string) bool {
+	return slices.EqualFunc(i.keys[:len(keys)], keys, func(x, y string) bool {
+		return sameText(x, y) || !strings.Contains(y, " DESC") && sameText(strings.TrimSuffix(x, " DESC"), y)
 	})
 }
 
@@ -85,40 +123,61 @@ func sameText(x, y string) bool {
 // writes are the rows that were written to a table since its counters began.
 func (t *table) writes() int64 { return t.inserted + t.updated + t.deleted }
 
-// findIndexes looks for indexes that cost more than they bring.
+// findIndexes looks for indexes that cost more than they bring. The parts of a partitioned
+// index cannot be dropped on their own.
 func (a *analysis) findIndexes() {
 	dropped := map[*index]bool{}
 	a.findDuplicates(dropped)
 	for _, i := range a.indexes {
 		switch {
-		case dropped[i] || i.part:
+		case dropped[i]:
 		case !i.valid:
-			a.report.add(Finding{
-				Kind: InvalidIndex, Table: i.table.String(), Index: i.String(), Bytes: i.bytes, Title: "Index " + i.String() + " is not valid",
-				Evidence: []string{"Building it concurrently has failed: it is written to and never read."},
-				Action:   "REINDEX INDEX CONCURRENTLY " + i.String() + "; -- or DROP INDEX CONCURRENTLY", Risk: "Building it again reads the whole table.",
-			})
-		case i.scans == 0 && !i.unique && !i.constraint && float64(i.table.live) >= smallTable && !a.needed(i) && !a.planned(i):
+			a.invalid(i)
+		case !i.part && i.scans == 0 && a.wasThere(i) && !i.unique && !i.constraint && i.table.size() >= smallTable && i.table.live >= 0 && !a.needed(i) && !a.planned(i):
 			a.unused(i)
-		default:
+		case !i.whole:
 			a.bloated(i)
 		}
 	}
 }
 
+// wasThere reports whether an index is as old as the time that the report is about.
+func (a *analysis) wasThere(i *index) bool {
+	if a.options.Since == nil {
+		return true
+	}
+	_, ok := a.options.Since.Scans[i.oid]
+	return ok || i.whole // of which Postgres counts nothing
+}
+
+func (a *analysis) invalid(i *index) {
+	f := Finding{
+		Kind: InvalidIndex, Table: i.table.String(), Index: i.String(), Bytes: i.bytes, Title: "Index " + i.String() + " is not valid",
+		Evidence: []string{"Building it concurrently has failed: it is written to and never read."},
+		Risk:     "Building it again reads the whole table. If nobody misses it, DROP INDEX CONCURRENTLY is enough.",
+	}
+	f.run("REINDEX INDEX CONCURRENTLY " + i.sql)
+	if i.whole {
+		f.Evidence = []string{"Not all partitions have it: it is used for none of the whole."}
+		f.Action, f.SQL = "CREATE INDEX CONCURRENTLY on the partitions that lack it, and ALTER INDEX "+i.sql+" ATTACH PARTITION each.", nil
+	}
+	a.report.add(f)
+}
+
 // findDuplicates looks for indexes that others can stand in for.
 func (a *analysis) findDuplicates(dropped map[*index]bool) {
 	for _, i := range a.indexes {
-		if i.unique || i.constraint || i.part || !i.valid {
+		if i.constraint || i.part || !i.valid {
 			continue
 		}
 		for _, o := range a.indexes {
-			if i == o || o.table != i.table || !o.valid || dropped[o] || !i.prefixOf(o) {
+			if i == o || o.table != i.table || !o.valid || dropped[o] || !i.prefixOf(o) || i.unique && (!o.unique || len(i.keys) != len(o.keys)) {
 				continue
 			}
-			f := Finding{Table: i.table.String(), Index: i.String(), Bytes: i.bytes, Action: "DROP INDEX CONCURRENTLY " + i.String() + ";"}
+			f := Finding{Table: i.table.String(), Index: i.String(), Bytes: i.bytes}
+			f.run(i.drop())
 			if len(i.keys) == len(o.keys) {
-				if !o.unique && !o.constraint && o.oid > i.oid && o.prefixOf(i) {
+				if (!o.unique || i.unique) && !o.constraint && o.oid > i.oid && o.prefixOf(i) {
 					continue // The younger one goes.
 				}
 				f.Kind, f.Title = DuplicateIndex, fmt.Sprintf("Index %s is the same as %s", i, o)
@@ -139,11 +198,11 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 	}
 }
 
-// prefixOf tells whether the other index begins with this one's keys, in the same order
+// prefixOf reports whether the other index begins with this one's keys, in the same order
 // and for the same rows.
 func (i *index) prefixOf(o *index) bool {
 	n := len(i.keys)
-	if i.method != o.method || i.where != o.where || n > len(o.keys) || i.method != "btree" && n != len(o.keys) {
+	if i.method != o.method || i.where != o.where && o.where != "" || i.where != o.where && i.unique || n > len(o.keys) || i.method != "btree" && n != len(o.keys) {
 		return false
 	}
 	for _, column := range i.includes {
@@ -154,12 +213,37 @@ func (i *index) prefixOf(o *index) bool {
 	return slices.Equal(i.keys, o.keys[:n]) && slices.Equal(i.classes, o.classes[:n])
 }
 
-// planned tells whether a statement that we know uses an index: the counters of sessions
+// drop is how an index is dropped; partitioned ones cannot be concurrently.
+func (i *index) drop() string {
+	if i.whole {
+		return "DROP INDEX " + i.sql
+	}
+	return "DROP INDEX CONCURRENTLY " + i.sql
+}
+
+// planned reports whether a statement that we know uses an index: the counters of sessions
 // that are open come late.
 func (a *analysis) planned(i *index) bool {
 	return slices.ContainsFunc(a.statements, func(s *statement) bool {
-		return s.plan != nil && (s.plan.uses(i.name) || s.sampled.uses(i.name))
+		return s.plan != nil && (a.used(s.plan, i) || a.used(s.sampled, i))
 	})
+}
+
+// used reports whether a plan uses an index, or a part of it.
+func (a *analysis) used(plan *node, i *index) (used bool) {
+	plan.walk(func(n *node, _ []*node) {
+		if n.Index == "" {
+			return
+		}
+		for _, o := range a.indexes {
+			if o.name == n.Index {
+				for ; o != nil; o = o.parent {
+					used = used || o == i
+				}
+			}
+		}
+	})
+	return used
 }
 
 func (a *analysis) unused(i *index) {
@@ -172,8 +256,11 @@ func (a *analysis) unused(i *index) {
 	f := Finding{
 		Kind: UnusedIndex, Table: i.table.String(), Index: i.String(), Bytes: i.bytes, Title: "Index " + i.String() + " is not used",
 		Evidence: []string{fmt.Sprintf("No scan since %s; %s, and %s rows of its table were written", since, size(i.bytes), count(float64(i.table.writes())))},
-		Action:   "DROP INDEX CONCURRENTLY " + i.String() + ";",
 		Risk:     "Replicas count their own scans: look there too.",
+	}
+	f.run(i.drop())
+	if a.server.replica {
+		f.Risk = "This is a replica, which counts its own scans only: look on the primary, where it can be dropped."
 	}
 	switch {
 	case a.report.Since.IsZero():
@@ -211,10 +298,11 @@ func (a *analysis) bloated(i *index) {
 	if float64(i.bytes) < bloatRatio*float64(expected) {
 		return
 	}
-	a.report.add(Finding{
+	f := Finding{
 		Kind: BloatedIndex, Table: i.table.String(), Index: i.String(), Bytes: i.bytes - expected, Title: "Index " + i.String() + " is bloated",
 		Evidence: []string{fmt.Sprintf("%s for %s rows, which need at most %s", size(i.bytes), count(i.tuples), size(expected))},
-		Action:   "REINDEX INDEX CONCURRENTLY " + i.String() + ";",
 		Risk:     "It reads the whole table and needs space for the new index; it blocks nobody.",
-	})
+	}
+	f.run("REINDEX INDEX CONCURRENTLY " + i.sql)
+	a.report.add(f)
 }

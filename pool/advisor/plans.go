@@ -55,23 +55,76 @@ func (a *analysis) scansMuch(s *statement) {
 			continue
 		}
 		f := s.about(SequentialScan, fmt.Sprintf("%s is read as a whole for few of its rows", each.table))
-		f.Table = each.table.String()
-		f.Evidence = []string{a.took(s), fmt.Sprintf("%s rows are read for %s", count(rows), count(n.Rows))}
-		f.Action = "No index was found that helps. Look at the condition: a function or a cast on the column's side hides its index."
+		f.Table = each.table.whole().String()
+		f.Evidence = []string{a.took(s), fmt.Sprintf("%s rows are read for %s", count(rows), count(n.Rows)), "condition: " + a.shown(s, n.Filter)}
 		f.Risk = "None, if the results stay the same."
-		for _, c := range each.clauses {
-			if _, isPattern := c.pattern(); isPattern {
-				f.Kind = PatternScan
-				f.Title = fmt.Sprintf("A pattern is looked for in all of %s", each.table)
-				f.Action = "Patterns that begin with % need an index of trigrams (extension pg_trgm, gin_trgm_ops) or full text search (tsvector); others a B-tree with text_pattern_ops."
-			}
-			if col := each.table.columns[c.left.column.name]; col != nil && c.left.cast != "" && !col.isText() {
-				f.Action = fmt.Sprintf("Compare %s with a value of its own type (%s) instead of casting the column to %s, so that its index can be used.", quote(col.name), col.kind, c.left.cast)
-			}
+		f.Kind, f.Action = each.advise()
+		if f.Kind == PatternScan {
+			f.Title = fmt.Sprintf("A pattern is looked for in all of %s", each.table)
 		}
 		if strings.Contains(n.Filter, " OR ") {
-			f.Action += " Conditions combined with OR can be taken apart with UNION."
+			f.Action += " Conditions combined with OR can be taken apart with UNION: each part then finds its rows by an index of its own."
 		}
 		a.report.add(f)
 	}
+}
+
+// shown is a condition without the values of a sample.
+func (a *analysis) shown(s *statement, condition string) string {
+	if s.sampled.values == nil {
+		return condition
+	}
+	return strings.Join(s.conditionColumns(), ", ")
+}
+
+// conditionColumns are the columns of the conditions.
+func (s *statement) conditionColumns() (names []string) {
+	for _, each := range s.scans {
+		for _, c := range each.clauses {
+			for _, col := range c.left.columns {
+				if name := col.alias + "." + col.name; !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// advise says what to do about conditions for which no index was found.
+func (s *scanned) advise() (Kind, string) {
+	kind, action := SequentialScan, "No index was found that makes it at least twice as cheap. See whether the statement needs all that it asks for."
+	for _, c := range s.clauses {
+		col := s.table.columns[c.left.column.name]
+		switch _, isPattern := c.pattern(); {
+		case isPattern:
+			kind = PatternScan
+			action = "Patterns that begin with % need an index of trigrams (extension pg_trgm, gin_trgm_ops) or full text search (tsvector); others a B-tree with text_pattern_ops."
+		case col != nil && c.left.cast == "date" && strings.HasPrefix(col.kind, "timestamp"):
+			return kind, fmt.Sprintf("Ask for the time from the day's beginning to that of the next one: %[1]s >= $1 AND %[1]s < $1 + interval '1 day', with an index ON %[2]s (%[1]s). The cast of the column to date hides it.",
+				col.sql, s.table.whole().sql)
+		case col != nil && c.left.cast != "" && !col.isText():
+			return kind, fmt.Sprintf("Compare %s with a value of its own type (%s) instead of casting the column to %s, so that its index can be used.", col.sql, col.kind, c.left.cast)
+		case col == nil && len(c.left.columns) > 0:
+			action = s.ofExpression(c)
+		}
+	}
+	return kind, action
+}
+
+// ofExpression says what to do about a condition on an expression that has no index.
+func (s *scanned) ofExpression(c clause) string {
+	text := c.left.local()
+	switch {
+	case strings.HasPrefix(text, "EXTRACT"):
+		return "The condition is about a field of a time, which hides its column: ask for a range of the column, or make an index of the expression."
+	case !c.left.hasUnknown():
+		return fmt.Sprintf("The condition is about an expression (%s), which hides indexes of its columns: compare the column itself with a value, or make an index of the expression.", text)
+	}
+	method := ""
+	if strings.HasPrefix(text, "to_tsvector") {
+		method = "USING gin "
+	}
+	return fmt.Sprintf("The condition is about an expression: make an index of it, with the program's constant in the place of the parameter: CREATE INDEX CONCURRENTLY ON %s %s((%s)). "+
+		"pg_stat_statements does not keep the constant; with a record of the program the advisor tries the index.", s.table.whole().sql, method, text)
 }

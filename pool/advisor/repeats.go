@@ -31,7 +31,7 @@ func (a *analysis) findRepeats() {
 			continue
 		}
 		f := Finding{
-			Kind: RepeatedStatement, Statement: r.SQL,
+			Kind: RepeatedStatement, Statement: r.SQL, Request: r.Request,
 			Title:    fmt.Sprintf("%s runs a statement up to %d times for one request", r.Request, r.Most),
 			Evidence: []string{fmt.Sprintf("%s of %s requests have run it %s times: %.0f each", count(float64(r.Requests)), count(float64(max(r.Of, r.Requests))), count(float64(r.Runs)), float64(r.Runs)/float64(r.Requests))},
 			Risk:     "None, if the batch keeps the order of keys and says which are missing, as package dataloader does.",

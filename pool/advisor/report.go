@@ -1,7 +1,6 @@
 package advisor
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -34,7 +33,7 @@ const (
 	RepeatedAggregate   Kind = "repeated aggregate" // a materialized view
 )
 
-// Finding is something to mend.
+// Finding is something to fix.
 type Finding struct {
 	Kind  Kind   `json:"kind"`
 	Title string `json:"title"`
@@ -42,27 +41,61 @@ type Finding struct {
 	Evidence []string `json:"evidence"`
 	// Action is what to do: SQL, or what to change in the program.
 	Action string `json:"action"`
+	// SQL are the statements of the action, to be run in this order, each on its own and not
+	// in a transaction. The server has tried their syntax.
+	SQL []string `json:"sql,omitempty"`
+	// Rewrite is a condition that a statement must have for an advised index.
+	Rewrite string `json:"rewrite,omitempty"`
 	// Risk is what the action may do besides.
 	Risk string `json:"risk"`
 	// Saving is how much of the statements' time would have been saved, 0 if that is not
 	// known.
 	Saving time.Duration `json:"saving"`
+	// Time is what the statement that the finding is about has taken in all, 0 if there is
+	// none.
+	Time time.Duration `json:"time,omitempty"`
 	// Bytes is the disk space that is saved, or taken if it is negative.
-	Bytes     int64  `json:"bytes,omitempty"`
-	Table     string `json:"table,omitempty"`
-	Index     string `json:"index,omitempty"`
-	Statement string `json:"statement,omitempty"` // its text
-	QueryID   int64  `json:"queryID,omitempty"`   // that of pg_stat_statements
+	Bytes int64  `json:"bytes,omitempty"`
+	Table string `json:"table,omitempty"`
+	Index string `json:"index,omitempty"`
+	// Definition is an advised index, as it stands behind the name of the table.
+	Definition string `json:"definition,omitempty"`
+	// Before and After are what a run of the statement takes, as it is and as the optimizer
+	// expects it to be; 0 if that is not known.
+	Before time.Duration `json:"before,omitempty"`
+	After  time.Duration `json:"after,omitempty"`
+	// Helps are the statements that an advised index helps, the dearest first.
+	Helps     []Helped `json:"helps,omitempty"`
+	Request   string   `json:"request,omitempty"`   // that repeats the statement
+	Statement string   `json:"statement,omitempty"` // its text
+	QueryID   int64    `json:"queryID,omitempty"`   // that of pg_stat_statements
 	// Verified tells that the optimizer takes an index that is advised. It is tried with
 	// hypopg, which knows B-trees only.
 	Verified bool `json:"verified,omitempty"`
-	// Hint is what helps a statement until it is mended, or instead.
+	// Hint is what helps a statement until it is fixed, or instead.
 	Hint *Hint `json:"hint,omitempty"`
+}
+
+// run makes statements the action.
+func (f *Finding) run(sql ...string) {
+	f.SQL, f.Action = sql, strings.Join(sql, ";\n")+";"
+}
+
+// Helped is a statement that an advised index helps, and what a run of it takes.
+type Helped struct {
+	SQL     string        `json:"sql"`
+	QueryID int64         `json:"queryID,omitempty"`
+	Before  time.Duration `json:"before"`
+	After   time.Duration `json:"after"`
 }
 
 // Key names the finding, the same in each report: for [Report.Check].
 func (f Finding) Key() string {
-	return string(f.Kind) + "|" + f.Table + "|" + f.Index + "|" + strings.Join(strings.Fields(f.Statement), " ")
+	statement := f.Statement
+	if f.Kind == MissingIndex {
+		statement = "" // Today another one may be the dearest.
+	}
+	return strings.Join([]string{string(f.Kind), f.Table, f.Index + f.Definition, f.Request, key(statement)}, "|")
 }
 
 // StatementStats are what is known of a statement that took time.
@@ -100,16 +133,22 @@ type Report struct {
 	At       time.Time `json:"at"`
 	Server   string    `json:"server"`
 	Database string    `json:"database"`
+	Replica  bool      `json:"replica,omitempty"` // it is one, and counts what it runs only
 	// Since is from when the counters count; zero if that is not known.
 	Since time.Time `json:"since"`
 	// Total is the time of all statements since then.
 	Total time.Duration `json:"total"`
-	// Findings, those that save the most time first.
+	// Findings, in the order of their groups, and in each those that save the most time first.
 	Findings []Finding `json:"findings"`
 	// Statements, those that took the most time first.
 	Statements []StatementStats `json:"statements"`
 	// Missing is what could not be looked at, and what to do about it.
 	Missing []string `json:"missing"`
+	// Unplanned is the time of statements that are not looked at, see Missing.
+	Unplanned time.Duration `json:"unplanned,omitempty"`
+	// Blind is why the report says too little for a pipeline to pass: rights or evidence
+	// are missing.
+	Blind []string `json:"blind,omitempty"`
 }
 
 func (r *Report) add(f Finding) { r.Findings = append(r.Findings, f) }
@@ -120,11 +159,26 @@ func (r *Report) finish(statements []*statement, total time.Duration) {
 	for _, s := range statements {
 		r.Statements = append(r.Statements, s.StatementStats)
 	}
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(b.Saving, a.Saving), cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Key(), b.Key()))
-	})
-	slices.Sort(r.Missing)
-	r.Missing = slices.Compact(r.Missing)
+	for i, f := range r.Findings {
+		for _, s := range r.Statements {
+			if f.isAbout(s) {
+				r.Findings[i].Time += s.cost()
+			}
+		}
+	}
+	r.order()
+	r.Missing = distinct(r.Missing)
+	r.Blind = distinct(r.Blind)
+}
+
+// distinct drops what was there before, and keeps the order.
+func distinct(list []string) (kept []string) {
+	for _, s := range list {
+		if !slices.Contains(kept, s) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
 }
 
 // share writes how much of a total a part is.
@@ -178,9 +232,5 @@ func short(d time.Duration) string {
 
 // oneLine shortens a statement.
 func oneLine(sql string, most int) string {
-	words := strings.Join(strings.Fields(sql), " ")
-	if runes := []rune(words); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return words
+	return shortened(strings.Join(strings.Fields(sql), " "), most)
 }

@@ -11,9 +11,11 @@ type scanned struct {
 	table   *table
 	alias   string
 	node    *node
-	clauses []clause // with the table's column or expression on the left
+	clauses []clause   // with the table's column or expression on the left
+	either  [][]clause // the alternatives of an OR that is about this table only
 	sort    []sortKey
-	limited bool // only the first rows in that order are wanted
+	inOrder []string // the keys of the index in whose order all rows are read and most are left out
+	limited bool     // only the first rows in that order are wanted
 }
 
 // sortKey is what rows are ordered by.
@@ -39,15 +41,38 @@ func (a *analysis) scans(plan *node) (list []*scanned) {
 			s.add(p.JoinOn, p.HashOn, p.MergeOn)
 		}
 		s.order(parents)
+		a.orderOfIndex(s, parents)
 		list = append(list, s)
 	})
 	return list
 }
 
+var partAlias = regexp.MustCompile(`^(.*)_\d+$`)
+
+// ofPart writes a condition with the alias of the part where it has that of the partitioned
+// table: conditions above an Append have it.
+func (s *scanned) ofPart(condition string) string {
+	m := partAlias.FindStringSubmatch(s.alias)
+	if s.table.parent == nil || m == nil || condition == "" {
+		return condition
+	}
+	tokens := tokenize(condition)
+	for i, t := range tokens {
+		if i+1 < len(tokens) && tokens[i+1] == "." && unquote(t) == m[1] {
+			tokens[i] = s.alias
+			if strings.HasPrefix(t, `"`) {
+				tokens[i] = `"` + strings.ReplaceAll(s.alias, `"`, `""`) + `"`
+			}
+		}
+	}
+	return join(tokens)
+}
+
 // add adds the conditions that are about this table.
 func (s *scanned) add(conditions ...string) {
 	for _, condition := range conditions {
-		for _, c := range clauses(condition) {
+		for _, c := range clauses(s.ofPart(condition)) {
+			s.alternatives(c)
 			c, ok := c.of(s.alias)
 			if ok && !slices.ContainsFunc(s.clauses, func(o clause) bool { return o.text == c.text }) {
 				s.clauses = append(s.clauses, c)
@@ -56,12 +81,33 @@ func (s *scanned) add(conditions ...string) {
 	}
 }
 
+// alternatives takes in an OR if each of its parts has something of this table to find rows
+// by.
+func (s *scanned) alternatives(c clause) {
+	arms := alternatives(c.text)
+	if arms == nil || s.either != nil {
+		return
+	}
+	for i, arm := range arms {
+		arms[i] = nil
+		for _, c := range arm {
+			if c, ok := c.of(s.alias); ok {
+				arms[i] = append(arms[i], c)
+			}
+		}
+		if arms[i] == nil {
+			return
+		}
+	}
+	s.either = arms
+}
+
 // order looks for a sort of this table's rows, and whether it ends early.
 func (s *scanned) order(parents []*node) {
 	for i, p := range slices.Backward(parents) {
 		switch p.Type {
 		case "Sort", "Incremental Sort":
-			keys := sortKeys(p.Sort)
+			keys := sortKeys(p.Sort, s.ofPart)
 			for _, k := range keys {
 				if len(k.aliases) != 1 || k.aliases[0] != s.alias {
 					return
@@ -70,8 +116,34 @@ func (s *scanned) order(parents []*node) {
 			s.sort = keys
 			s.limited = slices.ContainsFunc(parents[:i], func(n *node) bool { return n.Type == "Limit" })
 			return
-		case "Aggregate", "WindowAgg", "Append", "Merge Append", "Unique", "SetOp", "Recursive Union", "ModifyTable":
+		case "Append", "Merge Append":
+			if s.table.parent == nil { // of a UNION
+				return
+			}
+		case "Aggregate", "WindowAgg", "Unique", "SetOp", "Recursive Union", "ModifyTable":
 			return
+		}
+	}
+}
+
+// orderOfIndex looks for an index that is read for its order only, until enough rows pass a
+// filter: what serves the filter must serve the order too.
+func (a *analysis) orderOfIndex(s *scanned, parents []*node) {
+	n := s.node
+	if s.sort != nil || n.Index == "" || n.IndexOn != "" || n.Filter == "" {
+		return
+	}
+	for _, p := range slices.Backward(parents) {
+		if p.Type == "Limit" {
+			break
+		}
+		if p.Type == "Aggregate" || p.Type == "Sort" {
+			return
+		}
+	}
+	for _, i := range a.indexes {
+		if i.table == s.table && i.name == n.Index && i.method == "btree" {
+			s.inOrder, s.limited = i.keys, true
 		}
 	}
 }
@@ -79,23 +151,32 @@ func (s *scanned) order(parents []*node) {
 // direction is what may stand behind a sort key.
 var direction = regexp.MustCompile(`^(.*?)(?: COLLATE "[^"]*")?( DESC)?(?: NULLS (FIRST|LAST))?$`)
 
-func sortKeys(keys []string) (list []sortKey) {
+func sortKeys(keys []string, of func(string) string) (list []sortKey) {
 	for _, k := range keys {
 		m := direction.FindStringSubmatch(strings.ReplaceAll(k, "\n", " "))
 		if m == nil {
 			return nil
 		}
-		list = append(list, sortKey{toOperand(unwrap(tokenize(m[1]))), m[2] != "", m[3]})
+		list = append(list, sortKey{toOperand(unwrap(tokenize(of(m[1])))), m[2] != "", m[3]})
 	}
 	return list
 }
 
-// isEqual tells whether one value of the column is wanted.
-func (c clause) isEqual() bool {
-	return c.operator == "=" || c.operator == "is null" || c.operator == "is true" || c.operator == "is false"
+// isEqual reports whether one value of the column is wanted.
+func (c clause) isEqual() bool { return c.operator == "=" || c.operator == "is null" || c.isTruth() }
+
+// isTruth reports whether a boolean column is its own condition.
+func (c clause) isTruth() bool {
+	return c.operator == "is true" || c.operator == "is false" || c.operator == "not"
 }
 
-// isRange tells whether the rows are next to each other in the order of the column.
+// isTest reports whether the condition has no other side: whether all that run the
+// statement ask the same.
+func (c clause) isTest() bool {
+	return c.isTruth() || c.operator == "is null" || c.operator == "is not null"
+}
+
+// isRange reports whether the rows are next to each other in the order of the column.
 func (c clause) isRange() bool {
 	switch c.operator {
 	case "<", ">", "<=", ">=", "= any":
@@ -118,7 +199,7 @@ func (c clause) pattern() (pattern string, isPattern bool) {
 	return "", false
 }
 
-// beginning tells whether texts that begin alike are wanted, which are next to each other.
+// beginning reports whether texts that begin alike are wanted, which are next to each other.
 func (c clause) beginning() bool {
 	p, _ := c.pattern()
 	return c.operator == "~~" && p != "" && p[0] != '%' && p[0] != '_'

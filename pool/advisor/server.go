@@ -17,17 +17,25 @@ type server struct {
 	available  map[string]bool   // what could be
 	since      *time.Time        // when the database's counters were reset
 	reads      bool              // we see everybody's counters
+	replica    bool
+	keywords   map[string]bool // that must be quoted as identifiers
 }
 
 func inspect(ctx context.Context, tx pgx.Tx) (s server, err error) {
+	var keywords []string
 	err = tx.QueryRow(ctx, `select `+ourOwn+` current_setting('server_version_num')::int, 'PostgreSQL ' || current_setting('server_version'), current_database(),
 		(select stats_reset from pg_stat_database where datname = current_database()),
-		pg_has_role('pg_read_all_stats', 'usage')`).Scan(&s.version, &s.name, &s.database, &s.since, &s.reads)
+		pg_has_role('pg_read_all_stats', 'usage'), pg_is_in_recovery(),
+		array(select word from pg_get_keywords() where catcode <> 'U')`).Scan(&s.version, &s.name, &s.database, &s.since, &s.reads, &s.replica, &keywords)
 	if err != nil {
 		return s, err
 	}
 	if s.version < 140000 {
 		return s, fmt.Errorf("%s is older than PostgreSQL 14", s.name)
+	}
+	s.keywords = map[string]bool{}
+	for _, word := range keywords {
+		s.keywords[word] = true
 	}
 	s.extensions, s.available = map[string]string{}, map[string]bool{}
 	rows, err := tx.Query(ctx, `select `+ourOwn+` a.name, n.nspname from pg_available_extensions a
@@ -45,4 +53,17 @@ func inspect(ctx context.Context, tx pgx.Tx) (s server, err error) {
 		return nil
 	})
 	return s, err
+}
+
+// quote quotes an identifier if it needs it, as quote_ident does.
+func (a *analysis) quote(name string) string {
+	for i, r := range name {
+		if !(r == '_' || 'a' <= r && r <= 'z' || i > 0 && '0' <= r && r <= '9') {
+			return pgx.Identifier{name}.Sanitize()
+		}
+	}
+	if a.server.keywords[name] {
+		return pgx.Identifier{name}.Sanitize()
+	}
+	return name
 }

@@ -94,7 +94,8 @@ func (s *Snapshot) Write(w io.Writer) error { return json.NewEncoder(w).Encode(s
 // counted is a statement that Postgres has counted.
 type counted struct {
 	Counters
-	sql string
+	sql  string
+	role string // that has spent the most time on it
 }
 
 // errNotCounted is the reason why there are no counters of statements.
@@ -109,21 +110,23 @@ func (a *analysis) counted(ctx context.Context) (map[int64]counted, error) {
 	}
 	found := map[int64]counted{}
 	err := a.savepoint(ctx, func() error {
-		rows, err := a.tx.Query(ctx, fmt.Sprintf(`select `+ourOwn+` queryid, max(query), sum(calls)::bigint, sum(total_exec_time), sum(rows)::bigint, sum(shared_blks_hit)::bigint,
+		rows, err := a.tx.Query(ctx, fmt.Sprintf(`select `+ourOwn+` queryid, max(query), (array_agg(coalesce(r.rolname, '') order by total_exec_time desc))[1], sum(calls)::bigint, sum(total_exec_time), sum(rows)::bigint, sum(shared_blks_hit)::bigint,
 				sum(shared_blks_read)::bigint, sum(temp_blks_written)::bigint, sum(wal_bytes)::bigint
 			from %s.pg_stat_statements s join pg_database d on d.oid = s.dbid and d.datname = current_database()
+				left join pg_roles r on r.oid = s.userid
 			where queryid is not null group by queryid`, schema))
 		if err != nil {
 			return err
 		}
 		var id int64
 		var sql *string
+		var role string
 		var ms float64
 		var c Counters
-		_, err = pgx.ForEachRow(rows, []any{&id, &sql, &c.Calls, &ms, &c.Rows, &c.BlocksHit, &c.BlocksRead, &c.TempWritten, &c.WALBytes}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&id, &sql, &role, &c.Calls, &ms, &c.Rows, &c.BlocksHit, &c.BlocksRead, &c.TempWritten, &c.WALBytes}, func() error {
 			c.Total = time.Duration(ms * float64(time.Millisecond))
 			if sql != nil {
-				found[id] = counted{c, *sql}
+				found[id] = counted{c, *sql, role}
 			}
 			return nil
 		})

@@ -19,11 +19,36 @@ func verb(sql string) string {
 	return ""
 }
 
+// wrapping are what a query may be in: a cursor, COPY, a table or a materialized view.
+var wrapping = regexp.MustCompile(`(?is)^\s*(?:declare\s+\S+\s.*?\bcursor\b.*?\bfor\s+(.*)|copy\s*\((.*)\)\s*to\b.*|` +
+	`create\s+(?:(?:global|local|temp|temporary|unlogged)\s+)*table\s.*?\bas\s+(.*)|explain\s+(?:\([^)]*\)\s*|analyze\s+|verbose\s+)*(.*))$`)
+
+// planned returns the first word of a statement that queries, and the part of it of which a
+// plan can be asked for: "" of commands that query without showing it. verb is "" for what
+// does not query.
+func planned(sql string) (of, body string) {
+	if v := verb(sql); v != "" {
+		return v, sql
+	}
+	if m := wrapping.FindStringSubmatch(sql); m != nil {
+		for _, body := range m[1:] {
+			if v := verb(body); v != "" {
+				return v, body
+			}
+		}
+	}
+	switch word := sqltext.FirstWord(sql); word {
+	case "call", "do", "execute", "copy", "refresh", "fetch":
+		return word, ""
+	}
+	return "", ""
+}
+
 // dollarQuote begins and ends a text.
 var dollarQuote = regexp.MustCompile(`^\$([A-Za-z_]\w*)?\$`)
 
 // parameters calls f with each parameter ($1) of a statement, and what stands before it,
-// and puts what f returns in its place. Texts in quotes and comments are left as they are.
+// and puts what f returns in its place, if that is not empty. Texts in quotes and comments are left as they are.
 func parameters(sql string, f func(n int, before string) string) string {
 	var b strings.Builder
 	for i := 0; i < len(sql); {
@@ -62,7 +87,11 @@ func parameters(sql string, f func(n int, before string) string) string {
 				i++
 				continue
 			}
-			b.WriteString(f(n, b.String()))
+			text := f(n, b.String())
+			if text == "" {
+				text = sql[i:end]
+			}
+			b.WriteString(text)
 			i = end
 		default:
 			b.WriteByte(c)
@@ -72,26 +101,11 @@ func parameters(sql string, f func(n int, before string) string) string {
 	return b.String()
 }
 
-// renumbered puts what f returns in the place of parameters. Those for which it returns
-// nothing are numbered anew.
-func renumbered(sql string, f func(n int, before string) string) string {
-	numbers := map[int]int{}
-	return parameters(sql, func(n int, before string) string {
-		if text := f(n, before); text != "" {
-			return text
-		}
-		if numbers[n] == 0 {
-			numbers[n] = len(numbers) + 1
-		}
-		return "$" + strconv.Itoa(numbers[n])
-	})
-}
-
 // withLimit puts a number of rows in the place of LIMIT's parameter, and 0 in that of
 // OFFSET's: for any parameter the optimizer takes a tenth of the rows.
 func withLimit(sql string, rows int) string {
 	found := false
-	replaced := renumbered(sql, func(_ int, before string) string {
+	replaced := parameters(sql, func(_ int, before string) string {
 		switch lastWord(before) {
 		case "limit":
 			found = true

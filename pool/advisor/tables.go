@@ -1,9 +1,11 @@
 package advisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,16 +16,23 @@ import (
 type table struct {
 	oid          uint32
 	schema, name string
+	sql          string  // its name, qualified and quoted
+	title        string  // its name for people: without the schema if that is public
 	rows         float64 // as of the last analysis; -1 if there was none
 	pages        int64
 	live         int64
 	inserted     int64
 	updated      int64
+	hot          int64 // updates that no index had to be told of
 	deleted      int64
 	modified     int64 // since the last analysis
 	analyzed     *time.Time
 	autovacuum   bool
-	parent       *table // the partitioned table that it is a part of
+	parent       *table   // the partitioned table that it is a part of
+	parts        []*table // of a partitioned table
+	kind         string   // as pg_class has it: p is a partitioned table
+	secured      bool     // it has row level security
+	policies     []clause // that rows must pass, of all roles
 	columns      map[string]*column
 	byNumber     map[int16]*column
 }
@@ -32,12 +41,15 @@ type table struct {
 type column struct {
 	number   int16
 	name     string
+	sql      string // its name, quoted
+	notNull  bool
 	kind     string  // its type
 	width    int     // of its values in bytes; 0 if it is not known
 	distinct float64 // different values; 0 if it is not known
+	ordered  float64 // how much the rows lie in its order, from -1 to 1
 }
 
-func (t *table) String() string { return relation(t.schema, t.name) }
+func (t *table) String() string { return t.title }
 
 // size is how many rows it has.
 func (t *table) size() float64 { return max(float64(t.live), t.rows) }
@@ -50,22 +62,23 @@ func (t *table) whole() *table {
 	return t
 }
 
-// relation names a table or an index as people do: without the schema if it is public.
-func relation(schema, name string) string {
-	if schema == "public" {
-		return quote(name)
+// sum adds the parts' numbers to those of a partitioned table, for which Postgres counts
+// nothing.
+func (t *table) sum() {
+	rows := 0.0
+	for _, part := range t.parts {
+		part.sum()
+		rows += max(part.rows, 0)
+		t.pages += part.pages
+		t.live += part.live
+		t.inserted += part.inserted
+		t.updated += part.updated
+		t.hot += part.hot
+		t.deleted += part.deleted
 	}
-	return quote(schema) + "." + quote(name)
-}
-
-// quote quotes an identifier if it needs it.
-func quote(name string) string {
-	for i, r := range name {
-		if !(r == '_' || 'a' <= r && r <= 'z' || i > 0 && '0' <= r && r <= '9') {
-			return pgx.Identifier{name}.Sanitize()
-		}
+	if t.kind == "p" {
+		t.rows = max(t.rows, rows)
 	}
-	return name
 }
 
 // notOurs leaves out the schemas of the system.
@@ -75,8 +88,10 @@ func (a *analysis) readTables(ctx context.Context) error {
 	a.tables = map[string]*table{}
 	rows, err := a.tx.Query(ctx, `select `+ourOwn+` c.oid, n.nspname, c.relname, c.reltuples, c.relpages,
 			coalesce(s.n_live_tup, 0), coalesce(s.n_tup_ins, 0), coalesce(s.n_tup_upd, 0), coalesce(s.n_tup_del, 0), coalesce(s.n_mod_since_analyze, 0),
-			greatest(s.last_analyze, s.last_autoanalyze), not coalesce('autovacuum_enabled=false' = any(c.reloptions), false),
-			coalesce((select inhparent from pg_inherits where inhrelid = c.oid and c.relispartition), 0::oid)
+			coalesce(s.n_tup_hot_upd, 0), greatest(s.last_analyze, s.last_autoanalyze), not coalesce('autovacuum_enabled=false' = any(c.reloptions), false),
+			coalesce((select inhparent from pg_inherits where inhrelid = c.oid and c.relispartition), 0::oid),
+			c.relkind::text, format('%I.%I', n.nspname, c.relname), case when n.nspname = 'public' then quote_ident(c.relname) else format('%I.%I', n.nspname, c.relname) end,
+			c.relrowsecurity
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_stat_user_tables s on s.relid = c.oid
 		where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and n.nspname`+notOurs)
 	if err != nil {
@@ -85,7 +100,7 @@ func (a *analysis) readTables(ctx context.Context) error {
 	byOID, parents := map[uint32]*table{}, map[uint32]uint32{}
 	var t table
 	var parent uint32
-	_, err = pgx.ForEachRow(rows, []any{&t.oid, &t.schema, &t.name, &t.rows, &t.pages, &t.live, &t.inserted, &t.updated, &t.deleted, &t.modified, &t.analyzed, &t.autovacuum, &parent}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&t.oid, &t.schema, &t.name, &t.rows, &t.pages, &t.live, &t.inserted, &t.updated, &t.deleted, &t.modified, &t.hot, &t.analyzed, &t.autovacuum, &parent, &t.kind, &t.sql, &t.title, &t.secured}, func() error {
 		found := t
 		found.columns, found.byNumber = map[string]*column{}, map[int16]*column{}
 		a.tables[t.schema+"."+t.name] = &found
@@ -96,20 +111,29 @@ func (a *analysis) readTables(ctx context.Context) error {
 		return err
 	}
 	for oid, t := range byOID {
-		t.parent = byOID[parents[oid]]
+		if t.parent = byOID[parents[oid]]; t.parent != nil {
+			t.parent.parts = append(t.parent.parts, t)
+		}
+	}
+	for _, t := range byOID {
+		slices.SortFunc(t.parts, func(x, y *table) int { return cmp.Compare(x.oid, y.oid) })
+		if t.parent == nil {
+			t.sum()
+		}
 	}
 	// Of a column that we may not read, pg_stats says nothing.
 	rows, err = a.tx.Query(ctx, `select `+ourOwn+` c.oid, att.attnum, att.attname, format_type(att.atttypid, null), coalesce(s.avg_width, greatest(att.attlen, 0)),
-			coalesce(s.n_distinct, 0)
+			coalesce(s.n_distinct, 0), quote_ident(att.attname), att.attnotnull, coalesce(s.correlation, 0)
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute att on att.attrelid = c.oid and att.attnum > 0 and not att.attisdropped
-		left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = att.attname and not s.inherited
+		left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = att.attname
+			and s.inherited = (c.relkind = 'p')
 		where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and n.nspname`+notOurs)
 	if err != nil {
 		return err
 	}
 	var oid uint32
 	var each column
-	_, err = pgx.ForEachRow(rows, []any{&oid, &each.number, &each.name, &each.kind, &each.width, &each.distinct}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&oid, &each.number, &each.name, &each.kind, &each.width, &each.distinct, &each.sql, &each.notNull, &each.ordered}, func() error {
 		t := byOID[oid]
 		if t == nil {
 			return nil
@@ -143,12 +167,13 @@ func (a *analysis) findStale() {
 		}
 		f := Finding{
 			Kind: StaleStatistics, Table: t.String(), Title: "The statistics of " + t.String() + " are out of date",
-			Evidence: []string{evidence}, Action: "ANALYZE " + t.String() + ";",
-			Risk: "ANALYZE reads a sample of the table and blocks nobody. Plans may change.",
+			Evidence: []string{evidence},
+			Risk:     "ANALYZE reads a sample of the table and blocks nobody. Plans may change.",
 		}
+		f.run("ANALYZE " + t.sql)
 		if !t.autovacuum {
 			f.Evidence = append(f.Evidence, "autovacuum, which would do it, is switched off for the table")
-			f.Action += " ALTER TABLE " + t.String() + " RESET (autovacuum_enabled);"
+			f.run(f.SQL[0], "ALTER TABLE "+t.sql+" RESET (autovacuum_enabled)")
 		}
 		a.report.add(f)
 	}
@@ -165,7 +190,7 @@ func (t *table) filledAtOnce() bool {
 // smallTable is up to how many rows a table is read as a whole without harm.
 const smallTable = 1000
 
-// isText tells whether texts can be compared with the column as they are.
+// isText reports whether texts can be compared with the column as they are.
 func (c *column) isText() bool {
 	return c.kind == "text" || strings.HasPrefix(c.kind, "character") || c.kind == "citext" || c.kind == "name"
 }

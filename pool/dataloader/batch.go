@@ -22,18 +22,33 @@ type batch[K comparable, V any] struct {
 
 	ctx    context.Context // of the fetch
 	cancel context.CancelFunc
-	task   *task
+	task   task
 
 	// told says that the first caller belongs to a group, so that the batch is told when no
 	// more keys come: ready is closed then.
 	told     bool
 	expected atomic.Int32 // groups whose callers may bring more keys
 	ready    chan struct{}
-	once     sync.Once              // of closing ready
-	groups   map[*callers.Group]int // callers that wait
+	once     sync.Once // of closing ready
+	groups   []waitingGroup
 
 	done    chan struct{} // closed when results is set
 	results []result[V]   // by the index of the key
+}
+
+// waitingGroup is a group of which n callers wait for a batch.
+type waitingGroup struct {
+	*callers.Group
+	n int
+}
+
+// wait adds n callers of a group to those that wait.
+func (b *batch[K, V]) wait(g *callers.Group, n int) {
+	i := slices.IndexFunc(b.groups, func(w waitingGroup) bool { return w.Group == g })
+	if i < 0 {
+		i, b.groups = len(b.groups), append(b.groups, waitingGroup{Group: g})
+	}
+	b.groups[i].n += n
 }
 
 // result is what Load returns.
@@ -47,14 +62,14 @@ var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c
 
 // newBatch returns an empty batch. Its context carries the values of ctx.
 func newBatch[K comparable, V any](ctx context.Context) *batch[K, V] {
-	b := &batch[K, V]{done: make(chan struct{})}
-	b.task = &task{done: b.done}
+	b := &batch[K, V]{done: make(chan struct{}), keys: make([]K, 0, 8)}
+	b.task.done = b.done
 	if b.told = callers.From(ctx) != nil; b.told {
 		b.ready = make(chan struct{})
 		ctx = callers.Without(ctx) // The fetch is no caller.
 	}
-	ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	b.ctx = context.WithValue(ctx, taskKey{}, b.task)
+	b.task.values = ctx
+	b.ctx, b.cancel = context.WithCancel(&b.task)
 	return b
 }
 
@@ -92,11 +107,11 @@ func (l *Loader[K, V]) wait(ctx context.Context, b *batch[K, V]) error {
 	default:
 	}
 	if from := taskOf(ctx); from != nil {
-		if !from.enter(b.task) {
+		if !from.enter(&b.task) {
 			l.leave(b)
 			return ErrCycle
 		}
-		defer from.leave(b.task)
+		defer from.leave(&b.task)
 	}
 	if g := callers.From(ctx); g != nil {
 		l.waitAsCaller(g, b)
@@ -118,10 +133,7 @@ func (l *Loader[K, V]) waitAsCaller(g *callers.Group, b *batch[K, V]) {
 	if b.results != nil {
 		return
 	}
-	if b.groups == nil {
-		b.groups = map[*callers.Group]int{}
-	}
-	b.groups[g]++
+	b.wait(g, 1)
 	g.Wait(b)
 }
 
@@ -131,7 +143,7 @@ func (l *Loader[K, V]) resume(g *callers.Group, b *batch[K, V]) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if b.results == nil {
-		b.groups[g]--
+		b.wait(g, -1)
 		g.Resume(1)
 	}
 }
@@ -296,8 +308,8 @@ func (l *Loader[K, V]) finish(b *batch[K, V], results []result[V], lost []int) {
 		l.forget(b, i)
 	}
 	b.results, b.keys = results, nil
-	for g, n := range b.groups {
-		g.Resume(n)
+	for _, w := range b.groups {
+		w.Resume(w.n)
 	}
 	close(b.done)
 }

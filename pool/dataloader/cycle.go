@@ -4,13 +4,33 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // task is a fetch in the graph of fetches that wait for each other, over all loaders. A
-// fetch that calls Load waits for another fetch. A cycle of waits would never end.
+// fetch that calls Load waits for another fetch. A cycle of waits would never end. It is a
+// context: that of the fetch, with the values of the first caller's, but without its end.
 type task struct {
-	done chan struct{} // closed with the batch
-	on   []*task       // the tasks that it waits for; guarded by waits
+	values context.Context
+	done   chan struct{} // closed with the batch
+	on     []*task       // the tasks that it waits for; guarded by waits
+}
+
+// Deadline implements context.Context.
+func (t *task) Deadline() (deadline time.Time, ok bool) { return deadline, false }
+
+// Done implements context.Context.
+func (t *task) Done() <-chan struct{} { return nil }
+
+// Err implements context.Context.
+func (t *task) Err() error { return nil }
+
+// Value implements context.Context.
+func (t *task) Value(key any) any {
+	if key == (taskKey{}) {
+		return t
+	}
+	return t.values.Value(key)
 }
 
 // waits guards the graph. Only a Load that a fetch calls takes it.

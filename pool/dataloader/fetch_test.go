@@ -248,7 +248,7 @@ func TestNobodyWaits(t *testing.T) {
 	}
 }
 
-// Who comes right after the last waiter has left is not put into the batch that is cancelled.
+// A caller right after the last waiter has left is not put into the batch that is cancelled.
 func TestBatchThatIsCancelledTakesNoKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := dataloader.New(func(_ context.Context, keys []int) (map[int]int64, error) {

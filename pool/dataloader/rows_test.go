@@ -135,7 +135,7 @@ func TestByColumnKeepsRowsApart(t *testing.T) {
 	}
 }
 
-// Of several rows of a key the last one counts, lists have all in their order, and rows of
+// The last one of several rows of a key counts, lists have all in their order, and rows of
 // keys that were not asked for do no harm.
 func TestDuplicateRows(t *testing.T) {
 	type row struct {
@@ -203,7 +203,7 @@ func TestRowErrors(t *testing.T) {
 	}
 }
 
-// fetchError fetches keys of which the last but one fails.
+// fetchError fetches keys; the last but one fails.
 func fetchError[V any](f fetch[int, V]) error {
 	found, err := f(context.Background(), []int{1, 1, 2, 0, 1})
 	if err != nil && found != nil {

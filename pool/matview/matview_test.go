@@ -171,7 +171,7 @@ func says(text string) func(error) bool {
 	return func(err error) bool { return strings.Contains(err.Error(), text) }
 }
 
-// Of many instances one refreshes, and when it goes another takes its place.
+// One of many instances refreshes, and when it goes another takes its place.
 func TestOneLeads(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	db := open(t, "with no data", "create unique index on TABLE_view (n)")
@@ -258,7 +258,7 @@ func TestEveryHoldsOverAllInstances(t *testing.T) {
 	}
 }
 
-// A view that others refresh is left to them, and whoever starts does not refresh it anew.
+// A view that others refresh is left to them, and whoever starts does not refresh it again.
 func TestRefreshesByOthersCount(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	db := open(t, "", "create unique index on TABLE_view (n)")
@@ -276,7 +276,7 @@ func TestRefreshesByOthersCount(t *testing.T) {
 	if n := metrics(first.Refresher)["refreshes"] + metrics(second.Refresher)["refreshes"]; n > 0 {
 		t.Errorf("%v refreshes of a view that is fresh", n)
 	}
-	// Of those that start at the same time one refreshes.
+	// One of those that start at the same time refreshes.
 	var others []instance
 	var looked sync.WaitGroup
 	looked.Add(5)
@@ -355,7 +355,7 @@ func (s *startTogether) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	return s.DB.Acquire(ctx)
 }
 
-// Who reads the view in a transaction does not stop its refresh, and is not stopped.
+// A reader of the view in a transaction does not stop its refresh, and is not stopped.
 func TestReadersAreNotBlocked(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	db := open(t, "", "create unique index on TABLE_view (n)")

@@ -91,24 +91,24 @@ func (a *answers) forget() {
 
 // ask runs a query on a connection of the pool's, by the simple protocol: there is nothing
 // to prepare for what is asked once.
-func (t *target) ask(ctx context.Context, sql string) ([][][]byte, error) {
-	conn, err := t.server.Acquire(ctx)
+func (b *backend) ask(ctx context.Context, sql string) ([][][]byte, error) {
+	conn, err := b.server.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return t.askOn(ctx, conn, sql)
+	return b.askOn(ctx, conn, sql)
 }
 
 // askOn runs a query on a connection of the pool's, which it gives back.
-func (t *target) askOn(ctx context.Context, conn *pgxpool.Conn, sql string) ([][][]byte, error) {
-	defer t.server.Release(conn)
+func (b *backend) askOn(ctx context.Context, conn *pgxpool.Conn, sql string) ([][][]byte, error) {
+	defer b.server.Release(conn)
 	return allRows(ctx, conn.Conn().PgConn(), sql)
 }
 
-// secondAfter is for how long somebody who has one of the pool's connections waits for a second one.
+// secondAfter is how long a caller that has one of the pool's connections waits for a second one.
 // A shared one that nobody uses is given up meanwhile (StarvedAfter), if there are some.
-func (t *target) secondAfter() time.Duration {
-	if len(t.pipes) == 0 {
+func (b *backend) secondAfter() time.Duration {
+	if len(b.pipes) == 0 {
 		return 50 * time.Millisecond
 	}
 	return StarvedAfter + 200*time.Millisecond
@@ -117,20 +117,20 @@ func (t *target) secondAfter() time.Duration {
 // askBeside runs a query for somebody who has conn, one of the pool's connections. All who wait
 // for a second one may wait for each other, so after some time it opens one like conn beyond the
 // budget, and never more than one.
-func (t *target) askBeside(conn *pgx.Conn) asker {
+func (b *backend) askBeside(conn *pgx.Conn) asker {
 	return func(ctx context.Context, sql string) ([][][]byte, error) {
-		soon, done := context.WithTimeout(ctx, t.secondAfter())
-		own, err := t.server.Acquire(soon)
+		soon, done := context.WithTimeout(ctx, b.secondAfter())
+		own, err := b.server.Acquire(soon)
 		done()
 		switch {
 		case err == nil:
-			return t.askOn(ctx, own, sql)
+			return b.askOn(ctx, own, sql)
 		case ctx.Err() != nil:
 			return nil, err
 		}
 		select {
-		case t.beside <- struct{}{}:
-			defer func() { <-t.beside }()
+		case b.beside <- struct{}{}:
+			defer func() { <-b.beside }()
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -171,10 +171,10 @@ func allRows(ctx context.Context, conn *pgconn.PgConn, sql string) (rows [][][]b
 }
 
 // canonical returns a value of a setting as Postgres reports it: German, DMY for german.
-func (t *target) canonical(name, value string, ask asker) (string, error) {
+func (b *backend) canonical(name, value string, ask asker) (string, error) {
 	ctx, done := context.WithTimeout(context.Background(), askTimeout)
 	defer done()
-	rows, err := t.forms.get(ctx, fmt.Sprintf("select pg_catalog.set_config(%s, %s, true)", guard.Literal(name), guard.Literal(value)), ask)
+	rows, err := b.forms.get(ctx, fmt.Sprintf("select pg_catalog.set_config(%s, %s, true)", guard.Literal(name), guard.Literal(value)), ask)
 	if err == nil && (len(rows) != 1 || len(rows[0]) != 1) {
 		err = fmt.Errorf("%d rows", len(rows))
 	}
@@ -188,14 +188,14 @@ func (t *target) canonical(name, value string, ask asker) (string, error) {
 // server, and returns the values in text. What it has returned once is remembered, so it
 // must be about what does not change.
 func (r *heldRows) CatalogRows(ctx context.Context, sql string) ([][][]byte, error) {
-	return r.session.answers.get(ctx, sql, r.session.pipe.target.ask)
+	return r.session.answers.get(ctx, sql, r.session.pipe.backend.ask)
 }
 
 // ParameterStatus returns DateStyle, IntervalStyle or TimeZone as they were for the rows'
 // statement, in the form in which Postgres reports them.
 func (r *heldRows) ParameterStatus(name string) (string, error) {
 	if value, ok := r.settings.Value(name); ok {
-		t := r.session.pipe.target
+		t := r.session.pipe.backend
 		return t.canonical(name, value, t.ask)
 	}
 	return r.session.parameters.get(name), nil
@@ -207,7 +207,7 @@ func (d *directRows) CatalogRows(ctx context.Context, sql string) ([][][]byte, e
 	if conn == nil {
 		return nil, errRowsClosed
 	}
-	return d.target.reader.answersOf(conn).get(ctx, sql, d.target.askBeside(conn))
+	return d.backend.reader.answersOf(conn).get(ctx, sql, d.backend.askBeside(conn))
 }
 
 // ParameterStatus is that of held rows.
@@ -217,7 +217,7 @@ func (d *directRows) ParameterStatus(name string) (string, error) {
 		return "", errRowsClosed
 	}
 	if value, ok := d.call.settings.Value(name); ok { // Postgres reports it when the transaction ends, if ever.
-		return d.target.canonical(name, value, d.target.askBeside(conn))
+		return d.backend.canonical(name, value, d.backend.askBeside(conn))
 	}
 	return conn.PgConn().ParameterStatus(name), nil
 }

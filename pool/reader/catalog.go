@@ -19,7 +19,7 @@ const (
 	catalogEvery = time.Second
 	// catalogShare bounds the share of the time that looking takes.
 	catalogShare = 100
-	// catalogTrust is for how long nothing is doubted if the catalog cannot be looked at.
+	// catalogTrust is how long nothing is doubted if the catalog cannot be read.
 	catalogTrust = time.Minute
 )
 
@@ -29,18 +29,19 @@ type catalog struct {
 	looks atomic.Int64 // how often it was looked at
 
 	// The rest is the learner's.
-	sum     string    // of what was seen last; "" if nothing was
-	seen    time.Time // when that was
-	next    time.Time // when the next look is due
-	ran     uint64    // statements that had run at the last look
-	changed time.Time // when the sum last changed
+	sum     string        // of what was seen last; "" if nothing was
+	seen    time.Time     // when that was
+	next    time.Time     // when the next look is due
+	cost    time.Duration // of a look
+	ran     uint64        // statements that had run at the last look
+	changed time.Time     // when the sum last changed
 }
 
 // doubt has all statements learned again, and those that are being learned.
 func (r *Reader) doubt() {
 	r.catalog.epoch.Add(1)
 	r.statements.doubt()
-	for _, t := range r.targets {
+	for _, t := range r.backends {
 		for _, p := range t.pipes {
 			if s := p.session.Load(); s != nil {
 				s.answers.forget()
@@ -61,9 +62,10 @@ func (r *Reader) lookIfDue(ctx context.Context, now time.Time) {
 func (r *Reader) look(ctx context.Context) {
 	c := &r.catalog
 	start := time.Now()
-	sum, err := catalogSum(ctx, r.targets[0])
+	sum, err := catalogSum(ctx, r.backends[0])
 	now := time.Now()
-	c.next = now.Add(max(catalogEvery, catalogShare*now.Sub(start)))
+	c.cost = lookCost(c.cost, now.Sub(start))
+	c.next = now.Add(max(catalogEvery, catalogShare*c.cost))
 	switch {
 	case err != nil:
 		if c.sum != "" && now.Sub(c.seen) > catalogTrust {
@@ -74,17 +76,26 @@ func (r *Reader) look(ctx context.Context) {
 	case c.sum != "" && c.sum != sum:
 		c.changed = now
 		r.doubt()
-	case len(r.targets) > 1 && now.Sub(c.changed) < r.config.MaxLag:
+	case len(r.backends) > 1 && now.Sub(c.changed) < r.config.MaxLag:
 		r.doubt() // A replica may have the change only now.
 	}
 	c.sum, c.seen = sum, now
 	c.looks.Add(1)
 }
 
+// lookCost returns the cost of a look, from that of those before, 0 if there were none, and the
+// time of the last. One look that a busy machine holds up does not put off the next for minutes.
+func lookCost(known, took time.Duration) time.Duration {
+	if known == 0 {
+		known = catalogEvery / catalogShare
+	}
+	return min(took, 2*known)
+}
+
 // catalogSum returns a checksum of everything that statements depend on, except temporary objects: functions,
 // views and rules, policies, operators, casts, types, and relations with their columns. A rewrite
 // of a table or of a materialized view does not change it.
-func catalogSum(ctx context.Context, t *target) (sum string, err error) {
+func catalogSum(ctx context.Context, t *backend) (sum string, err error) {
 	ctx, cancel := context.WithTimeout(quiet.Context(ctx), lessonTimeout)
 	defer cancel()
 	conn, err := t.server.Ask(ctx)

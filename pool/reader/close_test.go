@@ -100,6 +100,6 @@ func TestCloseAfterCallersHaveLeft(t *testing.T) {
 	select {
 	case <-closed:
 	case <-time.After(time.Minute):
-		t.Fatal("it waits for ever")
+		t.Fatal("it waits forever")
 	}
 }

@@ -16,10 +16,10 @@ type Config struct {
 	Conns int
 	// DirectConns bounds how many of the pool's connections are used at a time by statements
 	// that do not share one. Others wait in a queue of their own, which has the pool's
-	// AcquireTimeout, MaxQueue and TargetWait, and then in the pool's. Who reads while the rows of
-	// another read are open may need two of them. 0 means that only the pool's own limit applies.
+	// AcquireTimeout, MaxQueue and TargetWait, and then in the pool's. A caller that reads while the
+	// rows of another read are open may need two of them. 0 means that only the pool's own limit applies.
 	DirectConns int32
-	// SlowAfter is from which cost, beyond the network's, a statement shares no
+	// SlowAfter is the cost, beyond the network's, from which on a statement shares no
 	// connection, 5 ms by default: those behind it would wait.
 	SlowAfter time.Duration
 	// MaxHeld bounds the bytes of a result that is held in memory, 1 MiB by
@@ -43,7 +43,7 @@ type Config struct {
 	// MaxLag is how long a replica may be without what the primary has written, 10 s by
 	// default. One that lags longer, or does not answer, is left out until it has caught up.
 	MaxLag time.Duration
-	// DirectBelow is up to how many queries at a time do not share a connection, 2
+	// DirectBelow is the number of queries at a time up to which none shares a connection, 2
 	// by default: sharing costs more than it saves where nobody waits.
 	DirectBelow int
 	// SkipAcquireHooks has statements share connections though the pool's configuration has

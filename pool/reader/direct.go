@@ -16,8 +16,8 @@ import (
 // directGuard returns what a transaction on one of the pool's connections begins with. Their
 // sessions may write, so the transaction is made read-only, unless nothing that the statement
 // calls can write.
-func (t *target) directGuard(c *call) guard.Guard {
-	r := t.reader
+func (b *backend) directGuard(c *call) guard.Guard {
+	r := b.reader
 	return guard.Guard{
 		Settings: c.settings, Accepted: &r.accepted, ReadOnly: c.settings != nil || c.stale > 0 || !c.harmless(), Mode: r.mode, Prepared: r.prepared,
 		Transaction: c.statement != nil && c.statement.named, Overtaken: c.stale > 0,
@@ -34,15 +34,15 @@ func (c *call) harmless() bool {
 }
 
 // direct runs a statement, which counts as running, on a connection of the pool's.
-func (t *target) direct(c *call) (pgx.Rows, error) {
-	r := t.reader
+func (b *backend) direct(c *call) (pgx.Rows, error) {
+	r := b.reader
 	r.counters.direct.Add(1)
-	conn, err := t.server.Acquire(c.ctx)
+	conn, err := b.server.Acquire(c.ctx)
 	if err != nil {
-		t.running.Add(-1)
+		b.running.Add(-1)
 		return nil, err
 	}
-	c.direct = directRows{target: t, call: c, conn: conn, start: r.now()}
+	c.direct = directRows{backend: b, call: c, conn: conn, start: r.now()}
 	d := &c.direct
 	defer func() {
 		if v := recover(); v != nil { // An argument has panicked, or a tracer.
@@ -72,20 +72,20 @@ func (d *directRows) rewrite() error {
 		return fmt.Errorf("rewrite query failed: %w", err)
 	}
 	c.sql, c.args = sql, args
-	return d.target.reader.identify(c)
+	return d.backend.reader.identify(c)
 }
 
 // directRows are rows with a connection, which they give back.
 type directRows struct {
 	pgx.Rows
-	target *target
-	call   *call
-	conn   *pgxpool.Conn
-	start  int64
-	size   int
-	begun  bool // there was a row
-	whole  bool // all rows were read
-	ended  bool
+	backend *backend
+	call    *call
+	conn    *pgxpool.Conn
+	start   int64
+	size    int
+	begun   bool // there was a row
+	whole   bool // all rows were read
+	ended   bool
 	// remembered is whether it ran by what was known of it, here or by pgx.
 	remembered bool
 }
@@ -94,13 +94,13 @@ type directRows struct {
 func (d *directRows) run() error {
 	c := d.call
 	c.runs++
-	g := d.target.directGuard(c)
+	g := d.backend.directGuard(c)
 	ctx := c.ctx
 	c.trace.begin(ctx, d.conn.Conn()) // pgx would report several statements.
 	ctx = c.trace.quiet(ctx)
 	var rows pgx.Rows
 	var err error
-	known := c.described(d.target.reader.mode)
+	known := c.described(d.backend.reader.mode)
 	d.remembered = known != nil && !g.Transaction && !g.Overtaken
 	if d.remembered && !g.Empty() {
 		rows, err = g.QueryKnown(ctx, d.conn.Conn(), known.StatementDescription, c.sql, c.args)
@@ -131,7 +131,7 @@ func (d *directRows) end() {
 		return
 	}
 	d.ended = true
-	r := d.target.reader
+	r := d.backend.reader
 	took := time.Duration(r.now() - d.start)
 	err := d.Rows.Err()
 	if s := d.call.statement; s != nil {
@@ -145,7 +145,7 @@ func (d *directRows) end() {
 		}
 	}
 	if err == nil {
-		d.target.lower(took)
+		d.backend.lower(took)
 	}
 	d.release()
 	_ = d.call.trace.end(d.Rows.CommandTag(), err)
@@ -207,7 +207,7 @@ func (d *directRows) retry(err error) bool {
 		if e != nil && e.Code == "26000" {
 			guard.Forget(d.conn.Conn()) // Somebody has deallocated what was prepared.
 		}
-		if d.target.reader.config.TransactionPooling {
+		if d.backend.reader.config.TransactionPooling {
 			_ = d.conn.Conn().DeallocateAll(quiet.Context(c.ctx)) // Descriptions pgx does not forget by itself.
 		}
 	case fromPrimary:
@@ -216,12 +216,12 @@ func (d *directRows) retry(err error) bool {
 		}
 		// Its place goes first: all who have one may wait for another.
 		d.release()
-		primary := d.target.reader.targets[0]
+		primary := d.backend.reader.backends[0]
 		conn, err := primary.server.Acquire(c.ctx)
 		if err != nil {
 			return false
 		}
-		d.target, d.conn = primary, conn
+		d.backend, d.conn = primary, conn
 		primary.running.Add(1)
 		primary.reader.counters.lost.Add(1)
 	default:
@@ -241,9 +241,9 @@ func (d *directRows) connection() *pgx.Conn {
 // release gives the connection back, if there is one.
 func (d *directRows) release() {
 	if d.conn != nil {
-		d.target.server.Release(d.conn)
+		d.backend.server.Release(d.conn)
 		d.conn = nil
-		d.target.running.Add(-1)
+		d.backend.running.Add(-1)
 	}
 }
 

@@ -71,7 +71,7 @@ func (r *Reader) unusable(c *call) error {
 	case mayBeName(c.sql):
 		return nil
 	case c.mode != 0:
-		return disabledCache(r.targets[0].server.Config().ConnConfig, c.mode)
+		return disabledCache(r.backends[0].server.Config().ConnConfig, c.mode)
 	}
 	return r.disabled
 }

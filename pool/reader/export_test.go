@@ -20,7 +20,7 @@ func (r *Reader) Counts() Counts {
 
 // Idle reports whether nothing is under way.
 func (r *Reader) Idle() bool {
-	for _, t := range r.targets {
+	for _, t := range r.backends {
 		if t.running.Load() != 0 {
 			return false
 		}
@@ -38,7 +38,7 @@ func (r *Reader) Underway() int64 { return r.underway.Load() }
 
 // Up returns how many shared connections there are.
 func (r *Reader) Up() (n int32) {
-	for _, t := range r.targets {
+	for _, t := range r.backends {
 		for _, p := range t.pipes {
 			if p.session.Load() != nil {
 				n++

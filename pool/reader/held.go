@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"sync"
 
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5"
@@ -17,8 +16,8 @@ import (
 // heldRows is a result that is in memory. It implements pgx.Rows.
 type heldRows struct {
 	*memory
-	memories *sync.Pool // of *memory
-	types    *types     // of the connection
+	memories *memories
+	types    *types // of the connection
 	session  *session
 	settings *guard.Settings
 	fields   []pgconn.FieldDescription // of all who run the statement, until the caller asks
@@ -34,35 +33,15 @@ type heldRows struct {
 	closed   bool
 }
 
-// memory is what rows use again.
-type memory struct {
-	data   []byte // of each row its values: length, -1 for null, and bytes
-	values [][]byte
-	plans  []pgtype.ScanPlan
-	dests  []reflect.Type
+func newHeldRows(m *memories, s *statement, on *session, settings *guard.Settings) *heldRows {
+	return &heldRows{memories: m, types: on.types, session: on, settings: settings, memory: m.get(int(s.size.Load()))}
 }
-
-// keepHeld bounds the data that is kept for other rows.
-const keepHeld = 256 << 10
-
-func newHeldRows(memories *sync.Pool, s *session, settings *guard.Settings) *heldRows {
-	return &heldRows{memories: memories, types: s.types, session: s, settings: settings, memory: memories.Get().(*memory)}
-}
-
-// noMemory is that of rows that are closed. Nothing is written to it.
-var noMemory = new(memory)
 
 // release gives the memory back. Like those of a connection, values are good until then.
 func (r *heldRows) release() {
 	m := r.memory
-	if r.memory = noMemory; cap(m.data) > keepHeld {
-		return
-	}
-	clear(m.values[:cap(m.values)])
-	clear(m.plans[:cap(m.plans)])
-	clear(m.dests[:cap(m.dests)])
-	m.data, m.values, m.plans, m.dests = m.data[:0], m.values[:0], m.plans[:0], m.dests[:0]
-	r.memories.Put(m)
+	r.memory = noMemory
+	r.memories.put(m)
 }
 
 var _ pgx.Rows = (*heldRows)(nil)
@@ -192,25 +171,70 @@ func (r *heldRows) Scan(dest ...any) error {
 		r.fail(err)
 		return err
 	}
+	r.plan(dest)
+	texts := r.shortTexts()
+	for i, d := range dest {
+		if d == nil {
+			continue
+		}
+		if n := len(r.values[i]); n <= len(texts) && isShortText(r.plans[i], r.values[i]) {
+			*d.(*string), texts = texts[:n], texts[n:]
+			continue
+		}
+		if err := r.plans[i].Scan(r.values[i], d); err != nil {
+			err = pgx.ScanArgError{ColumnIndex: i, FieldName: r.fields[i].Name, Err: err}
+			r.fail(err)
+			return err
+		}
+	}
+	return nil
+}
+
+// plan sets the plans of the columns.
+func (r *heldRows) plan(dest []any) {
 	m := r.typeMap()
 	if len(r.plans) == 0 {
 		r.plans, r.dests = slices.Grow(r.plans, len(dest))[:len(dest)], slices.Grow(r.dests, len(dest))[:len(dest)]
 	}
 	for i, d := range dest {
 		if d == nil {
+			r.plans[i] = nil
 			continue
 		}
 		f := &r.fields[i]
 		if t := reflect.TypeOf(d); r.plans[i] == nil || r.dests[i] != t {
 			r.plans[i], r.dests[i] = m.PlanScan(f.DataTypeOID, f.Format, d), t
 		}
-		if err := r.plans[i].Scan(r.values[i], d); err != nil {
-			err = pgx.ScanArgError{ColumnIndex: i, FieldName: f.Name, Err: err}
-			r.fail(err)
-			return err
+	}
+}
+
+// maxShortText is the size in bytes up to which the texts of a row are strings of one
+// allocation. So a string that is kept keeps some hundred bytes at most, not a long text
+// beside it.
+const maxShortText = 128
+
+// textPlan is how pgx scans what comes as text into a string.
+var textPlan = pgtype.NewMap().PlanScan(pgtype.TextOID, pgtype.TextFormatCode, new(string))
+
+func isShortText(plan pgtype.ScanPlan, value []byte) bool {
+	return 0 < len(value) && len(value) <= maxShortText && plan == textPlan
+}
+
+// shortTexts returns the short texts of the row, one after the other; "" if there are less than
+// two.
+func (r *heldRows) shortTexts() string {
+	n := 0
+	r.text = r.text[:0]
+	for i, plan := range r.plans {
+		if isShortText(plan, r.values[i]) {
+			r.text = append(r.text, r.values[i]...)
+			n++
 		}
 	}
-	return nil
+	if n < 2 {
+		return ""
+	}
+	return string(r.text)
 }
 
 // Values returns the values of the row as pgx decodes them.

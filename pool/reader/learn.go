@@ -27,7 +27,7 @@ type learner struct {
 
 type lesson struct {
 	ctx       context.Context
-	target    *target
+	backend   *backend
 	statement *statement
 	settings  *guard.Settings
 }
@@ -38,7 +38,7 @@ const (
 	// lockTimeout bounds how long describing and planning a statement wait for a lock on its
 	// tables: meanwhile a connection, which may be the last one, is missing in the pool.
 	lockTimeout = "20ms"
-	// lessonPause is for how long a statement is left alone that could not be learned.
+	// lessonPause is how long a statement that could not be learned is left alone.
 	lessonPause = time.Second
 )
 
@@ -64,7 +64,7 @@ func (l *learner) start(ctx context.Context, r *Reader) {
 }
 
 // ask has a call's statement learned, unless it is being learned, or too many are.
-func (l *learner) ask(c *call, t *target) {
+func (l *learner) ask(c *call, t *backend) {
 	if !c.statement.learning.CompareAndSwap(false, true) {
 		return
 	}
@@ -105,11 +105,11 @@ func describe(ctx context.Context, one lesson) (_ *description, err error) {
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
-	conn, err := one.target.server.Acquire(ctx)
+	conn, err := one.backend.server.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer one.target.server.Release(conn)
+	defer one.backend.server.Release(conn)
 	g := guard.Guard{Settings: one.settings, ReadOnly: true}
 	tx, err := g.Begin(ctx, conn.Conn())
 	if err != nil {

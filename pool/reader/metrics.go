@@ -11,7 +11,7 @@ func (r *Reader) Metrics() (list []gqlboost.Metric) {
 	}
 	attr := func(key, value string) gqlboost.Attr { return gqlboost.Attr{Key: key, Value: value} }
 	up, out, sharing := uint64(0), uint64(0), uint64(1)
-	for _, t := range r.targets {
+	for _, t := range r.backends {
 		if t.out.Load() {
 			out++
 		}
@@ -31,15 +31,15 @@ func (r *Reader) Metrics() (list []gqlboost.Metric) {
 	c := &r.counters
 	const replicas, statements = "gqlboost.pool.reader.replicas", "gqlboost.pool.reader.statements"
 	add(gqlboost.Gauge, "gqlboost.pool.reader.sharing", "1", "Whether statements share connections, and why not.", sharing, attr("reason", reason))
-	add(gqlboost.Gauge, replicas, "{server}", "Replicas.", uint64(len(r.targets)-1)-out, attr("state", "good"))
+	add(gqlboost.Gauge, replicas, "{server}", "Replicas.", uint64(len(r.backends)-1)-out, attr("state", "good"))
 	add(gqlboost.Gauge, replicas, "{server}", "Replicas.", out, attr("state", "out"))
 	add(gqlboost.Counter, "gqlboost.pool.reader.lost", "{statement}", "Statements that ran again because their connection failed.", c.lost.Load())
 	add(gqlboost.Gauge, "gqlboost.pool.reader.connections", "{connection}", "Shared connections that are up.", up)
-	add(gqlboost.Counter, statements, "{statement}", "Statements by the way that they ran.", c.shared.Load(), attr("way", "shared"))
-	add(gqlboost.Counter, statements, "{statement}", "Statements by the way that they ran.", c.direct.Load(), attr("way", "direct"))
-	add(gqlboost.Counter, "gqlboost.pool.reader.flights", "{flight}", "Writes to shared connections.", c.writes.Load())
-	add(gqlboost.Counter, "gqlboost.pool.reader.runs", "{run}", "Runs of one statement in these flights: each is a transaction.", c.runs.Load())
-	add(gqlboost.Counter, "gqlboost.pool.reader.flown", "{statement}", "Statements in these flights: divided by them, how many are coalesced.", c.sent.Load())
+	add(gqlboost.Counter, statements, "{statement}", "Statements by how they ran: on a shared connection, or directly on one of their own.", c.shared.Load(), attr("way", "shared"))
+	add(gqlboost.Counter, statements, "{statement}", "Statements by how they ran: on a shared connection, or directly on one of their own.", c.direct.Load(), attr("way", "direct"))
+	add(gqlboost.Counter, "gqlboost.pool.reader.batches", "{batch}", "Writes to shared connections.", c.writes.Load())
+	add(gqlboost.Counter, "gqlboost.pool.reader.runs", "{run}", "Runs of one statement in these batches: each is a transaction.", c.runs.Load())
+	add(gqlboost.Counter, "gqlboost.pool.reader.batched", "{statement}", "Statements in these batches: divided by them, how many are coalesced.", c.sent.Load())
 	add(gqlboost.Counter, "gqlboost.pool.reader.reruns", "{statement}", "Statements that were sent again because one before them failed.", c.reruns.Load())
 	add(gqlboost.Counter, "gqlboost.pool.reader.moved", "{statement}", "Statements that went on to a connection of their own.", c.moved.Load())
 	add(gqlboost.Counter, "gqlboost.pool.reader.canceled", "{statement}", "Statements that were canceled because others waited behind them.", c.canceled.Load())

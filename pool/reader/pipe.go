@@ -58,9 +58,9 @@ func sameSettings(a, b *guard.Settings) bool {
 
 // pipe is a shared connection, or the place of one that is opened when it is wanted.
 type pipe struct {
-	target *target
-	reader *Reader
-	number int
+	backend *backend
+	reader  *Reader
+	number  int
 
 	session atomic.Pointer[session] // nil: there is no connection
 	leaving atomic.Bool             // it takes nothing new, and is closed when it is empty
@@ -160,7 +160,7 @@ func (p *pipe) run(ctx context.Context) {
 			return
 		case <-p.wanted:
 		}
-		s, err := p.target.open(ctx, p)
+		s, err := p.backend.open(ctx, p)
 		if err == nil && s.serve(ctx) {
 			backoff = firstBackoff
 			continue

@@ -20,7 +20,7 @@ import (
 // safe for concurrent use.
 type Reader struct {
 	config     Config
-	targets    []*target // the pool's own server first
+	backends   []*backend // the pool's own server first
 	tracer     pgx.QueryTracer
 	unshared   string                 // why no connection is shared; "" if some are
 	codec      atomic.Pointer[string] // why none is since its types are known
@@ -32,7 +32,7 @@ type Reader struct {
 	learner    learner
 	catalog    catalog
 	accepted   guard.Accepted
-	memories   sync.Pool // of *memory
+	memories   memories
 	requests   sync.Pool // of *request that have ended
 	warned     sync.Once // that there is a pooler
 	start      time.Time
@@ -65,20 +65,19 @@ func New(c Config, servers ...Server) *Reader {
 	if !c.TransactionPooling {
 		r.prepared = min(maxPreparedDirect, primary.ConnConfig.StatementCacheCapacity-2) // and BEGIN and COMMIT
 	}
-	r.memories.New = func() any { return new(memory) }
 	r.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	for i, server := range servers {
-		t := newTarget(r, server)
+		t := newBackend(r, server)
 		t.out.Store(i > 0) // until it is seen to be good
-		r.targets = append(r.targets, t)
+		r.backends = append(r.backends, t)
 		for _, p := range t.pipes {
 			r.done.Go(func() { p.run(ctx) })
 		}
 	}
 	r.learner.start(ctx, r)
-	if len(r.targets) > 1 {
+	if len(r.backends) > 1 {
 		r.done.Go(func() { r.watchReplicas(ctx) })
 	}
 	return r
@@ -118,7 +117,7 @@ const lookClosing = time.Millisecond
 // Reset closes the shared connections when what is under way on them has ended. Others
 // take their place, and what was learned of statements is learned again.
 func (r *Reader) Reset() {
-	for _, t := range r.targets {
+	for _, t := range r.backends {
 		t.epoch.Add(1)
 	}
 	r.doubt()
@@ -317,8 +316,8 @@ func (c *call) rewrite() error {
 
 // share runs a statement on a shared connection. It returns false if it must be run
 // alone.
-func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
-	r := t.reader
+func (b *backend) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
+	r := b.reader
 	described, session := c.statement.known(), p.session.Load()
 	if session == nil || described == nil || len(described.ParamOIDs) != len(c.args) {
 		return nil, nil, false
@@ -327,7 +326,7 @@ func (t *target) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 	q.statement, q.described, q.settings, q.session, q.trial = c.statement, described, c.settings, session, trial
 	q.single, q.sent = described.volatile || session.isolated, false
 	q.state.Store(waiting)
-	q.rows = newHeldRows(&r.memories, session, c.settings)
+	q.rows = newHeldRows(&r.memories, c.statement, session, c.settings)
 	if !q.build(c.args) {
 		q.rows.Close()
 		return nil, nil, false // pgx says what is wrong with them.

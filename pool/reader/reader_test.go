@@ -35,7 +35,7 @@ func TestReaderAnswersEachItsOwn(t *testing.T) {
 		t.Errorf("%d of 16000 statements shared a connection", n)
 	}
 	if batches, n := r.Counts().Writes, r.Counts().Sent; n < 2*batches {
-		t.Errorf("%d statements in %d flights: nothing was coalesced", n, batches)
+		t.Errorf("%d statements in %d batches: nothing was coalesced", n, batches)
 	}
 }
 

@@ -8,23 +8,23 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// receiver is where the reading goroutine is in what comes back.
+// receiver is the position of the reading goroutine in what comes back.
 type receiver struct {
 	*session
-	incoming <-chan *flight
-	flight   *flight // whose results come; nil: none
-	at       int     // the run in it
-	last     int64   // when the last result came
-	bound    bool    // Postgres has begun to run the next request
+	incoming <-chan *batch
+	batch    *batch // whose results come; nil: none
+	at       int    // the run in it
+	last     int64  // when the last result came
+	bound    bool   // Postgres has begun to run the next request
 }
 
 // read takes results until the connection fails. It listens also while nothing is
 // on the way, so that a connection that ends is noticed at once.
-func (s *session) read(flights <-chan *flight) {
-	r := &receiver{session: s, incoming: flights}
+func (s *session) read(batches <-chan *batch) {
+	r := &receiver{session: s, incoming: batches}
 	defer func() {
-		if r.flight != nil {
-			s.abandon(r.flight)
+		if r.batch != nil {
+			s.abandon(r.batch)
 		}
 	}()
 	defer func() { _ = recover() }() // A hook of the user's panics on the caller's goroutine when it runs again.
@@ -38,10 +38,10 @@ func (s *session) read(flights <-chan *flight) {
 
 // run returns the run that a message is about, or nil: Postgres says something of its own.
 func (r *receiver) run() *run {
-	if r.flight == nil {
+	if r.batch == nil {
 		select {
-		case r.flight = <-r.incoming:
-			if r.flight == nil {
+		case r.batch = <-r.incoming:
+			if r.batch == nil {
 				return nil
 			}
 			r.at = 0
@@ -50,16 +50,16 @@ func (r *receiver) run() *run {
 			return nil
 		}
 	}
-	return &r.flight.runs[r.at]
+	return &r.batch.runs[r.at]
 }
 
 // aim remembers whose result comes next.
 func (r *receiver) aim() {
-	if r.flight == nil {
+	if r.batch == nil {
 		r.head.Store(nil)
 		return
 	}
-	if run := &r.flight.runs[r.at]; run.next < len(run.requests) {
+	if run := &r.batch.runs[r.at]; run.next < len(run.requests) {
 		r.head.Store(run.requests[run.next].statement)
 	}
 }
@@ -121,7 +121,7 @@ func (r *receiver) take(message pgproto3.BackendMessage) bool {
 		r.parameters.set(m.Name, m.Value)
 	case *pgproto3.NotificationResponse:
 		// pgx's own handler would keep them for somebody who asks the connection.
-		if handle := r.pipe.target.server.Config().ConnConfig.OnNotification; handle != nil {
+		if handle := r.pipe.backend.server.Config().ConnConfig.OnNotification; handle != nil {
 			handle(r.conn.PgConn(), &pgconn.Notification{PID: m.PID, Channel: m.Channel, Payload: m.Payload})
 		}
 	}
@@ -134,16 +134,17 @@ func (r *receiver) complete(tag pgconn.CommandTag) bool {
 	if q == nil {
 		return false
 	}
-	p, t, run := r.pipe, r.pipe.target, r.run()
+	p, t, run := r.pipe, r.pipe.backend, r.run()
 	if run.guarded {
 		run.guarded = false
 		return true
 	}
 	q.rows.tag = tag
 	now := p.reader.now()
-	took := time.Duration(now - max(r.last, r.flight.sent))
+	took := time.Duration(now - max(r.last, r.batch.sent))
 	q.statement.observeShared(took, t.slow())
 	q.statement.ended(false)
+	q.statement.held(len(q.rows.data))
 	t.lower(took)
 	r.advance(now)
 	switch {
@@ -160,7 +161,7 @@ func (r *receiver) complete(tag pgconn.CommandTag) bool {
 
 // advance goes to the next request of the run.
 func (r *receiver) advance(now int64) {
-	r.flight.runs[r.at].next++
+	r.batch.runs[r.at].next++
 	r.bound = false
 	r.aim()
 	r.last = now
@@ -195,7 +196,7 @@ func (r *receiver) fail(m *pgproto3.ErrorResponse) bool {
 		p.again([]*request{q})
 	case runAlone:
 		if e.Code == canceled {
-			q.statement.slowed(8 * p.target.slow())
+			q.statement.slowed(8 * p.backend.slow())
 		} else {
 			// Postgres has not begun it.
 			q.sent = false
@@ -234,17 +235,17 @@ func (r *receiver) ready(m *pgproto3.ReadyForQuery) bool {
 	p.reader.counters.sent.Add(uint64(len(run.requests)))
 	r.useful = true
 	r.last = max(r.last, p.reader.now())
-	if r.at++; r.at < len(r.flight.runs) {
+	if r.at++; r.at < len(r.batch.runs) {
 		r.aim()
 		return true
 	}
 	p.reader.counters.writes.Add(1)
 	r.mu.Lock()
-	if len(r.flights) > 0 && r.flights[0] == r.flight {
-		r.flights = r.flights[1:]
+	if len(r.batches) > 0 && r.batches[0] == r.batch {
+		r.batches = r.batches[1:]
 	}
 	r.mu.Unlock()
-	r.flight = nil
+	r.batch = nil
 	r.aim()
 	<-r.slots
 	return true

@@ -56,14 +56,14 @@ func (r *Reader) watchReplicas(ctx context.Context) {
 	tick := time.NewTicker(lagEvery)
 	defer tick.Stop()
 	meter := &lagMeter{}
-	good := make([]int, len(r.targets))
+	good := make([]int, len(r.backends))
 	for {
 		// If the primary does not answer, what it had written before is what counts.
-		if lsn, err := r.targets[0].position(ctx); err == nil {
+		if lsn, err := r.backends[0].position(ctx); err == nil {
 			meter.add(time.Now(), lsn, 2*r.config.MaxLag)
 		}
 		var wg sync.WaitGroup
-		for i, t := range r.targets {
+		for i, t := range r.backends {
 			if i == 0 {
 				continue
 			}
@@ -90,10 +90,10 @@ func (r *Reader) watchReplicas(ctx context.Context) {
 
 // position asks a server how far it is in the log: the primary what it has written, a
 // replica what it has replayed.
-func (t *target) position(ctx context.Context) (lsn int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, max(t.reader.config.MaxLag/2, lagEvery))
+func (b *backend) position(ctx context.Context) (lsn int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, max(b.reader.config.MaxLag/2, lagEvery))
 	defer cancel()
-	conn, err := t.server.Ask(ctx)
+	conn, err := b.server.Ask(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -10,18 +10,18 @@ import (
 // This file decides where statements run: on which server, on a shared connection or on
 // one of the pool's, and where again when that did not work. The others do as it says.
 
-// way is how a statement runs.
-type way uint8
+// route is how a statement runs.
+type route uint8
 
 const (
-	direct way = iota // on a connection of the pool's, alone
-	shared            // on a shared connection
-	trial             // on a shared one, and nobody joins it until it is known how it went
+	direct route = iota // on a connection of the pool's, alone
+	shared              // on a shared connection
+	trial               // on a shared one, and nobody joins it until it is known how it went
 )
 
 // route returns how a call runs on a server where so many statements run, and the shared
 // connection. The first line that applies decides.
-func (r *Reader) route(c *call, t *target, running int64) (way, *pipe) {
+func (r *Reader) route(c *call, t *backend, running int64) (route, *pipe) {
 	s := c.statement
 	if s == nil || s.named { // Only pgx knows its text.
 		return direct, nil
@@ -61,13 +61,13 @@ func (r *Reader) route(c *call, t *target, running int64) (way, *pipe) {
 	return shared, p
 }
 
-// oftenFailing is from which share of failures, in thousandths, a statement shares no
+// oftenFailing is the share of failures, in thousandths, from which on a statement shares no
 // connection: others of its run must run again.
 const oftenFailing = 100
 
 // learn has a statement learned that has run before: one that runs only once is not worth
 // a look.
-func (r *Reader) learn(c *call, t *target, to way) way {
+func (r *Reader) learn(c *call, t *backend, to route) route {
 	if s := c.statement; s.cost.Load() > 0 && s.known() == nil && !s.named {
 		r.learner.ask(c, t)
 	}
@@ -76,13 +76,13 @@ func (r *Reader) learn(c *call, t *target, to way) way {
 
 // pick returns the server with the least to do: a replica, or the primary if there is
 // none that is good, or for a call that has lost one.
-func (r *Reader) pick(c *call) *target {
-	if len(r.targets) == 1 || c != nil && c.away {
-		return r.targets[0]
+func (r *Reader) pick(c *call) *backend {
+	if len(r.backends) == 1 || c != nil && c.away {
+		return r.backends[0]
 	}
-	replicas := r.targets[1:]
+	replicas := r.backends[1:]
 	first := int(r.turn.Add(1))
-	var best *target
+	var best *backend
 	for i := range replicas {
 		t := replicas[(first+i)%len(replicas)]
 		if !t.out.Load() && (best == nil || t.running.Load() < best.running.Load()) {
@@ -90,7 +90,7 @@ func (r *Reader) pick(c *call) *target {
 		}
 	}
 	if best == nil {
-		return r.targets[0]
+		return r.backends[0]
 	}
 	return best
 }
@@ -102,16 +102,16 @@ const perPipe = 4
 // has somebody slow at its head, and one with a trial may have: they get nothing new. A
 // trial itself gets one without a load. Few callers use few pipes, so that writes are
 // worth their system calls.
-func (t *target) choose(running int64, trial bool) *pipe {
-	n := uint32(min(int64(len(t.pipes)), 1+running/perPipe))
+func (b *backend) choose(running int64, trial bool) *pipe {
+	n := uint32(min(int64(len(b.pipes)), 1+running/perPipe))
 	if n == 0 {
 		return nil
 	}
-	first := t.turn.Add(1)
+	first := b.turn.Add(1)
 	var best *pipe
 	now := int64(0)
 	for i := range n {
-		p := t.pipes[(first+i)%n]
+		p := b.pipes[(first+i)%n]
 		if p.session.Load() == nil {
 			p.want()
 			continue
@@ -125,9 +125,9 @@ func (t *target) choose(running int64, trial bool) *pipe {
 				continue // Nobody is to be behind it, and nobody before it to wait for.
 			}
 			if now == 0 {
-				now = t.reader.now()
+				now = b.reader.now()
 			}
-			if now-p.moved.Load() > int64(t.patience()) {
+			if now-p.moved.Load() > int64(b.patience()) {
 				continue
 			}
 		}
@@ -139,25 +139,25 @@ func (t *target) choose(running int64, trial bool) *pipe {
 }
 
 // slow is the cost from which a statement is slow here.
-func (t *target) slow() time.Duration {
-	return t.reader.config.SlowAfter + 2*time.Duration(t.floor.Load())
+func (b *backend) slow() time.Duration {
+	return b.reader.config.SlowAfter + 2*time.Duration(b.floor.Load())
 }
 
-// patience is for how long a shared connection may answer nothing until those who wait
-// behind its first statement leave it.
-func (t *target) patience() time.Duration { return 4 * t.slow() }
+// patience is how long a shared connection may answer nothing before those who wait behind
+// its first statement leave it.
+func (b *backend) patience() time.Duration { return 4 * b.slow() }
 
 const (
 	maxRuns  = 2 // how often a statement is run at most
-	maxStale = 5 // how often it is prepared anew, because the schema has changed
+	maxStale = 5 // how often it is prepared again, because the schema has changed
 )
 
 // elsewhere reports whether a call that has failed on a server before it began runs on
 // another one: replicas are left when they serve nobody. The server is the failed one's fault then.
-func (r *Reader) elsewhere(c *call, t *target, err error) bool {
+func (r *Reader) elsewhere(c *call, t *backend, err error) bool {
 	var e *pgconn.PgError
 	switch {
-	case t == r.targets[0], c.ctx.Err() != nil, c.runs >= maxRuns:
+	case t == r.backends[0], c.ctx.Err() != nil, c.runs >= maxRuns:
 		return false
 	case errors.As(err, &e) && !Down(e): // the statement's own error
 		return false
@@ -189,7 +189,7 @@ func (d *directRows) again(err error) again {
 		return sameConn
 	case d.conn.Conn().IsClosed():
 		return fromPrimary
-	case isPg && e.Code == "40001" && d.target != d.target.reader.targets[0]:
+	case isPg && e.Code == "40001" && d.backend != d.backend.reader.backends[0]:
 		return fromPrimary // A replica cancels what holds back its replay.
 	}
 	return never
@@ -205,7 +205,7 @@ func (b *batchResults) again(err error) bool {
 	case b.conn.Conn().IsClosed():
 		return true
 	}
-	return errors.As(err, &e) && e.Code == "40001" && b.target != b.reader.targets[0]
+	return errors.As(err, &e) && e.Code == "40001" && b.backend != b.reader.backends[0]
 }
 
 // maybeOutdated reports whether a statement may have failed because its parameters have

@@ -15,7 +15,7 @@ import (
 
 const (
 	maxBatch    = 128 // statements in one write
-	maxFlights  = 3   // writes on the way
+	maxBatches  = 3   // writes on the way
 	maxPrepared = 512 // statements that a connection keeps prepared
 	minPrepared = 2   // a guard and its statement
 
@@ -49,7 +49,7 @@ type session struct {
 	order    list.List // of *prepared, the most recently used first
 	names    int
 	closing  []string // names to be closed with the next write
-	flights  []*flight
+	batches  []*batch
 }
 
 // preparedKey is a statement, or the shape of a guard.
@@ -71,8 +71,8 @@ type prepared struct {
 // connection was of use.
 func (s *session) serve(ctx context.Context) bool {
 	p := s.pipe
-	flights := make(chan *flight, maxFlights)
-	s.slots = make(chan struct{}, maxFlights)
+	batches := make(chan *batch, maxBatches)
+	s.slots = make(chan struct{}, maxBatches)
 	if s.pooled {
 		s.slots = make(chan struct{}, 1)
 	}
@@ -107,15 +107,15 @@ func (s *session) serve(ctx context.Context) bool {
 	})
 	wg.Go(func() {
 		defer fail()
-		defer close(flights)
-		s.write(flights, failed)
+		defer close(batches)
+		s.write(batches, failed)
 	})
 	wg.Go(func() {
-		s.read(flights)
+		s.read(batches)
 		fail()
 		// What was sent has no results any more.
-		for f := range flights {
-			s.abandon(f)
+		for b := range batches {
+			s.abandon(b)
 		}
 	})
 	wg.Wait()
@@ -126,21 +126,21 @@ func (s *session) serve(ctx context.Context) bool {
 	p.mu.Unlock()
 	p.giveUp(rest)
 	_ = socket.SetReadDeadline(time.Time{})
-	p.target.server.Drop(s.conn, !retired && ctx.Err() == nil)
+	p.backend.server.Drop(s.conn, !retired && ctx.Err() == nil)
 	return s.useful || retired
 }
 
-// abandon gives up what is left of a flight.
-func (s *session) abandon(f *flight) {
-	for i := range f.runs {
-		r := &f.runs[i]
+// abandon gives up what is left of a batch.
+func (s *session) abandon(b *batch) {
+	for i := range b.runs {
+		r := &b.runs[i]
 		s.pipe.giveUp(r.requests[r.next:])
 		r.next = len(r.requests)
 	}
 }
 
 // take waits for requests.
-func (s *session) take(batch []*request, failed <-chan struct{}) []*request {
+func (s *session) take(requests []*request, failed <-chan struct{}) []*request {
 	p := s.pipe
 	for {
 		p.mu.Lock()
@@ -153,15 +153,15 @@ func (s *session) take(batch []*request, failed <-chan struct{}) []*request {
 			for _, q := range p.queue[:n] {
 				if q.state.Load() == waiting {
 					q.sent = true
-					batch = append(batch, q)
+					requests = append(requests, q)
 				} else {
 					p.end(q, unshared)
 				}
 			}
 			p.queue = append(p.queue[:0], p.queue[n:]...)
 			p.mu.Unlock()
-			if len(batch) > 0 {
-				return batch
+			if len(requests) > 0 {
+				return requests
 			}
 			continue
 		}
@@ -174,41 +174,41 @@ func (s *session) take(batch []*request, failed <-chan struct{}) []*request {
 	}
 }
 
-// write sends flights until the connection fails.
-func (s *session) write(flights chan<- *flight, failed <-chan struct{}) {
-	var batch []*request
+// write sends batches until the connection fails.
+func (s *session) write(batches chan<- *batch, failed <-chan struct{}) {
+	var requests []*request
 	for {
 		select {
 		case s.slots <- struct{}{}:
 		case <-failed:
 			return
 		}
-		batch = s.take(batch[:0], failed)
-		if len(batch) == 0 {
+		requests = s.take(requests[:0], failed)
+		if len(requests) == 0 {
 			return
 		}
-		f := group(batch, s.pipe.reader.now())
+		b := group(requests, s.pipe.reader.now())
 		if s.pooled {
 			// A pooler may give a server connection to others at the first Sync that is
 			// answered, also if this connection fails meanwhile and more answers come.
 			var later []*request
-			for _, r := range f.runs[1:] {
+			for _, r := range b.runs[1:] {
 				later = append(later, r.requests...)
 			}
 			s.pipe.back(later)
-			f.runs = f.runs[:1]
+			b.runs = b.runs[:1]
 		}
 		s.mu.Lock()
-		s.flights = append(s.flights, f)
+		s.batches = append(s.batches, b)
 		s.mu.Unlock()
-		for i := range f.runs {
-			s.send(&f.runs[i])
+		for i := range b.runs {
+			s.send(&b.runs[i])
 		}
 		// The reader must know of it before results come.
 		select {
-		case flights <- f:
+		case batches <- b:
 		case <-failed:
-			s.abandon(f)
+			s.abandon(b)
 			return
 		}
 		if s.frontend.Flush() != nil {
@@ -308,7 +308,7 @@ func (s *session) forget(entries ...*prepared) {
 	}
 }
 
-// discard has a statement prepared anew when it is used next.
+// discard has a statement prepared again when it is used next.
 func (s *session) discard(st *statement) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

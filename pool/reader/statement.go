@@ -25,6 +25,7 @@ type statement struct {
 	wait     atomic.Int32 // runs until a slow one may try a shared connection
 	pause    atomic.Int32 // what wait begins with next time
 	failing  atomic.Int64 // thousandths of its runs, a moving average
+	size     atomic.Int64 // of its results that were held in bytes, the largest lately
 	large    atomic.Bool  // it had a result that is too large to be held
 }
 
@@ -126,6 +127,12 @@ func (s *statement) observeAlone(took time.Duration) {
 	case now < old:
 		s.cost.Store(max(old+(now-old)/8, 1))
 	}
+}
+
+// held takes in the size of a result.
+func (s *statement) held(n int) {
+	old := s.size.Load()
+	s.size.Store(max(int64(n), old-old/16))
 }
 
 // ended takes in whether a run has failed.

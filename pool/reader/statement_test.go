@@ -15,11 +15,11 @@ func newStatement() *statement {
 	return s
 }
 
-// wayOf is the way of a statement for which a shared connection is free.
-func wayOf(s *statement) way {
+// routeOf is the route of a statement for which a shared connection is free.
+func routeOf(s *statement) route {
 	r := &Reader{config: Config{}.WithDefaults(8)}
-	t := &target{reader: r}
-	p := &pipe{target: t, reader: r}
+	t := &backend{reader: r}
+	p := &pipe{backend: t, reader: r}
 	p.session.Store(&session{})
 	t.pipes = []*pipe{p}
 	to, _ := r.route(&call{statement: s}, t, 3)
@@ -29,13 +29,13 @@ func wayOf(s *statement) way {
 // One late answer of a fast statement is not its fault; many are.
 func TestLateAnswers(t *testing.T) {
 	s := newStatement()
-	if wayOf(s) != direct {
+	if routeOf(s) != direct {
 		t.Error("a statement that nobody has seen before is shared")
 	}
 	s.observeAlone(100 * time.Microsecond)
 	for range 10 {
 		s.observeShared(30*time.Millisecond, tooSlow)
-		if wayOf(s) != shared {
+		if routeOf(s) != shared {
 			t.Fatal("one late answer has made it slow")
 		}
 		for range 30 {
@@ -43,13 +43,13 @@ func TestLateAnswers(t *testing.T) {
 		}
 	}
 	s.observeAlone(time.Second) // Its caller had no CPU.
-	if wayOf(s) != shared {
+	if routeOf(s) != shared {
 		t.Error("what happens on another connection has made it slow")
 	}
 	for range 3 {
 		s.observeShared(30*time.Millisecond, tooSlow)
 	}
-	if wayOf(s) == shared {
+	if routeOf(s) == shared {
 		t.Error("it goes on to be shared though it is slow")
 	}
 }
@@ -60,7 +60,7 @@ func TestTrials(t *testing.T) {
 	s.observeAlone(20 * time.Millisecond)
 	trials := 0
 	for range 10_000 {
-		switch wayOf(s) {
+		switch routeOf(s) {
 		case shared:
 			t.Fatal("a slow statement is shared")
 		case trial:
@@ -74,12 +74,12 @@ func TestTrials(t *testing.T) {
 		t.Errorf("%d trials in 10000 runs", trials)
 	}
 	for range maxPause + 1 {
-		if wayOf(s) == trial {
+		if routeOf(s) == trial {
 			s.observeShared(time.Millisecond, tooSlow)
 			break
 		}
 	}
-	if wayOf(s) != shared {
+	if routeOf(s) != shared {
 		t.Error("a trial that went well has not brought it back")
 	}
 }

@@ -32,6 +32,7 @@ func copyMap(source *pgtype.Map) *pgtype.Map {
 	m := source.Copy()
 	m.TryWrapEncodePlanFuncs = slices.Clone(source.TryWrapEncodePlanFuncs)
 	m.TryWrapScanPlanFuncs = slices.Clone(source.TryWrapScanPlanFuncs)
+	addSlices(m)
 	c := copier{}
 	for _, t := range registered(m) {
 		if own := c.typ(t); own != t {
@@ -54,8 +55,8 @@ func goTypes(m *pgtype.Map) *map[reflect.Type]string {
 }
 
 // stateful returns the name of a type whose codec may have a state that only one
-// goroutine may use, or "". Of codecs that are not pgx's nothing is known: without fields
-// they have none.
+// goroutine may use, or "". Nothing is known about codecs that are not pgx's: without
+// fields they have none.
 func stateful(m *pgtype.Map) string {
 	for _, t := range registered(m) {
 		if foreign(t.Codec) {

@@ -15,8 +15,8 @@ const (
 	lookIdle  = 100 * time.Millisecond
 	// cancelTimeout bounds a request to cancel.
 	cancelTimeout = time.Second
-	// StarvedAfter is from when callers who wait for a connection may be waiting for each other.
-	// They have a shared one that nobody uses then. After starvedLong they have others but one.
+	// StarvedAfter is the time after which callers that wait for a connection may be waiting for
+	// each other. They then get a shared one that nobody uses. After starvedLong they get all but one.
 	StarvedAfter = 300 * time.Millisecond
 	starvedLong  = 10 * time.Second
 )
@@ -27,7 +27,7 @@ func yieldProcessor() { runtime.Gosched() }
 // statement that keeps others waiting, for a lock or a disk for example, is canceled and runs
 // on a connection of its own; if that does not help, those behind it are.
 func (s *session) watch(failed <-chan struct{}) (retired bool) {
-	p, t := s.pipe, s.pipe.target
+	p, t := s.pipe, s.pipe.backend
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	last, idle := p.reader.now(), false
@@ -80,8 +80,8 @@ func (s *session) watch(failed <-chan struct{}) (retired bool) {
 // mustEnd reports whether a connection has served its time.
 func (s *session) mustEnd(now int64) bool {
 	p := s.pipe
-	return now > s.ends || s.epoch != p.target.epoch.Load() || p.number >= p.target.server.Shared() ||
-		p.number > 0 && p.target.server.Starving() > starvedLong
+	return now > s.ends || s.epoch != p.backend.epoch.Load() || p.number >= p.backend.server.Shared() ||
+		p.number > 0 && p.backend.server.Starving() > starvedLong
 }
 
 // mayEnd reports whether nobody has used a connection for long, or for now, while others starve.
@@ -89,7 +89,7 @@ func (s *session) mayEnd(now, moved int64) bool {
 	if s.pipe.load.Load() > 0 {
 		return false
 	}
-	server, unused := s.pipe.target.server, now-moved
+	server, unused := s.pipe.backend.server, now-moved
 	idle := server.Config().MaxConnIdleTime
 	if idle <= 0 { // pgxpool closes what is idle with its next health check.
 		idle = server.Config().HealthCheckPeriod
@@ -126,9 +126,9 @@ func (s *session) cancels() bool {
 // release lets all who wait go on elsewhere.
 func (s *session) release() {
 	s.mu.Lock()
-	for _, f := range s.flights {
-		for i := range f.runs {
-			for _, q := range f.runs[i].requests {
+	for _, b := range s.batches {
+		for i := range b.runs {
+			for _, q := range b.runs[i].requests {
 				release(q)
 			}
 		}

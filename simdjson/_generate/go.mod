@@ -18,6 +18,6 @@ require (
 	golang.org/x/tools v0.52.0 // indirect
 )
 
-require github.com/gqlboost/gqlboost v0.0.0
+require github.com/gqlboost/gqlboost v0.1.0
 
 replace github.com/gqlboost/gqlboost => ../../

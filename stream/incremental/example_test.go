@@ -30,7 +30,7 @@ func ExampleDelivery() {
 	// {"incremental":[{"id":"0","path":["post"],"label":"comments","data":{"comments":["Nice"]}}],"completed":[{"id":"0"}],"hasNext":false}
 }
 
-// A list of which the initial result has one item.
+// A list whose first item is in the initial result.
 func ExampleDelivery_Stream() {
 	print("text/event-stream", func(d *incremental.Delivery) error {
 		rest := d.Stream(incremental.Path{"names"}, "", 1)

@@ -552,7 +552,7 @@ func TestCloseEndsWithTheRequest(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	case <-time.After(time.Minute):
-		t.Fatal("Close waits for ever")
+		t.Fatal("Close waits forever")
 	}
 }
 
@@ -670,6 +670,6 @@ func TestPanicInInitial(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	case <-time.After(time.Minute):
-		t.Fatal("Close waits for ever")
+		t.Fatal("Close waits forever")
 	}
 }

@@ -47,7 +47,7 @@ const cancelTimeout = 5 * time.Second
 // Rows are read as fast as the writer's destination takes them: Postgres waits for
 // a slow client. If the writer fails, the query is cancelled.
 //
-// Write plans anew what becomes of the columns. An [Encoder] remembers that, which
+// Write plans again what becomes of the columns. An [Encoder] remembers that, which
 // counts for queries of few rows.
 func Write(w *stream.Writer, rows pgx.Rows, o Options) (n int64, err error) {
 	return write(w, rows, func() (*object, *types, error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// maxPlans bounds what an Encoder remembers: queries that are made up anew each
+// maxPlans bounds what an Encoder remembers: queries that are new texts each
 // time must not fill the memory.
 const maxPlans = 512
 

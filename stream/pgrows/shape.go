@@ -22,7 +22,7 @@ type Field struct {
 
 // Shape writes rows whose columns have their names by position, and records within them,
 // which have no names in Postgres at all: those of row(...) and array(select row(...)).
-// It is for what compiles queries:
+// It is for programs that compile queries:
 //
 //	select p.id, p.title, (select row(u.id, u.name) from users u where u.id = p.author_id)
 //	from posts p
@@ -51,15 +51,15 @@ type shaped struct {
 	known    *atomic.Pointer[resolved]
 }
 
-// resolved is how values of a type are written. Of types that are not built in, each
-// connection has its own.
+// resolved is how values of a type are written. Each connection has its own types
+// that are not built in.
 type resolved struct {
 	oid   uint32
 	types *types
 	typ   *typ
 }
 
-// NewShape returns a shape. Of the options, Rename and Typenames do not apply.
+// NewShape returns a shape. The options Rename and Typenames do not apply.
 func NewShape(fields []Field, o Options) *Shape {
 	o.Rename = nil
 	return &Shape{fields: shape(fields), types: typeSets{options: o}}

@@ -206,7 +206,7 @@ func parseInterval(o *output, src []byte) error {
 
 func readIntervalText(src []byte) (v interval, ok bool) {
 	src, ago := bytes.CutSuffix(bytes.TrimPrefix(src, []byte("@ ")), []byte(" ago"))
-	var amount []byte // a number of which the unit comes next
+	var amount []byte // a number whose unit comes next
 	negative := false // what comes before, in the standard's style
 	for token := range bytes.FieldsSeq(src) {
 		switch dash := bytes.LastIndexByte(token, '-'); {

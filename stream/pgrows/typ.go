@@ -232,7 +232,7 @@ func (s *types) told(t *pgtype.Type) *typ {
 	return foreign(s.m, t)
 }
 
-// foreign is a type of somebody else's codec, of which the text is asked.
+// foreign is a type of somebody else's codec, which is asked for text.
 func foreign(m *pgtype.Map, t *pgtype.Type) *typ {
 	return &typ{name: t.Name, text: func(o *output, to, src []byte) ([]byte, error) {
 		v, err := t.Codec.DecodeValue(m, t.OID, pgtype.BinaryFormatCode, src)

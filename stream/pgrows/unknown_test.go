@@ -19,7 +19,7 @@ var unknownTypes = []struct{ typ, value, refused string }{
 	{"lquery", "a.*{1,2}.b|c", ""}, {"ltxtquery", "a & b", ""}, {"pg_am", `(1,"a ""b""",3,i)`, "regproc"},
 }
 
-// Of a type that nobody knows Postgres's text is written, or it is refused by its name:
+// A type that nobody knows is written as Postgres's text, or refused by its name:
 // also inside of whatever types can be inside of.
 func TestUnknownTypes(t *testing.T) {
 	conn := connect(t)

@@ -78,35 +78,35 @@ var blocks = []contender{
 
 func (d *demo) run(ctx context.Context) (err error) {
 	say("Starting a private Postgres and building the servers ...")
-	lab, err := load.OpenLab(ctx, "blog", "direct")
+	testbed, err := load.OpenTestbed(ctx, "blog", "direct")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lab.Close()) }()
-	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: "make demo", Machine: load.ThisMachine(), Versions: load.Versions(ctx, lab.Postgres.DSN())}
+	defer func() { err = errors.Join(err, testbed.Close()) }()
+	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: "make demo", Machine: load.ThisMachine(), Versions: load.Versions(ctx, testbed.Postgres.DSN())}
 
 	say("Filling the database at scale %v ...", d.scale)
-	if report.Exports, err = d.exports(ctx, lab); err != nil {
+	if report.Exports, err = d.exports(ctx, testbed); err != nil {
 		return err
 	}
-	running, stop, err := d.launch(ctx, lab, servers)
+	running, stop, err := d.launch(ctx, testbed, servers)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	for _, name := range []string{"closed", "peak"} {
-		contest, err := d.contest(ctx, name, running, report.Maximum)
+		comparison, err := d.comparison(ctx, name, running, report.Maximum)
 		if err != nil {
 			return err
 		}
 		if name == "closed" {
-			report.Maximum = contest.Median()[0].Throughput
+			report.Maximum = comparison.Median()[0].Throughput
 		}
-		report.Results = append(report.Results, contest.Median()...)
-		report.Gains = append(report.Gains, contest.Gains()...)
+		report.Results = append(report.Results, comparison.Median()...)
+		report.Gains = append(report.Gains, comparison.Gains()...)
 	}
 	if d.alone {
-		if err := d.blocksAlone(ctx, lab, report); err != nil {
+		if err := d.blocksAlone(ctx, testbed, report); err != nil {
 			return err
 		}
 	}
@@ -124,14 +124,14 @@ func (d *demo) run(ctx context.Context) (err error) {
 		for _, t := range running {
 			say("%s: %s", t.Name, t.URL)
 		}
-		say("Postgres: %s   Ctrl-C ends it.", lab.Postgres.DSN())
+		say("Postgres: %s   Ctrl-C ends it.", testbed.Postgres.DSN())
 		<-ctx.Done()
 	}
 	return nil
 }
 
 // launch starts servers, which stop stops.
-func (d *demo) launch(ctx context.Context, lab *load.Lab, list []contender) (targets []load.Target, stop func() error, err error) {
+func (d *demo) launch(ctx context.Context, testbed *load.Testbed, list []contender) (targets []load.Target, stop func() error, err error) {
 	var started []*load.Server
 	stop = func() error {
 		var errs []error
@@ -141,7 +141,7 @@ func (d *demo) launch(ctx context.Context, lab *load.Lab, list []contender) (tar
 		return errors.Join(errs...)
 	}
 	for _, c := range list {
-		s, err := lab.Launch(ctx, c.server, c.name, append([]string{fmt.Sprintf("-scale=%v", d.scale)}, c.args...)...)
+		s, err := testbed.Launch(ctx, c.server, c.name, append([]string{fmt.Sprintf("-scale=%v", d.scale)}, c.args...)...)
 		if err != nil {
 			return nil, nil, errors.Join(err, stop())
 		}
@@ -151,35 +151,35 @@ func (d *demo) launch(ctx context.Context, lab *load.Lab, list []contender) (tar
 	return targets, stop, nil
 }
 
-func (d *demo) contest(ctx context.Context, preset string, targets []load.Target, maximum float64) (*load.Contest, error) {
+func (d *demo) comparison(ctx context.Context, preset string, targets []load.Target, maximum float64) (*load.Comparison, error) {
 	p, err := load.PresetNamed(preset)
 	if err != nil {
 		return nil, err
 	}
 	config := p.Config(maximum)
 	config.Duration, config.Warmup = d.each, min(config.Warmup, d.each/5)
-	return load.RunContest(ctx, preset, targets, config, d.rounds, os.Stderr)
+	return load.Compare(ctx, preset, targets, config, d.rounds, os.Stderr)
 }
 
 // blocksAlone compares the baseline with itself and one block more.
-func (d *demo) blocksAlone(ctx context.Context, lab *load.Lab, report *load.Report) (err error) {
-	targets, stop, err := d.launch(ctx, lab, blocks)
+func (d *demo) blocksAlone(ctx context.Context, testbed *load.Testbed, report *load.Report) (err error) {
+	targets, stop, err := d.launch(ctx, testbed, blocks)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	contest, err := d.contest(ctx, "closed", targets, 0)
+	comparison, err := d.comparison(ctx, "closed", targets, 0)
 	if err != nil {
 		return err
 	}
-	report.Gains = append(report.Gains, contest.Gains()...)
+	report.Gains = append(report.Gains, comparison.Gains()...)
 	return nil
 }
 
 // exports asks each server, started for it, for 100 000 rows.
-func (d *demo) exports(ctx context.Context, lab *load.Lab) (list []*load.Export, err error) {
+func (d *demo) exports(ctx context.Context, testbed *load.Testbed) (list []*load.Export, err error) {
 	for _, c := range servers {
-		targets, stop, err := d.launch(ctx, lab, []contender{c})
+		targets, stop, err := d.launch(ctx, testbed, []contender{c})
 		if err != nil {
 			return nil, err
 		}

@@ -35,11 +35,11 @@ func main() {
 }
 
 func run(ctx context.Context, rounds int, each time.Duration) (err error) {
-	lab, err := load.OpenLab(ctx, "blog")
+	testbed, err := load.OpenTestbed(ctx, "blog")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lab.Close()) }()
+	defer func() { err = errors.Join(err, testbed.Close()) }()
 	var plain, governed, same []*load.Result
 	for range rounds {
 		for _, c := range []struct {
@@ -51,14 +51,14 @@ func run(ctx context.Context, rounds int, each time.Duration) (err error) {
 			{"governor", []string{fmt.Sprintf("-gc-budget=%d", budgetMiB)}, &governed},
 			{"same memory", []string{"-boosted", "-same-memory"}, &same},
 		} {
-			result, err := measure(ctx, lab, c.name, each, false, c.args...)
+			result, err := measure(ctx, testbed, c.name, each, false, c.args...)
 			if err != nil {
 				return err
 			}
 			*c.results = append(*c.results, result)
 		}
 	}
-	growing, err := measure(ctx, lab, "growing", 2*each, true, fmt.Sprintf("-gc-budget=%d", budgetMiB))
+	growing, err := measure(ctx, testbed, "growing", 2*each, true, fmt.Sprintf("-gc-budget=%d", budgetMiB))
 	if err != nil {
 		return err
 	}
@@ -71,8 +71,8 @@ func run(ctx context.Context, rounds int, each time.Duration) (err error) {
 	return nil
 }
 
-func measure(ctx context.Context, lab *load.Lab, name string, each time.Duration, grow bool, args ...string) (result *load.Result, err error) {
-	server, err := lab.Launch(ctx, "blog", name, append(args, "-scale=1")...)
+func measure(ctx context.Context, testbed *load.Testbed, name string, each time.Duration, grow bool, args ...string) (result *load.Result, err error) {
+	server, err := testbed.Launch(ctx, "blog", name, append(args, "-scale=1")...)
 	if err != nil {
 		return nil, err
 	}

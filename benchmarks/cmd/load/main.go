@@ -109,18 +109,18 @@ func compare(files []string) error {
 // session is one invocation: a database, the servers that it starts, a report.
 type session struct {
 	options
-	report *load.Report
-	lab    *load.Lab // nil with -url
+	report  *load.Report
+	testbed *load.Testbed // nil with -url
 }
 
 func (s *session) run(ctx context.Context) (err error) {
 	if s.url == "" {
 		fmt.Fprintln(os.Stderr, "starting Postgres, building the server")
-		if s.lab, err = load.OpenLab(ctx, "blog"); err != nil {
+		if s.testbed, err = load.OpenTestbed(ctx, "blog"); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, s.lab.Close()) }()
-		s.report.Versions = load.Versions(ctx, s.lab.Postgres.DSN())
+		defer func() { err = errors.Join(err, s.testbed.Close()) }()
+		s.report.Versions = load.Versions(ctx, s.testbed.Postgres.DSN())
 	}
 	scenarios, err := s.scenarios()
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *session) withServer(ctx context.Context, do func(load.Target) error, ar
 	if s.url != "" {
 		return do(load.Target{Name: "server", URL: s.url})
 	}
-	server, err := s.lab.Launch(ctx, "blog", "baseline", append(args, fmt.Sprintf("-scale=%v", s.scale))...)
+	server, err := s.testbed.Launch(ctx, "blog", "baseline", append(args, fmt.Sprintf("-scale=%v", s.scale))...)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-// Command soak runs a server under a steady load for long, and tells whether its latency,
+// Command soak runs a server under a steady load for long, and reports whether its latency,
 // its memory, its goroutines or its connections drift. It can be stopped at any time:
 // the next run with the same file goes on.
 package main
@@ -38,12 +38,12 @@ func main() {
 var errDrift = errors.New("the server drifts")
 
 func run(ctx context.Context, server, args string, scale, rate float64, window, total time.Duration, file string) (err error) {
-	lab, err := load.OpenLab(ctx, server)
+	testbed, err := load.OpenTestbed(ctx, server)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lab.Close()) }()
-	s, err := lab.Launch(ctx, server, server, append(strings.Fields(args), fmt.Sprintf("-scale=%v", scale))...)
+	defer func() { err = errors.Join(err, testbed.Close()) }()
+	s, err := testbed.Launch(ctx, server, server, append(strings.Fields(args), fmt.Sprintf("-scale=%v", scale))...)
 	if err != nil {
 		return err
 	}

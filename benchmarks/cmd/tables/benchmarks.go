@@ -83,7 +83,7 @@ func readBenchmarks(file string) ([]figure, error) {
 // path is the last part of a package's path.
 func path(pkg string) string { return strings.Clone(pkg[strings.LastIndex(pkg, "/")+1:]) }
 
-// merge puts new figures in the place of those of the same benchmarks.
+// merge puts new figures in place of those of the same benchmarks.
 func merge(old, measured []figure) []figure {
 	list := slices.DeleteFunc(slices.Clone(old), func(f figure) bool {
 		return slices.ContainsFunc(measured, func(m figure) bool { return m.benchmark() == f.benchmark() })

@@ -174,7 +174,7 @@ func (r *results) page(tables map[string]string) []byte {
 			versions = append(versions, v.Name+" "+v.Version)
 		}
 		fmt.Fprintf(&b, "%s. `%s`: the load generator, the servers and Postgres share the cores. The round with the median throughput; in parentheses the median of the ratios to the baseline in the same round.\n", strings.Join(versions, ", "), d.Command)
-		for _, part := range [][2]string{{"closed", "64 clients without a pause"}, {"peak", "70 % of the baseline's maximum, at times of chance"}, {"blocks", "Each block alone, against the baseline: the median of the rounds, the lowest and the highest"}, {"exports", "A long list"}} {
+		for _, part := range [][2]string{{"closed", "64 clients without a pause"}, {"peak", "70 % of the baseline's maximum, at random times"}, {"blocks", "Each block alone, against the baseline: the median of the rounds, the lowest and the highest"}, {"exports", "A long list"}} {
 			fmt.Fprintf(&b, "\n%s:\n\n%s", part[1], tables[part[0]])
 		}
 	}

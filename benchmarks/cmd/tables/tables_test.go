@@ -53,7 +53,8 @@ BenchmarkTree/mode=serial/impl=heap-2 100 510 ns/op 8 B/op 3 allocs/op
 	}
 	for text, good := range map[string]bool{
 		"# Speed\n<!-- table x -->\n| 5 ns |\n<!-- end -->\nIt has 4 cores.\n": true, "Waits 5 ms.\n# Speed\n": true, "## Speed\nIt takes 5 ns.\n": false,
-		"## Speed\n| 1.5x |\n": false, "## Speed\nRequests of 64 KB\n": false,
+		"## Speed\n| 1.5x |\n": false, "## Blocks\n<!-- figure blocks; a; b -->1.5x<!-- end --> 4x\n": false,
+		"## Blocks\n<!-- figure blocks; a; b -->1.5x<!-- end --> and more\n": true, "## Speed\nRequests of 64 KB\n": false,
 	} {
 		if err := onlyPublished([]byte(text)); (err == nil) != good {
 			t.Errorf("%q: %v", text, err)
@@ -61,6 +62,23 @@ BenchmarkTree/mode=serial/impl=heap-2 100 510 ns/op 8 B/op 3 allocs/op
 	}
 	if _, err := fill([]byte("<!-- table nothing -->\n<!-- end -->"), tables); err == nil {
 		t.Error("no error for a table without results")
+	}
+	for text, want := range map[string]string{
+		"| <!-- figure blocks; reader; throughput -->0<!-- end --> |":                  "1.35 (1.20 to 1.50)",
+		"<!-- figure blocks; reader; throughput; first -->1 (1)<!-- end --> times":     "1.35",
+		"<!-- figure arena/Tree; mode=serial; heap; ratio --><!-- end --> as fast":     "2.4x",
+		"a <!-- figure arena/Tree allocs/op; mode=serial; heap -->9<!-- end --> and b": "3",
+		"<!-- figure blocks; nobody; throughput -->1<!-- end -->":                      "",
+		"<!-- figure blocks; reader; nothing -->1<!-- end -->":                         "",
+		"<!-- figure nothing; reader; throughput -->1<!-- end -->":                     "",
+		"<!-- figure arena/Tree; mode=serial; gqlboost; ratio -->1<!-- end -->":        "",
+	} {
+		filled, err := fill([]byte(text), tables)
+		comments := strings.SplitAfter(text, "-->")
+		if wanted := comments[0] + want + "<!-- end -->" + comments[2]; want == "" && err == nil ||
+			want != "" && (err != nil || string(filled) != wanted) {
+			t.Errorf("%s: %q, %v, want %q", text, filled, err, wanted)
+		}
 	}
 	if p := string(r.page(tables)); !strings.Contains(p, "## arena") || !strings.Contains(p, "on ThisCPU") || !strings.Contains(p, tables["arena/Tree"]) {
 		t.Error(p)

@@ -20,7 +20,7 @@ func Padded(text []byte) []byte {
 	return append(make([]byte, 0, len(text)+padding), text...)
 }
 
-// Parse makes a document of a text from Padded, and tells whether it is valid.
+// Parse makes a document of a text from Padded, and reports whether it is valid.
 func Parse(text []byte) bool {
 	return C.gqlboost_parse((*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.size_t(len(text)), C.size_t(cap(text))) != 0
 }

@@ -3,7 +3,7 @@
 //
 //	func NewCompiledSchema(cfg Config) graphql.ExecutableSchema
 //
-// which is used in the place of NewExecutableSchema: the same resolvers, answers and errors,
+// which is used in place of NewExecutableSchema: the same resolvers, answers and errors,
 // but operations are compiled once and executed breadth-first, see package compiled. What
 // gqlgen has generated stays as it is.
 //

@@ -108,10 +108,11 @@ func (o *object) Compiled() []*field {
 // ResolversFunc returns the object's resolvers.
 func (o *object) ResolversFunc() string { return "compiled" + o.Name + "Resolvers" }
 
-// Offers reports whether resolvers of the object may offer something.
-func (o *object) Offers() bool {
-	return slices.ContainsFunc(o.Compiled(), func(f *field) bool { return f.OffersElements() || f.OffersJSON() })
-}
+// Resolvers is the interface of the object's resolvers.
+func (o *object) Resolvers() string { return templates.UcFirst(o.Name) + "Resolver" }
+
+// Calls reports whether the runtime calls resolvers of the object.
+func (o *object) Calls() bool { return slices.ContainsFunc(o.Compiled(), (*field).Calls) }
 
 // field is a field of an object.
 type field struct {
@@ -128,12 +129,17 @@ func (f *field) Kind() string {
 		return "Own"
 	case f.IsBatch() && !f.Object.Root:
 		return "Batch"
-	case f.IsResolver || f.MethodHasContext || len(f.Args) > 0 || f.IsMethod() && !f.NoErr:
+	case f.IsResolver:
 		return "Resolver"
+	case f.MethodHasContext || len(f.Args) > 0 || f.IsMethod() && !f.NoErr:
+		return "Method"
 	default:
 		return "Plain"
 	}
 }
+
+// Calls reports whether the runtime calls the field's resolver.
+func (f *field) Calls() bool { return f.Kind() == "Resolver" || f.Kind() == "Batch" }
 
 // Out is the type of the field for the runtime.
 func (f *field) Out() string { return f.object.schema.out(f.TypeReference) }
@@ -160,7 +166,7 @@ func (f *field) HasChildren() bool {
 func (f *field) Call() string {
 	switch {
 	case f.IsResolver:
-		return "ec.Resolvers." + f.ShortInvocation()
+		return fmt.Sprintf("r.%s(%s)", f.GoFieldName, f.CallArgs())
 	case f.IsMethod():
 		return fmt.Sprintf("%s.%s(%s)", f.GoReceiverName, f.GoFieldName, f.CallArgs())
 	default:
@@ -170,8 +176,7 @@ func (f *field) Call() string {
 
 // BatchCall is the call of a batch resolver.
 func (f *field) BatchCall() string {
-	args := f.BatchCallArgs("objs", "")
-	return fmt.Sprintf("ec.Resolvers.%s().%s(%s)", templates.UcFirst(f.Object.Name), f.GoFieldName, args)
+	return fmt.Sprintf("r.%s(%s)", f.GoFieldName, f.BatchCallArgs("objs", ""))
 }
 
 // OffersElements reports whether the field's resolver may offer a sequence of elements, and
@@ -185,8 +190,7 @@ func (f *field) OffersElements() bool {
 func (f *field) OffersJSON() bool { return f.offers() && (f.TypeReference.IsSlice() || f.Object.Root) }
 
 func (f *field) offers() bool {
-	kind := f.Kind()
-	return f.IsResolver && (kind == "Resolver" || kind == "Batch") && f.Object.Name != f.object.schema.mutation() &&
+	return f.Calls() && f.Object.Name != f.object.schema.mutation() &&
 		f.TypeReference.Definition.IsCompositeType() && !f.HasFederationRequiresArg()
 }
 
@@ -239,10 +243,10 @@ func (f *field) Waits() bool {
 }
 
 // UsesEC reports whether the call needs the execution context.
-func (f *field) UsesEC() bool { return f.IsResolver || f.GoReceiverName == "ec" }
+func (f *field) UsesEC() bool { return f.GoReceiverName == "ec" }
 
 // CannotFail reports whether the call returns no error.
-func (f *field) CannotFail() bool { return !f.IsResolver && (!f.IsMethod() || f.NoErr) }
+func (f *field) CannotFail() bool { return !f.IsMethod() || f.NoErr }
 
 // Conditional reports whether an argument has directives, which each call must call.
 func (f *field) Conditional() bool {

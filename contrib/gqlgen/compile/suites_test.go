@@ -14,8 +14,8 @@ import (
 )
 
 // TestGqlgenSuites runs the tests of gqlgen's code generator and of its federation with the
-// compiled schema in the place of gqlgen's own: in a copy of gqlgen from the module cache,
-// all schemas are generated anew with the plugin.
+// compiled schema in place of gqlgen's own: in a copy of gqlgen from the module cache,
+// all schemas are generated again with the plugin.
 func TestGqlgenSuites(t *testing.T) {
 	if os.Getenv("GQLBOOST_LONG") == "" {
 		t.Skip("takes ten minutes: GQLBOOST_LONG=1")

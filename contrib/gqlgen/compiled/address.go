@@ -20,8 +20,10 @@ type level struct {
 	field *planned         // not nil for the results of a column
 	list  []int32          // not nil for elements: up's value j has those from list[j] to list[j+1]
 	args  []map[string]any // arguments of each call; one for all, or nil
-	value func(i int) any  // the value, for FieldContext.Result; may be nil
+	of    values           // for FieldContext.Result; nil for objects, which are values of up
 	ready bool             // whether the calls of a column have returned
+
+	shared [1]map[string]any // args, if there is one for all
 
 	// Contexts that middleware made for what is below each value; nil if there are none.
 	contexts []context.Context
@@ -30,6 +32,9 @@ type level struct {
 	fields map[int]*graphql.FieldContext
 	root   *graphql.RootFieldContext
 }
+
+// values are what a level addresses.
+type values interface{ value(i int) any }
 
 // parent returns the index in up of a value.
 func (l *level) parent(i int) int {
@@ -109,10 +114,28 @@ func (c *itemContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+// runContext is the context of an operation.
+type runContext struct {
+	context.Context
+	run *run
+}
+
+// Value implements context.Context.
+func (c *runContext) Value(key any) any {
+	switch key {
+	case fieldKey:
+		return c.run.rootContext
+	case inputsKey:
+		return c.run.inputs
+	}
+	return c.Context.Value(key)
+}
+
 // The keys of gqlgen's contexts.
 var (
-	fieldKey = keyOf(func(ctx context.Context) { graphql.GetFieldContext(ctx) })
-	rootKey  = keyOf(func(ctx context.Context) { graphql.GetRootFieldContext(ctx) })
+	fieldKey  = keyOf(func(ctx context.Context) { graphql.GetFieldContext(ctx) })
+	rootKey   = keyOf(func(ctx context.Context) { graphql.GetRootFieldContext(ctx) })
+	inputsKey = keyOf(func(ctx context.Context) { _ = graphql.UnmarshalNamedInputFromContext(ctx, "", nil, nil) })
 )
 
 // keyOf returns the key that get asks a context for.
@@ -175,14 +198,14 @@ func (x *run) lockedFieldContext(l *level, i int) *graphql.FieldContext {
 	}
 	if fc := l.fields[i]; fc != nil {
 		if fc.Result == nil && l.ready {
-			fc.Result = l.value(i)
+			fc.Result = l.of.value(i)
 		}
 		return fc
 	}
 	j := l.parent(i)
 	fc := &graphql.FieldContext{Parent: x.lockedFieldContext(l.up, j)}
-	if l.value != nil && (l.ready || l.list != nil) {
-		fc.Result = l.value(i)
+	if l.of != nil && (l.ready || l.list != nil) {
+		fc.Result = l.of.value(i)
 	}
 	if l.list != nil {
 		n := i - int(l.list[j])

@@ -66,7 +66,7 @@ func (c *calls[T, V]) callBatch(b *batched[V], call *Call, from, to int) (panick
 	one := callers.New(1) // A data loader need not wait for others.
 	c.contexts[from].Context = one.Context(c.run.ctx)
 	defer one.Done()
-	b.results, b.err = c.step.batch(&c.contexts[from], call, c.group.objects[from:to])
+	b.results, b.err = c.callAll()(&c.contexts[from], call, c.group.objects[from:to])
 	b.done = true
 	return false
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled/internal/zoo"
 )
 
-// A host uses NewCompiledSchema in the place of NewExecutableSchema.
+// A host uses NewCompiledSchema in place of NewExecutableSchema.
 func Example() {
 	schema := zoo.NewCompiledSchema(zoo.Config{Resolvers: &zoo.Resolver{}, Directives: zoo.Directives()})
 	server := handler.New(schema)

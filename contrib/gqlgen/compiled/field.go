@@ -61,14 +61,20 @@ type definition[T, V any] struct {
 	*Field
 	typ   Type[V]
 	get   func(T) V
-	call  func(ctx context.Context, c *Call, obj T) (V, error)
-	batch func(ctx context.Context, c *Call, objs []T) ([]V, error)
+	call  func(*Call) callOne[T, V]
+	batch func(*Call) callAll[T, V]
 	// What the resolver may offer beside; nil if it may not.
 	json   func(*Call) writeJSON[T]
 	chunks func(*Call) makeChunks[T, V]
 	// own is gqlgen's function for the whole field. V is graphql.Marshaler.
 	own func(ctx context.Context, c *Call, field graphql.CollectedField, obj T) V
 }
+
+// The calls of a column: for one object, and for all.
+type (
+	callOne[T, V any] func(ctx context.Context, c *Call, obj T) (V, error)
+	callAll[T, V any] func(ctx context.Context, c *Call, objs []T) ([]V, error)
+)
 
 // Object is an object type of the schema. T is what generated code holds objects by.
 type Object[T any] struct {
@@ -104,14 +110,30 @@ func Plain[T, V any](o *Object[T], f Field, typ Type[V], get func(T) V) {
 	add(o, &definition[T, V]{Field: &f, typ: typ, get: get})
 }
 
-// Resolver adds a field that is called.
-func Resolver[T, V any](o *Object[T], f Field, typ Type[V], call func(context.Context, *Call, T) (V, error)) {
-	add(o, &definition[T, V]{Field: &f, typ: typ, call: call})
+// Method adds a field that is called, and may fail or wait.
+func Method[T, V any](o *Object[T], f Field, typ Type[V], call func(context.Context, *Call, T) (V, error)) {
+	add(o, &definition[T, V]{Field: &f, typ: typ, call: func(*Call) callOne[T, V] { return call }})
+}
+
+// Resolver adds a field with a resolver. The object's resolvers are asked for once for all
+// calls of a column.
+func Resolver[T, V, R any](o *Object[T], f Field, typ Type[V], resolvers func(*Call) R,
+	call func(context.Context, *Call, R, T) (V, error),
+) {
+	add(o, &definition[T, V]{Field: &f, typ: typ, call: func(c *Call) callOne[T, V] {
+		r := resolvers(c)
+		return func(ctx context.Context, c *Call, obj T) (V, error) { return call(ctx, c, r, obj) }
+	}})
 }
 
 // Batch adds a field whose resolver takes all objects of a group.
-func Batch[T, V any](o *Object[T], f Field, typ Type[V], batch func(context.Context, *Call, []T) ([]V, error)) {
-	add(o, &definition[T, V]{Field: &f, typ: typ, batch: batch})
+func Batch[T, V, R any](o *Object[T], f Field, typ Type[V], resolvers func(*Call) R,
+	batch func(context.Context, *Call, R, []T) ([]V, error),
+) {
+	add(o, &definition[T, V]{Field: &f, typ: typ, batch: func(c *Call) callAll[T, V] {
+		r := resolvers(c)
+		return func(ctx context.Context, c *Call, objs []T) ([]V, error) { return batch(ctx, c, r, objs) }
+	}})
 }
 
 // Own adds a field that gqlgen executes, with all that is below it.
@@ -159,6 +181,7 @@ type place[T any] struct {
 	steps    []stepOf[T]
 	columns  []stepOf[T] // the steps that have one
 	columnOf []int       // number of each step's column, -1 if it has none
+	waiting  []int       // numbers of the columns that may wait when they are filled
 }
 
 // defers reports whether there is a deferred fragment in what gqlgen's functions would execute.
@@ -213,6 +236,9 @@ func (o *Object[T]) compileFields(c *compiler, fields []graphql.CollectedField) 
 		s := d.plan(c, p)
 		out.steps = append(out.steps, s)
 		if s.column(len(out.columns)) {
+			if s.waits() {
+				out.waiting = append(out.waiting, len(out.columns))
+			}
 			out.columnOf = append(out.columnOf, len(out.columns))
 			out.columns = append(out.columns, s)
 		} else {

@@ -15,14 +15,14 @@ type group[T any] struct {
 type filled struct {
 	column column
 	states []state             // of the calls; nil if all are present
-	others []graphql.Marshaler // in the place of values; nil if there are none
+	others []graphql.Marshaler // in place of values; nil if there are none
 }
 
 func newGroup[T any](f *filling, p *place[T], at *level, objects []T) *group[T] {
 	g := &group[T]{place: p, at: at, objects: objects}
 	if len(p.columns) > 0 && len(objects) > 0 {
 		g.columns = make([]filled, len(p.columns))
-		f.groups = append(f.groups, g)
+		f.add(g)
 	}
 	return g
 }
@@ -35,14 +35,12 @@ func (g *group[T]) run(x *run) {
 			g.parents[i] = itemContext{Context: x.base(g.at, i), run: x, at: g.at, index: i}
 		}
 	}
-	waiting := make([]int, 0, len(g.columns))
 	for k, s := range g.place.columns {
-		if s.waits() {
-			waiting = append(waiting, k)
-		} else {
+		if !s.waits() {
 			s.fill(x, g, k)
 		}
 	}
+	waiting := g.place.waiting
 	if len(waiting) == 1 {
 		g.place.columns[waiting[0]].fill(x, g, waiting[0])
 		return

@@ -90,7 +90,7 @@ func (s *streamed[T, V]) writeJSON(w *Writer) (valid, declined bool) {
 		return s.list.close(w, start, false), false
 	case w.sent <= start && string(w.buf[start-w.sent:]) == "null":
 		w.truncate(start)
-		return s.list.missing(w, c.at, 0), false
+		return s.list.missing(w, &c.at, 0), false
 	}
 	return true, false
 }

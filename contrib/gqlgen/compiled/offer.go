@@ -9,33 +9,33 @@ import (
 	"github.com/gqlboost/gqlboost/stream"
 )
 
-// OffersJSON says that the resolver of a field may be an R too, which writes the field's value
+// OffersJSON says that the resolver of a field may be an O too, which writes the field's value
 // itself.
-func OffersJSON[T, R any](o *Object[T], name string, resolvers func(*Call) any,
-	call func(context.Context, *Call, R, *stream.Writer, *selection.Selection, T) error,
+func OffersJSON[T, R, O any](o *Object[T], name string, resolvers func(*Call) R,
+	call func(context.Context, *Call, O, *stream.Writer, *selection.Selection, T) error,
 ) {
 	o.fields[name].offersJSON(func(c *Call) writeJSON[T] {
-		r, ok := resolvers(c).(R)
+		offer, ok := any(resolvers(c)).(O)
 		if !ok {
 			return nil
 		}
 		return func(ctx context.Context, w *stream.Writer, s *selection.Selection, obj T) error {
-			return call(ctx, c, r, w, s, obj)
+			return call(ctx, c, offer, w, s, obj)
 		}
 	})
 }
 
-// OffersElements says that the resolver of a list may be an R too, which returns a sequence of
+// OffersElements says that the resolver of a list may be an O too, which returns a sequence of
 // the elements.
-func OffersElements[T, E, R any](o *Object[T], name string, resolvers func(*Call) any,
-	call func(context.Context, *Call, R, T) iter.Seq2[E, error],
+func OffersElements[T, E, R, O any](o *Object[T], name string, resolvers func(*Call) R,
+	call func(context.Context, *Call, O, T) iter.Seq2[E, error],
 ) {
 	o.fields[name].(*definition[T, []E]).chunks = func(c *Call) makeChunks[T, []E] {
-		r, ok := resolvers(c).(R)
+		offer, ok := any(resolvers(c)).(O)
 		if !ok {
 			return nil
 		}
-		return func(ctx context.Context, obj T) chunks[[]E] { return chunked(call(ctx, c, r, obj)) }
+		return func(ctx context.Context, obj T) chunks[[]E] { return chunked(call(ctx, c, offer, obj)) }
 	}
 }
 
@@ -107,7 +107,7 @@ func (c *calls[T, V]) direct(made *column) (taken bool) {
 	text, err := c.text()
 	switch {
 	case err == nil:
-		*made = &textColumn{node: any(c.node).(nullableNode), at: c.at, text: text}
+		*made = &textColumn{node: any(c.node).(nullableNode), at: &c.at, text: text}
 	case errors.Is(err, selection.ErrDeclined):
 		return false
 	default:

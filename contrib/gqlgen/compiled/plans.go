@@ -17,7 +17,6 @@ type plan struct {
 	streams bool   // whether a resolver offers to stream a list
 	inside  bool   // whether one does that is inside of another list
 	root    rootPlace
-	size    atomic.Int64 // of the last response in bytes
 }
 
 // plans keeps the plans of operations for as long as the operations live, which is as long

@@ -1,6 +1,7 @@
 package compiled
 
 import (
+	"bytes"
 	"context"
 	"sync"
 
@@ -25,15 +26,22 @@ type run struct {
 
 	mu          sync.Mutex // of field contexts
 	rootContext *graphql.FieldContext
+
+	inputsOnce sync.Once
+	inputIndex *graphql.InputUnmarshalerIndex
 }
 
 func newRun(s *Executable, p *plan, op *graphql.OperationContext, ctx context.Context) *run {
-	ec := s.NewContext(op)
-	inputs := func() *graphql.InputUnmarshalerIndex { return s.Inputs(ec) }
-	x := &run{Executable: s, plan: p, op: op, call: Call{EC: ec}}
-	x.rootContext = &graphql.FieldContext{Object: p.root.name()}
-	x.ctx = graphql.WithFieldContext(graphql.WithLazyInputUnmarshalerIndex(ctx, inputs), x.rootContext)
+	x := &run{Executable: s, plan: p, op: op, call: Call{EC: s.NewContext(op)}}
+	x.rootContext = &graphql.FieldContext{Object: p.root.name(), Parent: graphql.GetFieldContext(ctx)}
+	x.ctx = &runContext{ctx, x}
 	return x
+}
+
+// inputs returns the unmarshalers of input objects, which few resolvers ask for.
+func (x *run) inputs() *graphql.InputUnmarshalerIndex {
+	x.inputsOnce.Do(func() { x.inputIndex = x.Inputs(x.call.EC) })
+	return x.inputIndex
 }
 
 // recovered adds the error of a panic.
@@ -63,7 +71,7 @@ type rootPlace interface {
 func (x *run) execute() []byte {
 	x.workers.begin()
 	defer x.workers.end()
-	w := &Writer{run: x, buf: make([]byte, 0, x.plan.size.Load()*9/8+64)}
+	w := &Writer{run: x}
 	var valid bool
 	switch {
 	case x.plan.watched || code(x.op.RootResolverMiddleware) != x.rootCode:
@@ -73,12 +81,11 @@ func (x *run) execute() []byte {
 	default:
 		valid = x.plan.root.query(x, w)
 	}
+	defer w.end()
 	if !valid {
 		return []byte("null")
 	}
-	data := w.finish()
-	x.plan.size.Store(int64(len(data)))
-	return data
+	return bytes.Clone(w.finish())
 }
 
 func (p *place[T]) name() string { return p.object.name }
@@ -87,11 +94,13 @@ func (p *place[T]) query(x *run, w *Writer) bool {
 	f := filling{run: x}
 	g := newGroup(&f, p, nil, make([]T, 1))
 	f.execute()
+	w.begin()
 	return g.write(w, 0)
 }
 
 func (p *place[T]) mutation(x *run, w *Writer) bool {
 	g := newGroup(&filling{run: x}, p, nil, make([]T, 1))
+	w.begin()
 	w.buf = append(w.buf, '{')
 	valid := true
 	for k := range p.steps {
@@ -121,6 +130,7 @@ func (p *place[T]) around(x *run, w *Writer) bool {
 		limit = 1
 	}
 	x.workers.each(len(p.steps), limit, do)
+	w.begin()
 	w.buf = append(w.buf, '{')
 	valid := true
 	for k, s := range p.steps {

@@ -172,7 +172,7 @@ func (c *compiler) directives(implemented []string, op *graphql.OperationContext
 }
 
 // offers reports whether the execution of a plan takes what resolvers offer beside their
-// results, and returns where to it can stream; nil if it cannot, or has nothing to.
+// results, and returns what it can stream to; nil if it cannot, or has nothing to stream.
 func (s *Executable) offers(ctx context.Context, p *plan, op *graphql.OperationContext) (direct bool, out sink.Sink) {
 	rooted := code(op.RootResolverMiddleware) != s.rootCode
 	direct = !p.watched && !rooted

@@ -2,6 +2,7 @@ package compiled
 
 import (
 	"context"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -106,10 +107,9 @@ func (f *Field) settle(w *Writer, o Outcome) bool {
 
 // fill makes the values of the column.
 func (s *step[T, V]) fill(x *run, g *group[T], k int) {
-	values := make([]V, len(g.objects))
-	at := &level{up: g.at, field: s.planned}
-	at.value = func(i int) any { return values[i] }
-	c := &calls[T, V]{step: s, run: x, group: g, at: at, values: values}
+	c := &calls[T, V]{step: s, run: x, group: g, values: make([]V, len(g.objects))}
+	c.at = level{up: g.at, field: s.planned, of: c}
+	c.below.run = x
 	var made column
 	switch {
 	case x.plan.watched && s.own == nil:
@@ -124,13 +124,12 @@ func (s *step[T, V]) fill(x *run, g *group[T], k int) {
 	default:
 		c.each()
 	}
-	f := filling{run: x}
 	if made == nil {
-		at.ready = true
-		made = s.node.fill(&f, at, c.values, c.states)
+		c.at.ready = true
+		made = s.node.fill(&c.below, &c.at, c.values, c.states)
 	}
 	g.columns[k] = filled{column: made, states: c.states, others: c.others}
-	f.execute()
+	c.below.execute()
 }
 
 // calls makes the values of a column.
@@ -138,18 +137,34 @@ type calls[T, V any] struct {
 	*step[T, V]
 	run    *run
 	group  *group[T]
-	at     *level
+	at     level // of the values
 	values []V
-	states []state
-	others []graphql.Marshaler // what middleware returned in the place of values
+	others []graphql.Marshaler // what middleware returned in place of values
+	below  filling             // the groups in the values
+
+	mu     sync.Mutex // of states
+	states []state    // nil if all values are present
 
 	contexts []itemContext
-	call     *Call // with the arguments, if all calls share them
-	first    *Call // with those of the first object, if it has its own
+	one      callOne[T, V] // nil if the resolver has not been asked for
+	all      callAll[T, V] // nil if the resolver has not been asked for
+	call     *Call         // with the arguments, if all calls share them
+	shared   Call          // what call points to, if there are arguments
+	first    *Call         // with those of the first object, if it has its own
 }
 
-// lose says that a value is null.
-func (c *calls[T, V]) lose(i int, s state) { c.states[i] = s }
+// value implements [values].
+func (c *calls[T, V]) value(i int) any { return c.values[i] }
+
+// lose says that a value is not present.
+func (c *calls[T, V]) lose(i int, s state) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.states == nil {
+		c.states = make([]state, len(c.values))
+	}
+	c.states[i] = s
+}
 
 // prepare makes what calls need, and reports whether they share their arguments.
 func (c *calls[T, V]) prepare() (shared bool) {
@@ -157,11 +172,11 @@ func (c *calls[T, V]) prepare() (shared bool) {
 	if c.contexts != nil {
 		return c.call != nil
 	}
-	c.states = make([]state, n)
 	c.contexts = make([]itemContext, n)
 	for i := range c.contexts {
-		c.contexts[i] = itemContext{Context: c.run.base(c.group.at, i), run: c.run, at: c.at, index: i}
+		c.contexts[i] = itemContext{Context: c.run.base(c.group.at, i), run: c.run, at: &c.at, index: i}
 	}
+	c.bind()
 	if c.Args == nil || c.own != nil {
 		c.call = &c.run.call
 		return true
@@ -171,9 +186,39 @@ func (c *calls[T, V]) prepare() (shared bool) {
 		c.at.args = make([]map[string]any, n)
 		return false
 	}
-	c.at.args = []map[string]any{args}
-	c.call = &Call{EC: c.run.call.EC, Args: args}
+	c.at.shared[0] = args
+	c.at.args = c.at.shared[:]
+	c.shared = Call{EC: c.run.call.EC, Args: args}
+	c.call = &c.shared
 	return true
+}
+
+// bind asks for the resolver once for all calls. If that panics each call asks again, so that
+// each reports it.
+func (c *calls[T, V]) bind() {
+	if !c.run.OmitPanicHandler {
+		defer func() { _ = recover() }()
+	}
+	switch {
+	case c.step.call != nil:
+		c.one = c.step.call(&c.run.call)
+	case c.step.batch != nil:
+		c.all = c.step.batch(&c.run.call)
+	}
+}
+
+func (c *calls[T, V]) callOne() callOne[T, V] {
+	if c.one == nil {
+		return c.step.call(&c.run.call)
+	}
+	return c.one
+}
+
+func (c *calls[T, V]) callAll() callAll[T, V] {
+	if c.all == nil {
+		return c.step.batch(&c.run.call)
+	}
+	return c.all
 }
 
 // each calls the resolver for each object.
@@ -181,13 +226,13 @@ func (c *calls[T, V]) each() {
 	c.prepare()
 	if !c.Waits {
 		for i := range c.values {
-			c.one(i)
+			c.make(i)
 		}
 		return
 	}
 	n := len(c.values)
 	if limit := c.run.WorkerLimit; c.own != nil || limit > 0 && n > int(limit) {
-		c.run.workers.each(n, c.run.WorkerLimit, c.one)
+		c.run.workers.each(n, c.run.WorkerLimit, c.make)
 		return
 	}
 	// Data loaders fetch when all these calls wait for them.
@@ -198,12 +243,12 @@ func (c *calls[T, V]) each() {
 	}
 	c.run.workers.each(n, 0, func(i int) {
 		defer g.Done()
-		c.one(i)
+		c.make(i)
 	})
 }
 
-// one calls the resolver for one object.
-func (c *calls[T, V]) one(i int) {
+// make calls the resolver for one object.
+func (c *calls[T, V]) make(i int) {
 	ctx := &c.contexts[i]
 	if !c.run.OmitPanicHandler {
 		defer func() {
@@ -223,7 +268,7 @@ func (c *calls[T, V]) one(i int) {
 	if call == nil {
 		return
 	}
-	v, err := c.step.call(ctx, call, c.group.objects[i])
+	v, err := c.callOne()(ctx, call, c.group.objects[i])
 	if err != nil {
 		c.fail(ctx, i, err)
 		return
@@ -284,10 +329,7 @@ func (c *calls[T, V]) read(i int, obj T) {
 	if !c.run.OmitPanicHandler {
 		defer func() {
 			if r := recover(); r != nil {
-				c.run.recovered(c.run.context(c.at, i), r)
-				if c.states == nil {
-					c.states = make([]state, len(c.values))
-				}
+				c.run.recovered(c.run.context(&c.at, i), r)
 				c.lose(i, null)
 			}
 		}()

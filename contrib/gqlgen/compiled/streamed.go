@@ -1,6 +1,7 @@
 package compiled
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -38,13 +39,14 @@ func notJSON(text []byte) error { return fmt.Errorf("compiled: a scalar is not J
 func (x *run) stream() *graphql.Response {
 	x.workers.begin()
 	defer x.workers.end()
-	w := &Writer{run: x, buf: make([]byte, 0, x.limits.held), last: time.Now()}
+	w := &Writer{run: x, last: time.Now()}
 	valid := x.plan.root.query(x, w)
+	defer w.end()
 	switch {
 	case w.sent == 0 && !valid:
 		return &graphql.Response{Data: []byte("null")}
 	case w.sent == 0 && w.err == nil:
-		return &graphql.Response{Data: w.finish()}
+		return &graphql.Response{Data: bytes.Clone(w.finish())}
 	case valid:
 		w.send()
 	default:
@@ -89,8 +91,8 @@ func (w *Writer) send() {
 	w.buf, w.last = w.buf[:0], time.Now()
 }
 
-// chunks calls yield with some elements of a list at a time, and with the errors that came in
-// the place of some of them; errs is nil if there are none.
+// chunks calls yield with some elements of a list at a time, and with the errors that came
+// instead of some of them; errs is nil if there are none.
 type chunks[V any] func(yield func(elements V, errs []error) bool)
 
 // chunked makes chunks of a sequence.
@@ -132,7 +134,7 @@ type nullableNode interface {
 // listWriter is the node of a list.
 type listWriter[V any] interface {
 	nullableNode
-	// writeChunk writes some elements, of which the first has a number in the list.
+	// writeChunk writes some elements; first is the number of their first one in the list.
 	writeChunk(w *Writer, at *level, first int, elements V, errs []error) bool
 	count(elements V) int
 }
@@ -140,8 +142,7 @@ type listWriter[V any] interface {
 func (n *listNode[E]) count(values []E) int { return len(values) }
 
 func (n *listNode[E]) writeChunk(w *Writer, at *level, first int, values []E, errs []error) bool {
-	elements := &level{up: at, list: []int32{int32(-first), int32(len(values))}}
-	elements.value = func(i int) any { return &values[i] }
+	elements := &level{up: at, list: []int32{int32(-first), int32(len(values))}, of: elementsOf[E](values)}
 	var states []state
 	missing := null
 	if n.strict {
@@ -202,9 +203,8 @@ func (s *streamed[T, V]) write(w *Writer, _ int) bool {
 	}
 	c.each()
 	c.at.ready = true
-	f := filling{run: c.run}
-	made := filled{column: c.node.fill(&f, c.at, c.values, c.states), states: c.states}
-	f.execute()
+	made := filled{column: c.node.fill(&c.below, &c.at, c.values, c.states), states: c.states}
+	c.below.execute()
 	return c.writeFilled(w, &made, 0)
 }
 
@@ -213,7 +213,7 @@ func (s *streamed[T, V]) writeElements(w *Writer, elements chunks[V]) bool {
 	start, n, valid := w.pos(), 0, true
 	w.buf = append(w.buf, '[')
 	elements(func(values V, errs []error) bool {
-		valid = s.list.writeChunk(w, s.calls.at, n, values, errs)
+		valid = s.list.writeChunk(w, &s.calls.at, n, values, errs)
 		n += s.list.count(values)
 		if time.Since(w.last) > patience && valid {
 			w.send()

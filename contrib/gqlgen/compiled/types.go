@@ -40,6 +40,14 @@ const (
 type filling struct {
 	run    *run
 	groups []runner
+	first  [1]runner // where groups begins
+}
+
+func (f *filling) add(g runner) {
+	if f.groups == nil {
+		f.groups = f.first[:0]
+	}
+	f.groups = append(f.groups, g)
 }
 
 // runner is a group of any type.
@@ -134,26 +142,32 @@ func (n *listNode[E]) fill(f *filling, at *level, values [][]E, states []state) 
 			}
 		}
 	}
-	elements := &level{up: at, list: c.ends}
 	if n.indexed {
-		elements.value = func(i int) any { return &flat[i] }
+		c.at = level{up: at, list: c.ends, of: elementsOf[E](flat)}
 	} else {
 		// Their errors are those of the list.
-		elements = &level{up: at, from: make([]int32, total)}
+		c.at = level{up: at, from: make([]int32, total)}
 		for i := range values {
 			for j := c.ends[i]; j < c.ends[i+1]; j++ {
-				elements.from[j] = int32(i)
+				c.at.from[j] = int32(i)
 			}
 		}
 	}
-	c.elements = n.elem.fill(f, elements, flat, nil)
+	c.elements = n.elem.fill(f, &c.at, flat, nil)
 	return c
 }
+
+// elementsOf are the elements of lists.
+type elementsOf[E any] []E
+
+// value implements [values].
+func (e elementsOf[E]) value(i int) any { return &e[i] }
 
 type listColumn[E any] struct {
 	node     *listNode[E]
 	values   [][]E
 	ends     []int32 // value i's elements are those from ends[i] to ends[i+1]
+	at       level   // of the elements
 	elements column
 }
 

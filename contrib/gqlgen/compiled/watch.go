@@ -10,15 +10,19 @@ import (
 // it sees in gqlgen: a field context for each field, and what it returns is the value.
 func (c *calls[T, V]) watch() {
 	n := len(c.values)
-	c.states = make([]state, n)
 	c.others = make([]graphql.Marshaler, n)
 	c.at.contexts = make([]context.Context, n)
 	var b *batched[V]
 	if c.step.batch != nil {
 		b = &batched[V]{n: n}
 	}
+	c.bind()
 	child := c.planned.child(c.run)
-	one := func(i int) { c.states[i] = c.watchOne(b, i, child) }
+	one := func(i int) {
+		if s := c.watchOne(b, i, child); s != present {
+			c.lose(i, s)
+		}
+	}
 	if c.group.at == nil {
 		one(0) // Whoever calls knows whether root fields may run at once.
 		return
@@ -94,10 +98,10 @@ func (c *calls[T, V]) resolve(ctx context.Context, b *batched[V], i int) (any, e
 	case c.get != nil:
 		return c.get(c.group.objects[i]), nil
 	case b == nil:
-		return c.step.call(ctx, call, c.group.objects[i])
+		return c.callOne()(ctx, call, c.group.objects[i])
 	}
 	b.once.Do(func() {
-		b.results, b.err = c.step.batch(ctx, call, c.group.objects)
+		b.results, b.err = c.callAll()(ctx, call, c.group.objects)
 		b.done = true
 	})
 	v, ok := c.result(ctx, b, i, i)

@@ -6,16 +6,20 @@ import (
 	"encoding/json"
 	"io"
 	"math/bits"
+	"sync"
 	"time"
 	"unsafe"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/gqlboost/gqlboost/internal/swar"
 )
 
 // Writer writes a response. Generated code only passes it on.
 type Writer struct {
-	run *run
-	buf []byte
+	run  *run
+	buf  []byte
+	kept *[]byte // where buf is kept for other responses
 
 	// The address of the leaf that is written: a value of a level, or the field of an object
 	// of a group.
@@ -30,6 +34,29 @@ type Writer struct {
 	out  io.Writer // where they have gone to; nil if there are none
 	last time.Time // when they have
 	err  error     // why the response cannot be completed
+}
+
+// buffers are those of responses. They are taken when a response is written, not while its
+// resolvers run, so there are few of them.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxKeptBuffer is the size in bytes of the largest buffer that is used again.
+const maxKeptBuffer = 64 << 10
+
+// begin takes a buffer.
+func (w *Writer) begin() {
+	w.kept = buffers.Get().(*[]byte)
+	w.buf = (*w.kept)[:0]
+}
+
+// end gives the buffer back. A marshaler that has kept the Writer and still writes has a buffer
+// of its own then.
+func (w *Writer) end() {
+	if cap(w.buf) <= maxKeptBuffer {
+		*w.kept = w.buf
+		buffers.Put(w.kept)
+	}
+	w.buf, w.kept = nil, nil
 }
 
 // late is a marshaler that writes at the end, if it still has a place then. In gqlgen all
@@ -126,19 +153,6 @@ func (w *Writer) finish() []byte {
 	return w.buf
 }
 
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
-// special has the high bit of a byte set that is a quote, a backslash or a control character;
-// of the bytes above the first one, more may be set.
-func special(x uint64) uint64 {
-	quote := x ^ '"'*ones
-	backslash := x ^ '\\'*ones
-	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (x-' '*ones)&^x) & highs
-}
-
 // appendString appends a string as graphql.MarshalString writes it, which differs from
 // encoding/json for a few characters.
 func appendString(b []byte, s string) []byte {
@@ -147,7 +161,7 @@ func appendString(b []byte, s string) []byte {
 	start, i := 0, 0
 	for i < len(s) {
 		if i+8 <= len(s) {
-			x := special(binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s), len(s))[i:]))
+			x := swar.Escaped(binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s), len(s))[i:]))
 			if x == 0 {
 				i += 8
 				continue

@@ -1,4 +1,4 @@
-// Package hosts runs the tests of others' GraphQL servers with gqlboost's blocks in the
-// place of what they replace. It is a module of its own, so that what these tests need
+// Package hosts runs the tests of others' GraphQL servers with gqlboost's blocks
+// instead of what they replace. It is a module of its own, so that what these tests need
 // is nobody else's.
 package hosts

@@ -14,8 +14,8 @@ require (
 	github.com/go-viper/mapstructure/v2 v2.5.0
 	github.com/google/uuid v1.6.0
 	github.com/gorilla/websocket v1.5.3
-	github.com/gqlboost/gqlboost v0.0.0-00010101000000-000000000000
-	github.com/gqlboost/gqlboost/contrib v0.0.0-00010101000000-000000000000
+	github.com/gqlboost/gqlboost v0.1.0
+	github.com/gqlboost/gqlboost/contrib v0.1.0
 	github.com/graph-gophers/graphql-go v1.11.0
 	github.com/graphql-go/handler v0.2.4
 	github.com/stretchr/testify v1.12.1

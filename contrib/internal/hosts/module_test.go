@@ -47,7 +47,7 @@ func newModule(t *testing.T, importPath string, edits []edit) *module {
 	return m
 }
 
-// newHost makes a copy of a server that gqlgen has generated, and generates it anew by the
+// newHost makes a copy of a server that gqlgen has generated, and generates it again by the
 // version of gqlgen that is tested.
 func newHost(t *testing.T, h host) *module {
 	t.Helper()
@@ -68,7 +68,7 @@ func newHost(t *testing.T, h host) *module {
 	return m
 }
 
-// using returns the host with another module in the place of one that it requires.
+// using returns the host with another module in place of one that it requires.
 func (m *module) using(t *testing.T, other *module) *module {
 	t.Helper()
 	n := *m

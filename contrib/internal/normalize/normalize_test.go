@@ -78,7 +78,7 @@ func TestNormalizeKeepsTheMeaning(t *testing.T) {
 		if g.spoiled {
 			continue
 		}
-		// Another lay-out is the same query.
+		// Another layout is the same query.
 		if plancache.Normalize(text) != plancache.Normalize(other) {
 			t.Fatalf("two keys for one query:\n%q\n%q", text, other)
 		}

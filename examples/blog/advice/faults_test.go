@@ -28,7 +28,7 @@ type fault struct {
 	// sql is run with the arguments of each run.
 	sql  string
 	args [][]any
-	// found tells whether a finding is about the fault.
+	// found reports whether a finding is about the fault.
 	kind  advisor.Kind
 	about *regexp.Regexp // the action or the title
 	// slow queries must be ten times as fast with the advice.

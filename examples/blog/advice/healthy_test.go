@@ -98,7 +98,7 @@ func traffic(ctx context.Context, t *testing.T, db *pgxpool.Pool, recorder *advi
 	check(err)
 }
 
-// Of the blog as it is there is nothing to say.
+// There is nothing to say about the blog as it is.
 func TestHealthy(t *testing.T) {
 	ctx := t.Context()
 	db, recorder := open(t, 0.5)

@@ -13,7 +13,7 @@ import (
 )
 
 // The blog's servers tell which fields ask for what, on all ways to Postgres, and there is
-// nothing to mend.
+// nothing to fix.
 func TestServers(t *testing.T) {
 	db, _ := open(t, 0.1)
 	dsn := as(t, db, "postgres")

@@ -81,20 +81,22 @@ func (t *compiledObjects) addComment() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_User(ctx, field)
-		}}, compiled.Pointer("User!", t.objectUser),
-		func(ctx context.Context, fc *compiled.Call, objs []*store.Comment) ([]*store.User, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Comment().Author(ctx, objs)
+		}}, compiled.Pointer("User!", t.objectUser), compiledCommentResolvers,
+		func(ctx context.Context, fc *compiled.Call, r CommentResolver, objs []*store.Comment) ([]*store.User, error) {
+			return r.Author(ctx, objs)
 		})
 	compiled.Batch(t.objectComment, compiled.Field{Name: "post", Type: "Post!", Named: "Post", Method: true, Resolver: true, Waits: true,
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Post(ctx, field)
-		}}, compiled.Pointer("Post!", t.objectPost),
-		func(ctx context.Context, fc *compiled.Call, objs []*store.Comment) ([]*store.Post, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Comment().Post(ctx, objs)
+		}}, compiled.Pointer("Post!", t.objectPost), compiledCommentResolvers,
+		func(ctx context.Context, fc *compiled.Call, r CommentResolver, objs []*store.Comment) ([]*store.Post, error) {
+			return r.Post(ctx, objs)
 		})
+}
+
+func compiledCommentResolvers(c *compiled.Call) CommentResolver {
+	return c.EC.(*executionContext).Resolvers.Comment()
 }
 
 func (t *compiledObjects) addMutation() {
@@ -106,10 +108,9 @@ func (t *compiledObjects) addMutation() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Post(ctx, field)
-		}}, compiled.Pointer("Post!", t.objectPost),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*store.Post, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Mutation().CreatePost(ctx, fc.Args["input"].(store.NewPost))
+		}}, compiled.Pointer("Post!", t.objectPost), compiledMutationResolvers,
+		func(ctx context.Context, fc *compiled.Call, r MutationResolver, obj *compiled.Root) (*store.Post, error) {
+			return r.CreatePost(ctx, fc.Args["input"].(store.NewPost))
 		})
 	compiled.Resolver(t.objectMutation, compiled.Field{Name: "addComment", Type: "Comment!", Named: "Comment", Method: true, Resolver: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
@@ -119,11 +120,14 @@ func (t *compiledObjects) addMutation() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Comment(ctx, field)
-		}}, compiled.Pointer("Comment!", t.objectComment),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*store.Comment, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Mutation().AddComment(ctx, fc.Args["input"].(graph.NewComment))
+		}}, compiled.Pointer("Comment!", t.objectComment), compiledMutationResolvers,
+		func(ctx context.Context, fc *compiled.Call, r MutationResolver, obj *compiled.Root) (*store.Comment, error) {
+			return r.AddComment(ctx, fc.Args["input"].(graph.NewComment))
 		})
+}
+
+func compiledMutationResolvers(c *compiled.Call) MutationResolver {
+	return c.EC.(*executionContext).Resolvers.Mutation()
 }
 
 func (t *compiledObjects) addPost() {
@@ -135,15 +139,13 @@ func (t *compiledObjects) addPost() {
 		func(obj *store.Post) string { return obj.Slug })
 	compiled.Plain(t.objectPost, compiled.Field{Name: "excerpt", Type: "String!", Named: "String"}, compiled.Leaf("String!", compiled.String[string]),
 		func(obj *store.Post) string { return obj.Excerpt })
-	compiled.Batch(t.objectPost, compiled.Field{Name: "body", Type: "String!", Named: "String", Method: true, Resolver: true, Waits: true}, compiled.Leaf("String!", compiled.String[string]),
-		func(ctx context.Context, fc *compiled.Call, objs []*store.Post) ([]string, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Post().Body(ctx, objs)
+	compiled.Batch(t.objectPost, compiled.Field{Name: "body", Type: "String!", Named: "String", Method: true, Resolver: true, Waits: true}, compiled.Leaf("String!", compiled.String[string]), compiledPostResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PostResolver, objs []*store.Post) ([]string, error) {
+			return r.Body(ctx, objs)
 		})
-	compiled.Batch(t.objectPost, compiled.Field{Name: "status", Type: "PostStatus!", Named: "PostStatus", Method: true, Resolver: true, Waits: true}, compiled.Leaf("PostStatus!", compiled.Self[graph.PostStatus]),
-		func(ctx context.Context, fc *compiled.Call, objs []*store.Post) ([]graph.PostStatus, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Post().Status(ctx, objs)
+	compiled.Batch(t.objectPost, compiled.Field{Name: "status", Type: "PostStatus!", Named: "PostStatus", Method: true, Resolver: true, Waits: true}, compiled.Leaf("PostStatus!", compiled.Self[graph.PostStatus]), compiledPostResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PostResolver, objs []*store.Post) ([]graph.PostStatus, error) {
+			return r.Status(ctx, objs)
 		})
 	compiled.Plain(t.objectPost, compiled.Field{Name: "views", Type: "Int!", Named: "Int"}, compiled.Leaf("Int!", compiled.Int[int]),
 		func(obj *store.Post) int { return obj.Views })
@@ -153,19 +155,17 @@ func (t *compiledObjects) addPost() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_User(ctx, field)
-		}}, compiled.Pointer("User!", t.objectUser),
-		func(ctx context.Context, fc *compiled.Call, objs []*store.Post) ([]*store.User, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Post().Author(ctx, objs)
+		}}, compiled.Pointer("User!", t.objectUser), compiledPostResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PostResolver, objs []*store.Post) ([]*store.User, error) {
+			return r.Author(ctx, objs)
 		})
 	compiled.Batch(t.objectPost, compiled.Field{Name: "tags", Type: "[Tag!]!", Named: "Tag", Method: true, Resolver: true, Waits: true,
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Tag(ctx, field)
-		}}, compiled.ListOf("[Tag!]!", true, compiled.Pointer("Tag!", t.objectTag)),
-		func(ctx context.Context, fc *compiled.Call, objs []*store.Post) ([][]*store.Tag, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Post().Tags(ctx, objs)
+		}}, compiled.ListOf("[Tag!]!", true, compiled.Pointer("Tag!", t.objectTag)), compiledPostResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PostResolver, objs []*store.Post) ([][]*store.Tag, error) {
+			return r.Tags(ctx, objs)
 		})
 	compiled.OffersElements(t.objectPost, "tags", compiledPostResolvers,
 		func(ctx context.Context, fc *compiled.Call, r PostTagsSeq, obj *store.Post) iter.Seq2[*store.Tag, error] {
@@ -183,10 +183,9 @@ func (t *compiledObjects) addPost() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Comment(ctx, field)
-		}}, compiled.ListOf("[Comment!]!", true, compiled.Pointer("Comment!", t.objectComment)),
-		func(ctx context.Context, fc *compiled.Call, objs []*store.Post) ([][]*store.Comment, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Post().Comments(ctx, objs, fc.Args["first"].(int))
+		}}, compiled.ListOf("[Comment!]!", true, compiled.Pointer("Comment!", t.objectComment)), compiledPostResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PostResolver, objs []*store.Post) ([][]*store.Comment, error) {
+			return r.Comments(ctx, objs, fc.Args["first"].(int))
 		})
 	compiled.OffersElements(t.objectPost, "comments", compiledPostResolvers,
 		func(ctx context.Context, fc *compiled.Call, r PostCommentsSeq, obj *store.Post) iter.Seq2[*store.Comment, error] {
@@ -196,14 +195,13 @@ func (t *compiledObjects) addPost() {
 		func(ctx context.Context, fc *compiled.Call, r PostCommentsJSON, w *stream.Writer, s *selection.Selection, obj *store.Post) error {
 			return r.CommentsJSON(ctx, w, s, obj, fc.Args["first"].(int))
 		})
-	compiled.Batch(t.objectPost, compiled.Field{Name: "commentCount", Type: "Int!", Named: "Int", Method: true, Resolver: true, Waits: true}, compiled.Leaf("Int!", compiled.Int[int]),
-		func(ctx context.Context, fc *compiled.Call, objs []*store.Post) ([]int, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Post().CommentCount(ctx, objs)
+	compiled.Batch(t.objectPost, compiled.Field{Name: "commentCount", Type: "Int!", Named: "Int", Method: true, Resolver: true, Waits: true}, compiled.Leaf("Int!", compiled.Int[int]), compiledPostResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PostResolver, objs []*store.Post) ([]int, error) {
+			return r.CommentCount(ctx, objs)
 		})
 }
 
-func compiledPostResolvers(c *compiled.Call) any {
+func compiledPostResolvers(c *compiled.Call) PostResolver {
 	return c.EC.(*executionContext).Resolvers.Post()
 }
 
@@ -234,10 +232,9 @@ func (t *compiledObjects) addQuery() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Totals(ctx, field)
-		}}, compiled.Pointer("Totals!", t.objectTotals),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*store.Totals, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Totals(ctx)
+		}}, compiled.Pointer("Totals!", t.objectTotals), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) (*store.Totals, error) {
+			return r.Totals(ctx)
 		})
 	compiled.OffersJSON(t.objectQuery, "totals", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryTotalsJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
@@ -251,10 +248,9 @@ func (t *compiledObjects) addQuery() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_User(ctx, field)
-		}}, compiled.Pointer("User", t.objectUser),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*store.User, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().User(ctx, fc.Args["id"].(int))
+		}}, compiled.Pointer("User", t.objectUser), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) (*store.User, error) {
+			return r.User(ctx, fc.Args["id"].(int))
 		})
 	compiled.OffersJSON(t.objectQuery, "user", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryUserJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
@@ -268,10 +264,9 @@ func (t *compiledObjects) addQuery() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Post(ctx, field)
-		}}, compiled.Pointer("Post", t.objectPost),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*store.Post, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Post(ctx, fc.Args["id"].(int))
+		}}, compiled.Pointer("Post", t.objectPost), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) (*store.Post, error) {
+			return r.Post(ctx, fc.Args["id"].(int))
 		})
 	compiled.OffersJSON(t.objectQuery, "post", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryPostJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
@@ -285,10 +280,9 @@ func (t *compiledObjects) addQuery() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Post(ctx, field)
-		}}, compiled.ListOf("[Post!]!", true, compiled.Pointer("Post!", t.objectPost)),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]*store.Post, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Feed(ctx, fc.Args["first"].(int), fc.Args["before"].(*int))
+		}}, compiled.ListOf("[Post!]!", true, compiled.Pointer("Post!", t.objectPost)), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) ([]*store.Post, error) {
+			return r.Feed(ctx, fc.Args["first"].(int), fc.Args["before"].(*int))
 		})
 	compiled.OffersElements(t.objectQuery, "feed", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryFeedSeq, obj *compiled.Root) iter.Seq2[*store.Post, error] {
@@ -306,10 +300,9 @@ func (t *compiledObjects) addQuery() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Post(ctx, field)
-		}}, compiled.ListOf("[Post!]!", true, compiled.Pointer("Post!", t.objectPost)),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]*store.Post, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Search(ctx, fc.Args["text"].(string), fc.Args["first"].(int))
+		}}, compiled.ListOf("[Post!]!", true, compiled.Pointer("Post!", t.objectPost)), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) ([]*store.Post, error) {
+			return r.Search(ctx, fc.Args["text"].(string), fc.Args["first"].(int))
 		})
 	compiled.OffersElements(t.objectQuery, "search", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QuerySearchSeq, obj *compiled.Root) iter.Seq2[*store.Post, error] {
@@ -327,10 +320,9 @@ func (t *compiledObjects) addQuery() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Comment(ctx, field)
-		}}, compiled.ListOf("[Comment!]!", true, compiled.Pointer("Comment!", t.objectComment)),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]*store.Comment, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Comments(ctx, fc.Args["first"].(int), fc.Args["after"].(*int))
+		}}, compiled.ListOf("[Comment!]!", true, compiled.Pointer("Comment!", t.objectComment)), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) ([]*store.Comment, error) {
+			return r.Comments(ctx, fc.Args["first"].(int), fc.Args["after"].(*int))
 		})
 	compiled.OffersElements(t.objectQuery, "comments", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryCommentsSeq, obj *compiled.Root) iter.Seq2[*store.Comment, error] {
@@ -342,7 +334,7 @@ func (t *compiledObjects) addQuery() {
 		})
 }
 
-func compiledQueryResolvers(c *compiled.Call) any {
+func compiledQueryResolvers(c *compiled.Call) QueryResolver {
 	return c.EC.(*executionContext).Resolvers.Query()
 }
 
@@ -436,10 +428,9 @@ func (t *compiledObjects) addUser() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Post(ctx, field)
-		}}, compiled.ListOf("[Post!]!", true, compiled.Pointer("Post!", t.objectPost)),
-		func(ctx context.Context, fc *compiled.Call, objs []*store.User) ([][]*store.Post, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.User().Posts(ctx, objs, fc.Args["first"].(int))
+		}}, compiled.ListOf("[Post!]!", true, compiled.Pointer("Post!", t.objectPost)), compiledUserResolvers,
+		func(ctx context.Context, fc *compiled.Call, r UserResolver, objs []*store.User) ([][]*store.Post, error) {
+			return r.Posts(ctx, objs, fc.Args["first"].(int))
 		})
 	compiled.OffersElements(t.objectUser, "posts", compiledUserResolvers,
 		func(ctx context.Context, fc *compiled.Call, r UserPostsSeq, obj *store.User) iter.Seq2[*store.Post, error] {
@@ -457,10 +448,9 @@ func (t *compiledObjects) addUser() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_User(ctx, field)
-		}}, compiled.ListOf("[User!]!", true, compiled.Pointer("User!", t.objectUser)),
-		func(ctx context.Context, fc *compiled.Call, objs []*store.User) ([][]*store.User, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.User().Followers(ctx, objs, fc.Args["first"].(int))
+		}}, compiled.ListOf("[User!]!", true, compiled.Pointer("User!", t.objectUser)), compiledUserResolvers,
+		func(ctx context.Context, fc *compiled.Call, r UserResolver, objs []*store.User) ([][]*store.User, error) {
+			return r.Followers(ctx, objs, fc.Args["first"].(int))
 		})
 	compiled.OffersElements(t.objectUser, "followers", compiledUserResolvers,
 		func(ctx context.Context, fc *compiled.Call, r UserFollowersSeq, obj *store.User) iter.Seq2[*store.User, error] {
@@ -470,14 +460,13 @@ func (t *compiledObjects) addUser() {
 		func(ctx context.Context, fc *compiled.Call, r UserFollowersJSON, w *stream.Writer, s *selection.Selection, obj *store.User) error {
 			return r.FollowersJSON(ctx, w, s, obj, fc.Args["first"].(int))
 		})
-	compiled.Batch(t.objectUser, compiled.Field{Name: "followerCount", Type: "Int!", Named: "Int", Method: true, Resolver: true, Waits: true}, compiled.Leaf("Int!", compiled.Int[int]),
-		func(ctx context.Context, fc *compiled.Call, objs []*store.User) ([]int, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.User().FollowerCount(ctx, objs)
+	compiled.Batch(t.objectUser, compiled.Field{Name: "followerCount", Type: "Int!", Named: "Int", Method: true, Resolver: true, Waits: true}, compiled.Leaf("Int!", compiled.Int[int]), compiledUserResolvers,
+		func(ctx context.Context, fc *compiled.Call, r UserResolver, objs []*store.User) ([]int, error) {
+			return r.FollowerCount(ctx, objs)
 		})
 }
 
-func compiledUserResolvers(c *compiled.Call) any {
+func compiledUserResolvers(c *compiled.Call) UserResolver {
 	return c.EC.(*executionContext).Resolvers.User()
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/gqlboost/gqlboost/pool/advisor"
 )
 
-// Advice serves what to mend in the database, by what the recorder has seen so far.
+// Advice serves what to fix in the database, by what the recorder has seen so far.
 func Advice(dsn func() string, recorder *advisor.Recorder) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := pgx.Connect(r.Context(), dsn())

@@ -117,7 +117,7 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 	}
 	parts.Store.Dataloader = b.Dataloader
 	if b.PlanCache {
-		plans, err := plancache.New(plancache.Config[*ast.QueryDocument]{})
+		plans, err := plancache.New(plancache.Options[*ast.QueryDocument]{})
 		if err != nil {
 			return nil, err
 		}

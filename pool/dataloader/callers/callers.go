@@ -17,6 +17,22 @@ type Group struct {
 	mu      sync.Mutex
 	running int     // callers that have not returned and do not wait for a batch
 	batches []Batch // that some of them wait for, since callers were running
+	first   [1]Batch
+	context member // the first that Context returns
+}
+
+// member is the context of the callers of a group.
+type member struct {
+	context.Context
+	group *Group
+}
+
+// Value implements context.Context.
+func (m *member) Value(key any) any {
+	if key == (groupKey{}) {
+		return m.group
+	}
+	return m.Context.Value(key)
 }
 
 // Batch is what callers wait for.
@@ -30,11 +46,21 @@ type Batch interface {
 type groupKey struct{}
 
 // New returns a group of n callers. Each of them calls Done when it returns.
-func New(n int) *Group { return &Group{running: n} }
+func New(n int) *Group {
+	g := &Group{running: n}
+	g.batches = g.first[:0]
+	return g
+}
 
 // Context returns a context for the callers.
 func (g *Group) Context(ctx context.Context) context.Context {
-	return context.WithValue(ctx, groupKey{}, g)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.context.group == nil {
+		g.context = member{ctx, g}
+		return &g.context
+	}
+	return &member{ctx, g}
 }
 
 // From returns the group that a caller is one of, nil if there is none.
@@ -48,7 +74,7 @@ func Without(ctx context.Context) context.Context {
 	if From(ctx) == nil {
 		return ctx
 	}
-	return context.WithValue(ctx, groupKey{}, (*Group)(nil))
+	return &member{ctx, nil}
 }
 
 // Done says that a caller has returned.

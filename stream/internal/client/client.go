@@ -23,8 +23,8 @@ type Client struct {
 	held        []byte // what is held
 }
 
-// New returns the client of rw. Each Write may take it as long as timeout, or for
-// ever if that is negative. Between writes there is no deadline: the time that the producer
+// New returns the client of rw. Each Write may take it as long as timeout, or
+// forever if that is negative. Between writes there is no deadline: the time that the producer
 // takes is not the client's, and HTTP/2 resets a stream whose deadline has passed.
 func New(rw http.ResponseWriter, timeout time.Duration) *Client {
 	c := &Client{Header: http.Header{}, rw: rw, control: http.NewResponseController(rw), timeout: timeout}
@@ -91,7 +91,7 @@ func (c *Client) Write(b []byte) (int, error) {
 func (c *Client) End() { _ = c.deadline() }
 
 // Whole sends what is held and the rest as a response whose length is known, unless a
-// middleware encodes it. Of a failure nothing that is held is sent.
+// middleware encodes it. After a failure, nothing that is held is sent.
 func (c *Client) Whole(status int, rest []byte) error {
 	if status != http.StatusOK {
 		c.held = nil

@@ -9,7 +9,7 @@ import (
 )
 
 func boostedQueries(schema graphql.ExecutableSchema) graphql.Cache[*ast.QueryDocument] {
-	plans, err := plancache.New(plancache.Config[*ast.QueryDocument]{})
+	plans, err := plancache.New(plancache.Options[*ast.QueryDocument]{})
 	if err != nil {
 		panic(err)
 	}

@@ -96,3 +96,57 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// Help is an answer, not a failure.
+func TestHelp(t *testing.T) {
+	for _, flag := range []string{"-help", "--help", "-h"} {
+		var out bytes.Buffer
+		if err := run(t.Context(), []string{flag}, &out); !errors.Is(err, errHelp) {
+			t.Error(err)
+		}
+		for _, want := range []string{"Exit codes:", "pg_monitor", "-history", "pgadvise -html", "-storage"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s: the help has no %s", flag, want)
+			}
+		}
+	}
+}
+
+// A pipeline does not pass where nothing is seen.
+func TestCheckFailsClosed(t *testing.T) {
+	var out bytes.Buffer
+	err := run(t.Context(), []string{"-check", server.DSN()}, &out)
+	if err == nil || errors.Is(err, errFound) || !strings.Contains(err.Error(), "too little is seen") || !strings.Contains(err.Error(), "pg_stat_statements") {
+		t.Error(err)
+	}
+}
+
+// Reports are about the time since the first snapshot of a history, in a file and in a
+// table.
+func TestHistory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "history")
+	for _, flags := range [][]string{{"-history", file}, {"-history-table", "advice_history"}} {
+		for run1 := range 3 {
+			var out bytes.Buffer
+			if err := run(t.Context(), append(flags, "-json", file+".json", server.DSN()), &out); err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile(file + ".json")
+			var report advisor.Report
+			if err := errors.Join(err, json.Unmarshal(data, &report)); err != nil {
+				t.Fatal(err)
+			}
+			if since := report.At.Sub(report.Since); run1 > 0 && (report.Since.IsZero() || since > time.Hour) {
+				t.Errorf("%v: run %d is about the time since %v", flags, run1, report.Since)
+			}
+		}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil || bytes.Count(data, []byte("\n")) != 3 {
+		t.Errorf("%s %v", data, err)
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-history", file, "-since", file, server.DSN()}, &out); err == nil {
+		t.Error("-since and -history go together")
+	}
+}

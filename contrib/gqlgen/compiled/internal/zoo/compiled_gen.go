@@ -172,19 +172,19 @@ func (t *compiledObjects) addBox() {
 		func(obj *Box) []Leaf { return obj.Leaves() })
 	compiled.Plain(t.objectBox, compiled.Field{Name: "size", Type: "Int!", Named: "Int", Method: true}, compiled.Leaf("Int!", compiled.Int[int]),
 		func(obj *Box) int { return obj.Size() })
-	compiled.Resolver(t.objectBox, compiled.Field{Name: "fallible", Type: "String", Named: "String", Method: true}, compiled.Leaf("String", compiled.Ptr(compiled.String[string])),
+	compiled.Method(t.objectBox, compiled.Field{Name: "fallible", Type: "String", Named: "String", Method: true}, compiled.Leaf("String", compiled.Ptr(compiled.String[string])),
 		func(ctx context.Context, fc *compiled.Call, obj *Box) (*string, error) {
 			return obj.Fallible()
 		})
-	compiled.Resolver(t.objectBox, compiled.Field{Name: "mustFallible", Type: "String!", Named: "String", Method: true}, compiled.Leaf("String!", compiled.String[string]),
+	compiled.Method(t.objectBox, compiled.Field{Name: "mustFallible", Type: "String!", Named: "String", Method: true}, compiled.Leaf("String!", compiled.String[string]),
 		func(ctx context.Context, fc *compiled.Call, obj *Box) (string, error) {
 			return obj.MustFallible()
 		})
-	compiled.Resolver(t.objectBox, compiled.Field{Name: "withContext", Type: "String!", Named: "String", Method: true, Waits: true}, compiled.Leaf("String!", compiled.String[string]),
+	compiled.Method(t.objectBox, compiled.Field{Name: "withContext", Type: "String!", Named: "String", Method: true, Waits: true}, compiled.Leaf("String!", compiled.String[string]),
 		func(ctx context.Context, fc *compiled.Call, obj *Box) (string, error) {
 			return obj.WithContext(ctx)
 		})
-	compiled.Resolver(t.objectBox, compiled.Field{Name: "computed", Type: "Int!", Named: "Int", Method: true,
+	compiled.Method(t.objectBox, compiled.Field{Name: "computed", Type: "Int!", Named: "Int", Method: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
 			return ec.field_Box_computed_args(ctx, raw)
@@ -211,10 +211,9 @@ func (t *compiledObjects) addBox() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Box(ctx, field)
-		}}, compiled.Pointer("Box", t.objectBox),
-		func(ctx context.Context, fc *compiled.Call, obj *Box) (*Box, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Parent(ctx, obj)
+		}}, compiled.Pointer("Box", t.objectBox), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, obj *Box) (*Box, error) {
+			return r.Parent(ctx, obj)
 		})
 	compiled.Resolver(t.objectBox, compiled.Field{Name: "children", Type: "[Box!]!", Named: "Box", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
@@ -224,10 +223,9 @@ func (t *compiledObjects) addBox() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Box(ctx, field)
-		}}, compiled.ListOf("[Box!]!", true, compiled.Pointer("Box!", t.objectBox)),
-		func(ctx context.Context, fc *compiled.Call, obj *Box) ([]*Box, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Children(ctx, obj, fc.Args["first"].(int), fc.Args["after"].(*int))
+		}}, compiled.ListOf("[Box!]!", true, compiled.Pointer("Box!", t.objectBox)), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, obj *Box) ([]*Box, error) {
+			return r.Children(ctx, obj, fc.Args["first"].(int), fc.Args["after"].(*int))
 		})
 	compiled.OffersElements(t.objectBox, "children", compiledBoxResolvers,
 		func(ctx context.Context, fc *compiled.Call, r BoxChildrenSeq, obj *Box) iter.Seq2[*Box, error] {
@@ -245,10 +243,9 @@ func (t *compiledObjects) addBox() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Box(ctx, field)
-		}}, compiled.ListOf("[Box]", true, compiled.Pointer("Box", t.objectBox)),
-		func(ctx context.Context, fc *compiled.Call, obj *Box) ([]*Box, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Holes(ctx, obj, fc.Args["first"].(int))
+		}}, compiled.ListOf("[Box]", true, compiled.Pointer("Box", t.objectBox)), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, obj *Box) ([]*Box, error) {
+			return r.Holes(ctx, obj, fc.Args["first"].(int))
 		})
 	compiled.OffersElements(t.objectBox, "holes", compiledBoxResolvers,
 		func(ctx context.Context, fc *compiled.Call, r BoxHolesSeq, obj *Box) iter.Seq2[*Box, error] {
@@ -262,10 +259,9 @@ func (t *compiledObjects) addBox() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Box(ctx, field)
-		}}, compiled.ListOf("[Box!]", true, compiled.Pointer("Box!", t.objectBox)),
-		func(ctx context.Context, fc *compiled.Call, obj *Box) ([]*Box, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().StrictHoles(ctx, obj)
+		}}, compiled.ListOf("[Box!]", true, compiled.Pointer("Box!", t.objectBox)), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, obj *Box) ([]*Box, error) {
+			return r.StrictHoles(ctx, obj)
 		})
 	compiled.OffersElements(t.objectBox, "strictHoles", compiledBoxResolvers,
 		func(ctx context.Context, fc *compiled.Call, r BoxStrictHolesSeq, obj *Box) iter.Seq2[*Box, error] {
@@ -279,10 +275,9 @@ func (t *compiledObjects) addBox() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Box(ctx, field)
-		}}, compiled.ListOf("[[Box!]]!", true, compiled.ListOf("[Box!]", true, compiled.Pointer("Box!", t.objectBox))),
-		func(ctx context.Context, fc *compiled.Call, obj *Box) ([][]*Box, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Grid(ctx, obj)
+		}}, compiled.ListOf("[[Box!]]!", true, compiled.ListOf("[Box!]", true, compiled.Pointer("Box!", t.objectBox))), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, obj *Box) ([][]*Box, error) {
+			return r.Grid(ctx, obj)
 		})
 	compiled.OffersJSON(t.objectBox, "grid", compiledBoxResolvers,
 		func(ctx context.Context, fc *compiled.Call, r BoxGridJSON, w *stream.Writer, s *selection.Selection, obj *Box) error {
@@ -291,18 +286,16 @@ func (t *compiledObjects) addBox() {
 	compiled.Resolver(t.objectBox, compiled.Field{Name: "thing", Type: "Thing", Named: "Thing", Method: true, Resolver: true, Waits: true}, compiled.Abstract[Thing]("Thing", "Thing",
 		compiled.CaseOf(t.objectDog, func(v Thing) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
 		compiled.CaseOf(t.objectPerson, func(v Thing) (*Person, bool) { c, ok := v.(*Person); return c, ok }),
-		compiled.CaseOf(t.objectBox, func(v Thing) (*Box, bool) { c, ok := v.(*Box); return c, ok })),
-		func(ctx context.Context, fc *compiled.Call, obj *Box) (Thing, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Thing(ctx, obj)
+		compiled.CaseOf(t.objectBox, func(v Thing) (*Box, bool) { c, ok := v.(*Box); return c, ok })), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, obj *Box) (Thing, error) {
+			return r.Thing(ctx, obj)
 		})
 	compiled.Resolver(t.objectBox, compiled.Field{Name: "things", Type: "[Thing!]!", Named: "Thing", Method: true, Resolver: true, Waits: true}, compiled.ListOf("[Thing!]!", true, compiled.Abstract[Thing]("Thing!", "Thing",
 		compiled.CaseOf(t.objectDog, func(v Thing) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
 		compiled.CaseOf(t.objectPerson, func(v Thing) (*Person, bool) { c, ok := v.(*Person); return c, ok }),
-		compiled.CaseOf(t.objectBox, func(v Thing) (*Box, bool) { c, ok := v.(*Box); return c, ok }))),
-		func(ctx context.Context, fc *compiled.Call, obj *Box) ([]Thing, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Things(ctx, obj)
+		compiled.CaseOf(t.objectBox, func(v Thing) (*Box, bool) { c, ok := v.(*Box); return c, ok }))), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, obj *Box) ([]Thing, error) {
+			return r.Things(ctx, obj)
 		})
 	compiled.OffersElements(t.objectBox, "things", compiledBoxResolvers,
 		func(ctx context.Context, fc *compiled.Call, r BoxThingsSeq, obj *Box) iter.Seq2[Thing, error] {
@@ -315,73 +308,65 @@ func (t *compiledObjects) addBox() {
 	compiled.Resolver(t.objectBox, compiled.Field{Name: "animal", Type: "Animal!", Named: "Animal", Abstract: "INTERFACE", Method: true, Resolver: true, Waits: true}, compiled.Abstract[Animal]("Animal!", "Animal",
 		compiled.CaseOf(t.objectDog, func(v Animal) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
 		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(Cat); return &c, ok }),
-		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(*Cat); return c, ok })),
-		func(ctx context.Context, fc *compiled.Call, obj *Box) (Animal, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Animal(ctx, obj)
+		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(*Cat); return c, ok })), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, obj *Box) (Animal, error) {
+			return r.Animal(ctx, obj)
 		})
 	compiled.Resolver(t.objectBox, compiled.Field{Name: "text", Type: "String!", Named: "String", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
 			return ec.field_Box_text_args(ctx, raw)
-		}, Fresh: []string{"input", "shout"}}, compiled.Leaf("String!", compiled.String[string]),
-		func(ctx context.Context, fc *compiled.Call, obj *Box) (string, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Text(ctx, obj, fc.Args["input"].(*Filter), fc.Args["shout"].(*bool))
+		}, Fresh: []string{"input", "shout"}}, compiled.Leaf("String!", compiled.String[string]), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, obj *Box) (string, error) {
+			return r.Text(ctx, obj, fc.Args["input"].(*Filter), fc.Args["shout"].(*bool))
 		})
-	compiled.Resolver(t.objectBox, compiled.Field{Name: "nothing", Type: "String", Named: "String", Method: true, Resolver: true, Waits: true}, compiled.Leaf("String", compiled.Ptr(compiled.String[string])),
-		func(ctx context.Context, fc *compiled.Call, obj *Box) (*string, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Nothing(ctx, obj)
+	compiled.Resolver(t.objectBox, compiled.Field{Name: "nothing", Type: "String", Named: "String", Method: true, Resolver: true, Waits: true}, compiled.Leaf("String", compiled.Ptr(compiled.String[string])), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, obj *Box) (*string, error) {
+			return r.Nothing(ctx, obj)
 		})
 	compiled.Resolver(t.objectBox, compiled.Field{Name: "limited", Type: "Int", Named: "Int", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
 			return ec.field_Box_limited_args(ctx, raw)
-		}, Fresh: []string{"n"}, Unshared: true}, compiled.Leaf("Int", compiled.Ptr(compiled.Int[int])),
-		func(ctx context.Context, fc *compiled.Call, obj *Box) (*int, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Limited(ctx, obj, fc.Args["n"].(*int))
+		}, Fresh: []string{"n"}, Unshared: true}, compiled.Leaf("Int", compiled.Ptr(compiled.Int[int])), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, obj *Box) (*int, error) {
+			return r.Limited(ctx, obj, fc.Args["n"].(*int))
 		})
 	compiled.Batch(t.objectBox, compiled.Field{Name: "owner", Type: "Person", Named: "Person", Method: true, Resolver: true, Waits: true,
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Person(ctx, field)
-		}}, compiled.Pointer("Person", t.objectPerson),
-		func(ctx context.Context, fc *compiled.Call, objs []*Box) ([]*Person, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Owner(ctx, objs)
+		}}, compiled.Pointer("Person", t.objectPerson), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, objs []*Box) ([]*Person, error) {
+			return r.Owner(ctx, objs)
 		})
 	compiled.Batch(t.objectBox, compiled.Field{Name: "mustOwner", Type: "Person!", Named: "Person", Method: true, Resolver: true, Waits: true,
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Person(ctx, field)
-		}}, compiled.Pointer("Person!", t.objectPerson),
-		func(ctx context.Context, fc *compiled.Call, objs []*Box) ([]*Person, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().MustOwner(ctx, objs)
+		}}, compiled.Pointer("Person!", t.objectPerson), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, objs []*Box) ([]*Person, error) {
+			return r.MustOwner(ctx, objs)
 		})
 	compiled.Batch(t.objectBox, compiled.Field{Name: "scores", Type: "[Int!]", Named: "Int", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
 			return ec.field_Box_scores_args(ctx, raw)
-		}}, compiled.ListOf("[Int!]", false, compiled.Leaf("Int!", compiled.Int[int])),
-		func(ctx context.Context, fc *compiled.Call, objs []*Box) ([][]int, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Scores(ctx, objs, fc.Args["base"].(int))
+		}}, compiled.ListOf("[Int!]", false, compiled.Leaf("Int!", compiled.Int[int])), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, objs []*Box) ([][]int, error) {
+			return r.Scores(ctx, objs, fc.Args["base"].(int))
 		})
 	compiled.Batch(t.objectBox, compiled.Field{Name: "ranked", Type: "Int", Named: "Int", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
 			return ec.field_Box_ranked_args(ctx, raw)
-		}, Fresh: []string{"filter"}}, compiled.Leaf("Int", compiled.Ptr(compiled.Int[int])),
-		func(ctx context.Context, fc *compiled.Call, objs []*Box) ([]*int, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Box().Ranked(ctx, objs, fc.Args["filter"].(*Filter))
+		}, Fresh: []string{"filter"}}, compiled.Leaf("Int", compiled.Ptr(compiled.Int[int])), compiledBoxResolvers,
+		func(ctx context.Context, fc *compiled.Call, r BoxResolver, objs []*Box) ([]*int, error) {
+			return r.Ranked(ctx, objs, fc.Args["filter"].(*Filter))
 		})
 }
 
-func compiledBoxResolvers(c *compiled.Call) any {
+func compiledBoxResolvers(c *compiled.Call) BoxResolver {
 	return c.EC.(*executionContext).Resolvers.Box()
 }
 
@@ -456,11 +441,14 @@ func (t *compiledObjects) addCat() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Person(ctx, field)
-		}}, compiled.Pointer("Person", t.objectPerson),
-		func(ctx context.Context, fc *compiled.Call, objs []*Cat) ([]*Person, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Cat().Owner(ctx, objs)
+		}}, compiled.Pointer("Person", t.objectPerson), compiledCatResolvers,
+		func(ctx context.Context, fc *compiled.Call, r CatResolver, objs []*Cat) ([]*Person, error) {
+			return r.Owner(ctx, objs)
 		})
+}
+
+func compiledCatResolvers(c *compiled.Call) CatResolver {
+	return c.EC.(*executionContext).Resolvers.Cat()
 }
 
 func (t *compiledObjects) addCounter() {
@@ -480,19 +468,17 @@ func (t *compiledObjects) addDog() {
 	compiled.Resolver(t.objectDog, compiled.Field{Name: "friend", Type: "Animal", Named: "Animal", Abstract: "INTERFACE", Method: true, Resolver: true, Waits: true}, compiled.Abstract[Animal]("Animal", "Animal",
 		compiled.CaseOf(t.objectDog, func(v Animal) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
 		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(Cat); return &c, ok }),
-		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(*Cat); return c, ok })),
-		func(ctx context.Context, fc *compiled.Call, obj *Dog) (Animal, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Dog().Friend(ctx, obj)
+		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(*Cat); return c, ok })), compiledDogResolvers,
+		func(ctx context.Context, fc *compiled.Call, r DogResolver, obj *Dog) (Animal, error) {
+			return r.Friend(ctx, obj)
 		})
 	compiled.Resolver(t.objectDog, compiled.Field{Name: "home", Type: "Box!", Named: "Box", Method: true, Resolver: true, Waits: true,
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Box(ctx, field)
-		}}, compiled.Pointer("Box!", t.objectBox),
-		func(ctx context.Context, fc *compiled.Call, obj *Dog) (*Box, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Dog().Home(ctx, obj)
+		}}, compiled.Pointer("Box!", t.objectBox), compiledDogResolvers,
+		func(ctx context.Context, fc *compiled.Call, r DogResolver, obj *Dog) (*Box, error) {
+			return r.Home(ctx, obj)
 		})
 	compiled.Resolver(t.objectDog, compiled.Field{Name: "toys", Type: "[Box!]", Named: "Box", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
@@ -502,10 +488,9 @@ func (t *compiledObjects) addDog() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Box(ctx, field)
-		}}, compiled.ListOf("[Box!]", true, compiled.Pointer("Box!", t.objectBox)),
-		func(ctx context.Context, fc *compiled.Call, obj *Dog) ([]*Box, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Dog().Toys(ctx, obj, fc.Args["first"].(int))
+		}}, compiled.ListOf("[Box!]", true, compiled.Pointer("Box!", t.objectBox)), compiledDogResolvers,
+		func(ctx context.Context, fc *compiled.Call, r DogResolver, obj *Dog) ([]*Box, error) {
+			return r.Toys(ctx, obj, fc.Args["first"].(int))
 		})
 	compiled.OffersElements(t.objectDog, "toys", compiledDogResolvers,
 		func(ctx context.Context, fc *compiled.Call, r DogToysSeq, obj *Dog) iter.Seq2[*Box, error] {
@@ -517,7 +502,7 @@ func (t *compiledObjects) addDog() {
 		})
 }
 
-func compiledDogResolvers(c *compiled.Call) any {
+func compiledDogResolvers(c *compiled.Call) DogResolver {
 	return c.EC.(*executionContext).Resolvers.Dog()
 }
 
@@ -554,10 +539,9 @@ func (t *compiledObjects) addMutation() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Box(ctx, field)
-		}}, compiled.Pointer("Box!", t.objectBox),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*Box, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Mutation().Touch(ctx, fc.Args["id"].(int))
+		}}, compiled.Pointer("Box!", t.objectBox), compiledMutationResolvers,
+		func(ctx context.Context, fc *compiled.Call, r MutationResolver, obj *compiled.Root) (*Box, error) {
+			return r.Touch(ctx, fc.Args["id"].(int))
 		})
 	compiled.Resolver(t.objectMutation, compiled.Field{Name: "add", Type: "Counter!", Named: "Counter", Method: true, Resolver: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
@@ -567,20 +551,22 @@ func (t *compiledObjects) addMutation() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Counter(ctx, field)
-		}}, compiled.Pointer("Counter!", t.objectCounter),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*Counter, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Mutation().Add(ctx, fc.Args["by"].(int))
+		}}, compiled.Pointer("Counter!", t.objectCounter), compiledMutationResolvers,
+		func(ctx context.Context, fc *compiled.Call, r MutationResolver, obj *compiled.Root) (*Counter, error) {
+			return r.Add(ctx, fc.Args["by"].(int))
 		})
 	compiled.Resolver(t.objectMutation, compiled.Field{Name: "fail", Type: "Box", Named: "Box", Method: true, Resolver: true,
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Box(ctx, field)
-		}}, compiled.Pointer("Box", t.objectBox),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*Box, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Mutation().Fail(ctx)
+		}}, compiled.Pointer("Box", t.objectBox), compiledMutationResolvers,
+		func(ctx context.Context, fc *compiled.Call, r MutationResolver, obj *compiled.Root) (*Box, error) {
+			return r.Fail(ctx)
 		})
+}
+
+func compiledMutationResolvers(c *compiled.Call) MutationResolver {
+	return c.EC.(*executionContext).Resolvers.Mutation()
 }
 
 func (t *compiledObjects) addPerson() {
@@ -608,34 +594,34 @@ func (t *compiledObjects) addPlain() {
 		func(obj *Plain) float64 { return obj.Score })
 	compiled.Plain(t.objectPlain, compiled.Field{Name: "done", Type: "Boolean!", Named: "Boolean"}, compiled.Leaf("Boolean!", compiled.Boolean[bool]),
 		func(obj *Plain) bool { return obj.Done })
-	compiled.Resolver(t.objectPlain, compiled.Field{Name: "one", Type: "Int!", Named: "Int", Method: true, Resolver: true, Waits: true}, compiled.Leaf("Int!", compiled.Int[int]),
-		func(ctx context.Context, fc *compiled.Call, obj *Plain) (int, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Plain().One(ctx, obj)
+	compiled.Resolver(t.objectPlain, compiled.Field{Name: "one", Type: "Int!", Named: "Int", Method: true, Resolver: true, Waits: true}, compiled.Leaf("Int!", compiled.Int[int]), compiledPlainResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PlainResolver, obj *Plain) (int, error) {
+			return r.One(ctx, obj)
 		})
 	compiled.Resolver(t.objectPlain, compiled.Field{Name: "two", Type: "String", Named: "String", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
 			return ec.field_Plain_two_args(ctx, raw)
-		}}, compiled.Leaf("String", compiled.Ptr(compiled.String[string])),
-		func(ctx context.Context, fc *compiled.Call, obj *Plain) (*string, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Plain().Two(ctx, obj, fc.Args["n"].(int))
+		}}, compiled.Leaf("String", compiled.Ptr(compiled.String[string])), compiledPlainResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PlainResolver, obj *Plain) (*string, error) {
+			return r.Two(ctx, obj, fc.Args["n"].(int))
 		})
 	compiled.Resolver(t.objectPlain, compiled.Field{Name: "next", Type: "Plain", Named: "Plain", Method: true, Resolver: true, Waits: true,
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Plain(ctx, field)
-		}}, compiled.Pointer("Plain", t.objectPlain),
-		func(ctx context.Context, fc *compiled.Call, obj *Plain) (*Plain, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Plain().Next(ctx, obj)
+		}}, compiled.Pointer("Plain", t.objectPlain), compiledPlainResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PlainResolver, obj *Plain) (*Plain, error) {
+			return r.Next(ctx, obj)
 		})
-	compiled.Resolver(t.objectPlain, compiled.Field{Name: "loaded", Type: "String!", Named: "String", Method: true, Resolver: true, Waits: true}, compiled.Leaf("String!", compiled.String[string]),
-		func(ctx context.Context, fc *compiled.Call, obj *Plain) (string, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Plain().Loaded(ctx, obj)
+	compiled.Resolver(t.objectPlain, compiled.Field{Name: "loaded", Type: "String!", Named: "String", Method: true, Resolver: true, Waits: true}, compiled.Leaf("String!", compiled.String[string]), compiledPlainResolvers,
+		func(ctx context.Context, fc *compiled.Call, r PlainResolver, obj *Plain) (string, error) {
+			return r.Loaded(ctx, obj)
 		})
+}
+
+func compiledPlainResolvers(c *compiled.Call) PlainResolver {
+	return c.EC.(*executionContext).Resolvers.Plain()
 }
 
 func (t *compiledObjects) addQuery() {
@@ -647,10 +633,9 @@ func (t *compiledObjects) addQuery() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Plain(ctx, field)
-		}}, compiled.ListOf("[Plain!]!", true, compiled.Pointer("Plain!", t.objectPlain)),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]*Plain, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Plain(ctx, fc.Args["n"].(int))
+		}}, compiled.ListOf("[Plain!]!", true, compiled.Pointer("Plain!", t.objectPlain)), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) ([]*Plain, error) {
+			return r.Plain(ctx, fc.Args["n"].(int))
 		})
 	compiled.OffersElements(t.objectQuery, "plain", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryPlainSeq, obj *compiled.Root) iter.Seq2[*Plain, error] {
@@ -668,10 +653,9 @@ func (t *compiledObjects) addQuery() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Box(ctx, field)
-		}}, compiled.Pointer("Box", t.objectBox),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*Box, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Box(ctx, fc.Args["id"].(int))
+		}}, compiled.Pointer("Box", t.objectBox), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) (*Box, error) {
+			return r.Box(ctx, fc.Args["id"].(int))
 		})
 	compiled.OffersJSON(t.objectQuery, "box", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryBoxJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
@@ -685,10 +669,9 @@ func (t *compiledObjects) addQuery() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Box(ctx, field)
-		}}, compiled.Pointer("Box!", t.objectBox),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*Box, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().MustBox(ctx, fc.Args["id"].(int))
+		}}, compiled.Pointer("Box!", t.objectBox), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) (*Box, error) {
+			return r.MustBox(ctx, fc.Args["id"].(int))
 		})
 	compiled.OffersJSON(t.objectQuery, "mustBox", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryMustBoxJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
@@ -702,10 +685,9 @@ func (t *compiledObjects) addQuery() {
 		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			ec := c.EC.(*executionContext)
 			return ec.childFields_Box(ctx, field)
-		}}, compiled.ListOf("[Box!]!", true, compiled.Pointer("Box!", t.objectBox)),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]*Box, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Boxes(ctx, fc.Args["n"].(int), fc.Args["filter"].(*Filter))
+		}}, compiled.ListOf("[Box!]!", true, compiled.Pointer("Box!", t.objectBox)), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) ([]*Box, error) {
+			return r.Boxes(ctx, fc.Args["n"].(int), fc.Args["filter"].(*Filter))
 		})
 	compiled.OffersElements(t.objectQuery, "boxes", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryBoxesSeq, obj *compiled.Root) iter.Seq2[*Box, error] {
@@ -722,10 +704,9 @@ func (t *compiledObjects) addQuery() {
 		}}, compiled.Abstract[Animal]("Animal", "Animal",
 		compiled.CaseOf(t.objectDog, func(v Animal) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
 		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(Cat); return &c, ok }),
-		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(*Cat); return c, ok })),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (Animal, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Animal(ctx, fc.Args["id"].(int))
+		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(*Cat); return c, ok })), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) (Animal, error) {
+			return r.Animal(ctx, fc.Args["id"].(int))
 		})
 	compiled.OffersJSON(t.objectQuery, "animal", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryAnimalJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
@@ -734,10 +715,9 @@ func (t *compiledObjects) addQuery() {
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "animals", Type: "[Animal!]", Named: "Animal", Abstract: "INTERFACE", Method: true, Resolver: true, Waits: true}, compiled.ListOf("[Animal!]", true, compiled.Abstract[Animal]("Animal!", "Animal",
 		compiled.CaseOf(t.objectDog, func(v Animal) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
 		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(Cat); return &c, ok }),
-		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(*Cat); return c, ok }))),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]Animal, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Animals(ctx)
+		compiled.CaseOf(t.objectCat, func(v Animal) (*Cat, bool) { c, ok := v.(*Cat); return c, ok }))), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) ([]Animal, error) {
+			return r.Animals(ctx)
 		})
 	compiled.OffersElements(t.objectQuery, "animals", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryAnimalsSeq, obj *compiled.Root) iter.Seq2[Animal, error] {
@@ -754,10 +734,9 @@ func (t *compiledObjects) addQuery() {
 		}}, compiled.Abstract[Thing]("Thing!", "Thing",
 		compiled.CaseOf(t.objectDog, func(v Thing) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
 		compiled.CaseOf(t.objectPerson, func(v Thing) (*Person, bool) { c, ok := v.(*Person); return c, ok }),
-		compiled.CaseOf(t.objectBox, func(v Thing) (*Box, bool) { c, ok := v.(*Box); return c, ok })),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (Thing, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Thing(ctx, fc.Args["id"].(int))
+		compiled.CaseOf(t.objectBox, func(v Thing) (*Box, bool) { c, ok := v.(*Box); return c, ok })), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) (Thing, error) {
+			return r.Thing(ctx, fc.Args["id"].(int))
 		})
 	compiled.OffersJSON(t.objectQuery, "thing", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryThingJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
@@ -766,10 +745,9 @@ func (t *compiledObjects) addQuery() {
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "things", Type: "[Thing]!", Named: "Thing", Method: true, Resolver: true, Waits: true}, compiled.ListOf("[Thing]!", true, compiled.Abstract[Thing]("Thing", "Thing",
 		compiled.CaseOf(t.objectDog, func(v Thing) (*Dog, bool) { c, ok := v.(*Dog); return c, ok }),
 		compiled.CaseOf(t.objectPerson, func(v Thing) (*Person, bool) { c, ok := v.(*Person); return c, ok }),
-		compiled.CaseOf(t.objectBox, func(v Thing) (*Box, bool) { c, ok := v.(*Box); return c, ok }))),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]Thing, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Things(ctx)
+		compiled.CaseOf(t.objectBox, func(v Thing) (*Box, bool) { c, ok := v.(*Box); return c, ok }))), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) ([]Thing, error) {
+			return r.Things(ctx)
 		})
 	compiled.OffersElements(t.objectQuery, "things", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryThingsSeq, obj *compiled.Root) iter.Seq2[Thing, error] {
@@ -784,10 +762,9 @@ func (t *compiledObjects) addQuery() {
 		compiled.CaseOf(t.objectCat, func(v Named) (*Cat, bool) { c, ok := v.(Cat); return &c, ok }),
 		compiled.CaseOf(t.objectCat, func(v Named) (*Cat, bool) { c, ok := v.(*Cat); return c, ok }),
 		compiled.CaseOf(t.objectPerson, func(v Named) (*Person, bool) { c, ok := v.(*Person); return c, ok }),
-		compiled.CaseOf(t.objectBox, func(v Named) (*Box, bool) { c, ok := v.(*Box); return c, ok }))),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) ([]Named, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Named(ctx)
+		compiled.CaseOf(t.objectBox, func(v Named) (*Box, bool) { c, ok := v.(*Box); return c, ok }))), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) ([]Named, error) {
+			return r.Named(ctx)
 		})
 	compiled.OffersElements(t.objectQuery, "named", compiledQueryResolvers,
 		func(ctx context.Context, fc *compiled.Call, r QueryNamedSeq, obj *compiled.Root) iter.Seq2[Named, error] {
@@ -801,23 +778,21 @@ func (t *compiledObjects) addQuery() {
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
 			return ec.field_Query_count_args(ctx, raw)
-		}, Fresh: []string{"color"}}, compiled.Leaf("Int!", compiled.Int[int]),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (int, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Count(ctx, fc.Args["color"].(*Color))
+		}, Fresh: []string{"color"}}, compiled.Leaf("Int!", compiled.Int[int]), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) (int, error) {
+			return r.Count(ctx, fc.Args["color"].(*Color))
 		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "greeting", Type: "String", Named: "String", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
 			return ec.field_Query_greeting_args(ctx, raw)
-		}}, compiled.Leaf("String", compiled.Ptr(compiled.String[string])),
-		func(ctx context.Context, fc *compiled.Call, obj *compiled.Root) (*string, error) {
-			ec := fc.EC.(*executionContext)
-			return ec.Resolvers.Query().Greeting(ctx, fc.Args["name"].(string))
+		}}, compiled.Leaf("String", compiled.Ptr(compiled.String[string])), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) (*string, error) {
+			return r.Greeting(ctx, fc.Args["name"].(string))
 		})
 }
 
-func compiledQueryResolvers(c *compiled.Call) any {
+func compiledQueryResolvers(c *compiled.Call) QueryResolver {
 	return c.EC.(*executionContext).Resolvers.Query()
 }
 

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-func newTestGate(limit int64) *gate {
-	g := &gate{max: 1000, used: func() int64 { return 0 }, open: func() int64 { return limit }}
+func newTestGate(limit int64) *admission {
+	g := &admission{max: 1000, used: func() int64 { return 0 }, open: func() int64 { return limit }}
 	g.opened = limit
 	g.setLimit(limit)
 	return g

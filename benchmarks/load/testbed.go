@@ -8,21 +8,21 @@ import (
 	"github.com/gqlboost/gqlboost/internal/postgres"
 )
 
-// Lab is a private Postgres and the binaries of the example servers.
-type Lab struct {
+// Testbed is a private Postgres and the binaries of the example servers.
+type Testbed struct {
 	Postgres *postgres.Server
 	dir      string
 	binaries map[string]string
 }
 
-// OpenLab starts Postgres and builds the named servers of examples/. The caller
-// closes the lab.
-func OpenLab(ctx context.Context, servers ...string) (*Lab, error) {
+// OpenTestbed starts Postgres and builds the named servers of examples/. The caller
+// closes the testbed.
+func OpenTestbed(ctx context.Context, servers ...string) (*Testbed, error) {
 	pg, err := startPostgres(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{Postgres: pg, binaries: map[string]string{}}
+	l := &Testbed{Postgres: pg, binaries: map[string]string{}}
 	if l.dir, err = os.MkdirTemp("", "gqlboost-load-"); err != nil {
 		return nil, errors.Join(err, pg.Stop())
 	}
@@ -34,8 +34,8 @@ func OpenLab(ctx context.Context, servers ...string) (*Lab, error) {
 	return l, nil
 }
 
-// Launch starts one of the lab's servers. It appears in reports as label.
-func (l *Lab) Launch(ctx context.Context, server, label string, args ...string) (*Server, error) {
+// Launch starts one of the testbed's servers. It appears in reports as label.
+func (l *Testbed) Launch(ctx context.Context, server, label string, args ...string) (*Server, error) {
 	s, err := Launch(ctx, label, l.binaries[server], l.Postgres.DSN(), args...)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (l *Lab) Launch(ctx context.Context, server, label string, args ...string) 
 }
 
 // Close stops Postgres and removes the binaries.
-func (l *Lab) Close() error { return errors.Join(l.Postgres.Stop(), os.RemoveAll(l.dir)) }
+func (l *Testbed) Close() error { return errors.Join(l.Postgres.Stop(), os.RemoveAll(l.dir)) }
 
 // startPostgres starts the private Postgres that servers under load use: its
 // settings are those of a small production machine, but nothing is synced to

@@ -5,9 +5,9 @@ import (
 	"unsafe"
 )
 
-// stripes count what happens on every call, each on a cache line that few goroutines
+// stripedCounter count what happens on every call, each on a cache line that few goroutines
 // share.
-type stripes struct {
+type stripedCounter struct {
 	_    [128]byte // What lies before is read on every call.
 	list [16]stripe
 }
@@ -18,12 +18,12 @@ type stripe struct {
 }
 
 // mine returns the stripe of this goroutine: stacks lie apart.
-func (s *stripes) mine() *stripe {
+func (s *stripedCounter) mine() *stripe {
 	var here byte
 	return &s.list[uint64(uintptr(unsafe.Pointer(&here))>>11)*mix>>60]
 }
 
-func (s *stripes) sum() (hits, misses uint64) {
+func (s *stripedCounter) sum() (hits, misses uint64) {
 	for i := range s.list {
 		hits += s.list[i].hits.Load()
 		misses += s.list[i].misses.Load()

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// generation is what is cached for one version of the schema. A switch replaces it as a
+// epoch is what is cached for one version of the schema. A switch replaces it as a
 // whole, so nothing of an old version can be found after it.
-type generation[P any] struct {
+type epoch[P any] struct {
 	cache   *Cache[P]
 	version string
 	table   atomic.Pointer[table[P]]
@@ -21,21 +21,21 @@ type generation[P any] struct {
 	expiries expiries[P]
 	timer    *time.Timer // for the first of expiries
 	retired  bool
-	// What was deleted while a change of the schema prepares this generation.
+	// What was deleted while a change of the schema prepares this epoch.
 	deleted map[Key]bool
 	purged  bool
 }
 
-func newGeneration[P any](c *Cache[P], version string) *generation[P] {
-	g := &generation[P]{cache: c, version: version}
+func newEpoch[P any](c *Cache[P], version string) *epoch[P] {
+	g := &epoch[P]{cache: c, version: version}
 	g.flights.tasks = &c.tasks
-	g.policy = newPolicy[P](int64(c.config.Capacity), c.config.Bytes)
+	g.policy = newPolicy[P](int64(c.options.Capacity), c.options.Bytes)
 	g.table.Store(newTable[P](minSlots))
 	return g
 }
 
 // put adds an entry, unless a condition holds when it comes in; nil never holds.
-func (g *generation[P]) put(e *entry[P], unless func() bool) {
+func (g *epoch[P]) put(e *entry[P], unless func() bool) {
 	e.expiry = -1
 	g.mu.Lock()
 	wall := time.Now()
@@ -72,7 +72,7 @@ func (g *generation[P]) put(e *entry[P], unless func() bool) {
 }
 
 // tick brings the clock up to date.
-func (g *generation[P]) tick() int64 {
+func (g *epoch[P]) tick() int64 {
 	hits, misses := g.cache.stats.sum()
 	now := int64(hits + misses)
 	g.clock.Store(now)
@@ -81,7 +81,7 @@ func (g *generation[P]) tick() int64 {
 
 // forget notes that an entry is in neither the table nor the policy. It is called with
 // the lock.
-func (g *generation[P]) forget(e *entry[P]) {
+func (g *epoch[P]) forget(e *entry[P]) {
 	e.gone = true
 	if e.expiry >= 0 {
 		first := e.expiry == 0
@@ -93,7 +93,7 @@ func (g *generation[P]) forget(e *entry[P]) {
 }
 
 // remove takes an entry out, if it is in. It is called with the lock.
-func (g *generation[P]) remove(e *entry[P]) bool {
+func (g *epoch[P]) remove(e *entry[P]) bool {
 	if e.gone || g.retired {
 		return false
 	}
@@ -104,7 +104,7 @@ func (g *generation[P]) remove(e *entry[P]) bool {
 }
 
 // arm sets the timer for the first entry to expire. It is called with the lock.
-func (g *generation[P]) arm() {
+func (g *epoch[P]) arm() {
 	switch {
 	case len(g.expiries) == 0:
 		if g.timer != nil {
@@ -118,13 +118,13 @@ func (g *generation[P]) arm() {
 }
 
 // expire takes out what is over, and marks what may be served stale.
-func (g *generation[P]) expire() {
+func (g *epoch[P]) expire() {
 	var left []departure[P]
 	g.mu.Lock()
 	now := time.Now()
 	for !g.retired && len(g.expiries) > 0 && !g.expiries[0].expires.After(now) {
 		e := g.expiries[0]
-		if stale := g.cache.config.StaleFor; stale > 0 && e.err == nil && !e.stale.Load() {
+		if stale := g.cache.options.StaleFor; stale > 0 && e.err == nil && !e.stale.Load() {
 			e.stale.Store(true)
 			e.expires = e.expires.Add(stale)
 			heap.Fix(&g.expiries, 0)
@@ -143,7 +143,7 @@ func (g *generation[P]) expire() {
 
 // drop takes the plan of a canonical key out. A build that has begun does not bring it
 // back.
-func (g *generation[P]) drop(key *Key) {
+func (g *epoch[P]) drop(key *Key) {
 	g.mu.Lock()
 	g.flights.forget(func(k Key) bool { g.cache.canonical(&k); return k == *key })
 	e := g.table.Load().find(g.cache.hashOf(key), key)
@@ -158,7 +158,7 @@ func (g *generation[P]) drop(key *Key) {
 }
 
 // dropWhere is drop for the keys that a function accepts.
-func (g *generation[P]) dropWhere(which func(Key) bool) {
+func (g *epoch[P]) dropWhere(which func(Key) bool) {
 	g.flights.forget(func(k Key) bool { g.cache.canonical(&k); return which(k) })
 	for _, e := range g.entries() {
 		if which(e.key) {
@@ -168,7 +168,7 @@ func (g *generation[P]) dropWhere(which func(Key) bool) {
 }
 
 // discard takes the plan of a canonical key out, unless a condition holds; nil never holds.
-func (g *generation[P]) discard(key *Key, unless func() bool) {
+func (g *epoch[P]) discard(key *Key, unless func() bool) {
 	g.mu.Lock()
 	e := g.table.Load().find(g.cache.hashOf(key), key)
 	removed := e != nil && (unless == nil || !unless()) && g.remove(e)
@@ -179,7 +179,7 @@ func (g *generation[P]) discard(key *Key, unless func() bool) {
 }
 
 // clear takes all plans out. Builds that have begun do not bring them back.
-func (g *generation[P]) clear(cause Cause) {
+func (g *epoch[P]) clear(cause Cause) {
 	g.mu.Lock()
 	g.flights.forget(func(Key) bool { return true })
 	g.purged = true
@@ -192,9 +192,9 @@ func (g *generation[P]) clear(cause Cause) {
 	g.cache.leave(all, cause)
 }
 
-// retire ends the generation, and returns its entries. Those who found it before they were
+// retire ends the epoch, and returns its entries. Those who found it before they were
 // taken out may still find them in it.
-func (g *generation[P]) retire() []*entry[P] {
+func (g *epoch[P]) retire() []*entry[P] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	all := g.take()
@@ -203,7 +203,7 @@ func (g *generation[P]) retire() []*entry[P] {
 }
 
 // take marks all entries as gone, and returns them. It is called with the lock.
-func (g *generation[P]) take() []*entry[P] {
+func (g *epoch[P]) take() []*entry[P] {
 	if g.timer != nil {
 		g.timer.Stop()
 	}
@@ -219,7 +219,7 @@ func (g *generation[P]) take() []*entry[P] {
 }
 
 // entries returns what is in, in no order.
-func (g *generation[P]) entries() []*entry[P] {
+func (g *epoch[P]) entries() []*entry[P] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.retired {
@@ -230,13 +230,13 @@ func (g *generation[P]) entries() []*entry[P] {
 
 // hasPlan reports whether there is a plan, and no error, for a key. It is called with the
 // lock.
-func (g *generation[P]) hasPlan(key *Key) bool {
+func (g *epoch[P]) hasPlan(key *Key) bool {
 	e := g.table.Load().find(g.cache.hashOf(key), key)
 	return e != nil && e.err == nil
 }
 
 // has reports whether an entry is in.
-func (g *generation[P]) has(e *entry[P]) bool {
+func (g *epoch[P]) has(e *entry[P]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return !e.gone

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// Contest runs the same load against servers in turns, round after round, so that what
+// Comparison runs the same load against servers in turns, round after round, so that what
 // the machine does meanwhile meets all of them.
-type Contest struct {
+type Comparison struct {
 	Preset string
 	Rounds [][]*Result // of each round, by server
 }
 
-// RunContest runs rounds of a load. Between rounds the order turns, so that no server is
+// Compare runs rounds of a load. Between rounds the order turns, so that no server is
 // always the one behind the same other one.
-func RunContest(ctx context.Context, preset string, targets []Target, c Config, rounds int, log io.Writer) (*Contest, error) {
-	contest := &Contest{Preset: preset}
+func Compare(ctx context.Context, preset string, targets []Target, c Config, rounds int, log io.Writer) (*Comparison, error) {
+	comparison := &Comparison{Preset: preset}
 	for round := range rounds {
 		results := make([]*Result, len(targets))
 		for n := range targets {
@@ -34,14 +34,14 @@ func RunContest(ctx context.Context, preset string, targets []Target, c Config, 
 			// What one leaves behind, such as closing connections, must not be the next one's.
 			time.Sleep(200 * time.Millisecond)
 		}
-		contest.Rounds = append(contest.Rounds, results)
+		comparison.Rounds = append(comparison.Rounds, results)
 	}
-	return contest, nil
+	return comparison, nil
 }
 
 // Median returns, of each server, the round whose throughput is the median one, with the
 // errors of all rounds: a result that was measured, not one that was put together.
-func (c *Contest) Median() []*Result {
+func (c *Comparison) Median() []*Result {
 	var medians []*Result
 	for i := range c.Rounds[0] {
 		list := make([]*Result, 0, len(c.Rounds))
@@ -60,7 +60,7 @@ func (c *Contest) Median() []*Result {
 
 // ratio returns that of a figure of server i to that of the first server in the same
 // round.
-func (c *Contest) ratio(i int, figure func(*Result) float64) Ratio {
+func (c *Comparison) ratio(i int, figure func(*Result) float64) Ratio {
 	var list []float64
 	for _, round := range c.Rounds {
 		if base := figure(round[0]); base > 0 {

@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// target is a server that the Reader reads from.
-type target struct {
+// backend is a server that the Reader reads from.
+type backend struct {
 	reader  *Reader
 	server  Server
 	pipes   []*pipe
@@ -28,11 +28,11 @@ type target struct {
 	epoch   atomic.Int64  // shared connections of an older one are to be closed
 }
 
-func newTarget(r *Reader, server Server) *target {
-	t := &target{reader: r, server: server, beside: make(chan struct{}, 1)}
+func newBackend(r *Reader, server Server) *backend {
+	t := &backend{reader: r, server: server, beside: make(chan struct{}, 1)}
 	if r.unshared == "" {
 		for i := range server.Shared() {
-			t.pipes = append(t.pipes, &pipe{target: t, reader: r, number: i, wanted: make(chan struct{}, 1), wake: make(chan struct{}, 1)})
+			t.pipes = append(t.pipes, &pipe{backend: t, reader: r, number: i, wanted: make(chan struct{}, 1), wake: make(chan struct{}, 1)})
 		}
 	}
 	return t
@@ -40,12 +40,12 @@ func newTarget(r *Reader, server Server) *target {
 
 // lower takes in what a statement has cost. The floor follows at once when costs fall,
 // and slowly when they rise.
-func (t *target) lower(took time.Duration) {
-	switch floor := t.floor.Load(); {
+func (b *backend) lower(took time.Duration) {
+	switch floor := b.floor.Load(); {
 	case floor == 0 || int64(took) < floor:
-		t.floor.Store(int64(took))
+		b.floor.Store(int64(took))
 	default:
-		t.floor.Store(floor + (int64(took)-floor)/1024)
+		b.floor.Store(floor + (int64(took)-floor)/1024)
 	}
 }
 
@@ -60,33 +60,33 @@ func (s *session) guard(settings *guard.Settings) guard.Guard {
 var errStarving = errors.New("callers have waited for connections for too long")
 
 // open opens a session for a pipe.
-func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
-	if p.number >= t.server.Shared() {
+func (b *backend) open(ctx context.Context, p *pipe) (*session, error) {
+	if p.number >= b.server.Shared() {
 		return nil, errors.New("the budget of connections has become smaller")
 	}
-	if t.server.Starving() > StarvedAfter {
+	if b.server.Starving() > StarvedAfter {
 		return nil, errStarving
 	}
-	epoch := t.epoch.Load()
-	conn, err := t.server.Open(ctx)
+	epoch := b.epoch.Load()
+	conn, err := b.server.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if t.server.Starving() > StarvedAfter {
-		t.server.Drop(conn, false)
+	if b.server.Starving() > StarvedAfter {
+		b.server.Drop(conn, false)
 		return nil, errStarving
 	}
-	isolation, pooled, err := t.begin(ctx, conn)
+	isolation, pooled, err := b.begin(ctx, conn)
 	if err != nil {
-		t.server.Drop(conn, true)
+		b.server.Drop(conn, true)
 		return nil, err
 	}
 	if name := stateful(conn.TypeMap()); name != "" {
-		t.server.Drop(conn, false)
-		t.reader.foreign(name)
+		b.server.Drop(conn, false)
+		b.reader.foreign(name)
 		return nil, errors.New("a codec cannot be shared")
 	}
-	config := t.server.Config()
+	config := b.server.Config()
 	s := &session{
 		pipe:       p,
 		conn:       conn,
@@ -99,7 +99,7 @@ func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 		epoch:      epoch,
 		prepared:   map[preparedKey]*prepared{},
 	}
-	s.ends = lifeEnds(t.reader.now(), config.MaxConnLifetime, config.MaxConnLifetimeJitter)
+	s.ends = lifeEnds(b.reader.now(), config.MaxConnLifetime, config.MaxConnLifetimeJitter)
 	s.limit = min(maxPrepared, s.own.StatementCacheCapacity)
 	if s.pooled {
 		s.limit = 0
@@ -110,8 +110,8 @@ func (t *target) open(ctx context.Context, p *pipe) (*session, error) {
 // begin makes a session of Postgres's one that only reads, unless a pooler gives its sessions to
 // others as well: they would no longer be able to write. It returns the isolation level of its
 // transactions, and whether there is a pooler.
-func (t *target) begin(ctx context.Context, conn *pgx.Conn) (isolation string, pooled bool, err error) {
-	c := t.reader.config
+func (b *backend) begin(ctx context.Context, conn *pgx.Conn) (isolation string, pooled bool, err error) {
+	c := b.reader.config
 	rows, err := allRows(ctx, conn.PgConn(),
 		"select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('default_transaction_isolation')")
 	switch {
@@ -128,7 +128,7 @@ func (t *target) begin(ctx context.Context, conn *pgx.Conn) (isolation string, p
 		return isolation, true, nil
 	}
 	if pid := strconv.FormatUint(uint64(conn.PgConn().PID()), 10); pid != string(rows[0][0]) {
-		t.reader.warnPooled()
+		b.reader.warnPooled()
 		return isolation, true, nil
 	}
 	set := "set default_transaction_read_only = on"

@@ -12,9 +12,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// gate lets as many callers in as there may be connections in use. The others wait
+// admission lets as many callers in as there may be connections in use. The others wait
 // in a queue, for a bounded time and in a bounded number.
-type gate struct {
+type admission struct {
 	timeout  time.Duration              // 0: as long as the caller's context
 	maxQueue int                        // 0: any number
 	max      int64                      // connections that the pool has
@@ -55,35 +55,35 @@ type gate struct {
 	failedAt                        atomic.Int64 // when a connection failed last, in nanoseconds since 1970
 }
 
-// newPlaces returns a gate that only counts places: who enters by take leaves by leave. It has
+// newPlaces returns an admission that only counts places: who enters by take leaves by leave. It has
 // no place before its limit is set.
-func newPlaces(c *Config) *gate {
-	return &gate{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue, queue: queue{target: c.TargetWait}}
+func newPlaces(c *Config) *admission {
+	return &admission{timeout: c.AcquireTimeout, maxQueue: c.MaxQueue, queue: queue{target: c.TargetWait}}
 }
 
 // take waits for a place.
-func (g *gate) take(ctx context.Context) error {
-	if g.inside.Add(1) > g.limit.Load() {
-		return g.wait(ctx, false)
+func (a *admission) take(ctx context.Context) error {
+	if a.inside.Add(1) > a.limit.Load() {
+		return a.wait(ctx, false)
 	}
 	return nil
 }
 
 // full reports whether a new caller would have to wait.
-func (g *gate) full() bool { return g.inside.Load() >= g.limit.Load() }
+func (a *admission) full() bool { return a.inside.Load() >= a.limit.Load() }
 
-// begin tells the gate of its pool.
-func (g *gate) begin(inner *pgxpool.Pool) {
-	g.used = func() int64 {
+// begin tells the admission its pool.
+func (a *admission) begin(inner *pgxpool.Pool) {
+	a.used = func() int64 {
 		s := inner.Stat()
 		return int64(s.AcquiredConns() + s.ConstructingConns())
 	}
-	g.hands.acquired = func() int64 { return int64(inner.Stat().AcquiredConns()) }
-	g.open = func() int64 {
+	a.hands.acquired = func() int64 { return int64(inner.Stat().AcquiredConns()) }
+	a.open = func() int64 {
 		s := inner.Stat()
 		return int64(s.AcquiredConns() + s.IdleConns())
 	}
-	g.spare = func(capacity int64) int64 {
+	a.spare = func(capacity int64) int64 {
 		s := inner.Stat()
 		total := int64(s.AcquiredConns() + s.ConstructingConns() + s.IdleConns())
 		// Those for whom a connection is being opened are on their way, and counted.
@@ -92,62 +92,62 @@ func (g *gate) begin(inner *pgxpool.Pool) {
 }
 
 // enter waits for a place. Then pgxpool must be asked for a connection.
-func (g *gate) enter(ctx context.Context) error {
-	over := g.inside.Add(1) > g.limit.Load()
-	if !over && g.capacity.Load() == 0 {
-		g.expected.Add(1)
+func (a *admission) enter(ctx context.Context) error {
+	over := a.inside.Add(1) > a.limit.Load()
+	if !over && a.capacity.Load() == 0 {
+		a.expected.Add(1)
 		return nil
 	}
-	return g.pass(ctx, over, false)
+	return a.pass(ctx, over, false)
 }
 
 // enterFirst waits for a place before those who have come by enter.
-func (g *gate) enterFirst(ctx context.Context) error {
-	return g.pass(ctx, g.inside.Add(1) > g.limit.Load(), true)
+func (a *admission) enterFirst(ctx context.Context) error {
+	return a.pass(ctx, a.inside.Add(1) > a.limit.Load(), true)
 }
 
 // came takes in that pgxpool is asked for a connection: by one who has entered, or by one
 // who has come another way.
-func (g *gate) came() {
-	for n := g.expected.Load(); n > 0; n = g.expected.Load() {
-		if g.expected.CompareAndSwap(n, n-1) {
+func (a *admission) came() {
+	for n := a.expected.Load(); n > 0; n = a.expected.Load() {
+		if a.expected.CompareAndSwap(n, n-1) {
 			return
 		}
 	}
-	g.inside.Add(1)
-	if g.capacity.Load() > 0 {
-		g.going.Add(1)
+	a.inside.Add(1)
+	if a.capacity.Load() > 0 {
+		a.going.Add(1)
 	}
 }
 
 // pass lets a caller in who is counted, and may be one too many.
-func (g *gate) pass(ctx context.Context, over, urgent bool) error {
+func (a *admission) pass(ctx context.Context, over, urgent bool) error {
 	if over {
-		if err := g.wait(ctx, urgent); err != nil {
+		if err := a.wait(ctx, urgent); err != nil {
 			return err
 		}
 	}
-	if capacity := g.capacity.Load(); capacity > 0 {
-		g.settle(ctx, capacity)
+	if capacity := a.capacity.Load(); capacity > 0 {
+		a.settle(ctx, capacity)
 	}
-	g.expected.Add(1)
+	a.expected.Add(1)
 	return nil
 }
 
 // settle waits until there is a connection for a caller, or room for one more. pgxpool
 // reports a release before the connection is back: whoever comes in between would find
 // none and open another, beyond what the server has for us. It takes microseconds; if it
-// does not, nothing is wrong with the connections that a new one would not mend.
-func (g *gate) settle(ctx context.Context, capacity int64) {
+// does not, nothing is wrong with the connections that a new one would not fix.
+func (a *admission) settle(ctx context.Context, capacity int64) {
 	start := time.Now()
 	for round := 0; ; round++ {
-		g.settling.Lock()
-		if g.spare(capacity) > g.going.Load() || ctx.Err() != nil || time.Since(start) >= unsettled {
-			g.going.Add(1)
-			g.settling.Unlock()
+		a.settling.Lock()
+		if a.spare(capacity) > a.going.Load() || ctx.Err() != nil || time.Since(start) >= unsettled {
+			a.going.Add(1)
+			a.settling.Unlock()
 			return
 		}
-		g.settling.Unlock()
+		a.settling.Unlock()
 		if round < soon {
 			runtime.Gosched()
 		} else { // A connection is being closed.
@@ -163,24 +163,24 @@ const (
 )
 
 // went takes in that a caller has a connection, or has none.
-func (g *gate) went() {
-	if g.going.Add(-1) < 0 {
-		g.going.Add(1) // It had entered before the capacity was known.
+func (a *admission) went() {
+	if a.going.Add(-1) < 0 {
+		a.going.Add(1) // It had entered before the capacity was known.
 	}
 }
 
 // wait is for one who is counted but has no place.
-func (g *gate) wait(ctx context.Context, urgent bool) error {
+func (a *admission) wait(ctx context.Context, urgent bool) error {
 	start := time.Now()
-	w, err := g.enqueue(start, urgent)
+	w, err := a.enqueue(start, urgent)
 	if w == nil {
 		return err
 	}
-	g.waits.Add(1)
-	defer func() { g.waited.observe(time.Since(start)) }()
+	a.waits.Add(1)
+	defer func() { a.waited.observe(time.Since(start)) }()
 	var expired <-chan time.Time
-	if g.timeout > 0 {
-		timer := time.NewTimer(g.timeout)
+	if a.timeout > 0 {
+		timer := time.NewTimer(a.timeout)
 		defer timer.Stop()
 		expired = timer.C
 	}
@@ -188,70 +188,70 @@ func (g *gate) wait(ctx context.Context, urgent bool) error {
 	case <-w.ready:
 		return w.refused
 	case <-ctx.Done():
-		if g.abandon(w) {
+		if a.abandon(w) {
 			return ctx.Err()
 		}
 		return w.refused
 	case <-expired:
-		if g.abandon(w) {
-			g.timeouts.Add(1)
-			return &ExhaustedError{Waited: time.Since(start), Limit: int(g.limit.Load()), Queue: g.length() + 1}
+		if a.abandon(w) {
+			a.timeouts.Add(1)
+			return &ExhaustedError{Waited: time.Since(start), Limit: int(a.limit.Load()), Queue: a.length() + 1}
 		}
 		return w.refused
 	}
 }
 
 // enqueue gives a place in the queue, or nil if none is needed or there is none.
-func (g *gate) enqueue(now time.Time, urgent bool) (*waiter, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.freeHijacked()
+func (a *admission) enqueue(now time.Time, urgent bool) (*waiter, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.freeHijacked()
 	// Somebody may have left in between, and found nobody in the queue.
-	if g.queue.Len() == 0 && g.inside.Load() <= g.limit.Load() {
+	if a.queue.Len() == 0 && a.inside.Load() <= a.limit.Load() {
 		return nil, nil
 	}
-	if g.closed != nil {
-		g.inside.Add(-1)
-		return nil, g.closed
+	if a.closed != nil {
+		a.inside.Add(-1)
+		return nil, a.closed
 	}
-	if g.maxQueue > 0 && g.queue.Len() >= g.maxQueue {
-		g.inside.Add(-1)
-		g.refusals.Add(1)
-		return nil, &ExhaustedError{Limit: int(g.limit.Load()), Queue: g.queue.Len() + 1, Full: true}
+	if a.maxQueue > 0 && a.queue.Len() >= a.maxQueue {
+		a.inside.Add(-1)
+		a.refusals.Add(1)
+		return nil, &ExhaustedError{Limit: int(a.limit.Load()), Queue: a.queue.Len() + 1, Full: true}
 	}
-	return g.queue.push(now, urgent), nil
+	return a.queue.push(now, urgent), nil
 }
 
 // abandon gives a place in the queue up. It returns false if the waiter has been let
 // in, or refused, meanwhile.
-func (g *gate) abandon(w *waiter) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+func (a *admission) abandon(w *waiter) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if w.served {
 		return false
 	}
-	g.queue.remove(w)
-	g.inside.Add(-1)
+	a.queue.remove(w)
+	a.inside.Add(-1)
 	return true
 }
 
-func (g *gate) length() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.queue.Len()
+func (a *admission) length() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.queue.Len()
 }
 
 const (
 	// recount is how often places and connections are counted.
 	recount = 100 * time.Millisecond
 	// settled is how many counts in a row must say that places are wrong until they are
-	// corrected, because callers between the gate and the pool have no connection for a
+	// corrected, because callers between admission and the pool have no connection for a
 	// moment.
 	settled = 10
 )
 
 // watch counts, until the context ends.
-func (g *gate) watch(ctx context.Context) {
+func (a *admission) watch(ctx context.Context) {
 	tick := time.NewTicker(recount)
 	defer tick.Stop()
 	d := drift{}
@@ -260,29 +260,29 @@ func (g *gate) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			g.recover(&d)
+			a.recover(&d)
 		}
 	}
 }
 
-// drift is by how many places were off in some counts.
+// drift is the number of places that some counts were off by.
 type drift struct {
 	counts, least, most int64
 }
 
 // recover counts, and corrects places that are off for long: taken by nobody, or not
 // counted.
-func (g *gate) recover(d *drift) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.freeHijacked()
-	g.opened = g.open() - g.held
-	g.adjust()
-	off := g.inside.Load() - int64(g.queue.Len()) - (g.used() - g.held)
-	g.stall.look(g.queue.Len() > 0 || off > g.openings.Load(), g.hands.returned.Load(), time.Now())
-	if g.counting && g.stall.lasts() > reader.StarvedAfter {
-		g.wanted = min(g.wanted+1, g.max)
-		g.adjust()
+func (a *admission) recover(d *drift) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.freeHijacked()
+	a.opened = a.open() - a.held
+	a.adjust()
+	off := a.inside.Load() - int64(a.queue.Len()) - (a.used() - a.held)
+	a.stall.look(a.queue.Len() > 0 || off > a.openings.Load(), a.hands.returned.Load(), time.Now())
+	if a.counting && a.stall.lasts() > reader.StarvedAfter {
+		a.wanted = min(a.wanted+1, a.max)
+		a.adjust()
 	}
 	if d.counts == 0 {
 		d.least, d.most = off, off
@@ -292,43 +292,43 @@ func (g *gate) recover(d *drift) {
 		return
 	}
 	if d.least > 0 {
-		g.inside.Add(-d.least)
-		g.letIn()
+		a.inside.Add(-d.least)
+		a.letIn()
 	} else if d.most < 0 {
-		g.inside.Add(-d.most)
+		a.inside.Add(-d.most)
 	}
 	*d = drift{}
 }
 
 // setLimit changes how many may be in. Those who are stay.
-func (g *gate) setLimit(n int64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.wanted = n
-	g.adjust()
+func (a *admission) setLimit(n int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.wanted = n
+	a.adjust()
 }
 
 // setCapacity says how many connections the server has for us.
-func (g *gate) setCapacity(n int64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.capacity.Store(n)
-	g.adjust()
+func (a *admission) setCapacity(n int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.capacity.Store(n)
+	a.adjust()
 }
 
 // getLimit returns what was set.
-func (g *gate) getLimit() int64 {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.wanted
+func (a *admission) getLimit() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.wanted
 }
 
 // connections takes in that there are more connections, or fewer.
-func (g *gate) connections(more int64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.opened += more
-	g.adjust()
+func (a *admission) connections(more int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.opened += more
+	a.adjust()
 }
 
 // firstConnections is how many connections are opened at the same time at first.
@@ -338,40 +338,40 @@ const firstConnections = 4
 // opens no more connections at a time than it has. So a burst does not make Postgres
 // fork a hundred backends, and whoever waits takes what comes first, a connection
 // that is released or one that is new. It is called with the lock.
-func (g *gate) adjust() {
-	most := g.max
-	if capacity := g.capacity.Load(); capacity > 0 {
+func (a *admission) adjust() {
+	most := a.max
+	if capacity := a.capacity.Load(); capacity > 0 {
 		most = min(most, capacity)
 	}
-	limit := min(g.wanted, g.opened+max(g.opened, firstConnections), most-g.held)
-	g.limit.Store(max(limit, 1))
-	g.letIn()
+	limit := min(a.wanted, a.opened+max(a.opened, firstConnections), most-a.held)
+	a.limit.Store(max(limit, 1))
+	a.letIn()
 }
 
 // hold takes in that the Reader keeps a connection, which has a place until then.
-func (g *gate) hold(conn *pgx.Conn) {
+func (a *admission) hold(conn *pgx.Conn) {
 	if place := placeOf(conn); place != nil {
 		place.taken = false // Its release gives nothing back.
 	}
-	if g.holders != nil {
-		g.holders.released(conn) // It is no leak.
+	if a.holders != nil {
+		a.holders.released(conn) // It is no leak.
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.held++
-	g.hands.returned.Add(1)
-	g.opened--
-	g.inside.Add(-1)
-	g.adjust()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held++
+	a.hands.returned.Add(1)
+	a.opened--
+	a.inside.Add(-1)
+	a.adjust()
 }
 
 // unhold takes in that the Reader has closed one.
-func (g *gate) unhold() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.held--
-	g.opened++ // until it is gone
-	g.adjust()
+func (a *admission) unhold() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held--
+	a.opened++ // until it is gone
+	a.adjust()
 }
 
 const (
@@ -382,12 +382,12 @@ const (
 // awaitClosed waits, before a connection is opened, until it is one of as many as the
 // server has for us. A place is left when a connection begins to be closed, and Postgres
 // counts it until its backend has ended.
-func (g *gate) awaitClosed(ctx context.Context) {
+func (a *admission) awaitClosed(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, closing)
 	defer cancel()
 	for {
-		capacity := g.capacity.Load()
-		if capacity == 0 || g.used() <= capacity {
+		capacity := a.capacity.Load()
+		if capacity == 0 || a.used() <= capacity {
 			return
 		}
 		select {
@@ -399,38 +399,38 @@ func (g *gate) awaitClosed(ctx context.Context) {
 }
 
 // leave gives a place back.
-func (g *gate) leave() {
-	if g.inside.Add(-1) >= g.limit.Load() {
-		g.mu.Lock()
-		g.letIn()
-		g.mu.Unlock()
+func (a *admission) leave() {
+	if a.inside.Add(-1) >= a.limit.Load() {
+		a.mu.Lock()
+		a.letIn()
+		a.mu.Unlock()
 	}
 }
 
 // letIn lets those in whose turn it is, as far as there are places. It is called with
 // the lock.
-func (g *gate) letIn() {
-	for g.queue.Len() > 0 && g.inside.Load()-int64(g.queue.Len()) < g.limit.Load() {
-		w := g.queue.pop()
+func (a *admission) letIn() {
+	for a.queue.Len() > 0 && a.inside.Load()-int64(a.queue.Len()) < a.limit.Load() {
+		w := a.queue.pop()
 		w.served = true
-		if g.queue.sheds(w) {
-			w.refused = &ExhaustedError{Waited: time.Since(w.since), Limit: int(g.limit.Load()), Queue: g.queue.Len() + 1, Shed: true}
-			g.shed.Add(1)
-			g.inside.Add(-1)
+		if a.queue.sheds(w) {
+			w.refused = &ExhaustedError{Waited: time.Since(w.since), Limit: int(a.limit.Load()), Queue: a.queue.Len() + 1, Shed: true}
+			a.shed.Add(1)
+			a.inside.Add(-1)
 		}
 		close(w.ready)
 	}
 }
 
 // refuseAll refuses those who wait, or would wait later.
-func (g *gate) refuseAll(err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.closed = err
-	for g.queue.Len() > 0 {
-		w := g.queue.pop()
+func (a *admission) refuseAll(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closed = err
+	for a.queue.Len() > 0 {
+		w := a.queue.pop()
 		w.served, w.refused = true, err
-		g.inside.Add(-1)
+		a.inside.Add(-1)
 		close(w.ready)
 	}
 }

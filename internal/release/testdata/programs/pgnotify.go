@@ -1,0 +1,21 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+
+	"github.com/gqlboost/gqlboost/contrib/pgnotify"
+)
+
+func main() {
+	ctx := context.Background()
+	bus, err := pgnotify.New(os.Getenv("DATABASE_URL"), pgnotify.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer bus.Close(ctx)
+	fmt.Println(bus.Delete(ctx, "a plan"))
+	// Output: <nil>
+}

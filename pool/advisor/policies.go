@@ -1,0 +1,202 @@
+package advisor
+
+import (
+	"cmp"
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Row level security adds a policy's condition to each statement of the roles that it is
+// for. So statements are planned as the role that has run them; where that cannot be, the
+// columns of the policies are put before the others of an index.
+
+// roles are what is known of who runs the statements.
+type roles struct {
+	secured     bool              // a table has row level security
+	passes      bool              // our own role is not subject to it
+	application string            // a role that is
+	subject     map[string]bool   // the roles that are, and that we may be
+	searchPaths map[string]string // of roles that have one
+	settings    map[string]string // that policies read, and a value that they take
+}
+
+func (a *analysis) readRoles(ctx context.Context) error {
+	r := &a.roles
+	r.subject, r.searchPaths, r.settings = map[string]bool{}, map[string]string{}, map[string]string{}
+	a.typeNames = map[uint32]string{}
+	rows, err := a.tx.Query(ctx, `select `+ourOwn+` r.rolname, substring(c from 13)
+		from pg_db_role_setting d join pg_roles r on r.oid = d.setrole, unnest(d.setconfig) c
+		where d.setdatabase in (0, (select oid from pg_database where datname = current_database())) and c like 'search_path=%'
+		order by d.setdatabase`)
+	if err != nil {
+		return err
+	}
+	var name, value string
+	if _, err = pgx.ForEachRow(rows, []any{&name, &value}, func() error { r.searchPaths[name] = value; return nil }); err != nil {
+		return err
+	}
+	for _, t := range a.tables {
+		r.secured = r.secured || t.secured
+	}
+	if !r.secured {
+		return nil
+	}
+	if err := a.readPolicies(ctx); err != nil {
+		return err
+	}
+	err = a.tx.QueryRow(ctx, `select `+ourOwn+` rolsuper or rolbypassrls from pg_roles where rolname = current_user`).Scan(&r.passes)
+	if err != nil || !r.passes {
+		return err
+	}
+	return a.readSubjects(ctx)
+}
+
+// readSubjects reads which roles are subject to row level security: those that own the
+// tables, and those that nobody lets in, come last.
+func (a *analysis) readSubjects(ctx context.Context) error {
+	rows, err := a.tx.Query(ctx, `select `+ourOwn+` r.rolname, exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+				where c.relrowsecurity and has_table_privilege(r.oid, c.oid, 'select') and has_schema_privilege(r.oid, n.oid, 'usage')
+					and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'usage'))) as reads
+		from pg_roles r where not r.rolsuper and not r.rolbypassrls and r.rolname !~ '^pg_' and pg_has_role(r.oid, 'member')
+		order by r.oid in (select unnest(polroles) from pg_policy) desc, r.rolcanlogin desc, r.rolname`)
+	if err != nil {
+		return err
+	}
+	var name string
+	var reads bool
+	_, err = pgx.ForEachRow(rows, []any{&name, &reads}, func() error {
+		if reads {
+			a.roles.application = cmp.Or(a.roles.application, name)
+			a.roles.subject[name] = true
+		}
+		return nil
+	})
+	return err
+}
+
+var currentSetting = regexp.MustCompile(`current_setting\('([^']+)'`)
+
+// readPolicies reads the conditions of permissive and restrictive policies for reading.
+func (a *analysis) readPolicies(ctx context.Context) error {
+	rows, err := a.tx.Query(ctx, `select `+ourOwn+` n.nspname || '.' || c.relname, pg_get_expr(p.polqual, p.polrelid)
+		from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
+		where c.relrowsecurity and p.polqual is not null and p.polcmd in ('*', 'r') order by p.oid`)
+	if err != nil {
+		return err
+	}
+	var name, condition string
+	_, err = pgx.ForEachRow(rows, []any{&name, &condition}, func() error {
+		t := a.tables[name]
+		if t == nil {
+			return nil
+		}
+		for _, c := range clauses(t.qualified(condition)) {
+			if c, ok := c.of(ofTable); ok {
+				t.policies = append(t.policies, c)
+				for _, m := range currentSetting.FindAllStringSubmatch(condition, -1) {
+					a.roles.settings[m[1]] = t.columns[c.left.column.name].example()
+				}
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+// ofTable is the alias of a table in its own conditions, which have none.
+const ofTable = "gqlboost_table"
+
+// qualified puts an alias before the columns in a condition of a table.
+func (t *table) qualified(condition string) string {
+	tokens := tokenize(condition)
+	for i, token := range tokens {
+		named := i > 0 && (tokens[i-1] == "." || tokens[i-1] == "::")
+		called := i+1 < len(tokens) && (tokens[i+1] == "(" || tokens[i+1] == ".")
+		if isName(token) && !named && !called && t.columns[unquote(token)] != nil {
+			tokens[i] = ofTable + "." + token
+		}
+	}
+	return join(tokens)
+}
+
+// example returns a value that the column's type takes.
+func (c *column) example() string {
+	switch {
+	case c == nil || c.isText():
+		return ""
+	case c.kind == "uuid":
+		return "00000000-0000-0000-0000-000000000000"
+	case strings.HasPrefix(c.kind, "timestamp") || c.kind == "date":
+		return "2000-01-01"
+	case c.kind == "boolean":
+		return "true"
+	}
+	return "0"
+}
+
+// runAs says as which role a statement is planned.
+func (a *analysis) runAs(s *statement) {
+	switch r := &a.roles; {
+	case !r.secured || !r.passes:
+	case a.options.Role != "":
+		s.role = a.options.Role
+	case r.subject[s.ranBy]:
+		s.role = s.ranBy
+	default:
+		s.role = r.application
+	}
+}
+
+// asApplication makes the session what it is for the program: its role, its search path,
+// and the settings that policies read.
+func (a *analysis) asApplication(ctx context.Context, s *statement) error {
+	var names []string
+	values := map[string]string{}
+	set := func(name, value string) { names, values[name] = append(names, name), value }
+	if path, ok := a.roles.searchPaths[cmp.Or(s.role, s.ranBy)]; ok {
+		set("search_path", path)
+	}
+	for name, value := range a.roles.settings {
+		set(name, value)
+	}
+	if s.role != "" {
+		set("role", s.role)
+	}
+	for _, name := range names {
+		if name != "role" && name != "search_path" && a.known(ctx, name) {
+			continue // The session has a value of its own.
+		}
+		if _, err := a.tx.Exec(ctx, "select "+ourOwn+" set_config($1, $2, true)", name, values[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known reports whether a setting has a value.
+func (a *analysis) known(ctx context.Context, name string) bool {
+	var value *string
+	err := a.tx.QueryRow(ctx, "select "+ourOwn+" nullif(current_setting($1, true), '')", name).Scan(&value)
+	return err == nil && value != nil
+}
+
+// warnOfPolicies says which tables' policies are not in the plans.
+func (a *analysis) warnOfPolicies() {
+	if !a.roles.secured || !a.roles.passes || a.options.Role != "" || a.roles.application != "" {
+		return
+	}
+	var names []string
+	for _, t := range a.tables {
+		if t.secured {
+			names = append(names, t.String())
+		}
+	}
+	slices.Sort(names)
+	a.miss("Row level security of %s does not apply to the advisor's role, and no role was found to which it does: plans lack "+
+		"the policies' conditions, whose columns are put first in advised indexes. Set the application's role (Options.Role, -role).",
+		strings.Join(names, ", "))
+}

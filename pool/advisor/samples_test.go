@@ -1,0 +1,302 @@
+package advisor_test
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/pool/advisor"
+	"github.com/jackc/pgx/v5"
+)
+
+// filled is a connection to a database of the common server that has a schema and
+// extensions. Counters of the session that has filled it are published.
+func filled(t *testing.T, schema string, extensions ...string) *pgx.Conn {
+	t.Helper()
+	dsn := database(t)
+	session := func() *pgx.Conn {
+		conn, err := pgx.Connect(t.Context(), dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	conn, filler := session(), session()
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	for _, name := range extensions {
+		if _, err := conn.Exec(t.Context(), "create extension "+name); err != nil {
+			t.Skip(err)
+		}
+	}
+	for _, sql := range []string{schema, "vacuum analyze"} {
+		if _, err := filler.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := filler.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// of is a record of statements that have run, the first one the dearest.
+func of(statements ...string) *advisor.Record {
+	record := &advisor.Record{}
+	for i, sql := range statements {
+		record.Statements = append(record.Statements, advisor.Recorded{SQL: sql, ClientStats: advisor.ClientStats{
+			Calls: 100, Rows: 1000, Total: time.Duration(len(statements)-i) * time.Second,
+		}})
+	}
+	return record
+}
+
+// actions are what is to be run.
+func actions(r *advisor.Report) (list []string) {
+	for _, f := range r.Findings {
+		list = append(list, f.SQL...)
+	}
+	return list
+}
+
+// Names are quoted as Postgres quotes them, and what is advised runs as it stands.
+func TestQuoting(t *testing.T) {
+	conn := filled(t, `create table "order" ("user" int, "Mixed ""Case""" int, "select" text); create schema "limit";
+		insert into "order" select i % 2000, i % 3000, 'x' || i from generate_series(1, 20000) i;
+		create table "limit"."from" as table "order"`, "hypopg")
+	report := analyze(t, conn, advisor.Options{Record: of(`select * from "order" where "user" = $1`, `select * from "order" where "Mixed ""Case""" = $1`,
+		`select "user" from "limit"."from" x where x."select" = $1`)})
+	want := []string{`CREATE INDEX CONCURRENTLY ON public."order" ("user")`, `CREATE INDEX CONCURRENTLY ON public."order" ("Mixed ""Case""")`,
+		`CREATE INDEX CONCURRENTLY ON "limit"."from" ("select")`}
+	got := actions(report)
+	if slices.Sort(want); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+		t.Errorf("%q", got)
+	}
+	for _, sql := range got {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+}
+
+// Statements are planned as pg_stat_statements writes them, with parameters where none may
+// be.
+func TestNormalized(t *testing.T) {
+	conn := filled(t, `create table event (id int, at timestamptz, day date, doc jsonb, kind text, tags text[]);
+		insert into event select i, now(), current_date, '{}' from generate_series(1, 5000) i`)
+	for _, sql := range []string{
+		"select * from event where at > now() - interval $1",
+		"select * from event where at > now() - interval $1 day to second",
+		"select * from event where day = date $1 and at < timestamp with time zone $2",
+		"select * from event where at > timestamp(3) without time zone $1 at time zone $2",
+		"select extract($1 from at), count(*) from event where id = $2 group by 1",
+		"select id, double precision $1, character varying $2, pg_catalog.text $3 from event",
+		"select jsonb_build_object($1, id, $2, at) from event where id = $3",
+		"select json_build_array($1, $2), concat($3, id) from event",
+		"select * from (values ($1, $2), ($3, $4)) v(id, kind) join event e on e.id = v.id",
+		"values ($1, $2), ($3, $4)",
+		"insert into event (id, day) select * from (values ($1, $2), ($3, $4)) v",
+		"select * from event where id in ($1, $2, $3, $4, $5)",
+		"select * from event where id in ($1 /*, ... */)",
+		"select * from event where id = any (array[$1, $2])",
+		"select generate_series($1, $2), id from event",
+		"select $1 + $2, id from event order by id desc limit $3 offset $4",
+		"select id from event union all select $1",
+		"select coalesce(id, $1), case when id > $2 then $3 else kind end from event where kind like $4",
+		"declare c cursor for select * from event where id = $1",
+		"copy (select * from event) to stdout",
+		"create temp table x as select * from event where id = 5",
+		"explain (analyze) select * from event where id = 3",
+	} {
+		report := analyze(t, conn, advisor.Options{Record: of(sql)})
+		if missing := strings.Join(report.Missing, "\n"); report.Unplanned > 0 || strings.Contains(missing, "Could not be planned") {
+			t.Errorf("%s: %s", sql, missing)
+		}
+	}
+	if conn.PgConn().ParameterStatus("server_version") >= "15" {
+		const merge = "merge into event e using (values ($1, $2)) s(id, kind) on e.id = s.id when matched then update set kind = s.kind"
+		if report := analyze(t, conn, advisor.Options{Record: of(merge)}); report.Unplanned > 0 {
+			t.Errorf("%q", report.Missing)
+		}
+	}
+	// What cannot be planned is said, with its share and why.
+	report := analyze(t, conn, advisor.Options{Record: of("call nothing()", "select * from nowhere", "select id from event where id = $1")})
+	missing := strings.Join(report.Missing, "\n")
+	for _, want := range []string{"50.0 % of the time (it is a command", `33.3 % of the time (relation "nowhere" does not exist`} {
+		if !strings.Contains(missing, want) {
+			t.Errorf("%q is not said:\n%s", want, missing)
+		}
+	}
+	if report.Unplanned != 5*time.Second {
+		t.Error(report.Unplanned)
+	}
+}
+
+// An index of the rows that refer to another serves a foreign key, and is needed for it.
+func TestPartialForeignKey(t *testing.T) {
+	conn := filled(t, `create table par (id int primary key); create table child (id int primary key, par_id int references par);
+		insert into par select generate_series(1, 3000); insert into child select i, case when i % 10 = 0 then i % 2000 + 1 end from generate_series(1, 30000) i;
+		create index child_par on child (par_id) where par_id is not null; create table odd (id int primary key, par_id int references par, good boolean);
+		insert into odd select i, i % 2000 + 1, true from generate_series(1, 5000) i; create index odd_par on odd (par_id) where good;
+		create table parted (id int, par_id int references par) partition by range (id); create table parted_1 partition of parted for values from (0) to (100000);
+		insert into parted select i, i % 2000 + 1 from generate_series(1, 20000) i;
+		delete from par where id > 2500`)
+	found := expect(t, analyze(t, conn, advisor.Options{}), "unindexed foreign key odd odd_par_id_fkey", "unused index odd odd_par", "unindexed foreign key parted parted_par_id_fkey")
+	for _, sql := range found["unindexed foreign key parted parted_par_id_fkey"].SQL {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+}
+
+// In tests too, an index that serves a pattern is enough, whatever its operator class.
+func TestOperatorClasses(t *testing.T) {
+	conn := filled(t, `create table word (id int primary key, text text, doc jsonb); insert into word select i, 'word ' || i, '{}' from generate_series(1, 50) i`, "pg_trgm")
+	record := of("select id from word where text like '%5%'", "select id from word where doc @> $1")
+	check := func(want ...string) {
+		t.Helper()
+		expect(t, analyze(t, conn, advisor.Options{Record: record, TestData: true}), want...)
+	}
+	check("missing index word ")
+	for _, sql := range []string{"create index word_text on word using gin (text gin_trgm_ops)", "create index word_doc on word using gin (doc)"} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check()
+}
+
+// What is known stays known when another statement is the dearest.
+func TestCheckIsStable(t *testing.T) {
+	conn := filled(t, `create table item (id int primary key, a int, b int, c int); insert into item select i, i % 2000, i % 500, i % 7 from generate_series(1, 20000) i`, "hypopg")
+	const one, two, three = "select * from item where a = $1", "select id from item where a = $1 and b > $2", "select id from item where b = $1 order by id limit 3"
+	before := analyze(t, conn, advisor.Options{Record: of(one, two)})
+	if len(before.Check(nil)) != 1 {
+		t.Errorf("%+v", before.Findings)
+	}
+	after := analyze(t, conn, advisor.Options{Record: of(two, one)})
+	if found := after.Check(before); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+	after = analyze(t, conn, advisor.Options{Record: of(three, one, two)})
+	if found := after.Check(before); len(found) != 1 || !strings.Contains(found[0].Action, "(b") {
+		t.Errorf("%+v", found)
+	}
+	if len(after.Blind) > 0 {
+		t.Errorf("%q", after.Blind)
+	}
+}
+
+// A check without evidence says so.
+func TestBlind(t *testing.T) {
+	conn := filled(t, `create table item (id int primary key); create role blind_reader`)
+	if report := analyze(t, conn, advisor.Options{}); len(report.Blind) != 1 || !strings.Contains(report.Blind[0], "pg_stat_statements is not installed") {
+		t.Errorf("%q", report.Blind)
+	}
+	if report := analyze(t, conn, advisor.Options{Record: of()}); len(report.Blind) != 1 || !strings.Contains(report.Blind[0], "the record has none") {
+		t.Errorf("%q", report.Blind)
+	}
+	defer conn.Exec(t.Context(), "reset role; drop role blind_reader")
+	if _, err := conn.Exec(t.Context(), "set role blind_reader"); err != nil {
+		t.Fatal(err)
+	}
+	report := analyze(t, conn, advisor.Options{Record: of("select * from item where id = $1")})
+	if blind := strings.Join(report.Blind, "\n"); !strings.Contains(blind, "permission denied for table item") {
+		t.Errorf("%q", report.Blind)
+	}
+}
+
+// The condition of a policy belongs to each statement, also for a superuser who is not
+// subject to it.
+func TestRowSecurity(t *testing.T) {
+	conn := filled(t, `create table note (id int primary key, tenant_id int not null, author int not null, body text not null default 'some words and more words');
+		insert into note (id, tenant_id, author) select i, i % 50, i % 700 from generate_series(1, 50000) i;
+		alter table note enable row level security; create policy own on note using (tenant_id = current_setting('app.tenant')::int)`, "hypopg")
+	record := of("select id, body from note where author = $1 order by id")
+	warned := func(r *advisor.Report) bool {
+		return strings.Contains(strings.Join(r.Missing, "\n"), "Row level security of note")
+	}
+	both := regexp.MustCompile(`ON public\.note \((tenant_id, author|author, tenant_id)`)
+	report := analyze(t, conn, advisor.Options{Record: record})
+	if list := fmt.Sprint(actions(report)); !both.MatchString(list) || !warned(report) {
+		t.Errorf("%s %q", list, report.Missing)
+	}
+	if _, err := conn.Exec(t.Context(), `create role note_app; grant select on note to note_app`); err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Exec(context.Background(), "drop owned by note_app; drop role note_app")
+	for _, role := range []string{"", "note_app"} {
+		report = analyze(t, conn, advisor.Options{Record: record, Role: role})
+		if list := fmt.Sprint(actions(report)); !both.MatchString(list) || warned(report) {
+			t.Errorf("%s %q", list, report.Missing)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), "create index on note (tenant_id, author)"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, analyze(t, conn, advisor.Options{Record: record}))
+	if _, err := conn.Exec(t.Context(), "drop owned by note_app"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, analyze(t, conn, advisor.Options{Record: record}))
+}
+
+// A role that may not switch counting off leaves few texts, and always the same ones.
+func TestTraces(t *testing.T) {
+	ctx := t.Context()
+	server, err := postgres.Start(ctx, postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	admin, _ := open(t, server.DSN(), "pg_stat_statements")
+	for i := range 120 {
+		sql := fmt.Sprintf("select count(*) + %d as n%d from orders where customer_id = %d and id > %d", i, i, i, i)
+		if _, err := admin.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := admin.Exec(ctx, "create role watcher login in role pg_monitor, pg_read_all_data"); err != nil {
+		t.Fatal(err)
+	}
+	config := admin.Config().Copy()
+	config.User = "watcher"
+	watcher, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watcher.Close(context.Background())
+	grown := func(db *pgx.Conn) int {
+		before := count(t, admin)
+		analyze(t, db, advisor.Options{MinShare: 1e-9})
+		return count(t, admin) - before
+	}
+	for name, db := range map[string]*pgx.Conn{"superuser": admin, "granted": watcher} {
+		if name == "granted" {
+			if n := grown(watcher); n > 60 {
+				t.Errorf("%d entries more", n)
+			}
+			if n := grown(watcher); n > 0 {
+				t.Errorf("%d entries more the second time", n)
+			}
+			if _, err := admin.Exec(ctx, "grant set on parameter pg_stat_statements.track to watcher; select pg_stat_statements_reset()"); err != nil {
+				t.Skip(err) // before version 15
+			}
+		}
+		if n := grown(db); n != 0 {
+			t.Errorf("%s: %d entries more", name, n)
+		}
+		var track string
+		if err := db.QueryRow(ctx, "show pg_stat_statements.track").Scan(&track); err != nil || track != "top" {
+			t.Errorf("%s %v", track, err)
+		}
+	}
+}

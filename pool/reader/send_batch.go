@@ -1,0 +1,156 @@
+package reader
+
+import (
+	"context"
+
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
+	"github.com/gqlboost/gqlboost/pool/internal/result"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// sendBatch runs a batch on a connection of the pool's, in a transaction that only reads.
+func (r *Reader) sendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
+	c := &call{ctx: ctx}
+	for {
+		t := r.pick(c)
+		conn, err := t.server.Acquire(ctx)
+		if err == nil {
+			b := &batchResults{reader: r, ctx: ctx, batch: batch}
+			b.send(t, conn)
+			return b
+		}
+		if !r.elsewhere(c, t, err) {
+			return pgx.FailedBatchResults(batch, err)
+		}
+	}
+}
+
+// batchResults are the results of a batch that give their connection back. Until anybody has
+// seen one of them, the batch may run again.
+type batchResults struct {
+	pgx.BatchResults // of the last run
+	reader           *Reader
+	ctx              context.Context
+	batch            *pgx.Batch
+	backend          *backend
+	conn             *pgxpool.Conn
+	runs             int
+	begun            bool // somebody has seen a result
+	closed           bool
+	err              error // of Close
+}
+
+// send runs the batch on a connection. What pgx calls for the first result does not see that a
+// run has failed after which there is another one.
+func (b *batchResults) send(t *backend, conn *pgxpool.Conn) {
+	b.backend, b.conn = t, conn
+	b.runs++
+	b.reader.counters.direct.Add(uint64(b.batch.Len()))
+	own := &pgx.Batch{} // pgx changes what it sends.
+	for i, q := range b.batch.QueuedQueries {
+		query := own.Queue(q.SQL, q.Arguments...)
+		switch {
+		case q.Fn != nil:
+			query.Fn = func(pgx.BatchResults) error { return q.Fn(b) }
+		case i == 0:
+			query.Fn = func(pgx.BatchResults) error {
+				_, _ = b.Exec() // pgx keeps the error, or not.
+				return nil
+			}
+		}
+	}
+	g := guard.Guard{Settings: guard.From(b.ctx), Accepted: &b.reader.accepted, ReadOnly: true, Mode: b.reader.mode}
+	b.BatchResults = g.SendBatch(b.ctx, conn.Conn(), own)
+}
+
+// retry runs the batch once more if [batchResults.again] says so, and reports whether it does.
+func (b *batchResults) retry(err error) bool {
+	if !b.again(err) {
+		return false
+	}
+	_ = b.BatchResults.Close()
+	b.backend.server.Release(b.conn) // All who have a connection may wait for another.
+	b.conn = nil
+	primary := b.reader.backends[0]
+	conn, err := primary.server.Acquire(b.ctx)
+	if err != nil {
+		return false
+	}
+	b.reader.counters.lost.Add(uint64(b.batch.Len()))
+	b.send(primary, conn)
+	return true
+}
+
+// Exec reads the next result.
+func (b *batchResults) Exec() (pgconn.CommandTag, error) {
+	tag, err := b.BatchResults.Exec()
+	for err != nil && b.retry(err) {
+		tag, err = b.BatchResults.Exec()
+	}
+	b.begun = true
+	return tag, err
+}
+
+// Query returns the next result. The first row of the first one is read before anybody sees it.
+func (b *batchResults) Query() (pgx.Rows, error) {
+	rows, err, failed := b.query()
+	for failed != nil && b.retry(failed) {
+		rows, err, failed = b.query()
+	}
+	b.begun = true
+	return rows, err
+}
+
+// query returns rows and error as pgx does, and the error that the rows begin with.
+func (b *batchResults) query() (rows pgx.Rows, err, failed error) {
+	rows, err = b.BatchResults.Query()
+	if err != nil || b.begun {
+		return rows, err, err
+	}
+	peeked := &peekedRows{Rows: rows, peeked: true, next: rows.Next()}
+	if !peeked.next {
+		failed = rows.Err()
+	}
+	return peeked, nil, failed
+}
+
+// QueryRow returns the next result's first row.
+func (b *batchResults) QueryRow() pgx.Row {
+	rows, err := b.Query()
+	return result.Row{Rows: rows, Err: err}
+}
+
+// Close ends the batch.
+func (b *batchResults) Close() error {
+	if b.closed {
+		return b.err
+	}
+	for run := 0; run < b.runs; { // pgx calls callbacks, during which the batch may run again.
+		run = b.runs
+		if b.err = b.BatchResults.Close(); b.err != nil && run == b.runs {
+			b.retry(b.err) // It may have failed before the first callback.
+		}
+	}
+	b.closed = true
+	if b.conn != nil {
+		b.backend.server.Release(b.conn)
+	}
+	return b.err
+}
+
+// peekedRows are rows whose first one was read in advance.
+type peekedRows struct {
+	pgx.Rows
+	peeked, next bool
+}
+
+// Next goes to the next row.
+func (r *peekedRows) Next() bool {
+	if r.peeked {
+		r.peeked = false
+		return r.next
+	}
+	return r.Rows.Next()
+}
