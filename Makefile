@@ -3,8 +3,10 @@
 MODULES := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch internal/adopters internal/release contrib/internal/hosts
 ALL_MODULES := $(MODULES) internal/tools simdjson/_generate stream/_generate
 TARGETS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
-STATICCHECK := $(CURDIR)/bin/staticcheck
-BENCHSTAT := $(CURDIR)/bin/benchstat
+BIN := $(CURDIR)/bin
+BENCHSTAT := $(BIN)/benchstat
+# It has too many dependencies for internal/tools, whose other tools would have to follow.
+GOLANGCI := v2.15.0
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race,)
 OUT := $(CURDIR)/out
@@ -51,6 +53,11 @@ emulated = -skip 'TestTruncatedFile|TestResidentMemoryStaysInTheBudget|TestBudge
 test-next: ## the tests that the next version of Go can break, with it (NEXT=go1.27.4)
 	GOTOOLCHAIN=$(NEXT) go test -short $(PORTABLE)
 
+.PHONY: test-postgres
+test-postgres: ## the tests of what speaks to Postgres, with another version of it (POSTGRES=16): the machine's, or one that is downloaded
+	GQLBOOST_POSTGRES=$(POSTGRES) go test ./pool/... ./stream/pgrows ./internal/postgres
+	cd contrib && GQLBOOST_POSTGRES=$(POSTGRES) go test ./pgnotify
+
 .PHONY: test-386
 test-386: ## the same on 32 bits; on other machines than x86 they need qemu-user
 	GOARCH=386 CGO_ENABLED=0 go test -short $(if $(filter x86_64 i%86,$(MACHINE)),,$(call emulated,qemu-i386)) $(PORTABLE)
@@ -76,22 +83,45 @@ tidy: ## go mod tidy in every module; in contrib alone the go command would miss
 	cd internal/release && go run . tidy $(ALL_MODULES)
 
 .PHONY: lint
-lint: $(STATICCHECK) ## format, tidiness, generated code, vet for every platform, staticcheck
+lint: $(BIN)/staticcheck $(BIN)/golangci-lint $(BIN)/actionlint deadcode ## format, tidiness, generated code, vet for every platform, staticcheck, golangci-lint, workflows, unused code
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	cd internal/release && go run . tidy -diff $(ALL_MODULES)
 	@set -e; for t in $(TARGETS); do for m in $(MODULES); do echo "== vet $$t $$m"; \
 		(cd $$m && GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./...); done; done
-	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(STATICCHECK) ./...); done
+	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(BIN)/staticcheck ./...); done
+	@set -e; for m in $(MODULES); do echo "== golangci-lint $$m"; (cd $$m && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
+	$(BIN)/actionlint
 	cd benchmarks && go run ./cmd/tables -check
 	cd examples && go generate ./... && git diff --exit-code -- blog/graph blog/batch
 	cd contrib && go generate ./gqlgen/... && git diff --exit-code -- gqlgen/compiled/internal/zoo
 	@set -e; for p in simdjson stream; do (cd $$p && go generate . && git diff --exit-code -- scan_amd64.go scan_amd64.s); done
 
-$(STATICCHECK): internal/tools/go.mod
-	cd internal/tools && go build -o $@ honnef.co/go/tools/cmd/staticcheck
+$(BIN)/golangci-lint: Makefile
+	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
 
-$(BENCHSTAT): internal/tools/go.mod
-	cd internal/tools && go build -o $@ golang.org/x/perf/cmd/benchstat
+$(BIN)/%: internal/tools/go.mod
+	cd internal/tools && go build -o $@ $$(go list tool | grep '/$*$$')
+
+.PHONY: deadcode
+# What nothing reaches, neither a test nor a command, must be something for users: exported,
+# and not internal. Examples without output do not run, and gqlgen asks for a function of the
+# zoo's that it does not call.
+UNUSED := awk '!/example_test.go|internal.zoo.model.go/ && (/internal\// || !/func: [A-Z][A-Za-z]*(\.[A-Z][A-Za-z]*)?$$/) {print; bad = 1} END {exit bad}'
+deadcode: $(BIN)/deadcode ## functions that nobody uses
+	@mkdir -p $(OUT)
+	cd contrib && $(BIN)/deadcode -test -filter '^github.com/gqlboost/gqlboost' ./... github.com/gqlboost/gqlboost/... >$(OUT)/deadcode.txt && $(UNUSED) $(OUT)/deadcode.txt
+	@set -e; for m in $(filter-out . contrib contrib/internal/hosts,$(MODULES)); do echo "== deadcode $$m"; (cd $$m && $(BIN)/deadcode -test ./... >$(OUT)/deadcode.txt && $(UNUSED) $(OUT)/deadcode.txt); done
+
+.PHONY: vulnerabilities
+vulnerabilities: $(BIN)/govulncheck ## known vulnerabilities in what is called; needs the database on the Internet
+	@set -e; for m in $(MODULES); do echo "== govulncheck $$m"; (cd $$m && $(BIN)/govulncheck ./...); done
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (60s) each, with what earlier runs have found
+	@set -e; for m in $(MODULES); do for p in $$(cd $$m && go list -f '{{.Dir}}' ./...); do \
+		for f in $$(cat /dev/null $$p/*_test.go 2>/dev/null | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do \
+			echo "== fuzz $$p $$f"; (cd $$p && go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(or $(FUZZTIME),60s) .); \
+		done; done; done
 
 # Rounds of all benchmarks, not all rounds of each: what the machine does
 # meanwhile then meets every implementation.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Kind tells how the Value of a [Metric] behaves over time.
+// Kind says how the Value of a [Metric] behaves over time.
 type Kind uint8
 
 const (

@@ -52,7 +52,7 @@ var ErrBudget = errors.New("arena: the memory budget is too small")
 // the collector costs, and GOMEMLIMIT to what the budget leaves for Go, as the
 // backstop between two of its looks.
 //
-// What an operator has set is left alone: GOGC or GOMEMLIMIT in the environment,
+// TuneGC leaves alone what an operator has set: GOGC or GOMEMLIMIT in the environment,
 // and values that other code has set before TuneGC or sets while it runs. A
 // memory limit of theirs also bounds the budget. stop restores what TuneGC found.
 // The settings are the process's, so the first TuneGC governs: while it does,

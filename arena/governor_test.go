@@ -67,7 +67,6 @@ func TestTuneGCFollowsTheLiveHeap(t *testing.T) {
 	runtime.GC()
 	eventually(t, "a large one a low GOGC", func() bool { gogc, _ := settings(); return gogc < 60 })
 	runtime.KeepAlive(ballast)
-	ballast = nil
 	runtime.GC()
 	eventually(t, "and back", func() bool { gogc, _ := settings(); return gogc >= 100 })
 }

@@ -44,7 +44,7 @@ func TestMapReadsTheFile(t *testing.T) {
 				t.Errorf("%d bytes: View differs", size)
 			}
 			return own
-		}); err != own {
+		}); !errors.Is(err, own) {
 			t.Errorf("View = %v, want the reader's error", err)
 		}
 		for _, bad := range [][2]int{{-1, 1}, {0, -1}, {0, size + 1}, {size + 1, 0}, {1, int(^uint(0) >> 1)}} {

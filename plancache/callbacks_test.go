@@ -235,7 +235,7 @@ func TestOnEvictBlocks(t *testing.T) {
 		}
 		close(release)
 		synctest.Wait()
-		if s := c.Stats(); uint64(called.Load())+s.Untold != s.Evictions+s.Removed+uint64(c.counts.left[Outdated].Load()) {
+		if s := c.Stats(); uint64(called.Load())+s.Untold != s.Evictions+s.Removed+c.counts.left[Outdated].Load() {
 			t.Errorf("%d calls, %d untold; %+v", called.Load(), s.Untold, s)
 		}
 	})

@@ -31,8 +31,8 @@ func (k *Key) size() int64 { return int64(len(k.Query) + len(k.Operation) + len(
 // Options says how a [Cache] works. Zero fields have defaults.
 //
 // Its functions and interfaces may call the cache, may panic and may block. No lock is held
-// while they run. What panics or returns nonsense is reported to OnError, and its plan is
-// not cached.
+// while they run. A function that panics or returns nonsense is reported to OnError, and its
+// plan is not cached.
 type Options[P any] struct {
 	// Capacity is the number of plans: 1000 by default, or any number if Bytes is set.
 	Capacity int

@@ -111,7 +111,7 @@ type made[P any] struct {
 func (c *Cache[P]) dated(key Key, plan P, cost time.Duration) made[P] {
 	m, ttl, ok := made[P]{plan: plan, cost: cost}, c.options.TTL, true
 	if c.options.Expire != nil {
-		own := time.Duration(0)
+		var own time.Duration
 		if own, ok = guard(c.report, "Expire", func() time.Duration { return c.options.Expire(key, plan) }); own != 0 {
 			ttl = own
 		}

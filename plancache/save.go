@@ -168,13 +168,13 @@ type versions struct{ schema, plan string }
 // file reads what Save has written. What it has passed on is good if it returns no error.
 func (s *source) file(each func(head versions, r record)) (head versions, err error) {
 	damaged := func(err error) (versions, error) {
-		if err == errTruncated || err == errNumber || err == errTooLong {
+		if errors.Is(err, errTruncated) || errors.Is(err, errNumber) || errors.Is(err, errTooLong) {
 			err = fmt.Errorf("%w: %w", ErrFormat, err)
 		}
 		return head, err
 	}
 	if begin, err := s.next(uint64(len(magic))); err != nil || string(begin) != magic {
-		if err != nil && err != errTruncated {
+		if err != nil && !errors.Is(err, errTruncated) {
 			return head, err
 		}
 		return head, fmt.Errorf("%w: it does not begin as such a file does", ErrFormat)
@@ -205,7 +205,7 @@ func (s *source) file(each func(head versions, r record)) (head versions, err er
 	if got := binary.LittleEndian.Uint32(sum); got != want {
 		return head, fmt.Errorf("%w: its sum is %08x, not %08x", ErrFormat, got, want)
 	}
-	if _, err := s.next(1); err != errTruncated {
+	if _, err := s.next(1); !errors.Is(err, errTruncated) {
 		if err == nil {
 			err = errTooLong
 		}

@@ -336,7 +336,7 @@ const firstConnections = 4
 
 // adjust makes the limit what it may be. A cold pool starts slowly, as TCP does: it
 // opens no more connections at a time than it has. So a burst does not make Postgres
-// fork a hundred backends, and whoever waits takes what comes first, a connection
+// fork a hundred server processes, and whoever waits takes what comes first, a connection
 // that is released or one that is new. It is called with the lock.
 func (a *admission) adjust() {
 	most := a.max
@@ -381,7 +381,7 @@ const (
 
 // awaitClosed waits, before a connection is opened, until it is one of as many as the
 // server has for us. A place is left when a connection begins to be closed, and Postgres
-// counts it until its backend has ended.
+// counts it until its server process has ended.
 func (a *admission) awaitClosed(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, closing)
 	defer cancel()

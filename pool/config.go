@@ -206,7 +206,7 @@ func ParseConfig(dsn string) (*Config, error) {
 		return nil, withoutReplicas{err}
 	}
 	c := &Config{Config: parsed}
-	// What pgx does not know it takes for a parameter of the session.
+	// pgx takes parameters that it does not know for those of the session.
 	for name, set := range parameters {
 		value, ok := parsed.ConnConfig.RuntimeParams[name]
 		if !ok {

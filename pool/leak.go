@@ -13,7 +13,7 @@ import (
 // Leak is a connection that somebody has held for longer than Config.LeakAfter.
 type Leak struct {
 	Held  time.Duration
-	PID   uint32 // of the connection's backend
+	PID   uint32 // of the connection's server process
 	Stack string // of the goroutine that took it
 }
 

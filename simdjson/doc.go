@@ -41,10 +41,10 @@
 //
 // # The same as encoding/json
 //
-// What is accepted is what encoding/json accepts, and invalid UTF-8 is refused
-// besides. A refused text has the words and the offset of encoding/json in its
-// [SyntaxError]. The last one of members with the same name counts; half a
-// surrogate pair becomes U+FFFD; nesting deeper than 10 000 is refused.
+// A Parser accepts what encoding/json accepts, but refuses invalid UTF-8. The
+// [SyntaxError] of a refused text has the words and the offset of encoding/json. The
+// last one of members with the same name counts; half a surrogate pair becomes
+// U+FFFD; nesting deeper than 10 000 is refused.
 //
 // [Unmarshal] and [Value.Decode] do what json.Unmarshal does, including its errors.
 //

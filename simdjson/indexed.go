@@ -230,7 +230,8 @@ value: // at i
 		// Most numbers end within 24 bytes of their first digit. Where their parts
 		// end is found without a loop, whose length could not be predicted, and
 		// without a call, around which all registers would be saved.
-		kind, end := tagInteger, 0
+		kind := tagInteger
+		var end int
 		if i+25 <= len(data) {
 			first := i
 			if data[i] == '-' {

@@ -3,6 +3,7 @@ package simdjson
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -55,7 +56,7 @@ func (p *Parser) ParseLines(r io.Reader) iter.Seq2[*Document, error] {
 				}
 				index++
 			}
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {
@@ -89,10 +90,10 @@ func (l *lineReader) next() (text []byte, tooLarge, err error) {
 			l.long = append(l.long, part...)
 		}
 		switch {
-		case err == nil || err == io.EOF:
+		case err == nil || errors.Is(err, io.EOF):
 			text, tooLarge = l.fitting(bytes.Trim(l.long, " \t\r\n"), size)
 			return text, tooLarge, err
-		case err != bufio.ErrBufferFull:
+		case !errors.Is(err, bufio.ErrBufferFull):
 			return nil, nil, err
 		}
 	}

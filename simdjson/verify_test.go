@@ -150,7 +150,7 @@ func TestRejectDuplicates(t *testing.T) {
 		}
 	}
 	_, err := strict.Parse([]byte("{\"a\":1,\n \"a\":2}"))
-	if e, ok := err.(*SyntaxError); !ok || e.Line != 2 || e.Column != 2 {
+	if e, ok := errors.AsType[*SyntaxError](err); !ok || e.Line != 2 || e.Column != 2 {
 		t.Errorf("got %+v, want line 2, column 2", err)
 	}
 }

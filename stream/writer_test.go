@@ -263,7 +263,7 @@ func TestMisuse(t *testing.T) {
 			if b.Len() > 0 && json.Valid(b.Bytes()) {
 				t.Errorf("a document was written: %s", b.String())
 			}
-			if err2 := w.Close(); err2 != err {
+			if err2 := w.Close(); !errors.Is(err2, err) {
 				t.Errorf("the second Close: %v", err2)
 			}
 		})
@@ -391,7 +391,7 @@ func TestDestinationFails(t *testing.T) {
 		t.Error(w.Err())
 	}
 	w.EndArray()
-	if err := w.Close(); err != broken {
+	if err := w.Close(); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 }

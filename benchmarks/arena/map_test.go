@@ -28,7 +28,6 @@ func BenchmarkMap(b *testing.B) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		b.Fatal(err)
 	}
-	content = nil
 	for _, c := range []struct {
 		name string
 		run  func(offsets []int) (sum int, heap int64)

@@ -202,8 +202,8 @@ func TestChecksNoticeChanges(t *testing.T) {
 		},
 	}
 	for i, o := range BlogMix() {
-		make := right[o.Name]
-		if make == nil {
+		answer := right[o.Name]
+		if answer == nil {
 			continue
 		}
 		request := d.request(i)
@@ -211,7 +211,7 @@ func TestChecksNoticeChanges(t *testing.T) {
 		if err := json.Unmarshal(request.Body, &sent); err != nil {
 			t.Fatal(err)
 		}
-		body, err := json.Marshal(map[string]any{"data": make(sent.Variables)})
+		body, err := json.Marshal(map[string]any{"data": answer(sent.Variables)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ package graphqlgo
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/graphql-go/graphql"
@@ -134,7 +135,7 @@ func (s *server) plan(ctx context.Context, query string) (*Plan, error) {
 }
 
 func errorsOf(err error) []gqlerrors.FormattedError {
-	if errs, ok := err.(invalid); ok {
+	if errs, ok := errors.AsType[invalid](err); ok {
 		return errs
 	}
 	return gqlerrors.FormatErrors(err)

@@ -12,7 +12,7 @@ type Plan struct{ Run func(context.Context) error }
 
 // What one instance of a server deletes from its cache, all lose, over Postgres.
 func Example() {
-	bus, err := pgnotify.New(os.Getenv("DATABASE_URL"), pgnotify.Config{})
+	bus, err := pgnotify.New(os.Getenv("DATABASE_URL"), pgnotify.Options{})
 	if err != nil {
 		return
 	}

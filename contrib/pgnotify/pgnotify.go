@@ -15,8 +15,8 @@ import (
 // DefaultChannel is the channel of notifications unless a configuration names another.
 const DefaultChannel = "gqlboost_plans"
 
-// Config says how a [Bus] works. Zero fields have defaults.
-type Config struct {
+// Options says how a [Bus] works. Zero fields have defaults.
+type Options struct {
 	// Channel is the channel of notifications, [DefaultChannel] by default. Caches of the
 	// same channel should be of the same kind of plan.
 	Channel string
@@ -33,7 +33,7 @@ type Config struct {
 //
 //	SELECT pg_notify('gqlboost_plans', '*')
 type Bus struct {
-	config  Config
+	config  Options
 	connect *pgx.ConnConfig
 
 	turn   chan struct{} // holds something while somebody uses what follows
@@ -44,7 +44,7 @@ type Bus struct {
 var _ plancache.Invalidator = (*Bus)(nil)
 
 // New makes a bus. It does not connect before it is used.
-func New(dsn string, c Config) (*Bus, error) {
+func New(dsn string, c Options) (*Bus, error) {
 	connect, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("pgnotify: %w", err)

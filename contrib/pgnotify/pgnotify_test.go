@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(postgres.Main(m, func(s *postgres.Server) { server = s }))
 }
 
-func newBus(t *testing.T, dsn string, c pgnotify.Config) *pgnotify.Bus {
+func newBus(t *testing.T, dsn string, c pgnotify.Options) *pgnotify.Bus {
 	t.Helper()
 	b, err := pgnotify.New(dsn, c)
 	if err != nil {
@@ -64,7 +64,7 @@ const listeners = "select count(*) from pg_stat_activity where query = 'listen \
 func TestCachesOfAFleet(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	const channel = `odd "channel`
-	bus := newBus(t, server.DSN(), pgnotify.Config{Channel: channel})
+	bus := newBus(t, server.DSN(), pgnotify.Options{Channel: channel})
 	caches := []*plancache.Cache[func()]{newCache(t, bus), newCache(t, bus)}
 	listening := func() bool { return query(t, listeners, `odd ""channel`) == 2 }
 	wait.Until(t, "both listen", listening)
@@ -115,7 +115,7 @@ func TestSilence(t *testing.T) {
 	}
 	defer p.Close()
 	u.Host = p.Addr()
-	bus := newBus(t, u.String(), pgnotify.Config{CheckEvery: 50 * time.Millisecond})
+	bus := newBus(t, u.String(), pgnotify.Options{CheckEvery: 50 * time.Millisecond})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	keys, err := bus.Watch(ctx)
@@ -135,10 +135,10 @@ func TestSilence(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	if _, err := pgnotify.New("postgres://%", pgnotify.Config{}); err == nil {
+	if _, err := pgnotify.New("postgres://%", pgnotify.Options{}); err == nil {
 		t.Error("no error for a bad connection string")
 	}
-	bus := newBus(t, "postgres://127.0.0.1:1/none", pgnotify.Config{})
+	bus := newBus(t, "postgres://127.0.0.1:1/none", pgnotify.Options{})
 	if err := bus.Delete(t.Context(), "k"); err == nil {
 		t.Error("no error without a server")
 	}

@@ -1,4 +1,4 @@
-// Package prom shows what gqlboost's blocks do to Prometheus.
+// Package prom exports the metrics of gqlboost's blocks to Prometheus.
 //
 //	registry.MustRegister(prom.NewCollector(pool, plans, arena.Source(), stream.Source()))
 //
@@ -30,8 +30,8 @@ type Collector struct{ series *series.Set }
 // NewCollector makes a collector.
 func NewCollector(sources ...gqlboost.Source) *Collector { return &Collector{series.New(sources)} }
 
-// Describe describes the metrics that there are. Where they cannot be told apart it makes
-// registration fail.
+// Describe describes the metrics that the sources have now. Two that cannot be distinguished
+// make registration fail.
 func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 	list, err := c.series.Check()
 	if err != nil {

@@ -25,7 +25,7 @@ func Example() {
 	cache, err := plancache.New(plancache.Options[*Plan]{
 		Schema: plancache.HashSchema("type Query { me: User }"),
 		Codec:  planCodec{},
-		Store:  redisstore.New(client, redisstore.Config{Namespace: "shop:plan:"}),
+		Store:  redisstore.New(client, redisstore.Options{Namespace: "shop:plan:"}),
 	})
 	if err != nil {
 		return

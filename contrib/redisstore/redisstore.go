@@ -16,8 +16,8 @@ import (
 // DefaultNamespace is the prefix of keys unless a configuration names another one.
 const DefaultNamespace = "gqlboost:plan:"
 
-// Config says how a [Store] works. Zero fields have defaults.
-type Config struct {
+// Options says how a [Store] works. Zero fields have defaults.
+type Options struct {
 	// Namespace is the prefix of keys, and the name of the channel of deletions. Caches
 	// of the same namespace share plans, so it should name the kind of plan. Its default
 	// is [DefaultNamespace].
@@ -37,7 +37,7 @@ type Store struct {
 var _ plancache.Store = (*Store)(nil)
 
 // New makes a store of a client, which it does not close.
-func New(client rueidis.Client, c Config) *Store {
+func New(client rueidis.Client, c Options) *Store {
 	if c.Namespace == "" {
 		c.Namespace = DefaultNamespace
 	}
@@ -140,8 +140,8 @@ func (s *Store) Watch(ctx context.Context) (<-chan string, error) {
 		select {
 		case <-ctx.Done():
 			client.Close()
-			<-lost
-		case <-lost:
+			<-lost //nolint:errcheck // Why it is lost does not matter.
+		case <-lost: //nolint:errcheck // As above.
 		}
 		cancel()
 		release()

@@ -76,8 +76,8 @@ func TestStore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := connect(t, start(t)...)
-			s := redisstore.New(client, redisstore.Config{Namespace: "plans[*]?:"}) // whose signs mean nothing
-			other := redisstore.New(client, redisstore.Config{})
+			s := redisstore.New(client, redisstore.Options{Namespace: "plans[*]?:"}) // whose signs mean nothing
+			other := redisstore.New(client, redisstore.Options{})
 			ctx, cancel := context.WithCancel(t.Context())
 			keys, err := s.Watch(ctx)
 			if err != nil {
@@ -136,7 +136,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	server := redis.Start(t)
 	var caches []*plancache.Cache[string]
 	for range 3 {
-		caches = append(caches, newCache(t, redisstore.New(connect(t, server.Address), redisstore.Config{})))
+		caches = append(caches, newCache(t, redisstore.New(connect(t, server.Address), redisstore.Options{})))
 	}
 	var builds atomic.Int64
 	load := func(c *plancache.Cache[string], q string) {

@@ -127,10 +127,10 @@ func reportsOfValues() []testCase[querier] {
 			slice, values := []string{"kept"}, map[string]any{"kept": true}
 			var raw json.RawMessage
 			var text *string
-			var any any
+			var value any
 			const sql = "select 'null'::jsonb, 'null'::jsonb, 'null'::jsonb, 'null'::jsonb, 'null'::json"
-			err := db.QueryRow(ctx, sql).Scan(&slice, &values, &raw, &text, &any)
-			return []interface{}{slice, values, string(raw), text, any}, err
+			err := db.QueryRow(ctx, sql).Scan(&slice, &values, &raw, &text, &value)
+			return []interface{}{slice, values, string(raw), text, value}, err
 		}},
 		{name: "663, JSON in a slice", run: func(ctx context.Context, db querier) (any, error) {
 			var chunks []string

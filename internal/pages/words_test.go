@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/scanner"
@@ -85,7 +86,7 @@ func checkSource(t *testing.T, path string, check func(path string, line int, te
 	t.Helper()
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, path, read(t, path), parser.ParseComments)
-	if list, ok := err.(scanner.ErrorList); ok && list.Len() > 0 || file == nil {
+	if list, ok := errors.AsType[scanner.ErrorList](err); ok && list.Len() > 0 || file == nil {
 		t.Fatal(err)
 	}
 	for _, group := range file.Comments {

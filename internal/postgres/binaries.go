@@ -26,12 +26,27 @@ var places = []string{
 	"/Applications/Postgres.app/Contents/Versions/*/bin",
 }
 
-// binaries returns the folder of the newest usable installation, downloading
-// one when there is none. dir is the server's own folder: a downloaded build is
+// EnvMajor names the environment variable with the major version that private servers have,
+// such as 16, where it is not to be the newest one of the machine.
+const EnvMajor = "GQLBOOST_POSTGRES"
+
+// binaries returns the folder of the newest usable installation, or of the one that
+// EnvMajor asks for, downloading one when there is none. dir is the server's own folder: a downloaded build is
 // copied into it when the account that runs the server could not read the cache.
 func binaries(ctx context.Context, dir string, owner *account) (string, error) {
-	if bin := installed(ctx, candidates()); bin != "" {
+	wanted, err := wantedMajor()
+	if err != nil {
+		return "", err
+	}
+	if bin := installed(ctx, candidates(), wanted); bin != "" {
 		return bin, nil
+	}
+	if wanted != 0 {
+		root, err := Release(ctx, wanted)
+		if err != nil {
+			return "", fmt.Errorf("%s=%d: %w", EnvMajor, wanted, err)
+		}
+		return readable(dir, root, owner)
 	}
 	root, err := download(ctx)
 	if err != nil {
@@ -40,6 +55,19 @@ func binaries(ctx context.Context, dir string, owner *account) (string, error) {
 			"or set %s to the DSN of an existing server", oldest, err, EnvDSN)
 	}
 	return readable(dir, root, owner)
+}
+
+// wantedMajor returns the version of EnvMajor, 0 if any will do.
+func wantedMajor() (int, error) {
+	text := os.Getenv(EnvMajor)
+	if text == "" {
+		return 0, nil
+	}
+	wanted, err := strconv.Atoi(text)
+	if err != nil || wanted < oldest {
+		return 0, fmt.Errorf("postgres: %s=%q is no major version from %d on", EnvMajor, text, oldest)
+	}
+	return wanted, nil
 }
 
 // readable returns the binaries of an installation, which it copies into the server's own
@@ -67,11 +95,12 @@ func candidates() []string {
 	return dirs
 }
 
-// installed picks the newest version among dirs, "" if none will do.
-func installed(ctx context.Context, dirs []string) (best string) {
+// installed picks the newest version among dirs, or the wanted one unless that is 0; "" if
+// none will do.
+func installed(ctx context.Context, dirs []string, wanted int) (best string) {
 	newest := oldest - 1
 	for _, dir := range dirs {
-		if version, err := major(ctx, dir); err == nil && version > newest {
+		if version, err := major(ctx, dir); err == nil && version > newest && (wanted == 0 || version == wanted) {
 			best, newest = dir, version
 		}
 	}

@@ -17,7 +17,11 @@ func Main(m interface{ Run() int }, use func(*Server)) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer server.Stop()
+	defer func() {
+		if err := server.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
 	use(server)
 	return m.Run()
 }

@@ -91,7 +91,7 @@ func unpack(archive, to string) error {
 	var links []struct{ Source, Target string }
 	for r := tar.NewReader(z); ; {
 		header, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

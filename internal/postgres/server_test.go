@@ -274,11 +274,26 @@ func TestInstalledPrefersTheNewest(t *testing.T) {
 		}
 		dirs = append(dirs, dir)
 	}
-	if got := installed(t.Context(), dirs); got != dirs[2] {
+	if got := installed(t.Context(), dirs, 0); got != dirs[2] {
 		t.Errorf("installed = %q, want that of 16.2", got)
 	}
-	if got := installed(t.Context(), dirs[:2]); got != "" {
+	if got := installed(t.Context(), dirs[:2], 0); got != "" {
 		t.Errorf("installed = %q, though 13 is too old", got)
+	}
+	if got := installed(t.Context(), dirs, 15); got != dirs[3] {
+		t.Errorf("installed = %q, want that of 15.18", got)
+	}
+	if got := installed(t.Context(), dirs, 14); got != "" {
+		t.Errorf("installed = %q, though 14 is not there", got)
+	}
+}
+
+func TestWantedMajor(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "14": 14, "18": 18, "13": -1, "fifteen": -1, "16.2": -1} {
+		t.Setenv(EnvMajor, text)
+		if got, err := wantedMajor(); (err != nil) != (want < 0) || err == nil && got != want {
+			t.Errorf("%q: %d, %v", text, got, err)
+		}
 	}
 }
 

@@ -87,7 +87,7 @@ var seed = maphash.MakeSeed()
 
 // fingerprint tells parameters apart. What it does not know it takes for different ones.
 func fingerprint(args []any, n int64) uint64 {
-	print := uint64(len(args))
+	digest := uint64(len(args))
 	for _, a := range args {
 		var v uint64
 		switch a := a.(type) {
@@ -106,19 +106,19 @@ func fingerprint(args []any, n int64) uint64 {
 		default:
 			v = uint64(n)
 		}
-		print = (print ^ v) * 0x9e3779b97f4a7c15 // the golden ratio, as in Fibonacci hashing
+		digest = (digest ^ v) * 0x9e3779b97f4a7c15 // the golden ratio, as in Fibonacci hashing
 	}
-	return print
+	return digest
 }
 
 func (q *request) note(ctx context.Context, s *seen, args []any, o RecorderOptions) {
 	q.mu.Lock()
 	r := q.get(s)
 	r.count++
-	print := fingerprint(args, r.count)
+	digest := fingerprint(args, r.count)
 	if r.count == 1 {
-		r.first = print
-	} else if print == r.first {
+		r.first = digest
+	} else if digest == r.first {
 		r.same++
 	}
 	ask := r.count == int64(o.Repeats) && o.Caller != nil

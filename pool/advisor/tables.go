@@ -183,8 +183,8 @@ func (a *analysis) findStale() {
 // session counts its rows later, as modified and once more as live, but the optimizer
 // knows them.
 func (t *table) filledAtOnce() bool {
-	close := func(rows int64) bool { return math.Abs(t.rows-float64(rows)) < t.rows/10 }
-	return t.analyzed != nil && t.updated+t.deleted < t.modified/2 && (close(t.live) || close(t.inserted))
+	near := func(rows int64) bool { return math.Abs(t.rows-float64(rows)) < t.rows/10 }
+	return t.analyzed != nil && t.updated+t.deleted < t.modified/2 && (near(t.live) || near(t.inserted))
 }
 
 // smallTable is up to how many rows a table is read as a whole without harm.

@@ -80,7 +80,7 @@ func splitError[K comparable](err error) (failed KeyErrors[K], others error) {
 // collect adds the KeyErrors in the tree of err, and reports whether the tree contains no
 // other error.
 func (e KeyErrors[K]) collect(err error) (all bool) {
-	switch err := err.(type) {
+	switch err := err.(type) { //nolint:errorlint // It walks the tree itself.
 	case nil:
 		return true
 	case KeyErrors[K]:

@@ -29,7 +29,7 @@ func (o outcome) matches(value int, err error) bool {
 	if o.err == nil || err == nil {
 		return o.err == nil && err == nil && value == o.value
 	}
-	return value == 0 && (o.err == errAny || errors.Is(err, o.err))
+	return value == 0 && (errors.Is(o.err, errAny) || errors.Is(err, o.err))
 }
 
 // model is a loader that keeps a map, and a fetch whose outcomes are random.

@@ -1,6 +1,6 @@
 // Package matview keeps a materialized view fresh:
 //
-//	r, err := matview.New(db, matview.Config{View: "post_counts", Every: time.Minute})
+//	r, err := matview.New(db, matview.Options{View: "post_counts", Every: time.Minute})
 //	go r.Run(ctx)
 //
 // Many instances of a program may run it. Together they refresh the view once per interval.
@@ -23,5 +23,5 @@
 // change of the row, such as GRANT and ALTER.
 //
 // Two refreshes are therefore never closer than an interval, with one exception: an instance
-// that starts does not know the age of the view, see [Config.Patience].
+// that starts does not know the age of the view, see [Options.Patience].
 package matview

@@ -29,10 +29,10 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	log := &errorLog{}
-	other := run(t, db, matview.Config{View: "nowhere", Every: often, OnError: log.add})
+	other := run(t, db, matview.Options{View: "nowhere", Every: often, OnError: log.add})
 	log.has(t, "the view is missing", says("matview: nowhere: there is no such materialized view"))
 	other.stop()
-	other = run(t, db, matview.Config{View: "testerrors", Every: often, OnError: log.add})
+	other = run(t, db, matview.Options{View: "testerrors", Every: often, OnError: log.add})
 	log.has(t, "it is a table", says("matview: testerrors: there is no such materialized view"))
 	other.stop()
 
@@ -46,7 +46,7 @@ func TestErrors(t *testing.T) {
 	}
 	defer stranger.Close()
 
-	i := run(t, db, matview.Config{Every: often, OnError: log.add})
+	i := run(t, db, matview.Options{Every: often, OnError: log.add})
 	log.has(t, "the index is missing", func(err error) bool { return errors.Is(err, matview.ErrNoUniqueIndex) })
 	execute(t, db, "create unique index on TABLE_view (n)")
 	insert(t, db)
@@ -54,10 +54,10 @@ func TestErrors(t *testing.T) {
 
 	// The other one has to find it due, so the first one must not refresh.
 	i.stop()
-	other = run(t, stranger, matview.Config{Every: often, OnError: log.add})
+	other = run(t, stranger, matview.Options{Every: often, OnError: log.add})
 	log.has(t, "it may not refresh the view", code("42501"))
 	other.stop()
-	i = run(t, db, matview.Config{Every: often, OnError: log.add})
+	i = run(t, db, matview.Options{Every: often, OnError: log.add})
 
 	// Its connections are lost.
 	execute(t, db, "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database() and backend_type = 'client backend'")
@@ -68,7 +68,7 @@ func TestErrors(t *testing.T) {
 	execute(t, db, "create or replace function TABLE_fails() returns int language plpgsql as $$ begin raise 'on purpose'; end $$")
 	defer execute(t, db, "drop function TABLE_fails cascade")
 	execute(t, db, "create materialized view TABLE_fails as select TABLE_fails() n with no data")
-	other = run(t, db, matview.Config{View: "testerrors_fails", Every: often, OnError: log.add})
+	other = run(t, db, matview.Options{View: "testerrors_fails", Every: often, OnError: log.add})
 	log.has(t, "the query fails", says("on purpose"))
 	other.stop()
 	i.stop()
@@ -78,12 +78,12 @@ func TestErrors(t *testing.T) {
 	if n := leftovers(t, db); n != 0 {
 		t.Errorf("%d locks or transactions are left", n)
 	}
-	other = run(t, stranger, matview.Config{Every: often, OnError: log.add})
+	other = run(t, stranger, matview.Options{Every: often, OnError: log.add})
 	stranger.Close()
 	log.has(t, "the pool is closed", says("cannot get a connection: closed pool"))
 	other.stop()
 	for _, name := range []string{"", "a.b.c", ".", "a."} {
-		if _, err := matview.New(db, matview.Config{View: name}); err == nil {
+		if _, err := matview.New(db, matview.Options{View: name}); err == nil {
 			t.Errorf("%q is a name", name)
 		}
 	}
@@ -98,7 +98,7 @@ func TestLeadIsLost(t *testing.T) {
 	own := connect(t, server.DSN())
 	defer own.Close()
 	log := &errorLog{}
-	i := run(t, own, matview.Config{Every: 100 * time.Millisecond, OnError: log.add})
+	i := run(t, own, matview.Options{Every: 100 * time.Millisecond, OnError: log.add})
 	wait.Until(t, "it leads", i.Leads)
 	execute(t, db, "drop index TABLE_index")
 	wait.Until(t, "it does not lead", func() bool { return !i.Leads() && metrics(i.Refresher)["failures"] > 3 })
@@ -125,7 +125,7 @@ func TestNoConnection(t *testing.T) {
 	}
 	defer nobody.Close()
 	log := &errorLog{}
-	i := run(t, nobody, matview.Config{Every: often, OnError: log.add})
+	i := run(t, nobody, matview.Options{Every: often, OnError: log.add})
 	log.has(t, "nobody answers", says("cannot get a connection: "))
 	i.stop()
 
@@ -140,7 +140,7 @@ func TestNoConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i = run(t, full, matview.Config{Every: often, OnError: log.add})
+	i = run(t, full, matview.Options{Every: often, OnError: log.add})
 	log.has(t, "none is free", func(err error) bool { return errors.Is(err, context.DeadlineExceeded) })
 	conn.Release()
 	wait.Until(t, "it goes on", func() bool { return shown(t, db) == 0 })
@@ -155,7 +155,7 @@ func TestTimeout(t *testing.T) {
 	insert(t, db)
 	execute(t, db, "insert into TABLE_slow values (600)")
 	log := &errorLog{}
-	i := run(t, db, matview.Config{Every: often, Timeout: 200 * time.Millisecond, OnError: log.add})
+	i := run(t, db, matview.Options{Every: often, Timeout: 200 * time.Millisecond, OnError: log.add})
 	log.has(t, "it takes too long", says("the refresh took longer than Timeout (200ms) and was cancelled"))
 	log.has(t, "it takes too long", func(err error) bool { return errors.Is(err, context.DeadlineExceeded) })
 	execute(t, db, "delete from TABLE_slow")
@@ -175,7 +175,7 @@ func TestEndDuringRefresh(t *testing.T) {
 	insert(t, db)
 	execute(t, db, "insert into TABLE_slow values (600)")
 	log := &errorLog{}
-	i := run(t, db, matview.Config{Every: 50 * time.Millisecond, OnError: log.add})
+	i := run(t, db, matview.Options{Every: 50 * time.Millisecond, OnError: log.add})
 	refreshing := func() bool {
 		return query[int](t, db, "select count(*) from pg_stat_activity where query like 'refresh%TABLE_view%' and state = 'active'") > 0
 	}
@@ -191,7 +191,7 @@ func TestEndDuringRefresh(t *testing.T) {
 	if len(log.list) > 0 {
 		t.Errorf("the end is reported: %v", log.list)
 	}
-	one, two := run(t, db, matview.Config{Every: often, OnError: log.add}), run(t, db, matview.Config{Every: often, OnError: log.add})
+	one, two := run(t, db, matview.Options{Every: often, OnError: log.add}), run(t, db, matview.Options{Every: often, OnError: log.add})
 	wait.Until(t, "it refreshes", refreshing)
 	execute(t, db, "delete from TABLE_slow")
 	execute(t, db, "select pg_terminate_backend(pid) from pg_stat_activity where query like 'refresh%TABLE_view%' and state = 'active'")
@@ -217,10 +217,10 @@ func TestOnError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var calls atomic.Int64
 			onError := func(error) { calls.Add(1); do() }
-			i := run(t, db, matview.Config{Every: often, OnError: onError})
+			i := run(t, db, matview.Options{Every: often, OnError: onError})
 			if do == nil {
 				i.stop()
-				r, err := matview.New(db, matview.Config{View: "testonerror_view", Every: often})
+				r, err := matview.New(db, matview.Options{View: "testonerror_view", Every: often})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -243,7 +243,7 @@ func TestOnError(t *testing.T) {
 		var calls, at atomic.Int64
 		var last atomic.Value
 		goOn := make(chan struct{})
-		i := run(t, db, matview.Config{Every: often, OnError: func(err error) {
+		i := run(t, db, matview.Options{Every: often, OnError: func(err error) {
 			if at.Add(1) > 1 {
 				t.Error("two calls at a time")
 			}

@@ -28,7 +28,7 @@ func Example() {
 			panic(err)
 		}
 	}
-	r, err := matview.New(db, matview.Config{View: "vote_counts", Every: time.Minute})
+	r, err := matview.New(db, matview.Options{View: "vote_counts", Every: time.Minute})
 	if err != nil {
 		panic(err)
 	}

@@ -18,8 +18,8 @@ type DB interface {
 	Acquire(ctx context.Context) (*pgxpool.Conn, error)
 }
 
-// Config says what is refreshed, and how often. Zero fields but View have defaults.
-type Config struct {
+// Options says what is refreshed, and how often. Zero fields but View have defaults.
+type Options struct {
 	// View is the name of the view, with or without its schema: public.post_counts. Names
 	// are case-sensitive and without quotes.
 	View string
@@ -46,7 +46,7 @@ type Config struct {
 // Refresher refreshes one view. It is safe for concurrent use.
 type Refresher struct {
 	db     DB
-	config Config
+	config Options
 	name   pgx.Identifier
 	pause  time.Duration // the longest time between two looks at the view
 
@@ -58,7 +58,7 @@ type Refresher struct {
 }
 
 // New returns a refresher. It does not connect to the database.
-func New(db DB, c Config) (*Refresher, error) {
+func New(db DB, c Options) (*Refresher, error) {
 	name := pgx.Identifier(strings.Split(c.View, "."))
 	for _, part := range name {
 		if part == "" || len(name) > 2 {

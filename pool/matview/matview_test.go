@@ -117,7 +117,7 @@ type instance struct {
 
 // run runs a refresher of the test's view, unless c has another one. Errors fail the test,
 // unless c has OnError.
-func run(t *testing.T, db matview.DB, c matview.Config) instance {
+func run(t *testing.T, db matview.DB, c matview.Options) instance {
 	t.Helper()
 	if c.View == "" {
 		c.View = table(t) + "_view"
@@ -184,7 +184,7 @@ func TestOneLeads(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer own.Close()
-		i := run(t, own, matview.Config{View: "public.testoneleads_view", Every: every})
+		i := run(t, own, matview.Options{View: "public.testoneleads_view", Every: every})
 		defer i.stop()
 		instances = append(instances, i)
 	}
@@ -241,14 +241,14 @@ func TestEveryHoldsOverAllInstances(t *testing.T) {
 	start := time.Now()
 	var all, gone []instance
 	for range 5 {
-		all = append(all, run(t, db, matview.Config{Every: every}))
+		all = append(all, run(t, db, matview.Options{Every: every}))
 	}
 	for n := range 3 {
 		wait.Until(t, "it is refreshed", func() bool { return total(all)+total(gone) > float64(3*n+2) })
 		lead := max(0, slices.IndexFunc(all, func(i instance) bool { return i.Leads() }))
 		all[lead].stop()
 		gone, all = append(gone, all[lead]), slices.Delete(all, lead, lead+1)
-		all = append(all, run(t, db, matview.Config{Every: every}))
+		all = append(all, run(t, db, matview.Options{Every: every}))
 	}
 	for _, i := range all {
 		i.stop()
@@ -266,11 +266,11 @@ func TestRefreshesByOthersCount(t *testing.T) {
 	const patience = 500 * time.Millisecond
 	own := connect(t, server.DSN())
 	defer own.Close()
-	first := run(t, own, matview.Config{Every: time.Hour, Patience: patience})
+	first := run(t, own, matview.Options{Every: time.Hour, Patience: patience})
 	defer first.stop()
 	wait.Until(t, "it has seen the view", func() bool { s := own.Stat(); return s.AcquireCount() > 0 && s.AcquiredConns() == 0 })
 	execute(t, db, "refresh materialized view concurrently TABLE_view")
-	second := run(t, db, matview.Config{Every: time.Hour, Patience: time.Hour})
+	second := run(t, db, matview.Options{Every: time.Hour, Patience: time.Hour})
 	defer second.stop()
 	time.Sleep(2 * patience)
 	if n := metrics(first.Refresher)["refreshes"] + metrics(second.Refresher)["refreshes"]; n > 0 {
@@ -281,7 +281,7 @@ func TestRefreshesByOthersCount(t *testing.T) {
 	var looked sync.WaitGroup
 	looked.Add(5)
 	for range 5 {
-		others = append(others, run(t, &startTogether{DB: db, looked: &looked}, matview.Config{Every: time.Hour, Patience: time.Millisecond}))
+		others = append(others, run(t, &startTogether{DB: db, looked: &looked}, matview.Options{Every: time.Hour, Patience: time.Millisecond}))
 	}
 	sum := func() (n float64) {
 		for _, i := range others {
@@ -298,7 +298,7 @@ func TestRefreshesByOthersCount(t *testing.T) {
 	}
 	// A view without data is filled at once, whatever the age.
 	execute(t, db, "refresh materialized view TABLE_view with no data")
-	late := run(t, db, matview.Config{Every: time.Hour})
+	late := run(t, db, matview.Options{Every: time.Hour})
 	defer late.stop()
 	wait.Until(t, "it is filled", func() bool { return shown(t, db) == 0 })
 }
@@ -329,7 +329,7 @@ func TestOtherIsFaster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer slow.Close()
-	i := run(t, slow, matview.Config{Every: time.Hour, Patience: time.Millisecond})
+	i := run(t, slow, matview.Options{Every: time.Hour, Patience: time.Millisecond})
 	defer i.stop()
 	<-hold.began
 	execute(t, db, "refresh materialized view concurrently TABLE_view")
@@ -367,7 +367,7 @@ func TestReadersAreNotBlocked(t *testing.T) {
 	if _, err := reader.Exec(t.Context(), "select * from testreadersarenotblocked_view"); err != nil {
 		t.Fatal(err)
 	}
-	defer run(t, db, matview.Config{Every: 10 * time.Millisecond}).stop()
+	defer run(t, db, matview.Options{Every: 10 * time.Millisecond}).stop()
 	insert(t, db)
 	wait.Until(t, "the view is fresh", func() bool { return shown(t, db) == 1 })
 	if err := reader.Rollback(t.Context()); err != nil {
@@ -392,13 +392,13 @@ func TestCommitTimestamps(t *testing.T) {
 	db := open(t, "", "create unique index on TABLE_view (n)")
 	defer db.Close()
 	insert(t, db)
-	young := run(t, db, matview.Config{Every: time.Hour, Patience: time.Millisecond})
+	young := run(t, db, matview.Options{Every: time.Hour, Patience: time.Millisecond})
 	time.Sleep(300 * time.Millisecond)
 	young.stop()
 	if n := shown(t, db); n != 0 {
 		t.Error("a view that is young is refreshed")
 	}
-	old := run(t, db, matview.Config{Every: 200 * time.Millisecond, Patience: time.Hour})
+	old := run(t, db, matview.Options{Every: 200 * time.Millisecond, Patience: time.Hour})
 	wait.Until(t, "a view that is old is refreshed", func() bool { return shown(t, db) == 1 })
 	old.stop()
 }
@@ -418,7 +418,7 @@ func TestSessionDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	one, two := run(t, other, matview.Config{Every: 10 * time.Millisecond}), run(t, other, matview.Config{Every: 10 * time.Millisecond})
+	one, two := run(t, other, matview.Options{Every: 10 * time.Millisecond}), run(t, other, matview.Options{Every: 10 * time.Millisecond})
 	wait.Until(t, "the view is fresh", func() bool { return shown(t, db) == 1 })
 	one.stop()
 	insert(t, db)
@@ -431,7 +431,7 @@ func TestRunTwice(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	db := open(t, "with no data", "create unique index on TABLE_view (n)")
 	defer db.Close()
-	i := run(t, db, matview.Config{Every: 10 * time.Millisecond})
+	i := run(t, db, matview.Options{Every: 10 * time.Millisecond})
 	wait.Until(t, "the view is filled", func() bool { return shown(t, db) == 0 })
 	if err := i.Run(t.Context()); err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("Run runs twice: %v", err)

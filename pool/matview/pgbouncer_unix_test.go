@@ -29,7 +29,7 @@ func TestBehindPgBouncer(t *testing.T) {
 					wait.Until(t, "the view is fresh", func() bool { return shown(t, direct) == want })
 				}
 				for round := range 3 {
-					one, two := run(t, behind, matview.Config{Every: often}), run(t, connect(t, dsn), matview.Config{Every: often})
+					one, two := run(t, behind, matview.Options{Every: often}), run(t, connect(t, dsn), matview.Options{Every: often})
 					fresh()
 					one.stop()
 					fresh()
@@ -47,7 +47,7 @@ func TestBehindPgBouncer(t *testing.T) {
 				}
 				// All sessions of PgBouncer are lost.
 				log := &errorLog{}
-				i := run(t, behind, matview.Config{Every: often, OnError: log.add})
+				i := run(t, behind, matview.Options{Every: often, OnError: log.add})
 				fresh()
 				execute(t, direct, "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database() and backend_type = 'client backend'")
 				fresh()
@@ -62,7 +62,7 @@ func TestBehindPgBouncerWithoutTransactions(t *testing.T) {
 	direct := open(t, "with no data", "create unique index on TABLE_view (n)")
 	behind := connect(t, pgbouncer.Start(t, server.DSN(), map[string]string{"pool_mode": "statement"})+"&default_query_exec_mode=exec")
 	log := &errorLog{}
-	i := run(t, behind, matview.Config{Every: often, OnError: log.add})
+	i := run(t, behind, matview.Options{Every: often, OnError: log.add})
 	log.has(t, "it says so", says("transaction blocks not allowed in statement pooling mode"))
 	i.stop()
 	if shown(t, direct) != -1 {

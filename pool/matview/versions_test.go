@@ -32,7 +32,7 @@ func TestVersions(t *testing.T) {
 			defer server.Stop()
 			db := open(t, "with no data", "create unique index on TABLE_view (n)")
 			defer db.Close()
-			one, two := run(t, db, matview.Config{Every: often}), run(t, db, matview.Config{Every: often})
+			one, two := run(t, db, matview.Options{Every: often}), run(t, db, matview.Options{Every: often})
 			wait.Until(t, "the view is filled", func() bool { return shown(t, db) == 0 })
 			insert(t, db)
 			wait.Until(t, "the view is fresh", func() bool { return shown(t, db) == 1 })
@@ -59,7 +59,7 @@ func TestVersions(t *testing.T) {
 					t.Errorf("%s is not seen", sql)
 				}
 			}
-			i := run(t, db, matview.Config{Every: time.Hour, Patience: time.Millisecond})
+			i := run(t, db, matview.Options{Every: time.Hour, Patience: time.Millisecond})
 			want := query[int](t, db, "select count(*) from TABLE")
 			wait.Until(t, "it leads", i.Leads)
 			if got := shown(t, db); got != want {
@@ -76,7 +76,7 @@ func TestVersions(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer keeper.Close()
-				i := run(t, keeper, matview.Config{Every: time.Hour, Patience: time.Millisecond})
+				i := run(t, keeper, matview.Options{Every: time.Hour, Patience: time.Millisecond})
 				wait.Until(t, "it leads", i.Leads)
 				i.stop()
 			}

@@ -334,11 +334,11 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 }
 
 func TestClosedReader(t *testing.T) {
-	for name, close := range map[string]func(p *pool.Pool){"pool": (*pool.Pool).Close, "reader": func(p *pool.Pool) { p.Reader().Close() }} {
+	for name, end := range map[string]func(p *pool.Pool){"pool": (*pool.Pool).Close, "reader": func(p *pool.Pool) { p.Reader().Close() }} {
 		p := open(t, "pool_max_conns=4")
 		r := p.Reader()
 		crowd(16, func(int) { _, _ = r.Exec(t.Context(), "select 1") })
-		close(p)
+		end(p)
 		if _, err := r.Exec(t.Context(), "select 1"); !errors.Is(err, reader.ErrClosed) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -31,13 +31,13 @@ func (r *Reader) route(c *call, t *backend, running int64) (route, *pipe) {
 	switch {
 	// What shared connections cannot do.
 	case r.unshared != "", r.codec.Load() != nil: // the configuration, or a type
-		return r.learn(c, t, direct), nil
+		return r.learn(c, t), nil
 	case c.alone: // the caller has asked for it, or it was shared and did not work
-		return r.learn(c, t, direct), nil
+		return r.learn(c, t), nil
 	case c.options: // the arguments tell pgx how to run it
-		return r.learn(c, t, direct), nil
+		return r.learn(c, t), nil
 	case described == nil: // nobody knows its parameters and columns
-		return r.learn(c, t, direct), nil
+		return r.learn(c, t), nil
 	case described.private: // it changes its session, in a way that its text does not show
 		return direct, nil
 	// What would make others wait or run again.
@@ -66,12 +66,12 @@ func (r *Reader) route(c *call, t *backend, running int64) (route, *pipe) {
 const oftenFailing = 100
 
 // learn has a statement learned that has run before: one that runs only once is not worth
-// a look.
-func (r *Reader) learn(c *call, t *backend, to route) route {
+// a look. Until then it goes directly.
+func (r *Reader) learn(c *call, t *backend) route {
 	if s := c.statement; s.cost.Load() > 0 && s.known() == nil && !s.named {
 		r.learner.ask(c, t)
 	}
-	return to
+	return direct
 }
 
 // pick returns the server with the least to do: a replica, or the primary if there is

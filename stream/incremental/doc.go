@@ -19,7 +19,7 @@
 //
 // # Formats
 //
-// What the client accepts decides about the transport and the payloads:
+// The Accept header of the client decides about the transport and the payloads:
 //
 //	Accept                                   transport    payloads
 //	multipart/mixed;incrementalSpec=v0.2     multipart    current: pending, incremental, completed

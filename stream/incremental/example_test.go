@@ -13,7 +13,7 @@ import (
 
 // A resolver of a post whose comments are deferred.
 func ExampleDelivery() {
-	print("application/x-ndjson", func(d *incremental.Delivery) error {
+	serve("application/x-ndjson", func(d *incremental.Delivery) error {
 		comments := d.Defer(incremental.Path{"post"}, "comments")
 		err := d.Initial(func(w *stream.Writer) error {
 			w.Name("data")
@@ -32,7 +32,7 @@ func ExampleDelivery() {
 
 // A list whose first item is in the initial result.
 func ExampleDelivery_Stream() {
-	print("text/event-stream", func(d *incremental.Delivery) error {
+	serve("text/event-stream", func(d *incremental.Delivery) error {
 		rest := d.Stream(incremental.Path{"names"}, "", 1)
 		err := d.Initial(func(w *stream.Writer) error {
 			w.Name("data")
@@ -63,7 +63,7 @@ func ExampleDelivery_Stream() {
 
 // An executor that learns of a part after it has sent the initial result.
 func ExampleDelivery_Hold() {
-	print("application/jsonl", func(d *incremental.Delivery) error {
+	serve("application/jsonl", func(d *incremental.Delivery) error {
 		release := d.Hold()
 		defer release()
 		err := d.Initial(func(w *stream.Writer) error {
@@ -80,8 +80,8 @@ func ExampleDelivery_Hold() {
 	// {"pending":[{"id":"0","path":["post"]}],"completed":[{"id":"0","errors":[{"message":"no such post","path":["post"]}]}],"hasNext":false}
 }
 
-// print lets run answer a client that accepts a media type, and prints the response.
-func print(accept string, run func(d *incremental.Delivery) error) {
+// serve lets run answer a client that accepts a media type, and prints the response.
+func serve(accept string, run func(d *incremental.Delivery) error) {
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		d, err := incremental.New(rw, r, incremental.Options{})
 		if err != nil {

@@ -69,7 +69,7 @@ func payloads(t *testing.T, response *http.Response, each func(map[string]any)) 
 		r := mimemultipart.NewReader(response.Body, parameters["boundary"])
 		for {
 			part, err := r.NextPart()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			if err != nil {

@@ -187,14 +187,14 @@ func simpleKinds(hstoreAsObject *bool) []*kindOf {
 		"path": func(r *rand.Rand) string { return one("[", "[", "(")(r)[:1] + randomXYs(r) }, "polygon": func(r *rand.Rand) string { return "(" + randomXYs(r) + ")" },
 		"line": func(r *rand.Rand) string { return "{" + randomFinite(r) + ",1," + randomFinite(r) + "}" }, "circle": func(r *rand.Rand) string { return "<" + randomXY(r) + ",2.5>" },
 	} {
-		close := func(r *rand.Rand) string {
+		closed := func(r *rand.Rand) string {
 			text := value(r)
 			if sql == "path" {
 				text += string(text[0] + map[byte]byte{'[': 2, '(': 1}[text[0]])
 			}
 			return text
 		}
-		add(sql, close).unreported = true
+		add(sql, closed).unreported = true
 	}
 	add("tid", one("(0,1)", "(4294967295,65535)"))
 	add("pg_lsn", one("0/0", "16/B374D848", "FFFFFFFF/FFFFFFFF")).told = false

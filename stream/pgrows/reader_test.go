@@ -91,7 +91,7 @@ func compareRows(ctx context.Context, p *pool.Pool, encoder *Encoder, sql string
 	for _, row := range got {
 		want := row
 		if err := json.Unmarshal([]byte(row.Want), &want); err != nil || want != row {
-			return fmt.Errorf("%v\ngot  %+v\nwant %+v", err, row, want)
+			return fmt.Errorf("%w\ngot  %+v\nwant %+v", err, row, want)
 		}
 	}
 	if len(got) != 10-first {

@@ -1,6 +1,7 @@
 package pgrows
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -48,10 +49,12 @@ func (t *typ) writeBinary(o *output, src []byte) error {
 
 // named adds the type to an error that does not say it.
 func (t *typ) named(err error) error {
-	if t.name == "" || err != errLength && err != errText && err != errRange && err != errVersion {
-		return err
+	for _, nameless := range []error{errLength, errText, errRange, errVersion} {
+		if t.name != "" && errors.Is(err, nameless) {
+			return fmt.Errorf("type %s: %w", t.name, err)
+		}
 	}
-	return fmt.Errorf("type %s: %w", t.name, err)
+	return err
 }
 
 func (t *typ) appendText(o *output, to, src []byte) ([]byte, error) {

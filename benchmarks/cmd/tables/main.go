@@ -63,10 +63,7 @@ func run(demo, bench string, check bool) error {
 	if err := r.take(demo, bench); err != nil {
 		return err
 	}
-	tables, err := r.tables()
-	if err != nil {
-		return err
-	}
+	tables := r.tables()
 	files := map[string][]byte{page: r.page(tables)}
 	for _, file := range readmes {
 		old, err := os.ReadFile(file)

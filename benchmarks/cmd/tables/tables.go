@@ -15,7 +15,7 @@ import (
 )
 
 // tables are in Markdown, by name.
-func (r *results) tables() (map[string]string, error) {
+func (r *results) tables() map[string]string {
 	tables := map[string]string{}
 	if r.Demo != nil {
 		for _, preset := range []string{"closed", "peak"} {
@@ -24,7 +24,7 @@ func (r *results) tables() (map[string]string, error) {
 		tables["blocks"], tables["exports"] = blocks(r.Demo), exports(r.Demo)
 	}
 	addBenchmarks(tables, r.Benchmarks)
-	return tables, nil
+	return tables
 }
 
 // markdown renders a table whose first column is text, and the others numbers.

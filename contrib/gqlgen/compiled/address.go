@@ -107,7 +107,7 @@ func (c *itemContext) Value(key any) any {
 		}
 		return c.at.field.selection
 	case rootKey:
-		if root := c.run.rootField(c.at, c.index); root != nil {
+		if root := c.run.rootField(c.at); root != nil {
 			return root
 		}
 	}
@@ -158,7 +158,7 @@ func (s *keySpy) Value(key any) any {
 
 // rootField returns the context of the root field above a value; nil if gqlgen's own context
 // has it.
-func (x *run) rootField(l *level, i int) *graphql.RootFieldContext {
+func (x *run) rootField(l *level) *graphql.RootFieldContext {
 	var top *level
 	for ; l != nil; l = l.up {
 		if l.field != nil {

@@ -74,7 +74,7 @@ func (c *calls[T, V]) callBatch(b *batched[V], call *Call, from, to int) (panick
 // result returns result j of a batch, which is that of object i, or adds an error as gqlgen
 // does.
 func (c *calls[T, V]) result(ctx context.Context, b *batched[V], i, j int) (v V, ok bool) {
-	list, each := b.err.(graphql.BatchErrors)
+	list, each := b.err.(graphql.BatchErrors) //nolint:errorlint // as gqlgen does
 	if b.done && b.err == nil && len(b.results) == b.n {
 		return b.results[j], true
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -155,7 +156,7 @@ func TestClientGoes(t *testing.T) {
 	compiled.SendEach(p.schema, 100)
 	c := client{gone: io.ErrClosedPipe}
 	executeFor(&c, p.compiled, &zoo.Env{}, `{ plain(n: 1000) { id one } }`, nil)
-	if c.broken != io.ErrClosedPipe || c.Len() > 0 {
+	if !errors.Is(c.broken, io.ErrClosedPipe) || c.Len() > 0 {
 		t.Errorf("%v, %d bytes", c.broken, c.Len())
 	}
 }

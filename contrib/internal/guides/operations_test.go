@@ -120,7 +120,7 @@ func refreshed(t *testing.T, db *pool.Pool) *matview.Refresher {
 	if _, err := db.Exec(t.Context(), view); err != nil {
 		t.Fatal(err)
 	}
-	r, err := matview.New(db, matview.Config{View: "numbers", Every: time.Minute})
+	r, err := matview.New(db, matview.Options{View: "numbers", Every: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ type Page struct{ Parent, First int }
 func NewLoaders(s *Store) *Loaders { return &Loaders{store: s} }
 
 // get returns the loader of a name and of columns.
-func get[L any](l *Loaders, name string, c *Columns, make func(*Store, *Columns) L) L {
+func get[L any](l *Loaders, name string, c *Columns, load func(*Store, *Columns) L) L {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, m := range l.made {
@@ -49,7 +49,7 @@ func get[L any](l *Loaders, name string, c *Columns, make func(*Store, *Columns)
 			return m.loader.(L)
 		}
 	}
-	loader := make(l.store, c)
+	loader := load(l.store, c)
 	l.made = append(l.made, madeLoader{name, c.key(), loader})
 	return loader
 }

@@ -94,7 +94,7 @@ func (g Guard) rows(p *pgconn.Pipeline, conn *pgx.Conn, d *pgconn.StatementDescr
 	}
 	if err != nil {
 		end()
-		return result.Failed{Error: err}, nil // As in pgx, Query does not fail, but its rows do.
+		return result.Failed{Error: err}, nil //nolint:nilerr // As in pgx, Query does not fail, but its rows do.
 	}
 	if !sameColumns(results.FieldDescriptions(), d.Fields) { // They come in formats that were meant for others.
 		end()
@@ -105,7 +105,7 @@ func (g Guard) rows(p *pgconn.Pipeline, conn *pgx.Conn, d *pgconn.StatementDescr
 		return rows, nil
 	}
 	if rows.peek(); rows.Err() != nil {
-		return result.Failed{Error: rows.Err()}, nil
+		return result.Failed{Error: rows.Err()}, nil //nolint:nilerr // As above.
 	}
 	return rows, nil
 }

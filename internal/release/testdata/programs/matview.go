@@ -19,7 +19,7 @@ func main() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	r, err := matview.New(db, matview.Config{View: "sales", Every: time.Minute})
+	r, err := matview.New(db, matview.Options{View: "sales", Every: time.Minute})
 	if err != nil {
 		log.Fatal(err)
 	}

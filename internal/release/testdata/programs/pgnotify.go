@@ -11,7 +11,7 @@ import (
 
 func main() {
 	ctx := context.Background()
-	bus, err := pgnotify.New(os.Getenv("DATABASE_URL"), pgnotify.Config{})
+	bus, err := pgnotify.New(os.Getenv("DATABASE_URL"), pgnotify.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func main() {
 		log.Fatal(err)
 	}
 	defer client.Close()
-	store := redisstore.New(client, redisstore.Config{})
+	store := redisstore.New(client, redisstore.Options{})
 	if err := store.Set(ctx, "key", []byte("plan"), time.Minute); err != nil {
 		log.Fatal(err)
 	}

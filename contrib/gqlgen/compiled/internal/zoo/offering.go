@@ -40,9 +40,9 @@ var (
 )
 
 // sequence is a list as a sequence. An error is its first element.
-func sequence[E any](make func() ([]E, error)) iter.Seq2[E, error] {
+func sequence[E any](load func() ([]E, error)) iter.Seq2[E, error] {
 	return func(yield func(E, error) bool) {
-		list, err := make()
+		list, err := load()
 		if err != nil {
 			var none E
 			yield(none, err)

@@ -286,7 +286,7 @@ func (boxResolver) Limited(ctx context.Context, b *Box, n *int) (*int, error) {
 }
 
 // batch is what a batch resolver does for the errors of its results.
-func batch[V any](ctx context.Context, name string, objs []*Box, one func(*Box) V) ([]V, error) {
+func batch[V any](name string, objs []*Box, one func(*Box) V) ([]V, error) {
 	var e *Env
 	out, errs, failed := make([]V, len(objs)), make(graphql.BatchErrorList, len(objs)), false
 	for i, b := range objs {
@@ -310,7 +310,7 @@ func batch[V any](ctx context.Context, name string, objs []*Box, one func(*Box) 
 }
 
 func (boxResolver) Owner(ctx context.Context, objs []*Box) ([]*Person, error) {
-	return batch(ctx, "owner", objs, func(b *Box) *Person {
+	return batch("owner", objs, func(b *Box) *Person {
 		if b.ID%4 == 0 {
 			return nil
 		}
@@ -319,7 +319,7 @@ func (boxResolver) Owner(ctx context.Context, objs []*Box) ([]*Person, error) {
 }
 
 func (boxResolver) MustOwner(ctx context.Context, objs []*Box) ([]*Person, error) {
-	return batch(ctx, "mustOwner", objs, func(b *Box) *Person {
+	return batch("mustOwner", objs, func(b *Box) *Person {
 		if b.env.Faults && b.ID%9 == 0 {
 			return nil
 		}
@@ -328,11 +328,11 @@ func (boxResolver) MustOwner(ctx context.Context, objs []*Box) ([]*Person, error
 }
 
 func (boxResolver) Scores(ctx context.Context, objs []*Box, base int) ([][]int, error) {
-	return batch(ctx, "scores", objs, func(b *Box) []int { return []int{base, b.ID, 3}[:b.ID%4] })
+	return batch("scores", objs, func(b *Box) []int { return []int{base, b.ID, 3}[:b.ID%4] })
 }
 
 func (boxResolver) Ranked(ctx context.Context, objs []*Box, filter *Filter) ([]*int, error) {
-	return batch(ctx, "ranked", objs, func(b *Box) *int {
+	return batch("ranked", objs, func(b *Box) *int {
 		if filter == nil {
 			return nil
 		}
@@ -470,11 +470,11 @@ func Directives() DirectiveRoot {
 			}
 			return v, err
 		},
-		Limit: func(ctx context.Context, obj any, next graphql.Resolver, max int) (any, error) {
+		Limit: func(ctx context.Context, obj any, next graphql.Resolver, limit int) (any, error) {
 			v, err := next(ctx)
 			env(ctx).Note("limit at %v", graphql.GetPath(ctx))
-			if n, ok := v.(*int); ok && n != nil && *n > max {
-				return nil, fmt.Errorf("%d is more than %d", *n, max)
+			if n, ok := v.(*int); ok && n != nil && *n > limit {
+				return nil, fmt.Errorf("%d is more than %d", *n, limit)
 			}
 			return v, err
 		},
