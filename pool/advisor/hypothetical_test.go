@@ -1,30 +1,28 @@
 package advisor
 
 import (
+	"context"
+	"errors"
+	"os"
 	"slices"
 	"testing"
 
-	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/jackc/pgx/v5"
 )
 
 // What was made before a failure is dropped, and what the session had before is not.
 func TestSweep(t *testing.T) {
 	ctx := t.Context()
-	server, err := postgres.Start(ctx, postgres.Options{Settings: postgres.Volatile()})
+	conn, err := pgx.Connect(ctx, os.Getenv("GQLBOOST_EXAMPLE_DSN"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
+	defer func() {
+		_, err := conn.Exec(context.Background(), "drop extension if exists hypopg; drop table if exists a, b")
+		if err := errors.Join(err, conn.Close(context.Background())); err != nil {
 			t.Error(err)
 		}
-	})
-	conn, err := pgx.Connect(ctx, server.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
+	}()
 	if _, err := conn.Exec(ctx, "create extension hypopg"); err != nil {
 		t.Skip(err)
 	}
