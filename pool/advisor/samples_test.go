@@ -33,15 +33,16 @@ func filled(t *testing.T, schema string, extensions ...string) *pgx.Conn {
 			t.Skip(err)
 		}
 	}
-	for _, sql := range []string{schema, "vacuum analyze"} {
-		if _, err := filler.Exec(t.Context(), sql); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := filler.Exec(t.Context(), schema); err != nil {
+		t.Fatal(err)
 	}
 	if err := filler.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	settled(t, conn)
+	if _, err := conn.Exec(t.Context(), "vacuum analyze"); err != nil {
+		t.Fatal(err)
+	}
 	return conn
 }
 
