@@ -20,8 +20,8 @@ type candidate struct {
 	rewrite string   // how the statement must be written for the index, "" if it need not change
 }
 
-// definition is the index of one table, for trying. Of a part of a partitioned table it is
-// one that can be tried, but is none to advise.
+// definition is the index of one table, for trying. That of a part of a partitioned
+// table can be tried, but is none to advise.
 func (c *candidate) definition(t *table) string {
 	return "CREATE INDEX ON " + t.sql + c.form(c.keys)
 }
@@ -125,7 +125,7 @@ func quotedAs(qualified, name string) string {
 	return name
 }
 
-// shorten cuts a text to so many bytes, between characters.
+// shorten cuts a text to that many bytes, between characters.
 func shorten(s string, most int) string {
 	if len(s) <= most {
 		return s

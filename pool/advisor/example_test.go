@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A server records its statements, and asks now and then what to mend.
+// A server records its statements, and asks now and then what to fix.
 func Example() {
 	ctx := context.Background()
 	recorder := advisor.NewRecorder(advisor.RecorderOptions{})

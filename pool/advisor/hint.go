@@ -45,7 +45,7 @@ func (h Hint) Query(sql string) (string, error) {
 	return "/*+ " + h.Plan + " */ " + sql, nil
 }
 
-// isPlannerSetting tells whether a setting changes plans and no results.
+// isPlannerSetting reports whether a setting changes plans and no results.
 func isPlannerSetting(name string) bool {
 	switch {
 	case strings.HasPrefix(name, "enable_"), strings.HasPrefix(name, "jit"), strings.HasPrefix(name, "geqo"),

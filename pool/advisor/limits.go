@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// manyRows is from how many rows a result is large for one request.
+// manyRows is the number of rows from which on a result is large for one request.
 const manyRows = 1000
 
 // unbounded finds results that grow with their table.

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Of a partitioned table one index is advised, with all that it takes to make it, and one is
+// One index of a partitioned table is advised, with all that it takes to make it, and one is
 // called unused, not one for each part.
 func TestPartitions(t *testing.T) {
 	ctx := t.Context()

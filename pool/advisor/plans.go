@@ -149,7 +149,7 @@ func (s *scanned) ofExpression(c clause) string {
 		method = "USING gin "
 	}
 	return fmt.Sprintf(
-		"The condition is about an expression: make an index of it, with the program's constant in the place of the parameter: CREATE INDEX CONCURRENTLY ON %s %s((%s)). "+
+		"The condition is about an expression: make an index of it, with the program's constant instead of the parameter: CREATE INDEX CONCURRENTLY ON %s %s((%s)). "+
 			"pg_stat_statements does not keep the constant; with a record of the program the advisor tries the index.",
 		s.table.whole().sql,
 		method,

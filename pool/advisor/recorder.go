@@ -24,7 +24,7 @@ type RecorderOptions struct {
 	Caller func(ctx context.Context) string
 	// NoSamples keeps no parameters. Statements are then planned for any value.
 	NoSamples bool
-	// Repeats is from how many times in one request a statement is noted, 5 by default.
+	// Repeats is the number of times in one request from which on a statement is noted, 5 by default.
 	Repeats int
 }
 
@@ -36,7 +36,7 @@ const (
 	maxSampleBytes   = 4 << 10
 	histogramBuckets = 40 // of powers of two nanoseconds
 
-	// Of a statement that has had exactly runs of one duration, one of oneOf counts for
+	// When a statement has had exactly runs of one duration, one of oneOf counts for
 	// them all: what runs often needs no exact count, and counting costs a fiftieth of
 	// the fastest queries.
 	exactly = 1000

@@ -148,7 +148,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// Of many requests some are looked at, and count for all.
+// Some of many requests are looked at, and count for all.
 func TestManyRequests(t *testing.T) {
 	r := NewRecorder(RecorderOptions{})
 	const requests = 50_000

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// pg_stat_statements puts parameters in the place of constants also where no parameter may
+// pg_stat_statements puts parameters in place of constants also where no parameter may
 // be (interval $1), and where its type cannot be known (jsonb_build_object($1, ...), VALUES).
 // Postgres says what is wrong and where, so each of its complaints is answered until there
 // is none left.

@@ -9,11 +9,11 @@ import (
 
 const (
 	maxKeys = 4
-	// fewValues is up to how many values a column has for an index of one of them.
+	// fewValues is the largest number of values of a column for which an index of one of them is tried.
 	fewValues = 50
-	// brinPages is from how many pages a table is large enough for a BRIN index.
+	// brinPages is the number of pages from which on a table is large enough for a BRIN index.
 	brinPages = 1000
-	// inOrder is from which correlation on rows lie in a column's order.
+	// inOrder is the correlation from which on rows lie in a column's order.
 	inOrder = 0.9
 	// maxIncluded is how many columns are put into an index for their values only.
 	maxIncluded = 3

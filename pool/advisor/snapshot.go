@@ -31,7 +31,7 @@ type Counters struct {
 	WALBytes    int64         `json:"walBytes"`
 }
 
-// since is what was counted after old. Counters that were reset meanwhile begin anew.
+// since is what was counted after old. Counters that were reset meanwhile begin again.
 func (c Counters) since(old Counters) Counters {
 	if c.Calls < old.Calls {
 		return c

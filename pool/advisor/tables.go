@@ -128,7 +128,7 @@ func (a *analysis) readTables(ctx context.Context) error {
 			t.sum()
 		}
 	}
-	// Of a column that we may not read, pg_stats says nothing.
+	// pg_stats says nothing of a column that we may not read.
 	rows, err = a.tx.Query(
 		ctx,
 		`select `+ourOwn+` c.oid, att.attnum, att.attname, format_type(att.atttypid, null), coalesce(s.avg_width, greatest(att.attlen, 0)),
@@ -166,7 +166,7 @@ func (a *analysis) readTables(ctx context.Context) error {
 	return err
 }
 
-// findStale looks for tables of which the optimizer has a wrong idea.
+// findStale looks for tables about which the optimizer is wrong.
 func (a *analysis) findStale() {
 	for _, t := range a.tables {
 		size := t.size()
@@ -202,7 +202,7 @@ func (a *analysis) findStale() {
 	}
 }
 
-// filledAtOnce tells whether a table was analyzed in the session that has filled it: the
+// filledAtOnce reports whether a table was analyzed in the session that has filled it: the
 // session counts its rows later, as modified and once more as live, but the optimizer
 // knows them.
 func (t *table) filledAtOnce() bool {
@@ -210,7 +210,7 @@ func (t *table) filledAtOnce() bool {
 	return t.analyzed != nil && t.updated+t.deleted < t.modified/2 && (near(t.live) || near(t.inserted))
 }
 
-// smallTable is up to how many rows a table is read as a whole without harm.
+// smallTable is the largest number of rows with which a table is read as a whole without harm.
 const smallTable = 1000
 
 // isText reports whether texts can be compared with the column as they are.

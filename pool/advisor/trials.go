@@ -235,7 +235,7 @@ func (a *analysis) allCovering(s *statement, proposals []proposal, best *trial) 
 }
 
 const (
-	// fewOf is up to which share of a table's rows an index surely beats reading all of them.
+	// fewOf is the share of a table's rows up to which an index surely beats reading all of them.
 	fewOf = 0.02
 	// cheaper is to which share of the cost it must bring a statement then: rows on pages of
 	// their own cost as much as four pages in a row, which is the truth for cold disks only.
