@@ -3,6 +3,7 @@ package compiled
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -69,7 +70,7 @@ func (c *calls[T, V]) callBatch(b *batched[V], call *Call, i int, objects []T) (
 		one := callers.New(1) // A data loader need not wait for others.
 		c.contexts[i].Context = one.Context(c.run.ctx)
 		defer one.Done()
-		b.results, b.err = all(&c.contexts[i], call, objects)
+		b.results, b.err = all(&c.contexts[i], call, slices.Clone(objects)) // It may do with them what it likes.
 		b.done = true
 	})
 	return false

@@ -2,6 +2,7 @@ package compiled
 
 import (
 	"context"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 )
@@ -102,7 +103,7 @@ func (c *calls[T, V]) resolve(ctx context.Context, b *batched[V], i int) (any, e
 	}
 	all := c.callAll()
 	b.once.Do(func() {
-		b.results, b.err = all(ctx, call, c.group.objects)
+		b.results, b.err = all(ctx, call, slices.Clone(c.group.objects))
 		b.done = true
 	})
 	v, ok := c.result(ctx, b, i, i)
