@@ -129,7 +129,7 @@ func cycle(length int) func() int {
 	return func() int { i = (i + 1) % max(length, 1); return i }
 }
 
-// popular returns keys of which the logarithm is spread evenly.
+// popular returns keys whose logarithm is spread evenly.
 func popular(r *rand.Rand, keys int) func() int {
 	return func() int { return int(math.Pow(float64(keys), r.Float64())) }
 }
@@ -213,7 +213,7 @@ func nested(outer, middle, inner int) func() int {
 	}
 }
 
-// index returns the pages on the way to records, of which the popular ones lie anywhere.
+// index returns the pages on the way to records, whose popular ones lie anywhere.
 func index(r *rand.Rand, records int) func() int {
 	next := popular(r, records)
 	var path []int

@@ -103,7 +103,8 @@ func (a *analysis) run(ctx context.Context) (err error) {
 	a.report.Server, a.report.Database = a.server.name, a.server.database
 	a.report.Replica = a.server.replica
 	for _, step := range []func(context.Context) error{
-		a.readTables, a.readRoles, a.readIndexes, a.readForeignKeys, a.readStatements, a.planStatements, a.adviseIndexes, a.findPlans,
+		a.readTables, a.readRoles, a.readIndexes, a.readForeignKeys,
+		a.readStatements, a.planStatements, a.adviseIndexes, a.findPlans,
 	} {
 		if err := step(ctx); err != nil {
 			return err

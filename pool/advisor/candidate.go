@@ -77,7 +77,28 @@ func (a *analysis) create(c *candidate) []string {
 
 const maxName = 63 // bytes of an identifier
 
-var notInNames = strings.NewReplacer(`"`, "", "(", "", ")", "", ",", "", "'", "", "::", "_", " ", "_", ".", "_", "-", "", ">", "")
+var notInNames = strings.NewReplacer(
+	`"`,
+	"",
+	"(",
+	"",
+	")",
+	"",
+	",",
+	"",
+	"'",
+	"",
+	"::",
+	"_",
+	" ",
+	"_",
+	".",
+	"_",
+	"-",
+	"",
+	">",
+	"",
+)
 
 // newName returns a name for an index of a table that no other has, alone and qualified.
 func (a *analysis) newName(t *table, c *candidate) (name, qualified string) {
@@ -116,7 +137,19 @@ func shorten(s string, most int) string {
 }
 
 // lasting are functions that always return the same for the same arguments.
-var lasting = []string{"lower", "upper", "md5", "length", "abs", "btrim", "replace", "substr", "left", "right", "to_tsvector"}
+var lasting = []string{
+	"lower",
+	"upper",
+	"md5",
+	"length",
+	"abs",
+	"btrim",
+	"replace",
+	"substr",
+	"left",
+	"right",
+	"to_tsvector",
+}
 
 // immutable reports whether the keys are surely what Postgres takes for an index: columns,
 // and expressions of what depends on no setting. hypopg knows better.
