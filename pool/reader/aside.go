@@ -195,8 +195,8 @@ func (r *heldRows) CatalogRows(ctx context.Context, sql string) ([][][]byte, err
 // statement, in the form in which Postgres reports them.
 func (r *heldRows) ParameterStatus(name string) (string, error) {
 	if value, ok := r.settings.Value(name); ok {
-		t := r.session.pipe.backend
-		return t.canonical(name, value, t.ask)
+		b := r.session.pipe.backend
+		return b.canonical(name, value, b.ask)
 	}
 	return r.session.parameters.get(name), nil
 }

@@ -29,13 +29,13 @@ type backend struct {
 }
 
 func newBackend(r *Reader, server Server) *backend {
-	t := &backend{reader: r, server: server, beside: make(chan struct{}, 1)}
+	b := &backend{reader: r, server: server, beside: make(chan struct{}, 1)}
 	if r.unshared == "" {
 		for i := range server.Shared() {
-			t.pipes = append(t.pipes, &pipe{backend: t, reader: r, number: i, wanted: make(chan struct{}, 1), wake: make(chan struct{}, 1)})
+			b.pipes = append(b.pipes, &pipe{backend: b, reader: r, number: i, wanted: make(chan struct{}, 1), wake: make(chan struct{}, 1)})
 		}
 	}
-	return t
+	return b
 }
 
 // lower takes in what a statement has cost. The floor follows at once when costs fall,

@@ -41,8 +41,8 @@ type catalog struct {
 func (r *Reader) doubt() {
 	r.catalog.epoch.Add(1)
 	r.statements.doubt()
-	for _, t := range r.backends {
-		for _, p := range t.pipes {
+	for _, b := range r.backends {
+		for _, p := range b.pipes {
 			if s := p.session.Load(); s != nil {
 				s.answers.forget()
 			}
@@ -95,10 +95,10 @@ func lookCost(known, took time.Duration) time.Duration {
 // catalogSum returns a checksum of everything that statements depend on, except temporary objects: functions,
 // views and rules, policies, operators, casts, types, and relations with their columns. A rewrite
 // of a table or of a materialized view does not change it.
-func catalogSum(ctx context.Context, t *backend) (sum string, err error) {
+func catalogSum(ctx context.Context, b *backend) (sum string, err error) {
 	ctx, cancel := context.WithTimeout(quiet.Context(ctx), lessonTimeout)
 	defer cancel()
-	conn, err := t.server.Ask(ctx)
+	conn, err := b.server.Ask(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -64,13 +64,13 @@ func (l *learner) start(ctx context.Context, r *Reader) {
 }
 
 // ask has a call's statement learned, unless it is being learned, or too many are.
-func (l *learner) ask(c *call, t *backend) {
+func (l *learner) ask(c *call, b *backend) {
 	if !c.statement.learning.CompareAndSwap(false, true) {
 		return
 	}
 	select {
 	// Hooks of the pool may need what is in the context.
-	case l.lessons <- lesson{context.WithoutCancel(c.ctx), t, c.statement, c.settings}:
+	case l.lessons <- lesson{context.WithoutCancel(c.ctx), b, c.statement, c.settings}:
 	default:
 		c.statement.learning.Store(false)
 	}

@@ -11,11 +11,11 @@ func (r *Reader) Metrics() (list []gqlboost.Metric) {
 	}
 	attr := func(key, value string) gqlboost.Attr { return gqlboost.Attr{Key: key, Value: value} }
 	up, out, sharing := uint64(0), uint64(0), uint64(1)
-	for _, t := range r.backends {
-		if t.out.Load() {
+	for _, b := range r.backends {
+		if b.out.Load() {
 			out++
 		}
-		for _, p := range t.pipes {
+		for _, p := range b.pipes {
 			if p.session.Load() != nil {
 				up++
 			}

@@ -69,10 +69,10 @@ func New(c Config, servers ...Server) *Reader {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	for i, server := range servers {
-		t := newBackend(r, server)
-		t.out.Store(i > 0) // until it is seen to be good
-		r.backends = append(r.backends, t)
-		for _, p := range t.pipes {
+		b := newBackend(r, server)
+		b.out.Store(i > 0) // until it is seen to be good
+		r.backends = append(r.backends, b)
+		for _, p := range b.pipes {
 			r.done.Go(func() { p.run(ctx) })
 		}
 	}
@@ -117,8 +117,8 @@ const lookClosing = time.Millisecond
 // Reset closes the shared connections when what is under way on them has ended. Others
 // take their place, and what was learned of statements is learned again.
 func (r *Reader) Reset() {
-	for _, t := range r.backends {
-		t.epoch.Add(1)
+	for _, b := range r.backends {
+		b.epoch.Add(1)
 	}
 	r.doubt()
 }
@@ -238,12 +238,12 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 		}
 	}
 	for {
-		t := r.pick(c)
-		running := t.running.Add(1)
-		if to, p := r.route(c, t, running); to != direct {
-			rows, err, ok := t.share(c, p, to == trial)
+		b := r.pick(c)
+		running := b.running.Add(1)
+		if to, p := r.route(c, b, running); to != direct {
+			rows, err, ok := b.share(c, p, to == trial)
 			if ok {
-				t.running.Add(-1)
+				b.running.Add(-1)
 				if rows == nil {
 					return nil, c.trace.end(pgconn.CommandTag{}, err)
 				}
@@ -253,18 +253,18 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 				return rows, nil
 			}
 			c.alone, moved = true, true
-			if t.running.Add(-1); c.away {
-				t = r.pick(c)
+			if b.running.Add(-1); c.away {
+				b = r.pick(c)
 			}
-			t.running.Add(1)
+			b.running.Add(1)
 		} else if !moved {
 			leave() // It has no connection yet, as in pgxpool.
 		}
-		rows, err := t.direct(c)
+		rows, err := b.direct(c)
 		if err == nil {
 			return rows, nil
 		}
-		if !r.elsewhere(c, t, err) {
+		if !r.elsewhere(c, b, err) {
 			return nil, c.trace.end(pgconn.CommandTag{}, err)
 		}
 	}

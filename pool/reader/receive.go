@@ -134,7 +134,7 @@ func (r *receiver) complete(tag pgconn.CommandTag) bool {
 	if q == nil {
 		return false
 	}
-	p, t, run := r.pipe, r.pipe.backend, r.run()
+	p, b, run := r.pipe, r.pipe.backend, r.run()
 	if run.guarded {
 		run.guarded = false
 		return true
@@ -142,10 +142,10 @@ func (r *receiver) complete(tag pgconn.CommandTag) bool {
 	q.rows.tag = tag
 	now := p.reader.now()
 	took := time.Duration(now - max(r.last, r.batch.sent))
-	q.statement.observeShared(took, t.slow())
+	q.statement.observeShared(took, b.slow())
 	q.statement.ended(false)
 	q.statement.held(len(q.rows.data))
-	t.lower(took)
+	b.lower(took)
 	r.advance(now)
 	switch {
 	case q.described.stale.Load(): // The columns are others than it thinks.

@@ -63,19 +63,19 @@ func (r *Reader) watchReplicas(ctx context.Context) {
 			meter.add(time.Now(), lsn, 2*r.config.MaxLag)
 		}
 		var wg sync.WaitGroup
-		for i, t := range r.backends {
+		for i, b := range r.backends {
 			if i == 0 {
 				continue
 			}
 			wg.Go(func() {
-				lsn, err := t.position(ctx)
+				lsn, err := b.position(ctx)
 				if err != nil || meter.lag(time.Now(), lsn) > r.config.MaxLag {
 					good[i] = 0
-					t.out.Store(true)
+					b.out.Store(true)
 					return
 				}
 				if good[i]++; good[i] >= returnAfter {
-					t.out.Store(false)
+					b.out.Store(false)
 				}
 			})
 		}

@@ -21,35 +21,35 @@ const (
 
 // route returns how a call runs on a server where so many statements run, and the shared
 // connection. The first line that applies decides.
-func (r *Reader) route(c *call, t *backend, running int64) (route, *pipe) {
+func (r *Reader) route(c *call, b *backend, running int64) (route, *pipe) {
 	s := c.statement
 	if s == nil || s.named { // Only pgx knows its text.
 		return direct, nil
 	}
-	described, slow := s.known(), t.slow()
+	described, slow := s.known(), b.slow()
 	var p *pipe
 	switch {
 	// What shared connections cannot do.
 	case r.unshared != "", r.codec.Load() != nil: // the configuration, or a type
-		return r.learn(c, t), nil
+		return r.learn(c, b), nil
 	case c.alone: // the caller has asked for it, or it was shared and did not work
-		return r.learn(c, t), nil
+		return r.learn(c, b), nil
 	case c.options: // the arguments tell pgx how to run it
-		return r.learn(c, t), nil
+		return r.learn(c, b), nil
 	case described == nil: // nobody knows its parameters and columns
-		return r.learn(c, t), nil
+		return r.learn(c, b), nil
 	case described.private: // it changes its session, in a way that its text does not show
 		return direct, nil
 	// What would make others wait or run again.
 	case s.cost.Load() == 0, s.large.Load(), s.failing.Load() >= oftenFailing:
 		return direct, nil
 	// What is not worth it.
-	case running <= int64(r.config.DirectBelow) && !t.server.Full():
+	case running <= int64(r.config.DirectBelow) && !b.server.Full():
 		return direct, nil
 	case s.cost.Load() < int64(slow):
-		p = t.choose(running, false)
+		p = b.choose(running, false)
 	case s.due():
-		if p = t.choose(running, true); p == nil {
+		if p = b.choose(running, true); p == nil {
 			s.wait.Store(1) // next time
 			return direct, nil
 		}
@@ -67,9 +67,9 @@ const oftenFailing = 100
 
 // learn has a statement learned that has run before: one that runs only once is not worth
 // a look. Until then it goes directly.
-func (r *Reader) learn(c *call, t *backend) route {
+func (r *Reader) learn(c *call, b *backend) route {
 	if s := c.statement; s.cost.Load() > 0 && s.known() == nil && !s.named {
-		r.learner.ask(c, t)
+		r.learner.ask(c, b)
 	}
 	return direct
 }
@@ -84,9 +84,9 @@ func (r *Reader) pick(c *call) *backend {
 	first := int(r.turn.Add(1))
 	var best *backend
 	for i := range replicas {
-		t := replicas[(first+i)%len(replicas)]
-		if !t.out.Load() && (best == nil || t.running.Load() < best.running.Load()) {
-			best = t
+		b := replicas[(first+i)%len(replicas)]
+		if !b.out.Load() && (best == nil || b.running.Load() < best.running.Load()) {
+			best = b
 		}
 	}
 	if best == nil {
@@ -154,17 +154,17 @@ const (
 
 // elsewhere reports whether a call that has failed on a server before it began runs on
 // another one: replicas are left when they serve nobody. The server is the failed one's fault then.
-func (r *Reader) elsewhere(c *call, t *backend, err error) bool {
+func (r *Reader) elsewhere(c *call, b *backend, err error) bool {
 	var e *pgconn.PgError
 	switch {
-	case t == r.backends[0], c.ctx.Err() != nil, c.runs >= maxRuns:
+	case b == r.backends[0], c.ctx.Err() != nil, c.runs >= maxRuns:
 		return false
 	case errors.As(err, &e) && !Down(e): // the statement's own error
 		return false
 	case errors.Is(err, ErrExhausted), errors.Is(err, ErrClosed):
 		return false
 	}
-	t.out.Store(true)
+	b.out.Store(true)
 	return true
 }
 

@@ -14,14 +14,14 @@ import (
 func (r *Reader) sendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
 	c := &call{ctx: ctx}
 	for {
-		t := r.pick(c)
-		conn, err := t.server.Acquire(ctx)
+		to := r.pick(c)
+		conn, err := to.server.Acquire(ctx)
 		if err == nil {
 			b := &batchResults{reader: r, ctx: ctx, batch: batch}
-			b.send(t, conn)
+			b.send(to, conn)
 			return b
 		}
-		if !r.elsewhere(c, t, err) {
+		if !r.elsewhere(c, to, err) {
 			return pgx.FailedBatchResults(batch, err)
 		}
 	}
@@ -44,8 +44,8 @@ type batchResults struct {
 
 // send runs the batch on a connection. What pgx calls for the first result does not see that a
 // run has failed after which there is another one.
-func (b *batchResults) send(t *backend, conn *pgxpool.Conn) {
-	b.backend, b.conn = t, conn
+func (b *batchResults) send(to *backend, conn *pgxpool.Conn) {
+	b.backend, b.conn = to, conn
 	b.runs++
 	b.reader.counters.direct.Add(uint64(b.batch.Len()))
 	own := &pgx.Batch{} // pgx changes what it sends.

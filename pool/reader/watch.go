@@ -27,7 +27,7 @@ func yieldProcessor() { runtime.Gosched() }
 // statement that keeps others waiting, for a lock or a disk for example, is canceled and runs
 // on a connection of its own; if that does not help, those behind it are.
 func (s *session) watch(failed <-chan struct{}) (retired bool) {
-	p, t := s.pipe, s.pipe.backend
+	p, b := s.pipe, s.pipe.backend
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	last, idle := p.reader.now(), false
@@ -58,7 +58,7 @@ func (s *session) watch(failed <-chan struct{}) (retired bool) {
 			tick.Reset(lookEvery)
 			continue
 		}
-		stood, patience := now-moved, int64(t.patience())
+		stood, patience := now-moved, int64(b.patience())
 		bound := int64(max(stuckAfter, 2*p.reader.config.StatementTimeout))
 		switch {
 		case stood > bound:
