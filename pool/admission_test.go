@@ -117,18 +117,56 @@ func TestLoadShedding(t *testing.T) {
 	})
 }
 
-// The limit follows what is wanted, what the server has and what is open.
+// As many callers get in as are wanted, as the server and the pool have connections for, and as
+// a pool that is not warm yet may open.
 func TestLimit(t *testing.T) {
-	g := newTestGate(0)
-	for _, c := range []struct{ wanted, capacity, opened, want int64 }{
-		{50, 0, 0, 4}, {50, 0, 3, 7}, {50, 0, 10, 20}, {50, 0, 30, 50}, {50, 16, 30, 16}, {2, 16, 30, 2},
+	for _, c := range []struct {
+		name                                      string
+		wanted, max, capacity, opened, kept, want int64
+	}{
+		{"a cold pool opens four at a time", 50, 1000, 0, 0, 0, 4},
+		{"also with three open", 50, 1000, 0, 3, 0, 7},
+		{"later it doubles", 50, 1000, 0, 10, 0, 20},
+		{"until it has what is wanted", 50, 1000, 0, 30, 0, 50},
+		{"the server has fewer", 50, 1000, 16, 30, 0, 16},
+		{"the server has more", 2, 1000, 16, 30, 0, 2},
+		{"the pool has fewer", 50, 20, 0, 30, 0, 20},
+		{"the Reader keeps some of the pool's", 50, 20, 0, 30, 5, 15},
+		{"the Reader keeps some of the server's", 50, 1000, 16, 30, 5, 11},
+		{"the Reader keeps all, and one gets in", 50, 5, 0, 30, 5, 1},
 	} {
-		g.setLimit(c.wanted)
-		g.setCapacity(c.capacity)
-		g.connections(c.opened - g.opened)
-		if got := g.limit.Load(); got != c.want {
-			t.Errorf("wanted %d, capacity %d, open %d: the limit is %d, want %d", c.wanted, c.capacity, c.opened, got, c.want)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			a := newTestGate(0)
+			a.max, a.held = c.max, c.kept
+			a.spare = func(int64) int64 { return 1000 } // whatever the limit is
+			a.setCapacity(c.capacity)
+			a.connections(c.opened)
+			a.setLimit(c.wanted)
+			ctx, stop := context.WithCancel(t.Context())
+			var in atomic.Int64
+			for range 100 {
+				go func() {
+					if a.enter(ctx) == nil {
+						in.Add(1)
+					}
+				}()
+			}
+			synctest.Wait()
+			if in.Load() != c.want {
+				t.Errorf("%s: %d are in, want %d", c.name, in.Load(), c.want)
+			}
+			stop()
+			synctest.Wait()
+			if n := a.length(); n != 0 || in.Load() != c.want {
+				t.Errorf("%s: after the others have given up, %d are in and %d wait", c.name, in.Load(), n)
+			}
+			for range c.want {
+				a.leave()
+			}
+			if n := a.inside.Load(); n != 0 {
+				t.Errorf("%s: all have left, and %d are inside", c.name, n)
+			}
+		})
 	}
 }
 

@@ -81,7 +81,7 @@ func TestReplicas(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond)
+	wait.Until(t, "callers are answered", func() bool { return answers.Load() > 100 })
 	if err := replicas[0].Kill(); err != nil {
 		t.Fatal(err)
 	}
