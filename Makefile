@@ -134,7 +134,7 @@ mutants: $(BIN)/gremlins ## change the code, and list the changes that no test n
 	@set -e; for p in $(or $(PACKAGES),plancache); do \
 		others=$$(cd $$p && ls *.go | grep -vE '^($(or $(FILES),.*))\.go$$' | sed 's/\.go$$//' | paste -sd'|'); \
 		GOFLAGS="$$GOFLAGS -short -vet=off $(if $(RUN),'-run=$(RUN)')" nice $(BIN)/gremlins unleash ./$$p --workers 1 --timeout-coefficient 10 \
-			-E "^(.*/)?($$others)\.go$$" -S lctv -o $(OUT)/mutants-$$(echo $$p | tr / -).json; done
+			-E / -E "^($$others)\.go$$" -S lctv -o $(OUT)/mutants-$$(echo $$p | tr / -).json; done
 
 # Rounds of all benchmarks, not all rounds of each: what the machine does
 # meanwhile then meets every implementation.

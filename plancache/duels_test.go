@@ -68,7 +68,7 @@ func TestDuelsShare(t *testing.T) {
 	}
 }
 
-// When all places are taken a duel begins in the place of the oldest, once that is over.
+// When all places are taken a duel begins where the oldest is, once that is over.
 func TestDuelsTakeTurns(t *testing.T) {
 	const size = leastDuels
 	d := duels[int]{question: admissions}
@@ -88,7 +88,7 @@ func TestDuelsTakeTurns(t *testing.T) {
 	for _, number := range []int{0, size + 1, size + 100} { // of another ring, or none
 		d.back(number, last.hash, 1, size)
 	}
-	d.back(size, last.hash+1, 1, size) // in the place of another
+	d.back(size, last.hash+1, 1, size) // the place is that of another
 	if d.shares != [2]float64{} {
 		t.Errorf("somebody has won: %v", d.shares)
 	}
