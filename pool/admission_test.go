@@ -52,6 +52,27 @@ func TestUrgentFirst(t *testing.T) {
 	})
 }
 
+// A waiter is refused after more than the target, in a queue that has stood for more than its time.
+func TestSheds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := queue{target: time.Millisecond}
+		first := q.push(time.Now(), false)
+		time.Sleep(shedAfter)
+		if q.sheds(first) {
+			t.Error("the queue has not stood for long enough")
+		}
+		second := q.push(time.Now(), false)
+		time.Sleep(q.target)
+		if !q.sheds(first) || q.sheds(second) {
+			t.Errorf("the first is refused: %v, the second: %v", q.sheds(first), q.sheds(second))
+		}
+		time.Sleep(1)
+		if !q.sheds(second) || q.sheds(q.push(time.Now().Add(-time.Second), true)) {
+			t.Error("the second is not refused, or an urgent one is")
+		}
+	})
+}
+
 // With twice as much demand as there is capacity, those who are served have not
 // waited long; a burst is not shed.
 func TestLoadShedding(t *testing.T) {
