@@ -36,6 +36,7 @@ test-long: ## what is rare, for as long as it takes (about an hour): the Reader 
 	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run 'RandomOperations|Middleware|StreamedOperations|ContextsEnd|Suites' ./gqlgen/...
 	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'OwnersUnderFire|UnmarshalPairs' -v ./simdjson
 	GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run Checker -v ./plancache
+	GQLBOOST_LONG=1 go test -count=1 -timeout 30m -run 'Versions|Replica' ./pool/advisor
 	GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run "OwnersNeverMeet|SameMemoryOfShapes" -v ./arena
 	GQLBOOST_LONG=1 go test -count=1 -timeout 90m -run 'Oracle' -v ./stream/pgrows
 	cd contrib && GQLBOOST_LONG=1 go test -count=1 -timeout 60m -run KeepsTheMeaning -v ./internal/normalize

@@ -17,7 +17,7 @@ type duels[P any] struct {
 	shares [2]float64
 }
 
-// The questions are whether what falls out of the window should stay in the place of the
+// The questions are whether what falls out of the window should stay instead of the
 // least of the others, where their worth leaves it in doubt, and by which half-life worth is
 // measured. Candidates are right when all that is hot has changed; residents in a loop longer
 // than the cache, or among queries that come once. For the other one see heat.
@@ -37,15 +37,15 @@ const (
 var rates = [questions]float64{admissions: 1.0 / 64, halfLives: 1.0 / 32}
 
 const (
-	// bias is by how much candidates must be ahead.
+	// bias is the lead that candidates need.
 	bias = 0.03
-	// patience is after how many calls for each entry of the cache a duel ends undecided.
+	// patience is the number of calls for each entry of the cache until a duel ends undecided.
 	patience = 0.85
 	// A ring has one duel for each entry of the cache, within these bounds.
 	leastDuels, mostDuels = 64, 1 << 16
 )
 
-// duel is a decision of which the outcome is not known yet.
+// duel is a decision whose outcome is not known yet.
 type duel[P any] struct {
 	stayed *entry[P]  // nil if it has left since
 	uses   uint32     // of it, at first

@@ -14,11 +14,11 @@ const (
 )
 
 const (
-	// briefLife and lastingLife are after how many calls for each entry a use is worth half.
+	// briefLife and lastingLife are the numbers of calls for each entry until a use is worth half.
 	briefLife, lastingLife = 0.7, 5
 	// period is how many calls for each entry must pass for a use to count in full.
 	period = 0.2
-	// preference is by which factor the lasting one must be ahead. It is slow to forget, so a
+	// preference is the factor by which the lasting one must be ahead. It is slow to forget, so a
 	// mistake costs more.
 	preference = 1.4
 )

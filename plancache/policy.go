@@ -14,7 +14,7 @@ import (
 //   - An entry is worth its heat: its uses, of which each fades with the time since (as in
 //     LRFU, Lee et al. 2001). Counts alone keep what was hot once, times alone keep what
 //     comes once. How fast uses should fade depends on what is asked for, so there are two
-//     half-lives, of which the better one counts.
+//     half-lives, and the better one counts.
 //   - Uses that come soon after another one hardly count: what is new often comes a few times
 //     and never again.
 //   - The least is the least of a sample, which a hand takes in turn. So neither hits nor
@@ -40,13 +40,13 @@ const (
 	// windowShare is the share of the window, up to windowMost entries.
 	windowShare = 0.02
 	windowMost  = 16
-	// margin is by how many uses what leaves the window must beat the least one. Without
+	// margin is the number of uses by which what leaves the window must beat the least one. Without
 	// one, a loop longer than the cache replaces all of it again and again, because counts
 	// differ by one from place to place.
 	margin = 1
 	// sampleSize is how many entries are looked at for the least one.
 	sampleSize = 16
-	// agePeriods is after how many calls for each entry the uses that are reported are halved.
+	// agePeriods is the number of calls for each entry until the uses that are reported are halved.
 	agePeriods = 10
 )
 
@@ -235,7 +235,7 @@ func (p *policy[P]) release(e *entry[P]) {
 	}
 }
 
-// replace puts an entry in the place of another for the same key, and appends those that
+// replace puts an entry in place of another for the same key, and appends those that
 // leave for it.
 func (p *policy[P]) replace(old, e *entry[P], now int64, out []*entry[P]) []*entry[P] {
 	p.sized()

@@ -27,8 +27,17 @@ var ErrTooLarge = errors.New("simdjson: document too large")
 // ErrKind is returned, wrapped, by an accessor of another kind of value.
 var ErrKind = errors.New("simdjson: wrong kind of value")
 
-// ErrClosed is returned, wrapped, by a value whose document was closed.
-var ErrClosed = errors.New("the document was closed")
+// ErrClosed is returned by a value whose document was closed. It is an [ErrKind] as well, since
+// such a value is of no kind.
+var ErrClosed error = closedError{}
+
+type closedError struct{}
+
+// Error implements error.
+func (closedError) Error() string { return "simdjson: the document was closed" }
+
+// Is implements the method that errors.Is looks for.
+func (closedError) Is(target error) bool { return target == ErrKind }
 
 // ErrTooDeep is returned, wrapped, for a value that nests deeper than Go values are
 // made of: see [Value.Any].

@@ -184,7 +184,7 @@ func (v Value) Raw() []byte {
 
 func (v Value) wrong(want string) error {
 	if v.closed() {
-		return fmt.Errorf("%w: %w", ErrKind, ErrClosed)
+		return ErrClosed
 	}
 	return fmt.Errorf("%w: %s, not %s", ErrKind, v.Kind(), want)
 }

@@ -16,7 +16,7 @@ func Example() {
 	if err != nil {
 		return
 	}
-	defer bus.Close(context.Background())
+	defer bus.Close()
 	cache, err := plancache.New(plancache.Options[*Plan]{Invalidator: bus})
 	if err != nil {
 		return

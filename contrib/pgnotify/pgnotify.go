@@ -61,19 +61,26 @@ func New(dsn string, c Options) (*Bus, error) {
 // ErrClosed is returned after Close.
 var ErrClosed = errors.New("pgnotify: closed")
 
-// Close closes the connection that notifies. Those that watch end with their contexts.
-func (b *Bus) Close(ctx context.Context) error {
+// closeTimeout bounds the wait of Close for a call of Delete and for Postgres.
+const closeTimeout = 5 * time.Second
+
+// Close closes the connection that notifies. Those that watch end with their contexts. Closing
+// again does nothing.
+func (b *Bus) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
 	select {
 	case b.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { <-b.turn }()
-	b.closed = true
-	if b.conn == nil {
+	conn := b.conn
+	b.closed, b.conn = true, nil
+	if conn == nil {
 		return nil
 	}
-	return b.conn.Close(ctx)
+	return conn.Close(ctx)
 }
 
 // Delete tells all who watch of a key.

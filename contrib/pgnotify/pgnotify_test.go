@@ -30,7 +30,7 @@ func newBus(t *testing.T, dsn string, c pgnotify.Options) *pgnotify.Bus {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.Close(context.Background()) })
+	t.Cleanup(func() { b.Close() })
 	return b
 }
 
@@ -94,7 +94,7 @@ func TestCachesOfAFleet(t *testing.T) {
 	for _, c := range caches {
 		c.Close()
 	}
-	if err := bus.Close(t.Context()); err != nil {
+	if err := errors.Join(bus.Close(), bus.Close()); err != nil {
 		t.Error(err)
 	}
 	if err := bus.Delete(t.Context(), "x"); !errors.Is(err, pgnotify.ErrClosed) {

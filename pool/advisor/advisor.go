@@ -40,7 +40,7 @@ type Options struct {
 	// Storage bounds the disk space that all advised indexes take, in bytes; there is no
 	// bound by default.
 	Storage int64
-	// Repeats is from how many times in one request a statement counts as repeated, 5
+	// Repeats is the number of times in one request from which on a statement counts as repeated, 5
 	// by default.
 	Repeats int
 	// TestData is for databases that tests fill: their tables are too small for the
@@ -64,7 +64,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Analyze looks at a database and returns what to mend. It fails only if the database
+// Analyze looks at a database and returns what to fix. It fails only if the database
 // does not answer; what it may not see, or cannot plan, is in [Report.Missing].
 func Analyze(ctx context.Context, db DB, o Options) (*Report, error) {
 	a := &analysis{options: o.withDefaults(), report: &Report{At: time.Now()}}
@@ -103,7 +103,8 @@ func (a *analysis) run(ctx context.Context) (err error) {
 	a.report.Server, a.report.Database = a.server.name, a.server.database
 	a.report.Replica = a.server.replica
 	for _, step := range []func(context.Context) error{
-		a.readTables, a.readRoles, a.readIndexes, a.readForeignKeys, a.readStatements, a.planStatements, a.adviseIndexes, a.findPlans,
+		a.readTables, a.readRoles, a.readIndexes, a.readForeignKeys,
+		a.readStatements, a.planStatements, a.adviseIndexes, a.findPlans,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(postgres.Main(m, func(s *postgres.Server) {
 		server = s
 		os.Setenv("GQLBOOST_EXAMPLE_DSN", s.DSN())
-	}))
+	}, "pg_stat_statements"))
 }
 
 // shop is a database with an index that is missing, one that is not used, one that is
@@ -125,8 +125,12 @@ func expect(t *testing.T, r *advisor.Report, want ...string) map[string]advisor.
 }
 
 var (
-	ofIndexes = []string{"unused index orders orders_total", "duplicate index orders orders_at_too", "stale statistics imports "}
-	ofPlans   = []string{"missing index orders ", "missing index customers "}
+	ofIndexes = []string{
+		"unused index orders orders_total",
+		"duplicate index orders orders_at_too",
+		"stale statistics imports ",
+	}
+	ofPlans = []string{"missing index orders ", "missing index customers "}
 )
 
 // analyze analyzes and sees to it that nothing has changed.
@@ -153,7 +157,13 @@ func TestWithoutExtension(t *testing.T) {
 	}
 	report := analyze(t, conn, advisor.Options{})
 	expect(t, report, ofIndexes...)
-	if missing := strings.Join(report.Missing, "\n"); !strings.Contains(missing, "pg_stat_statements is not installed") {
+	if missing := strings.Join(
+		report.Missing,
+		"\n",
+	); !strings.Contains(
+		missing,
+		"pg_stat_statements is not installed",
+	) {
 		t.Error(missing)
 	}
 	unchanged(t, conn)
@@ -172,6 +182,26 @@ func unchanged(t *testing.T, conn *pgx.Conn) {
 	if conn.PgConn().TxStatus() != 'I' {
 		t.Error("the transaction is open")
 	}
+}
+
+// counting is a connection to an empty database of the common server, whose statements are
+// counted.
+func counting(t *testing.T, extensions ...string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	for _, name := range append(extensions, "pg_stat_statements") {
+		if _, err := conn.Exec(t.Context(), "create extension if not exists "+name); err != nil {
+			if os.Getenv("CI") == "" {
+				t.Skip(err)
+			}
+			t.Fatal(err)
+		}
+	}
+	return conn
 }
 
 // database makes an empty database on the common server.
@@ -199,7 +229,15 @@ func database(t *testing.T) string {
 		}
 	})
 	config := conn.Config()
-	return fmt.Sprintf("host=%s port=%d user=%s dbname=%s", config.Host, config.Port, config.User, name)
+	config.Database = name
+	return dsnOf(config)
+}
+
+// connString is where a connection goes.
+func connString(conn *pgx.Conn) string { return dsnOf(conn.Config()) }
+
+func dsnOf(c *pgx.ConnConfig) string {
+	return fmt.Sprintf("host=%s port=%d user=%s dbname=%s", c.Host, c.Port, c.User, c.Database)
 }
 
 // Statements that cannot be planned, whatever they do, do no harm.
@@ -295,7 +333,12 @@ func TestFilledAtOnce(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 	}
 	const create, more = "create table %s (id int) with (autovacuum_enabled = false); insert into %[1]s select generate_series(1, 3000)", "insert into %s select generate_series(1, 3000)"
-	session(fmt.Sprintf(create+"; analyze transaction", "transaction"), fmt.Sprintf(create, "session"), "vacuum analyze session", fmt.Sprintf(create+"; analyze grown", "grown"))
+	session(
+		fmt.Sprintf(create+"; analyze transaction", "transaction"),
+		fmt.Sprintf(create, "session"),
+		"vacuum analyze session",
+		fmt.Sprintf(create+"; analyze grown", "grown"),
+	)
 	session(fmt.Sprintf(more, "grown"))
 	conn, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
@@ -360,16 +403,29 @@ func TestTestData(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	if _, err := conn.Exec(ctx, "create table a (id int primary key, b int); create table c (id int primary key, a_id int references a, name text); insert into a values (1, 1); insert into c values (1, 1, 'x')"); err != nil {
+	if _, err := conn.Exec(
+		ctx,
+		"create table a (id int primary key, b int); create table c (id int primary key, a_id int references a, name text); insert into a values (1, 1); insert into c values (1, 1, 'x')",
+	); err != nil {
 		t.Fatal(err)
 	}
 	record := &advisor.Record{}
 	for _, sql := range []string{"select * from a where id = $1", "select * from a where b = $1", "select * from a join c on c.a_id = a.id where a.id = $1", "select * from a", "select count(*) from c"} {
-		record.Statements = append(record.Statements, advisor.Recorded{SQL: sql, ClientStats: advisor.ClientStats{Calls: 1, Rows: 1, Total: time.Millisecond}})
+		record.Statements = append(
+			record.Statements,
+			advisor.Recorded{SQL: sql, ClientStats: advisor.ClientStats{Calls: 1, Rows: 1, Total: time.Millisecond}},
+		)
 	}
 	record.Repeats = []advisor.Repeat{
 		{Request: "List", SQL: "select * from a where id = $1", Of: 10, Requests: 10, Runs: 70, Most: 7},
-		{Request: "Torn", SQL: "select * from a where id = any($1)", Of: 100, Requests: 30, Runs: 210, Most: 7}, // by a busy machine
+		{
+			Request:  "Torn",
+			SQL:      "select * from a where id = any($1)",
+			Of:       100,
+			Requests: 30,
+			Runs:     210,
+			Most:     7,
+		}, // by a busy machine
 		{Request: "Rare", SQL: "select * from c where id = $1", Of: 100, Requests: 1, Runs: 7, Most: 7},
 	}
 	report := analyze(t, conn, advisor.Options{Record: record, TestData: true})

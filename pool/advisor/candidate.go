@@ -20,8 +20,8 @@ type candidate struct {
 	rewrite string   // how the statement must be written for the index, "" if it need not change
 }
 
-// definition is the index of one table, for trying. Of a part of a partitioned table it is
-// one that can be tried, but is none to advise.
+// definition is the index of one table, for trying. That of a part of a partitioned
+// table can be tried, but is none to advise.
 func (c *candidate) definition(t *table) string {
 	return "CREATE INDEX ON " + t.sql + c.form(c.keys)
 }
@@ -77,7 +77,28 @@ func (a *analysis) create(c *candidate) []string {
 
 const maxName = 63 // bytes of an identifier
 
-var notInNames = strings.NewReplacer(`"`, "", "(", "", ")", "", ",", "", "'", "", "::", "_", " ", "_", ".", "_", "-", "", ">", "")
+var notInNames = strings.NewReplacer(
+	`"`,
+	"",
+	"(",
+	"",
+	")",
+	"",
+	",",
+	"",
+	"'",
+	"",
+	"::",
+	"_",
+	" ",
+	"_",
+	".",
+	"_",
+	"-",
+	"",
+	">",
+	"",
+)
 
 // newName returns a name for an index of a table that no other has, alone and qualified.
 func (a *analysis) newName(t *table, c *candidate) (name, qualified string) {
@@ -104,7 +125,7 @@ func quotedAs(qualified, name string) string {
 	return name
 }
 
-// shorten cuts a text to so many bytes, between characters.
+// shorten cuts a text to that many bytes, between characters.
 func shorten(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -116,7 +137,19 @@ func shorten(s string, most int) string {
 }
 
 // lasting are functions that always return the same for the same arguments.
-var lasting = []string{"lower", "upper", "md5", "length", "abs", "btrim", "replace", "substr", "left", "right", "to_tsvector"}
+var lasting = []string{
+	"lower",
+	"upper",
+	"md5",
+	"length",
+	"abs",
+	"btrim",
+	"replace",
+	"substr",
+	"left",
+	"right",
+	"to_tsvector",
+}
 
 // immutable reports whether the keys are surely what Postgres takes for an index: columns,
 // and expressions of what depends on no setting. hypopg knows better.

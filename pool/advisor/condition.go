@@ -108,8 +108,23 @@ func toClause(tokens []string) clause {
 }
 
 // commuted are operators with their sides changed; "has" is of arrays with an element.
-var commuted = map[string]string{"=": "=", "<": ">", ">": "<", "<=": ">=", ">=": "<=", "<>": "<>", "@>": "<@", "<@": "@>", "&&": "&&", "@@": "@@", "= any": "has",
-	"<<": ">>", ">>": "<<", "<<=": ">>=", ">>=": "<<="}
+var commuted = map[string]string{
+	"=":     "=",
+	"<":     ">",
+	">":     "<",
+	"<=":    ">=",
+	">=":    "<=",
+	"<>":    "<>",
+	"@>":    "<@",
+	"<@":    "@>",
+	"&&":    "&&",
+	"@@":    "@@",
+	"= any": "has",
+	"<<":    ">>",
+	">>":    "<<",
+	"<<=":   ">>=",
+	">>=":   "<<=",
+}
 
 // of returns the clause as one about an alias, with the alias on the left and nothing of
 // it on the right.
@@ -129,7 +144,9 @@ func (c clause) of(alias string) (clause, bool) {
 func toOperand(tokens []string) operand {
 	o := operand{}
 	for i := 0; i+2 < len(tokens); i++ {
-		if isName(tokens[i]) && tokens[i+1] == "." && isName(tokens[i+2]) && (i+3 == len(tokens) || tokens[i+3] != "(") && (i == 0 || tokens[i-1] != "::") {
+		if isName(tokens[i]) && tokens[i+1] == "." && isName(tokens[i+2]) &&
+			(i+3 == len(tokens) || tokens[i+3] != "(") &&
+			(i == 0 || tokens[i-1] != "::") {
 			c := attribute{unquote(tokens[i]), unquote(tokens[i+2])}
 			o.columns = append(o.columns, c)
 			if !slices.Contains(o.aliases, c.alias) {
@@ -159,7 +176,9 @@ func toOperand(tokens []string) operand {
 		o.column = o.columns[0]
 	case len(tokens) == 1 && len(o.columns) == 0:
 		t := tokens[0]
-		o.literal = t[0] == '\'' || t[0] == 'E' && strings.HasSuffix(t, "'") || '0' <= t[0] && t[0] <= '9' || t == "true" || t == "false"
+		o.literal = t[0] == '\'' || t[0] == 'E' && strings.HasSuffix(t, "'") || '0' <= t[0] && t[0] <= '9' ||
+			t == "true" ||
+			t == "false"
 	}
 	return o
 }
@@ -169,7 +188,8 @@ func (o operand) local() string {
 	tokens := tokenize(o.text)
 	var kept []string
 	for i := 0; i < len(tokens); i++ {
-		if i+2 < len(tokens) && tokens[i+1] == "." && slices.Contains(o.columns, attribute{unquote(tokens[i]), unquote(tokens[i+2])}) {
+		if i+2 < len(tokens) && tokens[i+1] == "." &&
+			slices.Contains(o.columns, attribute{unquote(tokens[i]), unquote(tokens[i+2])}) {
 			i++
 			continue
 		}
@@ -217,7 +237,7 @@ func tokenize(s string) (tokens []string) {
 				i++
 			}
 		default:
-			for i < len(s) && s[i] != ' ' && s[i] != '\n' && s[i] != '\t' && s[i] != '\'' && s[i] != '"' && strings.IndexByte("()[],.;:"+operators, s[i]) < 0 {
+			for i < len(s) && strings.IndexByte(" \n\t'\"()[],.;:"+operators, s[i]) < 0 {
 				i++
 			}
 		}
@@ -261,7 +281,10 @@ func join(tokens []string) string {
 	for i, t := range tokens {
 		if i > 0 {
 			p := tokens[i-1]
-			glued := p == "(" || p == "[" || p == "." || p == "::" || t == ")" || t == "]" || t == "." || t == "::" || t == "," || t == "[" || t == "(" && (isName(p) || p == "ANY" || p == "ALL")
+			glued := p == "(" || p == "[" || p == "." || p == "::" || t == ")" || t == "]" || t == "." || t == "::" ||
+				t == "," ||
+				t == "[" ||
+				t == "(" && (isName(p) || p == "ANY" || p == "ALL")
 			if !glued || p == "," {
 				b.WriteByte(' ')
 			}

@@ -47,13 +47,19 @@ func (a *analysis) misestimated(s *statement) {
 			return
 		}
 		f := s.about(Misestimate, "The optimizer is wrong about how many rows it finds")
-		f.Evidence = []string{a.took(s), fmt.Sprintf("%s expects %s rows and finds %s", n.Type, count(n.Rows), count(n.ActualRows))}
+		f.Evidence = []string{
+			a.took(s),
+			fmt.Sprintf("%s expects %s rows and finds %s", n.Type, count(n.Rows), count(n.ActualRows)),
+		}
 		f.Risk = "Plans of other statements may change too."
 		f.Action = "ANALYZE the tables; a higher statistics target (ALTER TABLE ... ALTER COLUMN ... SET STATISTICS 1000) helps with uneven values."
 		if t := a.table(n); t != nil {
 			f.Table = t.String()
 			f.Title = fmt.Sprintf("The optimizer is wrong about how many rows of %s it finds", t)
-			f.Action = fmt.Sprintf("ANALYZE %s; a higher statistics target for its columns helps with uneven values.", t.sql)
+			f.Action = fmt.Sprintf(
+				"ANALYZE %s; a higher statistics target for its columns helps with uneven values.",
+				t.sql,
+			)
 			each := &scanned{table: t, alias: n.Alias, node: n}
 			each.add(n.Filter, n.IndexOn, n.Recheck)
 			if columns := each.compared(); len(columns) > 1 && !a.hasStatistics(t, columns) {
@@ -68,7 +74,10 @@ func (a *analysis) misestimated(s *statement) {
 					plain := notInNames.Replace(t.name + "_" + strings.Join(names, "_"))
 					name = strings.TrimSuffix(t.sql, quotedAs(t.sql, t.name)) + a.quote(shorten(plain, maxName)) + " "
 				}
-				f.run(fmt.Sprintf("CREATE STATISTICS %sON %s FROM %s", name, strings.Join(names, ", "), t.sql), "ANALYZE "+t.sql)
+				f.run(
+					fmt.Sprintf("CREATE STATISTICS %sON %s FROM %s", name, strings.Join(names, ", "), t.sql),
+					"ANALYZE "+t.sql,
+				)
 				f.Risk = "ANALYZE of the table takes a little longer. Plans may change."
 			}
 		}
@@ -119,7 +128,10 @@ func (a *analysis) nested(ctx context.Context, s *statement) error {
 		return ctx.Err()
 	}
 	f := s.about(NestedLoop, fmt.Sprintf("A nested loop goes over %s rows where few were expected", count(loops)))
-	f.Evidence = []string{a.took(s), fmt.Sprintf("%.1f ms; without nested loops %.1f ms", s.sampled.Executed, plan.Executed)}
+	f.Evidence = []string{
+		a.took(s),
+		fmt.Sprintf("%.1f ms; without nested loops %.1f ms", s.sampled.Executed, plan.Executed),
+	}
 	f.Saving = time.Duration(float64(s.cost()) * (1 - plan.Executed/s.sampled.Executed))
 	f.Hint = &Hint{Settings: map[string]string{"enable_nestloop": "off"}}
 	if a.server.extensions["pg_hint_plan"] != "" {

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A server records its statements, and asks now and then what to mend.
+// A server records its statements, and asks now and then what to fix.
 func Example() {
 	ctx := context.Background()
 	recorder := advisor.NewRecorder(advisor.RecorderOptions{})
@@ -28,7 +28,8 @@ func Example() {
 	// A request asks for each author on its own.
 	request, end := recorder.Request(ctx, "Feed")
 	for id := range 20 {
-		if _, err := db.Reader().Exec(request, "select name from (values (1, 'Ada')) authors(id, name) where id = $1", id); err != nil {
+		if _, err := db.Reader().
+			Exec(request, "select name from (values (1, 'Ada')) authors(id, name) where id = $1", id); err != nil {
 			panic(err)
 		}
 	}

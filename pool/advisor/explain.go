@@ -60,7 +60,10 @@ func (a *analysis) unplanned(s *statement, problem error) {
 		reason = e.Message
 		if e.Code == "42501" { // insufficient privilege
 			reason += ": GRANT pg_read_all_data TO the advisor's role"
-			a.blind("%s, so its statements could not be planned: GRANT pg_read_all_data TO the advisor's role.", e.Message)
+			a.blind(
+				"%s, so its statements could not be planned: GRANT pg_read_all_data TO the advisor's role.",
+				e.Message,
+			)
 		}
 	}
 	a.miss("Could not be planned, %s of the time (%s): %s", share(s.cost(), a.total), reason, oneLine(s.SQL, 100))
@@ -77,7 +80,8 @@ func (a *analysis) guessConstants(ctx context.Context, s *statement) {
 			}
 			for _, p := range clauses(i.where) {
 				for _, c := range each.clauses {
-					if p.right.literal && p.operator == c.operator && p.left.local() == c.left.local() && strings.HasPrefix(c.right.text, "$") {
+					if p.right.literal && p.operator == c.operator && p.left.local() == c.left.local() &&
+						strings.HasPrefix(c.right.text, "$") {
 						constants[c.right.text] = p.right.text
 					}
 				}
@@ -99,7 +103,13 @@ func (a *analysis) guessConstants(ctx context.Context, s *statement) {
 func (a *analysis) sampledPlan(ctx context.Context, s *statement) (worst *node) {
 	for i, values := range s.samples {
 		if i >= len(s.samples)-plannedSamples {
-			if plan, err := a.bound(ctx, s, values, a.options.Execute && s.reads()); err == nil && (worst == nil || plan.Cost > worst.Cost) {
+			if plan, err := a.bound(
+				ctx,
+				s,
+				values,
+				a.options.Execute && s.reads(),
+			); err == nil &&
+				(worst == nil || plan.Cost > worst.Cost) {
 				worst = plan
 			}
 		}

@@ -56,10 +56,17 @@ func (a *analysis) findForeignKeys() {
 		}
 		list := strings.Join(columns, ", ")
 		f := Finding{
-			Kind: UnindexedForeignKey, Table: k.child.String(), Index: k.name,
-			Title: fmt.Sprintf("Each row deleted from %s reads all of %s: an index is needed ON %s (%s)", k.parent, k.child, k.child, list),
-			Evidence: []string{fmt.Sprintf("%s rows of %s were deleted; the foreign key %s (%s) has no index, and its table %s rows",
-				count(float64(k.parent.deleted)), k.parent, k.name, list, count(k.child.size()))},
+			Kind:  UnindexedForeignKey,
+			Table: k.child.String(),
+			Index: k.name,
+			Title: fmt.Sprintf(
+				"Each row deleted from %s reads all of %s: an index is needed ON %s (%s)",
+				k.parent, k.child, k.child, list,
+			),
+			Evidence: []string{
+				fmt.Sprintf("%s rows of %s were deleted; the foreign key %s (%s) has no index, and its table %s rows",
+					count(float64(k.parent.deleted)), k.parent, k.name, list, count(k.child.size())),
+			},
 			Risk: "Each write of the table writes the index too.",
 		}
 		f.run(a.create(&candidate{table: k.child, method: "btree", keys: columns})...)

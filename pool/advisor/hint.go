@@ -45,7 +45,7 @@ func (h Hint) Query(sql string) (string, error) {
 	return "/*+ " + h.Plan + " */ " + sql, nil
 }
 
-// isPlannerSetting tells whether a setting changes plans and no results.
+// isPlannerSetting reports whether a setting changes plans and no results.
 func isPlannerSetting(name string) bool {
 	switch {
 	case strings.HasPrefix(name, "enable_"), strings.HasPrefix(name, "jit"), strings.HasPrefix(name, "geqo"),
@@ -54,8 +54,18 @@ func isPlannerSetting(name string) bool {
 		return true
 	}
 	switch name {
-	case "work_mem", "hash_mem_multiplier", "effective_cache_size", "effective_io_concurrency", "max_parallel_workers_per_gather", "plan_cache_mode",
-		"join_collapse_limit", "from_collapse_limit", "cursor_tuple_fraction", "constraint_exclusion", "recursive_worktable_factor", "statement_timeout":
+	case "work_mem",
+		"hash_mem_multiplier",
+		"effective_cache_size",
+		"effective_io_concurrency",
+		"max_parallel_workers_per_gather",
+		"plan_cache_mode",
+		"join_collapse_limit",
+		"from_collapse_limit",
+		"cursor_tuple_fraction",
+		"constraint_exclusion",
+		"recursive_worktable_factor",
+		"statement_timeout":
 		return true
 	}
 	return false

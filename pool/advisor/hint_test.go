@@ -33,7 +33,9 @@ func TestHint(t *testing.T) {
 		}
 		if err == nil {
 			var value string
-			if err := tx.QueryRow(ctx, "select current_setting($1)", c.name).Scan(&value); err != nil || value != c.value {
+			if err := tx.QueryRow(ctx, "select current_setting($1)", c.name).
+				Scan(&value); err != nil ||
+				value != c.value {
 				t.Errorf("%s is %q, %v", c.name, value, err)
 			}
 		}
@@ -41,7 +43,10 @@ func TestHint(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if sql, err := (advisor.Hint{Plan: "HashJoin(a b)"}).Query("select 1"); sql != "/*+ HashJoin(a b) */ select 1" || err != nil {
+	if sql, err := (advisor.Hint{Plan: "HashJoin(a b)"}).Query(
+		"select 1",
+	); sql != "/*+ HashJoin(a b) */ select 1" ||
+		err != nil {
 		t.Error(sql, err)
 	}
 	if _, err := (advisor.Hint{Plan: "x */ drop table y; /*"}).Query("select 1"); err == nil {

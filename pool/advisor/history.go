@@ -95,7 +95,9 @@ func (c Counters) minus(o Counters) Counters {
 func LoadHistory(ctx context.Context, db DB, table pgx.Identifier) (h History, err error) {
 	err = readOnly(ctx, db, Options{}.withDefaults().Timeout, func(tx pgx.Tx) error {
 		var exists bool
-		if err := tx.QueryRow(ctx, "select "+ourOwn+" to_regclass($1) is not null", table.Sanitize()).Scan(&exists); err != nil || !exists {
+		if err := tx.QueryRow(ctx, "select "+ourOwn+" to_regclass($1) is not null", table.Sanitize()).
+			Scan(&exists); err != nil ||
+			!exists {
 			return err
 		}
 		rows, err := tx.Query(ctx, "select "+ourOwn+" snapshot::text from "+table.Sanitize()+" order by at")
@@ -125,7 +127,10 @@ func (s *Snapshot) Save(ctx context.Context, db DB, table pgx.Identifier, keep t
 	}
 	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		name := table.Sanitize()
-		if _, err := tx.Exec(ctx, "create table if not exists "+name+" (at timestamptz primary key, snapshot jsonb not null)"); err != nil {
+		if _, err := tx.Exec(
+			ctx,
+			"create table if not exists "+name+" (at timestamptz primary key, snapshot jsonb not null)",
+		); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, "delete from "+name+" where at < $1", keep); err != nil {

@@ -2,7 +2,11 @@ package advisor
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // hypothetical makes indexes that only the optimizer sees, with hypopg. They belong to
@@ -11,11 +15,16 @@ type hypothetical struct {
 	a      *analysis
 	schema string // of the extension; "" if it is not installed
 	kept   []uint32
+	others []uint32 // that the session has had before
 }
 
 // with returns the plan with indexes more, nil if the optimizer does not take all of them,
 // and their size.
-func (h *hypothetical) with(ctx context.Context, p proposal, plan func() (*node, error)) (found *node, bytes int64, err error) {
+func (h *hypothetical) with(
+	ctx context.Context,
+	p proposal,
+	plan func() (*node, error),
+) (found *node, bytes int64, err error) {
 	before := len(h.kept)
 	err = h.a.savepoint(ctx, func() error {
 		var made [][]string
@@ -37,10 +46,12 @@ func (h *hypothetical) with(ctx context.Context, p proposal, plan func() (*node,
 		}
 		return nil
 	})
-	for _, oid := range slices.Clone(h.kept[before:]) {
-		if failed := h.drop(ctx, oid); err == nil {
-			err = failed
-		}
+	failed := h.drop(ctx, slices.Clone(h.kept[before:]))
+	if err != nil {
+		return nil, 0, errors.Join(err, h.sweep(ctx))
+	}
+	if err = failed; err != nil {
+		return nil, 0, err
 	}
 	return found, bytes, err
 }
@@ -49,18 +60,26 @@ func (h *hypothetical) with(ctx context.Context, p proposal, plan func() (*node,
 // until it is dropped. Its size is what hypopg thinks, of the whole table.
 func (h *hypothetical) create(ctx context.Context, c *candidate) (names []string, bytes int64, err error) {
 	pages := int64(0)
+	var definitions []string
 	for _, t := range append([]*table{c.table}, c.others...) {
-		var oid uint32
-		var name string
-		var size int64
-		if err := h.a.tx.QueryRow(ctx, "select "+ourOwn+" indexrelid, indexname from "+h.schema+".hypopg_create_index($1)", c.definition(t)).Scan(&oid, &name); err != nil {
-			return nil, 0, err
-		}
+		definitions = append(definitions, c.definition(t))
+		pages += t.pages
+	}
+	rows, err := h.a.tx.Query(ctx, fmt.Sprintf(`select `+ourOwn+` i.indexrelid, i.indexname, %[1]s.hypopg_relation_size(i.indexrelid)
+		from unnest($1::text[]) d, %[1]s.hypopg_create_index(d) i`, h.schema), definitions)
+	if err != nil {
+		return nil, 0, err
+	}
+	var oid uint32
+	var name string
+	var size int64
+	_, err = pgx.ForEachRow(rows, []any{&oid, &name, &size}, func() error {
 		h.kept = append(h.kept, oid)
-		if err := h.a.tx.QueryRow(ctx, "select "+ourOwn+" "+h.schema+".hypopg_relation_size($1)", oid).Scan(&size); err != nil {
-			return nil, 0, err
-		}
-		names, bytes, pages = append(names, name), bytes+size, pages+t.pages
+		names, bytes = append(names, name), bytes+size
+		return nil
+	})
+	if err != nil {
+		return nil, 0, err
 	}
 	if whole := c.table.whole(); pages > 0 && whole.pages > pages {
 		bytes = int64(float64(bytes) * float64(whole.pages) / float64(pages))
@@ -68,29 +87,45 @@ func (h *hypothetical) create(ctx context.Context, c *candidate) (names []string
 	return names, bytes, nil
 }
 
-// drop drops an index of those that are kept.
-func (h *hypothetical) drop(ctx context.Context, oid uint32) error {
-	if _, err := h.a.tx.Exec(ctx, "select "+ourOwn+" "+h.schema+".hypopg_drop_index($1)", oid); err != nil {
-		return err
+// drop drops indexes of those that are kept.
+func (h *hypothetical) drop(ctx context.Context, oids []uint32) error {
+	if len(oids) == 0 {
+		return nil
 	}
-	h.kept = slices.DeleteFunc(h.kept, func(o uint32) bool { return o == oid })
-	return nil
+	_, err := h.a.tx.Exec(ctx, "select "+ourOwn+" "+h.schema+".hypopg_drop_index(i) from unnest($1::oid[]) i", oids)
+	if err == nil {
+		h.kept = slices.DeleteFunc(h.kept, func(o uint32) bool { return slices.Contains(oids, o) })
+	}
+	return err
 }
 
 // reset drops what is kept.
-func (h *hypothetical) reset(ctx context.Context) error {
-	for _, oid := range slices.Clone(h.kept) {
-		if err := h.drop(ctx, oid); err != nil {
-			return err
-		}
+func (h *hypothetical) reset(ctx context.Context) error { return h.drop(ctx, slices.Clone(h.kept)) }
+
+// begin remembers which the session has already.
+func (h *hypothetical) begin(ctx context.Context) error {
+	rows, err := h.a.tx.Query(ctx, "select "+ourOwn+" indexrelid from "+h.schema+".hypopg()")
+	if err != nil {
+		return err
 	}
-	return nil
+	h.others, err = pgx.CollectRows(rows, pgx.RowTo[uint32])
+	return err
+}
+
+// sweep drops what was made and is not kept: of several parts some may have been made
+// before one failed.
+func (h *hypothetical) sweep(ctx context.Context) error {
+	_, err := h.a.tx.Exec(ctx, fmt.Sprintf(`select `+ourOwn+` %[1]s.hypopg_drop_index(indexrelid) from %[1]s.hypopg()
+		where indexrelid <> all ($1::oid[])`, h.schema), slices.Concat([]uint32{0}, h.others, h.kept)) // never null
+	return err
 }
 
 // end drops what is left, also after a failure: the connection may be a pool's.
 func (h *hypothetical) end(ctx context.Context) {
-	if len(h.kept) > 0 {
-		ctx = context.WithoutCancel(ctx)
-		_ = h.a.savepoint(ctx, func() error { return h.reset(ctx) }) // The connection is lost then.
+	if h.schema == "" {
+		return
 	}
+	ctx = context.WithoutCancel(ctx)
+	h.kept = nil
+	_ = h.a.savepoint(ctx, func() error { return h.sweep(ctx) }) // The connection is lost then.
 }

@@ -34,11 +34,19 @@ func (a *analysis) adviseIndexes(ctx context.Context) error {
 	trials := &hypothetical{a: a, schema: a.server.extensions["hypopg"]}
 	defer trials.end(ctx)
 	if trials.schema == "" {
-		a.miss("Index advice is not verified: the extension hypopg is not installed (%s).", map[bool]string{true: "CREATE EXTENSION hypopg", false: "Debian: postgresql-<version>-hypopg"}[a.server.available["hypopg"]])
+		a.miss(
+			"Index advice is not verified: the extension hypopg is not installed (%s).",
+			map[bool]string{true: "CREATE EXTENSION hypopg", false: "Debian: postgresql-<version>-hypopg"}[a.server.available["hypopg"]],
+		)
+	}
+	if trials.schema != "" {
+		if err := trials.begin(ctx); err != nil {
+			return err
+		}
 	}
 	wanted := &pool{a: a, current: map[*statement]*node{}}
 	for _, s := range a.statements {
-		if s.sampled == nil {
+		if s.sampled == nil || !a.believable(s) {
 			continue
 		}
 		if trials.schema == "" {
@@ -59,7 +67,7 @@ func (a *analysis) adviseIndexes(ctx context.Context) error {
 		return err
 	}
 	for _, s := range a.statements {
-		if s.sampled != nil {
+		if s.sampled != nil && a.believable(s) {
 			a.adviseInverted(s)
 		}
 	}
@@ -94,9 +102,32 @@ func (s *statement) allScans() []*scanned {
 	return slices.Concat(s.scans, s.general)
 }
 
-// large reports whether reading the whole table is worth avoiding.
-func (a *analysis) large(s *scanned) bool {
-	return a.options.TestData || s.table.whole().size() >= smallTable
+// readShare is the share of a table's pages that a statement must read for its plan to be
+// believed that it reads all of them.
+const readShare = 0.1
+
+// large reports whether a statement reads a whole table, and that is worth avoiding. Plans
+// for any parameters may do so where those for real ones do not: what Postgres has counted
+// tells them apart.
+func (a *analysis) large(s *statement, of *scanned) bool {
+	if a.options.TestData {
+		return true
+	}
+	read := float64(s.BlocksHit+s.BlocksRead) / float64(max(s.Calls, 1))
+	if s.Calls > 0 && of.readsAll() && read < readShare*float64(of.table.pages) {
+		return false
+	}
+	return of.table.whole().size() >= smallTable
+}
+
+// fastest is the least time that a unit of cost takes: a page in a row and its rows, from
+// memory, by several workers. Real plans take ten times as long and more.
+const fastest = 50 * time.Nanosecond
+
+// believable reports whether a statement can have had its plan, as far as its time tells. The
+// plan for any parameters is not that for those which mostly are, if these find little.
+func (a *analysis) believable(s *statement) bool {
+	return a.options.TestData || s.Calls == 0 || float64(s.mean()) >= s.sampled.Cost*float64(fastest)
 }
 
 // advise adds an index, or a statement to one that is advised already.
@@ -146,8 +177,10 @@ func (a *analysis) mergeAdvice(ctx context.Context, trials *hypothetical) error 
 func (i *indexAdvice) beginningOf(wide *indexAdvice) bool {
 	n := len(i.keys)
 	return wide != i && wide.table.whole() == i.table.whole() && wide.method == "btree" && i.method == "btree" && i.include == nil &&
-		i.together == nil && (i.where == wide.where || wide.where == "") && n <= len(wide.keys) &&
-		slices.Equal(i.policy, wide.policy) && slices.Equal(i.keys, wide.keys[:n])
+		i.together == nil && (i.where == wide.where || wide.where == "") &&
+		n <= len(wide.keys) &&
+		slices.Equal(i.policy, wide.policy) &&
+		slices.Equal(i.keys, wide.keys[:n])
 }
 
 // replaces reports whether a wider index is about as good for what a narrow one helps.
@@ -157,7 +190,11 @@ func (a *analysis) replaces(ctx context.Context, trials *hypothetical, wide, nar
 	}
 	good := true
 	for _, h := range narrow.helped {
-		plan, _, err := trials.with(ctx, proposal{wide.candidate}, func() (*node, error) { return a.replan(ctx, h.statement) })
+		plan, _, err := trials.with(
+			ctx,
+			proposal{wide.candidate},
+			func() (*node, error) { return a.replan(ctx, h.statement) },
+		)
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}

@@ -13,9 +13,15 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 	slices.SortStableFunc(advice.helped, func(x, y helped) int { return int(y.statement.cost() - x.statement.cost()) })
 	first := advice.helped[0]
 	f := Finding{
-		Kind: MissingIndex, Table: whole.String(), Title: fmt.Sprintf("%s needs an index: ON %s%s", whole, whole, advice.keyList()),
-		SQL: a.create(advice.candidate), Bytes: -advice.bytes, Verified: advice.verified,
-		Statement: first.statement.SQL, QueryID: first.statement.QueryID, Definition: advice.keyList(),
+		Kind:       MissingIndex,
+		Table:      whole.String(),
+		Title:      fmt.Sprintf("%s needs an index: ON %s%s", whole, whole, advice.keyList()),
+		SQL:        a.create(advice.candidate),
+		Bytes:      -advice.bytes,
+		Verified:   advice.verified,
+		Statement:  first.statement.SQL,
+		QueryID:    first.statement.QueryID,
+		Definition: advice.keyList(),
 	}
 	f.Action = strings.Join(f.SQL, ";\n") + ";"
 	if advice.rewrite != "" {
@@ -30,17 +36,33 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 	}
 	f.Before, f.After = f.Helps[0].Before, f.Helps[0].After
 	for _, o := range advice.together {
-		f.Evidence = append(f.Evidence, fmt.Sprintf("It is worth while together with an index ON %s%s only.", o.table.whole(), o.keyList()))
+		f.Evidence = append(
+			f.Evidence,
+			fmt.Sprintf("It is worth while together with an index ON %s%s only.", o.table.whole(), o.keyList()),
+		)
 	}
 	if advice.policy != nil {
-		f.Evidence = append(f.Evidence, fmt.Sprintf("Row level security asks for %s in all statements of the application; without them the optimizer takes the index.", strings.Join(advice.policy, ", ")))
+		f.Evidence = append(
+			f.Evidence,
+			fmt.Sprintf(
+				"Row level security asks for %s in all statements of the application; without them the optimizer takes the index.",
+				strings.Join(advice.policy, ", "),
+			),
+		)
 	}
 	if strings.HasSuffix(advice.keys[0], " gin_trgm_ops") {
-		f.Evidence = append(f.Evidence, "If no pattern begins with % or _, a B-tree with text_pattern_ops is enough, and smaller.")
+		f.Evidence = append(
+			f.Evidence,
+			"If no pattern begins with % or _, a B-tree with text_pattern_ops is enough, and smaller.",
+		)
 	}
 	for _, i := range a.indexes {
-		if i.table == advice.table && i.method == advice.method && slices.Index(i.plain, advice.keys[0]) > 0 && a.server.version < 180000 {
-			f.Evidence = append(f.Evidence, fmt.Sprintf("index %s has %s behind other columns, so it finds nothing by it", i, advice.keys[0]))
+		if i.table == advice.table && i.method == advice.method && slices.Index(i.plain, advice.keys[0]) > 0 &&
+			a.server.version < 180000 {
+			f.Evidence = append(
+				f.Evidence,
+				fmt.Sprintf("index %s has %s behind other columns, so it finds nothing by it", i, advice.keys[0]),
+			)
 		}
 	}
 	f.Risk = a.indexRisk(advice)
@@ -80,7 +102,11 @@ func (a *analysis) evidence(advice *indexAdvice, h helped) string {
 // indexRisk says what an index costs.
 func (a *analysis) indexRisk(advice *indexAdvice) string {
 	whole := advice.table.whole()
-	risk := fmt.Sprintf("About %s, and each of the writes (%s rows so far) writes it too.", size(advice.bytes), count(float64(whole.writes())))
+	risk := fmt.Sprintf(
+		"About %s, and each of the writes (%s rows so far) writes it too.",
+		size(advice.bytes),
+		count(float64(whole.writes())),
+	)
 	if sets := a.endsHOT(advice); sets != "" {
 		risk += " " + sets
 	}
@@ -125,7 +151,8 @@ func (a *analysis) endsHOT(advice *indexAdvice) string {
 func (a *analysis) indexed(t *table, column string) bool {
 	c := t.columns[column]
 	return slices.ContainsFunc(a.indexes, func(i *index) bool {
-		return i.table == t && i.method != "brin" && (slices.Contains(i.numbers, c.number) || slices.Contains(tokenize(i.where), c.sql))
+		return i.table == t && i.method != "brin" &&
+			(slices.Contains(i.numbers, c.number) || slices.Contains(tokenize(i.where), c.sql))
 	})
 }
 
@@ -149,7 +176,8 @@ func assigned(sql string) (names []string) {
 // largestScan returns the scan that reads a whole table, nil if there is none.
 func largestScan(plan *node, t *table) (found *node) {
 	plan.walk(func(n *node, _ []*node) {
-		if n.Type == "Seq Scan" && n.Schema == t.schema && n.Relation == t.name && (found == nil || n.Cost > found.Cost) {
+		if n.Type == "Seq Scan" && n.Schema == t.schema && n.Relation == t.name &&
+			(found == nil || n.Cost > found.Cost) {
 			found = n
 		}
 	})

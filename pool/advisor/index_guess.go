@@ -18,7 +18,7 @@ func (a *analysis) guessIndexes(s *statement) {
 	for _, each := range s.allScans() {
 		rows := max(each.table.rows, 1)
 		few := each.node.Rows <= rows/10
-		if !each.readsAll() || !a.large(each) || !few && !each.limited && !a.options.TestData {
+		if !each.readsAll() || !a.large(s, each) || !few && !each.limited && !a.options.TestData {
 			continue
 		}
 		best := a.guess(a.candidates(each, s.role, literal))
@@ -51,7 +51,8 @@ func (a *analysis) guessIndexes(s *statement) {
 // other.
 func (a *analysis) guess(list []*candidate) (best *candidate) {
 	for _, c := range list {
-		if c.immutable() && c.method == "btree" && (best == nil || best.where != "" && c.where == "" || best.where == c.where && len(c.keys) > len(best.keys)) {
+		if c.immutable() && c.method == "btree" &&
+			(best == nil || best.where != "" && c.where == "" || best.where == c.where && len(c.keys) > len(best.keys)) {
 			best = c
 		}
 	}
@@ -67,7 +68,7 @@ func (s *scanned) readsAll() bool {
 // hypopg does not know these indexes, so that few of many rows are wanted must do.
 func (a *analysis) adviseInverted(s *statement) {
 	for _, each := range s.scans {
-		if !a.large(each) || each.node.Type != "Seq Scan" && !a.options.TestData {
+		if !a.large(s, each) || each.node.Type != "Seq Scan" && !a.options.TestData {
 			continue
 		}
 		for _, c := range each.clauses {
@@ -86,7 +87,12 @@ func (a *analysis) adviseInverted(s *statement) {
 			if gain < worthwhile && !a.options.TestData {
 				continue
 			}
-			a.advise(found, int64(rows)*int64(16+each.width(c)), false, helped{s, s.sampled.Cost, s.sampled.Cost * (1 - gain), nil, time.Duration(float64(s.cost()) * gain)})
+			a.advise(
+				found,
+				int64(rows)*int64(16+each.width(c)),
+				false,
+				helped{s, s.sampled.Cost, s.sampled.Cost * (1 - gain), nil, time.Duration(float64(s.cost()) * gain)},
+			)
 			break
 		}
 	}

@@ -70,9 +70,11 @@ func (a *analysis) readIndexes(ctx context.Context) error {
 	var parent uint32
 	for rows.Next() {
 		i := each
-		if err := rows.Scan(&i.oid, &i.schema, &on, &i.name, &i.method, &i.keys, &i.plain, &i.includes, &i.numbers, &i.classes,
-			&i.opclasses, &i.where, &i.unique, &i.constraint, &i.valid, &i.part, &i.whole, &i.bytes, &i.tuples, &i.scans,
-			&i.sql, &i.title, &parent); err != nil {
+		if err := rows.Scan(
+			&i.oid, &i.schema, &on, &i.name, &i.method, &i.keys, &i.plain, &i.includes, &i.numbers, &i.classes,
+			&i.opclasses, &i.where, &i.unique, &i.constraint, &i.valid, &i.part, &i.whole, &i.bytes, &i.tuples,
+			&i.scans, &i.sql, &i.title, &parent,
+		); err != nil {
 			rows.Close()
 			return err
 		}
@@ -133,7 +135,8 @@ func (a *analysis) findIndexes() {
 		case dropped[i]:
 		case !i.valid:
 			a.invalid(i)
-		case !i.part && i.scans == 0 && a.wasThere(i) && !i.unique && !i.constraint && i.table.size() >= smallTable && i.table.live >= 0 && !a.needed(i) && !a.planned(i):
+		case !i.part && !i.unique && !i.constraint && i.scans == 0 && a.wasThere(i) &&
+			i.table.size() >= smallTable && !a.needed(i) && !a.planned(i):
 			a.unused(i)
 		case !i.whole:
 			a.bloated(i)
@@ -152,7 +155,11 @@ func (a *analysis) wasThere(i *index) bool {
 
 func (a *analysis) invalid(i *index) {
 	f := Finding{
-		Kind: InvalidIndex, Table: i.table.String(), Index: i.String(), Bytes: i.bytes, Title: "Index " + i.String() + " is not valid",
+		Kind:     InvalidIndex,
+		Table:    i.table.String(),
+		Index:    i.String(),
+		Bytes:    i.bytes,
+		Title:    "Index " + i.String() + " is not valid",
 		Evidence: []string{"Building it concurrently has failed: it is written to and never read."},
 		Risk:     "Building it again reads the whole table. If nobody misses it, DROP INDEX CONCURRENTLY is enough.",
 	}
@@ -171,7 +178,8 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 			continue
 		}
 		for _, o := range a.indexes {
-			if i == o || o.table != i.table || !o.valid || dropped[o] || !i.prefixOf(o) || i.unique && (!o.unique || len(i.keys) != len(o.keys)) {
+			if i == o || o.table != i.table || !o.valid || dropped[o] || !i.prefixOf(o) ||
+				i.unique && (!o.unique || len(i.keys) != len(o.keys)) {
 				continue
 			}
 			f := Finding{Table: i.table.String(), Index: i.String(), Bytes: i.bytes}
@@ -189,7 +197,15 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 				f.Kind, f.Title = RedundantIndex, fmt.Sprintf("Index %s is the beginning of %s", i, o)
 				f.Risk = fmt.Sprintf("What reads %s now reads %s, which is larger (%s).", i, o, size(o.bytes))
 			}
-			f.Evidence = []string{fmt.Sprintf("(%s) against (%s); %s, written to %s times", strings.Join(i.keys, ", "), strings.Join(o.keys, ", "), size(i.bytes), count(float64(i.table.writes())))}
+			f.Evidence = []string{
+				fmt.Sprintf(
+					"(%s) against (%s); %s, written to %s times",
+					strings.Join(i.keys, ", "),
+					strings.Join(o.keys, ", "),
+					size(i.bytes),
+					count(float64(i.table.writes())),
+				),
+			}
 			a.report.add(f)
 			dropped[i] = true
 			o.scans += i.scans // They will be its own.
@@ -202,7 +218,9 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 // and for the same rows.
 func (i *index) prefixOf(o *index) bool {
 	n := len(i.keys)
-	if i.method != o.method || i.where != o.where && o.where != "" || i.where != o.where && i.unique || n > len(o.keys) || i.method != "btree" && n != len(o.keys) {
+	if i.method != o.method || i.where != o.where && o.where != "" || i.where != o.where && i.unique ||
+		n > len(o.keys) ||
+		i.method != "btree" && n != len(o.keys) {
 		return false
 	}
 	for _, column := range i.includes {
@@ -254,9 +272,20 @@ func (a *analysis) unused(i *index) {
 		age = a.report.At.Sub(a.report.Since)
 	}
 	f := Finding{
-		Kind: UnusedIndex, Table: i.table.String(), Index: i.String(), Bytes: i.bytes, Title: "Index " + i.String() + " is not used",
-		Evidence: []string{fmt.Sprintf("No scan since %s; %s, and %s rows of its table were written", since, size(i.bytes), count(float64(i.table.writes())))},
-		Risk:     "Replicas count their own scans: look there too.",
+		Kind:  UnusedIndex,
+		Table: i.table.String(),
+		Index: i.String(),
+		Bytes: i.bytes,
+		Title: "Index " + i.String() + " is not used",
+		Evidence: []string{
+			fmt.Sprintf(
+				"No scan since %s; %s, and %s rows of its table were written",
+				since,
+				size(i.bytes),
+				count(float64(i.table.writes())),
+			),
+		},
+		Risk: "Replicas count their own scans: look there too.",
 	}
 	f.run(i.drop())
 	if a.server.replica {
@@ -288,7 +317,9 @@ func (a *analysis) bloated(i *index) {
 		col := i.table.byNumber[n]
 		if col == nil || col.width == 0 {
 			if n != 0 && !a.server.reads {
-				a.miss("The width of indexes' columns is hidden (pg_stats shows it to who may read the table), so bloat was not looked for: GRANT pg_read_all_data TO the advisor's role.")
+				a.miss(
+					"The width of indexes' columns is hidden (pg_stats shows it to who may read the table), so bloat was not looked for: GRANT pg_read_all_data TO the advisor's role.",
+				)
 			}
 			return
 		}
@@ -299,9 +330,15 @@ func (a *analysis) bloated(i *index) {
 		return
 	}
 	f := Finding{
-		Kind: BloatedIndex, Table: i.table.String(), Index: i.String(), Bytes: i.bytes - expected, Title: "Index " + i.String() + " is bloated",
-		Evidence: []string{fmt.Sprintf("%s for %s rows, which need at most %s", size(i.bytes), count(i.tuples), size(expected))},
-		Risk:     "It reads the whole table and needs space for the new index; it blocks nobody.",
+		Kind:  BloatedIndex,
+		Table: i.table.String(),
+		Index: i.String(),
+		Bytes: i.bytes - expected,
+		Title: "Index " + i.String() + " is bloated",
+		Evidence: []string{
+			fmt.Sprintf("%s for %s rows, which need at most %s", size(i.bytes), count(i.tuples), size(expected)),
+		},
+		Risk: "It reads the whole table and needs space for the new index; it blocks nobody.",
 	}
 	f.run("REINDEX INDEX CONCURRENTLY " + i.sql)
 	a.report.add(f)

@@ -60,7 +60,8 @@ func (s *scanned) spatial(c clause) string {
 	if col == nil || c.left.cast != "" {
 		return ""
 	}
-	network := (col.kind == "inet" || col.kind == "cidr") && slices.Contains([]string{"<<", "<<=", ">>", ">>=", "&&"}, c.operator)
+	network := (col.kind == "inet" || col.kind == "cidr") &&
+		slices.Contains([]string{"<<", "<<=", ">>", ">>=", "&&"}, c.operator)
 	span := strings.HasSuffix(col.kind, "range") && slices.Contains([]string{"@>", "<@", "&&", "<<", ">>"}, c.operator)
 	switch {
 	case network:

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// manyRows is from how many rows a result is large for one request.
+// manyRows is the number of rows from which on a result is large for one request.
 const manyRows = 1000
 
 // unbounded finds results that grow with their table.
@@ -60,7 +60,10 @@ func (a *analysis) sortsMuch(s *statement) {
 		if input < 10*manyRows || input < 100*limit || n.Cost < s.sampled.Cost/2 {
 			return
 		}
-		f := s.about(LimitNotPushed, fmt.Sprintf("%s rows are made and sorted for the first %s", count(input), count(limit)))
+		f := s.about(
+			LimitNotPushed,
+			fmt.Sprintf("%s rows are made and sorted for the first %s", count(input), count(limit)),
+		)
 		f.Evidence = []string{a.took(s), "sorted by " + strings.Join(n.Sort, ", ")}
 		f.Action = "Sort by columns of one table that an index has, and join the others to the rows that the LIMIT has left: SELECT ... FROM (SELECT ... ORDER BY ... LIMIT n) x JOIN ...; or keep the value that is sorted by in a column."
 		f.Risk = "Inner joins that drop rows must stay inside."

@@ -26,7 +26,7 @@ type node struct {
 	Command  string   `json:"Operation"` // of ModifyTable
 	Plans    []*node  `json:"Plans"`
 
-	// Of what was executed.
+	// What follows is known of what was executed.
 	Loops       float64 `json:"Actual Loops"`
 	ActualRows  float64 `json:"Actual Rows"` // for each loop
 	SpaceKind   string  `json:"Sort Space Type"`

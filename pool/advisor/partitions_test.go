@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Of a partitioned table one index is advised, with all that it takes to make it, and one is
+// One index of a partitioned table is advised, with all that it takes to make it, and one is
 // called unused, not one for each part.
 func TestPartitions(t *testing.T) {
 	ctx := t.Context()
@@ -22,7 +22,12 @@ func TestPartitions(t *testing.T) {
 	defer conn.Close(ctx)
 	sql := "create table visits (at date not null, visitor bigint not null, page text) partition by range (at);"
 	for month := 1; month <= 8; month++ {
-		sql += fmt.Sprintf("create table visits_%d partition of visits for values from ('2026-%02d-01') to ('2026-%02d-01');", month, month, month+1)
+		sql += fmt.Sprintf(
+			"create table visits_%d partition of visits for values from ('2026-%02d-01') to ('2026-%02d-01');",
+			month,
+			month,
+			month+1,
+		)
 	}
 	sql += `insert into visits select date '2026-01-01' + i % 240, i % 5000, 'some page' from generate_series(1, 80000) i; create index visits_page on visits (page)`
 	filler, err := pgx.ConnectConfig(ctx, conn.Config())
@@ -46,9 +51,17 @@ func TestPartitions(t *testing.T) {
 	}}}
 	check := func(verified bool) {
 		t.Helper()
-		found := expect(t, analyze(t, conn, advisor.Options{Record: record}), "missing index visits ", "unused index visits visits_page")
+		found := expect(
+			t,
+			analyze(t, conn, advisor.Options{Record: record}),
+			"missing index visits ",
+			"unused index visits visits_page",
+		)
 		f := found["missing index visits "]
-		if len(f.SQL) != 1+2*8 || f.SQL[0] != "CREATE INDEX visits_visitor_idx ON ONLY public.visits (visitor)" || f.Verified != verified || !strings.Contains(f.Risk, "ATTACH") && !strings.Contains(f.Risk, "attached") || f.Saving < 900*time.Millisecond && verified {
+		if len(f.SQL) != 1+2*8 || f.SQL[0] != "CREATE INDEX visits_visitor_idx ON ONLY public.visits (visitor)" ||
+			f.Verified != verified ||
+			!strings.Contains(f.Risk, "ATTACH") && !strings.Contains(f.Risk, "attached") ||
+			f.Saving < 900*time.Millisecond && verified {
 			t.Errorf("%+v", f)
 		}
 		unchanged(t, conn)

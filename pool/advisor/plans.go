@@ -19,7 +19,10 @@ func (a *analysis) findPlans(ctx context.Context) error {
 		a.unbounded(s)
 		a.offset(s)
 		a.spilled(s)
-		if !s.advised {
+		if !s.advised && a.believable(s) {
+			a.findUnion(s)
+		}
+		if !s.advised && a.believable(s) {
 			a.scansMuch(s)
 			a.sortsMuch(s)
 		}
@@ -40,14 +43,19 @@ func (s *statement) about(kind Kind, title string) Finding {
 
 // took says how much a statement takes.
 func (a *analysis) took(s *statement) string {
-	return fmt.Sprintf("%s of the time, %s calls, %s each", share(s.cost(), a.total), count(float64(s.calls())), short(s.mean()))
+	return fmt.Sprintf(
+		"%s of the time, %s calls, %s each",
+		share(s.cost(), a.total),
+		count(float64(s.calls())),
+		short(s.mean()),
+	)
 }
 
 // scansMuch finds whole tables that are read for few rows, where no index was found.
 func (a *analysis) scansMuch(s *statement) {
 	for _, each := range s.scans {
 		n, rows := each.node, max(each.table.rows, 1)
-		if n.Type != "Seq Scan" || n.Filter == "" || !a.large(each) {
+		if n.Type != "Seq Scan" || n.Filter == "" || !a.large(s, each) {
 			continue
 		}
 		wanted := slices.ContainsFunc(each.clauses, func(c clause) bool { return c.isEqual() || c.isRange() })
@@ -56,7 +64,11 @@ func (a *analysis) scansMuch(s *statement) {
 		}
 		f := s.about(SequentialScan, fmt.Sprintf("%s is read as a whole for few of its rows", each.table))
 		f.Table = each.table.whole().String()
-		f.Evidence = []string{a.took(s), fmt.Sprintf("%s rows are read for %s", count(rows), count(n.Rows)), "condition: " + a.shown(s, n.Filter)}
+		f.Evidence = []string{
+			a.took(s),
+			fmt.Sprintf("%s rows are read for %s", count(rows), count(n.Rows)),
+			"condition: " + a.shown(s, n.Filter),
+		}
 		f.Risk = "None, if the results stay the same."
 		f.Kind, f.Action = each.advise()
 		if f.Kind == PatternScan {
@@ -101,10 +113,18 @@ func (s *scanned) advise() (Kind, string) {
 			kind = PatternScan
 			action = "Patterns that begin with % need an index of trigrams (extension pg_trgm, gin_trgm_ops) or full text search (tsvector); others a B-tree with text_pattern_ops."
 		case col != nil && c.left.cast == "date" && strings.HasPrefix(col.kind, "timestamp"):
-			return kind, fmt.Sprintf("Ask for the time from the day's beginning to that of the next one: %[1]s >= $1 AND %[1]s < $1 + interval '1 day', with an index ON %[2]s (%[1]s). The cast of the column to date hides it.",
-				col.sql, s.table.whole().sql)
+			return kind, fmt.Sprintf(
+				"Ask for the time from the day's beginning to that of the next one: %[1]s >= $1 AND %[1]s < $1 + interval '1 day', with an index ON %[2]s (%[1]s). The cast of the column to date hides it.",
+				col.sql,
+				s.table.whole().sql,
+			)
 		case col != nil && c.left.cast != "" && !col.isText():
-			return kind, fmt.Sprintf("Compare %s with a value of its own type (%s) instead of casting the column to %s, so that its index can be used.", col.sql, col.kind, c.left.cast)
+			return kind, fmt.Sprintf(
+				"Compare %s with a value of its own type (%s) instead of casting the column to %s, so that its index can be used.",
+				col.sql,
+				col.kind,
+				c.left.cast,
+			)
 		case col == nil && len(c.left.columns) > 0:
 			action = s.ofExpression(c)
 		}
@@ -119,12 +139,20 @@ func (s *scanned) ofExpression(c clause) string {
 	case strings.HasPrefix(text, "EXTRACT"):
 		return "The condition is about a field of a time, which hides its column: ask for a range of the column, or make an index of the expression."
 	case !c.left.hasUnknown():
-		return fmt.Sprintf("The condition is about an expression (%s), which hides indexes of its columns: compare the column itself with a value, or make an index of the expression.", text)
+		return fmt.Sprintf(
+			"The condition is about an expression (%s), which hides indexes of its columns: compare the column itself with a value, or make an index of the expression.",
+			text,
+		)
 	}
 	method := ""
 	if strings.HasPrefix(text, "to_tsvector") {
 		method = "USING gin "
 	}
-	return fmt.Sprintf("The condition is about an expression: make an index of it, with the program's constant in the place of the parameter: CREATE INDEX CONCURRENTLY ON %s %s((%s)). "+
-		"pg_stat_statements does not keep the constant; with a record of the program the advisor tries the index.", s.table.whole().sql, method, text)
+	return fmt.Sprintf(
+		"The condition is about an expression: make an index of it, with the program's constant instead of the parameter: CREATE INDEX CONCURRENTLY ON %s %s((%s)). "+
+			"pg_stat_statements does not keep the constant; with a record of the program the advisor tries the index.",
+		s.table.whole().sql,
+		method,
+		text,
+	)
 }

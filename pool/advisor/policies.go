@@ -36,7 +36,11 @@ func (a *analysis) readRoles(ctx context.Context) error {
 		return err
 	}
 	var name, value string
-	if _, err = pgx.ForEachRow(rows, []any{&name, &value}, func() error { r.searchPaths[name] = value; return nil }); err != nil {
+	if _, err = pgx.ForEachRow(
+		rows,
+		[]any{&name, &value},
+		func() error { r.searchPaths[name] = value; return nil },
+	); err != nil {
 		return err
 	}
 	for _, t := range a.tables {
@@ -48,7 +52,8 @@ func (a *analysis) readRoles(ctx context.Context) error {
 	if err := a.readPolicies(ctx); err != nil {
 		return err
 	}
-	err = a.tx.QueryRow(ctx, `select `+ourOwn+` rolsuper or rolbypassrls from pg_roles where rolname = current_user`).Scan(&r.passes)
+	err = a.tx.QueryRow(ctx, `select `+ourOwn+` rolsuper or rolbypassrls from pg_roles where rolname = current_user`).
+		Scan(&r.passes)
 	if err != nil || !r.passes {
 		return err
 	}
@@ -58,11 +63,14 @@ func (a *analysis) readRoles(ctx context.Context) error {
 // readSubjects reads which roles are subject to row level security: those that own the
 // tables, and those that nobody lets in, come last.
 func (a *analysis) readSubjects(ctx context.Context) error {
-	rows, err := a.tx.Query(ctx, `select `+ourOwn+` r.rolname, exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+	rows, err := a.tx.Query(
+		ctx,
+		`select `+ourOwn+` r.rolname, exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
 				where c.relrowsecurity and has_table_privilege(r.oid, c.oid, 'select') and has_schema_privilege(r.oid, n.oid, 'usage')
 					and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'usage'))) as reads
 		from pg_roles r where not r.rolsuper and not r.rolbypassrls and r.rolname !~ '^pg_' and pg_has_role(r.oid, 'member')
-		order by r.oid in (select unnest(polroles) from pg_policy) desc, r.rolcanlogin desc, r.rolname`)
+		order by r.oid in (select unnest(polroles) from pg_policy) desc, r.rolcanlogin desc, r.rolname`,
+	)
 	if err != nil {
 		return err
 	}
@@ -89,6 +97,8 @@ func (a *analysis) readPolicies(ctx context.Context) error {
 		return err
 	}
 	var name, condition string
+	compared := map[string]*column{} // by setting
+	of := map[string]*table{}
 	_, err = pgx.ForEachRow(rows, []any{&name, &condition}, func() error {
 		t := a.tables[name]
 		if t == nil {
@@ -98,13 +108,34 @@ func (a *analysis) readPolicies(ctx context.Context) error {
 			if c, ok := c.of(ofTable); ok {
 				t.policies = append(t.policies, c)
 				for _, m := range currentSetting.FindAllStringSubmatch(condition, -1) {
-					a.roles.settings[m[1]] = t.columns[c.left.column.name].example()
+					compared[m[1]], of[m[1]] = t.columns[c.left.column.name], t
 				}
 			}
 		}
 		return nil
 	})
+	for setting, col := range compared {
+		a.roles.settings[setting] = a.frequent(ctx, of[setting], col)
+	}
 	return err
+}
+
+// frequent returns a value that a column has, as policies are planned for what a setting
+// is: the optimizer knows that a value that is not there finds nothing.
+func (a *analysis) frequent(ctx context.Context, t *table, col *column) string {
+	if col == nil {
+		return ""
+	}
+	var value *string
+	err := a.savepoint(ctx, func() error {
+		return a.tx.QueryRow(ctx, `select `+ourOwn+` coalesce((most_common_vals::text::text[])[1],
+				(histogram_bounds::text::text[])[cardinality(histogram_bounds::text::text[]) / 2])
+			from pg_stats where schemaname = $1 and tablename = $2 and attname = $3 order by inherited desc limit 1`, t.schema, t.name, col.name).Scan(&value)
+	})
+	if err != nil || value == nil {
+		return col.example()
+	}
+	return *value
 }
 
 // ofTable is the alias of a table in its own conditions, which have none.
@@ -196,7 +227,9 @@ func (a *analysis) warnOfPolicies() {
 		}
 	}
 	slices.Sort(names)
-	a.miss("Row level security of %s does not apply to the advisor's role, and no role was found to which it does: plans lack "+
-		"the policies' conditions, whose columns are put first in advised indexes. Set the application's role (Options.Role, -role).",
-		strings.Join(names, ", "))
+	a.miss(
+		"Row level security of %s does not apply to the advisor's role, and no role was found to which it does: plans lack "+
+			"the policies' conditions, whose columns are put first in advised indexes. Set the application's role (Options.Role, -role).",
+		strings.Join(names, ", "),
+	)
 }

@@ -147,7 +147,19 @@ func texts(args []any) ([]*string, bool) {
 
 // kinds are the types of values whose own type pgx does not know.
 var kinds = map[reflect.Kind]uint32{
-	reflect.Int: pgtype.Int8OID, reflect.Int8: pgtype.Int8OID, reflect.Int16: pgtype.Int8OID, reflect.Int32: pgtype.Int8OID, reflect.Int64: pgtype.Int8OID,
-	reflect.Uint: pgtype.Int8OID, reflect.Uint8: pgtype.Int8OID, reflect.Uint16: pgtype.Int8OID, reflect.Uint32: pgtype.Int8OID, reflect.Uint64: pgtype.Int8OID,
-	reflect.Float32: pgtype.Float8OID, reflect.Float64: pgtype.Float8OID, reflect.Bool: pgtype.BoolOID, reflect.Map: pgtype.JSONBOID, reflect.Struct: pgtype.JSONBOID,
+	reflect.Int:     pgtype.Int8OID,
+	reflect.Int8:    pgtype.Int8OID,
+	reflect.Int16:   pgtype.Int8OID,
+	reflect.Int32:   pgtype.Int8OID,
+	reflect.Int64:   pgtype.Int8OID,
+	reflect.Uint:    pgtype.Int8OID,
+	reflect.Uint8:   pgtype.Int8OID,
+	reflect.Uint16:  pgtype.Int8OID,
+	reflect.Uint32:  pgtype.Int8OID,
+	reflect.Uint64:  pgtype.Int8OID,
+	reflect.Float32: pgtype.Float8OID,
+	reflect.Float64: pgtype.Float8OID,
+	reflect.Bool:    pgtype.BoolOID,
+	reflect.Map:     pgtype.JSONBOID,
+	reflect.Struct:  pgtype.JSONBOID,
 }

@@ -24,7 +24,7 @@ type RecorderOptions struct {
 	Caller func(ctx context.Context) string
 	// NoSamples keeps no parameters. Statements are then planned for any value.
 	NoSamples bool
-	// Repeats is from how many times in one request a statement is noted, 5 by default.
+	// Repeats is the number of times in one request from which on a statement is noted, 5 by default.
 	Repeats int
 }
 
@@ -36,7 +36,7 @@ const (
 	maxSampleBytes   = 4 << 10
 	histogramBuckets = 40 // of powers of two nanoseconds
 
-	// Of a statement that has had exactly runs of one duration, one of oneOf counts for
+	// When a statement has had exactly runs of one duration, one of oneOf counts for
 	// them all: what runs often needs no exact count, and counting costs a fiftieth of
 	// the fastest queries.
 	exactly = 1000
@@ -142,14 +142,28 @@ func (r *Recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndDa
 // Observe records a statement that has just ended and that is not traced. One that the
 // recorder traces itself, which it sees by the context, counts once. Nothing of args is
 // kept.
-func (r *Recorder) Observe(ctx context.Context, sql string, args []any, start time.Time, tag pgconn.CommandTag, err error) {
+func (r *Recorder) Observe(
+	ctx context.Context,
+	sql string,
+	args []any,
+	start time.Time,
+	tag pgconn.CommandTag,
+	err error,
+) {
 	if run, ok := ctx.Value(runKey{}).(*run); ok && run.sql == sql {
 		return
 	}
 	r.note(ctx, sql, args, start, tag, err)
 }
 
-func (r *Recorder) note(ctx context.Context, sql string, args []any, start time.Time, tag pgconn.CommandTag, err error) {
+func (r *Recorder) note(
+	ctx context.Context,
+	sql string,
+	args []any,
+	start time.Time,
+	tag pgconn.CommandTag,
+	err error,
+) {
 	s := r.get(sql)
 	if s == nil {
 		return
@@ -161,7 +175,14 @@ func (r *Recorder) note(ctx context.Context, sql string, args []any, start time.
 }
 
 // count counts a run.
-func (s *seen) count(ctx context.Context, o RecorderOptions, args []any, start time.Time, tag pgconn.CommandTag, err error) {
+func (s *seen) count(
+	ctx context.Context,
+	o RecorderOptions,
+	args []any,
+	start time.Time,
+	tag pgconn.CommandTag,
+	err error,
+) {
 	weight := int64(1)
 	if s.often.Load() && err == nil {
 		if rand.Uint32()%oneOf > 0 {
@@ -177,7 +198,11 @@ func (s *seen) count(ctx context.Context, o RecorderOptions, args []any, start t
 	} else {
 		s.counts.rows.Add(tag.RowsAffected() * weight)
 	}
-	if bits.Len64(uint64(runs)) > bits.Len64(uint64(runs-weight)) { // the 1st, 2nd, 4th, 8th: soon many, rarely later, and of what is slow too
+	if bits.Len64(
+		uint64(runs),
+	) > bits.Len64(
+		uint64(runs-weight),
+	) { // the 1st, 2nd, 4th, 8th: soon many, rarely later, and of what is slow too
 		s.sample(ctx, args, o)
 	}
 	if runs >= exactly && !s.often.Load() {
@@ -256,7 +281,8 @@ func withoutNumbers(path string) string {
 	var b strings.Builder
 	number := false
 	for _, c := range path {
-		if '0' <= c && c <= '9' && (number || strings.HasSuffix(b.String(), "[") || strings.HasSuffix(b.String(), ".")) {
+		if '0' <= c && c <= '9' &&
+			(number || strings.HasSuffix(b.String(), "[") || strings.HasSuffix(b.String(), ".")) {
 			if !number {
 				b.WriteByte('*')
 			}

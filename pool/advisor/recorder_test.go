@@ -39,10 +39,13 @@ func TestRecord(t *testing.T) {
 		t.Fatalf("%+v", record.Statements)
 	}
 	s := record.Statements[0]
-	if s.Calls != 100 || s.Errors != 0 || s.Rows != 200 || s.Total < 100*time.Millisecond || s.P50 < time.Millisecond || s.P50 > s.P95 || s.P95 > s.P99 {
+	if s.Calls != 100 || s.Errors != 0 || s.Rows != 200 || s.Total < 100*time.Millisecond || s.P50 < time.Millisecond ||
+		s.P50 > s.P95 ||
+		s.P95 > s.P99 {
 		t.Errorf("%+v", s)
 	}
-	if len(s.Samples) < 7 || len(s.Samples[0]) != 1 || len(s.Callers) != 1 || s.Callers["posts[*].author"] < 7 || s.Callers["posts[*].author"] > 50 {
+	if len(s.Samples) < 7 || len(s.Samples[0]) != 1 || len(s.Callers) != 1 || s.Callers["posts[*].author"] < 7 ||
+		s.Callers["posts[*].author"] > 50 {
 		t.Errorf("%d samples, callers %v", len(s.Samples), s.Callers)
 	}
 	if f := record.Statements[1]; f.Errors != 1 || f.Rows != 0 {
@@ -145,7 +148,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// Of many requests some are looked at, and count for all.
+// Some of many requests are looked at, and count for all.
 func TestManyRequests(t *testing.T) {
 	r := NewRecorder(RecorderOptions{})
 	const requests = 50_000
@@ -165,7 +168,9 @@ func TestManyRequests(t *testing.T) {
 	if len(repeats) != 2 || repeats[1].Request != "Rare" {
 		t.Fatalf("%+v", repeats)
 	}
-	if f := repeats[0]; f.Requests < requests*8/10 || f.Requests > requests*12/10 || f.Of != f.Requests || f.Runs != 6*f.Requests || f.Most != 6 {
+	if f := repeats[0]; f.Requests < requests*8/10 || f.Requests > requests*12/10 || f.Of != f.Requests ||
+		f.Runs != 6*f.Requests ||
+		f.Most != 6 {
 		t.Errorf("%+v", f)
 	}
 }
@@ -189,10 +194,19 @@ func TestOften(t *testing.T) {
 		if i%100 == 99 {
 			err = errors.New("on purpose")
 		}
-		r.Observe(t.Context(), "select 1", nil, time.Now().Add(-time.Millisecond), pgconn.NewCommandTag("SELECT 3"), err)
+		r.Observe(
+			t.Context(),
+			"select 1",
+			nil,
+			time.Now().Add(-time.Millisecond),
+			pgconn.NewCommandTag("SELECT 3"),
+			err,
+		)
 	}
 	s := r.Record().Statements[0]
-	if s.Calls < 80_000 || s.Calls > 120_000 || s.Errors != 1000 || s.Rows < 240_000 || s.Rows > 360_000 || s.Total < 80*time.Second || len(s.Samples) != maxSamples {
+	if s.Calls < 80_000 || s.Calls > 120_000 || s.Errors != 1000 || s.Rows < 240_000 || s.Rows > 360_000 ||
+		s.Total < 80*time.Second ||
+		len(s.Samples) != maxSamples {
 		t.Errorf("%+v", s)
 	}
 }

@@ -3,6 +3,7 @@ package advisor
 import (
 	"context"
 	"errors"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// pg_stat_statements puts parameters in the place of constants also where no parameter may
+// pg_stat_statements puts parameters in place of constants also where no parameter may
 // be (interval $1), and where its type cannot be known (jsonb_build_object($1, ...), VALUES).
 // Postgres says what is wrong and where, so each of its complaints is answered until there
 // is none left.
@@ -28,22 +29,20 @@ const maxRepairs = 100 // of one statement: each repair answers one complaint
 // prepare returns the statement as it can be prepared, with the types of all parameters.
 func (a *analysis) prepare(ctx context.Context, s *statement) (text, error) {
 	t := text{sql: s.body}
-	var first error
+	var problem error
 	for range maxRepairs {
 		types, err := a.infer(ctx, s, t)
 		if err == nil {
 			t.types = types
 			return t, nil
 		}
-		if first == nil {
-			first = err
-		}
+		problem = err
 		var e *pgconn.PgError
 		if !errors.As(err, &e) || !a.repair(ctx, s, &t, e) {
 			break
 		}
 	}
-	return t, first
+	return t, problem
 }
 
 // infer prepares a statement and returns the types of its parameters.
@@ -109,7 +108,8 @@ func (a *analysis) retype(ctx context.Context, s *statement, t *text, e *pgconn.
 			}
 			_, err := a.infer(ctx, s, tried)
 			var now *pgconn.PgError
-			if err == nil || errors.As(err, &now) && (now.Code != e.Code || now.Position > e.Position || now.Message != e.Message) {
+			if err == nil ||
+				errors.As(err, &now) && (now.Code != e.Code || now.Position > e.Position || now.Message != e.Message) {
 				*t = tried
 				return true
 			}
@@ -123,7 +123,9 @@ func (a *analysis) retype(ctx context.Context, s *statement, t *text, e *pgconn.
 
 // typeName finds what may be types in a message ("operator does not exist: integer = text",
 // "column "id" is of type bigint but expression is of type text").
-var typeName = regexp.MustCompile(`double precision|character varying|(?:timestamp|time) with(?:out)? time zone|[a-z_][a-z0-9_.]*(?:\[\])?`)
+var typeName = regexp.MustCompile(
+	`double precision|character varying|(?:timestamp|time) with(?:out)? time zone|[a-z_][a-z0-9_.]*(?:\[\])?`,
+)
 
 // wanted returns types that a parameter may have to have: those of the message, and those
 // that constants mostly have.
@@ -137,7 +139,9 @@ func (a *analysis) wanted(ctx context.Context, message string) (oids []uint32) {
 			oids = append(oids, *oid)
 		}
 	}
-	for _, oid := range []uint32{pgtype.Int4OID, pgtype.TimestamptzOID, pgtype.TextOID, pgtype.NumericOID, pgtype.DateOID, pgtype.IntervalOID} {
+	for _, oid := range []uint32{
+		pgtype.Int4OID, pgtype.TimestamptzOID, pgtype.TextOID, pgtype.NumericOID, pgtype.DateOID, pgtype.IntervalOID,
+	} {
 		if !slices.Contains(oids, oid) {
 			oids = append(oids, oid)
 		}
@@ -153,7 +157,6 @@ func groups(sql string) (list [][]int) {
 	brackets := map[int][]int{} // by where the parenthesis is
 	var order []int
 	var stack []place
-	last := ""
 	values := false
 	for _, tok := range tokenize(sql) {
 		switch word := strings.ToLower(tok); {
@@ -166,16 +169,15 @@ func groups(sql string) (list [][]int) {
 			stack = stack[:max(len(stack)-1, 0)]
 		case word == "," && len(stack) > 0:
 			stack[len(stack)-1].column++
-		case last == "$" && atoi(tok) > 0 && len(stack) > 0:
-			top := stack[len(stack)-1]
-			brackets[top.open] = append(brackets[top.open], atoi(tok))
+		case strings.HasPrefix(word, "$") && atoi(word[1:]) > 0 && len(stack) > 0:
+			top, n := stack[len(stack)-1], atoi(word[1:])
+			brackets[top.open] = append(brackets[top.open], n)
 			if values {
-				columns[top.column] = append(columns[top.column], atoi(tok))
+				columns[top.column] = append(columns[top.column], n)
 			}
 		}
-		last = tok
 	}
-	for column := range len(columns) {
+	for _, column := range slices.Sorted(maps.Keys(columns)) {
 		list = append(list, columns[column])
 	}
 	for open := range order {
@@ -204,9 +206,13 @@ var (
 	atParameter = regexp.MustCompile(`^\$\d+`)
 	mentioned   = regexp.MustCompile(`\$(\d+)`)
 	// typed is a type at the end of a text, as it stands before a constant.
-	typed = regexp.MustCompile(`(?i)((?:"(?:[^"]|"")+"|[a-z_][\w$]*)(?:\s*\.\s*(?:"(?:[^"]|"")+"|[a-z_][\w$]*))?(?:\s+(?:precision|varying))?` +
-		`(?:\s*\(\s*\d+(?:\s*,\s*\d+)?\s*\))?(?:\s+with(?:out)?\s+time\s+zone)?)\s*$`)
-	fields  = regexp.MustCompile(`(?i)^\s+(?:year|month|day|hour|minute|second)(?:\s+to\s+(?:month|hour|minute|second))?(?:\s*\(\s*\d+\s*\))?\b`)
+	typed = regexp.MustCompile(
+		`(?i)((?:"(?:[^"]|"")+"|[a-z_][\w$]*)(?:\s*\.\s*(?:"(?:[^"]|"")+"|[a-z_][\w$]*))?(?:\s+(?:precision|varying))?` +
+			`(?:\s*\(\s*\d+(?:\s*,\s*\d+)?\s*\))?(?:\s+with(?:out)?\s+time\s+zone)?)\s*$`,
+	)
+	fields = regexp.MustCompile(
+		`(?i)^\s+(?:year|month|day|hour|minute|second)(?:\s+to\s+(?:month|hour|minute|second))?(?:\s*\(\s*\d+\s*\))?\b`,
+	)
 	extract = regexp.MustCompile(`(?i)\bextract\s*\(\s*$`)
 )
 
@@ -217,7 +223,8 @@ const unknownField = "epoch"
 // hasUnknown reports whether an expression has constants that are not known: an index of it
 // cannot be made.
 func (o operand) hasUnknown() bool {
-	return len(parameterNumbers(o.text)) > 0 || strings.HasPrefix(o.text, "EXTRACT (epoch ") || strings.HasPrefix(o.text, "date_part('epoch'")
+	return len(parameterNumbers(o.text)) > 0 || strings.HasPrefix(o.text, "EXTRACT (epoch ") ||
+		strings.HasPrefix(o.text, "date_part('epoch'")
 }
 
 // typedLiteral makes a cast of a type that stands before a parameter, where only a constant

@@ -31,10 +31,20 @@ func (a *analysis) findRepeats() {
 			continue
 		}
 		f := Finding{
-			Kind: RepeatedStatement, Statement: r.SQL, Request: r.Request,
-			Title:    fmt.Sprintf("%s runs a statement up to %d times for one request", r.Request, r.Most),
-			Evidence: []string{fmt.Sprintf("%s of %s requests have run it %s times: %.0f each", count(float64(r.Requests)), count(float64(max(r.Of, r.Requests))), count(float64(r.Runs)), float64(r.Runs)/float64(r.Requests))},
-			Risk:     "None, if the batch keeps the order of keys and says which are missing, as package dataloader does.",
+			Kind:      RepeatedStatement,
+			Statement: r.SQL,
+			Request:   r.Request,
+			Title:     fmt.Sprintf("%s runs a statement up to %d times for one request", r.Request, r.Most),
+			Evidence: []string{
+				fmt.Sprintf(
+					"%s of %s requests have run it %s times: %.0f each",
+					count(float64(r.Requests)),
+					count(float64(max(r.Of, r.Requests))),
+					count(float64(r.Runs)),
+					float64(r.Runs)/float64(r.Requests),
+				),
+			},
+			Risk: "None, if the batch keeps the order of keys and says which are missing, as package dataloader does.",
 		}
 		if r.Caller != "" {
 			f.Title += " (" + r.Caller + ")"
@@ -45,8 +55,10 @@ func (a *analysis) findRepeats() {
 			f.Action = "It takes many keys and is asked for few: let one loader of the request collect them for longer (dataloader.Options.Quiet)."
 		}
 		if m := byKey.FindStringSubmatchIndex(r.SQL); m != nil {
-			f.Action = fmt.Sprintf("Ask for all of a request's keys together: dataloader.New(dataloader.ByKey(reader, %q, ...), dataloader.Options{}), or ListByKey for lists.",
-				oneLine(r.SQL[:m[0]]+"WHERE "+r.SQL[m[2]:m[3]]+" = ANY($1)"+r.SQL[m[1]:], 300))
+			f.Action = fmt.Sprintf(
+				"Ask for all of a request's keys together: dataloader.New(dataloader.ByKey(reader, %q, ...), dataloader.Options{}), or ListByKey for lists.",
+				oneLine(r.SQL[:m[0]]+"WHERE "+r.SQL[m[2]:m[3]]+" = ANY($1)"+r.SQL[m[1]:], 300),
+			)
 		}
 		if r.Same > r.Runs/2 {
 			f.Action = "Most of its runs have the same parameters: ask once for each request and keep the answer, as dataloader's Load does."

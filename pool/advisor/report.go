@@ -134,7 +134,7 @@ type Report struct {
 	Server   string    `json:"server"`
 	Database string    `json:"database"`
 	Replica  bool      `json:"replica,omitempty"` // it is one, and counts what it runs only
-	// Since is from when the counters count; zero if that is not known.
+	// Since is when the counters began to count; zero if that is not known.
 	Since time.Time `json:"since"`
 	// Total is the time of all statements since then.
 	Total time.Duration `json:"total"`

@@ -59,7 +59,7 @@ type requestKey struct{}
 
 // Request begins a request, or whatever is to be looked at as one. Statements that are
 // run with the context count towards it until end is called. name is that of the
-// operation; there should not be too many. Of a name with more than a thousand requests,
+// operation; there should not be too many. If a name has more than a thousand requests,
 // one of eight is looked at, and counts for them all.
 func (r *Recorder) Request(ctx context.Context, name string) (_ context.Context, end func()) {
 	weight, n := int64(1), r.of(name)

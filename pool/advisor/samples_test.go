@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/pool/advisor"
 	"github.com/jackc/pgx/v5"
 )
@@ -33,15 +33,32 @@ func filled(t *testing.T, schema string, extensions ...string) *pgx.Conn {
 			t.Skip(err)
 		}
 	}
-	for _, sql := range []string{schema, "vacuum analyze"} {
-		if _, err := filler.Exec(t.Context(), sql); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := filler.Exec(t.Context(), schema); err != nil {
+		t.Fatal(err)
 	}
 	if err := filler.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	settled(t, conn)
+	if _, err := conn.Exec(t.Context(), "vacuum analyze"); err != nil {
+		t.Fatal(err)
+	}
 	return conn
+}
+
+// settled waits until a connection is the only one of its database: what the others have
+// counted is published when they end.
+func settled(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	wait.Until(t, "other sessions have ended", func() bool {
+		var others int
+		err := conn.QueryRow(t.Context(), `select count(*) from pg_stat_activity
+			where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()`).Scan(&others)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return others == 0
+	})
 }
 
 // of is a record of statements that have run, the first one the dearest.
@@ -68,10 +85,19 @@ func TestQuoting(t *testing.T) {
 	conn := filled(t, `create table "order" ("user" int, "Mixed ""Case""" int, "select" text); create schema "limit";
 		insert into "order" select i % 2000, i % 3000, 'x' || i from generate_series(1, 20000) i;
 		create table "limit"."from" as table "order"`, "hypopg")
-	report := analyze(t, conn, advisor.Options{Record: of(`select * from "order" where "user" = $1`, `select * from "order" where "Mixed ""Case""" = $1`,
-		`select "user" from "limit"."from" x where x."select" = $1`)})
-	want := []string{`CREATE INDEX CONCURRENTLY ON public."order" ("user")`, `CREATE INDEX CONCURRENTLY ON public."order" ("Mixed ""Case""")`,
-		`CREATE INDEX CONCURRENTLY ON "limit"."from" ("select")`}
+	report := analyze(
+		t,
+		conn,
+		advisor.Options{
+			Record: of(`select * from "order" where "user" = $1`, `select * from "order" where "Mixed ""Case""" = $1`,
+				`select "user" from "limit"."from" x where x."select" = $1`),
+		},
+	)
+	want := []string{
+		`CREATE INDEX CONCURRENTLY ON public."order" ("user")`,
+		`CREATE INDEX CONCURRENTLY ON public."order" ("Mixed ""Case""")`,
+		`CREATE INDEX CONCURRENTLY ON "limit"."from" ("select")`,
+	}
 	got := actions(report)
 	if slices.Sort(want); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
 		t.Errorf("%q", got)
@@ -104,6 +130,7 @@ func TestNormalized(t *testing.T) {
 		"select * from event where id in ($1 /*, ... */)",
 		"select * from event where id = any (array[$1, $2])",
 		"select generate_series($1, $2), id from event",
+		"select * from event where day between date $1 and date $2 + interval $3 and id > all (array[$4, $5])",
 		"select $1 + $2, id from event order by id desc limit $3 offset $4",
 		"select id from event union all select $1",
 		"select coalesce(id, $1), case when id > $2 then $3 else kind end from event where kind like $4",
@@ -113,7 +140,11 @@ func TestNormalized(t *testing.T) {
 		"explain (analyze) select * from event where id = 3",
 	} {
 		report := analyze(t, conn, advisor.Options{Record: of(sql)})
-		if missing := strings.Join(report.Missing, "\n"); report.Unplanned > 0 || strings.Contains(missing, "Could not be planned") {
+		if missing := strings.Join(
+			report.Missing,
+			"\n",
+		); report.Unplanned > 0 ||
+			strings.Contains(missing, "Could not be planned") {
 			t.Errorf("%s: %s", sql, missing)
 		}
 	}
@@ -124,7 +155,11 @@ func TestNormalized(t *testing.T) {
 		}
 	}
 	// What cannot be planned is said, with its share and why.
-	report := analyze(t, conn, advisor.Options{Record: of("call nothing()", "select * from nowhere", "select id from event where id = $1")})
+	report := analyze(
+		t,
+		conn,
+		advisor.Options{Record: of("call nothing()", "select * from nowhere", "select id from event where id = $1")},
+	)
 	missing := strings.Join(report.Missing, "\n")
 	for _, want := range []string{"50.0 % of the time (it is a command", `33.3 % of the time (relation "nowhere" does not exist`} {
 		if !strings.Contains(missing, want) {
@@ -138,14 +173,23 @@ func TestNormalized(t *testing.T) {
 
 // An index of the rows that refer to another serves a foreign key, and is needed for it.
 func TestPartialForeignKey(t *testing.T) {
-	conn := filled(t, `create table par (id int primary key); create table child (id int primary key, par_id int references par);
+	conn := filled(
+		t,
+		`create table par (id int primary key); create table child (id int primary key, par_id int references par);
 		insert into par select generate_series(1, 3000); insert into child select i, case when i % 10 = 0 then i % 2000 + 1 end from generate_series(1, 30000) i;
 		create index child_par on child (par_id) where par_id is not null; create table odd (id int primary key, par_id int references par, good boolean);
 		insert into odd select i, i % 2000 + 1, true from generate_series(1, 5000) i; create index odd_par on odd (par_id) where good;
 		create table parted (id int, par_id int references par) partition by range (id); create table parted_1 partition of parted for values from (0) to (100000);
 		insert into parted select i, i % 2000 + 1 from generate_series(1, 20000) i;
-		delete from par where id > 2500`)
-	found := expect(t, analyze(t, conn, advisor.Options{}), "unindexed foreign key odd odd_par_id_fkey", "unused index odd odd_par", "unindexed foreign key parted parted_par_id_fkey")
+		delete from par where id > 2500`,
+	)
+	found := expect(
+		t,
+		analyze(t, conn, advisor.Options{}),
+		"unindexed foreign key odd odd_par_id_fkey",
+		"unused index odd odd_par",
+		"unindexed foreign key parted parted_par_id_fkey",
+	)
 	for _, sql := range found["unindexed foreign key parted parted_par_id_fkey"].SQL {
 		if _, err := conn.Exec(t.Context(), sql); err != nil {
 			t.Errorf("%s: %v", sql, err)
@@ -155,7 +199,11 @@ func TestPartialForeignKey(t *testing.T) {
 
 // In tests too, an index that serves a pattern is enough, whatever its operator class.
 func TestOperatorClasses(t *testing.T) {
-	conn := filled(t, `create table word (id int primary key, text text, doc jsonb); insert into word select i, 'word ' || i, '{}' from generate_series(1, 50) i`, "pg_trgm")
+	conn := filled(
+		t,
+		`create table word (id int primary key, text text, doc jsonb); insert into word select i, 'word ' || i, '{}' from generate_series(1, 50) i`,
+		"pg_trgm",
+	)
 	record := of("select id from word where text like '%5%'", "select id from word where doc @> $1")
 	check := func(want ...string) {
 		t.Helper()
@@ -172,7 +220,11 @@ func TestOperatorClasses(t *testing.T) {
 
 // What is known stays known when another statement is the dearest.
 func TestCheckIsStable(t *testing.T) {
-	conn := filled(t, `create table item (id int primary key, a int, b int, c int); insert into item select i, i % 2000, i % 500, i % 7 from generate_series(1, 20000) i`, "hypopg")
+	conn := filled(
+		t,
+		`create table item (id int primary key, a int, b int, c int); insert into item select i, i % 2000, i % 500, i % 7 from generate_series(1, 20000) i`,
+		"hypopg",
+	)
 	const one, two, three = "select * from item where a = $1", "select id from item where a = $1 and b > $2", "select id from item where b = $1 order by id limit 3"
 	before := analyze(t, conn, advisor.Options{Record: of(one, two)})
 	if len(before.Check(nil)) != 1 {
@@ -194,10 +246,20 @@ func TestCheckIsStable(t *testing.T) {
 // A check without evidence says so.
 func TestBlind(t *testing.T) {
 	conn := filled(t, `create table item (id int primary key); create role blind_reader`)
-	if report := analyze(t, conn, advisor.Options{}); len(report.Blind) != 1 || !strings.Contains(report.Blind[0], "pg_stat_statements is not installed") {
+	if report := analyze(
+		t,
+		conn,
+		advisor.Options{},
+	); len(report.Blind) != 1 ||
+		!strings.Contains(report.Blind[0], "pg_stat_statements is not installed") {
 		t.Errorf("%q", report.Blind)
 	}
-	if report := analyze(t, conn, advisor.Options{Record: of()}); len(report.Blind) != 1 || !strings.Contains(report.Blind[0], "the record has none") {
+	if report := analyze(
+		t,
+		conn,
+		advisor.Options{Record: of()},
+	); len(report.Blind) != 1 ||
+		!strings.Contains(report.Blind[0], "the record has none") {
 		t.Errorf("%q", report.Blind)
 	}
 	defer conn.Exec(t.Context(), "reset role; drop role blind_reader")
@@ -213,9 +275,13 @@ func TestBlind(t *testing.T) {
 // The condition of a policy belongs to each statement, also for a superuser who is not
 // subject to it.
 func TestRowSecurity(t *testing.T) {
-	conn := filled(t, `create table note (id int primary key, tenant_id int not null, author int not null, body text not null default 'some words and more words');
+	conn := filled(
+		t,
+		`create table note (id int primary key, tenant_id int not null, author int not null, body text not null default 'some words and more words');
 		insert into note (id, tenant_id, author) select i, i % 50, i % 700 from generate_series(1, 50000) i;
-		alter table note enable row level security; create policy own on note using (tenant_id = current_setting('app.tenant')::int)`, "hypopg")
+		alter table note enable row level security; create policy own on note using (tenant_id = current_setting('app.tenant')::int)`,
+		"hypopg",
+	)
 	record := of("select id, body from note where author = $1 order by id")
 	warned := func(r *advisor.Report) bool {
 		return strings.Contains(strings.Join(r.Missing, "\n"), "Row level security of note")
@@ -248,16 +314,8 @@ func TestRowSecurity(t *testing.T) {
 // A role that may not switch counting off leaves few texts, and always the same ones.
 func TestTraces(t *testing.T) {
 	ctx := t.Context()
-	server, err := postgres.Start(ctx, postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	admin, _ := open(t, server.DSN(), "pg_stat_statements")
+	admin := counting(t)
+	open(t, connString(admin))
 	for i := range 120 {
 		sql := fmt.Sprintf("select count(*) + %d as n%d from orders where customer_id = %d and id > %d", i, i, i, i)
 		if _, err := admin.Exec(ctx, sql); err != nil {
@@ -287,7 +345,10 @@ func TestTraces(t *testing.T) {
 			if n := grown(watcher); n > 0 {
 				t.Errorf("%d entries more the second time", n)
 			}
-			if _, err := admin.Exec(ctx, "grant set on parameter pg_stat_statements.track to watcher; select pg_stat_statements_reset()"); err != nil {
+			if _, err := admin.Exec(
+				ctx,
+				"grant set on parameter pg_stat_statements.track to watcher; select pg_stat_statements_reset()",
+			); err != nil {
 				t.Skip(err) // before version 15
 			}
 		}
@@ -297,6 +358,31 @@ func TestTraces(t *testing.T) {
 		var track string
 		if err := db.QueryRow(ctx, "show pg_stat_statements.track").Scan(&track); err != nil || track != "top" {
 			t.Errorf("%s %v", track, err)
+		}
+	}
+}
+
+// Alternatives of two tables need a union, and the server says that it is worth while.
+func TestUnion(t *testing.T) {
+	conn := filled(
+		t,
+		`create table author (id int primary key, name text not null); create table book (id int primary key, author_id int not null, title text not null);
+		insert into author select i, 'author ' || i from generate_series(1, 5000) i; insert into book select i, i % 5000 + 1, 'book ' || i from generate_series(1, 40000) i`,
+		"hypopg",
+	)
+	report := analyze(
+		t,
+		conn,
+		advisor.Options{
+			Record: of(
+				"select b.id, a.name from book b join author a on a.id = b.author_id where a.name = $1 or b.title = $2",
+			),
+		},
+	)
+	f := expect(t, report, "sequential scan book ")["sequential scan book "]
+	for _, want := range []string{"UNION", "ON public.author (name)", "ON public.book (title)"} {
+		if !strings.Contains(f.Action, want) {
+			t.Errorf("no %s: %s", want, f.Action)
 		}
 	}
 }

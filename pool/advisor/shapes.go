@@ -9,11 +9,11 @@ import (
 
 const (
 	maxKeys = 4
-	// fewValues is up to how many values a column has for an index of one of them.
+	// fewValues is the largest number of values of a column for which an index of one of them is tried.
 	fewValues = 50
-	// brinPages is from how many pages a table is large enough for a BRIN index.
+	// brinPages is the number of pages from which on a table is large enough for a BRIN index.
 	brinPages = 1000
-	// inOrder is from which correlation on rows lie in a column's order.
+	// inOrder is the correlation from which on rows lie in a column's order.
 	inOrder = 0.9
 	// maxIncluded is how many columns are put into an index for their values only.
 	maxIncluded = 3
@@ -43,7 +43,9 @@ func (a *analysis) candidates(s *scanned, role string, literal func(clause) bool
 	both := slices.Concat(m.joins, m.filters)
 	slices.SortStableFunc(both, bySelectivity)
 	for _, equal := range [][]clause{m.joins, m.filters, both} {
-		m.behind("", equal)
+		if len(equal) > 0 {
+			m.behind("", equal)
+		}
 	}
 	// Rows in order until enough of them are right: how many that takes depends on where these
 	// are (the oldest jobs are done), which the optimizer does not know.
@@ -81,7 +83,8 @@ func (m *shapes) classify(literal func(clause) bool) {
 // few reports whether a condition compares a column of few values with a constant.
 func (s *scanned) few(c clause) bool {
 	col := s.table.columns[c.left.column.name]
-	return c.right.literal && col != nil && col.distinct > 0 && col.distinct <= fewValues && (c.operator == "=" || c.operator == "<>" || c.operator == "= any")
+	return c.right.literal && col != nil && col.distinct > 0 && col.distinct <= fewValues &&
+		(c.operator == "=" || c.operator == "<>" || c.operator == "= any")
 }
 
 // behind adds what begins with some columns: these alone, and with each range or the order
@@ -119,8 +122,12 @@ func (m *shapes) partial(both []clause) {
 	}
 	where := strings.Join(wheres, " AND ")
 	before := len(m.list)
+	both = slices.DeleteFunc(slices.Clone(both), tested)
 	for _, equal := range [][]clause{m.joins, m.filters, both} {
-		m.behind(where, slices.DeleteFunc(slices.Clone(equal), tested))
+		equal = slices.DeleteFunc(slices.Clone(equal), tested)
+		if len(equal) > 0 || len(both) == 0 || !m.scan.limited {
+			m.behind(where, equal)
+		}
 	}
 	if len(m.list) == before {
 		if key := m.scan.table.identity(); key != "" {
@@ -145,7 +152,9 @@ func (t *table) identity() string {
 func (m *shapes) brin() {
 	for _, r := range m.ranges {
 		col := m.scan.table.columns[r.left.column.name]
-		if col == nil || r.operator == "= any" || m.scan.table.pages < brinPages || max(col.ordered, -col.ordered) < inOrder || m.policy != nil {
+		if col == nil || r.operator == "= any" || m.scan.table.pages < brinPages ||
+			max(col.ordered, -col.ordered) < inOrder ||
+			m.policy != nil {
 			continue
 		}
 		c := &candidate{table: m.scan.table, method: "brin", keys: []string{col.sql}}
@@ -197,7 +206,8 @@ func (a *analysis) policyKeys(s *scanned, role string) (keys []string) {
 		return nil
 	}
 	for _, c := range s.table.whole().policies {
-		if col := s.table.columns[c.left.column.name]; col != nil && c.operator == "=" && c.left.cast == "" && !slices.Contains(keys, col.sql) {
+		if col := s.table.columns[c.left.column.name]; col != nil && c.operator == "=" && c.left.cast == "" &&
+			!slices.Contains(keys, col.sql) {
 			keys = append(keys, col.sql)
 		}
 	}
@@ -225,7 +235,9 @@ func (a *analysis) covering(s *scanned, c *candidate) *candidate {
 		}
 	}
 	plain := !slices.ContainsFunc(c.keys, func(k string) bool { return strings.HasPrefix(k, "(") })
-	if c.method != "btree" || c.policy != nil || !plain || len(names) == 0 || len(wide.include) == 0 || len(wide.include) > maxIncluded || width > 64 {
+	if c.method != "btree" || c.policy != nil || !plain || len(names) == 0 || len(wide.include) == 0 ||
+		len(wide.include) > maxIncluded ||
+		width > 64 {
 		return nil
 	}
 	return &wide
@@ -235,7 +247,8 @@ func (a *analysis) covering(s *scanned, c *candidate) *candidate {
 func (a *analysis) indexable(s *scanned, c clause) string {
 	o := c.left
 	if o.column.name == "" {
-		if len(o.columns) == 0 || strings.Contains(o.text, "SubPlan") || strings.HasPrefix(o.text, "ROW") || o.hasUnknown() {
+		if len(o.columns) == 0 || strings.Contains(o.text, "SubPlan") || strings.HasPrefix(o.text, "ROW") ||
+			o.hasUnknown() {
 			return ""
 		}
 		return "(" + o.local() + ")"
@@ -267,7 +280,10 @@ func (s *scanned) sortedBy() (keys []string) {
 	if s.inOrder != nil {
 		return s.inOrder
 	}
-	same := !slices.ContainsFunc(s.sort, func(k sortKey) bool { return k.descending != s.sort[0].descending || k.nulls != s.sort[0].nulls })
+	same := !slices.ContainsFunc(
+		s.sort,
+		func(k sortKey) bool { return k.descending != s.sort[0].descending || k.nulls != s.sort[0].nulls },
+	)
 	for _, k := range s.sort {
 		text := "(" + k.local() + ")"
 		if col := s.table.columns[k.column.name]; col != nil {

@@ -31,7 +31,7 @@ type Counters struct {
 	WALBytes    int64         `json:"walBytes"`
 }
 
-// since is what was counted after old. Counters that were reset meanwhile begin anew.
+// since is what was counted after old. Counters that were reset meanwhile begin again.
 func (c Counters) since(old Counters) Counters {
 	if c.Calls < old.Calls {
 		return c
@@ -106,15 +106,24 @@ var errNotCounted = errors.New("statements are not counted")
 func (a *analysis) counted(ctx context.Context) (map[int64]counted, error) {
 	schema, ok := a.server.extensions["pg_stat_statements"]
 	if !ok {
-		return nil, fmt.Errorf("%w: the extension pg_stat_statements is not installed (shared_preload_libraries = 'pg_stat_statements', and CREATE EXTENSION pg_stat_statements)", errNotCounted)
+		return nil, fmt.Errorf(
+			"%w: the extension pg_stat_statements is not installed (shared_preload_libraries = 'pg_stat_statements', and CREATE EXTENSION pg_stat_statements)",
+			errNotCounted,
+		)
 	}
 	found := map[int64]counted{}
 	err := a.savepoint(ctx, func() error {
-		rows, err := a.tx.Query(ctx, fmt.Sprintf(`select `+ourOwn+` queryid, max(query), (array_agg(coalesce(r.rolname, '') order by total_exec_time desc))[1], sum(calls)::bigint, sum(total_exec_time), sum(rows)::bigint, sum(shared_blks_hit)::bigint,
+		rows, err := a.tx.Query(
+			ctx,
+			fmt.Sprintf(
+				`select `+ourOwn+` queryid, max(query), (array_agg(coalesce(r.rolname, '') order by total_exec_time desc))[1], sum(calls)::bigint, sum(total_exec_time), sum(rows)::bigint, sum(shared_blks_hit)::bigint,
 				sum(shared_blks_read)::bigint, sum(temp_blks_written)::bigint, sum(wal_bytes)::bigint
 			from %s.pg_stat_statements s join pg_database d on d.oid = s.dbid and d.datname = current_database()
 				left join pg_roles r on r.oid = s.userid
-			where queryid is not null group by queryid`, schema))
+			where queryid is not null group by queryid`,
+				schema,
+			),
+		)
 		if err != nil {
 			return err
 		}
@@ -123,13 +132,17 @@ func (a *analysis) counted(ctx context.Context) (map[int64]counted, error) {
 		var role string
 		var ms float64
 		var c Counters
-		_, err = pgx.ForEachRow(rows, []any{&id, &sql, &role, &c.Calls, &ms, &c.Rows, &c.BlocksHit, &c.BlocksRead, &c.TempWritten, &c.WALBytes}, func() error {
-			c.Total = time.Duration(ms * float64(time.Millisecond))
-			if sql != nil {
-				found[id] = counted{c, *sql, role}
-			}
-			return nil
-		})
+		_, err = pgx.ForEachRow(
+			rows,
+			[]any{&id, &sql, &role, &c.Calls, &ms, &c.Rows, &c.BlocksHit, &c.BlocksRead, &c.TempWritten, &c.WALBytes},
+			func() error {
+				c.Total = time.Duration(ms * float64(time.Millisecond))
+				if sql != nil {
+					found[id] = counted{c, *sql, role}
+				}
+				return nil
+			},
+		)
 		return err
 	})
 	var e *pgconn.PgError

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
 	"testing"
 	"time"
 
-	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/pool/advisor"
 	"github.com/jackc/pgx/v5"
 )
@@ -17,27 +15,8 @@ import (
 // meanwhile.
 func TestSince(t *testing.T) {
 	ctx := t.Context()
-	server, err := postgres.Start(ctx, postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	admin, err := pgx.Connect(ctx, server.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close(context.Background())
-	if _, err := admin.Exec(ctx, "create extension pg_stat_statements"); err != nil {
-		if os.Getenv("CI") == "" {
-			t.Skip(err)
-		}
-		t.Fatal(err)
-	}
-	conn, _ := open(t, server.DSN())
+	admin := counting(t)
+	conn, _ := open(t, connString(admin))
 	s, err := advisor.TakeSnapshot(ctx, conn)
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +37,7 @@ func TestSince(t *testing.T) {
 		}
 		return 0
 	}
-	worker, err := pgx.Connect(ctx, server.DSN())
+	worker, err := pgx.ConnectConfig(ctx, admin.Config())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,10 @@ func (a *analysis) spilled(s *statement) {
 	f := s.about(Spill, fmt.Sprintf("A statement writes %s of temporary files each time", size(bytes)))
 	f.Evidence = []string{a.took(s)}
 	f.Hint = &Hint{Settings: map[string]string{"work_mem": fmt.Sprintf("%dMB", min(megabytes, 1024))}}
-	f.Action = fmt.Sprintf("Sort or join less, or give the statement the memory: SET LOCAL work_mem = '%s' (see Hint).", f.Hint.Settings["work_mem"])
+	f.Action = fmt.Sprintf(
+		"Sort or join less, or give the statement the memory: SET LOCAL work_mem = '%s' (see Hint).",
+		f.Hint.Settings["work_mem"],
+	)
 	f.Risk = "Each sort and each hash table of each connection that runs it may take that much."
 	a.report.add(f)
 }

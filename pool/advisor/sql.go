@@ -101,7 +101,7 @@ func parameters(sql string, f func(n int, before string) string) string {
 	return b.String()
 }
 
-// withLimit puts a number of rows in the place of LIMIT's parameter, and 0 in that of
+// withLimit puts a number of rows in place of LIMIT's parameter, and 0 in that of
 // OFFSET's: for any parameter the optimizer takes a tenth of the rows.
 func withLimit(sql string, rows int) string {
 	found := false

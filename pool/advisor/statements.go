@@ -74,7 +74,17 @@ func (a *analysis) readStatements(ctx context.Context) error {
 		if v == "" || each.Calls == 0 || strings.Contains(each.sql, ourOwn) {
 			continue
 		}
-		s := &statement{verb: v, body: body, ranBy: each.role, StatementStats: StatementStats{QueryID: id, SQL: each.sql, Counters: each.Counters, Mean: each.Total / time.Duration(each.Calls)}}
+		s := &statement{
+			verb:  v,
+			body:  body,
+			ranBy: each.role,
+			StatementStats: StatementStats{
+				QueryID:  id,
+				SQL:      each.sql,
+				Counters: each.Counters,
+				Mean:     each.Total / time.Duration(each.Calls),
+			},
+		}
 		a.statements = append(a.statements, s)
 		a.total += s.Total
 	}

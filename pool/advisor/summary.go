@@ -65,7 +65,8 @@ func (f Finding) isAbout(s StatementStats) bool {
 	same := func(id int64, sql string) bool {
 		return id != 0 && id == s.QueryID || sql != "" && key(sql) == key(s.SQL)
 	}
-	return same(f.QueryID, f.Statement) || slices.ContainsFunc(f.Helps, func(h Helped) bool { return same(h.QueryID, h.SQL) })
+	return same(f.QueryID, f.Statement) ||
+		slices.ContainsFunc(f.Helps, func(h Helped) bool { return same(h.QueryID, h.SQL) })
 }
 
 // concerned is the time of the statements that findings are about, and what advised

@@ -100,13 +100,20 @@ func (a *analysis) readTables(ctx context.Context) error {
 	byOID, parents := map[uint32]*table{}, map[uint32]uint32{}
 	var t table
 	var parent uint32
-	_, err = pgx.ForEachRow(rows, []any{&t.oid, &t.schema, &t.name, &t.rows, &t.pages, &t.live, &t.inserted, &t.updated, &t.deleted, &t.modified, &t.hot, &t.analyzed, &t.autovacuum, &parent, &t.kind, &t.sql, &t.title, &t.secured}, func() error {
-		found := t
-		found.columns, found.byNumber = map[string]*column{}, map[int16]*column{}
-		a.tables[t.schema+"."+t.name] = &found
-		byOID[t.oid], parents[t.oid] = &found, parent
-		return nil
-	})
+	_, err = pgx.ForEachRow(
+		rows,
+		[]any{
+			&t.oid, &t.schema, &t.name, &t.rows, &t.pages, &t.live, &t.inserted, &t.updated, &t.deleted,
+			&t.modified, &t.hot, &t.analyzed, &t.autovacuum, &parent, &t.kind, &t.sql, &t.title, &t.secured,
+		},
+		func() error {
+			found := t
+			found.columns, found.byNumber = map[string]*column{}, map[int16]*column{}
+			a.tables[t.schema+"."+t.name] = &found
+			byOID[t.oid], parents[t.oid] = &found, parent
+			return nil
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -121,35 +128,45 @@ func (a *analysis) readTables(ctx context.Context) error {
 			t.sum()
 		}
 	}
-	// Of a column that we may not read, pg_stats says nothing.
-	rows, err = a.tx.Query(ctx, `select `+ourOwn+` c.oid, att.attnum, att.attname, format_type(att.atttypid, null), coalesce(s.avg_width, greatest(att.attlen, 0)),
+	// pg_stats says nothing of a column that we may not read.
+	rows, err = a.tx.Query(
+		ctx,
+		`select `+ourOwn+` c.oid, att.attnum, att.attname, format_type(att.atttypid, null), coalesce(s.avg_width, greatest(att.attlen, 0)),
 			coalesce(s.n_distinct, 0), quote_ident(att.attname), att.attnotnull, coalesce(s.correlation, 0)
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute att on att.attrelid = c.oid and att.attnum > 0 and not att.attisdropped
 		left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = att.attname
 			and s.inherited = (c.relkind = 'p')
-		where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and n.nspname`+notOurs)
+		where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and n.nspname`+notOurs,
+	)
 	if err != nil {
 		return err
 	}
 	var oid uint32
 	var each column
-	_, err = pgx.ForEachRow(rows, []any{&oid, &each.number, &each.name, &each.kind, &each.width, &each.distinct, &each.sql, &each.notNull, &each.ordered}, func() error {
-		t := byOID[oid]
-		if t == nil {
+	_, err = pgx.ForEachRow(
+		rows,
+		[]any{
+			&oid, &each.number, &each.name, &each.kind, &each.width, &each.distinct, &each.sql, &each.notNull,
+			&each.ordered,
+		},
+		func() error {
+			t := byOID[oid]
+			if t == nil {
+				return nil
+			}
+			found := each
+			if found.distinct < 0 { // a share of the rows
+				found.distinct *= -max(t.rows, 0)
+			}
+			t.columns[found.name] = &found
+			t.byNumber[found.number] = &found
 			return nil
-		}
-		found := each
-		if found.distinct < 0 { // a share of the rows
-			found.distinct *= -max(t.rows, 0)
-		}
-		t.columns[found.name] = &found
-		t.byNumber[found.number] = &found
-		return nil
-	})
+		},
+	)
 	return err
 }
 
-// findStale looks for tables of which the optimizer has a wrong idea.
+// findStale looks for tables about which the optimizer is wrong.
 func (a *analysis) findStale() {
 	for _, t := range a.tables {
 		size := t.size()
@@ -161,7 +178,13 @@ func (a *analysis) findStale() {
 		case t.rows < 0 || t.analyzed == nil && float64(t.modified) >= size/5:
 			evidence = fmt.Sprintf("%s was never analyzed and has %s rows", t, count(size))
 		case float64(t.modified) >= size/5 && !t.filledAtOnce():
-			evidence = fmt.Sprintf("%s of %s rows of %s have changed since %s, when it was analyzed", count(float64(t.modified)), count(size), t, date(*t.analyzed))
+			evidence = fmt.Sprintf(
+				"%s of %s rows of %s have changed since %s, when it was analyzed",
+				count(float64(t.modified)),
+				count(size),
+				t,
+				date(*t.analyzed),
+			)
 		default:
 			continue
 		}
@@ -179,7 +202,7 @@ func (a *analysis) findStale() {
 	}
 }
 
-// filledAtOnce tells whether a table was analyzed in the session that has filled it: the
+// filledAtOnce reports whether a table was analyzed in the session that has filled it: the
 // session counts its rows later, as modified and once more as live, but the optimizer
 // knows them.
 func (t *table) filledAtOnce() bool {
@@ -187,7 +210,7 @@ func (t *table) filledAtOnce() bool {
 	return t.analyzed != nil && t.updated+t.deleted < t.modified/2 && (near(t.live) || near(t.inserted))
 }
 
-// smallTable is up to how many rows a table is read as a whole without harm.
+// smallTable is the largest number of rows with which a table is read as a whole without harm.
 const smallTable = 1000
 
 // isText reports whether texts can be compared with the column as they are.

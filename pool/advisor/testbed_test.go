@@ -3,13 +3,11 @@ package advisor_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/pool/advisor"
 	"github.com/jackc/pgx/v5"
 )
@@ -48,29 +46,14 @@ func each(args ...any) (list [][]any) {
 func runs(n int) [][]any { return make([][]any, n) }
 
 func TestTestbeds(t *testing.T) {
-	ctx := t.Context()
-	server, err := postgres.Start(ctx, postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	admin, err := pgx.Connect(ctx, server.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close(context.Background())
 	right, all, falseAdvice := 0, 0, 0
 	for _, bed := range testbeds {
 		t.Run(bed.name, func(t *testing.T) {
-			if _, err := admin.Exec(ctx, "create database "+bed.name); err != nil {
+			conn := counting(t, "hypopg", "pg_trgm")
+			config := conn.Config()
+			if err := conn.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			config := admin.Config().Copy()
-			config.Database = bed.name
 			r, n, wrong := bed.test(t, config)
 			right, all, falseAdvice = right+r, all+n, falseAdvice+wrong
 		})
@@ -92,6 +75,7 @@ func (bed *testbed) test(t *testing.T, config *pgx.ConnConfig) (right, all, wron
 	traced := config.Copy()
 	traced.Tracer = recorder
 	results := bed.work(t, traced)
+	settled(t, conn)
 	entries := count(t, conn)
 	// What the server alone has seen brings no false advice either.
 	for _, f := range analyze(t, conn, advisor.Options{MinShare: 1e-6}).Findings {
@@ -159,7 +143,8 @@ func (bed *testbed) test(t *testing.T, config *pgx.ConnConfig) (right, all, wron
 
 // isAbout reports whether a finding is the right one for a fault.
 func (f fault) isAbout(finding advisor.Finding) bool {
-	return finding.Kind == f.kind && regexp.MustCompile(f.about).MatchString(finding.Action) || f.seen != "" && regexp.MustCompile(f.seen).MatchString(string(finding.Kind)+" "+finding.Statement)
+	return finding.Kind == f.kind && regexp.MustCompile(f.about).MatchString(finding.Action) ||
+		f.seen != "" && regexp.MustCompile(f.seen).MatchString(string(finding.Kind)+" "+finding.Statement)
 }
 
 // fill makes the schema.
@@ -171,14 +156,6 @@ func (bed *testbed) fill(t *testing.T, config *pgx.ConnConfig) *pgx.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
-	for _, name := range []string{"pg_stat_statements", "hypopg", "pg_trgm"} {
-		if _, err := conn.Exec(ctx, "create extension "+name); err != nil {
-			if os.Getenv("CI") == "" {
-				t.Skip(err)
-			}
-			t.Fatal(err)
-		}
-	}
 	filler, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		t.Fatal(err)
@@ -250,7 +227,8 @@ func (bed *testbed) costs(t *testing.T, conn *pgx.Conn, rewritten bool) (list []
 				sql = f.rewritten
 			}
 			var line string
-			err := conn.QueryRow(ctx, "explain "+sql, append([]any{pgx.QueryExecModeSimpleProtocol}, f.args[0]...)...).Scan(&line)
+			err := conn.QueryRow(ctx, "explain "+sql, append([]any{pgx.QueryExecModeSimpleProtocol}, f.args[0]...)...).
+				Scan(&line)
 			if err != nil {
 				t.Fatalf("%s: %v", sql, err)
 			}

@@ -69,7 +69,13 @@ func (t *textWriter) head() {
 	t.lines("", about)
 	t.lines("", fmt.Sprintf("Time of all statements: %s. %s", short(r.Total), r.headline()))
 	if r.Unplanned > 0 {
-		t.lines("", fmt.Sprintf("Statements that take %s of it could not be planned, see the end.", share(r.Unplanned, r.Total)))
+		t.lines(
+			"",
+			fmt.Sprintf(
+				"Statements that take %s of it could not be planned, see the end.",
+				share(r.Unplanned, r.Total),
+			),
+		)
 	}
 }
 
@@ -128,7 +134,16 @@ func (t *textWriter) statements() {
 	fmt.Fprint(table, "share\tcalls\tmean\trows/call\tread/call\tclient p95\t\n")
 	list := r.Statements[:min(len(r.Statements), shown)]
 	for _, s := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t\n", share(s.cost(), r.Total), count(float64(s.calls())), short(s.mean()), s.perCall(s.Rows), s.perCall(s.BlocksRead), s.clientP95())
+		fmt.Fprintf(
+			table,
+			"%s\t%s\t%s\t%s\t%s\t%s\t\n",
+			share(s.cost(), r.Total),
+			count(float64(s.calls())),
+			short(s.mean()),
+			s.perCall(s.Rows),
+			s.perCall(s.BlocksRead),
+			s.clientP95(),
+		)
 	}
 	_ = table.Flush() // into memory
 	for i, line := range strings.Split(strings.TrimRight(b.String(), "\n"), "\n") {

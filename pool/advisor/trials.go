@@ -29,7 +29,7 @@ func (a *analysis) proposals(s *statement) (list []proposal) {
 		}
 	}
 	for _, each := range s.allScans() {
-		if !a.large(each) {
+		if !a.large(s, each) {
 			continue
 		}
 		for _, c := range a.candidates(each, s.role, literal) {
@@ -77,7 +77,8 @@ func (a *analysis) forEither(s *scanned, of *statement, literal func(clause) boo
 func (a *analysis) servedByIndex(s *scanned) bool {
 	return slices.ContainsFunc(s.clauses, func(c clause) bool {
 		key := a.indexable(s, c)
-		return key != "" && (c.isEqual() || c.isRange()) && a.exists(&candidate{table: s.table, method: "btree", keys: []string{key}})
+		return key != "" && (c.isEqual() || c.isRange()) &&
+			a.exists(&candidate{table: s.table, method: "btree", keys: []string{key}})
 	})
 }
 
@@ -121,7 +122,10 @@ func (a *analysis) tryIndexes(ctx context.Context, trials *hypothetical, s *stat
 		if err != nil {
 			return found, err
 		}
-		if w := choose(a.good(current, wide)); best == nil || w != nil && w.plan.Cost <= best.plan.Cost-worthMore*current.Cost {
+		if w := choose(
+			a.good(current, wide),
+		); best == nil ||
+			w != nil && w.plan.Cost <= best.plan.Cost-worthMore*current.Cost {
 			best = w
 		}
 		if best == nil || current != first && current.Cost-best.plan.Cost < worthMore*first.Cost {
@@ -160,7 +164,12 @@ func choose(good []*trial) (best *trial) {
 }
 
 // tryAll returns the plans with the proposals that the optimizer takes.
-func (a *analysis) tryAll(ctx context.Context, trials *hypothetical, s *statement, list []proposal) (tried []*trial, err error) {
+func (a *analysis) tryAll(
+	ctx context.Context,
+	trials *hypothetical,
+	s *statement,
+	list []proposal,
+) (tried []*trial, err error) {
 	for _, p := range list {
 		plan, bytes, err := trials.with(ctx, p, func() (*node, error) { return a.replan(ctx, s) })
 		if ctx.Err() != nil {
@@ -226,7 +235,7 @@ func (a *analysis) allCovering(s *statement, proposals []proposal, best *trial) 
 }
 
 const (
-	// fewOf is up to which share of a table's rows an index surely beats reading all of them.
+	// fewOf is the share of a table's rows up to which an index surely beats reading all of them.
 	fewOf = 0.02
 	// cheaper is to which share of the cost it must bring a statement then: rows on pages of
 	// their own cost as much as four pages in a row, which is the truth for cold disks only.

@@ -74,8 +74,16 @@ func (p *pool) take(ctx context.Context, trials *hypothetical) error {
 		}
 		p.list = p.list[1:]
 		if most := p.a.options.Storage; most > 0 && p.bytes+c.bytes > most {
-			p.a.miss("Not advised, as it needs %s of the storage budget (%s): an index ON %s%s, which saves %s of the time.",
-				size(c.bytes), size(most), c.proposal[0].table.whole(), c.proposal[0].keyList(), share(c.net, p.a.total))
+			p.a.miss(
+				"Not advised, as it needs %s of the storage budget (%s): an index ON %s%s, which saves %s of the time.",
+				size(
+					c.bytes,
+				),
+				size(most),
+				c.proposal[0].table.whole(),
+				c.proposal[0].keyList(),
+				share(c.net, p.a.total),
+			)
 			continue
 		}
 		if err := p.accept(ctx, trials, c); err != nil {

@@ -1,13 +1,11 @@
 package advisor_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/pool/advisor"
 	"github.com/jackc/pgx/v5"
 )
@@ -31,7 +29,14 @@ var asked = []string{
 // One index serves many statements, where each alone would like another.
 func TestWorkload(t *testing.T) {
 	conn := filled(t, ledger, "hypopg")
+	if _, err := conn.Exec(t.Context(), "select hypopg_create_index('create index on entry (memo)')"); err != nil {
+		t.Fatal(err)
+	}
 	report := analyze(t, conn, advisor.Options{Record: of(asked...)})
+	var left int
+	if err := conn.QueryRow(t.Context(), "select count(*) from hypopg()").Scan(&left); err != nil || left != 1 {
+		t.Errorf("%d hypothetical indexes, %v; the session has had one", left, err)
+	}
 	if n := len(report.Findings); n < 1 || n > 2 {
 		t.Errorf("%q", actions(report))
 	}
@@ -62,7 +67,13 @@ func TestWorthIt(t *testing.T) {
 	}
 	record = of(asked[0], "select * from entry where memo = $1")
 	report := analyze(t, conn, advisor.Options{Record: record, Storage: 3 << 20})
-	if list, missing := actions(report), strings.Join(report.Missing, "\n"); len(list) != 1 || !strings.Contains(list[0], "(account)") || !strings.Contains(missing, "storage budget (3.0 MiB): an index ON entry (memo)") {
+	if list, missing := actions(
+		report,
+	), strings.Join(
+		report.Missing,
+		"\n",
+	); len(list) != 1 || !strings.Contains(list[0], "(account)") ||
+		!strings.Contains(missing, "storage budget (3.0 MiB): an index ON entry (memo)") {
 		t.Errorf("%q %q", list, missing)
 	}
 }
@@ -70,31 +81,16 @@ func TestWorthIt(t *testing.T) {
 // Updates that need not tell any index of themselves are named, if an index ends that.
 func TestHOT(t *testing.T) {
 	ctx := t.Context()
-	server, err := postgres.Start(ctx, postgres.Options{Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"}})
+	conn := counting(t, "hypopg")
+	worker, err := pgx.ConnectConfig(ctx, conn.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	conn, err := pgx.Connect(ctx, server.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	for _, sql := range []string{"create extension pg_stat_statements", "create extension hypopg"} {
-		if _, err := conn.Exec(ctx, sql); err != nil {
-			t.Skip(err)
-		}
-	}
-	worker, err := pgx.Connect(ctx, server.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := worker.Exec(ctx, `create table meter (id int primary key, seen int not null, place int not null) with (fillfactor = 50);
-		insert into meter select i, i % 3000, i % 3000 from generate_series(1, 30000) i; analyze; select pg_stat_statements_reset()`); err != nil {
+	if _, err := worker.Exec(
+		ctx,
+		`create table meter (id int primary key, seen int not null, place int not null) with (fillfactor = 50);
+		insert into meter select i, i % 3000, i % 3000 from generate_series(1, 30000) i; analyze; select pg_stat_statements_reset()`,
+	); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 50 {
@@ -107,6 +103,7 @@ func TestHOT(t *testing.T) {
 	if err := worker.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
+	settled(t, conn)
 	report := analyze(t, conn, advisor.Options{MinShare: 1e-6})
 	for _, f := range report.Findings {
 		if ends := strings.Contains(f.Risk, "HOT updates"); ends != strings.Contains(f.Title, "(seen)") {

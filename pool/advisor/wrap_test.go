@@ -54,8 +54,24 @@ func TestTextIsPlain(t *testing.T) {
 	s := StatementStats{SQL: evil, QueryID: 3}
 	s.Calls, s.Total = 10, time.Second
 	for _, kind := range []Kind{MissingIndex, SequentialScan, UnusedIndex} {
-		r.Findings = append(r.Findings, Finding{Kind: kind, Title: evil, Evidence: []string{evil}, Action: evil, SQL: []string{evil}, Risk: evil,
-			Statement: evil, QueryID: 3, Table: evil, Rewrite: evil, Saving: time.Second / 2, Before: time.Second, After: time.Millisecond})
+		r.Findings = append(
+			r.Findings,
+			Finding{
+				Kind:      kind,
+				Title:     evil,
+				Evidence:  []string{evil},
+				Action:    evil,
+				SQL:       []string{evil},
+				Risk:      evil,
+				Statement: evil,
+				QueryID:   3,
+				Table:     evil,
+				Rewrite:   evil,
+				Saving:    time.Second / 2,
+				Before:    time.Second,
+				After:     time.Millisecond,
+			},
+		)
 	}
 	r.finish([]*statement{{StatementStats: s}}, time.Second)
 	for _, width := range []int{0, 60, 80, 120} {
@@ -96,7 +112,14 @@ func TestSummary(t *testing.T) {
 		{Kind: UnboundedResult, Statement: cheap.SQL, QueryID: 2, Saving: time.Second / 2},
 		{Kind: UnusedIndex, Bytes: 1 << 30},
 		{Kind: MissingIndex, SQL: []string{"x"}, Statement: dear.SQL, QueryID: 1, Saving: 8 * time.Second},
-		{Kind: MissingIndex, SQL: []string{"y"}, Statement: dear.SQL, QueryID: 1, Saving: 7 * time.Second, Definition: "y"},
+		{
+			Kind:       MissingIndex,
+			SQL:        []string{"y"},
+			Statement:  dear.SQL,
+			QueryID:    1,
+			Saving:     7 * time.Second,
+			Definition: "y",
+		},
 	}}
 	r.finish([]*statement{{StatementStats: dear}, {StatementStats: cheap}}, 10*time.Second)
 	var kinds []Kind

@@ -208,10 +208,14 @@ func (r *heldRows) plan(dest []any) {
 	}
 }
 
-// maxShortText is the size in bytes up to which the texts of a row are strings of one
-// allocation. So a string that is kept keeps some hundred bytes at most, not a long text
-// beside it.
-const maxShortText = 128
+const (
+	// maxShortText is the size in bytes up to which the texts of a row are strings of one
+	// allocation.
+	maxShortText = 128
+	// maxShortTexts is the size in bytes of the largest such allocation, which any of its strings
+	// keeps.
+	maxShortTexts = 1 << 10
+)
 
 // textPlan is how pgx scans what comes as text into a string.
 var textPlan = pgtype.NewMap().PlanScan(pgtype.TextOID, pgtype.TextFormatCode, new(string))
@@ -220,13 +224,16 @@ func isShortText(plan pgtype.ScanPlan, value []byte) bool {
 	return 0 < len(value) && len(value) <= maxShortText && plan == textPlan
 }
 
-// shortTexts returns the short texts of the row, one after the other; "" if there are less than
-// two.
+// shortTexts returns the first short texts of the row, one after the other; "" if there are
+// fewer than two.
 func (r *heldRows) shortTexts() string {
 	n := 0
 	r.text = r.text[:0]
 	for i, plan := range r.plans {
 		if isShortText(plan, r.values[i]) {
+			if len(r.text)+len(r.values[i]) > maxShortTexts {
+				break
+			}
 			r.text = append(r.text, r.values[i]...)
 			n++
 		}

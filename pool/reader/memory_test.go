@@ -42,3 +42,14 @@ func TestMemoriesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// A text that is kept keeps a KiB at most, however wide its row was.
+func TestShortTextsAreBounded(t *testing.T) {
+	r := &heldRows{memory: new(memory)}
+	for range 200 {
+		r.plans, r.values = append(r.plans, textPlan), append(r.values, make([]byte, 100))
+	}
+	if n := len(r.shortTexts()); n == 0 || n > maxShortTexts {
+		t.Errorf("an allocation of %d bytes", n)
+	}
+}

@@ -9,8 +9,13 @@ import (
 
 // addSlices has a map encode the usual slices, such as the keys of data loaders, without an
 // allocation for each element: pgx's own wrapper makes an interface of each element's value,
-// ours of its address. The bytes are the same. Wrappers of the host come first, as with pgx.
+// ours of its address. The bytes are the same. Wrappers of the host come first, as with pgx. If
+// the host may encode elements in its own way it is given them as pgx gives them, so nothing is
+// added then.
 func addSlices(m *pgtype.Map) {
+	if ownElements(m) {
+		return
+	}
 	own := reflect.ValueOf(pgtype.TryWrapSliceEncodePlan).Pointer()
 	at := slices.IndexFunc(m.TryWrapEncodePlanFuncs, func(f pgtype.TryWrapEncodePlanFunc) bool {
 		return reflect.ValueOf(f).Pointer() == own
@@ -18,6 +23,30 @@ func addSlices(m *pgtype.Map) {
 	if at >= 0 {
 		m.TryWrapEncodePlanFuncs = slices.Insert(m.TryWrapEncodePlanFuncs, at, wrapSlice)
 	}
+}
+
+// ownElements reports whether the host may encode an element by its Go type: it has codecs of
+// its own, or a wrapper of such a type.
+func ownElements(m *pgtype.Map) bool {
+	for _, t := range registered(m) {
+		if foreign(t.Codec, func(reflect.Type) bool { return true }) {
+			return true
+		}
+	}
+	theirs := pgtype.NewMap().TryWrapEncodePlanFuncs
+	for _, try := range m.TryWrapEncodePlanFuncs {
+		if slices.ContainsFunc(theirs, func(f pgtype.TryWrapEncodePlanFunc) bool {
+			return reflect.ValueOf(f).Pointer() == reflect.ValueOf(try).Pointer()
+		}) {
+			continue
+		}
+		for _, element := range []any{int(0), int64(0), ""} {
+			if _, _, ok := try(element); ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // wrapSlice is a pgtype.TryWrapEncodePlanFunc.

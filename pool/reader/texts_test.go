@@ -3,6 +3,7 @@ package reader_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/gqlboost/gqlboost/internal/wait"
@@ -81,4 +82,39 @@ func TestTextsOfARowAreOneAllocation(t *testing.T) {
 	if least > 1 {
 		t.Errorf("%v allocations for a row of six texts", least)
 	}
+}
+
+// Rows have more texts than fit into one allocation.
+func TestTextsOfAWideRow(t *testing.T) {
+	p := open(t, "pool_max_conns=8")
+	sql := "select $1::text" + strings.Repeat(", repeat('x', 100)", 200) + " || $1"
+	wait.Until(t, "a statement has run on a shared connection", func() bool {
+		shared := false
+		crowd(16, func(i int) {
+			rows, err := p.Reader().Query(t.Context(), sql, fmt.Sprint(i))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer rows.Close()
+			texts, dest := make([]string, 201), make([]any, 201)
+			for k := range texts {
+				dest[k] = &texts[k]
+			}
+			if !rows.Next() {
+				t.Error(rows.Err())
+				return
+			}
+			if err := rows.Scan(dest...); err != nil {
+				t.Error(err)
+			}
+			if last := strings.Repeat("x", 100) + fmt.Sprint(i); texts[0] != fmt.Sprint(i) || texts[1] != last[:100] || texts[200] != last {
+				t.Errorf("%q", texts)
+			}
+			if i == 0 && rows.Conn() == nil {
+				shared = true
+			}
+		})
+		return shared
+	})
 }

@@ -59,16 +59,16 @@ func goTypes(m *pgtype.Map) *map[reflect.Type]string {
 // fields they have none.
 func stateful(m *pgtype.Map) string {
 	for _, t := range registered(m) {
-		if foreign(t.Codec) {
+		if foreign(t.Codec, func(of reflect.Type) bool { return of.Size() > 0 }) {
 			return t.Name
 		}
 	}
 	return ""
 }
 
-// foreign reports whether a codec, or one within it, is not pgx's and has fields.
-func foreign(codec pgtype.Codec) bool {
-	within := func(t *pgtype.Type) bool { return t != nil && foreign(t.Codec) }
+// foreign reports whether a codec, or one within it, is not pgx's and of such a type.
+func foreign(codec pgtype.Codec, such func(reflect.Type) bool) bool {
+	within := func(t *pgtype.Type) bool { return t != nil && foreign(t.Codec, such) }
 	switch known := codec.(type) {
 	case nil:
 		return false
@@ -81,13 +81,13 @@ func foreign(codec pgtype.Codec) bool {
 	case *pgtype.CompositeCodec:
 		return slices.ContainsFunc(known.Fields, func(f pgtype.CompositeCodecField) bool { return within(f.Type) })
 	case *pgtype.TextFormatOnlyCodec:
-		return foreign(known.Codec)
+		return foreign(known.Codec, such)
 	}
 	of := reflect.TypeOf(codec)
 	if of.Kind() == reflect.Pointer {
 		of = of.Elem()
 	}
-	return of.PkgPath() != pgtypePath && of.Size() > 0
+	return of.PkgPath() != pgtypePath && such(of)
 }
 
 // registered returns the types of a map that were registered with it: those that pgx

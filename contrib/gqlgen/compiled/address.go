@@ -21,7 +21,7 @@ type level struct {
 	list  []int32          // not nil for elements: up's value j has those from list[j] to list[j+1]
 	args  []map[string]any // arguments of each call; one for all, or nil
 	of    values           // for FieldContext.Result; nil for objects, which are values of up
-	ready bool             // whether the calls of a column have returned
+	ready atomic.Bool      // whether the calls of a column have returned; who keeps a context may ask
 
 	shared [1]map[string]any // args, if there is one for all
 
@@ -197,14 +197,14 @@ func (x *run) lockedFieldContext(l *level, i int) *graphql.FieldContext {
 		return x.lockedFieldContext(l.up, l.parent(i))
 	}
 	if fc := l.fields[i]; fc != nil {
-		if fc.Result == nil && l.ready {
+		if fc.Result == nil && l.ready.Load() {
 			fc.Result = l.of.value(i)
 		}
 		return fc
 	}
 	j := l.parent(i)
 	fc := &graphql.FieldContext{Parent: x.lockedFieldContext(l.up, j)}
-	if l.of != nil && (l.ready || l.list != nil) {
+	if l.of != nil && (l.list != nil || l.ready.Load()) {
 		fc.Result = l.of.value(i)
 	}
 	if l.list != nil {

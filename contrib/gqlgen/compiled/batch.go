@@ -3,6 +3,7 @@ package compiled
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -12,8 +13,8 @@ import (
 
 // batched is what a batch resolver returned for some objects of a group.
 type batched[V any] struct {
-	once    sync.Once
-	n       int // objects
+	once    sync.Once // of the call
+	n       int       // objects
 	results []V
 	err     error
 	done    bool // whether it has returned: it may have panicked
@@ -36,12 +37,12 @@ func (c *calls[T, V]) batch() {
 // batchOf calls a batch resolver for some objects.
 func (c *calls[T, V]) batchOf(call *Call, from, to int) {
 	b := &batched[V]{n: to - from}
-	panicked := c.callBatch(b, call, from, to)
-	if panicked {
-		c.lose(from, null)
-		from++
-	}
 	for i := from; i < to; i++ {
+		// If the resolver cannot be had, each object asks for it.
+		if (i == from || c.all == nil) && c.callBatch(b, call, i, c.group.objects[from:to]) {
+			c.lose(i, null)
+			continue
+		}
 		ctx := &c.contexts[i]
 		if v, ok := c.result(ctx, b, i, i-to+b.n); ok {
 			c.keep(i, v)
@@ -54,20 +55,24 @@ func (c *calls[T, V]) batchOf(call *Call, from, to int) {
 	}
 }
 
-func (c *calls[T, V]) callBatch(b *batched[V], call *Call, from, to int) (panicked bool) {
+// callBatch calls a batch resolver for object i and others, unless it has been called for them.
+func (c *calls[T, V]) callBatch(b *batched[V], call *Call, i int, objects []T) (panicked bool) {
 	if !c.run.OmitPanicHandler {
 		defer func() {
 			if r := recover(); r != nil {
-				c.run.recovered(&c.contexts[from], r)
+				c.run.recovered(&c.contexts[i], r)
 				panicked = true
 			}
 		}()
 	}
-	one := callers.New(1) // A data loader need not wait for others.
-	c.contexts[from].Context = one.Context(c.run.ctx)
-	defer one.Done()
-	b.results, b.err = c.callAll()(&c.contexts[from], call, c.group.objects[from:to])
-	b.done = true
+	all := c.callAll()
+	b.once.Do(func() {
+		one := callers.New(1) // A data loader need not wait for others.
+		c.contexts[i].Context = one.Context(c.run.ctx)
+		defer one.Done()
+		b.results, b.err = all(&c.contexts[i], call, slices.Clone(objects)) // It may do with them what it likes.
+		b.done = true
+	})
 	return false
 }
 

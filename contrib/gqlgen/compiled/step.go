@@ -125,7 +125,7 @@ func (s *step[T, V]) fill(x *run, g *group[T], k int) {
 		c.each()
 	}
 	if made == nil {
-		c.at.ready = true
+		c.at.ready.Store(true)
 		made = s.node.fill(&c.below, &c.at, c.values, c.states)
 	}
 	g.columns[k] = filled{column: made, states: c.states, others: c.others}
@@ -194,11 +194,9 @@ func (c *calls[T, V]) prepare() (shared bool) {
 }
 
 // bind asks for the resolver once for all calls. If that panics each call asks again, so that
-// each reports it.
+// each reports it, or lets it pass if panics are not handled.
 func (c *calls[T, V]) bind() {
-	if !c.run.OmitPanicHandler {
-		defer func() { _ = recover() }()
-	}
+	defer func() { _ = recover() }()
 	switch {
 	case c.step.call != nil:
 		c.one = c.step.call(&c.run.call)
@@ -296,10 +294,12 @@ func (c *calls[T, V]) callOf(i int) *Call {
 	return call
 }
 
-// fresh keeps the arguments of one call.
+// fresh keeps the arguments of one call. Their directives may have kept its context.
 func (c *calls[T, V]) fresh(i int, call *Call) {
+	c.run.mu.Lock()
+	defer c.run.mu.Unlock()
 	c.at.args[i] = call.Args
-	if fc := c.contexts[i].known.Load(); fc != nil {
+	if fc := c.at.fields[i]; fc != nil {
 		fc.Args = call.Args
 	}
 }

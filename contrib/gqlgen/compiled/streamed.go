@@ -202,7 +202,7 @@ func (s *streamed[T, V]) write(w *Writer, _ int) bool {
 		return s.writeElements(w, c.chunks(c.callOf(0))(&c.contexts[0], c.group.objects[0]))
 	}
 	c.each()
-	c.at.ready = true
+	c.at.ready.Store(true)
 	made := filled{column: c.node.fill(&c.below, &c.at, c.values, c.states), states: c.states}
 	c.below.execute()
 	return c.writeFilled(w, &made, 0)

@@ -2,6 +2,7 @@ package compiled
 
 import (
 	"context"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 )
@@ -100,8 +101,9 @@ func (c *calls[T, V]) resolve(ctx context.Context, b *batched[V], i int) (any, e
 	case b == nil:
 		return c.callOne()(ctx, call, c.group.objects[i])
 	}
+	all := c.callAll()
 	b.once.Do(func() {
-		b.results, b.err = c.callAll()(ctx, call, c.group.objects)
+		b.results, b.err = all(ctx, call, slices.Clone(c.group.objects))
 		b.done = true
 	})
 	v, ok := c.result(ctx, b, i, i)

@@ -15,7 +15,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer bus.Close(ctx)
+	defer bus.Close()
 	fmt.Println(bus.Delete(ctx, "a plan"))
 	// Output: <nil>
 }

@@ -48,7 +48,7 @@ func (o *flags) readHistory(ctx context.Context, conn *pgx.Conn) (err error) {
 	return o.replace(history.Keep(keep))
 }
 
-// replace writes the history's file anew, at once: what breaks off leaves the old one.
+// replace writes the history's file again, at once: what breaks off leaves the old one.
 func (o *flags) replace(history advisor.History) error {
 	next := o.history + ".new"
 	if err := write(next, history.Write); err != nil {

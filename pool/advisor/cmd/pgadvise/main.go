@@ -88,19 +88,49 @@ func parse(args []string, stdout io.Writer) (*flags, error) {
 	f.StringVar(&o.record, "record", "", "`file` with the record of a client, see advisor.Recorder")
 	f.StringVar(&o.since, "since", "", "`file` of an earlier -snapshot: what happened from then on")
 	f.StringVar(&o.snapshot, "snapshot", "", "write the counters to a `file`, for a later -since, and do nothing else")
-	f.StringVar(&o.history, "history", "", "`file` with snapshots: one is added by each run, and the report is about the time since the first within -over")
-	f.StringVar(&o.historyTable, "history-table", "", "the same in a `table` of the database, which is made: the one option that writes to it")
+	f.StringVar(
+		&o.history,
+		"history",
+		"",
+		"`file` with snapshots: one is added by each run, and the report is about the time since the first within -over",
+	)
+	f.StringVar(
+		&o.historyTable,
+		"history-table",
+		"",
+		"the same in a `table` of the database, which is made: the one option that writes to it",
+	)
 	f.DurationVar(&o.over, "over", 30*24*time.Hour, "the period that a report with -history is about")
 	f.DurationVar(&o.keep, "keep", 90*24*time.Hour, "how long -history keeps snapshots")
 	f.StringVar(&o.html, "html", "", "write the report as a page to a `file`")
 	f.StringVar(&o.json, "json", "", "write the report as JSON to a `file`")
-	f.BoolVar(&o.check, "check", false, "fail if there are new sequential scans, missing indexes or repeated statements")
+	f.BoolVar(
+		&o.check,
+		"check",
+		false,
+		"fail if there are new sequential scans, missing indexes or repeated statements",
+	)
 	f.StringVar(&o.before, "before", "", "`file` with an earlier report (-json): what it has found is not new")
 	f.IntVar(&o.width, "width", 0, "`columns` of the text (default: those of the terminal, or 80)")
-	f.StringVar(&o.Role, "role", "", "the application's `role`, for row level security (default: that which has run a statement)")
+	f.StringVar(
+		&o.Role,
+		"role",
+		"",
+		"the application's `role`, for row level security (default: that which has run a statement)",
+	)
 	f.Int64Var(&o.storage, "storage", 0, "`MiB` that advised indexes may take in all (default: no bound)")
-	f.BoolVar(&o.Execute, "execute", false, "execute SELECTs, read-only and bounded by -timeout, to find wrong estimates")
-	f.BoolVar(&o.TestData, "test-data", false, "the tables are those of tests: too small for the optimizer to use indexes")
+	f.BoolVar(
+		&o.Execute,
+		"execute",
+		false,
+		"execute SELECTs, read-only and bounded by -timeout, to find wrong estimates",
+	)
+	f.BoolVar(
+		&o.TestData,
+		"test-data",
+		false,
+		"the tables are those of tests: too small for the optimizer to use indexes",
+	)
 	f.DurationVar(&o.Timeout, "timeout", 0, "bound of each statement (default 5s)")
 	f.IntVar(&o.Repeats, "repeats", 0, "how many `times` in a request a statement counts as repeated (default 5)")
 	help := func(w io.Writer) {
@@ -116,7 +146,10 @@ func parse(args []string, stdout io.Writer) (*flags, error) {
 		fmt.Fprintln(os.Stderr, "pgadvise -help says what there is.")
 		return nil, flag.ErrHelp
 	case f.NArg() > 1:
-		fmt.Fprintln(os.Stderr, "There is more than one connection string; flags come before it. pgadvise -help says what there is.")
+		fmt.Fprintln(
+			os.Stderr,
+			"There is more than one connection string; flags come before it. pgadvise -help says what there is.",
+		)
 		return nil, flag.ErrHelp
 	}
 	o.dsn, o.Storage = f.Arg(0), o.storage<<20

@@ -36,7 +36,10 @@ func TestCheck(t *testing.T) {
 	record := func(statements ...string) {
 		r := &advisor.Record{}
 		for _, sql := range statements {
-			r.Statements = append(r.Statements, advisor.Recorded{SQL: sql, ClientStats: advisor.ClientStats{Calls: 1, Total: time.Millisecond}})
+			r.Statements = append(
+				r.Statements,
+				advisor.Recorded{SQL: sql, ClientStats: advisor.ClientStats{Calls: 1, Total: time.Millisecond}},
+			)
 		}
 		f, err := os.Create(file("record"))
 		if err != nil {
@@ -49,14 +52,24 @@ func TestCheck(t *testing.T) {
 	var out bytes.Buffer
 	check := func(args ...string) error {
 		out.Reset()
-		return run(ctx, append(append([]string{"-check", "-test-data", "-record", file("record")}, args...), server.DSN()), &out)
+		return run(
+			ctx,
+			append(append([]string{"-check", "-test-data", "-record", file("record")}, args...), server.DSN()),
+			&out,
+		)
 	}
 	record("select * from t where id = $1")
 	if err := check("-json", file("before"), "-html", file("page")); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	record("select * from t where id = $1", "select * from t where x = $1")
-	if err := check("-before", file("before"), "-json", file("after")); !errors.Is(err, errFound) || !strings.Contains(out.String(), "New, and a reason to fail:\n- missing index: t") {
+	if err := check(
+		"-before",
+		file("before"),
+		"-json",
+		file("after"),
+	); !errors.Is(err, errFound) ||
+		!strings.Contains(out.String(), "New, and a reason to fail:\n- missing index: t") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	if err := check("-before", file("after")); err != nil {
@@ -116,7 +129,8 @@ func TestHelp(t *testing.T) {
 func TestCheckFailsClosed(t *testing.T) {
 	var out bytes.Buffer
 	err := run(t.Context(), []string{"-check", server.DSN()}, &out)
-	if err == nil || errors.Is(err, errFound) || !strings.Contains(err.Error(), "too little is seen") || !strings.Contains(err.Error(), "pg_stat_statements") {
+	if err == nil || errors.Is(err, errFound) || !strings.Contains(err.Error(), "too little is seen") ||
+		!strings.Contains(err.Error(), "pg_stat_statements") {
 		t.Error(err)
 	}
 }
