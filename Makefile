@@ -7,6 +7,7 @@ BIN := $(CURDIR)/bin
 BENCHSTAT := $(BIN)/benchstat
 # It has too many dependencies for internal/tools, whose other tools would have to follow.
 GOLANGCI := v2.15.0
+GREMLINS := v0.6.0
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race,)
 OUT := $(CURDIR)/out
@@ -100,6 +101,9 @@ lint: $(BIN)/staticcheck $(BIN)/golangci-lint $(BIN)/actionlint deadcode ## form
 $(BIN)/golangci-lint: Makefile
 	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
 
+$(BIN)/gremlins: Makefile
+	GOBIN=$(BIN) go install github.com/go-gremlins/gremlins/cmd/gremlins@$(GREMLINS)
+
 $(BIN)/%: internal/tools/go.mod
 	cd internal/tools && go build -o $@ $$(go list tool | grep '/$*$$')
 
@@ -123,6 +127,15 @@ fuzz: ## every fuzz target for FUZZTIME (60s) each, with what earlier runs have 
 		for f in $$(cat /dev/null $$p/*_test.go 2>/dev/null | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do \
 			echo "== fuzz $$p $$f"; (cd $$p && go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(or $(FUZZTIME),60s) .); \
 		done; done; done
+
+# A mutant that only costs the tests their time limit has timed out: on a busy machine, run it again.
+.PHONY: mutants
+mutants: $(BIN)/gremlins ## change the code, and list the changes that no test notices: out/mutants-*.json (PACKAGES="plancache pool" FILES="duels|expiry" RUN="Duel|Policy"; about a minute for each line of code)
+	@mkdir -p $(OUT)
+	@set -e; for p in $(or $(PACKAGES),plancache); do \
+		others=$$(cd $$p && ls *.go | grep -vE '^($(or $(FILES),.*))\.go$$' | sed 's/\.go$$//' | paste -sd'|'); \
+		GOFLAGS="$$GOFLAGS -short -vet=off $(if $(RUN),'-run=$(RUN)')" nice $(BIN)/gremlins unleash ./$$p --workers 1 --timeout-coefficient 10 \
+			-E / -E "^($$others)\.go$$" -S lctv -o $(OUT)/mutants-$$(echo $$p | tr / -).json; done
 
 # Rounds of all benchmarks, not all rounds of each: what the machine does
 # meanwhile then meets every implementation.

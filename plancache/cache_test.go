@@ -66,89 +66,118 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// Plans that have the same hash are told apart.
+// Plans that have the same hash are told apart: the cache has what was added and has neither
+// been deleted nor left, and nothing else.
 func TestCollisions(t *testing.T) {
-	c := newTest(t, Options[int]{Capacity: 100})
-	c.hash = func(k Key) uint64 { return uint64(len(k.Query) % 2) }
-	model := map[string]bool{}
-	random := rand.New(rand.NewPCG(1, 1))
-	for i := range 20_000 {
-		q := strings.Repeat("x", random.IntN(2)) + fmt.Sprint(random.IntN(300))
-		switch random.IntN(3) {
-		case 0:
-			_ = c.Delete(t.Context(), Key{Query: q})
-			delete(model, q)
-			if _, ok := c.Get(t.Context(), Key{Query: q}); ok {
-				t.Fatalf("%d: %s was deleted", i, q)
+	for _, capacity := range []int{100, 1000} { // There are 600 keys.
+		synctest.Test(t, func(t *testing.T) {
+			model := map[string]int{}
+			c := newTest(t, Options[int]{Capacity: capacity, OnEvict: func(key Key, plan int, _ Cause) {
+				if model[key.Query] == plan {
+					delete(model, key.Query)
+				}
+			}})
+			c.hash = func(k Key) uint64 { return uint64(len(k.Query) % 2) }
+			random := rand.New(rand.NewPCG(1, 1))
+			found := 0
+			for i := 1; i < 20_000; i++ {
+				q := strings.Repeat("x", random.IntN(2)) + fmt.Sprint(random.IntN(300))
+				switch random.IntN(8) {
+				case 0:
+					delete(model, q)
+					if err := c.Delete(t.Context(), Key{Query: q}); err != nil {
+						t.Fatal(err)
+					}
+				case 1, 2, 3:
+					model[q] = i
+					c.Add(t.Context(), Key{Query: q}, i)
+					if model[q] != i {
+						t.Fatalf("%d: %s has left at once", i, q)
+					}
+				default:
+					want, in := model[q]
+					got, ok := c.Get(t.Context(), Key{Query: q})
+					if ok != in || got != want {
+						t.Fatalf("%d: %s has %d, %v; want %d, %v", i, q, got, ok, want, in)
+					}
+					if ok {
+						found++
+					}
+				}
+				if c.Len() != len(model) {
+					t.Fatalf("%d: %d plans, want %d", i, c.Len(), len(model))
+				}
 			}
-		case 1:
-			n := 0
-			fmt.Sscan(strings.TrimLeft(q, "x"), &n)
-			c.Add(t.Context(), Key{Query: q}, n)
-			model[q] = true
-		}
-		got, ok := c.Get(t.Context(), Key{Query: q})
-		if ok && (fmt.Sprint(got) != strings.TrimLeft(q, "x") || !model[q]) {
-			t.Fatalf("%d: %s has %d, in the model %v", i, q, got, model[q])
-		}
+			if found < 1000 || len(model) < 90 {
+				t.Errorf("%d plans were found, %d are there: nothing was tested", found, len(model))
+			}
+		})
 	}
 }
 
-// Random operations against a map. The cache may have lost what the map has, but what it
-// has is right.
+// Random operations against a map, which loses what the cache says that it has lost.
 func TestModel(t *testing.T) {
 	for seed := range uint64(20) {
-		random := rand.New(rand.NewPCG(seed, 2))
-		left := map[Cause]int{}
-		c := newTest(t, Options[string]{Capacity: 1 + random.IntN(60), OnEvict: func(_ Key, _ string, cause Cause) { left[cause]++ }})
-		model := map[string]string{}
-		added := 0
-		for i := range 5000 {
-			q := query(random.IntN(120))
-			switch random.IntN(40) {
-			case 0:
-				_ = c.Delete(t.Context(), Key{Query: q})
-				delete(model, q)
-			case 1:
-				if random.IntN(20) == 0 {
-					c.Purge()
-					clear(model)
-				}
-			case 2:
-				if random.IntN(10) == 0 {
-					if err := c.SetSchema(t.Context(), fmt.Sprint(i), Switch[string]{}); err != nil {
-						t.Fatal(err)
-					}
-					clear(model)
-				}
-			case 3, 4, 5, 6, 7, 8, 9, 10:
-				model[q] = fmt.Sprint(i)
-				c.Add(t.Context(), Key{Query: q}, model[q])
-				added++
-				if got, ok := c.Get(t.Context(), Key{Query: q}); !ok || got != model[q] {
-					t.Fatalf("seed %d, %d: just added, and it has %q, %v", seed, i, got, ok)
-				}
-			case 11, 12:
-				plan, err := c.Load(t.Context(), Key{Query: q}, func(context.Context) (string, error) { added++; model[q] = fmt.Sprint(i); return model[q], nil })
-				if err != nil || plan != model[q] {
-					t.Fatalf("seed %d, %d: loaded %q, %v; want %q", seed, i, plan, err, model[q])
-				}
-			default:
-				if got, ok := c.Get(t.Context(), Key{Query: q}); ok && got != model[q] {
-					t.Fatalf("seed %d, %d: got %q, want %q", seed, i, got, model[q])
-				}
+		synctest.Test(t, func(t *testing.T) { testModel(t, seed) })
+	}
+}
+
+func testModel(t *testing.T, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 2))
+	left := map[Cause]int{}
+	model := map[string]string{}
+	c := newTest(t, Options[string]{Capacity: 1 + random.IntN(60), OnEvict: func(key Key, plan string, cause Cause) {
+		left[cause]++
+		if model[key.Query] == plan {
+			delete(model, key.Query)
+		}
+	}})
+	added := 0
+	for i := range 5000 {
+		q := query(random.IntN(120))
+		switch random.IntN(40) {
+		case 0:
+			_ = c.Delete(t.Context(), Key{Query: q})
+			delete(model, q)
+		case 1:
+			if random.IntN(20) == 0 {
+				c.Purge()
+				clear(model)
 			}
-			if n, room := c.Len(), c.options.Capacity; n > room || n > len(model) {
-				t.Fatalf("%d plans, room for %d, %d in the model", n, room, len(model))
+		case 2:
+			if random.IntN(10) == 0 {
+				if err := c.SetSchema(t.Context(), fmt.Sprint(i), Switch[string]{}); err != nil {
+					t.Fatal(err)
+				}
+				clear(model)
+			}
+		case 3, 4, 5, 6, 7, 8, 9, 10:
+			model[q] = fmt.Sprint(i)
+			c.Add(t.Context(), Key{Query: q}, model[q])
+			added++
+			if got, ok := c.Get(t.Context(), Key{Query: q}); !ok || got != model[q] {
+				t.Fatalf("seed %d, %d: just added, and it has %q, %v", seed, i, got, ok)
+			}
+		case 11, 12:
+			plan, err := c.Load(t.Context(), Key{Query: q}, func(context.Context) (string, error) { added++; model[q] = fmt.Sprint(i); return model[q], nil })
+			if err != nil || plan != model[q] {
+				t.Fatalf("seed %d, %d: loaded %q, %v; want %q", seed, i, plan, err, model[q])
+			}
+		default:
+			if got, ok := c.Get(t.Context(), Key{Query: q}); ok != (model[q] != "") || got != model[q] {
+				t.Fatalf("seed %d, %d: got %q, %v, want %q", seed, i, got, ok, model[q])
 			}
 		}
-		sum := c.Len()
-		for _, n := range left {
-			sum += n
+		if n, room := c.Len(), c.options.Capacity; n > room || n != len(model) {
+			t.Fatalf("%d plans, room for %d, %d in the model", n, room, len(model))
 		}
-		if sum != added {
-			t.Errorf("seed %d: %d were added, %d have left or are there: %v", seed, added, sum, left)
-		}
+	}
+	sum := c.Len()
+	for _, n := range left {
+		sum += n
+	}
+	if sum != added {
+		t.Errorf("seed %d: %d were added, %d have left or are there: %v", seed, added, sum, left)
 	}
 }
 

@@ -13,24 +13,30 @@ import (
 
 // However many miss one key, it is built once.
 func TestOneBuild(t *testing.T) {
-	c := newTest(t, Options[int]{})
-	var builds atomic.Int64
-	var wg sync.WaitGroup
-	release := make(chan struct{})
-	for range 256 {
-		wg.Go(func() {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTest(t, Options[int]{})
+		var builds, answers atomic.Int64
+		release := make(chan struct{})
+		load := func() {
 			got, err := c.Load(t.Context(), Key{Query: "q"}, func(context.Context) (int, error) { builds.Add(1); <-release; return 7, nil })
 			if err != nil || got != 7 {
 				t.Errorf("got %d, %v", got, err)
 			}
-		})
-	}
-	time.Sleep(50 * time.Millisecond)
-	close(release)
-	wg.Wait()
-	if builds.Load() != 1 {
-		t.Errorf("%d builds", builds.Load())
-	}
+			answers.Add(1)
+		}
+		for range 256 {
+			go load()
+		}
+		synctest.Wait() // All have asked, and wait.
+		if builds.Load() != 1 || answers.Load() != 0 {
+			t.Errorf("%d builds, %d have not waited for them", builds.Load(), answers.Load())
+		}
+		close(release)
+		synctest.Wait()
+		if load(); builds.Load() != 1 || answers.Load() != 257 {
+			t.Errorf("%d builds for %d answers", builds.Load(), answers.Load())
+		}
+	})
 }
 
 // Errors and panics are those of all who wait, and are not kept.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
 // The plans that are used most are rebuilt first; what the new schema refuses, or the
@@ -108,10 +110,10 @@ func TestSwitchUnderLoad(t *testing.T) {
 	}
 	ratio := func() float64 {
 		h, n := hits.Load(), calls.Load()
-		time.Sleep(100 * time.Millisecond)
+		wait.Until(t, "there are calls", func() bool { return calls.Load() >= n+1000 })
 		return float64(hits.Load()-h) / float64(calls.Load()-n)
 	}
-	time.Sleep(200 * time.Millisecond)
+	ratio() // The cache is filled.
 	before, least := ratio(), 1.0
 	for v := range int64(5) {
 		done := make(chan struct{})

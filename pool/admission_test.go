@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -41,20 +42,33 @@ func TestUrgentFirst(t *testing.T) {
 		}
 		g.leave()
 		synctest.Wait()
-		usual := 0
-		for i, name := range order {
-			if name == "usual" {
-				usual++
-			}
-			if i == 2 && usual > 0 {
-				t.Errorf("usual ones came before urgent ones: %v", order)
-			}
-			if i == 7 && usual != 2 {
-				t.Errorf("of the first 8, %d were usual, want 2: %v", usual, order)
-			}
+		const want = "urgent urgent urgent usual urgent urgent urgent usual usual usual usual usual"
+		if got := strings.Join(order, " "); got != want {
+			t.Errorf("got %s, want %s", got, want)
 		}
 		if len(order) != 12 || g.inside.Load() != 0 {
 			t.Errorf("%d were served, %d are inside", len(order), g.inside.Load())
+		}
+	})
+}
+
+// A waiter is refused after more than the target, in a queue that has stood for more than its time.
+func TestSheds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := queue{target: time.Millisecond}
+		first := q.push(time.Now(), false)
+		time.Sleep(shedAfter)
+		if q.sheds(first) {
+			t.Error("the queue has not stood for long enough")
+		}
+		second := q.push(time.Now(), false)
+		time.Sleep(q.target)
+		if !q.sheds(first) || q.sheds(second) {
+			t.Errorf("the first is refused: %v, the second: %v", q.sheds(first), q.sheds(second))
+		}
+		time.Sleep(1)
+		if !q.sheds(second) || q.sheds(q.push(time.Now().Add(-time.Second), true)) {
+			t.Error("the second is not refused, or an urgent one is")
 		}
 	})
 }
@@ -117,18 +131,56 @@ func TestLoadShedding(t *testing.T) {
 	})
 }
 
-// The limit follows what is wanted, what the server has and what is open.
+// As many callers get in as are wanted, as the server and the pool have connections for, and as
+// a pool that is not warm yet may open.
 func TestLimit(t *testing.T) {
-	g := newTestGate(0)
-	for _, c := range []struct{ wanted, capacity, opened, want int64 }{
-		{50, 0, 0, 4}, {50, 0, 3, 7}, {50, 0, 10, 20}, {50, 0, 30, 50}, {50, 16, 30, 16}, {2, 16, 30, 2},
+	for _, c := range []struct {
+		name                                      string
+		wanted, max, capacity, opened, kept, want int64
+	}{
+		{"a cold pool opens four at a time", 50, 1000, 0, 0, 0, 4},
+		{"also with three open", 50, 1000, 0, 3, 0, 7},
+		{"later it doubles", 50, 1000, 0, 10, 0, 20},
+		{"until it has what is wanted", 50, 1000, 0, 30, 0, 50},
+		{"the server has fewer", 50, 1000, 16, 30, 0, 16},
+		{"the server has more", 2, 1000, 16, 30, 0, 2},
+		{"the pool has fewer", 50, 20, 0, 30, 0, 20},
+		{"the Reader keeps some of the pool's", 50, 20, 0, 30, 5, 15},
+		{"the Reader keeps some of the server's", 50, 1000, 16, 30, 5, 11},
+		{"the Reader keeps all, and one gets in", 50, 5, 0, 30, 5, 1},
 	} {
-		g.setLimit(c.wanted)
-		g.setCapacity(c.capacity)
-		g.connections(c.opened - g.opened)
-		if got := g.limit.Load(); got != c.want {
-			t.Errorf("wanted %d, capacity %d, open %d: the limit is %d, want %d", c.wanted, c.capacity, c.opened, got, c.want)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			a := newTestGate(0)
+			a.max, a.held = c.max, c.kept
+			a.spare = func(int64) int64 { return 1000 } // whatever the limit is
+			a.setCapacity(c.capacity)
+			a.connections(c.opened)
+			a.setLimit(c.wanted)
+			ctx, stop := context.WithCancel(t.Context())
+			var in atomic.Int64
+			for range 100 {
+				go func() {
+					if a.enter(ctx) == nil {
+						in.Add(1)
+					}
+				}()
+			}
+			synctest.Wait()
+			if in.Load() != c.want {
+				t.Errorf("%s: %d are in, want %d", c.name, in.Load(), c.want)
+			}
+			stop()
+			synctest.Wait()
+			if n := a.length(); n != 0 || in.Load() != c.want {
+				t.Errorf("%s: after the others have given up, %d are in and %d wait", c.name, in.Load(), n)
+			}
+			for range c.want {
+				a.leave()
+			}
+			if n := a.inside.Load(); n != 0 {
+				t.Errorf("%s: all have left, and %d are inside", c.name, n)
+			}
+		})
 	}
 }
 

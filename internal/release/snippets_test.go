@@ -14,14 +14,22 @@ func testSnippets(t *testing.T, o *outside) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	programs := 0
 	for file := range strings.Lines(list) {
 		file = strings.TrimSpace(file)
 		for i, source := range programsIn(read(t, o.tree.path(file))) {
+			programs++
+			if output(source) == "" && !listens.MatchString(source) {
+				t.Errorf("%s: program %d does not say what it prints", file, i+1)
+			}
 			t.Run(fmt.Sprintf("%s/%d", file, i+1), func(t *testing.T) {
 				t.Parallel()
 				o.program(t, o.module(t, map[string]string{"main.go": source}))
 			})
 		}
+	}
+	if programs < 5 {
+		t.Errorf("%d programs were found", programs)
 	}
 }
 

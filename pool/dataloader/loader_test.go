@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gqlboost/gqlboost/internal/postgres"
@@ -122,54 +123,56 @@ func TestErrors(t *testing.T) {
 // Each caller waits as long as its own context. When nobody waits any more the fetch
 // ends, and who comes then does not get what was cancelled.
 func TestContexts(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	type key struct{}
-	started, ended := make(chan struct{}, 10), make(chan error, 10)
-	block := true
-	l := dataloader.New(func(ctx context.Context, keys []int) (map[int]int, error) {
-		if ctx.Value(key{}) != "v" {
-			t.Error("the values of the context are lost")
+	synctest.Test(t, func(t *testing.T) { // It fails if a goroutine stays.
+		type key struct{}
+		fetches, block := 0, true
+		var ended error
+		l := dataloader.New(func(ctx context.Context, keys []int) (map[int]int, error) {
+			if ctx.Value(key{}) != "v" {
+				t.Error("the values of the context are lost")
+			}
+			fetches++
+			if !block {
+				return map[int]int{1: 1}, nil
+			}
+			<-ctx.Done()
+			ended = ctx.Err()
+			return nil, ended
+		}, dataloader.Options{})
+		base := context.WithValue(t.Context(), key{}, "v")
+		load := func() (errs chan error, cancel func()) {
+			ctx, cancel := context.WithCancel(base)
+			errs = make(chan error, 1)
+			go func() { _, err := l.Load(ctx, 1); errs <- err }()
+			time.Sleep(time.Second) // The fetch has begun.
+			synctest.Wait()
+			return errs, cancel
 		}
-		if !block {
-			return map[int]int{1: 1}, nil
+		first, cancelFirst := load()
+		second, cancelSecond := load()
+		if len(first)+len(second) > 0 || fetches != 1 {
+			t.Fatalf("%d fetches; %d do not wait for it", fetches, len(first)+len(second))
 		}
-		started <- struct{}{}
-		<-ctx.Done()
-		ended <- ctx.Err()
-		return nil, ctx.Err()
-	}, dataloader.Options{})
-	base := context.WithValue(t.Context(), key{}, "v")
-	first, cancelFirst := context.WithCancel(base)
-	second, cancelSecond := context.WithCancel(base)
-	errs := make(chan error, 2)
-	go func() { _, err := l.Load(first, 1); errs <- err }()
-	<-started
-	waiting := make(chan struct{})
-	go func() {
-		close(waiting)
-		_, err := l.Load(second, 1)
-		errs <- err
-	}()
-	<-waiting
-	time.Sleep(20 * time.Millisecond)
-	cancelFirst()
-	if err := <-errs; !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	select {
-	case <-ended:
-		t.Error("the fetch has ended while somebody waits")
-	case <-time.After(20 * time.Millisecond):
-	}
-	block = false
-	cancelSecond()
-	if err := <-errs; !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	<-ended
-	if v, err := l.Load(base, 1); v != 1 || err != nil {
-		t.Errorf("afterwards: %d, %v", v, err)
-	}
+		cancelFirst()
+		synctest.Wait()
+		if len(first) != 1 || len(second) != 0 || ended != nil {
+			t.Fatalf("the first waits: %v, the second: %v; the fetch has ended with %v", len(first) == 0, len(second) == 0, ended)
+		}
+		block = false
+		cancelSecond()
+		synctest.Wait()
+		if len(second) != 1 || !errors.Is(ended, context.Canceled) {
+			t.Fatalf("the second waits: %v; the fetch has ended with %v", len(second) == 0, ended)
+		}
+		for _, errs := range []chan error{first, second} {
+			if err := <-errs; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}
+		if v, err := l.Load(base, 1); v != 1 || err != nil || fetches != 2 {
+			t.Errorf("afterwards: %d, %v after %d fetches", v, err, fetches)
+		}
+	})
 }
 
 type user struct {

@@ -81,7 +81,7 @@ func TestReplicas(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond)
+	wait.Until(t, "callers are answered", func() bool { return answers.Load() > 100 })
 	if err := replicas[0].Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -95,17 +95,37 @@ func TestReplicas(t *testing.T) {
 	t.Logf("%d answers, %d run again", answers.Load(), r.Counts().Lost)
 
 	// A replica that does not replay is left out, once there is something to replay.
+	var own []*pool.Pool
 	for _, one := range replicas {
-		own := openOwn(t, one.DSN(), nil)
-		if _, err := own.Exec(ctx, "select pg_wal_replay_pause()"); err != nil {
+		own = append(own, openOwn(t, one.DSN(), nil))
+	}
+	all := func(sql string) {
+		t.Helper()
+		for _, one := range own {
+			if _, err := one.Exec(ctx, sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	defer all("select pg_wal_replay_resume()")
+	written := func() (lsn string) {
+		t.Helper()
+		if err := p.QueryRow(ctx, "select pg_current_wal_lsn()::text").Scan(&lsn); err != nil {
 			t.Fatal(err)
 		}
-		defer own.Exec(context.WithoutCancel(ctx), "select pg_wal_replay_resume()")
+		return lsn
 	}
-	time.Sleep(1500 * time.Millisecond)
-	if primary, n := used(); primary || n != 2 {
-		t.Errorf("replicas that have all there is are not used: primary %v, %d servers", primary, n)
-	}
+	wait.Until(t, "replicas that have all there is are used for longer than the lag that is allowed", func() bool {
+		all("select pg_wal_replay_resume()")
+		before := written()
+		wait.Until(t, "replicas have all there is", func() bool { primary, n := used(); return !primary && n == 2 && caughtUp(t, own, before) })
+		all("select pg_wal_replay_pause()")
+		for paused := time.Now(); time.Since(paused) < 1500*time.Millisecond; {
+			used()
+		}
+		primary, n := used()
+		return !primary && n == 2 && written() == before // The server writes by itself now and then.
+	})
 	if _, err := p.Exec(ctx, "insert into lines values (2000)"); err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +134,22 @@ func TestReplicas(t *testing.T) {
 	if err := r.QueryRow(ctx, "select id from lines where id = 2000").Scan(&got); err != nil {
 		t.Error(err)
 	}
+}
+
+// caughtUp reports whether replicas have replayed the primary's log that far.
+func caughtUp(t *testing.T, replicas []*pool.Pool, lsn string) bool {
+	t.Helper()
+	for _, one := range replicas {
+		var has bool
+		err := one.QueryRow(t.Context(), "select pg_last_wal_replay_lsn() >= $1::text::pg_lsn", lsn).Scan(&has)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !has {
+			return false
+		}
+	}
+	return true
 }
 
 // Replicas are used also where a hook makes connections ready for callers, and needs something of

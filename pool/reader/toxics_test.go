@@ -38,7 +38,8 @@ func TestReaderToxics(t *testing.T) {
 	}
 	p, x := behind(t, "pool_max_conns=8", nil)
 	r := p.Reader()
-	var answers, errs atomic.Int64
+	const delay = 20 * time.Millisecond // each way
+	var answers, late, errs atomic.Int64
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -47,6 +48,7 @@ func TestReaderToxics(t *testing.T) {
 			for j := i; ctx.Err() == nil; j += 64 {
 				query, cancel := context.WithTimeout(ctx, 2*time.Second)
 				var got int
+				start := time.Now()
 				err := r.QueryRow(query, "select $1::int", j).Scan(&got)
 				cancel()
 				switch {
@@ -56,30 +58,41 @@ func TestReaderToxics(t *testing.T) {
 					t.Errorf("got %d, want %d", got, j)
 				default:
 					answers.Add(1)
+					if time.Since(start) >= 2*delay {
+						late.Add(1)
+					}
 				}
 			}
 		})
 	}()
-	answered := func() {
+	well := func() {
 		t.Helper()
-		before := answers.Load()
-		wait.Until(t, "queries are answered", func() bool { return answers.Load() > before+1000 })
+		failed, before := errs.Load(), answers.Load()
+		wait.Until(t, "1000 answers, and no error between them", func() bool {
+			if n := errs.Load(); n != failed {
+				failed, before = n, answers.Load()
+			}
+			return answers.Load() > before+1000
+		})
 	}
-	answered()
+	well()
+	lost := func() int64 { return int64(r.Counts().Moved) + errs.Load() }
 	for _, toxic := range []struct {
 		name    string
 		on, off func()
+		felt    func() int64 // how many statements it has met
 	}{
-		{"latency", func() { x.SetDelay(20 * time.Millisecond) }, func() { x.SetDelay(0) }},
-		{"reset", x.Reset, func() {}},
-		{"slow", func() { x.SetRate(20_000) }, func() { x.SetRate(0) }},
-		{"half-open", func() { x.SetSilent(true) }, func() { x.SetSilent(false); x.Reset() }},
+		{"latency", func() { x.SetDelay(delay) }, func() { x.SetDelay(0) }, late.Load},
+		{"reset", x.Reset, func() {}, lost},
+		{"slow", func() { x.SetRate(20_000) }, func() { x.SetRate(0) }, late.Load},
+		{"half-open", func() { x.SetSilent(true) }, func() { x.SetSilent(false); x.Reset() }, lost},
 	} {
+		before := toxic.felt()
 		toxic.on()
-		time.Sleep(500 * time.Millisecond)
+		wait.Until(t, toxic.name+" is felt", func() bool { return toxic.felt() >= before+4 })
 		toxic.off()
-		answered()
-		t.Logf("%s: %d answers, %d errors", toxic.name, answers.Load(), errs.Load())
+		well()
+		t.Logf("%s: %d answers, %d late, %d errors", toxic.name, answers.Load(), late.Load(), errs.Load())
 	}
 	stop()
 	<-done

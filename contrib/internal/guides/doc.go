@@ -1,3 +1,4 @@
-// Package guides builds and runs the programs in README files and in docs/: a reader who
-// copies one must get what the page promises.
+// Package guides builds and runs the servers in docs/, follows the quick start of gqlgen, and
+// compares docs/operations.md with the metrics: a reader who copies one must get what the page
+// promises. The other programs of the pages are run by make install-test.
 package guides

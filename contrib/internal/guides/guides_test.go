@@ -2,7 +2,6 @@ package guides
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -94,38 +93,6 @@ func build(t *testing.T, text string) string {
 	// Without symbols: linking is what takes the time.
 	run(t, command(t.Context(), ".", "go", "build", "-ldflags=-s -w", "-o", program, file))
 	return program
-}
-
-var (
-	output = regexp.MustCompile(`(?s)// Output:(.*?)\n}`)
-	margin = regexp.MustCompile(`(?m)^\s*(// )?`)
-)
-
-// Whole programs end by themselves and print what their comment says.
-func TestPrograms(t *testing.T) {
-	programs := 0
-	pages(t, func(name string, list []block) {
-		for i, b := range list {
-			if !b.program() || b.serves() {
-				continue
-			}
-			programs++
-			t.Run(fmt.Sprintf("%s %d", name, i), func(t *testing.T) {
-				promised := output.FindStringSubmatch(b.text)
-				if promised == nil {
-					t.Fatal("the program does not say what it prints")
-				}
-				want := strings.TrimSpace(margin.ReplaceAllString(promised[1], ""))
-				got := strings.TrimSpace(run(t, command(t.Context(), ".", build(t, b.text))))
-				if got != want {
-					t.Errorf("got\n%s\nwant\n%s", got, want)
-				}
-			})
-		}
-	})
-	if programs < 3 {
-		t.Errorf("%d programs were found", programs)
-	}
 }
 
 const address = "127.0.0.1:8080" // of the servers in pages
