@@ -66,7 +66,7 @@ func (l *duels[P]) leads(side int, factor, more float64) bool {
 // begin begins a duel in a cache of so many entries, unless all places are taken. Side is the
 // one whose choice stays.
 func (l *duels[P]) begin(stayed, left *entry[P], side int, now, size int64) {
-	if n := min(max(leastDuels, int(size)), mostDuels); len(l.ring) < n {
+	if n := int(min(max(leastDuels, size), mostDuels)); len(l.ring) < n {
 		l.ring = append(l.ring, make([]duel[P], n-len(l.ring))...)
 	}
 	d := &l.ring[l.next]
