@@ -16,7 +16,7 @@ func main() {
 	}
 	defer plans.Close()
 	for range 3 {
-		plan, err := plans.Load(context.Background(), "{ me }", func(context.Context) (string, error) {
+		plan, err := plans.Load(context.Background(), plancache.Key{Query: "{ me }"}, func(context.Context) (string, error) {
 			return "planned", nil
 		})
 		if err != nil || plan != "planned" {
