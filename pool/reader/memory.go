@@ -40,14 +40,23 @@ func sizeClass(n int) int { return max(bits.Len(uint(n-1))-9, 0) / 2 }
 // get returns memory for about n bytes of data.
 func (p *memories) get(n int) *memory {
 	c := min(sizeClass(max(n, 1)), len(p.kept)-1)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if last := len(p.kept[c]) - 1; last >= 0 {
-		m := p.kept[c][last]
-		p.kept[c][last], p.kept[c] = nil, p.kept[c][:last]
+	if m := p.take(c); m != nil {
 		return m
 	}
-	return &memory{data: make([]byte, 0, smallest<<(2*c))}
+	return &memory{data: make([]byte, 0, smallest<<(2*c))} // Others need not wait for it.
+}
+
+// take returns memory of a class that is kept; nil if there is none.
+func (p *memories) take(c int) *memory {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.kept[c]) - 1
+	if last < 0 {
+		return nil
+	}
+	m := p.kept[c][last]
+	p.kept[c][last], p.kept[c] = nil, p.kept[c][:last]
+	return m
 }
 
 // put keeps memory that nobody uses any more.
