@@ -61,4 +61,4 @@ func (r *Reader) Doubts() int64 { return r.catalog.epoch.Load() }
 func (r *Reader) Looks() int64 { return r.catalog.looks.Load() }
 
 // CopyMap returns a caller's copy of a type map.
-func CopyMap(m *pgtype.Map) *pgtype.Map { return copyMap(m) }
+func CopyMap(m *pgtype.Map) *pgtype.Map { return newTypes(m).get() }

@@ -7,22 +7,25 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// addSlices has a map encode the usual slices, such as the keys of data loaders, without an
-// allocation for each element: pgx's own wrapper makes an interface of each element's value,
+// encodeWrappers returns the encode wrappers of a map, with one more for the usual slices, such as
+// the keys of data loaders, which are encoded without an allocation for each element: pgx's own wrapper makes an interface of each element's value,
 // ours of its address. The bytes are the same. Wrappers of the host come first, as with pgx. If
 // the host may encode elements in its own way it is given them as pgx gives them, so nothing is
 // added then.
-func addSlices(m *pgtype.Map) {
-	if ownElements(m) {
-		return
-	}
-	own := reflect.ValueOf(pgtype.TryWrapSliceEncodePlan).Pointer()
-	at := slices.IndexFunc(m.TryWrapEncodePlanFuncs, func(f pgtype.TryWrapEncodePlanFunc) bool {
-		return reflect.ValueOf(f).Pointer() == own
+func encodeWrappers(m *pgtype.Map) []pgtype.TryWrapEncodePlanFunc {
+	list := slices.Clone(m.TryWrapEncodePlanFuncs)
+	at := slices.IndexFunc(list, func(f pgtype.TryWrapEncodePlanFunc) bool {
+		return sameFunc(f, pgtype.TryWrapSliceEncodePlan)
 	})
-	if at >= 0 {
-		m.TryWrapEncodePlanFuncs = slices.Insert(m.TryWrapEncodePlanFuncs, at, wrapSlice)
+	if at < 0 || ownElements(m) {
+		return list
 	}
+	return slices.Insert(list, at, wrapSlice)
+}
+
+// sameFunc reports whether two wrappers are the same function.
+func sameFunc(f, g pgtype.TryWrapEncodePlanFunc) bool {
+	return reflect.ValueOf(f).Pointer() == reflect.ValueOf(g).Pointer()
 }
 
 // ownElements reports whether the host may encode an element by its Go type: it has codecs of
@@ -35,9 +38,7 @@ func ownElements(m *pgtype.Map) bool {
 	}
 	theirs := pgtype.NewMap().TryWrapEncodePlanFuncs
 	for _, try := range m.TryWrapEncodePlanFuncs {
-		if slices.ContainsFunc(theirs, func(f pgtype.TryWrapEncodePlanFunc) bool {
-			return reflect.ValueOf(f).Pointer() == reflect.ValueOf(try).Pointer()
-		}) {
+		if slices.ContainsFunc(theirs, func(f pgtype.TryWrapEncodePlanFunc) bool { return sameFunc(f, try) }) {
 			continue
 		}
 		for _, element := range []any{int(0), int64(0), ""} {

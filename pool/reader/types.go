@@ -19,20 +19,22 @@ type types struct {
 
 func newTypes(source *pgtype.Map) *types {
 	t := &types{}
-	t.copies.New = func() any { return copyMap(source) }
+	// Once for a connection: the host's wrappers are asked, by one goroutine.
+	wrappers := encodeWrappers(source)
+	t.copies.New = func() any { return copyMap(source, wrappers) }
 	return t
 }
 
 func (t *types) get() *pgtype.Map  { return t.copies.Get().(*pgtype.Map) }
 func (t *types) put(m *pgtype.Map) { t.copies.Put(m) }
 
-// copyMap returns a map with the types, the defaults of Go types and the wrappers of another.
-func copyMap(source *pgtype.Map) *pgtype.Map {
+// copyMap returns a map with the types, the defaults of Go types and the scan wrappers of another,
+// and with the encode wrappers.
+func copyMap(source *pgtype.Map, wrappers []pgtype.TryWrapEncodePlanFunc) *pgtype.Map {
 	// Map.Copy has the types only.
 	m := source.Copy()
-	m.TryWrapEncodePlanFuncs = slices.Clone(source.TryWrapEncodePlanFuncs)
+	m.TryWrapEncodePlanFuncs = slices.Clone(wrappers)
 	m.TryWrapScanPlanFuncs = slices.Clone(source.TryWrapScanPlanFuncs)
-	addSlices(m)
 	c := copier{}
 	for _, t := range registered(m) {
 		if own := c.typ(t); own != t {
