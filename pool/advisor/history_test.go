@@ -8,7 +8,7 @@ import (
 )
 
 // What a history says has happened is what has, whatever was reset between the snapshots,
-// but for what ran between a snapshot and the reset.
+// except what ran between a snapshot and the reset.
 func TestHistory(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for seed := range uint64(200) {
