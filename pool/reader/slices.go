@@ -8,10 +8,10 @@ import (
 )
 
 // encodeWrappers returns the encode wrappers of a map, with one more for the usual slices, such as
-// the keys of data loaders, which are encoded without an allocation for each element: pgx's own wrapper makes an interface of each element's value,
-// ours of its address. The bytes are the same. Wrappers of the host come first, as with pgx. If
-// the host may encode elements in its own way it is given them as pgx gives them, so nothing is
-// added then.
+// the keys of data loaders: they are encoded without an allocation for each element, because pgx's
+// own wrapper makes an interface of each element's value, and ours of its address. The bytes are
+// the same. Wrappers of the host come first, as with pgx. If the host may encode elements in its
+// own way it is given them as pgx gives them, so nothing is added then.
 func encodeWrappers(m *pgtype.Map) []pgtype.TryWrapEncodePlanFunc {
 	list := slices.Clone(m.TryWrapEncodePlanFuncs)
 	at := slices.IndexFunc(list, func(f pgtype.TryWrapEncodePlanFunc) bool {
