@@ -8,7 +8,6 @@ import (
 	"io"
 	"iter"
 	"math"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -27,6 +26,7 @@ import (
 	"github.com/gqlboost/gqlboost"
 	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/contrib/prom"
+	"github.com/gqlboost/gqlboost/internal/loopback"
 	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/plancache"
@@ -312,12 +312,7 @@ func start(t *testing.T, binary, target, rules string) api {
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := loopback.FreeAddress(t)
 	cmd := exec.Command(binary, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address, "--log.level=error")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gqlboost/gqlboost/internal/loopback"
 	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
@@ -41,7 +42,7 @@ func Start(t testing.TB, dsn string, settings map[string]string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	address := freeAddress(t)
+	address := loopback.FreeAddress(t)
 	cmd := exec.Command("/bin/sh", "-c", keep, binary, configure(t, dir, target, address, settings))
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -85,17 +86,6 @@ func find(t testing.TB) string {
 		t.Skip(message)
 	}
 	return binary
-}
-
-// freeAddress asks the kernel.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // configure writes the configuration and returns its path.

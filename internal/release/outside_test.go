@@ -16,6 +16,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gqlboost/gqlboost/internal/loopback"
 	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/internal/wait"
 )
@@ -118,12 +119,11 @@ func start(t *testing.T, cmd *exec.Cmd) {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	_, port, err := net.SplitHostPort(loopback.FreeAddress(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	return port
 }
 
 func answers(address string) bool {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gqlboost/gqlboost/internal/loopback"
 	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/internal/wait"
 )
@@ -105,7 +106,7 @@ func TestServers(t *testing.T) {
 			if b.program() && b.serves() {
 				servers++
 				t.Run(name, func(t *testing.T) {
-					own := freeAddress(t)
+					own := loopback.FreeAddress(t)
 					program := build(t, strings.ReplaceAll(b.text, address, own))
 					serve(t, command(t.Context(), ".", program), own, address, list[i+1:])
 				})
@@ -115,16 +116,6 @@ func TestServers(t *testing.T) {
 	if servers < 2 {
 		t.Errorf("%d servers were found", servers)
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // serve starts a server that listens at own, sends the request that comes next in a page, with
@@ -192,7 +183,7 @@ func TestGqlgen(t *testing.T) {
 	goRun("run", "github.com/gqlboost/gqlboost/contrib/gqlgen/compile/cmd/gqlgen-compile")
 	program := filepath.Join(dir, "program")
 	goRun("build", "-ldflags=-s -w", "-o", program, ".")
-	own := freeAddress(t)
+	own := loopback.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(own)
 	cmd := command(t.Context(), dir, program)
 	cmd.Env = append(cmd.Env, "PORT="+port)

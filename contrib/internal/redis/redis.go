@@ -2,13 +2,13 @@
 package redis
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"strconv"
 	"testing"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/loopback"
 )
 
 // Server is a redis-server, or a valkey-server.
@@ -23,14 +23,12 @@ type Server struct {
 // skipped, but for one of a continuous integration, which fails.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s := &Server{Address: loopback.FreeAddress(t), t: t}
+	_, port, err := net.SplitHostPort(s.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	s := &Server{Address: fmt.Sprintf("127.0.0.1:%d", port), t: t}
-	s.args = append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir()}, args...)
+	s.args = append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir()}, args...)
 	s.Restart()
 	t.Cleanup(s.Kill)
 	return s
