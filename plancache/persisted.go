@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
 )
@@ -34,7 +35,10 @@ type Persisted struct {
 // queries. It keeps up to that many bytes of them, 16 MiB if that is 0, and is to be
 // closed.
 func NewPersisted(bytes int64) (*Persisted, error) {
-	if bytes <= 0 {
+	if bytes < 0 {
+		return nil, fmt.Errorf("plancache: a store of %d bytes: the number must not be negative", bytes)
+	}
+	if bytes == 0 {
 		bytes = defaultPersistedBytes
 	}
 	texts, err := newLarge[string](bytes)
@@ -113,7 +117,8 @@ func (p *Persisted) Resolve(ctx context.Context, hash, query string) (string, er
 	return "", ErrPersistedNotFound
 }
 
-// Close ends what ristretto has running.
+// Close ends what ristretto has running. After it, Get finds nothing and Add does nothing,
+// unless it is a list of trusted documents, which needs no Close. Closing again does nothing.
 func (p *Persisted) Close() error {
 	if p.texts != nil {
 		p.texts.close()

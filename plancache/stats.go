@@ -92,7 +92,7 @@ func (c *Cache[P]) top(n int, order func(a, b Usage) int) []Usage {
 		list = append(list, u)
 	}
 	slices.SortFunc(list, func(a, b Usage) int { return cmp.Or(order(a, b), cmp.Compare(a.Signature, b.Signature)) })
-	return list[:min(n, len(list))]
+	return list[:min(max(n, 0), len(list))]
 }
 
 // Metrics implements [gqlboost.Source].

@@ -142,6 +142,9 @@ func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 
 // SendBatch is [pgxpool.Pool.SendBatch].
 func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if b == nil { // pgx would panic with a connection that nobody gives back.
+		return pgx.FailedBatchResults(&pgx.Batch{}, errors.New("pool: the batch is nil"))
+	}
 	s := guard.From(ctx)
 	if s != nil {
 		if err := s.CheckBatch(b); err != nil {
@@ -190,6 +193,9 @@ func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
 
 // CopyFrom is [pgxpool.Pool.CopyFrom].
 func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource) (int64, error) {
+	if source == nil { // A goroutine of pgx's would panic.
+		return 0, errors.New("pool: the source of CopyFrom is nil")
+	}
 	if guard.From(ctx) != nil {
 		var n int64
 		err := pgx.BeginFunc(ctx, p, func(tx pgx.Tx) (err error) {

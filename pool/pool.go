@@ -46,6 +46,9 @@ func New(ctx context.Context, dsn string) (*Pool, error) {
 // NewWithConfig is [pgxpool.NewWithConfig] for a configuration that [ParseConfig]
 // has made. The configuration is copied.
 func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
+	if ctx == nil { // A goroutine of pgxpool's would panic.
+		return nil, errors.New("pool: the context is nil")
+	}
 	if err := c.check(); err != nil {
 		return nil, err
 	}

@@ -68,6 +68,9 @@ func NewWriter(dst io.Writer, o Options) *Writer {
 	w.limit = w.options.MinChunk
 	w.buffer = w.options.Buffers.Get(w.limit + slack)
 	w.buf = w.buffer.B[:0]
+	if dst == nil {
+		w.fail(errors.New("stream: the destination is nil"))
+	}
 	return w
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/gqlboost/gqlboost/plancache"
@@ -25,7 +26,7 @@ type Options struct {
 	CheckEvery time.Duration
 }
 
-// Bus is a [plancache.Invalidator]. It is safe for concurrent use. For each cache that
+// Bus is a [plancache.Invalidator]. Make it with [New]. It is safe for concurrent use. For each cache that
 // watches, it holds a connection to Postgres itself: PgBouncer does not carry
 // notifications in transaction mode.
 //
@@ -36,9 +37,10 @@ type Bus struct {
 	config  Options
 	connect *pgx.ConnConfig
 
-	turn   chan struct{} // holds something while somebody uses what follows
-	conn   *pgx.Conn     // that notifies; nil until it is needed, and after an error
-	closed bool
+	turn chan struct{} // holds something while somebody uses what follows
+	conn *pgx.Conn     // that notifies; nil until it is needed, and after an error
+
+	closed atomic.Bool
 }
 
 var _ plancache.Invalidator = (*Bus)(nil)
@@ -52,6 +54,12 @@ func New(dsn string, c Options) (*Bus, error) {
 	if c.Channel == "" {
 		c.Channel = DefaultChannel
 	}
+	if len(c.Channel) > maxChannel { // LISTEN would cut it off, and pg_notify refuse it.
+		return nil, fmt.Errorf("pgnotify: the channel %q has %d bytes, Postgres allows %d", c.Channel, len(c.Channel), maxChannel)
+	}
+	if c.CheckEvery < 0 {
+		return nil, fmt.Errorf("pgnotify: CheckEvery is %v: it must not be negative", c.CheckEvery)
+	}
 	if c.CheckEvery == 0 {
 		c.CheckEvery = 15 * time.Second
 	}
@@ -60,6 +68,8 @@ func New(dsn string, c Options) (*Bus, error) {
 
 // ErrClosed is returned after Close.
 var ErrClosed = errors.New("pgnotify: closed")
+
+const maxChannel = 63 // bytes of an identifier
 
 // closeTimeout bounds the wait of Close for a call of Delete and for Postgres.
 const closeTimeout = 5 * time.Second
@@ -76,7 +86,8 @@ func (b *Bus) Close() error {
 	}
 	defer func() { <-b.turn }()
 	conn := b.conn
-	b.closed, b.conn = true, nil
+	b.closed.Store(true)
+	b.conn = nil
 	if conn == nil {
 		return nil
 	}
@@ -91,7 +102,7 @@ func (b *Bus) Delete(ctx context.Context, key string) (err error) {
 		return ctx.Err()
 	}
 	defer func() { <-b.turn }()
-	if b.closed {
+	if b.closed.Load() {
 		return ErrClosed
 	}
 	// A connection may have been lost since it was used last, a new one has not.
@@ -114,6 +125,9 @@ func (b *Bus) Delete(ctx context.Context, key string) (err error) {
 // Watch returns the keys that are deleted. The channel is closed when the context ends or
 // the connection is lost.
 func (b *Bus) Watch(ctx context.Context) (<-chan string, error) {
+	if b.closed.Load() {
+		return nil, ErrClosed
+	}
 	conn, err := pgx.ConnectConfig(ctx, b.connect)
 	if err != nil {
 		return nil, fmt.Errorf("pgnotify: %w", err)

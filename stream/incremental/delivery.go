@@ -66,12 +66,15 @@ type Delivery struct {
 
 // New prepares the delivery of a response in the format that the request accepts.
 // If it accepts none, or the ResponseWriter has no deadlines and could not abort a
-// response, the error is [ErrNotAccepted] and nothing has been written. Close the
+// response, the error wraps [ErrNotAccepted] and nothing has been written. Close the
 // delivery in any case.
 func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) {
 	frame := negotiate(r)
 	if frame.format == None {
-		return nil, ErrNotAccepted
+		return nil, fmt.Errorf("%w: the client accepts none of the formats: Accept is %q", ErrNotAccepted, r.Header.Values("Accept"))
+	}
+	if o.MaxQueued < 0 {
+		return nil, fmt.Errorf("incremental: MaxQueued is %d: it must not be negative", o.MaxQueued)
 	}
 	if o.Heartbeat == 0 {
 		o.Heartbeat = 12 * time.Second
@@ -79,7 +82,7 @@ func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) 
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = 30 * time.Second
 	}
-	if o.MaxQueued <= 0 {
+	if o.MaxQueued == 0 {
 		o.MaxQueued = 1 << 20
 	}
 	d := &Delivery{
@@ -87,7 +90,7 @@ func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) 
 		client: client.New(rw, o.WriteTimeout), rw: rw, request: r,
 	}
 	if !d.client.CanAbort() {
-		return nil, ErrNotAccepted
+		return nil, fmt.Errorf("%w: the ResponseWriter has no write deadlines, without which a response cannot be aborted", ErrNotAccepted)
 	}
 	d.changed.L = &d.mu
 	header := d.client.Header
