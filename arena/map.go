@@ -99,11 +99,11 @@ func (m *Mapping) Len() int {
 	return len(m.data)
 }
 
-// Bytes returns the whole file without a copy, nil after Close. The bytes must
-// not be written to. Who still reads them after Close sees zeros (on Windows the file,
-// which stays mapped), so the addresses of a file whose Bytes were asked for are not
-// used again. Nothing protects
-// their reader if the file is truncated: use View unless nobody can do that.
+// Bytes returns the whole file without a copy, nil after Close. The bytes must not be
+// written to. After Close they read as zeros (on Windows as the file, which stays
+// mapped), so the addresses of a file whose Bytes were returned are not used again. A
+// read of them ends the process if the file was truncated: use View unless nobody can
+// do that.
 func (m *Mapping) Bytes() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -18,7 +18,7 @@ type counters struct {
 	left                       [len(causes)]atomic.Uint64
 }
 
-// Stats is what a cache has done since it was made.
+// Stats holds the counts of a cache since it was made.
 type Stats struct {
 	Len          int
 	Hits, Misses uint64
@@ -35,7 +35,7 @@ type Stats struct {
 	Store        StoreStats
 }
 
-// HitRatio is the share of hits, 0 if there was nothing.
+// HitRatio returns the share of hits, 0 without lookups.
 func (s Stats) HitRatio() float64 {
 	if s.Hits == 0 {
 		return 0

@@ -14,8 +14,8 @@ import (
 )
 
 // What takes a connection goes through admission. It is left when the connection is
-// released, or was not to be had. With settings in the context (reader.WithSettings) what
-// runs does so in a transaction of its own that has them, or is refused.
+// released, or none was available. With settings in the context (reader.WithSettings)
+// what runs does so in a transaction of its own that has them, or is refused.
 
 // enter waits for a place, first or after others. With the context that it returns pgxpool must
 // be asked for a connection.

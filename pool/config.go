@@ -54,7 +54,7 @@ type Config struct {
 	Reader ReaderConfig
 }
 
-// ReaderConfig says how a [Reader] works. Zero fields have defaults.
+// ReaderConfig configures a [Reader]. Zero fields have defaults.
 type ReaderConfig = reader.Config
 
 // Copy returns a configuration that shares no memory with this one.
@@ -196,8 +196,8 @@ func share(v string) (float64, error) {
 	return f, err
 }
 
-// ParseConfig reads a connection string as [pgxpool.ParseConfig] does, with parameters
-// of ours besides, which the package's README lists: pool_queue_timeout,
+// ParseConfig reads a connection string as [pgxpool.ParseConfig] does, with the pool's
+// own parameters too, which the package's README lists: pool_queue_timeout,
 // pool_adaptive, pool_reader_conns and so on. pool_reader_replicas has connection
 // strings with spaces between them, percent-encoded (a space is %20).
 func ParseConfig(dsn string) (*Config, error) {

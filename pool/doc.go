@@ -10,8 +10,8 @@
 //
 // # The Reader
 //
-// Package reader explains what shares connections, and what becomes of each field of
-// pgxpool's configuration there. Row level security by settings of a request is
+// Package reader explains what shares connections, and how each field of pgxpool's
+// configuration applies there. Row level security by settings of a request is
 // reader.WithSettings, which holds for the pool's own methods as well.
 //
 // # Connections
@@ -42,5 +42,5 @@
 // # Hooks
 //
 // A hook of the configuration that panics ends the connection it was called for, and
-// nothing else. After Close, whoever called it, errors match [ErrClosed].
+// nothing else. After Close, errors match [ErrClosed].
 package pool

@@ -390,7 +390,7 @@ func TestGateUnderLoad(t *testing.T) {
 	}
 }
 
-// Who holds a connection for too long is told of, once, and nobody else.
+// A connection that is held for too long is reported, once, and nobody else.
 func TestLeaks(t *testing.T) {
 	c, err := ParseConfig(server.DSN())
 	if err != nil {

@@ -119,7 +119,8 @@ func (a *admission) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData)
 	a.leave()
 }
 
-// place is what the admission keeps with a connection. Whoever has the connection has it.
+// place holds what the admission keeps with a connection. It belongs to the connection's
+// owner.
 type place struct {
 	taken   bool
 	fresh   bool   // nobody has had it yet

@@ -58,7 +58,7 @@ func (r *Request) Operations() []Operation {
 }
 
 // Close gives the request's memory back and empties its operations. Strings that
-// were taken from them must not be read any more: copy what must live on
+// were taken from them must no longer be read: copy what must live on
 // (strings.Clone). Closing it again, from any goroutine and at any time, or closing
 // a nil request does nothing. Close must not overlap with reading the request in
 // another goroutine.

@@ -16,7 +16,7 @@ import (
 // DefaultChannel is the channel of notifications unless a configuration names another.
 const DefaultChannel = "gqlboost_plans"
 
-// Options says how a [Bus] works. Zero fields have defaults.
+// Options configures a [Bus]. Zero fields have defaults.
 type Options struct {
 	// Channel is the channel of notifications, [DefaultChannel] by default. Caches of the
 	// same channel should be of the same kind of plan.
@@ -45,7 +45,7 @@ type Bus struct {
 
 var _ plancache.Invalidator = (*Bus)(nil)
 
-// New makes a bus. It does not connect before it is used.
+// New returns a bus. It does not connect before it is used.
 func New(dsn string, c Options) (*Bus, error) {
 	connect, err := pgx.ParseConfig(dsn)
 	if err != nil {
@@ -74,8 +74,8 @@ const maxChannel = 63 // bytes of an identifier
 // closeTimeout bounds the wait of Close for a call of Delete and for Postgres.
 const closeTimeout = 5 * time.Second
 
-// Close closes the connection that notifies. Those that watch end with their contexts. Closing
-// again does nothing.
+// Close closes the connection that notifies. Watchers end with their contexts. Closing again
+// does nothing.
 func (b *Bus) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
@@ -94,7 +94,7 @@ func (b *Bus) Close() error {
 	return conn.Close(ctx)
 }
 
-// Delete tells all who watch of a key.
+// Delete notifies all watchers of a key.
 func (b *Bus) Delete(ctx context.Context, key string) (err error) {
 	select {
 	case b.turn <- struct{}{}:

@@ -97,7 +97,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// Who cannot refresh the view any more does not lead, and knows how old it gets. Failures
+// An instance that can no longer refresh the view does not lead, and knows how old it gets. Failures
 // cost no connections.
 func TestLeadIsLost(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())

@@ -13,12 +13,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// DB is what connections are taken from: a *pgxpool.Pool or *pool.Pool.
+// DB provides connections: a *pgxpool.Pool or *pool.Pool.
 type DB interface {
 	Acquire(ctx context.Context) (*pgxpool.Conn, error)
 }
 
-// Options says what is refreshed, and how often. Zero fields but View have defaults.
+// Options configures what is refreshed, and how often. Zero fields but View have
+// defaults.
 type Options struct {
 	// View is the name of the view, with or without its schema: public.post_counts. Names
 	// are case-sensitive and without quotes.

@@ -348,7 +348,7 @@ func (b *backend) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 		if q.state.CompareAndSwap(waiting, left) {
 			err := r.abandoned(ctx)
 			r.observe(c, start, pgconn.CommandTag{}, err)
-			return nil, err, true // Whoever fills it in drops it.
+			return nil, err, true // The caller that fills it in drops it.
 		}
 		<-q.done
 	}

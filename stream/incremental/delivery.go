@@ -12,10 +12,10 @@ import (
 	"github.com/gqlboost/gqlboost/stream/internal/client"
 )
 
-// Path is where in the data a part belongs.
+// Path is the place of a part in the data.
 type Path = stream.Path
 
-// Options say how a [Delivery] works. The zero value is good for most.
+// Options configures a [Delivery]. The zero value works for most programs.
 type Options struct {
 	// Heartbeat is how long nothing may be sent before a heartbeat is, 12 s by
 	// default; negative for none.
@@ -224,7 +224,7 @@ func (d *Delivery) cancel() {
 // Close waits until all parts are complete and ends the response. If the request's
 // context ends first, or the connection has failed, it returns that error, and the
 // response is aborted. The delivery cannot be used afterwards: everything returns
-// [ErrClosed], and the ResponseWriter is not touched any more.
+// [ErrClosed], and the ResponseWriter is no longer used.
 func (d *Delivery) Close() error {
 	defer d.forget()
 	d.mu.Lock()

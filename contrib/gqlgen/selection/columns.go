@@ -10,8 +10,8 @@ import (
 	"github.com/gqlboost/gqlboost/stream/pgrows"
 )
 
-// ErrDeclined is what a resolver that writes JSON returns, before it has written anything, if
-// it cannot write the selection, see [Selection.Rows]: the other resolver of the field is called
+// ErrDeclined is returned by a resolver that writes JSON, before it has written anything, if it
+// cannot write the selection, see [Selection.Rows]: the other resolver of the field is called
 // then, for this operation also in later requests.
 var ErrDeclined = errors.New("selection: this resolver does not write what is selected")
 
