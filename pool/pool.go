@@ -17,7 +17,7 @@ import (
 // Pool is a pgxpool.Pool: it has all of its methods, and a [Reader]. The pool within it may
 // be used as well, by libraries that ask for one: its connections are counted, but those who
 // take them do not wait in the queue, and settings of a context do not reach it. Close the
-// Pool, not the pool within, which waits for the Reader.
+// Pool, not the pool within, which waits for the Reader. It is safe for concurrent use.
 type Pool struct {
 	*pgxpool.Pool
 	config    *Config

@@ -35,7 +35,8 @@ func (o Operation) PersistedQueryHash() string {
 }
 
 // Request is the operations of one HTTP request. Like a [Document] it is a handle
-// that is not used again. The zero Request has none and is closed.
+// that is not used again. The zero Request has none and is closed. Reading it is safe for
+// concurrent use; Close must come after the last read.
 type Request struct {
 	// Batch reports whether the body was an array, so that the response must be one.
 	Batch bool

@@ -42,7 +42,7 @@ func RespondWith(rw http.ResponseWriter, r *http.Request, o Options, body func(*
 }
 
 // Response is a response that is written part by part: it is [Respond] for handlers that
-// cannot write it in one function.
+// cannot write it in one function. Like a [Writer] it is not safe for concurrent use.
 type Response struct {
 	*Writer
 	client *client.Client

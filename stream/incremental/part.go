@@ -11,7 +11,7 @@ import (
 )
 
 // Part is a deferred fragment or the rest of a streamed list. Complete or Fail it,
-// once: [Delivery.Close] waits for that.
+// once: [Delivery.Close] waits for that. It is safe for concurrent use.
 type Part struct {
 	d      *Delivery
 	id     string
