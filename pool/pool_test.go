@@ -428,7 +428,7 @@ func TestLeaks(t *testing.T) {
 	}
 }
 
-// A tracer of the user's hears what it would of pgxpool.
+// A user's tracer receives what it would from pgxpool.
 func TestTracersOfTheUser(t *testing.T) {
 	c, err := ParseConfig(server.DSN())
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// An admission is a tracer of the pool: so it hears when a connection is opened, when one
+// An admission is a tracer of the pool: so it is told when a connection is opened, when one
 // comes back, and when there was none.
 
 var (

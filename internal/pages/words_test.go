@@ -24,7 +24,7 @@ var words = []struct {
 	{regexp.MustCompile(`(?i)\btells? it all\b`), "what it returns, or: implements error"},
 	{regexp.MustCompile(`(?i)\bmend(s|ed|ing)?\b`), "fix"},
 	{regexp.MustCompile(`(?i)\bgood for nothing\b`), "useless, or what is wrong with it"},
-	{regexp.MustCompile(`(?i)\bhears? (of|nothing)\b`), "is told about, receives"},
+	{regexp.MustCompile(`(?i)\bhears? (of|nothing|when|what)\b`), "is told about, receives"},
 	{regexp.MustCompile(`(?i)\bwhoever\b`), "the caller, an owner, every caller"},
 	{regexp.MustCompile(`(?i)\bsays? how (an? )?\S+ works?\b`), "configures"},
 	{regexp.MustCompile(`(?i)\bgood for most\b`), "works for most programs"},
