@@ -20,7 +20,7 @@ const defaultMaxRetained = 64 << 20
 //
 // Callers that do not know the size ask for some and let the buffer grow. Buffers
 // learns which sizes are asked for that way, and keeps the buffers that have grown
-// for those who ask for the same size again: see [Buffers.Get].
+// for callers that ask for the same size again: see [Buffers.Get].
 //
 // A buffer is a handle: Put takes its memory away, and the same memory is lent again
 // only in another handle. A handle that is kept after Put is an empty buffer.

@@ -22,16 +22,16 @@ type Config struct {
 	// PrepareConn or BeforeAcquire do is not bounded. It should be longer than opening a
 	// connection takes, which goes on for others. 0 is no bound but the context.
 	AcquireTimeout time.Duration
-	// MaxQueue bounds how many callers wait for a connection, for whatever; the next is refused
-	// at once with an [*ExhaustedError]. 0 is no bound.
+	// MaxQueue bounds how many callers wait for a connection, for any purpose; the next is
+	// refused at once with an [*ExhaustedError]. 0 is no bound.
 	MaxQueue int
 	// TargetWait is for demand beyond what the pool can do: as long as the queue has not
-	// been empty for 100 ms, who has waited for longer than this is refused with an
-	// [*ExhaustedError], so that those who are served did not wait long. Transactions and
-	// pings are not refused. 0 sheds nobody.
+	// been empty for 100 ms, a caller that has waited for longer than this is refused
+	// with an [*ExhaustedError], so that those that are served did not wait long.
+	// Transactions and pings are not refused. 0 sheds nobody.
 	TargetWait time.Duration
 	// LeakAfter is how long a connection may be held before OnLeak is called, once
-	// and from a goroutine of the pool's, with the stack that took it. 0 is no bound;
+	// and from a goroutine of the pool, with the stack that took it. 0 is no bound;
 	// with one, taking a connection costs a microsecond more.
 	LeakAfter time.Duration
 	OnLeak    func(Leak)

@@ -12,11 +12,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Connections that a caller has as a whole, by Acquire or through database/sql, run nothing
-// with settings (reader.WithSettings): only the one who has a connection knows where its
-// transactions end. Transactions of the pool's run nothing with other settings than they were begun
-// with. What database/sql does with a connection, or a caller with a transaction, passes no code
-// of the pool's, so a tracer refuses it: each statement brings its own context there.
+// Connections that a caller has as a whole, by Acquire or through database/sql, run nothing with
+// settings (reader.WithSettings): only the one who has a connection knows where its transactions
+// end. Transactions of the pool run nothing with other settings than they were begun with. What
+// database/sql does with a connection, or a caller with a transaction, passes no code of the pool,
+// so a tracer refuses it: each statement brings its own context there.
 
 // errSettings is returned for what cannot have the settings of its context.
 func errSettings(method string) error {

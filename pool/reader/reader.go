@@ -26,7 +26,7 @@ type Reader struct {
 	codec      atomic.Pointer[string] // why none is since its types are known
 	mode       pgx.QueryExecMode
 	disabled   error // of statements in that mode: its cache has no capacity
-	prepared   int   // statements that are kept prepared on a connection of the pool's
+	prepared   int   // statements that are kept prepared on a connection of the pool
 	turn       atomic.Uint32
 	statements statements
 	learner    learner
@@ -101,7 +101,7 @@ func (r *Reader) warnPooled() {
 }
 
 // Close closes the shared connections when the statements that use them have ended, also those
-// that go on on a connection of the pool's. It does not wait for others on the pool's connections,
+// that go on on a connection of the pool. It does not wait for others on the pool's connections,
 // nor for callers that have left. New statements get [ErrClosed].
 func (r *Reader) Close() {
 	r.closed.Store(true)

@@ -29,7 +29,7 @@ type Options struct {
 	HstoreAsObject bool
 	// Lookup runs a query on another connection than the rows', such as Query of a pool
 	// does. It is called when a value within a record or a range, or an array, has a type
-	// that pgx has not been told of: at most once for each such type and connection. By
+	// that is not registered with pgx: at most once for each such type and connection. By
 	// default, a connection is opened for that with the configuration of the rows' own,
 	// and closed again. Rows of a pool.Reader, which have left their connection, need no
 	// Lookup either: they ask the pool.
