@@ -184,7 +184,7 @@ func (s *source) file(each func(head versions, r record)) (head versions, err er
 		if err != nil && !errors.Is(err, errTruncated) {
 			return head, err
 		}
-		return head, fmt.Errorf("%w: it does not begin as such a file does", ErrFormat)
+		return head, fmt.Errorf("%w: the header is missing", ErrFormat)
 	}
 	for _, to := range []*string{&head.schema, &head.plan} {
 		name, err := s.bytes()

@@ -74,7 +74,7 @@ func (c *Config) check() error {
 	case !parsed(c.Config) || !parsed(c.ConnConfig):
 		return errors.New("pool: the configuration was not made by ParseConfig, which fills in what pgx needs")
 	case c.MaxConns < 1:
-		return fmt.Errorf("pool: MaxConns is %d: there must be a connection at least", c.MaxConns)
+		return fmt.Errorf("pool: MaxConns is %d: it must be at least 1", c.MaxConns)
 	case c.HealthCheckPeriod <= 0: // pgxpool's ticker would end the process.
 		return fmt.Errorf("pool: HealthCheckPeriod is %v: it must be positive", c.HealthCheckPeriod)
 	case int(c.MaxConns) <= len(c.Reader.Replicas):
@@ -191,7 +191,7 @@ func positive(v string) (int, error) {
 func share(v string) (float64, error) {
 	f, err := strconv.ParseFloat(v, 64)
 	if err == nil && !(f > 0 && f <= 1) {
-		err = fmt.Errorf("%v is not above 0 and up to 1", f)
+		err = fmt.Errorf("%v is not above 0 and at most 1", f)
 	}
 	return f, err
 }
