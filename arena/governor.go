@@ -2,6 +2,7 @@ package arena
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"runtime"
@@ -62,8 +63,8 @@ var ErrBudget = errors.New("arena: the memory budget is too small")
 // the CPU. TuneGC then releases both settings, as if it had not been called, until the
 // live heap fits again: see OnError and the metric gqlboost.arena.gc.over_budget.
 //
-// Errors in finding out the budget leave the collector as it is; see the metric
-// gqlboost.arena.gc.budget of [Source].
+// A negative budget (reported to OnError) and errors in finding out the budget leave the
+// collector as it is; see the metric gqlboost.arena.gc.budget of [Source].
 func TuneGC(o GCOptions) (stop func()) {
 	governing.Lock()
 	defer governing.Unlock()
@@ -71,6 +72,9 @@ func TuneGC(o GCOptions) (stop func()) {
 		return func() {}
 	}
 	g := newGovernor(o)
+	if o.Budget < 0 { // As of a limit less a reserve that is larger.
+		g.reports.report(fmt.Errorf("%w: it is %d bytes", ErrBudget, o.Budget))
+	}
 	if g.budget <= 0 || !g.gogc.ours && !g.limit.ours {
 		return func() {}
 	}

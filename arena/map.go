@@ -122,7 +122,7 @@ func (m *Mapping) View(offset, n int, read func([]byte) error) (err error) {
 	}
 	defer m.leave()
 	if offset < 0 || n < 0 || offset > len(data) || n > len(data)-offset {
-		return fmt.Errorf("arena: bytes %d to %d of a file of %d: %w", offset, offset+n, len(data), io.ErrUnexpectedEOF)
+		return fmt.Errorf("arena: %d bytes at offset %d of a file of %d: %w", n, offset, len(data), io.ErrUnexpectedEOF)
 	}
 	if m.file != nil {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
