@@ -86,3 +86,30 @@ func TestNegativeNumbers(t *testing.T) {
 		t.Errorf("Hot and Slow of -1 returned %v and %v", hot, slow)
 	}
 }
+
+// What is nil is an error, not a panic.
+func TestNil(t *testing.T) {
+	c, err := New(Options[int]{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var none context.Context
+	key, keys := Key{Query: "a"}, slices.Values([]Key{{Query: "a"}})
+	one := func(context.Context) (int, error) { return 1, nil }
+	build := func(context.Context, Key) (int, error) { return 1, nil }
+	_, loaded := c.Load(none, key, one)
+	_, unbuilt := c.Load(t.Context(), key, nil)
+	_, warmed := c.Warm(none, keys, build)
+	_, cold := c.Warm(t.Context(), keys, nil)
+	_, empty := c.Warm(t.Context(), nil, build)
+	for i, err := range []error{loaded, unbuilt, warmed, cold, empty, c.SetSchema(none, "2", Switch[int]{})} {
+		if err == nil {
+			t.Errorf("%d: no error", i)
+		}
+	}
+	c.Add(none, key, 2)
+	if plan, ok := c.Get(none, key); !ok || plan != 2 {
+		t.Errorf("Get returned %v, %v", plan, ok)
+	}
+}

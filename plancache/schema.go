@@ -15,6 +15,9 @@ func WithSchema(ctx context.Context, version string) context.Context {
 }
 
 func schemaOf(ctx context.Context) (string, bool) {
+	if ctx == nil {
+		return "", false
+	}
 	version, ok := ctx.Value(schemaKey{}).(string)
 	return version, ok
 }

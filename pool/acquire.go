@@ -22,6 +22,8 @@ import (
 func (p *Pool) enter(ctx context.Context, urgent bool) (context.Context, error) {
 	enter := p.admission.enter
 	switch {
+	case ctx == nil:
+		return nil, guard.ErrNoContext
 	case p.closed.Load():
 		enter = refuseClosed
 	case urgent:
@@ -67,8 +69,8 @@ func isClosed(err error) bool { return errors.Is(err, puddle.ErrClosedPool) }
 // Acquire is [pgxpool.Pool.Acquire]. A context with settings is refused, here and by the
 // connection: use [Pool.Begin].
 func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	if guard.From(ctx) != nil {
-		return nil, errSettings("Acquire")
+	if err := refuseSettings(ctx, "Acquire"); err != nil {
+		return nil, err
 	}
 	conn, err := p.acquire(ctx)
 	if err != nil {
@@ -81,8 +83,8 @@ func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 // AcquireFunc is [pgxpool.Pool.AcquireFunc]. A context with settings is refused, here and by
 // the connection: use [Pool.Begin].
 func (p *Pool) AcquireFunc(ctx context.Context, f func(*pgxpool.Conn) error) error {
-	if guard.From(ctx) != nil {
-		return errSettings("AcquireFunc")
+	if err := refuseSettings(ctx, "AcquireFunc"); err != nil {
+		return err
 	}
 	conn, err := p.Acquire(ctx)
 	if err != nil {

@@ -2,8 +2,10 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"testing"
 
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -18,8 +20,19 @@ func TestMisuse(t *testing.T) {
 	if err := p.SendBatch(t.Context(), nil).Close(); err == nil {
 		t.Error("a nil batch was sent")
 	}
+	if err := p.Reader().SendBatch(t.Context(), nil).Close(); err == nil {
+		t.Error("the Reader sent a nil batch")
+	}
 	if _, err := p.CopyFrom(t.Context(), pgx.Identifier{"pg_class"}, []string{"relname"}, nil); err == nil {
 		t.Error("a nil source was copied")
+	}
+	for way, try := range ways(p) {
+		if err := try(none); !errors.Is(err, guard.ErrNoContext) {
+			t.Errorf("%s with a nil context: %v", way, err)
+		}
+	}
+	if rows, err := p.Reader().Query(none, "select 1"); !errors.Is(err, guard.ErrNoContext) || !errors.Is(rows.Err(), guard.ErrNoContext) {
+		t.Errorf("the Reader with a nil context: %v", err)
 	}
 	if err := p.Ping(t.Context()); err != nil { // The only connection is free.
 		t.Error(err)

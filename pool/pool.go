@@ -47,7 +47,7 @@ func New(ctx context.Context, dsn string) (*Pool, error) {
 // has made. The configuration is copied.
 func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	if ctx == nil { // A goroutine of pgxpool's would panic.
-		return nil, errors.New("pool: the context is nil")
+		return nil, guard.ErrNoContext
 	}
 	if err := c.check(); err != nil {
 		return nil, err

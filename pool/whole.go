@@ -23,6 +23,18 @@ func errSettings(method string) error {
 	return fmt.Errorf("pool: %s gives out a whole connection, which reader.WithSettings cannot bound: use Begin", method)
 }
 
+// refuseSettings returns an error for a context with settings, or none at all, of a method that
+// gives out a whole connection.
+func refuseSettings(ctx context.Context, method string) error {
+	switch {
+	case ctx == nil:
+		return guard.ErrNoContext
+	case guard.From(ctx) != nil:
+		return errSettings(method)
+	}
+	return nil
+}
+
 // errWhole is the error of a statement with settings on a connection that was given out before.
 var errWhole = errors.New("pool: reader.WithSettings does not reach a whole connection " +
 	"(Acquire, database/sql), nor a transaction that was begun without these settings: use Pool.Begin with them")

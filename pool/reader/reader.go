@@ -163,6 +163,9 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 // SendBatch runs a batch of reads on a connection of its own: it is one write already. If the
 // connection fails before the first result, the batch runs again, on the primary.
 func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if b == nil {
+		return pgx.FailedBatchResults(&pgx.Batch{}, errors.New("pool: the batch is nil"))
+	}
 	if err := r.check(ctx); err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
@@ -187,6 +190,9 @@ func (r *Reader) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFro
 
 // check returns why nothing runs in a context.
 func (r *Reader) check(ctx context.Context) error {
+	if ctx == nil {
+		return guard.ErrNoContext
+	}
 	if r.closed.Load() {
 		return ErrClosed
 	}
