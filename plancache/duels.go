@@ -3,7 +3,7 @@ package plancache
 // duels answer a question of the policy that has two sides, by trying. Where the sides would
 // have different entries leave, it is a duel: one of the two stays, one leaves, and the side
 // is right whose choice to stay is asked for first. That is what Belady's rule, which no
-// cache can beat, would have kept. The first one tells all: whoever is hot has come back soon
+// cache can beat, would have kept. The first one is enough: a hot entry has come back soon
 // after a mistake, and then the duel is decided at once.
 //
 // It is what the hill climbers of adaptive caches look for, without trying what is worse to
