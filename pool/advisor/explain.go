@@ -31,6 +31,7 @@ func (a *analysis) planStatement(ctx context.Context, s *statement) error {
 	}
 	if !s.literal {
 		a.guessConstants(ctx, s)
+		a.guessValues(ctx, s)
 	}
 	s.sampled = s.plan
 	if plan := a.sampledPlan(ctx, s); plan != nil {

@@ -83,6 +83,9 @@ func (a *analysis) evidence(advice *indexAdvice, h helped) string {
 	how := "the optimizer takes it"
 	switch {
 	case advice.verified:
+	case advice.after != nil:
+		how = fmt.Sprintf("not tried, as the optimizer expects %s rows before it has statistics of the expression",
+			count(h.statement.sampled.Rows))
 	case advice.method == "btree":
 		how = "not tried, as hypopg is not installed"
 	default:

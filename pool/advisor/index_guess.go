@@ -3,6 +3,7 @@ package advisor
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -57,6 +58,31 @@ func (a *analysis) guess(list []*candidate) (best *candidate) {
 		}
 	}
 	return best
+}
+
+// adviseExpressions advises indexes of expressions of which few rows have what is wanted, as
+// what came out says: the optimizer knows only when there is such an index, or statistics.
+func (a *analysis) adviseExpressions(s *statement) {
+	n, t := a.onlyScan(s.sampled)
+	came := s.rowsPerCall()
+	if s.advised || t == nil || a.options.TestData || came < 0 || n.Rows < fewer*max(came, 1) || came > fewOf*t.size() {
+		return
+	}
+	i := slices.IndexFunc(s.scans, func(each *scanned) bool { return each.node == n })
+	if i < 0 || !s.scans[i].readsAll() || !a.large(s, s.scans[i]) {
+		return
+	}
+	for _, c := range s.scans[i].clauses {
+		key := a.indexable(s.scans[i], c)
+		found := &candidate{table: t, method: "btree", keys: []string{key}, after: []string{"ANALYZE " + t.whole().sql}}
+		if !c.isEqual() && !c.isRange() || !strings.HasPrefix(key, "(") || !found.immutable() || a.exists(found) {
+			continue
+		}
+		after := s.sampled.Cost * max(came, 1) / max(t.rows, 1)
+		saving := time.Duration(float64(s.cost()) * (1 - after/max(s.sampled.Cost, 1)))
+		a.advise(found, int64(t.rows)*32, false, helped{s, s.sampled.Cost, after, nil, saving})
+		return
+	}
 }
 
 // readsAll reports whether the whole table is read, maybe in the order of an index.

@@ -24,6 +24,9 @@ func (a *analysis) inverted(s *scanned, c clause) (_ *candidate, ok bool) {
 	_, isPattern := c.pattern()
 	switch {
 	case isPattern && !c.beginning():
+		if a.mayBePrefix(s, c) {
+			return nil, false
+		}
 		class = "gin_trgm_ops"
 		switch {
 		case a.server.extensions["pg_trgm"] != "":
@@ -51,6 +54,19 @@ func (a *analysis) inverted(s *scanned, c clause) (_ *candidate, ok bool) {
 		return found, true // An index that is there does not help as it is written.
 	}
 	return found, !a.servesInverted(found, key, class)
+}
+
+// mayBePrefix reports whether a pattern is not known, and an index is used that finds texts by
+// their beginnings.
+func (a *analysis) mayBePrefix(s *scanned, c clause) bool {
+	col := s.table.columns[c.left.column.name]
+	if pattern, _ := c.pattern(); pattern != "" || c.operator != "~~" || col == nil {
+		return false
+	}
+	return slices.ContainsFunc(a.indexes, func(i *index) bool {
+		return i.table == s.table && i.valid && i.method == "btree" && i.scans > 0 && sameText(i.plain[0], col.sql) &&
+			(strings.HasSuffix(i.opclasses[0], "_pattern_ops") || i.bytewise)
+	})
 }
 
 // spatial returns the operator class of a GiST index for ranges and networks, with a space

@@ -22,6 +22,7 @@ type node struct {
 	HashOn   string   `json:"Hash Cond"`
 	MergeOn  string   `json:"Merge Cond"`
 	Sort     []string `json:"Sort Key"`
+	Group    []string `json:"Group Key"`
 	Output   []string `json:"Output"`
 	Command  string   `json:"Operation"` // of ModifyTable
 	Plans    []*node  `json:"Plans"`

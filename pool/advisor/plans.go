@@ -62,6 +62,9 @@ func (a *analysis) scansMuch(s *statement) {
 		if a.options.TestData && !wanted || !a.options.TestData && (n.Rows > rows/20 || n.Cost < s.sampled.Cost/2) {
 			continue
 		}
+		if slices.ContainsFunc(each.clauses, func(c clause) bool { return a.mayBePrefix(each, c) }) {
+			continue
+		}
 		f := s.about(SequentialScan, fmt.Sprintf("%s is read as a whole for few of its rows", each.table))
 		f.Table = each.table.whole().String()
 		f.Evidence = []string{

@@ -16,6 +16,7 @@ type scanned struct {
 	sort    []sortKey
 	inOrder []string // the keys of the index in whose order all rows are read and most are left out
 	limited bool     // only the first rows in that order are wanted
+	plan    *node    // of the statement
 }
 
 // sortKey is what rows are ordered by.
@@ -35,7 +36,7 @@ func (a *analysis) scans(plan *node) (list []*scanned) {
 		if t == nil || n.Alias == "" || n.Type == "ModifyTable" {
 			return
 		}
-		s := &scanned{table: t, alias: n.Alias, node: n}
+		s := &scanned{table: t, alias: n.Alias, node: n, plan: plan}
 		s.add(n.Filter, n.IndexOn, n.Recheck)
 		for _, p := range parents {
 			s.add(p.JoinOn, p.HashOn, p.MergeOn)

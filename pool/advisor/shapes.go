@@ -15,8 +15,6 @@ const (
 	brinPages = 1000
 	// inOrder is the correlation from which on rows lie in a column's order.
 	inOrder = 0.9
-	// maxIncluded is how many columns are put into an index for their values only.
-	maxIncluded = 3
 )
 
 // shapes makes the indexes that could serve a scan.
@@ -157,7 +155,7 @@ func (m *shapes) brin() {
 			m.policy != nil {
 			continue
 		}
-		c := &candidate{table: m.scan.table, method: "brin", keys: []string{col.sql}}
+		c := &candidate{table: m.scan.table, alias: m.scan.alias, method: "brin", keys: []string{col.sql}}
 		if !m.a.exists(c) && !m.has(c) {
 			m.list = append(m.list, c)
 		}
@@ -178,7 +176,7 @@ func (m *shapes) add(where string, equal []clause, rest ...string) {
 		}
 	}
 	keys = keys[:min(len(keys), maxKeys+1)]
-	c := &candidate{table: m.scan.table, method: "btree", keys: keys, where: where}
+	c := &candidate{table: m.scan.table, alias: m.scan.alias, method: "btree", keys: keys, where: where}
 	for _, k := range m.policy {
 		if !slices.Contains(keys, k) {
 			c.policy = append(c.policy, k)
@@ -188,10 +186,10 @@ func (m *shapes) add(where string, equal []clause, rest ...string) {
 	whole.keys = slices.Concat(c.policy, c.keys)
 	switch {
 	case len(keys) == 0 || m.has(c):
-	case !m.a.exists(&whole):
+	case m.a.exists(&whole) || len(rest) == 0 && m.a.found(&whole): // Whichever of them comes first.
+		m.served = m.served || m.policy != nil
+	default:
 		m.list = append(m.list, c)
-	case m.policy != nil:
-		m.served = true
 	}
 }
 
@@ -212,35 +210,6 @@ func (a *analysis) policyKeys(s *scanned, role string) (keys []string) {
 		}
 	}
 	return keys
-}
-
-// covering returns an index with the columns that a scan returns besides, so that the table
-// need not be read; nil if these are many.
-func (a *analysis) covering(s *scanned, c *candidate) *candidate {
-	wide := *c
-	wide.include = nil
-	var names []attribute
-	for _, output := range append(slices.Clone(s.node.Output), s.node.Filter, s.node.IndexOn, s.node.Recheck) {
-		names = append(names, toOperand(tokenize(output)).columns...)
-	}
-	width := 0
-	for _, name := range names {
-		col := s.table.columns[name.name]
-		if col == nil {
-			return nil
-		}
-		if !slices.Contains(c.keys, col.sql) && !slices.Contains(wide.include, col.sql) {
-			wide.include = append(wide.include, col.sql)
-			width += col.width
-		}
-	}
-	plain := !slices.ContainsFunc(c.keys, func(k string) bool { return strings.HasPrefix(k, "(") })
-	if c.method != "btree" || c.policy != nil || !plain || len(names) == 0 || len(wide.include) == 0 ||
-		len(wide.include) > maxIncluded ||
-		width > 64 {
-		return nil
-	}
-	return &wide
 }
 
 // indexable returns a clause's left side as a key of a B-tree, "" if it cannot be one.

@@ -160,7 +160,7 @@ func (bed *testbed) fill(t *testing.T, config *pgx.ConnConfig) *pgx.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, sql := range []string{bed.schema, "vacuum analyze", "select pg_stat_statements_reset()"} {
+	for _, sql := range []string{bed.schema, "checkpoint", "vacuum analyze", "select pg_stat_statements_reset()"} {
 		if _, err := filler.Exec(ctx, sql); err != nil {
 			t.Fatal(err)
 		}

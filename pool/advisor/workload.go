@@ -28,6 +28,7 @@ type pool struct {
 	a       *analysis
 	list    []*choice
 	current map[*statement]*node // plans with what was taken
+	late    []*choice            // that bring too little with what was taken
 	taken   int
 	bytes   int64
 }
@@ -58,7 +59,8 @@ func (c *candidate) join(o *candidate) {
 }
 
 // take takes the best until there is nothing left that is worth it. What a proposal saves
-// only becomes less as others are taken, so most need no second trial.
+// mostly becomes less as others are taken, so most need no second trial. Of a statement that
+// reads several tables an index can be worth it only after those of larger ones.
 func (p *pool) take(ctx context.Context, trials *hypothetical) error {
 	for len(p.list) > 0 {
 		slices.SortStableFunc(p.list, func(x, y *choice) int { return cmp.Compare(y.worth(p.a), x.worth(p.a)) })
@@ -68,7 +70,7 @@ func (p *pool) take(ctx context.Context, trials *hypothetical) error {
 				return err
 			}
 			if len(c.helped) == 0 || c.net < 0 {
-				p.list = p.list[1:]
+				p.list, p.late = p.list[1:], append(p.late, c)
 			}
 			continue
 		}
@@ -206,6 +208,14 @@ func (p *pool) accept(ctx context.Context, trials *hypothetical, c *choice) erro
 	}
 	p.bytes += c.bytes
 	p.taken++
+	p.late = slices.DeleteFunc(p.late, func(late *choice) bool {
+		again := slices.ContainsFunc(c.helped, func(h helped) bool { return late.mayHelp(h.statement) })
+		if again {
+			late.net = 1<<63 - 1
+			p.list = append(p.list, late)
+		}
+		return again
+	})
 	return nil
 }
 
