@@ -153,6 +153,17 @@ var lasting = []string{
 	"to_tsvector",
 }
 
+// ofText reports whether the tokens end with a column of a text, which any cast to a text
+// leaves as it is.
+func (c *candidate) ofText(tokens []string) bool {
+	n := len(tokens)
+	if n >= 3 && tokens[n-1] == ")" && tokens[n-3] == "(" {
+		n--
+	}
+	col := c.table.columns[unquote(tokens[n-1])]
+	return col != nil && col.isText()
+}
+
 // lastingCasts are types to which numbers and texts are always cast in the same way.
 var lastingCasts = []string{"smallint", "integer", "bigint", "numeric", "real", "double", "boolean", "uuid"}
 
@@ -164,7 +175,7 @@ func (c *candidate) immutable() bool {
 		for i, t := range tokens {
 			called := isName(t) && i+1 < len(tokens) && tokens[i+1] == "("
 			cast := t == "::" && i > 0 && tokens[i-1][0] != '\'' &&
-				(i+1 == len(tokens) || !slices.Contains(lastingCasts, tokens[i+1]))
+				(i+1 == len(tokens) || !slices.Contains(lastingCasts, tokens[i+1])) && !c.ofText(tokens[:i])
 			if called && !slices.Contains(lasting, t) || cast {
 				return false
 			}

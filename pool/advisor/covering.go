@@ -38,19 +38,9 @@ func (a *analysis) covering(s *scanned, c *candidate) *candidate {
 // may say that it returns all of them, as leaving some out is work: what is needed is in the
 // other nodes then.
 func (s *scanned) needed() (names []attribute) {
-	alias := `"` + strings.ReplaceAll(s.alias, `"`, `""`) + `"`
-	tables := 0
-	s.plan.walk(func(n *node, _ []*node) {
-		if n.Alias != "" {
-			tables++
-		}
-	})
 	take := func(expressions ...string) {
 		for _, e := range expressions {
-			if tables == 1 { // Postgres writes what nodes return without the alias then.
-				e = s.table.withAlias(e, alias)
-			}
-			for _, column := range toOperand(tokenize(e)).columns {
+			for _, column := range toOperand(tokenize(s.withAlias(e))).columns {
 				if column.alias == s.alias {
 					names = append(names, column)
 				}

@@ -40,6 +40,9 @@ func (a *analysis) planStatement(ctx context.Context, s *statement) error {
 	s.general = a.scans(s.plan)
 	if s.scans = s.general; s.sampled != s.plan {
 		s.scans = a.scans(s.sampled)
+		for _, each := range s.scans {
+			each.program = expressions(s.general)
+		}
 	}
 	return ctx.Err()
 }

@@ -57,6 +57,9 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 		)
 	}
 	for _, i := range a.indexes {
+		if i.beginningOf(advice) {
+			f.Evidence = append(f.Evidence, fmt.Sprintf("When it is there, index %s, its beginning, can go: %s", i, i.drop()))
+		}
 		if i.table == advice.table && i.method == advice.method && slices.Index(i.plain, advice.keys[0]) > 0 &&
 			a.server.version < 180000 {
 			f.Evidence = append(
@@ -67,6 +70,15 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 	}
 	f.Risk = a.indexRisk(advice)
 	return f
+}
+
+// beginningOf reports whether an advised index begins with the keys of one that is there only
+// to find rows.
+func (i *index) beginningOf(advice *indexAdvice) bool {
+	keys := slices.Concat(advice.policy, advice.keys)
+	return i.table == advice.table.whole() && i.method == "btree" && advice.method == "btree" && !i.unique &&
+		!i.constraint && i.where == advice.where && len(i.includes) == 0 && len(i.keys) < len(keys) &&
+		slices.Equal(i.keys, keys[:len(i.keys)])
 }
 
 // of is what a report says of a statement that is helped.

@@ -154,7 +154,7 @@ func (a *analysis) findIndexes() {
 		case !i.valid:
 			a.invalid(i)
 		case !i.part && !i.unique && !i.constraint && i.scans == 0 && a.wasThere(i) &&
-			i.table.size() >= smallTable && !a.needed(i) && !a.planned(i):
+			i.table.size() >= smallTable && !a.needed(i) && !a.planned(i) && !a.asked(i):
 			a.unused(i)
 		case !i.whole:
 			a.bloated(i)
@@ -209,8 +209,8 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 				f.Kind, f.Title = DuplicateIndex, fmt.Sprintf("Index %s is the same as %s", i, o)
 				f.Risk = "None but for a lock of a moment."
 			} else {
-				if o.bytes > 16*i.bytes+1<<20 {
-					continue // Reading the wide one costs much more.
+				if o.bytes > 16*i.bytes+1<<20 || i.scans+o.scans == 0 && !o.unique && !o.constraint {
+					continue // Reading the wide one costs much more; or both are unused.
 				}
 				f.Kind, f.Title = RedundantIndex, fmt.Sprintf("Index %s is the beginning of %s", i, o)
 				f.Risk = fmt.Sprintf("What reads %s now reads %s, which is larger (%s).", i, o, size(o.bytes))
@@ -274,6 +274,16 @@ func (i *index) drop() string {
 func (a *analysis) planned(i *index) bool {
 	return slices.ContainsFunc(a.statements, func(s *statement) bool {
 		return s.plan != nil && (a.used(s.plan, i) || a.used(s.sampled, i))
+	})
+}
+
+// asked reports whether a statement would use an index if it were written for it.
+func (a *analysis) asked(i *index) bool {
+	return slices.ContainsFunc(a.statements, func(s *statement) bool {
+		return slices.ContainsFunc(s.scans, func(each *scanned) bool {
+			_, by := a.rewrite(each)
+			return by == i
+		})
 	})
 }
 

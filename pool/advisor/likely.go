@@ -108,9 +108,10 @@ func (a *analysis) onlyScan(n *node) (*node, *table) {
 		default:
 			return nil, nil
 		}
-		if len(n.Plans) != 1 {
+		i := slices.IndexFunc(n.Plans, func(child *node) bool { return child.Role == "Outer" })
+		if i < 0 {
 			return nil, nil
 		}
-		n = n.Plans[0]
+		n = n.Plans[i]
 	}
 }

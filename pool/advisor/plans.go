@@ -74,6 +74,9 @@ func (a *analysis) scansMuch(s *statement) {
 		}
 		f.Risk = "None, if the results stay the same."
 		f.Kind, f.Action = each.advise()
+		if condition, by := a.rewrite(each); by != nil {
+			f.Action = fmt.Sprintf("Write in the statement: %s. Index %s serves that, and not = ANY.", condition, by)
+		}
 		if f.Kind == PatternScan {
 			f.Title = fmt.Sprintf("A pattern is looked for in all of %s", each.table)
 		}
@@ -114,6 +117,10 @@ func (s *scanned) advise() (Kind, string) {
 		switch _, isPattern := c.pattern(); {
 		case isPattern:
 			kind = PatternScan
+			if !c.hasTrigram() {
+				action = "The pattern has no three letters in a row, by which an index could find it: ask for three characters at least."
+				continue
+			}
 			action = "Patterns that begin with % need an index of trigrams (extension pg_trgm, gin_trgm_ops) or full text search (tsvector); others a B-tree with text_pattern_ops."
 		case col != nil && c.left.cast == "date" && strings.HasPrefix(col.kind, "timestamp"):
 			return kind, fmt.Sprintf(
@@ -137,11 +144,11 @@ func (s *scanned) advise() (Kind, string) {
 
 // ofExpression says what to do about a condition on an expression that has no index.
 func (s *scanned) ofExpression(c clause) string {
-	text := c.left.local()
+	text, known := s.expression(c.left)
 	switch {
 	case strings.HasPrefix(text, "EXTRACT"):
 		return "The condition is about a field of a time, which hides its column: ask for a range of the column, or make an index of the expression."
-	case !c.left.hasUnknown():
+	case known:
 		return fmt.Sprintf(
 			"The condition is about an expression (%s), which hides indexes of its columns: compare the column itself with a value, or make an index of the expression.",
 			text,
@@ -151,11 +158,39 @@ func (s *scanned) ofExpression(c clause) string {
 	if strings.HasPrefix(text, "to_tsvector") {
 		method = "USING gin "
 	}
+	why := "pg_stat_statements does not keep the constant; with a record of the program the advisor tries the index."
+	if s.program != nil {
+		why = "It serves statements that have the constant in their text."
+	}
 	return fmt.Sprintf(
-		"The condition is about an expression: make an index of it, with the program's constant instead of the parameter: CREATE INDEX CONCURRENTLY ON %s %s((%s)). "+
-			"pg_stat_statements does not keep the constant; with a record of the program the advisor tries the index.",
-		s.table.whole().sql,
-		method,
-		text,
+		"The condition is about an expression: make an index of it, with the program's constant instead of the parameter: CREATE INDEX CONCURRENTLY ON %s %s((%s)). %s",
+		s.table.whole().sql, method, text, why,
 	)
+}
+
+// expression returns an expression as a report may have it, with parameters for the values of
+// a sample, and whether it has none.
+func (s *scanned) expression(o operand) (text string, known bool) {
+	if s.ofProgram(o) {
+		return o.local(), !o.hasUnknown()
+	}
+	for _, text := range s.program {
+		if len(parameterNumbers(text)) > 0 && !slices.ContainsFunc(o.columns, func(c attribute) bool {
+			col := s.table.columns[c.name]
+			return col == nil || !slices.Contains(tokenize(text), col.sql)
+		}) {
+			return text, false
+		}
+	}
+	return strings.Join(s.names(o), ", "), false
+}
+
+// names are the columns of an expression.
+func (s *scanned) names(o operand) (list []string) {
+	for _, c := range o.columns {
+		if col := s.table.columns[c.name]; col != nil {
+			list = append(list, col.sql)
+		}
+	}
+	return list
 }

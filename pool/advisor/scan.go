@@ -17,6 +17,7 @@ type scanned struct {
 	inOrder []string // the keys of the index in whose order all rows are read and most are left out
 	limited bool     // only the first rows in that order are wanted
 	plan    *node    // of the statement
+	program []string // the expressions of the plan for any parameters, nil if this is of that plan
 }
 
 // sortKey is what rows are ordered by.
@@ -67,6 +68,28 @@ func (s *scanned) ofPart(condition string) string {
 		}
 	}
 	return join(tokens)
+}
+
+// expressions are what scans have conditions on, and are sorted by, with constants of the
+// program only: those of a sample can be any other.
+func expressions(list []*scanned) []string {
+	found := []string{}
+	for _, s := range list {
+		for _, arm := range append(slices.Clone(s.either), s.clauses) {
+			for _, c := range arm {
+				found = append(found, c.left.local())
+			}
+		}
+		for _, k := range s.sort {
+			found = append(found, k.local())
+		}
+	}
+	return found
+}
+
+// ofProgram reports whether an expression has no value of a sample.
+func (s *scanned) ofProgram(o operand) bool {
+	return s.program == nil || slices.Contains(s.program, o.local())
 }
 
 // add adds the conditions that are about this table.
@@ -121,10 +144,45 @@ func (s *scanned) order(parents []*node) {
 			if s.table.parent == nil { // of a UNION
 				return
 			}
-		case "Aggregate", "WindowAgg", "Unique", "SetOp", "Recursive Union", "ModifyTable":
+		case "Aggregate":
+			s.extreme(p)
+			return
+		case "WindowAgg", "Unique", "SetOp", "Recursive Union", "ModifyTable":
 			return
 		}
 	}
+}
+
+var extremeOf = regexp.MustCompile(`^(?:min|max)\((.*)\)$`)
+
+// extreme takes the smallest or the largest value for what it is: the first in an order.
+func (s *scanned) extreme(aggregate *node) {
+	if len(aggregate.Group) > 0 || len(aggregate.Output) != 1 {
+		return
+	}
+	m := extremeOf.FindStringSubmatch(aggregate.Output[0])
+	if m == nil {
+		return
+	}
+	key := toOperand(tokenize(s.withAlias(m[1])))
+	if key.column.alias == s.alias {
+		s.sort, s.limited = []sortKey{{operand: key}}, true
+	}
+}
+
+// withAlias writes the alias before the columns of an expression, if it is not there: Postgres
+// leaves it out in what nodes return if the plan has one table only.
+func (s *scanned) withAlias(expression string) string {
+	tables := 0
+	s.plan.walk(func(n *node, _ []*node) {
+		if n.Alias != "" {
+			tables++
+		}
+	})
+	if tables > 1 {
+		return expression
+	}
+	return s.table.withAlias(expression, `"`+strings.ReplaceAll(s.alias, `"`, `""`)+`"`)
 }
 
 // orderOfIndex looks for an index that is read for its order only, until enough rows pass a

@@ -45,6 +45,9 @@ func (a *analysis) candidates(s *scanned, role string, literal func(clause) bool
 			m.behind("", equal)
 		}
 	}
+	if len(both) > 1 {
+		m.add("", both[:1]) // The most selective one may do.
+	}
 	// Rows in order until enough of them are right: how many that takes depends on where these
 	// are (the oldest jobs are done), which the optimizer does not know.
 	if len(both) == 0 || !s.limited {
@@ -217,7 +220,7 @@ func (a *analysis) indexable(s *scanned, c clause) string {
 	o := c.left
 	if o.column.name == "" {
 		if len(o.columns) == 0 || strings.Contains(o.text, "SubPlan") || strings.HasPrefix(o.text, "ROW") ||
-			o.hasUnknown() {
+			o.hasUnknown() || !s.ofProgram(o) {
 			return ""
 		}
 		return "(" + o.local() + ")"
@@ -254,6 +257,9 @@ func (s *scanned) sortedBy() (keys []string) {
 		func(k sortKey) bool { return k.descending != s.sort[0].descending || k.nulls != s.sort[0].nulls },
 	)
 	for _, k := range s.sort {
+		if k.column.name == "" && (k.hasUnknown() || k.isDistance() || !s.ofProgram(k.operand)) {
+			return nil
+		}
 		text := "(" + k.local() + ")"
 		if col := s.table.columns[k.column.name]; col != nil {
 			text = col.sql

@@ -152,7 +152,7 @@ func choose(good []*trial) (best *trial) {
 		allowed := 1.1
 		switch { // These are smaller by far, and cost writes nearly nothing.
 		case t.proposal[0].method == "brin":
-			allowed = 3
+			allowed = 4 // Its pages are next to each other, and counted as if they were anywhere.
 		case t.proposal[0].where != "":
 			allowed = 1.5
 		}

@@ -74,7 +74,12 @@ func (p *pool) take(ctx context.Context, trials *hypothetical) error {
 			}
 			continue
 		}
-		p.list = p.list[1:]
+		if better, err := p.narrower(ctx, trials, c); err != nil {
+			return err
+		} else if better != nil {
+			c = better
+		}
+		p.list = slices.DeleteFunc(p.list, func(o *choice) bool { return o == c })
 		if most := p.a.options.Storage; most > 0 && p.bytes+c.bytes > most {
 			p.a.miss(
 				"Not advised, as it needs %s of the storage budget (%s): an index ON %s%s, which saves %s of the time.",
@@ -93,6 +98,38 @@ func (p *pool) take(ctx context.Context, trials *hypothetical) error {
 		}
 	}
 	return nil
+}
+
+// asGood is which share of the best choice's saving another must have to be about as good.
+const asGood = 0.95
+
+// narrower returns a choice that is about as good as the best one, and smaller; nil if there
+// is none.
+func (p *pool) narrower(ctx context.Context, trials *hypothetical, best *choice) (found *choice, err error) {
+	for _, o := range slices.Clone(p.list) {
+		if o == best || !o.beginningOf(best) || float64(o.net) < asGood*float64(best.net) {
+			continue
+		}
+		if o.asOf != p.taken {
+			if err := p.weigh(ctx, trials, o); err != nil {
+				return nil, err
+			}
+		}
+		if len(o.helped) >= len(best.helped) && float64(o.net) >= asGood*float64(best.net) && o.bytes < best.bytes {
+			found, best = o, o
+		}
+	}
+	return found, nil
+}
+
+// beginningOf reports whether another choice's index has the same keys, and more.
+func (c *choice) beginningOf(wide *choice) bool {
+	if len(c.proposal) != 1 || len(wide.proposal) != 1 {
+		return false
+	}
+	x, y := c.proposal[0], wide.proposal[0]
+	return x.table.whole() == y.table.whole() && x.method == y.method && x.where == y.where &&
+		slices.Equal(x.policy, y.policy) && len(x.keys) <= len(y.keys) && slices.Equal(x.keys, y.keys[:len(x.keys)])
 }
 
 // worth is what the choices are ordered by: the saving, or that for each byte if there is a
