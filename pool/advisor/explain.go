@@ -62,7 +62,11 @@ func (a *analysis) unplanned(s *statement, problem error) {
 	var e *pgconn.PgError
 	if errors.As(problem, &e) {
 		reason = e.Message
-		if e.Code == "42501" { // insufficient privilege
+		switch {
+		case e.Code != "42501": // insufficient privilege
+		case strings.HasPrefix(e.Message, "permission denied for function"): // No role has all of them.
+			reason += ": GRANT EXECUTE ON it TO the advisor's role"
+		default:
 			reason += ": GRANT pg_read_all_data TO the advisor's role"
 			a.blind(
 				"%s, so its statements could not be planned: GRANT pg_read_all_data TO the advisor's role.",

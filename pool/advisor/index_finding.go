@@ -117,10 +117,15 @@ func (a *analysis) evidence(advice *indexAdvice, h helped) string {
 // indexRisk says what an index costs.
 func (a *analysis) indexRisk(advice *indexAdvice) string {
 	whole := advice.table.whole()
+	which := ""
+	if advice.where != "" {
+		which = " that concerns its rows"
+	}
 	risk := fmt.Sprintf(
-		"About %s, and each of the writes (%s rows so far) writes it too.",
+		"About %s, and each of the writes (%s rows so far)%s writes it too.",
 		size(advice.bytes),
 		count(float64(whole.writes())),
+		which,
 	)
 	if sets := a.endsHOT(advice); sets != "" {
 		risk += " " + sets

@@ -262,13 +262,24 @@ func TestBlind(t *testing.T) {
 		!strings.Contains(report.Blind[0], "the record has none") {
 		t.Errorf("%q", report.Blind)
 	}
-	defer conn.Exec(t.Context(), "reset role; drop role blind_reader")
+	defer conn.Exec(context.Background(), "reset role; drop owned by blind_reader; drop role blind_reader")
 	if _, err := conn.Exec(t.Context(), "set role blind_reader"); err != nil {
 		t.Fatal(err)
 	}
 	report := analyze(t, conn, advisor.Options{Record: of("select * from item where id = $1")})
 	if blind := strings.Join(report.Blind, "\n"); !strings.Contains(blind, "permission denied for table item") {
 		t.Errorf("%q", report.Blind)
+	}
+	// A function that few may call, and that takes little, is no reason.
+	if _, err := conn.Exec(t.Context(), `reset role; create function secret() returns int language sql as 'select 1';
+		revoke execute on function secret() from public; grant select on item to blind_reader; set role blind_reader`); err != nil {
+		t.Fatal(err)
+	}
+	record := of("select * from item where id = $1", "select secret()")
+	record.Statements[1].Total = record.Statements[0].Total / 50
+	report = analyze(t, conn, advisor.Options{Record: record})
+	if missing := strings.Join(report.Missing, "\n"); len(report.Blind) > 0 || !strings.Contains(missing, "GRANT EXECUTE") {
+		t.Errorf("%q %q", report.Blind, report.Missing)
 	}
 }
 
