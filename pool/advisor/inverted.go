@@ -106,7 +106,9 @@ func (s *scanned) spatial(c clause) string {
 
 // isDistance reports whether rows are ordered by how far they are from something.
 func (k sortKey) isDistance() bool {
-	return slices.ContainsFunc(tokenize(k.text), func(t string) bool { return strings.HasPrefix(t, "<") && strings.HasSuffix(t, ">") && len(t) > 2 })
+	return slices.ContainsFunc(tokenize(k.text), func(t string) bool {
+		return len(t) > 2 && strings.HasPrefix(t, "<") && strings.HasSuffix(t, ">")
+	})
 }
 
 // nearest returns the GiST index that yields the rows in the order of their distance.

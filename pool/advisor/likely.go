@@ -66,8 +66,8 @@ func (a *analysis) valueFor(ctx context.Context, t *table, c *column, operator s
 	var common, bounds []string
 	var shares []float32
 	err := a.savepoint(ctx, func() error {
-		return a.tx.QueryRow(ctx, `select `+ourOwn+` coalesce(most_common_vals::text::text[], '{}'), coalesce(most_common_freqs, '{}'),
-				coalesce(histogram_bounds::text::text[], '{}')
+		return a.tx.QueryRow(ctx, `select `+ourOwn+` coalesce(most_common_vals::text::text[], '{}'),
+				coalesce(most_common_freqs, '{}'), coalesce(histogram_bounds::text::text[], '{}')
 			from pg_stats where schemaname = $1 and tablename = $2 and attname = $3 order by inherited desc limit 1`,
 			t.schema, t.name, c.name).Scan(&common, &shares, &bounds)
 	})

@@ -232,7 +232,7 @@ func (c clause) isTruth() bool {
 // isTest reports whether the condition has no other side: whether all that run the
 // statement ask the same.
 func (c clause) isTest() bool {
-	return c.isTruth() || c.operator == "is null" || c.operator == "is not null"
+	return c.isTruth() || strings.HasPrefix(c.operator, "is not ") || c.operator == "is null"
 }
 
 // isRange reports whether the rows are next to each other in the order of the column.
