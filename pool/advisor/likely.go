@@ -35,19 +35,24 @@ func (a *analysis) guessValues(ctx context.Context, s *statement) {
 			continue
 		}
 		literal := fmt.Sprintf("cast('%s' as %s)", strings.ReplaceAll(value, "'", "''"), col.kind)
+		places := 0
 		sql := parameters(s.text.sql, func(n int, _ string) string {
 			if c.right.text == fmt.Sprint("$", n) {
+				places++
 				return literal
 			}
 			return ""
 		})
+		if places != 1 {
+			continue // It may be part of an expression, which an index would have.
+		}
 		plan, err := a.generic(ctx, s, sql)
 		if err != nil {
 			continue
 		}
 		if found, _ := a.onlyScan(plan); found != nil && found.Rows < n.Rows/2 {
 			plan.QueryID = s.plan.QueryID
-			s.text.sql, s.plan = sql, plan
+			s.text.sql, s.plan, s.guessed = sql, plan, true
 			return
 		}
 	}

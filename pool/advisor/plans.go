@@ -89,9 +89,9 @@ func (a *analysis) scansMuch(s *statement) {
 	}
 }
 
-// shown is a condition without the values of a sample.
+// shown is a condition without the values of a sample, or of the table's statistics.
 func (a *analysis) shown(s *statement, condition string) string {
-	if s.sampled.values == nil {
+	if s.sampled.values == nil && !s.guessed {
 		return condition
 	}
 	return strings.Join(s.conditionColumns(), ", ")

@@ -243,6 +243,39 @@ func TestCheckIsStable(t *testing.T) {
 	}
 }
 
+// What the server does not say was asked is guessed by what came out, and no value is shown.
+func TestGuessedValues(t *testing.T) {
+	conn := filled(t, `create table parcel (id int primary key, state text not null, day date not null, words text not null default 'some words and more words');
+		insert into parcel select i, case when i % 300 = 0 then 'lost at sea' else 'delivered' end, date '2025-01-01' + i % 365 from generate_series(1, 40000) i`,
+		"hypopg", "pg_stat_statements")
+	forget(t, conn) // Filling it writes more than three runs read.
+	worker, err := pgx.ConnectConfig(t.Context(), conn.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		for _, sql := range []string{
+			"select id, words from parcel where state = 'lost at sea'",
+			"select id, words from parcel where day < '2025-01-02'",
+			"select count(*) from parcel where state = 'delivered'",
+		} {
+			if _, err := worker.Exec(t.Context(), sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := worker.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, conn)
+	report := analyze(t, conn, advisor.Options{})
+	list := fmt.Sprint(actions(report))
+	if !strings.Contains(list, "ON public.parcel (state)") || !strings.Contains(list, "ON public.parcel (day)") ||
+		strings.Contains(fmt.Sprintf("%+v", report.Findings), "lost at sea") {
+		t.Errorf("%s %+v", list, report.Findings)
+	}
+}
+
 // A check without evidence says so.
 func TestBlind(t *testing.T) {
 	conn := filled(t, `create table item (id int primary key); create role blind_reader`)
