@@ -10,6 +10,7 @@ import (
 // candidate is an index that may help.
 type candidate struct {
 	table   *table
+	alias   string   // of the scan that it is for
 	others  []*table // that are parts of the same partitioned table
 	method  string
 	keys    []string // as CREATE INDEX has them
@@ -17,6 +18,7 @@ type candidate struct {
 	where   string
 	policy  []string // keys that row level security needs before the others, where plans do not show it
 	before  []string // what must be run before
+	after   []string // what must be run after
 	rewrite string   // how the statement must be written for the index, "" if it need not change
 }
 
@@ -55,7 +57,7 @@ func (c *candidate) id() string { return c.table.whole().sql + c.keyList() }
 func (a *analysis) create(c *candidate) []string {
 	whole := c.table.whole()
 	if whole.kind != "p" {
-		return append(slices.Clone(c.before), "CREATE INDEX CONCURRENTLY ON "+whole.sql+c.keyList())
+		return slices.Concat(c.before, []string{"CREATE INDEX CONCURRENTLY ON " + whole.sql + c.keyList()}, c.after)
 	}
 	list := slices.Clone(c.before)
 	var of func(t *table) string
@@ -72,7 +74,7 @@ func (a *analysis) create(c *candidate) []string {
 		return qualified
 	}
 	of(whole)
-	return list
+	return append(list, c.after...)
 }
 
 const maxName = 63 // bytes of an identifier
@@ -151,6 +153,20 @@ var lasting = []string{
 	"to_tsvector",
 }
 
+// ofText reports whether the tokens end with a column of a text, which any cast to a text
+// leaves as it is.
+func (c *candidate) ofText(tokens []string) bool {
+	n := len(tokens)
+	if n >= 3 && tokens[n-1] == ")" && tokens[n-3] == "(" {
+		n--
+	}
+	col := c.table.columns[unquote(tokens[n-1])]
+	return col != nil && col.isText()
+}
+
+// lastingCasts are types to which numbers and texts are always cast in the same way.
+var lastingCasts = []string{"smallint", "integer", "bigint", "numeric", "real", "double", "boolean", "uuid"}
+
 // immutable reports whether the keys are surely what Postgres takes for an index: columns,
 // and expressions of what depends on no setting. hypopg knows better.
 func (c *candidate) immutable() bool {
@@ -158,7 +174,8 @@ func (c *candidate) immutable() bool {
 		tokens := tokenize(key)
 		for i, t := range tokens {
 			called := isName(t) && i+1 < len(tokens) && tokens[i+1] == "("
-			cast := t == "::" && i > 0 && tokens[i-1][0] != '\''
+			cast := t == "::" && i > 0 && tokens[i-1][0] != '\'' &&
+				(i+1 == len(tokens) || !slices.Contains(lastingCasts, tokens[i+1])) && !c.ofText(tokens[:i])
 			if called && !slices.Contains(lasting, t) || cast {
 				return false
 			}

@@ -85,7 +85,7 @@ func toClause(tokens []string) clause {
 		case t == "IS":
 			c.left = toOperand(tokens[:i])
 			switch rest := join(tokens[i+1:]); rest {
-			case "NULL", "NOT NULL", "TRUE", "FALSE":
+			case "NULL", "NOT NULL", "TRUE", "FALSE", "NOT TRUE", "NOT FALSE":
 				c.operator = "is " + strings.ToLower(rest)
 			}
 			return c

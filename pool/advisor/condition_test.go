@@ -18,6 +18,7 @@ func TestClauses(t *testing.T) {
 		"(lower(u.email) = 'a''b)'::text)":                           {"lower(u.email)|=|'a''b)'::text"},
 		"(p.title ~~ '%x%'::text)":                                   {"p.title|~~|'%x%'::text"},
 		"(p.published_at IS NULL)":                                   {"p.published_at|is null|"},
+		"(s.active IS NOT TRUE)":                                     {"s.active|is not true|"},
 		"(p.published_at IS NOT NULL)":                               {"p.published_at|is not null|"},
 		"p.deleted":                                                  {"p.deleted|is true|"},
 		"(NOT p.deleted)":                                            {"p.deleted|not|"},

@@ -31,6 +31,7 @@ func (a *analysis) planStatement(ctx context.Context, s *statement) error {
 	}
 	if !s.literal {
 		a.guessConstants(ctx, s)
+		a.guessValues(ctx, s)
 	}
 	s.sampled = s.plan
 	if plan := a.sampledPlan(ctx, s); plan != nil {
@@ -39,6 +40,9 @@ func (a *analysis) planStatement(ctx context.Context, s *statement) error {
 	s.general = a.scans(s.plan)
 	if s.scans = s.general; s.sampled != s.plan {
 		s.scans = a.scans(s.sampled)
+		for _, each := range s.scans {
+			each.program = expressions(s.general)
+		}
 	}
 	return ctx.Err()
 }
@@ -58,7 +62,11 @@ func (a *analysis) unplanned(s *statement, problem error) {
 	var e *pgconn.PgError
 	if errors.As(problem, &e) {
 		reason = e.Message
-		if e.Code == "42501" { // insufficient privilege
+		switch {
+		case e.Code != "42501": // insufficient privilege
+		case strings.HasPrefix(e.Message, "permission denied for function"): // No role has all of them.
+			reason += ": GRANT EXECUTE ON it TO the advisor's role"
+		default:
 			reason += ": GRANT pg_read_all_data TO the advisor's role"
 			a.blind(
 				"%s, so its statements could not be planned: GRANT pg_read_all_data TO the advisor's role.",

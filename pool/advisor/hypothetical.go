@@ -39,7 +39,7 @@ func (h *hypothetical) with(
 			return err
 		}
 		for _, names := range made {
-			if !slices.ContainsFunc(names, found.uses) {
+			if !slices.ContainsFunc(names, found.uses) || h.a.skips(found, names) {
 				found = nil
 				break
 			}

@@ -69,6 +69,7 @@ func (a *analysis) adviseIndexes(ctx context.Context) error {
 	for _, s := range a.statements {
 		if s.sampled != nil && a.believable(s) {
 			a.adviseInverted(s)
+			a.adviseExpressions(s)
 		}
 	}
 	if err := a.mergeAdvice(ctx, trials); err != nil {

@@ -57,6 +57,9 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 		)
 	}
 	for _, i := range a.indexes {
+		if i.beginningOf(advice) {
+			f.Evidence = append(f.Evidence, fmt.Sprintf("When it is there, index %s, its beginning, can go: %s", i, i.drop()))
+		}
 		if i.table == advice.table && i.method == advice.method && slices.Index(i.plain, advice.keys[0]) > 0 &&
 			a.server.version < 180000 {
 			f.Evidence = append(
@@ -67,6 +70,15 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 	}
 	f.Risk = a.indexRisk(advice)
 	return f
+}
+
+// beginningOf reports whether an advised index begins with the keys of one that is there only
+// to find rows.
+func (i *index) beginningOf(advice *indexAdvice) bool {
+	keys := slices.Concat(advice.policy, advice.keys)
+	return i.table == advice.table.whole() && i.method == "btree" && advice.method == "btree" && !i.unique &&
+		!i.constraint && i.where == advice.where && len(i.includes) == 0 && len(i.keys) < len(keys) &&
+		slices.Equal(i.keys, keys[:len(i.keys)])
 }
 
 // of is what a report says of a statement that is helped.
@@ -83,6 +95,9 @@ func (a *analysis) evidence(advice *indexAdvice, h helped) string {
 	how := "the optimizer takes it"
 	switch {
 	case advice.verified:
+	case advice.after != nil:
+		how = fmt.Sprintf("not tried, as the optimizer expects %s rows before it has statistics of the expression",
+			count(h.statement.sampled.Rows))
 	case advice.method == "btree":
 		how = "not tried, as hypopg is not installed"
 	default:
@@ -102,10 +117,15 @@ func (a *analysis) evidence(advice *indexAdvice, h helped) string {
 // indexRisk says what an index costs.
 func (a *analysis) indexRisk(advice *indexAdvice) string {
 	whole := advice.table.whole()
+	which := ""
+	if advice.where != "" {
+		which = " that concerns its rows"
+	}
 	risk := fmt.Sprintf(
-		"About %s, and each of the writes (%s rows so far) writes it too.",
+		"About %s, and each of the writes (%s rows so far)%s writes it too.",
 		size(advice.bytes),
 		count(float64(whole.writes())),
+		which,
 	)
 	if sets := a.endsHOT(advice); sets != "" {
 		risk += " " + sets

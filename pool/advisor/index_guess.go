@@ -3,6 +3,7 @@ package advisor
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -59,6 +60,31 @@ func (a *analysis) guess(list []*candidate) (best *candidate) {
 	return best
 }
 
+// adviseExpressions advises indexes of expressions of which few rows have what is wanted, as
+// what came out says: the optimizer knows only when there is such an index, or statistics.
+func (a *analysis) adviseExpressions(s *statement) {
+	n, t := a.onlyScan(s.sampled)
+	came := s.rowsPerCall()
+	if s.advised || t == nil || a.options.TestData || came < 0 || n.Rows < fewer*max(came, 1) || came > fewOf*t.size() {
+		return
+	}
+	i := slices.IndexFunc(s.scans, func(each *scanned) bool { return each.node == n })
+	if i < 0 || !s.scans[i].readsAll() || !a.large(s, s.scans[i]) {
+		return
+	}
+	for _, c := range s.scans[i].clauses {
+		key := a.indexable(s.scans[i], c)
+		found := &candidate{table: t, method: "btree", keys: []string{key}, after: []string{"ANALYZE " + t.whole().sql}}
+		if !c.isEqual() && !c.isRange() || !strings.HasPrefix(key, "(") || !found.immutable() || a.exists(found) {
+			continue
+		}
+		after := s.sampled.Cost * max(came, 1) / max(t.rows, 1)
+		saving := time.Duration(float64(s.cost()) * (1 - after/max(s.sampled.Cost, 1)))
+		a.advise(found, int64(t.rows)*32, false, helped{s, s.sampled.Cost, after, nil, saving})
+		return
+	}
+}
+
 // readsAll reports whether the whole table is read, maybe in the order of an index.
 func (s *scanned) readsAll() bool {
 	return s.node.Type == "Seq Scan" || s.node.Type == "Index Scan" && s.node.IndexOn == "" && s.node.Filter != ""
@@ -68,34 +94,42 @@ func (s *scanned) readsAll() bool {
 // hypopg does not know these indexes, so that few of many rows are wanted must do.
 func (a *analysis) adviseInverted(s *statement) {
 	for _, each := range s.scans {
-		if !a.large(s, each) || each.node.Type != "Seq Scan" && !a.options.TestData {
+		if s.advised || !a.large(s, each) || each.node.Type != "Seq Scan" && !a.options.TestData {
 			continue
 		}
-		for _, c := range each.clauses {
-			found, ok := a.inverted(each, c)
-			ok = ok && found.immutable()
-			pattern, isPattern := c.pattern()
-			if !ok || isPattern && pattern == "" && len(s.samples) > 0 {
-				continue // It may begin with anything.
-			}
-			rows := max(each.table.rows, 1)
-			share := each.node.Rows / rows
-			if share > 0.05 && !a.options.TestData || s.advised {
-				continue
-			}
-			gain := each.node.Cost / max(s.sampled.Cost, each.node.Cost, 1) * (1 - math.Sqrt(share))
-			if gain < worthwhile && !a.options.TestData {
-				continue
-			}
-			a.advise(
-				found,
-				int64(rows)*int64(16+each.width(c)),
-				false,
-				helped{s, s.sampled.Cost, s.sampled.Cost * (1 - gain), nil, time.Duration(float64(s.cost()) * gain)},
-			)
-			break
+		rows := max(each.table.rows, 1)
+		share := each.node.Rows / rows
+		found, width, ok := a.nearest(each)
+		if ok {
+			share = 0
+		} else if found, width = a.firstInverted(s, each); found == nil || share > 0.05 && !a.options.TestData {
+			continue
+		}
+		gain := each.node.Cost / max(s.sampled.Cost, each.node.Cost, 1) * (1 - math.Sqrt(share))
+		if gain < worthwhile && !a.options.TestData {
+			continue
+		}
+		a.advise(
+			found,
+			int64(rows)*int64(16+width),
+			false,
+			helped{s, s.sampled.Cost, s.sampled.Cost * (1 - gain), nil, time.Duration(float64(s.cost()) * gain)},
+		)
+	}
+}
+
+// firstInverted returns the index for the first clause that one serves, and the width of its
+// keys.
+func (a *analysis) firstInverted(s *statement, each *scanned) (*candidate, int) {
+	for _, c := range each.clauses {
+		found, ok := a.inverted(each, c)
+		pattern, isPattern := c.pattern()
+		mayBegin := isPattern && pattern == "" && len(s.samples) > 0
+		if ok && found.immutable() && !mayBegin {
+			return found, each.width(c)
 		}
 	}
+	return nil, 0
 }
 
 func (s *scanned) width(c clause) int {

@@ -23,6 +23,7 @@ type index struct {
 	classes      []string // operator classes, collations and directions of the keys, as numbers
 	opclasses    []string // their names
 	where        string
+	bytewise     bool // the first key's collation compares bytes
 	unique       bool
 	constraint   bool // a primary key, a unique or exclusion constraint, or what replicas need
 	valid        bool
@@ -54,7 +55,9 @@ const indexQuery = `select ` + ourOwn + ` i.indexrelid, n.nspname, t.relname, c.
 		i.indisvalid, exists (select from pg_inherits where inhrelid = i.indexrelid), c.relkind = 'I',
 		pg_relation_size(i.indexrelid), c.reltuples, coalesce(s.idx_scan, 0), format('%I.%I', n.nspname, c.relname),
 		case when n.nspname = 'public' then quote_ident(c.relname) else format('%I.%I', n.nspname, c.relname) end,
-		coalesce((select inhparent from pg_inherits where inhrelid = i.indexrelid), 0::oid)
+		coalesce((select inhparent from pg_inherits where inhrelid = i.indexrelid), 0::oid),
+		coalesce((select collcollate in ('C', 'POSIX') or collprovider = 'd' and (select datcollate in ('C', 'POSIX')
+			from pg_database where datname = current_database()) from pg_collation where oid = i.indcollation[0]), false)
 	from pg_index i join pg_class c on c.oid = i.indexrelid join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = t.relnamespace
 		join pg_am am on am.oid = c.relam left join pg_stat_user_indexes s on s.indexrelid = i.indexrelid
 	where t.relpersistence <> 't' and n.nspname` + notOurs + ` order by i.indexrelid`
@@ -73,7 +76,7 @@ func (a *analysis) readIndexes(ctx context.Context) error {
 		if err := rows.Scan(
 			&i.oid, &i.schema, &on, &i.name, &i.method, &i.keys, &i.plain, &i.includes, &i.numbers, &i.classes,
 			&i.opclasses, &i.where, &i.unique, &i.constraint, &i.valid, &i.part, &i.whole, &i.bytes, &i.tuples,
-			&i.scans, &i.sql, &i.title, &parent,
+			&i.scans, &i.sql, &i.title, &parent, &i.bytewise,
 		); err != nil {
 			rows.Close()
 			return err
@@ -108,6 +111,21 @@ func (a *analysis) exists(c *candidate) bool {
 	})
 }
 
+// found reports whether an index begins with a candidate's keys in any order, which finds
+// what has one value of each.
+func (a *analysis) found(c *candidate) bool {
+	return slices.ContainsFunc(a.indexes, func(i *index) bool {
+		if i.table != c.table || !i.valid || i.method != c.method || !sameText(i.where, c.where) ||
+			len(i.keys) < len(c.keys) {
+			return false
+		}
+		return !slices.ContainsFunc(i.keys[:len(c.keys)], func(k string) bool {
+			k = strings.TrimSuffix(k, " DESC")
+			return !slices.ContainsFunc(c.keys, func(o string) bool { return sameText(k, o) })
+		})
+	})
+}
+
 // beginsWith reports whether the index has these keys before others. It can be read
 // backwards, so that a direction matters only where the keys have several.
 func (i *index) beginsWith(keys []string) bool {
@@ -136,7 +154,7 @@ func (a *analysis) findIndexes() {
 		case !i.valid:
 			a.invalid(i)
 		case !i.part && !i.unique && !i.constraint && i.scans == 0 && a.wasThere(i) &&
-			i.table.size() >= smallTable && !a.needed(i) && !a.planned(i):
+			i.table.size() >= smallTable && !a.needed(i) && !a.planned(i) && !a.asked(i):
 			a.unused(i)
 		case !i.whole:
 			a.bloated(i)
@@ -191,8 +209,8 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 				f.Kind, f.Title = DuplicateIndex, fmt.Sprintf("Index %s is the same as %s", i, o)
 				f.Risk = "None but for a lock of a moment."
 			} else {
-				if o.bytes > 16*i.bytes+1<<20 {
-					continue // Reading the wide one costs much more.
+				if o.bytes > 16*i.bytes+1<<20 || i.scans+o.scans == 0 && !o.unique && !o.constraint {
+					continue // Reading the wide one costs much more; or both are unused.
 				}
 				f.Kind, f.Title = RedundantIndex, fmt.Sprintf("Index %s is the beginning of %s", i, o)
 				f.Risk = fmt.Sprintf("What reads %s now reads %s, which is larger (%s).", i, o, size(o.bytes))
@@ -218,7 +236,7 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 // and for the same rows.
 func (i *index) prefixOf(o *index) bool {
 	n := len(i.keys)
-	if i.method != o.method || i.where != o.where && o.where != "" || i.where != o.where && i.unique ||
+	if i.method != o.method || i.where != o.where && (i.unique || o.where != "" || !i.leavesOutNulls()) ||
 		n > len(o.keys) ||
 		i.method != "btree" && n != len(o.keys) {
 		return false
@@ -229,6 +247,18 @@ func (i *index) prefixOf(o *index) bool {
 		}
 	}
 	return slices.Equal(i.keys, o.keys[:n]) && slices.Equal(i.classes, o.classes[:n])
+}
+
+// leavesOutNulls reports whether an index lacks only rows of which a key is null. One of all
+// rows finds the others as well; which rows pass another condition it does not know.
+func (i *index) leavesOutNulls() bool {
+	for _, c := range clauses(i.table.qualified(i.where)) {
+		col := i.table.columns[c.left.column.name]
+		if c.operator != "is not null" || col == nil || !slices.Contains(i.numbers, col.number) {
+			return false
+		}
+	}
+	return true
 }
 
 // drop is how an index is dropped; partitioned ones cannot be concurrently.
@@ -244,6 +274,16 @@ func (i *index) drop() string {
 func (a *analysis) planned(i *index) bool {
 	return slices.ContainsFunc(a.statements, func(s *statement) bool {
 		return s.plan != nil && (a.used(s.plan, i) || a.used(s.sampled, i))
+	})
+}
+
+// asked reports whether a statement would use an index if it were written for it.
+func (a *analysis) asked(i *index) bool {
+	return slices.ContainsFunc(a.statements, func(s *statement) bool {
+		return slices.ContainsFunc(s.scans, func(each *scanned) bool {
+			_, by := a.rewrite(each)
+			return by == i
+		})
 	})
 }
 

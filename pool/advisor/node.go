@@ -22,8 +22,10 @@ type node struct {
 	HashOn   string   `json:"Hash Cond"`
 	MergeOn  string   `json:"Merge Cond"`
 	Sort     []string `json:"Sort Key"`
+	Group    []string `json:"Group Key"`
 	Output   []string `json:"Output"`
-	Command  string   `json:"Operation"` // of ModifyTable
+	Command  string   `json:"Operation"`           // of ModifyTable
+	Role     string   `json:"Parent Relationship"` // what it is for the node above
 	Plans    []*node  `json:"Plans"`
 
 	// What follows is known of what was executed.

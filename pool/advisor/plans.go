@@ -62,6 +62,9 @@ func (a *analysis) scansMuch(s *statement) {
 		if a.options.TestData && !wanted || !a.options.TestData && (n.Rows > rows/20 || n.Cost < s.sampled.Cost/2) {
 			continue
 		}
+		if slices.ContainsFunc(each.clauses, func(c clause) bool { return a.mayBePrefix(each, c) }) {
+			continue
+		}
 		f := s.about(SequentialScan, fmt.Sprintf("%s is read as a whole for few of its rows", each.table))
 		f.Table = each.table.whole().String()
 		f.Evidence = []string{
@@ -70,7 +73,12 @@ func (a *analysis) scansMuch(s *statement) {
 			"condition: " + a.shown(s, n.Filter),
 		}
 		f.Risk = "None, if the results stay the same."
-		f.Kind, f.Action = each.advise()
+		if f.Kind, f.Action = each.advise(); f.Action == noIndex && !a.options.TestData && n.Rows > fewOf*rows {
+			continue // Reading them all is what takes least.
+		}
+		if condition, by := a.rewrite(each); by != nil {
+			f.Action = fmt.Sprintf("Write in the statement: %s. Index %s serves that, and not = ANY.", condition, by)
+		}
 		if f.Kind == PatternScan {
 			f.Title = fmt.Sprintf("A pattern is looked for in all of %s", each.table)
 		}
@@ -81,9 +89,9 @@ func (a *analysis) scansMuch(s *statement) {
 	}
 }
 
-// shown is a condition without the values of a sample.
+// shown is a condition without the values of a sample, or of the table's statistics.
 func (a *analysis) shown(s *statement, condition string) string {
-	if s.sampled.values == nil {
+	if s.sampled.values == nil && !s.guessed {
 		return condition
 	}
 	return strings.Join(s.conditionColumns(), ", ")
@@ -103,14 +111,21 @@ func (s *statement) conditionColumns() (names []string) {
 	return names
 }
 
+// noIndex is what is left to say if nothing is known to help.
+const noIndex = "No index was found that makes it at least twice as cheap. See whether the statement needs all that it asks for."
+
 // advise says what to do about conditions for which no index was found.
 func (s *scanned) advise() (Kind, string) {
-	kind, action := SequentialScan, "No index was found that makes it at least twice as cheap. See whether the statement needs all that it asks for."
+	kind, action := SequentialScan, noIndex
 	for _, c := range s.clauses {
 		col := s.table.columns[c.left.column.name]
 		switch _, isPattern := c.pattern(); {
 		case isPattern:
 			kind = PatternScan
+			if !c.hasTrigram() {
+				action = "The pattern has no three letters in a row, by which an index could find it: ask for three characters at least."
+				continue
+			}
 			action = "Patterns that begin with % need an index of trigrams (extension pg_trgm, gin_trgm_ops) or full text search (tsvector); others a B-tree with text_pattern_ops."
 		case col != nil && c.left.cast == "date" && strings.HasPrefix(col.kind, "timestamp"):
 			return kind, fmt.Sprintf(
@@ -134,11 +149,11 @@ func (s *scanned) advise() (Kind, string) {
 
 // ofExpression says what to do about a condition on an expression that has no index.
 func (s *scanned) ofExpression(c clause) string {
-	text := c.left.local()
+	text, known := s.expression(c.left)
 	switch {
 	case strings.HasPrefix(text, "EXTRACT"):
 		return "The condition is about a field of a time, which hides its column: ask for a range of the column, or make an index of the expression."
-	case !c.left.hasUnknown():
+	case known:
 		return fmt.Sprintf(
 			"The condition is about an expression (%s), which hides indexes of its columns: compare the column itself with a value, or make an index of the expression.",
 			text,
@@ -148,11 +163,39 @@ func (s *scanned) ofExpression(c clause) string {
 	if strings.HasPrefix(text, "to_tsvector") {
 		method = "USING gin "
 	}
+	why := "pg_stat_statements does not keep the constant; with a record of the program the advisor tries the index."
+	if s.program != nil {
+		why = "It serves statements that have the constant in their text."
+	}
 	return fmt.Sprintf(
-		"The condition is about an expression: make an index of it, with the program's constant instead of the parameter: CREATE INDEX CONCURRENTLY ON %s %s((%s)). "+
-			"pg_stat_statements does not keep the constant; with a record of the program the advisor tries the index.",
-		s.table.whole().sql,
-		method,
-		text,
+		"The condition is about an expression: make an index of it, with the program's constant instead of the parameter: CREATE INDEX CONCURRENTLY ON %s %s((%s)). %s",
+		s.table.whole().sql, method, text, why,
 	)
+}
+
+// expression returns an expression as a report may have it, with parameters for the values of
+// a sample, and whether it has none.
+func (s *scanned) expression(o operand) (text string, known bool) {
+	if s.ofProgram(o) {
+		return o.local(), !o.hasUnknown()
+	}
+	for _, text := range s.program {
+		if len(parameterNumbers(text)) > 0 && !slices.ContainsFunc(o.columns, func(c attribute) bool {
+			col := s.table.columns[c.name]
+			return col == nil || !slices.Contains(tokenize(text), col.sql)
+		}) {
+			return text, false
+		}
+	}
+	return strings.Join(s.names(o), ", "), false
+}
+
+// names are the columns of an expression.
+func (s *scanned) names(o operand) (list []string) {
+	for _, c := range o.columns {
+		if col := s.table.columns[c.name]; col != nil {
+			list = append(list, col.sql)
+		}
+	}
+	return list
 }

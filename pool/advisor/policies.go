@@ -142,13 +142,15 @@ func (a *analysis) frequent(ctx context.Context, t *table, col *column) string {
 const ofTable = "gqlboost_table"
 
 // qualified puts an alias before the columns in a condition of a table.
-func (t *table) qualified(condition string) string {
+func (t *table) qualified(condition string) string { return t.withAlias(condition, ofTable) }
+
+func (t *table) withAlias(condition, alias string) string {
 	tokens := tokenize(condition)
 	for i, token := range tokens {
 		named := i > 0 && (tokens[i-1] == "." || tokens[i-1] == "::")
 		called := i+1 < len(tokens) && (tokens[i+1] == "(" || tokens[i+1] == ".")
 		if isName(token) && !named && !called && t.columns[unquote(token)] != nil {
-			tokens[i] = ofTable + "." + token
+			tokens[i] = alias + "." + token
 		}
 	}
 	return join(tokens)

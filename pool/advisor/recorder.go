@@ -164,6 +164,7 @@ func (r *Recorder) note(
 	tag pgconn.CommandTag,
 	err error,
 ) {
+	sql, args = sent(ctx, sql, args)
 	s := r.get(sql)
 	if s == nil {
 		return

@@ -110,6 +110,34 @@ func TestSamples(t *testing.T) {
 	}
 }
 
+// What pgx takes before the parameters is none of them, and named ones have numbers when
+// they are sent.
+func TestOptions(t *testing.T) {
+	for _, each := range []struct {
+		args   []any
+		sql    string
+		sample string
+	}{
+		{[]any{7, "x"}, "select $1::int, $2", "7 x"},
+		{[]any{pgx.QueryExecModeExec, 7, "x"}, "select $1::int, $2", "7 x"},
+		{[]any{pgx.QueryResultFormats{1}, pgx.QueryExecModeSimpleProtocol, 7, "x"}, "select $1::int, $2", "7 x"},
+		{[]any{pgx.NamedArgs{"a": 7, "b": "x"}}, "select @a::int, @b", "7 x"},
+		{[]any{pgx.QueryExecModeExec, pgx.StrictNamedArgs{"b": "x", "a": 7}}, "select @a::int, @b", "7 x"},
+	} {
+		r := NewRecorder(RecorderOptions{})
+		ctx := r.TraceQueryStart(t.Context(), nil, pgx.TraceQueryStartData{SQL: each.sql, Args: each.args})
+		r.TraceQueryEnd(ctx, nil, pgx.TraceQueryEndData{})
+		s := r.Record().Statements[0]
+		var sample []string
+		for _, v := range s.Samples[0] {
+			sample = append(sample, *v)
+		}
+		if s.SQL != "select $1::int, $2" || strings.Join(sample, " ") != each.sample {
+			t.Errorf("%v: %s %q", each.args, s.SQL, sample)
+		}
+	}
+}
+
 func TestRepeats(t *testing.T) {
 	r := NewRecorder(RecorderOptions{Caller: func(context.Context) string { return "feed.author" }})
 	for request := range 3 {

@@ -243,6 +243,39 @@ func TestCheckIsStable(t *testing.T) {
 	}
 }
 
+// What the server does not say was asked is guessed by what came out, and no value is shown.
+func TestGuessedValues(t *testing.T) {
+	conn := filled(t, `create table parcel (id int primary key, state text not null, day date not null, words text not null default 'some words and more words');
+		insert into parcel select i, case when i % 300 = 0 then 'lost at sea' else 'delivered' end, date '2025-01-01' + i % 365 from generate_series(1, 40000) i`,
+		"hypopg", "pg_stat_statements")
+	forget(t, conn) // Filling it writes more than three runs read.
+	worker, err := pgx.ConnectConfig(t.Context(), conn.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		for _, sql := range []string{
+			"select id, words from parcel where state = 'lost at sea'",
+			"select id, words from parcel where day < '2025-01-02'",
+			"select count(*) from parcel where state = 'delivered'",
+		} {
+			if _, err := worker.Exec(t.Context(), sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := worker.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, conn)
+	report := analyze(t, conn, advisor.Options{})
+	list := fmt.Sprint(actions(report))
+	if !strings.Contains(list, "ON public.parcel (state)") || !strings.Contains(list, "ON public.parcel (day)") ||
+		strings.Contains(fmt.Sprintf("%+v", report.Findings), "lost at sea") {
+		t.Errorf("%s %+v", list, report.Findings)
+	}
+}
+
 // A check without evidence says so.
 func TestBlind(t *testing.T) {
 	conn := filled(t, `create table item (id int primary key); create role blind_reader`)
@@ -262,13 +295,24 @@ func TestBlind(t *testing.T) {
 		!strings.Contains(report.Blind[0], "the record has none") {
 		t.Errorf("%q", report.Blind)
 	}
-	defer conn.Exec(t.Context(), "reset role; drop role blind_reader")
+	defer conn.Exec(context.Background(), "reset role; drop owned by blind_reader; drop role blind_reader")
 	if _, err := conn.Exec(t.Context(), "set role blind_reader"); err != nil {
 		t.Fatal(err)
 	}
 	report := analyze(t, conn, advisor.Options{Record: of("select * from item where id = $1")})
 	if blind := strings.Join(report.Blind, "\n"); !strings.Contains(blind, "permission denied for table item") {
 		t.Errorf("%q", report.Blind)
+	}
+	// A function that few may call, and that takes little, is no reason.
+	if _, err := conn.Exec(t.Context(), `reset role; create function secret() returns int language sql as 'select 1';
+		revoke execute on function secret() from public; grant select on item to blind_reader; set role blind_reader`); err != nil {
+		t.Fatal(err)
+	}
+	record := of("select * from item where id = $1", "select secret()")
+	record.Statements[1].Total = record.Statements[0].Total / 50
+	report = analyze(t, conn, advisor.Options{Record: record})
+	if missing := strings.Join(report.Missing, "\n"); len(report.Blind) > 0 || !strings.Contains(missing, "GRANT EXECUTE") {
+		t.Errorf("%q %q", report.Blind, report.Missing)
 	}
 }
 

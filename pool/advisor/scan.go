@@ -16,6 +16,8 @@ type scanned struct {
 	sort    []sortKey
 	inOrder []string // the keys of the index in whose order all rows are read and most are left out
 	limited bool     // only the first rows in that order are wanted
+	plan    *node    // of the statement
+	program []string // the expressions of the plan for any parameters, nil if this is of that plan
 }
 
 // sortKey is what rows are ordered by.
@@ -35,7 +37,7 @@ func (a *analysis) scans(plan *node) (list []*scanned) {
 		if t == nil || n.Alias == "" || n.Type == "ModifyTable" {
 			return
 		}
-		s := &scanned{table: t, alias: n.Alias, node: n}
+		s := &scanned{table: t, alias: n.Alias, node: n, plan: plan}
 		s.add(n.Filter, n.IndexOn, n.Recheck)
 		for _, p := range parents {
 			s.add(p.JoinOn, p.HashOn, p.MergeOn)
@@ -66,6 +68,28 @@ func (s *scanned) ofPart(condition string) string {
 		}
 	}
 	return join(tokens)
+}
+
+// expressions are what scans have conditions on, and are sorted by, with constants of the
+// program only: those of a sample can be any other.
+func expressions(list []*scanned) []string {
+	found := []string{}
+	for _, s := range list {
+		for _, arm := range append(slices.Clone(s.either), s.clauses) {
+			for _, c := range arm {
+				found = append(found, c.left.local())
+			}
+		}
+		for _, k := range s.sort {
+			found = append(found, k.local())
+		}
+	}
+	return found
+}
+
+// ofProgram reports whether an expression has no value of a sample.
+func (s *scanned) ofProgram(o operand) bool {
+	return s.program == nil || slices.Contains(s.program, o.local())
 }
 
 // add adds the conditions that are about this table.
@@ -120,10 +144,45 @@ func (s *scanned) order(parents []*node) {
 			if s.table.parent == nil { // of a UNION
 				return
 			}
-		case "Aggregate", "WindowAgg", "Unique", "SetOp", "Recursive Union", "ModifyTable":
+		case "Aggregate":
+			s.extreme(p)
+			return
+		case "WindowAgg", "Unique", "SetOp", "Recursive Union", "ModifyTable":
 			return
 		}
 	}
+}
+
+var extremeOf = regexp.MustCompile(`^(?:min|max)\((.*)\)$`)
+
+// extreme takes the smallest or the largest value for what it is: the first in an order.
+func (s *scanned) extreme(aggregate *node) {
+	if len(aggregate.Group) > 0 || len(aggregate.Output) != 1 {
+		return
+	}
+	m := extremeOf.FindStringSubmatch(aggregate.Output[0])
+	if m == nil {
+		return
+	}
+	key := toOperand(tokenize(s.withAlias(m[1])))
+	if key.column.alias == s.alias {
+		s.sort, s.limited = []sortKey{{operand: key}}, true
+	}
+}
+
+// withAlias writes the alias before the columns of an expression, if it is not there: Postgres
+// leaves it out in what nodes return if the plan has one table only.
+func (s *scanned) withAlias(expression string) string {
+	tables := 0
+	s.plan.walk(func(n *node, _ []*node) {
+		if n.Alias != "" {
+			tables++
+		}
+	})
+	if tables > 1 {
+		return expression
+	}
+	return s.table.withAlias(expression, `"`+strings.ReplaceAll(s.alias, `"`, `""`)+`"`)
 }
 
 // orderOfIndex looks for an index that is read for its order only, until enough rows pass a
@@ -173,7 +232,7 @@ func (c clause) isTruth() bool {
 // isTest reports whether the condition has no other side: whether all that run the
 // statement ask the same.
 func (c clause) isTest() bool {
-	return c.isTruth() || c.operator == "is null" || c.operator == "is not null"
+	return c.isTruth() || strings.HasPrefix(c.operator, "is not ") || c.operator == "is null"
 }
 
 // isRange reports whether the rows are next to each other in the order of the column.

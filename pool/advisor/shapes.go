@@ -15,8 +15,6 @@ const (
 	brinPages = 1000
 	// inOrder is the correlation from which on rows lie in a column's order.
 	inOrder = 0.9
-	// maxIncluded is how many columns are put into an index for their values only.
-	maxIncluded = 3
 )
 
 // shapes makes the indexes that could serve a scan.
@@ -46,6 +44,9 @@ func (a *analysis) candidates(s *scanned, role string, literal func(clause) bool
 		if len(equal) > 0 {
 			m.behind("", equal)
 		}
+	}
+	if len(both) > 1 {
+		m.add("", both[:1]) // The most selective one may do.
 	}
 	// Rows in order until enough of them are right: how many that takes depends on where these
 	// are (the oldest jobs are done), which the optimizer does not know.
@@ -157,7 +158,7 @@ func (m *shapes) brin() {
 			m.policy != nil {
 			continue
 		}
-		c := &candidate{table: m.scan.table, method: "brin", keys: []string{col.sql}}
+		c := &candidate{table: m.scan.table, alias: m.scan.alias, method: "brin", keys: []string{col.sql}}
 		if !m.a.exists(c) && !m.has(c) {
 			m.list = append(m.list, c)
 		}
@@ -178,7 +179,7 @@ func (m *shapes) add(where string, equal []clause, rest ...string) {
 		}
 	}
 	keys = keys[:min(len(keys), maxKeys+1)]
-	c := &candidate{table: m.scan.table, method: "btree", keys: keys, where: where}
+	c := &candidate{table: m.scan.table, alias: m.scan.alias, method: "btree", keys: keys, where: where}
 	for _, k := range m.policy {
 		if !slices.Contains(keys, k) {
 			c.policy = append(c.policy, k)
@@ -188,10 +189,10 @@ func (m *shapes) add(where string, equal []clause, rest ...string) {
 	whole.keys = slices.Concat(c.policy, c.keys)
 	switch {
 	case len(keys) == 0 || m.has(c):
-	case !m.a.exists(&whole):
+	case m.a.exists(&whole) || len(rest) == 0 && m.a.found(&whole): // Whichever of them comes first.
+		m.served = m.served || m.policy != nil
+	default:
 		m.list = append(m.list, c)
-	case m.policy != nil:
-		m.served = true
 	}
 }
 
@@ -214,41 +215,12 @@ func (a *analysis) policyKeys(s *scanned, role string) (keys []string) {
 	return keys
 }
 
-// covering returns an index with the columns that a scan returns besides, so that the table
-// need not be read; nil if these are many.
-func (a *analysis) covering(s *scanned, c *candidate) *candidate {
-	wide := *c
-	wide.include = nil
-	var names []attribute
-	for _, output := range append(slices.Clone(s.node.Output), s.node.Filter, s.node.IndexOn, s.node.Recheck) {
-		names = append(names, toOperand(tokenize(output)).columns...)
-	}
-	width := 0
-	for _, name := range names {
-		col := s.table.columns[name.name]
-		if col == nil {
-			return nil
-		}
-		if !slices.Contains(c.keys, col.sql) && !slices.Contains(wide.include, col.sql) {
-			wide.include = append(wide.include, col.sql)
-			width += col.width
-		}
-	}
-	plain := !slices.ContainsFunc(c.keys, func(k string) bool { return strings.HasPrefix(k, "(") })
-	if c.method != "btree" || c.policy != nil || !plain || len(names) == 0 || len(wide.include) == 0 ||
-		len(wide.include) > maxIncluded ||
-		width > 64 {
-		return nil
-	}
-	return &wide
-}
-
 // indexable returns a clause's left side as a key of a B-tree, "" if it cannot be one.
 func (a *analysis) indexable(s *scanned, c clause) string {
 	o := c.left
 	if o.column.name == "" {
 		if len(o.columns) == 0 || strings.Contains(o.text, "SubPlan") || strings.HasPrefix(o.text, "ROW") ||
-			o.hasUnknown() {
+			o.hasUnknown() || !s.ofProgram(o) {
 			return ""
 		}
 		return "(" + o.local() + ")"
@@ -285,6 +257,9 @@ func (s *scanned) sortedBy() (keys []string) {
 		func(k sortKey) bool { return k.descending != s.sort[0].descending || k.nulls != s.sort[0].nulls },
 	)
 	for _, k := range s.sort {
+		if k.column.name == "" && (k.hasUnknown() || k.isDistance() || !s.ofProgram(k.operand)) {
+			return nil
+		}
 		text := "(" + k.local() + ")"
 		if col := s.table.columns[k.column.name]; col != nil {
 			text = col.sql

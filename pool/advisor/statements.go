@@ -19,6 +19,7 @@ type statement struct {
 	ranBy   string // the role that has run it most
 	role    string // the role as which it is planned, "" for our own
 	samples [][]*string
+	guessed bool // its text has a value that came from the statistics of a column
 	literal bool // its constants are those of the program, not made parameters by Postgres
 
 	body    string     // what of its text is planned

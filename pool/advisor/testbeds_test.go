@@ -3,8 +3,8 @@ package advisor_test
 import "github.com/gqlboost/gqlboost/pool/advisor"
 
 // testbeds are a clinic (names that need quotes, texts and documents), a fleet (partitions,
-// a queue, times), and a school that many share (row level security).
-var testbeds = []testbed{clinic, fleet, school}
+// a queue, times), a school that many share (row level security), and a port.
+var testbeds = []testbed{clinic, fleet, school, port}
 
 const (
 	missing   = advisor.MissingIndex

@@ -152,7 +152,7 @@ func choose(good []*trial) (best *trial) {
 		allowed := 1.1
 		switch { // These are smaller by far, and cost writes nearly nothing.
 		case t.proposal[0].method == "brin":
-			allowed = 3
+			allowed = 4 // Its pages are next to each other, and counted as if they were anywhere.
 		case t.proposal[0].where != "":
 			allowed = 1.5
 		}
@@ -193,12 +193,16 @@ func (a *analysis) good(current *node, tried []*trial) (list []*trial) {
 }
 
 // together returns the best index of each table, for statements that read several tables
-// of about the same size: none of the indexes is worth having without the others.
+// of about the same size, or one of them several times: none of the indexes is worth having
+// without the others.
 func together(current *node, tried []*trial) (p proposal) {
 	slices.SortStableFunc(tried, func(x, y *trial) int { return cmp.Compare(x.plan.Cost, y.plan.Cost) })
 	for _, t := range tried {
-		other := func(c *candidate) bool { return c.table.whole() == t.proposal[0].table.whole() }
-		if len(t.proposal) == 1 && t.plan.Cost < current.Cost && !slices.ContainsFunc(p, other) {
+		same := func(c *candidate) bool {
+			o := t.proposal[0]
+			return c.table.whole() == o.table.whole() && (c.alias == o.alias || c.table != o.table)
+		}
+		if len(t.proposal) == 1 && t.plan.Cost < current.Cost && !slices.ContainsFunc(p, same) {
 			p = append(p, t.proposal[0])
 		}
 	}
@@ -240,10 +244,20 @@ const (
 	// cheaper is to which share of the cost it must bring a statement then: rows on pages of
 	// their own cost as much as four pages in a row, which is the truth for cold disks only.
 	cheaper = 0.8
+	// leastSaved and leastCovered are the units of cost that an index must save in a run, and
+	// that columns which it has for their values only must: some pages less do not pay for it.
+	leastSaved, leastCovered = 10, 100
 )
 
 // better reports whether indexes are worth having for a statement.
 func (a *analysis) better(before, after *node, p proposal) bool {
+	least := float64(leastSaved)
+	if p[0].include != nil {
+		least = leastCovered
+	}
+	if !a.options.TestData && before.Cost-after.Cost < least {
+		return false
+	}
 	if after.Cost <= worthwhile*before.Cost {
 		return true
 	}
@@ -254,6 +268,25 @@ func (a *analysis) better(before, after *node, p proposal) bool {
 	few := scan.Rows <= fewOf*p[0].table.rows && scan.Cost >= before.Cost/2
 	// In a table that a test has filled all costs are the same.
 	return few && after.Cost <= cheaper*before.Cost || a.options.TestData && largestScan(after, p[0].table) == nil
+}
+
+// skips reports whether a plan reads one of the indexes for its order only, until enough rows
+// pass a condition that an index could have: how many these are depends on where they lie,
+// which the optimizer does not know.
+func (a *analysis) skips(plan *node, names []string) (skips bool) {
+	plan.walk(func(n *node, parents []*node) {
+		t := a.table(n)
+		if t == nil || n.IndexOn != "" || n.Filter == "" || !slices.Contains(names, n.Index) ||
+			!slices.ContainsFunc(parents, func(p *node) bool { return p.Type == "Limit" }) {
+			return
+		}
+		s := &scanned{table: t, alias: n.Alias, node: n}
+		s.add(n.Filter)
+		skips = skips || slices.ContainsFunc(s.clauses, func(c clause) bool {
+			return c.isEqual() && !c.isTruth() && a.indexable(s, c) != ""
+		})
+	})
+	return skips
 }
 
 // replan plans a statement again for what it was planned for.

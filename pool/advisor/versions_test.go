@@ -13,12 +13,14 @@ import (
 
 // The catalogues of all supported versions are understood.
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	releases := postgres.Releases()
 	for i, major := range releases {
 		if os.Getenv("GQLBOOST_LONG") == "" && i > 0 && i < len(releases)-1 {
 			continue // The oldest and the newest will do.
 		}
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
+			t.Parallel()
 			root, err := postgres.Release(t.Context(), major)
 			if err != nil {
 				if errors.Is(err, postgres.ErrNoNPM) && os.Getenv("CI") == "" {

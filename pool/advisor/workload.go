@@ -28,6 +28,7 @@ type pool struct {
 	a       *analysis
 	list    []*choice
 	current map[*statement]*node // plans with what was taken
+	late    []*choice            // that bring too little with what was taken
 	taken   int
 	bytes   int64
 }
@@ -58,7 +59,8 @@ func (c *candidate) join(o *candidate) {
 }
 
 // take takes the best until there is nothing left that is worth it. What a proposal saves
-// only becomes less as others are taken, so most need no second trial.
+// mostly becomes less as others are taken, so most need no second trial. Of a statement that
+// reads several tables an index can be worth it only after those of larger ones.
 func (p *pool) take(ctx context.Context, trials *hypothetical) error {
 	for len(p.list) > 0 {
 		slices.SortStableFunc(p.list, func(x, y *choice) int { return cmp.Compare(y.worth(p.a), x.worth(p.a)) })
@@ -68,11 +70,16 @@ func (p *pool) take(ctx context.Context, trials *hypothetical) error {
 				return err
 			}
 			if len(c.helped) == 0 || c.net < 0 {
-				p.list = p.list[1:]
+				p.list, p.late = p.list[1:], append(p.late, c)
 			}
 			continue
 		}
-		p.list = p.list[1:]
+		if better, err := p.narrower(ctx, trials, c); err != nil {
+			return err
+		} else if better != nil {
+			c = better
+		}
+		p.list = slices.DeleteFunc(p.list, func(o *choice) bool { return o == c })
 		if most := p.a.options.Storage; most > 0 && p.bytes+c.bytes > most {
 			p.a.miss(
 				"Not advised, as it needs %s of the storage budget (%s): an index ON %s%s, which saves %s of the time.",
@@ -91,6 +98,38 @@ func (p *pool) take(ctx context.Context, trials *hypothetical) error {
 		}
 	}
 	return nil
+}
+
+// asGood is which share of the best choice's saving another must have to be about as good.
+const asGood = 0.95
+
+// narrower returns a choice that is about as good as the best one, and smaller; nil if there
+// is none.
+func (p *pool) narrower(ctx context.Context, trials *hypothetical, best *choice) (found *choice, err error) {
+	for _, o := range slices.Clone(p.list) {
+		if o == best || !o.beginningOf(best) || float64(o.net) < asGood*float64(best.net) {
+			continue
+		}
+		if o.asOf != p.taken {
+			if err := p.weigh(ctx, trials, o); err != nil {
+				return nil, err
+			}
+		}
+		if len(o.helped) >= len(best.helped) && float64(o.net) >= asGood*float64(best.net) && o.bytes < best.bytes {
+			found, best = o, o
+		}
+	}
+	return found, nil
+}
+
+// beginningOf reports whether another choice's index has the same keys, and more.
+func (c *choice) beginningOf(wide *choice) bool {
+	if len(c.proposal) != 1 || len(wide.proposal) != 1 {
+		return false
+	}
+	x, y := c.proposal[0], wide.proposal[0]
+	return x.table.whole() == y.table.whole() && x.method == y.method && x.where == y.where &&
+		slices.Equal(x.policy, y.policy) && len(x.keys) <= len(y.keys) && slices.Equal(x.keys, y.keys[:len(x.keys)])
 }
 
 // worth is what the choices are ordered by: the saving, or that for each byte if there is a
@@ -206,6 +245,14 @@ func (p *pool) accept(ctx context.Context, trials *hypothetical, c *choice) erro
 	}
 	p.bytes += c.bytes
 	p.taken++
+	p.late = slices.DeleteFunc(p.late, func(late *choice) bool {
+		again := slices.ContainsFunc(c.helped, func(h helped) bool { return late.mayHelp(h.statement) })
+		if again {
+			late.net = 1<<63 - 1
+			p.list = append(p.list, late)
+		}
+		return again
+	})
 	return nil
 }
 
