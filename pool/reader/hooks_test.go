@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/pool"
@@ -39,12 +38,7 @@ func run(t testing.TB, statements ...string) {
 // shared a connection.
 func crowdUntil(t testing.TB, r *pool.Reader, n, each int, enough uint64, f func(i, j int)) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	crowd(n, func(i int) {
-		for j := 0; j < each || r.Counts().Shared < enough && time.Now().Before(deadline); j++ {
-			f(i, j)
-		}
-	})
+	crowdWhile(n, each, func() bool { return r.Counts().Shared < enough }, f)
 	if got := r.Counts().Shared; got < enough {
 		t.Errorf("%d statements have shared a connection, want %d: nothing was tested", got, enough)
 	}

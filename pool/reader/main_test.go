@@ -54,6 +54,17 @@ func crowd(n int, f func(i int)) {
 	wg.Wait()
 }
 
+// crowdWhile runs f from n goroutines, so often each, and for as long as there is more to do: on a
+// busy machine what is to be tested takes longer to happen.
+func crowdWhile(n, each int, more func() bool, f func(i, j int)) {
+	deadline := time.Now().Add(30 * time.Second)
+	crowd(n, func(i int) {
+		for j := 0; j < each || more() && time.Now().Before(deadline); j++ {
+			f(i, j)
+		}
+	})
+}
+
 // startOwn starts a server that the test may break.
 func startOwn(t *testing.T, settings map[string]string) *postgres.Server {
 	t.Helper()
