@@ -19,7 +19,9 @@ import (
 // Warm builds the plans of keys that are not cached, as many at a time as there are
 // processors, and returns how many were built. An error or a panic of a build leaves its
 // key out; all of them are in the error, joined. When the context ends, Warm does.
-func (c *Cache[P]) Warm(ctx context.Context, keys iter.Seq[Key], build func(context.Context, Key) (P, error)) (built int, err error) {
+func (c *Cache[P]) Warm(
+	ctx context.Context, keys iter.Seq[Key], build func(context.Context, Key) (P, error),
+) (built int, err error) {
 	jobs := make(chan Key)
 	var mu sync.Mutex
 	var errs []error

@@ -189,7 +189,9 @@ func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
 }
 
 // CopyFrom is [pgxpool.Pool.CopyFrom].
-func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource) (int64, error) {
+func (p *Pool) CopyFrom(
+	ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource,
+) (int64, error) {
 	if guard.From(ctx) != nil {
 		var n int64
 		err := pgx.BeginFunc(ctx, p, func(tx pgx.Tx) (err error) {

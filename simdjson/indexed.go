@@ -392,4 +392,5 @@ func (c *cursor) escapedWord(start, end int) (word, bool) {
 // byte is in the index, so this must be looked at here.
 func delimited(data []byte, i int) bool { return i >= len(data) || delimiter[data[i]] }
 
-var delimiter = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, ',': true, ':': true, ']': true, '}': true, '[': true, '{': true, '"': true}
+var delimiter = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, ',': true, ':': true, ']': true, '}': true,
+	'[': true, '{': true, '"': true}

@@ -22,8 +22,8 @@ import (
 //
 // A response that fits into the first chunk has a Content-Length, unless a middleware has
 // set a Content-Encoding. An error when the outermost object is open and a member of it
-// complete, so that "errors" may follow, is reported there. Any other error before the first byte becomes a GraphQL error
-// response: an [*Error] with its message and status, anything else as an internal
+// complete, so that "errors" may follow, is reported there. Any other error before the first byte becomes a GraphQL
+// error response: an [*Error] with its message and status, anything else as an internal
 // error with status 500. After the first byte, the connection is aborted, so that
 // no client takes what it got for all.
 //
