@@ -76,8 +76,8 @@ func TestLead(t *testing.T) {
 		want(true, 0, false)
 		h.isDue(state{filled: true, change: "2"})
 		want(true, 61*time.Minute+time.Second, true)
-		time.Sleep(14 * time.Minute)
-		want(false, 75*time.Minute+time.Second, true)
+		time.Sleep(13*time.Minute + 59*time.Second)
+		want(false, 75*time.Minute, true)
 		h.isDue(state{filled: true, change: "3"}) // another's refresh
 		want(false, 0, false)
 		h.refreshed("4", time.Now())
