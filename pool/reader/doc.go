@@ -37,9 +37,10 @@
 //
 // A statement that blocks those behind it, because of a lock or a disk, is canceled after four
 // times what a shared statement may take, and runs again on a connection of the pool. A
-// statement runs at most twice: after such a cancel, when its connection fails before the first
-// row, when the schema has changed, or when its result is too large to be held. A caller whose
-// context ends stops waiting.
+// statement runs at most twice: after such a cancel, when its connection fails before the caller
+// has seen a row, when the schema has changed, or when its result is too large to be held. The
+// row of QueryRow counts as seen when Scan returns, so its destinations may be stored to twice.
+// A caller whose context ends stops waiting.
 //
 // # Settings of a request
 //

@@ -137,6 +137,9 @@ func (r *Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 // QueryRow runs a statement as [pgxpool.Pool.QueryRow] does.
 func (r *Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	rows, err := r.query(ctx, sql, args)
+	if d, ok := rows.(*directRows); ok && err == nil {
+		return only{d}
+	}
 	return result.Row{Rows: rows, Err: err}
 }
 
@@ -149,6 +152,9 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 	rows, err := r.query(ctx, sql, args)
 	if err != nil {
 		return pgconn.CommandTag{}, err
+	}
+	if d, ok := rows.(*directRows); ok {
+		d.drop()
 	}
 	rows.Close()
 	return rows.CommandTag(), rows.Err()

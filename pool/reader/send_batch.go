@@ -118,8 +118,13 @@ func (b *batchResults) query() (rows pgx.Rows, err, failed error) {
 
 // QueryRow returns the next result's first row.
 func (b *batchResults) QueryRow() pgx.Row {
+	begun := b.begun
 	rows, err := b.Query()
-	return result.Row{Rows: rows, Err: err}
+	row := result.Row{Rows: rows, Err: err}
+	if begun {
+		return row
+	}
+	return first{Row: row, batch: b}
 }
 
 // Close ends the batch.

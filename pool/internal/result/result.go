@@ -21,10 +21,8 @@ func (r Row) Scan(dest ...any) error {
 		return r.Err
 	}
 	defer r.Rows.Close()
-	for _, d := range dest {
-		if _, ok := d.(*pgtype.DriverBytes); ok {
-			return errors.New("cannot scan into *pgtype.DriverBytes from QueryRow")
-		}
+	if err := Refuse(dest); err != nil {
+		return err
 	}
 	if !r.Rows.Next() {
 		if err := r.Rows.Err(); err != nil {
@@ -35,6 +33,16 @@ func (r Row) Scan(dest ...any) error {
 	_ = r.Rows.Scan(dest...)
 	r.Rows.Close()
 	return r.Rows.Err()
+}
+
+// Refuse returns why a row that is closed after it was scanned cannot be stored there.
+func Refuse(dest []any) error {
+	for _, d := range dest {
+		if _, ok := d.(*pgtype.DriverBytes); ok {
+			return errors.New("cannot scan into *pgtype.DriverBytes from QueryRow")
+		}
+	}
+	return nil
 }
 
 // Failed are the rows of a statement that was not run. It implements [pgx.Rows].
