@@ -10,6 +10,8 @@ GOLANGCI := v2.15.0
 GREMLINS := v0.6.0
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race,)
+# Go's own limit of 10 minutes for a package is not enough for pool/reader on busy cores.
+TIMEOUT := 30m
 OUT := $(CURDIR)/out
 MACHINE := $(shell uname -m)
 
@@ -23,7 +25,7 @@ demo: ## three servers on a private Postgres under the same load: tables, and ou
 
 .PHONY: test
 test: ## every test of every module
-	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && go test $(RACE) ./...); done
+	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && go test -timeout $(TIMEOUT) $(RACE) ./...); done
 	go test ./arena ./simdjson ./stream # what the race detector would disturb: memory bounds, reuse by pools
 	go test $(RACE) -tags gqlboost_debug ./arena ./simdjson ./stream
 	go test -tags purego ./simdjson ./stream

@@ -61,7 +61,8 @@ func hasPointers(t reflect.Type) bool {
 			}
 		}
 		return false
-	case reflect.Pointer, reflect.UnsafePointer, reflect.Map, reflect.Chan, reflect.Func, reflect.Interface, reflect.Slice, reflect.String:
+	case reflect.Pointer, reflect.UnsafePointer, reflect.Map, reflect.Chan, reflect.Func, reflect.Interface, reflect.Slice,
+		reflect.String:
 		return true
 	}
 	return false

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/internal/race"
+	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
 func settings() (gogc, limit int64) {
@@ -22,22 +23,12 @@ func settings() (gogc, limit int64) {
 	return r.gogc, r.limit
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			gogc, limit := settings()
-			t.Fatalf("%s: GOGC %d, limit %d", what, gogc, limit)
-		}
-	}
-}
-
 func TestTuneGCSetsAndRestores(t *testing.T) {
 	t.Setenv("GOGC", "")
 	t.Setenv("GOMEMLIMIT", "")
 	before := runtime.NumGoroutine()
 	stop := TuneGC(GCOptions{Budget: 512 << 20, Interval: 10 * time.Millisecond})
-	eventually(t, "the governor sets both", func() bool {
+	wait.Until(t, "the governor sets both", func() bool {
 		gogc, limit := settings()
 		return gogc > 100 && limit < 512<<20 && limit > 128<<20
 	})
@@ -51,7 +42,7 @@ func TestTuneGCSetsAndRestores(t *testing.T) {
 	if gogc, limit := settings(); gogc != 100 || limit != math.MaxInt64 {
 		t.Errorf("not restored: GOGC %d, limit %d", gogc, limit)
 	}
-	eventually(t, "the goroutine ends", func() bool { return runtime.NumGoroutine() <= before })
+	wait.Until(t, "the goroutine ends", func() bool { return runtime.NumGoroutine() <= before })
 }
 
 func TestTuneGCFollowsTheLiveHeap(t *testing.T) {
@@ -59,16 +50,16 @@ func TestTuneGCFollowsTheLiveHeap(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "")
 	const budget = 256 << 20
 	defer TuneGC(GCOptions{Budget: budget, Interval: 10 * time.Millisecond})()
-	eventually(t, "a small heap gets a high GOGC", func() bool { gogc, _ := settings(); return gogc >= 200 })
+	wait.Until(t, "a small heap gets a high GOGC", func() bool { gogc, _ := settings(); return gogc >= 200 })
 	ballast := make([][]byte, 0, 160)
 	for range 160 {
 		ballast = append(ballast, make([]byte, 1<<20))
 	}
 	runtime.GC()
-	eventually(t, "a large one a low GOGC", func() bool { gogc, _ := settings(); return gogc < 60 })
+	wait.Until(t, "a large one a low GOGC", func() bool { gogc, _ := settings(); return gogc < 60 })
 	runtime.KeepAlive(ballast)
 	runtime.GC()
-	eventually(t, "and back", func() bool { gogc, _ := settings(); return gogc >= 100 })
+	wait.Until(t, "and back", func() bool { gogc, _ := settings(); return gogc >= 100 })
 }
 
 func TestTuneGCLeavesAnOperatorsSettings(t *testing.T) {
@@ -77,7 +68,7 @@ func TestTuneGCLeavesAnOperatorsSettings(t *testing.T) {
 	t.Run("GOGC in the environment", func(t *testing.T) {
 		t.Setenv("GOGC", "100")
 		defer TuneGC(GCOptions{Budget: 512 << 20, Interval: time.Millisecond})()
-		eventually(t, "the limit is set", func() bool { _, limit := settings(); return limit < math.MaxInt64 })
+		wait.Until(t, "the limit is set", func() bool { _, limit := settings(); return limit < math.MaxInt64 })
 		if gogc, _ := settings(); gogc != 100 {
 			t.Error("GOGC became", gogc)
 		}
@@ -86,7 +77,7 @@ func TestTuneGCLeavesAnOperatorsSettings(t *testing.T) {
 		debug.SetMemoryLimit(100 << 20)
 		defer debug.SetMemoryLimit(math.MaxInt64)
 		stop := TuneGC(GCOptions{Budget: 512 << 20, Interval: time.Millisecond})
-		eventually(t, "GOGC is set", func() bool { gogc, _ := settings(); return gogc > 100 })
+		wait.Until(t, "GOGC is set", func() bool { gogc, _ := settings(); return gogc > 100 })
 		if g := governing.current.Load(); g.budget != 100<<20 {
 			t.Error("the budget ignores the limit:", g.budget)
 		}
@@ -96,23 +87,28 @@ func TestTuneGCLeavesAnOperatorsSettings(t *testing.T) {
 		}
 	})
 	t.Run("GOGC set by code while it runs", func(t *testing.T) {
-		stop := TuneGC(GCOptions{Budget: 512 << 20, Interval: time.Millisecond})
-		eventually(t, "GOGC is set", func() bool { gogc, _ := settings(); return gogc > 100 })
-		debug.SetGCPercent(77)
-		time.Sleep(50 * time.Millisecond)
-		runtime.GC()
-		time.Sleep(50 * time.Millisecond)
-		stop()
-		if gogc, _ := settings(); gogc != 77 {
-			t.Error("GOGC became", gogc)
+		defer debug.SetGCPercent(100)
+		g := newGovernor(GCOptions{Budget: 512 << 20}) // Its goroutine does not run.
+		look := func() int64 { g.adjust(readRuntime(), 0); gogc, _ := settings(); return gogc }
+		if gogc := look(); gogc <= 100 {
+			t.Fatal("GOGC is", gogc)
 		}
-		debug.SetGCPercent(100)
+		debug.SetGCPercent(77)
+		for range 3 {
+			if gogc := look(); gogc != 77 {
+				t.Error("GOGC became", gogc)
+			}
+		}
+		g.end()
+		if gogc, _ := settings(); gogc != 77 {
+			t.Error("after the end GOGC became", gogc)
+		}
 	})
 	t.Run("GOGC off", func(t *testing.T) {
 		debug.SetGCPercent(-1)
 		defer debug.SetGCPercent(100)
 		stop := TuneGC(GCOptions{Budget: 512 << 20, Interval: time.Millisecond})
-		eventually(t, "the limit is set", func() bool { _, limit := settings(); return limit < math.MaxInt64 })
+		wait.Until(t, "the limit is set", func() bool { _, limit := settings(); return limit < math.MaxInt64 })
 		stop()
 		if gogc, _ := settings(); gogc != -1 {
 			t.Error("GOGC became", gogc)

@@ -45,8 +45,10 @@ func (packageSource) Metrics() iter.Seq[gqlboost.Metric] {
 				gauge("gc.budget", "By", "Resident memory that the governor may use.", float64(g.budget)),
 				gauge("gc.gogc", "%", "GOGC at the moment.", float64(now.gogc)),
 				gauge("gc.memory.limit", "By", "GOMEMLIMIT at the moment.", float64(now.limit)),
-				gauge("gc.over_budget", "1", "1 while the budget is less than what is alive, and not kept.", flag(g.overBudget.Load())),
-				counter("gc.adjustments", "{adjustment}", "Times that the governor has changed a setting.", float64(g.adjustments.Load())),
+				gauge("gc.over_budget", "1", "1 while the budget is less than what is alive, and not kept.",
+					flag(g.overBudget.Load())),
+				counter("gc.adjustments", "{adjustment}", "Times that the governor has changed a setting.",
+					float64(g.adjustments.Load())),
 			)
 		}
 		return list

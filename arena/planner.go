@@ -66,7 +66,8 @@ func (p *planner) next(r runtimeState, outside int64) plan {
 	heap := limit - r.notHeap
 	live := p.alive(r)
 	if p.tooSmall(live, heap, busy, share) {
-		return plan{over: fmt.Errorf("%w: it is %d MiB, which leaves %d MiB for the heap, of which %d MiB are alive; make it %d MiB or more",
+		return plan{over: fmt.Errorf("%w: it is %d MiB, which leaves %d MiB for the heap, of which %d MiB are alive; make "+
+			"it %d MiB or more",
 			ErrBudget, p.budget>>20, max(heap, 0)>>20, live>>20, (2*live+p.budget-heap)>>20+1)}
 	}
 	aim, held := float64(heap)*0.85, false

@@ -18,7 +18,8 @@ func residentOutsideGo() (total int64) {
 		if string(name) != "RssFile" && string(name) != "RssShmem" {
 			continue
 		}
-		if kilobytes, err := strconv.ParseInt(string(bytes.TrimSuffix(bytes.TrimSpace(value), []byte(" kB"))), 10, 64); err == nil {
+		number := string(bytes.TrimSuffix(bytes.TrimSpace(value), []byte(" kB")))
+		if kilobytes, err := strconv.ParseInt(number, 10, 64); err == nil {
 			total += kilobytes << 10
 		}
 	}

@@ -3,7 +3,9 @@
 //
 //	cache, err := plancache.New(plancache.Options[*Plan]{Schema: plancache.HashSchema(sdl)})
 //	...
-//	plan, err := cache.Load(ctx, plancache.Key{Query: query}, func(ctx context.Context) (*Plan, error) { return planner.Plan(ctx, query) })
+//	plan, err := cache.Load(ctx, plancache.Key{Query: query}, func(ctx context.Context) (*Plan, error) {
+//		return planner.Plan(ctx, query)
+//	})
 //
 // As gqlgen's query cache it is used through contrib/gqlgen.QueryCache, which follows the schema.
 //

@@ -48,8 +48,8 @@ func (c *Cache[P]) Stats() Stats {
 	n := &c.counts
 	s := Stats{
 		Len: c.Len(), Builds: n.builds.Load(), BuildErrors: n.failures.Load(), BuildTime: time.Duration(n.building.Load()),
-		Evictions: n.left[Evicted].Load(), Expired: n.left[Expired].Load(), Removed: n.left[Removed].Load(), Switches: n.switches.Load(),
-		Errors: n.errors.Load(), Untold: c.notes.dropped(),
+		Evictions: n.left[Evicted].Load(), Expired: n.left[Expired].Load(), Removed: n.left[Removed].Load(),
+		Switches: n.switches.Load(), Errors: n.errors.Load(), Untold: c.notes.dropped(),
 	}
 	s.Hits, s.Misses = c.stats.sum()
 	if s.Builds > 0 {
@@ -100,7 +100,8 @@ func (c *Cache[P]) Metrics() iter.Seq[gqlboost.Metric] { return metric.Sequence(
 
 func (c *Cache[P]) metrics() (list []gqlboost.Metric) {
 	add := func(kind gqlboost.Kind, name, unit, help string, value float64, attrs ...gqlboost.Attr) {
-		list = append(list, gqlboost.Metric{Name: "gqlboost.plancache." + name, Unit: unit, Help: help, Kind: kind, Value: value, Attrs: attrs})
+		list = append(list, gqlboost.Metric{Name: "gqlboost.plancache." + name, Unit: unit, Help: help, Kind: kind,
+			Value: value, Attrs: attrs})
 	}
 	s := c.Stats()
 	result := func(v string) gqlboost.Attr { return gqlboost.Attr{Key: "result", Value: v} }
@@ -112,17 +113,24 @@ func (c *Cache[P]) metrics() (list []gqlboost.Metric) {
 	add(gqlboost.Counter, "build_time", "s", "Time that builds took.", s.BuildTime.Seconds())
 	add(gqlboost.Counter, "saved_time", "s", "Time that hits have saved, by the mean of builds.", s.Saved.Seconds())
 	for cause, name := range causes {
-		add(gqlboost.Counter, "departures", "{plan}", "Plans that have left, by cause.", float64(c.counts.left[cause].Load()), gqlboost.Attr{Key: "cause", Value: name})
+		add(gqlboost.Counter, "departures", "{plan}", "Plans that have left, by cause.", float64(c.counts.left[cause].Load()),
+			gqlboost.Attr{Key: "cause", Value: name})
 	}
 	add(gqlboost.Counter, "schema_switches", "{switch}", "Changes of the schema.", float64(s.Switches))
 	add(gqlboost.Counter, "errors", "{error}", "Errors of callbacks and of the second level.", float64(s.Errors))
-	add(gqlboost.Counter, "untold", "{call}", "Calls of OnEvict and OnError that were not made, because others blocked.", float64(s.Untold))
+	add(gqlboost.Counter, "untold", "{call}", "Calls of OnEvict and OnError that were not made, because others blocked.",
+		float64(s.Untold))
 	if c.level != nil {
-		add(gqlboost.Counter, "store.lookups", "{lookup}", "Plans that the second level was asked for.", float64(s.Store.Hits), result("hit"))
-		add(gqlboost.Counter, "store.lookups", "{lookup}", "Plans that the second level was asked for.", float64(s.Store.Misses), result("miss"))
-		add(gqlboost.Counter, "store.lookups", "{lookup}", "Plans that the second level was asked for.", float64(s.Store.Errors), result("error"))
-		add(gqlboost.Counter, "store.skipped", "{call}", "Calls of the second level that were not made, because it had failed.", float64(s.Store.Skipped))
-		add(gqlboost.Counter, "store.invalidations", "{invalidation}", "Invalidations that came from the second level.", float64(s.Store.Invalidations))
+		add(gqlboost.Counter, "store.lookups", "{lookup}", "Plans that the second level was asked for.",
+			float64(s.Store.Hits), result("hit"))
+		add(gqlboost.Counter, "store.lookups", "{lookup}", "Plans that the second level was asked for.",
+			float64(s.Store.Misses), result("miss"))
+		add(gqlboost.Counter, "store.lookups", "{lookup}", "Plans that the second level was asked for.",
+			float64(s.Store.Errors), result("error"))
+		add(gqlboost.Counter, "store.skipped", "{call}",
+			"Calls of the second level that were not made, because it had failed.", float64(s.Store.Skipped))
+		add(gqlboost.Counter, "store.invalidations", "{invalidation}", "Invalidations that came from the second level.",
+			float64(s.Store.Invalidations))
 	}
 	return list
 }

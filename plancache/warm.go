@@ -20,7 +20,9 @@ import (
 // processors, and returns how many were built. An error or a panic of a build leaves its
 // key out; all of them are in the error, joined. When the context ends, Warm does. After Close
 // the error is [ErrClosed]: what is built would not be kept.
-func (c *Cache[P]) Warm(ctx context.Context, keys iter.Seq[Key], build func(context.Context, Key) (P, error)) (built int, err error) {
+func (c *Cache[P]) Warm(
+	ctx context.Context, keys iter.Seq[Key], build func(context.Context, Key) (P, error),
+) (built int, err error) {
 	switch {
 	case ctx == nil || build == nil:
 		return 0, missing(ctx, build == nil)

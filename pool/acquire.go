@@ -194,7 +194,9 @@ func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
 }
 
 // CopyFrom is [pgxpool.Pool.CopyFrom].
-func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource) (int64, error) {
+func (p *Pool) CopyFrom(
+	ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource,
+) (int64, error) {
 	if source == nil { // A goroutine of pgx's would panic.
 		return 0, errors.New("pool: the source of CopyFrom is nil")
 	}

@@ -414,7 +414,8 @@ func (a *admission) letIn() {
 		w := a.queue.pop()
 		w.served = true
 		if a.queue.sheds(w) {
-			w.refused = &ExhaustedError{Waited: time.Since(w.since), Limit: int(a.limit.Load()), Queue: a.queue.Len() + 1, Shed: true}
+			w.refused = &ExhaustedError{Waited: time.Since(w.since), Limit: int(a.limit.Load()), Queue: a.queue.Len() + 1,
+				Shed: true}
 			a.shed.Add(1)
 			a.inside.Add(-1)
 		}

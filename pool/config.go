@@ -78,7 +78,8 @@ func (c *Config) check() error {
 	case c.HealthCheckPeriod <= 0: // pgxpool's ticker would end the process.
 		return fmt.Errorf("pool: HealthCheckPeriod is %v: it must be positive", c.HealthCheckPeriod)
 	case int(c.MaxConns) <= len(c.Reader.Replicas):
-		return fmt.Errorf("pool: MaxConns is %d, which is the budget of all connections: the primary and each of %d replicas need one", c.MaxConns, len(c.Reader.Replicas))
+		return fmt.Errorf("pool: MaxConns is %d, which is the budget of all connections: the primary and each of %d "+
+			"replicas need one", c.MaxConns, len(c.Reader.Replicas))
 	}
 	for _, dsn := range c.Reader.Replicas {
 		replica, err := pgxpool.ParseConfig(dsn)

@@ -125,7 +125,8 @@ func (b *bounded) Err() error {
 	if waited < b.admission.timeout {
 		return nil
 	}
-	return &ExhaustedError{Waited: waited, Limit: int(b.admission.limit.Load()), Queue: b.admission.length() + 1, Opening: true}
+	return &ExhaustedError{Waited: waited, Limit: int(b.admission.limit.Load()), Queue: b.admission.length() + 1,
+		Opening: true}
 }
 
 // stop ends the wait.

@@ -37,13 +37,15 @@ func (e *ExhaustedError) Error() string {
 		return fmt.Sprintf("pool: exhausted: all %d connections are in use, and %d callers wait already", e.Limit, e.Queue-1)
 	}
 	if e.Shed {
-		return fmt.Sprintf("pool: exhausted: shed after %v: more comes than %d connections can do, %d callers wait", e.Waited.Round(time.Millisecond), e.Limit, e.Queue)
+		return fmt.Sprintf("pool: exhausted: shed after %v: more comes than %d connections can do, %d callers wait",
+			e.Waited.Round(time.Millisecond), e.Limit, e.Queue)
 	}
 	if e.Opening {
 		const format = "pool: exhausted: no connection within %v: the server has not accepted or answered one"
 		return fmt.Sprintf(format, e.Waited.Round(time.Millisecond))
 	}
-	return fmt.Sprintf("pool: exhausted: no connection within %v: all %d are in use, %d callers wait", e.Waited.Round(time.Millisecond), e.Limit, e.Queue)
+	return fmt.Sprintf("pool: exhausted: no connection within %v: all %d are in use, %d callers wait",
+		e.Waited.Round(time.Millisecond), e.Limit, e.Queue)
 }
 
 // Is matches [ErrExhausted], and context.DeadlineExceeded, which is what pgxpool's

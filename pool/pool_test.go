@@ -257,9 +257,7 @@ func TestQueueIsFair(t *testing.T) {
 			mu.Unlock()
 			c.Release()
 		})
-		for p.admission.length() != i+1 {
-			time.Sleep(time.Millisecond)
-		}
+		wait.Until(t, "it waits", func() bool { return p.admission.length() == i+1 })
 	}
 	conn.Release()
 	wg.Wait()
@@ -403,25 +401,25 @@ func TestLeaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if _, err := p.Exec(t.Context(), "select 1"); err != nil {
-		t.Fatal(err)
-	}
 	conn, err := p.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case l := <-leaks:
-		if l.Held < 30*time.Millisecond || l.PID != conn.Conn().PgConn().PID() || !strings.Contains(l.Stack, "TestLeaks") {
-			t.Errorf("got %+v", l)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("nobody was told")
+	wait.Until(t, "somebody is told", func() bool { return len(leaks) > 0 })
+	if l := <-leaks; l.Held < 30*time.Millisecond || l.PID != conn.Conn().PgConn().PID() ||
+		!strings.Contains(l.Stack, "TestLeaks") {
+		t.Errorf("got %+v", l)
 	}
-	time.Sleep(100 * time.Millisecond)
+	later := func() []Leak { return p.admission.holders.leaks(time.Now().Add(time.Hour)) }
+	if more := later(); len(more) != 0 {
+		t.Errorf("told again: %+v", more)
+	}
 	conn.Release()
-	if n := len(leaks); n != 0 {
-		t.Errorf("%d more leaks: %+v", n, <-leaks)
+	if _, err := p.Exec(t.Context(), "select 1"); err != nil {
+		t.Fatal(err)
+	}
+	if more := later(); len(more) != 0 {
+		t.Errorf("told of what was given back: %+v", more)
 	}
 	if n := len(p.admission.holders.held); n != 0 {
 		t.Errorf("%d holders", n)

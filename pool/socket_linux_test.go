@@ -2,6 +2,8 @@ package pool
 
 import (
 	"net"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,7 +33,15 @@ func TestSilentBesideAReader(t *testing.T) {
 		defer close(read)
 		_, _ = conn.Read(make([]byte, 1))
 	}()
-	time.Sleep(50 * time.Millisecond) // It is in the read now.
+	wait.Until(t, "it is in the read", func() bool {
+		stacks := make([]byte, 1<<20)
+		for _, one := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+			if strings.Contains(one, "[IO wait") && strings.Contains(one, "TestSilentBesideAReader.func") {
+				return true
+			}
+		}
+		return false
+	})
 	look := func() (quiet, known bool) {
 		t.Helper()
 		done := make(chan struct{})

@@ -146,6 +146,12 @@ func (c *cursor) escapeFrom(i int) int {
 // there is a source, data is to become a copy of it: a window is copied just before
 // it is indexed, so that it is in the cache. It returns false for a text that is
 // not accepted, without a reason: parsePortable finds that.
+//
+// It is one function because the parts would be calls, around which registers are saved.
+// Numbers in a function of their own cost 5 to 13 % over the corpora, strings 4 to 21 %, and
+// literals, of which there are few, 6 to 18 %.
+//
+//nolint:funlen // see above
 func (m *memory) parseIndexed(k kernel, data, source []byte, maxDepth int) bool {
 	c := &m.cursor
 	c.start(data, source, k)
@@ -392,4 +398,5 @@ func (c *cursor) escapedWord(start, end int) (word, bool) {
 // byte is in the index, so this must be looked at here.
 func delimited(data []byte, i int) bool { return i >= len(data) || delimiter[data[i]] }
 
-var delimiter = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, ',': true, ':': true, ']': true, '}': true, '[': true, '{': true, '"': true}
+var delimiter = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, ',': true, ':': true, ']': true, '}': true,
+	'[': true, '{': true, '"': true}

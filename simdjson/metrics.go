@@ -74,7 +74,8 @@ func (packageSource) Metrics() iter.Seq[gqlboost.Metric] {
 
 func (c *counterSet) snapshot() (list []gqlboost.Metric) {
 	add := func(name, unit, help string, value uint64, attrs ...gqlboost.Attr) {
-		list = append(list, gqlboost.Metric{Name: "gqlboost.simdjson." + name, Unit: unit, Help: help, Kind: gqlboost.Counter, Value: float64(value), Attrs: attrs})
+		list = append(list, gqlboost.Metric{Name: "gqlboost.simdjson." + name, Unit: unit, Help: help, Kind: gqlboost.Counter,
+			Value: float64(value), Attrs: attrs})
 	}
 	kernels := kernels() // The others have nothing to count.
 	var totals [len(kernelNames)]tally
@@ -95,7 +96,8 @@ func (c *counterSet) snapshot() (list []gqlboost.Metric) {
 	for _, k := range kernels {
 		add("errors", "{document}", "Documents that were refused.", c.errors[k].Load(), by(k))
 	}
-	add("fallbacks", "{document}", "Documents that a fast kernel refused and the portable one accepted: a defect.", c.fallbacks.Load())
+	add("fallbacks", "{document}", "Documents that a fast kernel refused and the portable one accepted: a defect.",
+		c.fallbacks.Load())
 	add("verified", "{document}", "Documents that went through two kernels.", c.verified.Load())
 	add("mismatches", "{document}", "Documents on which two kernels disagreed: a defect.", c.mismatches.Load())
 	add("unknown_kernels", "{kernel}", "Names in Options.Kernel and GQLBOOST_SIMD that are no kernel.",

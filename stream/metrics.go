@@ -33,12 +33,14 @@ func (packageSource) Metrics() iter.Seq[gqlboost.Metric] {
 		}{
 			{"documents", "{document}", "Documents that were written whole.", float64(counters.documents.Load())},
 			{"errors", "{document}", "Documents that were not.", float64(counters.failed.Load())},
-			{"aborted", "{response}", "HTTP responses that were aborted because of an error after their first byte.", float64(counters.aborted.Load())},
+			{"aborted", "{response}", "HTTP responses that were aborted because of an error after their first byte.",
+				float64(counters.aborted.Load())},
 			{"size", "By", "Bytes of the documents.", float64(counters.bytes.Load())},
 			{"chunks", "{chunk}", "Chunks of the documents.", float64(counters.chunks.Load())},
 			{"blocked", "s", "Time that writing chunks took: how slow clients were.", float64(counters.blocked.Load()) / 1e9},
 		} {
-			if !yield(gqlboost.Metric{Name: "gqlboost.stream." + m.name, Unit: m.unit, Help: m.help, Kind: gqlboost.Counter, Value: m.value}) {
+			if !yield(gqlboost.Metric{Name: "gqlboost.stream." + m.name, Unit: m.unit, Help: m.help,
+				Kind: gqlboost.Counter, Value: m.value}) {
 				return
 			}
 		}

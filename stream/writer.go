@@ -55,10 +55,16 @@ const (
 )
 
 var placeNames = [...]string{
-	atRoot: "a value", atEnd: "nothing, the document is complete", firstInList: "a value or the end of the array", inList: "a value or the end of the array",
-	firstName: "a name or the end of the object", nextName: "a name or the end of the object", atMember: "the value of a member",
-	atNullable: "a value", nullableEnd: "nothing more, the nullable value is complete",
-	inPieces: "the rest of a value in pieces",
+	atRoot:      "a value",
+	atEnd:       "nothing, the document is complete",
+	firstInList: "a value or the end of the array",
+	inList:      "a value or the end of the array",
+	firstName:   "a name or the end of the object",
+	nextName:    "a name or the end of the object",
+	atMember:    "the value of a member",
+	atNullable:  "a value",
+	nullableEnd: "nothing more, the nullable value is complete",
+	inPieces:    "the rest of a value in pieces",
 }
 
 // NewWriter returns a writer of one document. Close it in any case: it gives its
@@ -261,7 +267,8 @@ func NewNames(names []string) []Name {
 	for _, name := range names {
 		size += len(name) + len(`,"":`)
 	}
-	list, all, ends, quoted := make([]Name, len(names)), make([]prepared, len(names)), make([]int, len(names)), make([]byte, 0, size)
+	list, all, ends, quoted := make([]Name, len(names)), make([]prepared, len(names)), make([]int, len(names)),
+		make([]byte, 0, size)
 	for i, name := range names {
 		var ok bool
 		quoted, ok = appendQuoted(append(quoted, ','), name, false)

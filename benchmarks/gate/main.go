@@ -133,7 +133,9 @@ func (g *gate) confirm(ctx context.Context, before, after []suite, list []verdic
 	var names []string
 	for _, v := range list {
 		if v.worse {
-			names = append(names, "^"+strings.ReplaceAll(regexp.QuoteMeta(strings.TrimPrefix(withoutProcs(v.benchmark), "Benchmark")), "/", "$/^")+"$")
+			names = append(names,
+				"^"+strings.ReplaceAll(regexp.QuoteMeta(strings.TrimPrefix(withoutProcs(v.benchmark), "Benchmark")), "/", "$/^")+
+					"$")
 		}
 	}
 	again := map[string]verdict{}
@@ -168,7 +170,8 @@ func (g *gate) build(ctx context.Context, dir, to string) (list []suite, err err
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return nil, err
 	}
-	args := append([]string{"list", "-f", "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}\t{{.Dir}}{{end}}"}, strings.Split(g.packages, ",")...)
+	args := append([]string{"list", "-f", "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}\t{{.Dir}}{{end}}"},
+		strings.Split(g.packages, ",")...)
 	packages, err := output(ctx, dir, "go", args...)
 	if err != nil {
 		return nil, err
@@ -206,7 +209,8 @@ func (g *gate) measure(ctx context.Context, before, after []suite, bench string,
 					continue
 				}
 				s := turn.suites[i]
-				text, err := output(ctx, s.dir, s.binary, "-test.run", "^$", "-test.bench", bench, "-test.benchtime", g.benchtime, "-test.benchmem")
+				text, err := output(ctx, s.dir, s.binary, "-test.run", "^$", "-test.bench", bench, "-test.benchtime", g.benchtime,
+					"-test.benchmem")
 				if err != nil {
 					return nil, nil, err
 				}

@@ -34,7 +34,8 @@ type schedule struct {
 }
 
 func newSchedule(phases []Phase, a Arrivals, total time.Duration, seed uint64) *schedule {
-	return &schedule{phases: phases, arrivals: a, total: total, end: phases[0].Duration, random: rand.New(rand.NewPCG(seed, 2))}
+	return &schedule{phases: phases, arrivals: a, total: total, end: phases[0].Duration,
+		random: rand.New(rand.NewPCG(seed, 2))}
 }
 
 // next returns false when the total is over.

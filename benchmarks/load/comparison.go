@@ -18,7 +18,9 @@ type Comparison struct {
 
 // Compare runs rounds of a load. Between rounds the order turns, so that no server is
 // always the one behind the same other one.
-func Compare(ctx context.Context, preset string, targets []Target, c Config, rounds int, log io.Writer) (*Comparison, error) {
+func Compare(
+	ctx context.Context, preset string, targets []Target, c Config, rounds int, log io.Writer,
+) (*Comparison, error) {
 	comparison := &Comparison{Preset: preset}
 	for round := range rounds {
 		results := make([]*Result, len(targets))

@@ -77,7 +77,8 @@ func WriteDrifts(w io.Writer, windows []Window) {
 		if d.Drifts {
 			mark = "DRIFTS"
 		}
-		t.AppendRow(table.Row{d.Figure, fmt.Sprintf("%.4g", d.First), fmt.Sprintf("%.4g", d.Last), percent(d.Growth), fmt.Sprintf("%.2f", d.Correlation), mark})
+		t.AppendRow(table.Row{d.Figure, fmt.Sprintf("%.4g", d.First), fmt.Sprintf("%.4g", d.Last), percent(d.Growth),
+			fmt.Sprintf("%.2f", d.Correlation), mark})
 	}
 	t.Render()
 }

@@ -79,8 +79,10 @@ func export(ctx context.Context, t Target) (*Export, error) {
 		}
 	}
 	e.Whole = float64(time.Since(start)) / 1e6
-	if response.StatusCode != http.StatusOK || e.Bytes < 1_000_000 || !strings.HasSuffix(strings.TrimSpace(string(tail[:])), "]}}") {
-		return nil, fmt.Errorf("load: %s: the export is not complete: %s, %d bytes, ending in %q", t.Name, response.Status, e.Bytes, tail)
+	if response.StatusCode != http.StatusOK || e.Bytes < 1_000_000 ||
+		!strings.HasSuffix(strings.TrimSpace(string(tail[:])), "]}}") {
+		return nil, fmt.Errorf("load: %s: the export is not complete: %s, %d bytes, ending in %q", t.Name, response.Status,
+			e.Bytes, tail)
 	}
 	return e, nil
 }

@@ -81,9 +81,11 @@ func WriteGains(w io.Writer, r *Report) {
 		return
 	}
 	t := newTable(w)
-	t.AppendHeader(table.Row{"against baseline", "preset", "throughput", "P50", "P95", "P99", "CPU/req", "Postgres CPU/req", "allocs/req", "errors"})
+	t.AppendHeader(table.Row{"against baseline", "preset", "throughput", "P50", "P95", "P99", "CPU/req",
+		"Postgres CPU/req", "allocs/req", "errors"})
 	for _, g := range r.Gains {
-		t.AppendRow(table.Row{g.Server, g.Preset, g.Throughput, g.P50, g.P95, g.P99, g.ServerCPU, g.PostgresCPU, g.Allocations, g.Errors})
+		t.AppendRow(table.Row{g.Server, g.Preset, g.Throughput, g.P50, g.P95, g.P99, g.ServerCPU, g.PostgresCPU,
+			g.Allocations, g.Errors})
 	}
 	t.Render()
 }
@@ -96,7 +98,8 @@ func WriteExports(w io.Writer, r *Report) {
 	t := newTable(w)
 	t.AppendHeader(table.Row{"100 000 rows", "size", "first byte ms", "whole ms", "memory"})
 	for _, e := range r.Exports {
-		t.AppendRow(table.Row{e.Server, humanize.IBytes(uint64(e.Bytes)), ms(e.FirstByte), ms(e.Whole), humanize.IBytes(e.Memory)})
+		t.AppendRow(table.Row{e.Server, humanize.IBytes(uint64(e.Bytes)), ms(e.FirstByte), ms(e.Whole),
+			humanize.IBytes(e.Memory)})
 	}
 	t.Render()
 }

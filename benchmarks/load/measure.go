@@ -50,7 +50,8 @@ func FindMaximum(ctx context.Context, t Target, bound, each time.Duration, log i
 	var best *Result
 	for range 6 {
 		rate := (low + high) / 2
-		r, err := Measure(ctx, t, Config{Mix: BlogMix(), Phases: []Phase{{rate, time.Hour}}, Arrivals: Poisson, Duration: each, Warmup: each / 5}, log)
+		r, err := Measure(ctx, t, Config{Mix: BlogMix(), Phases: []Phase{{rate, time.Hour}}, Arrivals: Poisson,
+			Duration: each, Warmup: each / 5}, log)
 		if err != nil {
 			return nil, err
 		}

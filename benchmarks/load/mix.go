@@ -56,7 +56,8 @@ const zipfExponent = 1.1
 func newGenerator(mix Mix, totals Totals, seed uint64, variants int) *generator {
 	random := rand.New(rand.NewPCG(seed, 1))
 	zipf := func(n int) *rand.Zipf { return rand.NewZipf(random, zipfExponent, 1, uint64(max(n, 1)-1)) }
-	d := &generator{random: random, totals: totals, users: zipf(totals.Users), posts: zipf(totals.Posts), variants: zipf(variants), mix: mix}
+	d := &generator{random: random, totals: totals, users: zipf(totals.Users), posts: zipf(totals.Posts),
+		variants: zipf(variants), mix: mix}
 	for _, o := range mix {
 		d.total += o.Weight
 	}
@@ -99,7 +100,8 @@ func (d *generator) request(i int) Request {
 	o := d.mix[i]
 	variables, check := o.prepare(d)
 	body, err := json.Marshal(map[string]any{
-		"query": strings.Replace(o.query, "NAME", o.Name+strconv.FormatUint(d.variants.Uint64(), 10), 1), "variables": variables,
+		"query":     strings.Replace(o.query, "NAME", o.Name+strconv.FormatUint(d.variants.Uint64(), 10), 1),
+		"variables": variables,
 	})
 	if err != nil {
 		panic(err) // Variables are numbers and strings.
@@ -161,14 +163,22 @@ func (r Request) Check(body []byte) error {
 func BlogMix() Mix {
 	return Mix{
 		{"user", 25, `query NAME($id: ID!) { user(id: $id) { id name bio profile followerCount } }`, prepareUser},
-		{"userPosts", 20, `query NAME($id: ID!) { user(id: $id) { id name posts(first: 10) { id title excerpt author { id name } tags { name } } } }`, prepareUserPosts},
-		{"post", 20, `query NAME($id: ID!) { post(id: $id) { id title body author { id name } tags { name } commentCount comments(first: 10) { id body author { id name } } } }`, preparePost},
-		{"feed", 18, `query NAME($before: ID!) { feed(first: 20, before: $before) { id title excerpt author { id name } commentCount comments(first: 3) { id body author { id name } } } }`, prepareFeed},
-		{"search", 8, `query NAME($text: String!) { search(text: $text, first: 20) { id title author { id name } } }`, prepareSearch},
-		{"list", 3, `query NAME($after: ID!) { comments(first: 1000, after: $after) { id body createdAt } }`, prepareList(1000)},
-		{"export", 0, `query NAME($after: ID!) { comments(first: 100000, after: $after) { id body createdAt } }`, prepareList(100_000)},
-		{"createPost", 2, `mutation NAME($author: ID!, $title: String!, $body: String!) { createPost(input: {authorId: $author, title: $title, body: $body, tags: ["load"]}) { id title author { id name } } }`, prepareCreatePost},
-		{"addComment", 4, `mutation NAME($author: ID!, $post: ID!, $body: String!) { addComment(input: {authorId: $author, postId: $post, body: $body}) { id body author { id name } } }`, prepareAddComment},
+		{"userPosts", 20,
+			`query NAME($id: ID!) { user(id: $id) { id name posts(first: 10) { id title excerpt author { id name } tags { name } } } }`, prepareUserPosts},
+		{"post", 20,
+			`query NAME($id: ID!) { post(id: $id) { id title body author { id name } tags { name } commentCount comments(first: 10) { id body author { id name } } } }`, preparePost},
+		{"feed", 18,
+			`query NAME($before: ID!) { feed(first: 20, before: $before) { id title excerpt author { id name } commentCount comments(first: 3) { id body author { id name } } } }`, prepareFeed},
+		{"search", 8, `query NAME($text: String!) { search(text: $text, first: 20) { id title author { id name } } }`,
+			prepareSearch},
+		{"list", 3, `query NAME($after: ID!) { comments(first: 1000, after: $after) { id body createdAt } }`,
+			prepareList(1000)},
+		{"export", 0, `query NAME($after: ID!) { comments(first: 100000, after: $after) { id body createdAt } }`,
+			prepareList(100_000)},
+		{"createPost", 2,
+			`mutation NAME($author: ID!, $title: String!, $body: String!) { createPost(input: {authorId: $author, title: $title, body: $body, tags: ["load"]}) { id title author { id name } } }`, prepareCreatePost},
+		{"addComment", 4,
+			`mutation NAME($author: ID!, $post: ID!, $body: String!) { addComment(input: {authorId: $author, postId: $post, body: $body}) { id body author { id name } } }`, prepareAddComment},
 	}
 }
 
@@ -290,7 +300,8 @@ func prepareFeed(d *generator) (map[string]any, check) {
 }
 
 // words are in the titles of the generated posts.
-var words = []string{"problem", "government", "family", "company", "question", "team", "moment", "teacher", "history", "weather"}
+var words = []string{"problem", "government", "family", "company", "question", "team", "moment", "teacher", "history",
+	"weather"}
 
 func prepareSearch(d *generator) (map[string]any, check) {
 	word := words[d.random.IntN(len(words))]
@@ -337,12 +348,13 @@ func prepareCreatePost(d *generator) (map[string]any, check) {
 	if d.random.IntN(4) == 0 {
 		title += " " + words[d.random.IntN(len(words))]
 	}
-	return map[string]any{"author": author, "title": title, "body": strings.Repeat("Ein Satz für den Test. ", 40)}, func(a *answer) error {
-		if a.CreatePost == nil || a.CreatePost.Title != title {
-			return fmt.Errorf("created %+v, want %q", a.CreatePost, title)
+	return map[string]any{"author": author, "title": title, "body": strings.Repeat("Ein Satz für den Test. ", 40)},
+		func(a *answer) error {
+			if a.CreatePost == nil || a.CreatePost.Title != title {
+				return fmt.Errorf("created %+v, want %q", a.CreatePost, title)
+			}
+			return a.CreatePost.Author.is(author)
 		}
-		return a.CreatePost.Author.is(author)
-	}
 }
 
 func prepareAddComment(d *generator) (map[string]any, check) {

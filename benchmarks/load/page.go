@@ -18,7 +18,8 @@ func WriteHTML(w io.Writer, r *Report, notes ...string) error {
 	if err != nil {
 		return err
 	}
-	throughput, err := timelinePlot(r.Results, "Throughput", "requests/s", func(s Second) float64 { return float64(s.Requests) })
+	throughput, err := timelinePlot(r.Results, "Throughput", "requests/s",
+		func(s Second) float64 { return float64(s.Requests) })
 	if err != nil {
 		return err
 	}

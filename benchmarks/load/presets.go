@@ -23,12 +23,19 @@ type Preset struct {
 // Presets are the scenarios, in the order of a full report. "max" is not one of
 // them: it is a search, made by [FindMaximum].
 var Presets = []Preset{
-	{Name: "closed", About: "64 clients without a pause", Clients: 64, Duration: 20 * time.Second, Warmup: 3 * time.Second},
-	{Name: "normal", About: "half the maximum", Phases: []Phase{{0.5, time.Hour}}, Arrivals: Poisson, Duration: 20 * time.Second, Warmup: 3 * time.Second},
-	{Name: "peak", About: "70 % of the maximum", Phases: []Phase{{0.7, time.Hour}}, Arrivals: Poisson, Duration: 20 * time.Second, Warmup: 3 * time.Second},
-	{Name: "sustained", About: "60 % of the maximum, evenly, for long", Phases: []Phase{{0.6, time.Hour}}, Arrivals: Constant, Duration: 5 * time.Minute, Warmup: 5 * time.Second},
-	{Name: "burst", About: "a second at 120 % in every five at 30 %", Phases: []Phase{{0.3, 4 * time.Second}, {1.2, time.Second}}, Arrivals: Poisson, Duration: 30 * time.Second, Warmup: 3 * time.Second},
-	{Name: "cache-warm-up", About: "half the maximum at a server just started, 200 texts of each query", Phases: []Phase{{0.5, time.Hour}}, Arrivals: Poisson, Duration: 20 * time.Second, Variants: 200, Cold: true},
+	{Name: "closed", About: "64 clients without a pause", Clients: 64, Duration: 20 * time.Second,
+		Warmup: 3 * time.Second},
+	{Name: "normal", About: "half the maximum", Phases: []Phase{{0.5, time.Hour}}, Arrivals: Poisson,
+		Duration: 20 * time.Second, Warmup: 3 * time.Second},
+	{Name: "peak", About: "70 % of the maximum", Phases: []Phase{{0.7, time.Hour}}, Arrivals: Poisson,
+		Duration: 20 * time.Second, Warmup: 3 * time.Second},
+	{Name: "sustained", About: "60 % of the maximum, evenly, for long", Phases: []Phase{{0.6, time.Hour}},
+		Arrivals: Constant, Duration: 5 * time.Minute, Warmup: 5 * time.Second},
+	{Name: "burst", About: "a second at 120 % in every five at 30 %",
+		Phases: []Phase{{0.3, 4 * time.Second}, {1.2, time.Second}}, Arrivals: Poisson, Duration: 30 * time.Second,
+		Warmup: 3 * time.Second},
+	{Name: "cache-warm-up", About: "half the maximum at a server just started, 200 texts of each query",
+		Phases: []Phase{{0.5, time.Hour}}, Arrivals: Poisson, Duration: 20 * time.Second, Variants: 200, Cold: true},
 }
 
 // PresetNamed finds a preset.
@@ -43,7 +50,8 @@ func PresetNamed(name string) (Preset, error) {
 
 // Config scales a preset to a maximum in requests per second.
 func (p Preset) Config(maximum float64) Config {
-	c := Config{Clients: p.Clients, Arrivals: p.Arrivals, Duration: p.Duration, Warmup: p.Warmup, Variants: p.Variants, Mix: BlogMix()}
+	c := Config{Clients: p.Clients, Arrivals: p.Arrivals, Duration: p.Duration, Warmup: p.Warmup, Variants: p.Variants,
+		Mix: BlogMix()}
 	for _, phase := range p.Phases {
 		c.Phases = append(c.Phases, Phase{phase.Rate * maximum, phase.Duration})
 	}

@@ -23,7 +23,9 @@ const profileSettle = 3 * time.Second
 // Profile runs a closed loop of 64 clients and takes the server's CPU,
 // allocation, mutex and block profiles meanwhile. It writes them and a flame
 // graph into dir, and returns the breakdown. The server must run with -spans.
-func Profile(ctx context.Context, t Target, duration time.Duration, dir string, log io.Writer) (*Result, *Breakdown, error) {
+func Profile(
+	ctx context.Context, t Target, duration time.Duration, dir string, log io.Writer,
+) (*Result, *Breakdown, error) {
 	if t.DebugURL == "" {
 		return nil, nil, errors.New("load: a profile needs the server's debug address")
 	}
@@ -74,7 +76,8 @@ func takeProfiles(ctx context.Context, t Target, seconds int, dir string) (map[s
 	for i, name := range names {
 		go func() {
 			var err error
-			profiles[i], err = fetchProfile(ctx, t.DebugURL+"/pprof/"+name+"?seconds="+strconv.Itoa(seconds), filepath.Join(dir, name+".pb.gz"))
+			profiles[i], err = fetchProfile(ctx, t.DebugURL+"/pprof/"+name+"?seconds="+strconv.Itoa(seconds),
+				filepath.Join(dir, name+".pb.gz"))
 			failures <- err
 		}()
 	}

@@ -32,7 +32,9 @@ type Window struct {
 // Soak runs a load in windows until there are enough of them in a file, to which each
 // is appended when it has ended: a run that was cut short goes on where it was. Only the
 // windows are kept in memory.
-func Soak(ctx context.Context, t Target, c Config, window, total time.Duration, file string, log io.Writer) ([]Window, error) {
+func Soak(
+	ctx context.Context, t Target, c Config, window, total time.Duration, file string, log io.Writer,
+) ([]Window, error) {
 	windows, err := readWindows(file)
 	if err != nil {
 		return nil, err
@@ -55,8 +57,9 @@ func Soak(ctx context.Context, t Target, c Config, window, total time.Duration, 
 		if err != nil {
 			return windows, err
 		}
-		w := Window{Minutes: float64(len(windows)) * window.Minutes(), Requests: r.Requests, Errors: r.Errors, Throughput: r.Throughput,
-			P50: r.Latency.P50, P95: r.Latency.P95, P99: r.Latency.P99}
+		w := Window{Minutes: float64(len(windows)) * window.Minutes(), Requests: r.Requests, Errors: r.Errors,
+			Throughput: r.Throughput,
+			P50:        r.Latency.P50, P95: r.Latency.P95, P99: r.Latency.P99}
 		if err := w.look(ctx, t); err != nil {
 			return windows, err
 		}
@@ -97,7 +100,8 @@ func (w *Window) look(ctx context.Context, t Target) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	return conn.QueryRow(ctx, "select (count(*) - 1)::float8 from pg_stat_activity where backend_type = 'client backend'").Scan(&w.Connections)
+	return conn.QueryRow(ctx,
+		"select (count(*) - 1)::float8 from pg_stat_activity where backend_type = 'client backend'").Scan(&w.Connections)
 }
 
 // readWindows reads what a run before has measured. A line that was cut short is left

@@ -31,15 +31,18 @@ func WriteTable(w io.Writer, results []*Result) {
 	t.Render()
 
 	t = newTable(w)
-	t.AppendHeader(table.Row{"server", "preset", "CPU us/req", "Postgres CPU us/req", "peak memory", "Postgres memory", "statements/req", "allocs/req", "bytes/req", "GC cycles", "GC share", "GC pause P99 ms"})
+	t.AppendHeader(table.Row{"server", "preset", "CPU us/req", "Postgres CPU us/req", "peak memory", "Postgres memory",
+		"statements/req", "allocs/req", "bytes/req", "GC cycles", "GC share", "GC pause P99 ms"})
 	for _, r := range results {
 		u := r.Resources
 		if u == nil {
 			continue
 		}
 		t.AppendRow(table.Row{r.Server, r.Preset, perRequest(u.ServerCPU, r.Requests), perRequest(u.PostgresCPU, r.Requests),
-			humanize.IBytes(u.ServerMemory), humanize.IBytes(u.PostgresMemory), fmt.Sprintf("%.2f", u.Statements), fmt.Sprintf("%.0f", u.Allocations),
-			humanize.IBytes(uint64(u.AllocatedBytes)), fmt.Sprintf("%.0f", u.GCCycles), percent(u.GCShare), fmt.Sprintf("%.3f", u.GCPauseP99)})
+			humanize.IBytes(u.ServerMemory), humanize.IBytes(u.PostgresMemory), fmt.Sprintf("%.2f", u.Statements),
+			fmt.Sprintf("%.0f", u.Allocations),
+			humanize.IBytes(uint64(u.AllocatedBytes)), fmt.Sprintf("%.0f", u.GCCycles), percent(u.GCShare),
+			fmt.Sprintf("%.3f", u.GCPauseP99)})
 	}
 	t.Render()
 
@@ -89,8 +92,10 @@ func WriteComparison(w io.Writer, before, after *Report) {
 			{"P50 ms", func(r *Result) float64 { return r.Latency.P50 }},
 			{"P95 ms", func(r *Result) float64 { return r.Latency.P95 }},
 			{"P99 ms", func(r *Result) float64 { return r.Latency.P99 }},
-			{"CPU us/request", func(r *Result) float64 { return r.each(func(u *Resources) float64 { return 1e6 * u.ServerCPU }) }},
-			{"Postgres CPU us/request", func(r *Result) float64 { return r.each(func(u *Resources) float64 { return 1e6 * u.PostgresCPU }) }},
+			{"CPU us/request",
+				func(r *Result) float64 { return r.each(func(u *Resources) float64 { return 1e6 * u.ServerCPU }) }},
+			{"Postgres CPU us/request",
+				func(r *Result) float64 { return r.each(func(u *Resources) float64 { return 1e6 * u.PostgresCPU }) }},
 		} {
 			old, now := f.of(b), f.of(a)
 			ratio := "-"

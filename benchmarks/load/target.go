@@ -31,7 +31,8 @@ type Target struct {
 
 // Totals asks the server how much data it has.
 func (t Target) Totals(ctx context.Context) (Totals, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, bytes.NewReader([]byte(`{"query":"{ totals { users posts comments } }"}`)))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL,
+		bytes.NewReader([]byte(`{"query":"{ totals { users posts comments } }"}`)))
 	if err != nil {
 		return Totals{}, err
 	}
@@ -112,7 +113,8 @@ func Launch(ctx context.Context, name, binary, dsn string, args ...string) (*Ser
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &Server{Target: Target{Name: name, PID: cmd.Process.Pid, PostgresDSN: dsn}, cmd: cmd, exited: make(chan struct{}), log: new(syncBuffer)}
+	s := &Server{Target: Target{Name: name, PID: cmd.Process.Pid, PostgresDSN: dsn}, cmd: cmd, exited: make(chan struct{}),
+		log: new(syncBuffer)}
 	serving := make(chan struct{})
 	go s.follow(stderr, serving)
 	select {

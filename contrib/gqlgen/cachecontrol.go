@@ -70,7 +70,8 @@ func (c *CacheControl) Validate(schema graphql.ExecutableSchema) error {
 		return fmt.Errorf("gqlgen: CacheControl.DefaultMaxAge is negative: %v", c.DefaultMaxAge)
 	}
 	if s.Directives[cacheDirective] == nil {
-		return errors.New("gqlgen: the schema has no directive @cacheControl: CacheControl's documentation has its definition")
+		return errors.New(
+			"gqlgen: the schema has no directive @cacheControl: CacheControl's documentation has its definition")
 	}
 	for _, def := range s.Types {
 		if err := validHint(def.Directives, def.Name); err != nil {

@@ -116,14 +116,17 @@ func TestSilence(t *testing.T) {
 	}
 	defer p.Close()
 	u.Host = p.Addr()
-	bus := newBus(t, u.String(), pgnotify.Options{CheckEvery: 50 * time.Millisecond})
+	// Long enough for a busy machine to answer.
+	bus := newBus(t, u.String(), pgnotify.Options{CheckEvery: 2 * time.Second})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	keys, err := bus.Watch(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(200 * time.Millisecond) // some checks
+	wait.Until(t, "it was asked", func() bool {
+		return query(t, "select count(*) from pg_stat_activity where query = '-- ping' and state = 'idle'") == 1
+	})
 	if err := bus.Delete(ctx, "k"); err != nil {
 		t.Error(err)
 	}
@@ -131,8 +134,14 @@ func TestSilence(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	p.SetSilent(true)
-	for range keys { // until it is closed
-	}
+	wait.Until(t, "the silence is noticed", func() bool {
+		select {
+		case _, ok := <-keys:
+			return !ok
+		default:
+			return false
+		}
+	})
 }
 
 func TestErrors(t *testing.T) {

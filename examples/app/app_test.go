@@ -7,7 +7,8 @@ import (
 	"net"
 	"net/http"
 	"testing"
-	"time"
+
+	"github.com/gqlboost/gqlboost/internal/wait"
 )
 
 func TestFlagsWinOverTheEnvironment(t *testing.T) {
@@ -45,7 +46,13 @@ func TestShutdownIsGraceful(t *testing.T) {
 	go func() {
 		done <- serve(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			stop()
-			time.Sleep(100 * time.Millisecond)
+			wait.Until(t, "new connections are refused", func() bool {
+				conn, err := net.Dial("tcp", l.Addr().String())
+				if err == nil {
+					conn.Close()
+				}
+				return err != nil
+			})
 			w.WriteHeader(http.StatusTeapot)
 		}))
 	}()

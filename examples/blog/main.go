@@ -25,8 +25,10 @@ func main() {
 	f := flag.NewFlagSet("blog", flag.ExitOnError)
 	o.AddFlags(f)
 	measure := f.Bool("spans", false, "measure where requests spend their time, and contention; for profiling")
-	gcBudget := f.Int64("gc-budget", 0, "memory in MiB that arena.TuneGC may use, which it switches on; 0 is TuneGC's default with -gc")
-	advise := f.Bool("advise", false, "record statements, and serve what to fix in the database at /debug/advice of -debug-addr")
+	gcBudget := f.Int64("gc-budget", 0,
+		"memory in MiB that arena.TuneGC may use, which it switches on; 0 is TuneGC's default with -gc")
+	advise := f.Bool("advise", false,
+		"record statements, and serve what to fix in the database at /debug/advice of -debug-addr")
 	chosen := blocks.AddFlags(f)
 	if app.Parse(f, os.Args[1:], os.Getenv) != nil {
 		os.Exit(2) // It has said why.

@@ -41,7 +41,8 @@ type handler struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost || r.ContentLength <= 0 || r.ContentLength > maxBody || !isJSON(r.Header.Get("Content-Type")) {
+	if r.Method != http.MethodPost || r.ContentLength <= 0 || r.ContentLength > maxBody ||
+		!isJSON(r.Header.Get("Content-Type")) {
 		h.next.ServeHTTP(w, r)
 		return
 	}
@@ -115,7 +116,8 @@ func (h *handler) query(ctx context.Context, o *simdjson.Operation) (*query, err
 		return q, nil
 	}
 	key = plancache.Key{Query: strings.Clone(o.Query), Operation: strings.Clone(o.OperationName)}
-	return h.plans.Load(ctx, key, func(context.Context) (*query, error) { return parse(h.schema, key.Query, key.Operation) })
+	return h.plans.Load(ctx, key,
+		func(context.Context) (*query, error) { return parse(h.schema, key.Query, key.Operation) })
 }
 
 func (h *handler) plan(ctx context.Context, o *simdjson.Operation, q *query, variables map[string]any) (*plan, error) {

@@ -40,7 +40,8 @@ func main() {
 	if app.Parse(f, os.Args[1:], os.Getenv) != nil {
 		os.Exit(2) // It has said why.
 	}
-	app.Main("direct", &o, server.Debug(nil), func(ctx context.Context) (app.Server, error) { return openDirect(ctx, o.DSN, o.PoolConns) })
+	app.Main("direct", &o, server.Debug(nil),
+		func(ctx context.Context) (app.Server, error) { return openDirect(ctx, o.DSN, o.PoolConns) })
 }
 
 // service is the handler with what it holds.
@@ -87,7 +88,8 @@ func openDirect(ctx context.Context, dsn string, conns int) (_ *service, err err
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	s.Closers = append(s.Closers, func() { h.plans.Close() }, func() { h.variants.Close() }, func() { h.persisted.Close() }, arena.TuneGC(arena.GCOptions{}))
+	s.Closers = append(s.Closers, func() { h.plans.Close() }, func() { h.variants.Close() },
+		func() { h.persisted.Close() }, arena.TuneGC(arena.GCOptions{}))
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", h)
 	mux.Handle("/", behind)

@@ -15,7 +15,8 @@ import (
 // A subquery is run once; currval alone, which is volatile, for each row of the table.
 var mutations = map[string]root{
 	"createPost": {to: "Post", sql: "select {rows} from posts {to} where {to}.id = (select currval('posts_id_seq'))"},
-	"addComment": {to: "Comment", sql: "select {rows} from comments {to} where {to}.id = (select currval('comments_id_seq'))"},
+	"addComment": {to: "Comment",
+		sql: "select {rows} from comments {to} where {to}.id = (select currval('comments_id_seq'))"},
 }
 
 // batch returns the statements of a mutation, which are one transaction and one round
@@ -34,11 +35,13 @@ func (s *step) batch(variables map[string]any) (*pgx.Batch, error) {
 			values ($1, $2, $3, left($4, 200), $4, 'PUBLISHED', now())`, author, title, store.Slug(title), body)
 		if len(tags) > 0 {
 			b.Queue("insert into tags (name) select unnest($1::text[]) on conflict do nothing", tags)
-			b.Queue("insert into post_tags (post_id, tag_id) select currval('posts_id_seq'), id from tags where name = any($1)", tags)
+			b.Queue("insert into post_tags (post_id, tag_id) select currval('posts_id_seq'), id from tags where name = any($1)",
+				tags)
 		}
 		in.filled(title)
 	case "addComment":
-		b.Queue("insert into comments (post_id, author_id, body) values ($1, $2, $3)", in.id("postId"), in.id("authorId"), in.filled(in.text("body")))
+		b.Queue("insert into comments (post_id, author_id, body) values ($1, $2, $3)", in.id("postId"), in.id("authorId"),
+			in.filled(in.text("body")))
 	}
 	if in.err != nil {
 		return nil, in.err
@@ -100,7 +103,8 @@ func (s *step) public(err error) error {
 	var e *pgconn.PgError
 	if errors.As(err, &e) && e.Code == "23503" {
 		at := s.field.Position
-		return &stream.Error{Message: e.ConstraintName + ": not found", Locations: []stream.Location{{Line: at.Line, Column: at.Column}}, Path: stream.Path{s.key}, Err: err}
+		return &stream.Error{Message: e.ConstraintName + ": not found",
+			Locations: []stream.Location{{Line: at.Line, Column: at.Column}}, Path: stream.Path{s.key}, Err: err}
 	}
 	return err
 }

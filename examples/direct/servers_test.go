@@ -24,6 +24,7 @@ import (
 	"github.com/gqlboost/gqlboost/examples/blog/schema"
 	"github.com/gqlboost/gqlboost/examples/blog/seed"
 	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/plancache"
 )
 
@@ -357,12 +358,5 @@ func TestPostgresFails(t *testing.T) {
 	if err := database.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if status, _, o = send(t, s, body, ""); status == 200 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("it does not come back: %d %s", status, show(o))
-		}
-	}
+	wait.Until(t, "it comes back", func() bool { status, _, _ = send(t, s, body, ""); return status == 200 })
 }

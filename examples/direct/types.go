@@ -35,24 +35,30 @@ const maxPage, maxExport = 100, 100_000 // as in the blog's resolvers
 var objects = map[string]object{
 	"User": {
 		columns: map[string]column{
-			"id": {"%s.id", true}, "handle": {"%s.handle", false}, "name": {"%s.name", false}, "email": {"%s.email", false}, "bio": {"%s.bio", false},
+			"id": {"%s.id", true}, "handle": {"%s.handle", false}, "name": {"%s.name", false}, "email": {"%s.email", false},
+			"bio":     {"%s.bio", false},
 			"profile": {"%s.profile", false}, "createdAt": {"%s.created_at", false},
 			"followerCount": {"(select count(*) from follows f where f.followee_id = %s.id)", false},
 		},
 		relations: map[string]relation{
-			"posts":     {"Post", true, "from posts {to} where {to}.author_id = {of}.id and {to}.status = 'PUBLISHED' order by {to}.id desc limit {first}"},
-			"followers": {"User", true, "from follows f{to} join users {to} on {to}.id = f{to}.follower_id where f{to}.followee_id = {of}.id order by f{to}.follower_id limit {first}"},
+			"posts": {"Post", true,
+				"from posts {to} where {to}.author_id = {of}.id and {to}.status = 'PUBLISHED' order by {to}.id desc limit {first}"},
+			"followers": {"User", true,
+				"from follows f{to} join users {to} on {to}.id = f{to}.follower_id where f{to}.followee_id = {of}.id order by " +
+					"f{to}.follower_id limit {first}"},
 		},
 	},
 	"Post": {
 		columns: map[string]column{
-			"id": {"%s.id", true}, "title": {"%s.title", false}, "slug": {"%s.slug", false}, "excerpt": {"%s.excerpt", false}, "body": {"%s.body", false},
+			"id": {"%s.id", true}, "title": {"%s.title", false}, "slug": {"%s.slug", false}, "excerpt": {"%s.excerpt", false},
+			"body":   {"%s.body", false},
 			"status": {"%s.status", false}, "views": {"%s.views", false}, "publishedAt": {"%s.published_at", false},
 			"commentCount": {"(select count(*) from comments c where c.post_id = %s.id)", false},
 		},
 		relations: map[string]relation{
-			"author":   {"User", false, "from users {to} where {to}.id = {of}.author_id"},
-			"tags":     {"Tag", true, "from post_tags l{to} join tags {to} on {to}.id = l{to}.tag_id where l{to}.post_id = {of}.id order by {to}.id"},
+			"author": {"User", false, "from users {to} where {to}.id = {of}.author_id"},
+			"tags": {"Tag", true,
+				"from post_tags l{to} join tags {to} on {to}.id = l{to}.tag_id where l{to}.post_id = {of}.id order by {to}.id"},
 			"comments": {"Comment", true, "from comments {to} where {to}.post_id = {of}.id order by {to}.id limit {first}"},
 		},
 	},
@@ -90,9 +96,11 @@ var roots = map[string]root{
 	"user":   {to: "User", sql: "select {rows} from users {to} where {to}.id = {id}", arguments: []string{"id"}},
 	"post":   {to: "Post", sql: "select {rows} from posts {to} where {to}.id = {id}", arguments: []string{"id"}},
 	"feed": {to: "Post", list: true, arguments: []string{"first", "before"}, optional: "before", most: maxPage,
-		sql: "select {rows} from posts {to} where {to}.status = 'PUBLISHED' [and {to}.id < {before}] order by {to}.id desc limit {first}"},
+		sql: "select {rows} from posts {to} where {to}.status = 'PUBLISHED' [and {to}.id < {before}] order by {to}.id desc " +
+			"limit {first}"},
 	"search": {to: "Post", list: true, arguments: []string{"text", "first"}, most: maxPage,
-		sql: "select {rows} from posts {to} where {to}.search @@ plainto_tsquery('simple', {text}) and {to}.status = 'PUBLISHED' order by {to}.id desc limit {first}"},
+		sql: "select {rows} from posts {to} where {to}.search @@ plainto_tsquery('simple', {text}) and {to}.status = " +
+			"'PUBLISHED' order by {to}.id desc limit {first}"},
 	"comments": {to: "Comment", list: true, arguments: []string{"first", "after"}, optional: "after", most: maxExport,
 		sql: "select {rows} from comments {to} [where {to}.id > {after}] order by {to}.id limit {first}"},
 }

@@ -51,7 +51,8 @@ func binaries(ctx context.Context, dir string, owner *account) (string, error) {
 	root, err := download(ctx)
 	if err != nil {
 		return "", fmt.Errorf("postgres: no PostgreSQL >= %d on this machine, and none could be downloaded: %w\n"+
-			"Install it (Debian: apt-get install postgresql postgresql-contrib; Fedora: dnf install postgresql-server postgresql-contrib; macOS: brew install postgresql@17) "+
+			"Install it (Debian: apt-get install postgresql postgresql-contrib; Fedora: dnf install postgresql-server "+
+			"postgresql-contrib; macOS: brew install postgresql@17) "+
 			"or set %s to the DSN of an existing server", oldest, err, EnvDSN)
 	}
 	return readable(dir, root, owner)

@@ -8,7 +8,8 @@ import (
 )
 
 // A private server needs unix sessions, signals and a shell for the watchdog.
-var errNotUnix = errors.New("postgres: a private server needs a unix system; set " + EnvDSN + " to the DSN of an existing server")
+var errNotUnix = errors.New("postgres: a private server needs a unix system; set " + EnvDSN +
+	" to the DSN of an existing server")
 
 type account struct{}
 

@@ -34,7 +34,9 @@ func unprivileged() (*account, error) {
 			return &account{&syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
 		}
 	}
-	return nil, fmt.Errorf("postgres: root may not run PostgreSQL, and there is no account named postgres or nobody to run it as; set %s instead", EnvDSN)
+	return nil, fmt.Errorf(
+		"postgres: root may not run PostgreSQL, and there is no account named postgres or nobody to run it as; "+
+			"set %s instead", EnvDSN)
 }
 
 func (a *account) isRoot() bool { return a.credential != nil }

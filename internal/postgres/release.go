@@ -17,7 +17,8 @@ import (
 
 // releases are builds of the supported versions that npm has: with them, tests run on
 // versions that the machine's own packages do not offer.
-var releases = map[int]string{14: "14.23.0-beta.17", 15: "15.18.0-beta.17", 16: "16.14.0-beta.17", 17: "17.10.0-beta.17", 18: "18.4.0-beta.17"}
+var releases = map[int]string{14: "14.23.0-beta.17", 15: "15.18.0-beta.17", 16: "16.14.0-beta.17",
+	17: "17.10.0-beta.17", 18: "18.4.0-beta.17"}
 
 // Releases lists the major versions that [Release] knows.
 func Releases() []int { return []int{14, 15, 16, 17, 18} }
@@ -56,7 +57,8 @@ func Release(ctx context.Context, major int) (string, error) {
 		arch = runtime.GOARCH
 	}
 	name := fmt.Sprintf("@embedded-postgres/%s-%s@%s", runtime.GOOS, arch, version)
-	if out, err := exec.CommandContext(ctx, "npm", "pack", "--silent", "--pack-destination", work, name).CombinedOutput(); err != nil {
+	out, err := exec.CommandContext(ctx, "npm", "pack", "--silent", "--pack-destination", work, name).CombinedOutput()
+	if err != nil {
 		return "", fmt.Errorf("postgres: npm pack %s: %w\n%s", name, err, out)
 	}
 	archives, err := filepath.Glob(filepath.Join(work, "*.tgz"))

@@ -14,7 +14,8 @@ func (t tree) notes(version string) (string, error) {
 	}
 	notes, ok := section(string(text), version)
 	if !ok {
-		return "", fmt.Errorf("CHANGELOG.md has no section %q with anything in it; rename \"## Unreleased\" to it", "## "+version)
+		return "", fmt.Errorf("CHANGELOG.md has no section %q with anything in it; rename \"## Unreleased\" to it",
+			"## "+version)
 	}
 	return notes, nil
 }

@@ -47,7 +47,8 @@ func (t tree) serve(ctx context.Context, dir, folder, version string) (err error
 	if err != nil {
 		return err
 	}
-	for name, text := range map[string][]byte{"list": []byte(version + "\n"), version + ".info": info, version + ".mod": goMod} {
+	files := map[string][]byte{"list": []byte(version + "\n"), version + ".info": info, version + ".mod": goMod}
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 			return err
 		}

@@ -206,7 +206,8 @@ func (l *Loader[K, V]) collect(b *batch[K, V]) []K {
 		if n = len(b.keys); more {
 			since, rounds = now, 0
 		}
-		if b.full || b.ctx.Err() != nil || rounds >= quietRounds && now.Sub(since) >= l.options.Quiet || now.Sub(start) >= l.options.MaxWait {
+		if b.full || b.ctx.Err() != nil || rounds >= quietRounds && now.Sub(since) >= l.options.Quiet ||
+			now.Sub(start) >= l.options.MaxWait {
 			keys := l.take(b)
 			l.mu.Unlock()
 			return keys

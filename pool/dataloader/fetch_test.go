@@ -219,33 +219,34 @@ func TestBlockedFetch(t *testing.T) {
 
 // What nobody waits for any more is not fetched.
 func TestNobodyWaits(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	var calls atomic.Int64
-	l := dataloader.New(func(_ context.Context, keys []int) (map[int]int64, error) {
-		calls.Add(1)
-		return map[int]int64{keys[0]: 1}, nil
-	}, patient)
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := l.Load(ended, 1); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	l.Prime(3, 3)
-	if values, err := l.LoadAll(ended, []int{3, 1}); !errors.Is(err, context.Canceled) || !slices.Equal(values, []int64{3, 0}) {
-		t.Errorf("%v, %v", values, err)
-	}
-	brief, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	if _, err := l.LoadAll(brief, []int{1, 2}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Error(err)
-	}
-	time.Sleep(2 * patient.Quiet)
-	if calls.Load() != 0 {
-		t.Errorf("%d fetches", calls.Load())
-	}
-	if value, err := l.Load(t.Context(), 1); value != 1 || err != nil || calls.Load() != 1 {
-		t.Errorf("%d, %v", value, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		l := dataloader.New(func(_ context.Context, keys []int) (map[int]int64, error) {
+			calls.Add(1)
+			return map[int]int64{keys[0]: 1}, nil
+		}, patient)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := l.Load(ended, 1); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		l.Prime(3, 3)
+		if values, err := l.LoadAll(ended, []int{3, 1}); !errors.Is(err, context.Canceled) || !slices.Equal(values, []int64{3, 0}) {
+			t.Errorf("%v, %v", values, err)
+		}
+		brief, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := l.LoadAll(brief, []int{1, 2}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		time.Sleep(2 * patient.Quiet)
+		if calls.Load() != 0 {
+			t.Errorf("%d fetches", calls.Load())
+		}
+		if value, err := l.Load(t.Context(), 1); value != 1 || err != nil || calls.Load() != 1 {
+			t.Errorf("%d, %v", value, err)
+		}
+	})
 }
 
 // A caller right after the last waiter has left is not put into the batch that is cancelled.

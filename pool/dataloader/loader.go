@@ -5,7 +5,8 @@
 //
 // for each element of a list, one statement runs for all of them:
 //
-//	users := dataloader.New(dataloader.ByKey(reader, "select id, name from users where id = any($1)", func(u User) int { return u.ID }), dataloader.Options{})
+//	fetch := dataloader.ByKey(reader, "select id, name from users where id = any($1)", func(u User) int { return u.ID })
+//	users := dataloader.New(fetch, dataloader.Options{})
 //	user, err := users.Load(ctx, post.AuthorID)
 //
 // There is no fixed wait: a batch is fetched as soon as no more keys arrive, see [Options]. An

@@ -34,24 +34,31 @@ func ByKey[K comparable, V any](db Querier, sql string, key func(V) K) func(cont
 
 // ListByKey is like [ByKey] for any number of rows for each key. Lists keep the order of the
 // rows. A key without rows has an empty list.
-func ListByKey[K comparable, V any](db Querier, sql string, key func(V) K) func(context.Context, []K) (map[K][]V, error) {
+func ListByKey[K comparable, V any](
+	db Querier, sql string, key func(V) K,
+) func(context.Context, []K) (map[K][]V, error) {
 	return list(db, sql, rowTo[V], keyed(key))
 }
 
 // ByKeyFunc is like [ByKey] and scans each row with scan: pgx.RowToAddrOfStructByName[User],
 // pgx.RowToStructByPos[User], pgx.RowToMap or a custom function.
-func ByKeyFunc[K comparable, V any](db Querier, sql string, scan pgx.RowToFunc[V], key func(V) K) func(context.Context, []K) (map[K]V, error) {
+func ByKeyFunc[K comparable, V any](
+	db Querier, sql string, scan pgx.RowToFunc[V], key func(V) K,
+) func(context.Context, []K) (map[K]V, error) {
 	return one(db, sql, always(scan), keyed(key))
 }
 
 // ListByKeyFunc is like [ListByKey] and scans each row with scan, see [ByKeyFunc].
-func ListByKeyFunc[K comparable, V any](db Querier, sql string, scan pgx.RowToFunc[V], key func(V) K) func(context.Context, []K) (map[K][]V, error) {
+func ListByKeyFunc[K comparable, V any](
+	db Querier, sql string, scan pgx.RowToFunc[V], key func(V) K,
+) func(context.Context, []K) (map[K][]V, error) {
 	return list(db, sql, always(scan), keyed(key))
 }
 
 // ByColumn returns a fetch of one value for each key:
 //
-//	names := dataloader.New(dataloader.ByColumn[int64, string](db, "select id, name from users where id = any($1)"), dataloader.Options{})
+//	fetch := dataloader.ByColumn[int64, string](db, "select id, name from users where id = any($1)")
+//	names := dataloader.New(fetch, dataloader.Options{})
 //
 // The statement receives the list of keys as its parameter $1 and returns two columns: the
 // key and the value. V may be any type that pgx scans from one column, including a struct
@@ -73,7 +80,9 @@ func ListByColumn[K comparable, V any](db Querier, sql string) func(context.Cont
 type scanner[R any] func(columns []pgconn.FieldDescription) (pgx.RowToFunc[R], error)
 
 // one fetches a value for each key. split returns the key and the value of a row.
-func one[K comparable, V, R any](db Querier, sql string, scan scanner[R], split func(R) (K, V)) func(context.Context, []K) (map[K]V, error) {
+func one[K comparable, V, R any](
+	db Querier, sql string, scan scanner[R], split func(R) (K, V),
+) func(context.Context, []K) (map[K]V, error) {
 	return func(ctx context.Context, keys []K) (map[K]V, error) {
 		found := make(map[K]V, len(keys))
 		err := each(ctx, db, sql, keys, scan, func(row R) { k, v := split(row); found[k] = v })
@@ -85,7 +94,9 @@ func one[K comparable, V, R any](db Querier, sql string, scan scanner[R], split 
 }
 
 // list fetches a list of values for each key. split returns the key and the value of a row.
-func list[K comparable, V, R any](db Querier, sql string, scan scanner[R], split func(R) (K, V)) func(context.Context, []K) (map[K][]V, error) {
+func list[K comparable, V, R any](
+	db Querier, sql string, scan scanner[R], split func(R) (K, V),
+) func(context.Context, []K) (map[K][]V, error) {
 	return func(ctx context.Context, keys []K) (map[K][]V, error) {
 		found := make(map[K][]V, len(keys))
 		for _, k := range keys {
@@ -140,7 +151,9 @@ func (p pair[K, V]) split() (K, V) { return p.key, p.value }
 
 func pairOf[K, V any](columns []pgconn.FieldDescription) (pgx.RowToFunc[pair[K, V]], error) {
 	if len(columns) != 2 {
-		return nil, fmt.Errorf("dataloader: ByColumn needs a column of keys and a column of values, but the statement returns %s", names(columns))
+		return nil, fmt.Errorf(
+			"dataloader: ByColumn needs a column of keys and a column of values, but the statement returns %s",
+			names(columns))
 	}
 	return func(row pgx.CollectableRow) (p pair[K, V], err error) {
 		err = row.Scan(&p.key, &p.value)
@@ -157,9 +170,13 @@ func rowTo[V any](columns []pgconn.FieldDescription) (pgx.RowToFunc[V], error) {
 	case len(columns) == 1:
 		return pgx.RowTo[V], nil
 	case t.Kind() == reflect.Pointer && hasFields(t.Elem()):
-		return nil, fmt.Errorf("dataloader: ByKey cannot scan a row into %v: use ByKeyFunc with pgx.RowToAddrOfStructByName[%v]", t, t.Elem())
+		return nil, fmt.Errorf(
+			"dataloader: ByKey cannot scan a row into %v: use ByKeyFunc with pgx.RowToAddrOfStructByName[%v]", t,
+			t.Elem())
 	default:
-		return nil, fmt.Errorf("dataloader: ByKey scans %v from one column, but the statement returns %s: use ByColumn for a column of keys and a column of values", t, names(columns))
+		return nil, fmt.Errorf(
+			"dataloader: ByKey scans %v from one column, but the statement returns %s: use ByColumn for a column "+
+				"of keys and a column of values", t, names(columns))
 	}
 }
 

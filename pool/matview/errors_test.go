@@ -223,6 +223,7 @@ func TestOnError(t *testing.T) {
 		"nil":    nil,
 	} {
 		t.Run(name, func(t *testing.T) {
+			ignore := goleak.IgnoreCurrent()
 			var calls atomic.Int64
 			onError := func(error) { calls.Add(1); do() }
 			i := run(t, db, matview.Options{Every: often, OnError: onError})
@@ -241,13 +242,14 @@ func TestOnError(t *testing.T) {
 			wait.Until(t, "it is called", func() bool { return calls.Load() > 2 })
 			i.stop()
 			after := calls.Load()
-			time.Sleep(5 * often)
+			goleak.VerifyNone(t, ignore) // Nobody is left to call it.
 			if calls.Load() != after {
 				t.Error("it is called after the end")
 			}
 		})
 	}
 	t.Run("blocks", func(t *testing.T) {
+		ignore := goleak.IgnoreCurrent()
 		var calls, at atomic.Int64
 		var last atomic.Value
 		goOn := make(chan struct{})
@@ -273,8 +275,8 @@ func TestOnError(t *testing.T) {
 			t.Errorf("Run returned after %v", took)
 		}
 		close(goOn)
-		wait.Until(t, "the call is over", func() bool { return at.Load() == 0 })
-		if time.Sleep(5 * often); calls.Load() != 1 {
+		goleak.VerifyNone(t, ignore) // Nobody is left to call it.
+		if calls.Load() != 1 {
 			t.Error("it is called after the end")
 		}
 	})

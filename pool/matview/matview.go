@@ -83,7 +83,8 @@ func New(db DB, c Options) (*Refresher, error) {
 		c.Patience = min(c.Every+pause, time.Minute)
 	}
 	c.Patience = min(c.Patience, c.Every+pause)
-	return &Refresher{db: db, config: c, name: name, pause: pause, history: history{every: c.Every, grace: pause, patience: c.Patience}}, nil
+	return &Refresher{db: db, config: c, name: name, pause: pause,
+		history: history{every: c.Every, grace: pause, patience: c.Patience}}, nil
 }
 
 // Run refreshes the view until the context ends, and returns the context's error. It cancels

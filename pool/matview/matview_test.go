@@ -264,16 +264,22 @@ func TestRefreshesByOthersCount(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	db := open(t, "", "create unique index on TABLE_view (n)")
 	defer db.Close()
-	const patience = 500 * time.Millisecond
 	own := connect(t, server.DSN())
 	defer own.Close()
-	first := run(t, own, matview.Options{Every: time.Hour, Patience: patience})
+	looks := func(n int64) func() bool {
+		return func() bool { s := own.Stat(); return s.AcquireCount() == n && s.AcquiredConns() == 0 }
+	}
+	var seen sync.WaitGroup
+	seen.Add(2) // by the first instance, and by this test
+	first := run(t, &startTogether{DB: own, looked: &seen}, matview.Options{Every: time.Hour, Patience: time.Millisecond})
 	defer first.stop()
-	wait.Until(t, "it has seen the view", func() bool { s := own.Stat(); return s.AcquireCount() > 0 && s.AcquiredConns() == 0 })
+	wait.Until(t, "it has seen the view", looks(1))
 	execute(t, db, "refresh materialized view concurrently TABLE_view")
-	second := run(t, db, matview.Options{Every: time.Hour, Patience: time.Hour})
+	seen.Done()
+	wait.Until(t, "it has looked when the view was due", looks(2))
+	second := run(t, own, matview.Options{Every: time.Hour, Patience: time.Hour})
 	defer second.stop()
-	time.Sleep(2 * patience)
+	wait.Until(t, "the other has seen the view", looks(3))
 	if n := metrics(first.Refresher)["refreshes"] + metrics(second.Refresher)["refreshes"]; n > 0 {
 		t.Errorf("%v refreshes of a view that is fresh", n)
 	}
@@ -393,8 +399,11 @@ func TestCommitTimestamps(t *testing.T) {
 	db := open(t, "", "create unique index on TABLE_view (n)")
 	defer db.Close()
 	insert(t, db)
-	young := run(t, db, matview.Options{Every: time.Hour, Patience: time.Millisecond})
-	time.Sleep(300 * time.Millisecond)
+	looking := connect(t, server.DSN())
+	defer looking.Close()
+	young := run(t, looking, matview.Options{Every: time.Hour, Patience: time.Millisecond})
+	wait.Until(t, "it has seen the view", func() bool { s := looking.Stat(); return s.AcquireCount() > 0 && s.AcquiredConns() == 0 })
+	time.Sleep(100 * time.Millisecond) // Without the view's age, it would refresh after one.
 	young.stop()
 	if n := shown(t, db); n != 0 {
 		t.Error("a view that is young is refreshed")
@@ -423,7 +432,7 @@ func TestSessionDefaults(t *testing.T) {
 	wait.Until(t, "the view is fresh", func() bool { return shown(t, db) == 1 })
 	one.stop()
 	insert(t, db)
-	wait.Until(t, "the view is fresh", func() bool { return shown(t, db) == 2 })
+	wait.Until(t, "the view is fresh", func() bool { return shown(t, db) == 1 })
 	two.stop()
 }
 

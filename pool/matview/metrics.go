@@ -28,13 +28,18 @@ func (r *Refresher) Metrics() iter.Seq[gqlboost.Metric] {
 			leads = 1
 		}
 		list := []gqlboost.Metric{
-			{Kind: gqlboost.Gauge, Name: "gqlboost.matview.leader", Unit: "1", Help: "Whether this instance leads, as 1 or 0.", Value: leads, Attrs: attrs},
-			{Kind: gqlboost.Counter, Name: "gqlboost.matview.refreshes", Unit: "{refresh}", Help: "Refreshes by this instance.", Value: float64(r.refreshes.Load()), Attrs: attrs},
-			{Kind: gqlboost.Counter, Name: "gqlboost.matview.failures", Unit: "{refresh}", Help: "Refreshes and looks at the view that failed.", Value: float64(r.failures.Load()), Attrs: attrs},
-			{Kind: gqlboost.Gauge, Name: "gqlboost.matview.duration", Unit: "s", Help: "Duration of this instance's last refresh.", Value: float64(r.took.Load()) / 1e9, Attrs: attrs},
+			{Kind: gqlboost.Gauge, Name: "gqlboost.matview.leader", Unit: "1", Help: "Whether this instance leads, as 1 or 0.",
+				Value: leads, Attrs: attrs},
+			{Kind: gqlboost.Counter, Name: "gqlboost.matview.refreshes", Unit: "{refresh}", Help: "Refreshes by this instance.",
+				Value: float64(r.refreshes.Load()), Attrs: attrs},
+			{Kind: gqlboost.Counter, Name: "gqlboost.matview.failures", Unit: "{refresh}",
+				Help: "Refreshes and looks at the view that failed.", Value: float64(r.failures.Load()), Attrs: attrs},
+			{Kind: gqlboost.Gauge, Name: "gqlboost.matview.duration", Unit: "s",
+				Help: "Duration of this instance's last refresh.", Value: float64(r.took.Load()) / 1e9, Attrs: attrs},
 		}
 		if age, known := r.Staleness(); known {
-			list = append(list, gqlboost.Metric{Kind: gqlboost.Gauge, Name: "gqlboost.matview.staleness", Unit: "s", Help: "Age of the data that readers see.", Value: age.Seconds(), Attrs: attrs})
+			list = append(list, gqlboost.Metric{Kind: gqlboost.Gauge, Name: "gqlboost.matview.staleness", Unit: "s",
+				Help: "Age of the data that readers see.", Value: age.Seconds(), Attrs: attrs})
 		}
 		return list
 	})

@@ -12,7 +12,8 @@ import (
 
 // ErrNoUniqueIndex is passed to OnError for a view that cannot be refreshed without blocking
 // its readers.
-var ErrNoUniqueIndex = errors.New("matview: the view has no unique index of all its rows, which REFRESH ... CONCURRENTLY needs")
+var ErrNoUniqueIndex = errors.New("matview: the view has no unique index of all its rows, which REFRESH ... " +
+	"CONCURRENTLY needs")
 
 // state is the state of the view.
 type state struct {

@@ -67,9 +67,12 @@ var (
 	}
 	firstLow = [16]byte{
 		carry | overlong3 | overlong2 | overlong4, carry | overlong2, carry, carry,
-		carry | tooLarge, carry | tooLarge | tooLarge1k, carry | tooLarge | tooLarge1k, carry | tooLarge | tooLarge1k,
-		carry | tooLarge | tooLarge1k, carry | tooLarge | tooLarge1k, carry | tooLarge | tooLarge1k, carry | tooLarge | tooLarge1k,
-		carry | tooLarge | tooLarge1k, carry | tooLarge | tooLarge1k | surrogate, carry | tooLarge | tooLarge1k, carry | tooLarge | tooLarge1k,
+		carry | tooLarge, carry | tooLarge | tooLarge1k,
+		carry | tooLarge | tooLarge1k, carry | tooLarge | tooLarge1k,
+		carry | tooLarge | tooLarge1k, carry | tooLarge | tooLarge1k,
+		carry | tooLarge | tooLarge1k, carry | tooLarge | tooLarge1k,
+		carry | tooLarge | tooLarge1k, carry | tooLarge | tooLarge1k | surrogate,
+		carry | tooLarge | tooLarge1k, carry | tooLarge | tooLarge1k,
 	}
 	secondHigh = [16]byte{
 		tooShort, tooShort, tooShort, tooShort, tooShort, tooShort, tooShort, tooShort,
@@ -102,7 +105,8 @@ func avx512() {
 	// behind(n) shifts two registers by n bytes: the bytes n places before.
 	behind := func(name string, n int) Mem { return bytes64(name, func(i int) byte { return byte(64 + i - n) }) }
 	behind1, behind2, behind3 := behind("behind1", 1), behind("behind2", 2), behind("behind3", 3)
-	TEXT("scanAVX512", NOSPLIT, "func(data *byte, blocks int, base uint32, index *uint32, backslashes *uint32, s *scanState)")
+	TEXT("scanAVX512", NOSPLIT,
+		"func(data *byte, blocks int, base uint32, index *uint32, backslashes *uint32, s *scanState)")
 	Doc("scanAVX512 indexes blocks of 64 bytes.")
 	data := Load(Param("data"), GP64())
 	blocks := Load(Param("blocks"), GP64())
@@ -348,7 +352,8 @@ func positionsOf(operator, white, quote, inside, carry Register) GPVirtual {
 
 // avx2 is the same for 32 bytes at a time, two of them a block.
 func avx2() {
-	TEXT("scanAVX2", NOSPLIT, "func(data *byte, blocks int, base uint32, index *uint32, backslashes *uint32, s *scanState)")
+	TEXT("scanAVX2", NOSPLIT,
+		"func(data *byte, blocks int, base uint32, index *uint32, backslashes *uint32, s *scanState)")
 	Doc("scanAVX2 indexes blocks of 64 bytes.")
 	data := Load(Param("data"), GP64())
 	// The number of blocks, the index and where backslashes go are kept on the

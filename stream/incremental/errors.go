@@ -16,7 +16,8 @@ var (
 	ErrClosed = errors.New("incremental: the delivery is closed")
 	// ErrEnded is the error of a part that was announced when the client had been told
 	// that nothing follows.
-	ErrEnded = errors.New("incremental: the result has ended: announce a part before the last open one is complete, or use Hold")
+	ErrEnded = errors.New("incremental: the result has ended: announce a part before the last open one is complete, or " +
+		"use Hold")
 
 	errComplete = errors.New("incremental: the part is complete already")
 	errExited   = errors.New("incremental: body has ended its goroutine by runtime.Goexit")

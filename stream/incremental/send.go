@@ -114,7 +114,9 @@ type framed struct {
 }
 
 // object sends an object whose members body writes.
-func (f *framed) object(start string, o stream.Options, body func(w *stream.Writer) (last bool, err error)) (err error) {
+func (f *framed) object(
+	start string, o stream.Options, body func(w *stream.Writer) (last bool, err error),
+) (err error) {
 	f.buffer = append(append(f.buffer[:0], start...), f.frame.before...)
 	w := stream.NewWriter(f, o)
 	defer func() { _ = w.Close() }()

@@ -74,7 +74,8 @@ func (s *facts) of(o *output, oid uint32) (fact, error) {
 	}
 	found, err := lookup(o, oid)
 	if err != nil {
-		return fact{}, fmt.Errorf("type with OID %d is not known (register it in pgx with LoadType, or set Options.Lookup): %w", oid, err)
+		return fact{}, fmt.Errorf(
+			"type with OID %d is not known (register it in pgx with LoadType, or set Options.Lookup): %w", oid, err)
 	}
 	if s.known == nil {
 		s.known = map[uint32]fact{}
@@ -84,7 +85,8 @@ func (s *facts) of(o *output, oid uint32) (fact, error) {
 	}
 	f, ok := s.known[oid]
 	if !ok {
-		return fact{}, fmt.Errorf("type with OID %d is not in the catalog that other sessions see: register it in pgx with LoadType", oid)
+		return fact{}, fmt.Errorf(
+			"type with OID %d is not in the catalog that other sessions see: register it in pgx with LoadType", oid)
 	}
 	return f, nil
 }
@@ -109,10 +111,12 @@ from t join pg_catalog.pg_type p on p.oid = t.oid left join pg_catalog.pg_range 
 const factsColumns = 6
 
 // kinds are those by pg_type.typtype, where a stands for arrays.
-var kinds = map[string]factKind{"a": factArray, "d": factDomain, "c": factComposite, "r": factRange, "m": factMultirange, "e": factText}
+var kinds = map[string]factKind{"a": factArray, "d": factDomain, "c": factComposite, "r": factRange,
+	"m": factMultirange, "e": factText}
 
 // baseKinds are those of extensions' base types, by the function that sends them.
-var baseKinds = map[string]factKind{"textsend": factText, "hstore_send": factHstore, "ltree_send": factVersioned, "ltxtq_send": factVersioned, "lquery_send": factVersioned}
+var baseKinds = map[string]factKind{"textsend": factText, "hstore_send": factHstore, "ltree_send": factVersioned,
+	"ltxtq_send": factVersioned, "lquery_send": factVersioned}
 
 func lookup(o *output, oid uint32) (map[uint32]fact, error) {
 	ctx, done := context.WithTimeout(context.Background(), lookupTimeout)
@@ -149,7 +153,9 @@ func lookup(o *output, oid uint32) (map[uint32]fact, error) {
 }
 
 // ask runs the query with the user's function.
-func ask(ctx context.Context, query func(ctx context.Context, sql string, args ...any) (pgx.Rows, error), sql string) ([][][]byte, error) {
+func ask(
+	ctx context.Context, query func(ctx context.Context, sql string, args ...any) (pgx.Rows, error), sql string,
+) ([][][]byte, error) {
 	rows, err := query(ctx, sql)
 	if err != nil {
 		return nil, err

@@ -149,7 +149,8 @@ func appendArray(o *output, to, src []byte, lengths []int, element *typ, delimit
 			return nil, nil, err
 		}
 		text := to[start:]
-		if len(text) == 0 || bytes.EqualFold(text, []byte("NULL")) || bytes.IndexByte(text, delimiter) >= 0 || bytes.ContainsAny(text, "\"\\{} \t\n\r\v\f") {
+		if len(text) == 0 || bytes.EqualFold(text, []byte("NULL")) || bytes.IndexByte(text, delimiter) >= 0 ||
+			bytes.ContainsAny(text, "\"\\{} \t\n\r\v\f") {
 			to = quoteInside(to, start, '\\')
 		}
 	}

@@ -67,7 +67,8 @@ func plan(fields []pgconn.FieldDescription, types *types) (*object, error) {
 		if strings.HasSuffix(name, listSuffix) {
 			return nil, fmt.Errorf("pgrows: column %q: an element of a list has members (%s%sid)", f.Name, f.Name, separator)
 		}
-		at.members = append(at.members, member{called: p.name(name), column: i, encode: types.column(f.DataTypeOID, f.Format), label: f.Name})
+		at.members = append(at.members, member{called: p.name(name), column: i, encode: types.column(f.DataTypeOID, f.Format),
+			label: f.Name})
 	}
 	root.setNames(stream.NewNames(p.names))
 	return root, root.check(true)

@@ -31,7 +31,8 @@ type planKey struct {
 
 // NewEncoder returns an encoder with options.
 func NewEncoder(o Options) *Encoder {
-	return &Encoder{types: typeSets{options: o}, plans: map[planKey]*object{}, keys: sync.Pool{New: func() any { return new([]byte) }}}
+	return &Encoder{types: typeSets{options: o}, plans: map[planKey]*object{},
+		keys: sync.Pool{New: func() any { return new([]byte) }}}
 }
 
 // Write is the function of that name.

@@ -68,7 +68,8 @@ func NewShape(fields []Field, o Options) *Shape {
 func shape(fields []Field) []shaped {
 	list := make([]shaped, len(fields))
 	for i, f := range fields {
-		list[i] = shaped{name: stream.NewName(f.Name), quoted: f.Quoted, constant: f.Constant, fields: shape(f.Fields), records: f.Fields != nil, known: new(atomic.Pointer[resolved])}
+		list[i] = shaped{name: stream.NewName(f.Name), quoted: f.Quoted, constant: f.Constant, fields: shape(f.Fields),
+			records: f.Fields != nil, known: new(atomic.Pointer[resolved])}
 	}
 	return list
 }

@@ -248,7 +248,8 @@ func appendIntervalText(o *output, to, b []byte) ([]byte, error) {
 // parts are what the texts of an interval have: years, months, days, hours, minutes,
 // and the rest in microseconds, each with its sign.
 func (v interval) parts() [6]int64 {
-	return [6]int64{int64(v.months / 12), int64(v.months % 12), int64(v.days), v.microseconds / 3600e6, v.microseconds / 60e6 % 60, v.microseconds % 60e6}
+	return [6]int64{int64(v.months / 12), int64(v.months % 12), int64(v.days), v.microseconds / 3600e6,
+		v.microseconds / 60e6 % 60, v.microseconds % 60e6}
 }
 
 func abs(v int64) int64 {

@@ -189,7 +189,9 @@ func parseComposite(names []stream.Name, fields []*typ, changed error) encoder {
 
 // item reads an item up to the delimiter or the end. In quotes these count as others.
 // A backslash escapes the next character; quotes may be doubled.
-func (o *output) item(src []byte, delimiter, end byte, use func(item []byte, quoted bool) error) (rest []byte, err error) {
+func (o *output) item(
+	src []byte, delimiter, end byte, use func(item []byte, quoted bool) error,
+) (rest []byte, err error) {
 	mark := len(o.scratch)
 	inside, quoted := false, false
 	for i := 0; i < len(src); i++ {

@@ -173,7 +173,8 @@ func readInterval(b []byte) (v interval, err error) {
 }
 
 func (v interval) infinity() string {
-	return infinity(v == interval{math.MaxInt64, math.MaxInt32, math.MaxInt32}, v == interval{math.MinInt64, math.MinInt32, math.MinInt32})
+	return infinity(v == interval{math.MaxInt64, math.MaxInt32, math.MaxInt32},
+		v == interval{math.MinInt64, math.MinInt32, math.MinInt32})
 }
 
 // writeInterval writes an ISO 8601 duration, which is Postgres's with the interval

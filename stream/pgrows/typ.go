@@ -66,7 +66,8 @@ func (t *typ) appendText(o *output, to, src []byte) ([]byte, error) {
 }
 
 func (t *typ) refused() error {
-	return fmt.Errorf("type %s can not be read in the binary format: cast the value to text, or to a type that can", t.name)
+	return fmt.Errorf("type %s can not be read in the binary format: cast the value to text, or to a type that can",
+		t.name)
 }
 
 func (t *typ) writeText(o *output, src []byte) error {

@@ -2,7 +2,8 @@
 // Postgres, fills it, and runs the blog as a gqlgen server (baseline), with what
 // a team can do about it with gqlgen alone (tuned), with the blocks in it (boosted), with
 // gqlgen's executor replaced as well (compiled), that with batch resolvers (batched), and
-// without a framework (direct) under the same load, in turns. It prints tables and writes a page with plots. -serve leaves the servers up
+// without a framework (direct) under the same load, in turns. It prints tables and writes a page with plots. -serve
+// leaves the servers up
 // for a look around.
 package main
 
@@ -83,7 +84,8 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, testbed.Close()) }()
-	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: "make demo", Machine: load.ThisMachine(), Versions: load.Versions(ctx, testbed.Postgres.DSN())}
+	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: "make demo", Machine: load.ThisMachine(),
+		Versions: load.Versions(ctx, testbed.Postgres.DSN())}
 
 	say("Filling the database at scale %v ...", d.scale)
 	if report.Exports, err = d.exports(ctx, testbed); err != nil {
@@ -131,7 +133,9 @@ func (d *demo) run(ctx context.Context) (err error) {
 }
 
 // launch starts servers, which stop stops.
-func (d *demo) launch(ctx context.Context, testbed *load.Testbed, list []contender) (targets []load.Target, stop func() error, err error) {
+func (d *demo) launch(
+	ctx context.Context, testbed *load.Testbed, list []contender,
+) (targets []load.Target, stop func() error, err error) {
 	var started []*load.Server
 	stop = func() error {
 		var errs []error
@@ -151,7 +155,9 @@ func (d *demo) launch(ctx context.Context, testbed *load.Testbed, list []contend
 	return targets, stop, nil
 }
 
-func (d *demo) comparison(ctx context.Context, preset string, targets []load.Target, maximum float64) (*load.Comparison, error) {
+func (d *demo) comparison(
+	ctx context.Context, preset string, targets []load.Target, maximum float64,
+) (*load.Comparison, error) {
 	p, err := load.PresetNamed(preset)
 	if err != nil {
 		return nil, err

@@ -63,15 +63,20 @@ func run(ctx context.Context, rounds int, each time.Duration) (err error) {
 		return err
 	}
 	load.WriteTable(os.Stdout, append(slices.Concat(plain, governed, same), growing))
-	fmt.Printf("median requests/s: governor / GOGC=100 = %.2f; P95 %.2f; peak memory %.0f MiB of %d; while the live heap grows to 80 %%: %.0f MiB\n",
+	fmt.Printf("median requests/s: governor / GOGC=100 = %.2f; P95 %.2f; peak memory %.0f MiB of %d; while the live "+
+		"heap grows to 80 %%: %.0f MiB\n",
 		median(governed, throughput)/median(plain, throughput), median(governed, p95)/median(plain, p95),
 		highest(governed), budgetMiB, highest([]*load.Result{growing}))
-	fmt.Printf("all blocks with SameMemory: median requests/s %.2f of GOGC=100's, median peak memory %.2f (%.0f and %.0f MiB)\n",
-		median(same, throughput)/median(plain, throughput), median(same, memory)/median(plain, memory), median(same, memory), median(plain, memory))
+	fmt.Printf("all blocks with SameMemory: median requests/s %.2f of GOGC=100's, median peak memory %.2f (%.0f and "+
+		"%.0f MiB)\n",
+		median(same, throughput)/median(plain, throughput), median(same, memory)/median(plain, memory), median(same, memory),
+		median(plain, memory))
 	return nil
 }
 
-func measure(ctx context.Context, testbed *load.Testbed, name string, each time.Duration, grow bool, args ...string) (result *load.Result, err error) {
+func measure(
+	ctx context.Context, testbed *load.Testbed, name string, each time.Duration, grow bool, args ...string,
+) (result *load.Result, err error) {
 	server, err := testbed.Launch(ctx, "blog", name, append(args, "-scale=1")...)
 	if err != nil {
 		return nil, err
@@ -83,7 +88,8 @@ func measure(ctx context.Context, testbed *load.Testbed, name string, each time.
 	} else {
 		failed <- nil
 	}
-	result, err = load.Measure(ctx, server.Target, load.Config{Mix: load.BlogMix(), Clients: 64, Warmup: 2 * time.Second, Duration: each}, os.Stderr)
+	result, err = load.Measure(ctx, server.Target, load.Config{Mix: load.BlogMix(), Clients: 64, Warmup: 2 * time.Second,
+		Duration: each}, os.Stderr)
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,8 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	var o options
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
-	f.StringVar(&o.presets, "preset", "normal", `scenarios, comma separated: closed, normal, peak, sustained, burst, cache-warm-up, max, or "all"`)
+	f.StringVar(&o.presets, "preset", "normal",
+		`scenarios, comma separated: closed, normal, peak, sustained, burst, cache-warm-up, max, or "all"`)
 	f.StringVar(&o.url, "url", "", "GraphQL endpoint of a running server; without it the blog is started")
 	f.Float64Var(&o.scale, "scale", 1, "size of the data; 1 is 10k users")
 	f.DurationVar(&o.duration, "duration", 0, "measured time of each scenario instead of the preset's")
@@ -61,7 +62,8 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&o.clients, "clients", 0, "closed loop with this many clients instead of a preset")
 	f.Float64Var(&o.rate, "rate", 0, "open loop with this many requests per second instead of a preset")
 	f.StringVar(&o.arrivals, "arrivals", string(load.Poisson), "constant or poisson, with -rate")
-	f.Float64Var(&o.maximum, "maximum", 0, "the server's maximum in requests per second, which presets scale to; measured if 0")
+	f.Float64Var(&o.maximum, "maximum", 0,
+		"the server's maximum in requests per second, which presets scale to; measured if 0")
 	f.DurationVar(&o.bound, "p95", 100*time.Millisecond, "the bound of the preset max")
 	f.StringVar(&o.only, "only", "", "one operation of the mix instead of all, such as export")
 	f.StringVar(&o.profile, "profile", "", "folder: profile the server under load into it and print where the time goes")
@@ -82,7 +84,8 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
 	s := &session{options: o, report: &load.Report{
-		Date: time.Now().UTC().Truncate(time.Second), Command: strings.Join(append([]string{"go run ./cmd/load"}, args...), " "), Machine: load.ThisMachine(),
+		Date: time.Now().UTC().Truncate(time.Second), Command: strings.Join(append([]string{"go run ./cmd/load"}, args...),
+			" "), Machine: load.ThisMachine(),
 	}}
 	err := s.run(ctx)
 	return errors.Join(err, s.write())
@@ -165,7 +168,8 @@ func (s *session) scenarios() ([]load.Preset, error) {
 		return []load.Preset{{Name: "custom", Clients: s.clients, Duration: 20 * time.Second, Warmup: 3 * time.Second}}, nil
 	case s.rate > 0:
 		s.maximum = 1 // The rate is not a fraction.
-		return []load.Preset{{Name: "custom", Phases: []load.Phase{{Rate: s.rate, Duration: time.Hour}}, Arrivals: load.Arrivals(s.arrivals),
+		return []load.Preset{{Name: "custom", Phases: []load.Phase{{Rate: s.rate, Duration: time.Hour}},
+			Arrivals: load.Arrivals(s.arrivals),
 			Duration: 20 * time.Second, Warmup: 3 * time.Second}}, nil
 	case s.presets == "" || s.presets == "none":
 		return nil, nil
@@ -231,7 +235,8 @@ func (s *session) scenario(ctx context.Context, p load.Preset) error {
 
 func (s *session) measureMaximum(ctx context.Context, t load.Target) error {
 	fmt.Fprintln(os.Stderr, "measuring the maximum")
-	result, err := load.Measure(ctx, t, load.Config{Mix: load.BlogMix(), Clients: 64, Warmup: 2 * time.Second, Duration: 8 * time.Second}, os.Stderr)
+	result, err := load.Measure(ctx, t, load.Config{Mix: load.BlogMix(), Clients: 64, Warmup: 2 * time.Second,
+		Duration: 8 * time.Second}, os.Stderr)
 	if err != nil {
 		return err
 	}

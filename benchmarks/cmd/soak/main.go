@@ -37,7 +37,9 @@ func main() {
 
 var errDrift = errors.New("the server drifts")
 
-func run(ctx context.Context, server, args string, scale, rate float64, window, total time.Duration, file string) (err error) {
+func run(
+	ctx context.Context, server, args string, scale, rate float64, window, total time.Duration, file string,
+) (err error) {
 	testbed, err := load.OpenTestbed(ctx, server)
 	if err != nil {
 		return err
@@ -48,7 +50,8 @@ func run(ctx context.Context, server, args string, scale, rate float64, window, 
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Stop()) }()
-	config := load.Config{Mix: load.BlogMix(), Phases: []load.Phase{{Rate: rate, Duration: time.Hour}}, Arrivals: load.Poisson, Warmup: 5 * time.Second}
+	config := load.Config{Mix: load.BlogMix(), Phases: []load.Phase{{Rate: rate, Duration: time.Hour}},
+		Arrivals: load.Poisson, Warmup: 5 * time.Second}
 	windows, err := load.Soak(ctx, s.Target, config, window, total, file, os.Stderr)
 	if len(windows) > 0 {
 		load.WriteDrifts(os.Stdout, windows)

@@ -51,7 +51,8 @@ func readBenchmarks(file string) ([]figure, error) {
 			continue
 		}
 		name := strings.Clone(result.Name.String())
-		f := figure{Package: path(result.GetConfig("pkg")), CPU: strings.Clone(result.GetConfig("cpu")), Work: procs.ReplaceAllString(name, "")}
+		f := figure{Package: path(result.GetConfig("pkg")), CPU: strings.Clone(result.GetConfig("cpu")),
+			Work: procs.ReplaceAllString(name, "")}
 		if m := impl.FindStringSubmatch(name); m != nil {
 			f.Work, f.Impl = strings.TrimSuffix(name, m[0]), m[1]
 		}

@@ -47,17 +47,22 @@ func servers(r *load.Report, preset string) string {
 			continue
 		}
 		throughput, p95 := fmt.Sprintf("%.0f", s.Throughput), fmt.Sprintf("%.1f ms", s.Latency.P95)
-		if i := slices.IndexFunc(r.Gains, func(g *load.Gain) bool { return g.Server == s.Server && g.Preset == preset }); i >= 0 {
+		if i := slices.IndexFunc(r.Gains, func(g *load.Gain) bool {
+			return g.Server == s.Server && g.Preset == preset
+		}); i >= 0 {
 			throughput += fmt.Sprintf(" (%.2fx)", r.Gains[i].Throughput.Median)
 			p95 += fmt.Sprintf(" (%.2fx)", r.Gains[i].P95.Median)
 		}
-		row := table.Row{s.Server, throughput, fmt.Sprintf("%.1f ms", s.Latency.P50), p95, fmt.Sprintf("%.1f ms", s.Latency.P99)}
+		row := table.Row{s.Server, throughput, fmt.Sprintf("%.1f ms", s.Latency.P50), p95,
+			fmt.Sprintf("%.1f ms", s.Latency.P99)}
 		if u := s.Resources; u != nil {
-			row = append(row, each(u.ServerCPU, s.Requests), each(u.PostgresCPU, s.Requests), fmt.Sprintf("%.0f", u.Allocations), humanize.IBytes(u.ServerMemory))
+			row = append(row, each(u.ServerCPU, s.Requests), each(u.PostgresCPU, s.Requests), fmt.Sprintf("%.0f", u.Allocations),
+				humanize.IBytes(u.ServerMemory))
 		}
 		rows = append(rows, append(row, s.Errors))
 	}
-	return markdown(table.Row{"server", "requests/s", "P50", "P95", "P99", "CPU per request", "Postgres's CPU", "allocations", "memory", "errors"}, rows)
+	return markdown(table.Row{"server", "requests/s", "P50", "P95", "P99", "CPU per request", "Postgres's CPU",
+		"allocations", "memory", "errors"}, rows)
 }
 
 func each(seconds float64, requests int64) string {
@@ -79,7 +84,8 @@ func blocks(r *load.Report) string {
 func exports(r *load.Report) string {
 	var rows []table.Row
 	for _, e := range r.Exports {
-		rows = append(rows, table.Row{e.Server, fmt.Sprintf("%.1f ms", e.FirstByte), fmt.Sprintf("%.0f ms", e.Whole), humanize.IBytes(e.Memory)})
+		rows = append(rows, table.Row{e.Server, fmt.Sprintf("%.1f ms", e.FirstByte), fmt.Sprintf("%.0f ms", e.Whole),
+			humanize.IBytes(e.Memory)})
 	}
 	return markdown(table.Row{"100 000 rows", "first byte", "whole", "memory"}, rows)
 }
@@ -168,13 +174,20 @@ func (r *results) page(tables map[string]string) []byte {
 	var b bytes.Buffer
 	b.WriteString("# Results\n\nWritten by `make tables` from [results.json](results.json).\n")
 	if d := r.Demo; d != nil {
-		fmt.Fprintf(&b, "\n## Servers\n\n%s, %s, %d cores, %s. ", d.Date.Format("2 January 2006"), d.Machine.CPU, d.Machine.Cores, humanize.IBytes(d.Machine.Memory))
+		fmt.Fprintf(&b, "\n## Servers\n\n%s, %s, %d cores, %s. ", d.Date.Format("2 January 2006"), d.Machine.CPU,
+			d.Machine.Cores, humanize.IBytes(d.Machine.Memory))
 		var versions []string
 		for _, v := range d.Versions {
 			versions = append(versions, v.Name+" "+v.Version)
 		}
-		fmt.Fprintf(&b, "%s. `%s`: the load generator, the servers and Postgres share the cores. The round with the median throughput; in parentheses the median of the ratios to the baseline in the same round.\n", strings.Join(versions, ", "), d.Command)
-		for _, part := range [][2]string{{"closed", "64 clients without a pause"}, {"peak", "70 % of the baseline's maximum, at random times"}, {"blocks", "Each block alone, against the baseline: the median of the rounds, the lowest and the highest"}, {"exports", "A long list"}} {
+		fmt.Fprintf(&b,
+			"%s. `%s`: the load generator, the servers and Postgres share the cores. The round with the median throughput; in "+
+				"parentheses the median of the ratios to the baseline in the same round.\n", strings.Join(versions, ", "),
+			d.Command)
+		for _, part := range [][2]string{{"closed", "64 clients without a pause"},
+			{"peak", "70 % of the baseline's maximum, at random times"},
+			{"blocks", "Each block alone, against the baseline: the median of the rounds, the lowest and the highest"},
+			{"exports", "A long list"}} {
 			fmt.Fprintf(&b, "\n%s:\n\n%s", part[1], tables[part[0]])
 		}
 	}
@@ -191,7 +204,8 @@ func (r *results) page(tables map[string]string) []byte {
 	for _, f := range r.Benchmarks {
 		if f.Package != last {
 			last = f.Package
-			fmt.Fprintf(&b, "\n## %s\n\n`make bench PACKAGES=%s COUNT=%d` on %s: medians. In parentheses the ratio to the first column.\n",
+			fmt.Fprintf(&b,
+				"\n## %s\n\n`make bench PACKAGES=%s COUNT=%d` on %s: medians. In parentheses the ratio to the first column.\n",
 				f.Package, f.Package, f.Runs, f.CPU)
 		}
 		name := f.benchmark()

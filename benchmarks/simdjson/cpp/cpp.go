@@ -22,5 +22,6 @@ func Padded(text []byte) []byte {
 
 // Parse makes a document of a text from Padded, and reports whether it is valid.
 func Parse(text []byte) bool {
-	return C.gqlboost_parse((*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.size_t(len(text)), C.size_t(cap(text))) != 0
+	return C.gqlboost_parse((*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.size_t(len(text)),
+		C.size_t(cap(text))) != 0
 }

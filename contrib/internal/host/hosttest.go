@@ -25,26 +25,39 @@ import (
 // refused as GraphQL over HTTP asks for. The handler has the persisted queries and takes
 // batches of two.
 func Suite(t *testing.T, ours http.Handler, theirs func(query, name string, variables map[string]any) any) {
-	const modern = "application/graphql-response+json"
-	send := func(method, target, contentType, accept, body string) (int, string, map[string]any) {
-		t.Helper()
-		r := httptest.NewRequest(method, target, strings.NewReader(body))
-		r.Header.Set("Content-Type", contentType)
-		r.Header.Set("Accept", accept)
-		w := httptest.NewRecorder()
-		ours.ServeHTTP(w, r)
-		b, _ := io.ReadAll(w.Result().Body)
-		var o map[string]any
-		if err := json.Unmarshal(b, &o); err != nil {
-			var list []any
-			if json.Unmarshal(b, &list) != nil {
-				t.Fatalf("%v: %q", err, b)
-			}
-			o = map[string]any{"batch": list}
+	t.Helper()
+	answers(t, ours, theirs)
+	Compressed(t, ours)
+	protocol(t, ours)
+}
+
+const modern = "application/graphql-response+json"
+
+// send sends a request to a handler. A list that it answers with is the member batch.
+func send(
+	t *testing.T, to http.Handler, method, target, contentType, accept, body string,
+) (status int, media string, answer map[string]any) {
+	t.Helper()
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Header.Set("Content-Type", contentType)
+	r.Header.Set("Accept", accept)
+	w := httptest.NewRecorder()
+	to.ServeHTTP(w, r)
+	b, _ := io.ReadAll(w.Result().Body)
+	if err := json.Unmarshal(b, &answer); err != nil {
+		var list []any
+		if json.Unmarshal(b, &list) != nil {
+			t.Fatalf("%v: %q", err, b)
 		}
-		media, _, _ := strings.Cut(w.Result().Header.Get("Content-Type"), ";")
-		return w.Code, media, o
+		answer = map[string]any{"batch": list}
 	}
+	media, _, _ = strings.Cut(w.Result().Header.Get("Content-Type"), ";")
+	return w.Code, media, answer
+}
+
+// answers tests that operations are answered as the host itself answers them.
+func answers(t *testing.T, ours http.Handler, theirs func(query, name string, variables map[string]any) any) {
+	t.Helper()
 	for _, c := range []struct {
 		query, name string
 		variables   map[string]any
@@ -71,14 +84,19 @@ func Suite(t *testing.T, ours http.Handler, theirs func(query, name string, vari
 		body, _ := json.Marshal(map[string]any{"query": c.query, "operationName": c.name, "variables": c.variables})
 		for range 2 { // The second time it is known.
 			for accept, status := range map[string]int{"application/json": 200, modern: c.status} {
-				code, media, got := send("POST", "/", "application/json", accept, string(body))
+				code, media, got := send(t, ours, "POST", "/", "application/json", accept, string(body))
 				if code != status || media != accept || !reflect.DeepEqual(got, want) {
 					t.Errorf("%s, %s: %d %s %v, want %d %v", c.query, accept, code, media, got, status, want)
 				}
 			}
 		}
 	}
-	Compressed(t, ours)
+}
+
+// protocol tests the rest of GraphQL over HTTP: other methods, what is refused, batches and
+// persisted queries.
+func protocol(t *testing.T, ours http.Handler) {
+	t.Helper()
 	const text = `{ p: echo(s: "persisted") }`
 	apq := fmt.Sprintf(`"extensions":{"persistedQuery":{"version":1,"sha256Hash":%q}}`, plancache.HashQuery(text))
 	quoted, _ := json.Marshal(text)
@@ -87,7 +105,8 @@ func Suite(t *testing.T, ours http.Handler, theirs func(query, name string, vari
 		status                            int
 		want                              string
 	}{
-		{"GET", "/?query=" + url.QueryEscape(`query Q($s: String) { echo(s: $s) }`) + "&variables=" + url.QueryEscape(`{"s":"got"}`), "", "", 200, "got"},
+		{"GET", "/?query=" + url.QueryEscape(`query Q($s: String) { echo(s: $s) }`) + "&variables=" +
+			url.QueryEscape(`{"s":"got"}`), "", "", 200, "got"},
 		{"GET", "/?query=" + url.QueryEscape(`mutation { echo }`), "", "", 405, "only have a query"},
 		{"GET", "/?query=" + url.QueryEscape(`{ echo }`) + "&variables=%7B", "", "", 400, "variables"},
 		{"PUT", "/", "application/json", `{}`, 405, "GET or POST"},
@@ -102,7 +121,7 @@ func Suite(t *testing.T, ours http.Handler, theirs func(query, name string, vari
 		{"POST", "/", "application/json", `{"query":` + string(quoted) + `,` + apq + `}`, 200, "persisted"},
 		{"POST", "/", "application/json", `{` + apq + `}`, 200, "persisted"},
 	} {
-		code, _, got := send(c.method, c.target, c.contentType, modern, c.body)
+		code, _, got := send(t, ours, c.method, c.target, c.contentType, modern, c.body)
 		b := new(bytes.Buffer)
 		e := json.NewEncoder(b)
 		e.SetEscapeHTML(false)

@@ -35,7 +35,9 @@ type (
 )
 
 // load loads one value for each object.
-func load[T any, K comparable, V any](ctx context.Context, objs []*T, l store.Loader[K, V], key func(*T) K) ([]V, error) {
+func load[T any, K comparable, V any](
+	ctx context.Context, objs []*T, l store.Loader[K, V], key func(*T) K,
+) ([]V, error) {
 	keys := make([]K, len(objs))
 	for i, obj := range objs {
 		keys[i] = key(obj)

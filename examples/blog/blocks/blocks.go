@@ -62,17 +62,21 @@ var Flags = []struct {
 	{"stream", "write responses with stream", func(b *Blocks) *bool { return &b.Stream }, false},
 	{"arena", "allocate rows in arenas", func(b *Blocks) *bool { return &b.Arena }, true},
 	{"gc", "let arena.TuneGC govern the garbage collector", func(b *Blocks) *bool { return &b.GC }, false},
-	{"compiled", "execute operations from plans instead of gqlgen's executor", func(b *Blocks) *bool { return &b.Compiled }, true},
+	{"compiled", "execute operations from plans instead of gqlgen's executor",
+		func(b *Blocks) *bool { return &b.Compiled }, true},
 	{"batch", "batch resolvers", func(b *Blocks) *bool { return &b.Batch }, true},
-	{"tuned", "what a team can do with gqlgen alone: batch resolvers, and GOGC=400 with a GOMEMLIMIT of 1 GiB", func(b *Blocks) *bool { return &b.Tuned }, true},
+	{"tuned", "what a team can do with gqlgen alone: batch resolvers, and GOGC=400 with a GOMEMLIMIT of 1 GiB",
+		func(b *Blocks) *bool { return &b.Tuned }, true},
 }
 
 // AddFlags adds a flag for each block, and -boosted for all of them. What it returns is
 // valid when the flags have been parsed.
 func AddFlags(f *flag.FlagSet) func() Blocks {
-	boosted := f.Bool("boosted", false, "use all of gqlboost's blocks but -arena, -compiled, -batch and -tuned, and but those whose own flag says otherwise")
+	boosted := f.Bool("boosted", false,
+		"use all of gqlboost's blocks but -arena, -compiled, -batch and -tuned, and but those whose own flag says otherwise")
 	var b Blocks
-	f.BoolVar(&b.SameMemory, "same-memory", false, "let arena.TuneGC take no more memory than GOGC=100 does, where it governs")
+	f.BoolVar(&b.SameMemory, "same-memory", false,
+		"let arena.TuneGC take no more memory than GOGC=100 does, where it governs")
 	for _, each := range Flags {
 		f.BoolVar(each.Of(&b), each.Name, false, each.Usage)
 	}
@@ -99,7 +103,9 @@ type Server struct {
 }
 
 // Open returns the server. The recorder may be nil.
-func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64, recorder *spans.Recorder) (_ *Server, err error) {
+func (b Blocks) Open(
+	ctx context.Context, dsn string, conns int, gcBudget int64, recorder *spans.Recorder,
+) (_ *Server, err error) {
 	s := new(Server)
 	defer func() {
 		if err != nil {
@@ -133,7 +139,8 @@ func (b Blocks) Open(ctx context.Context, dsn string, conns int, gcBudget int64,
 		}
 	}
 	if b.SIMDJSON || b.Stream {
-		o := gqlgen.Options{MaxBytes: server.MaxBody, Strict: true, StandardRequests: !b.SIMDJSON, StandardResponses: !b.Stream}
+		o := gqlgen.Options{MaxBytes: server.MaxBody, Strict: true, StandardRequests: !b.SIMDJSON,
+			StandardResponses: !b.Stream}
 		parts.Transports = []graphql.Transport{gqlgen.POST(o), gqlgen.GET(o)}
 	}
 	if b.Arena {
@@ -168,7 +175,9 @@ func (b Blocks) schema(r *graph.Resolver) graphql.ExecutableSchema {
 	return graph.NewExecutableSchema(single)
 }
 
-func (b Blocks) store(ctx context.Context, s *Server, dsn string, conns int, recorder *spans.Recorder) (*store.Store, error) {
+func (b Blocks) store(
+	ctx context.Context, s *Server, dsn string, conns int, recorder *spans.Recorder,
+) (*store.Store, error) {
 	if !b.Pool && !b.Reader {
 		config, err := pgxpool.ParseConfig(dsn)
 		if err != nil {

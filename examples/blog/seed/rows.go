@@ -108,7 +108,8 @@ func (t *text) post(i int, n Counts) []any {
 		status, published = "DRAFT", nil
 	}
 	slug := strings.ToLower(strings.Join(strings.Fields(title), "-"))
-	return []any{int64(i), t.squared(n.Users), title, slug, prefix(body, 200), body, status, int32(t.random.IntN(100_000)), published}
+	return []any{int64(i), t.squared(n.Users), title, slug, prefix(body, 200), body, status, int32(t.random.IntN(100_000)),
+		published}
 }
 
 func (t *text) comment(i int, n Counts) []any {

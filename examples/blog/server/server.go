@@ -119,7 +119,8 @@ func health(w http.ResponseWriter, r *http.Request, s *store.Store) {
 func specStatus(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
-			if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+			if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
+				mediaType != "application/json" {
 				refuse(w, http.StatusUnsupportedMediaType, "a request's Content-Type must be application/json")
 				return
 			}

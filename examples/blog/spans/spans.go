@@ -107,7 +107,9 @@ type (
 )
 
 // TraceAcquireStart implements pgxpool.AcquireTracer.
-func (*Tracer) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+func (*Tracer) TraceAcquireStart(
+	ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData,
+) context.Context {
 	return context.WithValue(ctx, acquireKey{}, time.Now())
 }
 

@@ -130,8 +130,8 @@ func (l *Loaders) Comments(c *Columns) Loader[Page, []*Comment] {
 }
 
 func newComments(s *Store, c *Columns) Loader[Page, []*Comment] {
-	return pages[Comment](s, c, "select k.id, c.* from unnest($1::bigint[]) k(id) cross join lateral (select "+CommentColumns+
-		" from comments c where c.post_id = k.id order by c.id limit $2) c")
+	return pages[Comment](s, c, "select k.id, c.* from unnest($1::bigint[]) k(id) "+
+		"cross join lateral (select "+CommentColumns+" from comments c where c.post_id = k.id order by c.id limit $2) c")
 }
 
 func newLoader[K comparable, V any](s *Store, fetch func(context.Context, []K) (map[K]V, error)) Loader[K, V] {

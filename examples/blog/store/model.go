@@ -38,7 +38,8 @@ type Post struct {
 }
 
 func (p *Post) targets(t texts) []any {
-	return []any{&p.ID, &p.AuthorID, t.to(&p.Title), t.to(&p.Slug), t.to(&p.Excerpt), t.to(&p.Status), &p.Views, &p.PublishedAt}
+	return []any{&p.ID, &p.AuthorID, t.to(&p.Title), t.to(&p.Slug), t.to(&p.Excerpt), t.to(&p.Status), &p.Views,
+		&p.PublishedAt}
 }
 
 // Comment is a row of comments.

@@ -177,10 +177,12 @@ func (s *Store) CreatePost(ctx context.Context, n NewPost) (post *Post, err erro
 		if len(n.Tags) == 0 {
 			return nil
 		}
-		if _, err = tx.Exec(ctx, "insert into tags (name) select unnest($1::text[]) on conflict do nothing", n.Tags); err != nil {
+		_, err = tx.Exec(ctx, "insert into tags (name) select unnest($1::text[]) on conflict do nothing", n.Tags)
+		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "insert into post_tags (post_id, tag_id) select $1, id from tags where name = any($2)", post.ID, n.Tags)
+		_, err = tx.Exec(ctx, "insert into post_tags (post_id, tag_id) select $1, id from tags where name = any($2)", post.ID,
+			n.Tags)
 		return err
 	})
 	return post, missing(err)
@@ -189,7 +191,8 @@ func (s *Store) CreatePost(ctx context.Context, n NewPost) (post *Post, err erro
 // AddComment stores a comment.
 func (s *Store) AddComment(ctx context.Context, postID, authorID int, body string) (*Comment, error) {
 	c := new(Comment)
-	err := forEach(ctx, s.pool, c.targets(texts{}), func() {}, `insert into comments as c (post_id, author_id, body) values ($1, $2, $3)
+	err := forEach(ctx, s.pool, c.targets(texts{}), func() {},
+		`insert into comments as c (post_id, author_id, body) values ($1, $2, $3)
 		returning `+CommentColumns, postID, authorID, body)
 	return c, missing(err)
 }

@@ -47,7 +47,9 @@ func (a *Accepted) set(s *Settings, accepted bool) {
 }
 
 // BeginTx has begin begin a transaction that has the settings.
-func (s *Settings) BeginTx(ctx context.Context, a *Accepted, o pgx.TxOptions, begin func(context.Context, pgx.TxOptions) (pgx.Tx, error)) (pgx.Tx, error) {
+func (s *Settings) BeginTx(
+	ctx context.Context, a *Accepted, o pgx.TxOptions, begin func(context.Context, pgx.TxOptions) (pgx.Tx, error),
+) (pgx.Tx, error) {
 	if a.has(s) {
 		o.BeginQuery = s.begin(o)
 		tx, err := begin(ctx, o)

@@ -40,7 +40,9 @@ func Forget(conn *pgx.Conn) {
 
 // readKnown runs a described statement between BEGIN READ ONLY and COMMIT, in one write.
 // All three stay prepared, so that it costs hardly more than without.
-func (g Guard) readKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, built *pgx.ExtendedQueryBuilder) (pgx.Rows, error) {
+func (g Guard) readKnown(
+	ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, built *pgx.ExtendedQueryBuilder,
+) (pgx.Rows, error) {
 	known := preparedOn(conn)
 	p := conn.PgConn().StartPipeline(ctx)
 	fail := func(err error) error {
@@ -60,7 +62,8 @@ func (g Guard) readKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.Statemen
 	}
 	prepare := func(text string, oids []uint32, fields []pgconn.FieldDescription) *pgconn.StatementDescription {
 		known.names++
-		sd := &pgconn.StatementDescription{Name: "gqlboost_direct_" + strconv.Itoa(known.names), SQL: text, ParamOIDs: oids, Fields: fields}
+		sd := &pgconn.StatementDescription{Name: "gqlboost_direct_" + strconv.Itoa(known.names), SQL: text, ParamOIDs: oids,
+			Fields: fields}
 		p.SendPrepare(sd.Name, text, oids)
 		return sd
 	}
@@ -113,11 +116,14 @@ func (g Guard) readKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.Statemen
 
 // ErrChanged is Postgres's own error for a prepared statement whose columns have changed. The
 // statement may have run.
-var ErrChanged = &pgconn.PgError{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "0A000", Message: "cached plan must not change result type", Routine: "RevalidateCachedQuery"}
+var ErrChanged = &pgconn.PgError{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "0A000",
+	Message: "cached plan must not change result type", Routine: "RevalidateCachedQuery"}
 
 // sameColumns reports whether columns have the same names and types.
 func sameColumns(a, b []pgconn.FieldDescription) bool {
-	return slices.EqualFunc(a, b, func(x, y pgconn.FieldDescription) bool { return x.Name == y.Name && x.DataTypeOID == y.DataTypeOID })
+	return slices.EqualFunc(a, b, func(x, y pgconn.FieldDescription) bool {
+		return x.Name == y.Name && x.DataTypeOID == y.DataTypeOID
+	})
 }
 
 // rollback ends a transaction in which a statement has failed.

@@ -43,12 +43,16 @@ func (g Guard) describes() bool {
 
 // QueryKnown runs a statement that was described under the same settings, in one round
 // trip.
-func (g Guard) QueryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, args []any) (pgx.Rows, error) {
+func (g Guard) QueryKnown(
+	ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, args []any,
+) (pgx.Rows, error) {
 	return g.queryKnown(ctx, conn, d, sql, args, nil)
 }
 
 // queryKnown is QueryKnown with formats of the result, nil for those that pgx prefers.
-func (g Guard) queryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, args []any, formats []int16) (pgx.Rows, error) {
+func (g Guard) queryKnown(
+	ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, args []any, formats []int16,
+) (pgx.Rows, error) {
 	if len(d.ParamOIDs) != len(args) {
 		return nil, fmt.Errorf("expected %d arguments, got %d", len(d.ParamOIDs), len(args))
 	}
@@ -82,7 +86,9 @@ func (g Guard) queryKnown(ctx context.Context, conn *pgx.Conn, d *pgconn.Stateme
 
 // rows returns the rows of a described statement whose results are the next of a pipeline.
 // When they are closed, so is the pipeline, and then closed is called.
-func (g Guard) rows(p *pgconn.Pipeline, conn *pgx.Conn, d *pgconn.StatementDescription, closed func()) (pgx.Rows, error) {
+func (g Guard) rows(
+	p *pgconn.Pipeline, conn *pgx.Conn, d *pgconn.StatementDescription, closed func(),
+) (pgx.Rows, error) {
 	end := func() {
 		_ = p.Close() // Its error is that of the rows.
 		closed()

@@ -50,8 +50,8 @@ var refused = map[string]string{
 var atRunTime = map[string]bool{
 	"statement_timeout": true, "lock_timeout": true, "transaction_timeout": true,
 	"idle_in_transaction_session_timeout": true,
-	"application_name":                    true, "client_min_messages": true, "log_min_duration_statement": true, "log_statement": true,
-	"work_mem": true, "temp_file_limit": true,
+	"application_name":                    true, "client_min_messages": true, "log_min_duration_statement": true,
+	"log_statement": true, "work_mem": true, "temp_file_limit": true,
 }
 
 // New returns settings. The map is copied.
@@ -184,7 +184,8 @@ func (s Shape) Statement() string {
 		calls = append(calls, "pg_catalog.set_config('transaction_read_only', 'on', true)")
 	}
 	if s.timeout > 0 {
-		calls = append(calls, fmt.Sprintf("pg_catalog.set_config('statement_timeout', '%d', true)", max(s.timeout.Milliseconds(), 1)))
+		calls = append(calls, fmt.Sprintf("pg_catalog.set_config('statement_timeout', '%d', true)",
+			max(s.timeout.Milliseconds(), 1)))
 	}
 	for i := range s.parameters {
 		calls = append(calls, fmt.Sprintf("pg_catalog.set_config($%d, $%d, true)", 2*i+1, 2*i+2))

@@ -83,7 +83,9 @@ func (t *Tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.Tra
 }
 
 // TraceCopyFromStart implements [pgx.CopyFromTracer].
-func (t *Tracer) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
+func (t *Tracer) TraceCopyFromStart(
+	ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromStartData,
+) context.Context {
 	return t.all.TraceCopyFromStart(ctx, conn, data)
 }
 
@@ -93,7 +95,9 @@ func (t *Tracer) TraceCopyFromEnd(ctx context.Context, conn *pgx.Conn, data pgx.
 }
 
 // TracePrepareStart implements [pgx.PrepareTracer].
-func (t *Tracer) TracePrepareStart(ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
+func (t *Tracer) TracePrepareStart(
+	ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareStartData,
+) context.Context {
 	if Is(ctx) {
 		return ctx
 	}

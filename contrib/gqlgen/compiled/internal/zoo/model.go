@@ -171,11 +171,14 @@ func (e *Env) box(id int) *Box {
 	h := e.hash("box", id)
 	b := &Box{
 		env: e, ID: id, Name: e.text(h), Label: strconv.Itoa(h) + "\t\x01\"\\é\u2028 of a box",
-		Note: e.text(h / 3), Must: e.text(h / 4), Weight: float64(h%1000) / 7, At: time.Unix(int64(h), int64(h)*1001).UTC(), Color: AllColor[h%3],
-		Colors: AllColor[:h%4], Tags: []string{"a", "b\n", strconv.Itoa(id)}[:h%4], MaybeTags: []*string{e.text(h / 5), e.text(h / 6)},
+		Note: e.text(h / 3), Must: e.text(h / 4), Weight: float64(h%1000) / 7, At: time.Unix(int64(h), int64(h)*1001).UTC(),
+		Color:  AllColor[h%3],
+		Colors: AllColor[:h%4], Tags: []string{"a", "b\n", strconv.Itoa(id)}[:h%4],
+		MaybeTags:  []*string{e.text(h / 5), e.text(h / 6)},
 		StrictTags: []*string{e.text(h / 9), e.text(h / 8)}[:h/2%3], Matrix: [][]int{{1, h}, {}, nil}[:h%4],
-		Loose: [][]*int{{&h, nil}, nil, {}}[:h/3%4], Price: Cents(h % 5000), Where: Point{h % 10, id}, Blob: Blob("blob" + strconv.Itoa(h%30)),
-		Any: []any{nil, 1, "x", map[string]any{"k": []any{1.5}}}[h%4], Loud: "loud" + strconv.Itoa(h%5),
+		Loose: [][]*int{{&h, nil}, nil, {}}[:h/3%4], Price: Cents(h % 5000), Where: Point{h % 10, id},
+		Blob: Blob("blob" + strconv.Itoa(h%30)),
+		Any:  []any{nil, 1, "x", map[string]any{"k": []any{1.5}}}[h%4], Loud: "loud" + strconv.Itoa(h%5),
 	}
 	if e.Faults {
 		switch h % 40 {
@@ -370,7 +373,8 @@ func (e *Env) fault(ctx context.Context, name string, id int) error {
 			}
 		}
 	case 6:
-		return fmt.Errorf("wrapped: %w", &gqlerror.Error{Message: "inside", Path: nil, Locations: []gqlerror.Location{{Line: 7, Column: 8}}})
+		return fmt.Errorf("wrapped: %w", &gqlerror.Error{Message: "inside", Path: nil,
+			Locations: []gqlerror.Location{{Line: 7, Column: 8}}})
 	}
 	return nil
 }

@@ -134,7 +134,8 @@ func (q offeringQuery) BoxJSON(ctx context.Context, w *stream.Writer, s *selecti
 	for _, f := range s.Fields {
 		w.Name(f.Alias)
 		var text bytes.Buffer // stream's strings have other escapes than gqlgen's.
-		graphql.MarshalString(map[string]string{"id": strconv.Itoa(b.ID), "label": b.Label, "__typename": "Box"}[f.Name]).MarshalGQL(&text)
+		graphql.MarshalString(map[string]string{"id": strconv.Itoa(b.ID), "label": b.Label,
+			"__typename": "Box"}[f.Name]).MarshalGQL(&text)
 		w.Raw(text.Bytes())
 	}
 	w.EndObject()

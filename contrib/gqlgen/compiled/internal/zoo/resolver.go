@@ -112,7 +112,8 @@ func (e *Env) ended(ctx context.Context) error {
 // look notes what a context says.
 func (e *Env) look(ctx context.Context, name string) {
 	fc := graphql.GetFieldContext(ctx)
-	line := fmt.Sprintf("%s at %v: %s.%s %v %v args %v", name, graphql.GetPath(ctx), fc.Object, fc.Field.Name, fc.IsMethod, fc.IsResolver, describe(fc.Args))
+	line := fmt.Sprintf("%s at %v: %s.%s %v %v args %v", name, graphql.GetPath(ctx), fc.Object, fc.Field.Name, fc.IsMethod,
+		fc.IsResolver, describe(fc.Args))
 	for parent := fc.Parent; parent != nil; parent = parent.Parent {
 		line += fmt.Sprintf(" < %s %v %T", parent.Object, parent.Index, parent.Result)
 		if parent.Field.Field != nil {
@@ -132,7 +133,8 @@ func (e *Env) look(ctx context.Context, name string) {
 		names = append(names, fmt.Sprint(f.Alias, " of ", f.On, " with ", len(f.Selection.Fields)))
 	}
 	root := graphql.GetRootFieldContext(ctx)
-	e.Note("%s fields %s root %s %s op %s", pointers(line), strings.Join(names, " "), root.Object, root.Field.Alias, graphql.GetOperationContext(ctx).OperationName)
+	e.Note("%s fields %s root %s %s op %s", pointers(line), strings.Join(names, " "), root.Object, root.Field.Alias,
+		graphql.GetOperationContext(ctx).OperationName)
 }
 
 func describe(args map[string]any) string {
@@ -251,7 +253,8 @@ func (boxResolver) StrictHoles(ctx context.Context, b *Box) ([]*Box, error) {
 }
 
 func (boxResolver) Grid(ctx context.Context, b *Box) ([][]*Box, error) {
-	return [][]*Box{b.env.boxes("grid", b.ID, 2), nil, {}, b.env.boxes("grid", b.ID+1, 3)}[:b.ID%5], b.env.call(ctx, "grid", b.ID)
+	return [][]*Box{b.env.boxes("grid", b.ID, 2), nil, {}, b.env.boxes("grid", b.ID+1, 3)}[:b.ID%5],
+		b.env.call(ctx, "grid", b.ID)
 }
 
 func (boxResolver) Thing(ctx context.Context, b *Box) (Thing, error) {
@@ -428,7 +431,8 @@ func (queryResolver) Things(ctx context.Context) ([]Thing, error) {
 
 func (queryResolver) Named(ctx context.Context) ([]Named, error) {
 	e := env(ctx)
-	return []Named{e.box(1), e.person(2), Cat{e, 3, nil, 9}, &Dog{e, 4, nil, true}, e.box(5)}, e.call(ctx, "Query.named", 0)
+	return []Named{e.box(1), e.person(2), Cat{e, 3, nil, 9}, &Dog{e, 4, nil, true}, e.box(5)},
+		e.call(ctx, "Query.named", 0)
 }
 
 func (queryResolver) Count(ctx context.Context, color *Color) (int, error) {
