@@ -70,7 +70,8 @@ func New(db DB, c Options) (*Refresher, error) {
 	case db == nil:
 		return nil, errors.New("matview: the database is nil")
 	case c.Every < 0 || c.Timeout < 0 || c.Patience < 0:
-		return nil, fmt.Errorf("matview: a duration is negative: Every %v, Timeout %v, Patience %v", c.Every, c.Timeout, c.Patience)
+		return nil, fmt.Errorf("matview: a duration is negative: Every %v, Timeout %v, Patience %v",
+			c.Every, c.Timeout, c.Patience)
 	}
 	if c.Every == 0 {
 		c.Every = time.Minute

@@ -71,7 +71,8 @@ type Delivery struct {
 func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) {
 	frame := negotiate(r)
 	if frame.format == None {
-		return nil, fmt.Errorf("%w: the client accepts none of the formats: Accept is %q", ErrNotAccepted, r.Header.Values("Accept"))
+		return nil, fmt.Errorf("%w: the client accepts none of the formats: Accept is %q",
+			ErrNotAccepted, r.Header.Values("Accept"))
 	}
 	if o.MaxQueued < 0 {
 		return nil, fmt.Errorf("incremental: MaxQueued is %d: it must not be negative", o.MaxQueued)
@@ -90,7 +91,8 @@ func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) 
 		client: client.New(rw, o.WriteTimeout), rw: rw, request: r,
 	}
 	if !d.client.CanAbort() {
-		return nil, fmt.Errorf("%w: the ResponseWriter has no write deadlines, without which a response cannot be aborted", ErrNotAccepted)
+		return nil, fmt.Errorf("%w: the ResponseWriter has no write deadlines, without which a response cannot be aborted",
+			ErrNotAccepted)
 	}
 	d.changed.L = &d.mu
 	header := d.client.Header
