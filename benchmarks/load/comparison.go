@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 )
 
 // Comparison runs the same load against servers in turns, round after round, so that what
@@ -40,7 +42,8 @@ func Compare(ctx context.Context, preset string, targets []Target, c Config, rou
 }
 
 // Median returns, of each server, the round whose throughput is the median one, with the
-// errors of all rounds: a result that was measured, not one that was put together.
+// errors and the worst conditions of all rounds: a result that was measured, not one that was
+// put together.
 func (c *Comparison) Median() []*Result {
 	var medians []*Result
 	for i := range c.Rounds[0] {
@@ -52,10 +55,20 @@ func (c *Comparison) Median() []*Result {
 		}
 		slices.SortFunc(list, func(a, b *Result) int { return cmp.Compare(a.Throughput, b.Throughput) })
 		median := *list[len(list)/2]
-		median.Errors = errors
+		median.Errors, median.Conditions = errors, c.conditions(i)
 		medians = append(medians, &median)
 	}
 	return medians
+}
+
+// conditions returns the worst that servers met in any round.
+func (c *Comparison) conditions(servers ...int) (worst *machine.Conditions) {
+	for _, round := range c.Rounds {
+		for _, i := range servers {
+			worst = machine.Worst(worst, round[i].Conditions)
+		}
+	}
+	return worst
 }
 
 // ratio returns that of a figure of server i to that of the first server in the same

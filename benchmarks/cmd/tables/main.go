@@ -117,6 +117,9 @@ func (r *results) take(demo, bench string) (err error) {
 		}
 		for _, result := range r.Demo.Results {
 			result.Timeline, result.Operations = nil, nil // Too much to publish.
+			if result.Resources != nil {
+				result.Resources.Memory = nil
+			}
 		}
 	}
 	if bench != "" {

@@ -28,7 +28,7 @@ function legendRows(chart, width) {
 }
 
 const isBars = chart => chart.kind === 'bars' || chart.kind === 'stack';
-const topOf = (chart, width) => 64 + 24 * legendRows(chart, width);
+const topOf = (chart, width) => (isBars(chart) ? 44 : 64) + 24 * legendRows(chart, width);
 
 function chartHeight(chart, {width}) {
 	if (!isBars(chart)) return topOf(chart, width) + 300;
@@ -37,7 +37,7 @@ function chartHeight(chart, {width}) {
 }
 
 function chartOption(chart, {width, dark}) {
-	const ink = dark ? '#e6e6e6' : '#222222', faint = dark ? '#3a3a3a' : '#dddddd';
+	const ink = dark ? '#e6e6e6' : '#222222', faint = dark ? '#3a3d44' : '#dddddd', paper = dark ? '#1f2228' : '#ffffff';
 	const text = {color: ink, fontFamily: 'sans-serif', fontSize: 12};
 	const axis = {
 		nameTextStyle: text, axisLabel: {...text, hideOverlap: true}, axisLine: {lineStyle: {color: ink}},
@@ -51,7 +51,7 @@ function chartOption(chart, {width, dark}) {
 		grid: {left: 20, right: 28, top: topOf(chart, width), bottom: 12, containLabel: true},
 		tooltip: {trigger: 'axis', confine: true, valueFormatter: unit},
 	};
-	if (isBars(chart)) return Object.assign(option, barParts(chart, {width, axis, text, ink}));
+	if (isBars(chart)) return Object.assign(option, barParts(chart, {width, axis, text, ink, paper}));
 	return Object.assign(option, lineParts(chart, {axis, text, option, unit}));
 }
 
@@ -83,7 +83,7 @@ function lineParts(chart, {axis, text, option, unit}) {
 	};
 }
 
-function barParts(chart, {width, axis, text, ink}) {
+function barParts(chart, {width, axis, text, ink, paper}) {
 	const stacked = chart.kind === 'stack';
 	let highest = 0;
 	chart.names.forEach((_, n) => {
@@ -100,8 +100,8 @@ function barParts(chart, {width, axis, text, ink}) {
 		series: chart.series.map((s, i) => ({
 			type: 'bar', name: s.name, stack: stacked ? 'all' : null, barMaxWidth: 18, barGap: '10%', silent: false,
 			data: s.values.map((v, n) => ({value: v, label: stacked || !s.labels ? {} : {formatter: s.labels[n]}})),
-			label: {...text, show: !stacked, position: 'right', formatter: p => chartNumber(p.value)},
-			markLine: chart.line && i === 0 ? {silent: true, symbol: 'none', data: [{xAxis: chart.line}], label: {show: false}, lineStyle: {color: ink, type: 'dashed'}} : undefined,
+			label: {...text, textBorderColor: paper, textBorderWidth: 3, show: !stacked, position: 'right', formatter: p => chartNumber(p.value)},
+			markLine: chart.line && i === 0 ? {z: 1, silent: true, symbol: 'none', data: [{xAxis: chart.line}], label: {show: false}, lineStyle: {color: ink, type: 'dashed'}} : undefined,
 		})),
 		grid: {left: 20, right: 20, top: topOf(chart, width), bottom: chart.y ? 32 : 12, containLabel: true},
 		tooltip: {trigger: 'axis', confine: true, axisPointer: {type: 'shadow'}, valueFormatter: v => chartNumber(v) + (chart.y ? ' ' + chart.y : '')},
