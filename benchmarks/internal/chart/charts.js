@@ -74,7 +74,7 @@ function lineParts(chart, {axis, text, option, unit}) {
 	option.grid.bottom = chart.x ? 36 : 12;
 	return {
 		xAxis,
-		yAxis: {...axis, type: 'value', min: 0, name: chart.y, nameLocation: 'end', nameTextStyle: {...text, align: 'right', padding: [0, 6, 0, 0]},
+		yAxis: {...axis, type: 'value', min: 0, name: chart.y, nameLocation: 'end', nameTextStyle: {...text, align: 'left'},
 			axisLabel: {...axis.axisLabel, formatter: chartNumber}},
 		series: chart.series.map((s, i) => ({
 			type: 'line', name: s.name, data: (s.points || []).map(p => [place(p[0]), p[1]]),
