@@ -27,14 +27,19 @@ func (r *results) tables() map[string]string {
 	return tables
 }
 
-// markdown renders a table whose first column is text, and the others numbers.
-func markdown(header table.Row, rows []table.Row) string {
+// markdown renders a table whose first column is text, as are the named ones, and the others
+// numbers.
+func markdown(header table.Row, rows []table.Row, texts ...string) string {
 	t := table.NewWriter()
 	t.AppendHeader(header)
 	t.AppendRows(rows)
 	var columns []table.ColumnConfig
-	for i := range header[1:] {
-		columns = append(columns, table.ColumnConfig{Number: i + 2, Align: text.AlignRight})
+	for i, name := range header[1:] {
+		align := text.AlignRight
+		if slices.Contains(texts, fmt.Sprint(name)) {
+			align = text.AlignLeft
+		}
+		columns = append(columns, table.ColumnConfig{Number: i + 2, Align: align})
 	}
 	t.SetColumnConfigs(columns)
 	return t.RenderMarkdown() + "\n"
@@ -61,7 +66,7 @@ func servers(r *load.Report, preset string) string {
 		}
 		rows = append(rows, append(row, s.Errors, s.Conditions))
 	}
-	return markdown(table.Row{"server", "requests/s", "P50", "P95", "P99", "CPU per request", "Postgres's CPU", "allocations", "memory", "errors", "machine"}, rows)
+	return markdown(table.Row{"server", "requests/s", "P50", "P95", "P99", "CPU per request", "Postgres's CPU", "allocations", "memory", "errors", "machine"}, rows, "machine")
 }
 
 func each(seconds float64, requests int64) string {
@@ -77,7 +82,7 @@ func blocks(r *load.Report) string {
 		}
 		rows = append(rows, table.Row{g.Server, g.Throughput, g.P95, g.ServerCPU, g.PostgresCPU, g.Conditions})
 	}
-	return markdown(table.Row{"block alone", "throughput", "P95", "CPU per request", "Postgres's CPU", "machine"}, rows)
+	return markdown(table.Row{"block alone", "throughput", "P95", "CPU per request", "Postgres's CPU", "machine"}, rows, "machine")
 }
 
 func exports(r *load.Report) string {
@@ -197,6 +202,10 @@ func (r *results) page(tables map[string]string) []byte {
 			{"latency-peak", "Latency by percentile at 70 % of the baseline's maximum"}, {"cpu-closed", "CPU per request of server, Postgres and load generator"}} {
 			fmt.Fprintf(&b, "\n%s\n", picture("plots/"+p[0], p[1]))
 		}
+	}
+	if text := tables["targets"]; text != "" {
+		fmt.Fprintf(&b, "\n## Targets\n\nWhat the plan that this library began with asked for, beside what was measured in the run above: the median of the rounds, the lowest and the highest. "+
+			"Its loads were those of a larger machine, so their ratios are compared. Each block alone is the baseline with this block and nothing else; the shares of the CPU are those of the [baseline's profile](baseline/README.md).\n\n%s", text)
 	}
 	last, seen := "", map[string]bool{}
 	show := func(name, title string) {
