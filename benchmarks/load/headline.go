@@ -8,8 +8,8 @@ import (
 	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 )
 
-// BlockAlone reports whether a gain of the report is that of the baseline with one block,
-// which is no server of the loads: it can have the name of one.
+// BlockAlone reports whether a gain of the report is that of the baseline with one block, and
+// not that of one of the servers under load, whose name a block can have.
 func (r *Report) BlockAlone(g *Gain) bool {
 	if g.Alone || !slices.ContainsFunc(r.Results, func(s *Result) bool { return s.Server == g.Server }) {
 		return true

@@ -219,6 +219,9 @@ func (r *results) page(tables map[string]string) []byte {
 			last = f.Package
 			fmt.Fprintf(&b, "\n## %s\n\n`make bench PACKAGES=%s COUNT=%d` on %s: medians. In parentheses the ratio to the first column.\n",
 				f.Package, f.Package, f.Runs, f.CPU)
+			if f.Conditions != nil {
+				fmt.Fprintf(&b, "\nThe machine, in the worst of the rounds: %v.\n", f.Conditions)
+			}
 		}
 		name := f.benchmark()
 		_, title, _ := strings.Cut(name, "/")

@@ -54,7 +54,7 @@ type Series struct {
 	Name   string       `json:"name"`
 	Points [][2]float64 `json:"points,omitempty"` // of lines
 	Values []float64    `json:"values,omitempty"` // of bars, one for each name
-	Labels []string     `json:"labels,omitempty"` // beside bars, in the place of their values
+	Labels []string     `json:"labels,omitempty"` // beside bars, instead of their values
 }
 
 // Empty reports whether there is nothing to draw.

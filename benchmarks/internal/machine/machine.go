@@ -133,8 +133,8 @@ func parsePressure(text string) time.Duration {
 	return 0
 }
 
-// Since returns the conditions between two readings, of which the measured processes have
-// used some CPU time. It returns nil if there is a reading missing.
+// Since returns the conditions between two readings; used is the CPU time of the measured
+// processes meanwhile. It returns nil if there is a reading missing.
 func (r *Reading) Since(before *Reading, used time.Duration) *Conditions {
 	if r == nil || before == nil || r.total <= before.total {
 		return nil
