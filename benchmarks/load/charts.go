@@ -155,6 +155,9 @@ func (g group) seconds(name, title, unit string, of func(Second) float64) chart.
 	for _, r := range g.results {
 		s := chart.Series{Name: g.label(r)}
 		for _, second := range r.Timeline {
+			if float64(second.Second+1) > r.Seconds {
+				continue // It is not a whole one.
+			}
 			s.Points = append(s.Points, [2]float64{float64(second.Second), of(second)})
 		}
 		c.Series = append(c.Series, s)

@@ -72,12 +72,12 @@ func (c *Comparison) conditions(servers ...int) (worst *machine.Conditions) {
 }
 
 // ratio returns that of a figure of server i to that of the first server in the same
-// round.
+// round. A figure of 0 is one that a round does not know.
 func (c *Comparison) ratio(i int, figure func(*Result) float64) Ratio {
 	var list []float64
 	for _, round := range c.Rounds {
-		if base := figure(round[0]); base > 0 {
-			list = append(list, figure(round[i])/base)
+		if base, own := figure(round[0]), figure(round[i]); base > 0 && own > 0 {
+			list = append(list, own/base)
 		}
 	}
 	if len(list) == 0 {

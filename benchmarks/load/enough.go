@@ -25,6 +25,14 @@ func knows(requests int64, percentile float64) bool {
 	return float64(requests)*(100-percentile)/100 >= beyond-1e-6
 }
 
+// known returns a percentile's latency, or 0 if there are too few requests for it.
+func (r *Result) known(percentile, latency float64) float64 {
+	if !r.Knows(percentile) {
+		return 0
+	}
+	return latency
+}
+
 // tail writes a percentile's latency, or that there are too few requests for it.
 func tail(requests int64, percentile, latency float64) string {
 	if !knows(requests, percentile) {

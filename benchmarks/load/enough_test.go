@@ -109,6 +109,9 @@ func TestHeadline(t *testing.T) {
 		"one server": {Report{Results: both[:1]}, "baseline answers 100 requests/s with a P95 of 50.0 ms (64 clients)."},
 		"all gain": {Report{Results: both, Gains: []*Gain{gain("b", 1.5, 4), gain("a", 1.1, 2), gain("stream", 5, 9)}},
 			"Both other servers answered more than baseline's 100 requests/s with a P95 of 50.0 ms (64 clients); b the most: 4.00 times as many, at 0.25 times the P95."},
+		"one round": {Report{Results: both[:2], Gains: []*Gain{{Server: "a", Preset: "closed", Rounds: 1, Throughput: Ratio{2, 2, 2}, P95: Ratio{0.5, 0.5, 0.5}}}},
+			"The other server answered more than baseline's 100 requests/s with a P95 of 50.0 ms (64 clients); a the most: 2.00 times as many, at 0.50 times the P95. " +
+				"There was one round only, so it may be luck."},
 		"one gains": {Report{Results: both, Gains: []*Gain{gain("b", 0.9, 4), gain("a", 1.1, 2)}},
 			"1 of 2 other servers answered more than baseline's 100 requests/s with a P95 of 50.0 ms (64 clients); a the most: 2.00 times as many, at 0.50 times the P95."},
 		"by luck": {Report{Results: both, Gains: []*Gain{gain("b", 0.9, 4), gain("a", 0.8, 1.2)}},
@@ -130,7 +133,7 @@ func TestWarning(t *testing.T) {
 	}
 	r.Results[1].Conditions = &machine.Conditions{Steal: 0.2}
 	r.Gains[0].Conditions.Others = 0.4
-	const want = "The machine was busy in 2 of 3 rows (at worst busy: other processes used 40 % of the CPU, other machines took 20 % of the CPU)" +
+	const want = "The machine was busy in 2 of 3 rows (at worst other processes used 40 % of the CPU, other machines took 20 % of the CPU)" +
 		": compare the figures with each other, and with no other run."
 	if got := Warning(r); got != want {
 		t.Error(got)
@@ -186,5 +189,17 @@ func TestCharts(t *testing.T) {
 	}
 	if got := fmt.Sprint(list[6].Series[0].Points); got != "[[0 1] [1 2]]" {
 		t.Errorf("memory in MiB: %s", got)
+	}
+}
+
+// A ratio is that of percentiles that both servers know.
+func TestGainsOfUnknownPercentiles(t *testing.T) {
+	run := func(requests int64, p95, p99 float64) *Result {
+		return &Result{Server: "a", Requests: requests, Throughput: 1, Latency: Latency{P50: 1, P95: p95, P99: p99}}
+	}
+	c := Comparison{Rounds: [][]*Result{{run(5000, 10, 20), run(5000, 5, 10)}, {run(5000, 10, 20), run(500, 4, 1)}, {run(500, 10, 1), run(100, 1, 1)}}}
+	g := c.Gains()[0]
+	if g.P99 != (Ratio{0.5, 0.5, 0.5}) || g.P95 != (Ratio{0.5, 0.4, 0.5}) || g.P50 != (Ratio{1, 1, 1}) {
+		t.Errorf("P99 %v, P95 %v, P50 %v", g.P99, g.P95, g.P50)
 	}
 }

@@ -57,8 +57,8 @@ func (c *Comparison) Gains() []*Gain {
 		}{
 			{&g.Throughput, func(r *Result) float64 { return r.Throughput }},
 			{&g.P50, func(r *Result) float64 { return r.Latency.P50 }},
-			{&g.P95, func(r *Result) float64 { return r.Latency.P95 }},
-			{&g.P99, func(r *Result) float64 { return r.Latency.P99 }},
+			{&g.P95, func(r *Result) float64 { return r.known(95, r.Latency.P95) }},
+			{&g.P99, func(r *Result) float64 { return r.known(99, r.Latency.P99) }},
 			{&g.ServerCPU, func(r *Result) float64 { return r.each(func(u *Resources) float64 { return u.ServerCPU }) }},
 			{&g.PostgresCPU, func(r *Result) float64 { return r.each(func(u *Resources) float64 { return u.PostgresCPU }) }},
 			{&g.Allocations, func(r *Result) float64 {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 )
@@ -44,8 +45,12 @@ func Headline(r *Report) string {
 		return fmt.Sprintf("Nothing was gained for certain: no server answered more in every round than %s (%s).", base, first.Mode)
 	}
 	most := faster[len(faster)-1]
-	return fmt.Sprintf("%s answered more than %s (%s); %s the most: %.2f times as many, at %.2f times the P95.",
-		countOf(len(faster), len(gains)), base, first.Mode, most.Server, most.Throughput.Median, most.P95.Median)
+	luck := ""
+	if most.Rounds == 1 {
+		luck = " There was one round only, so it may be luck."
+	}
+	return fmt.Sprintf("%s answered more than %s (%s); %s the most: %.2f times as many, at %.2f times the P95.%s",
+		countOf(len(faster), len(gains)), base, first.Mode, most.Server, most.Throughput.Median, most.P95.Median, luck)
 }
 
 func countOf(some, all int) string {
@@ -80,6 +85,6 @@ func Warning(r *Report) string {
 	if busy == 0 {
 		return ""
 	}
-	return fmt.Sprintf("The machine was busy in %d of %d rows (at worst %v): compare the figures with each other, and with no other run.",
-		busy, len(all), machine.Worst(all...))
+	return fmt.Sprintf("The machine was busy in %d of %d rows (at worst %s): compare the figures with each other, and with no other run.",
+		busy, len(all), strings.TrimPrefix(machine.Worst(all...).String(), "busy: "))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/dop251/goja"
@@ -56,8 +57,11 @@ var samples = []struct {
 		[]string{"server", "Postgres", "baseline"}, nil},
 }
 
+// shared is loaded once: that takes seconds under the race detector.
+var shared = sync.OnceValues(NewRenderer)
+
 func TestSVG(t *testing.T) {
-	r, err := NewRenderer()
+	r, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +104,7 @@ func contains(list []string, text string) bool {
 }
 
 func TestBrokenChartsAreErrors(t *testing.T) {
-	r, err := NewRenderer()
+	r, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +147,7 @@ func TestEmpty(t *testing.T) {
 
 // The colours are in the text; a name with markup must not become some.
 func TestAccessible(t *testing.T) {
-	r, err := NewRenderer()
+	r, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
