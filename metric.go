@@ -18,8 +18,8 @@ const (
 	Histogram
 )
 
-// String returns "counter", "gauge" or "histogram", and Kind(n) for a number
-// that is none of them.
+// String returns "counter", "gauge" or "histogram", and Kind(n) for any other
+// number.
 func (k Kind) String() string {
 	switch k {
 	case Counter:

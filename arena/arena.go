@@ -84,10 +84,10 @@ func (a *Arena) owned() *memory {
 	return a.memory.Load()
 }
 
-// SetLimit bounds the memory that the arena takes, in bytes. What does not fit
-// any more is allocated on the heap, where it is an ordinary value: a limit costs
-// speed, never correctness. It is for a new arena: one that has handed out more
-// already keeps what it has.
+// SetLimit bounds the memory that the arena takes, in bytes. What no longer fits
+// is allocated on the heap, where it is an ordinary value: a limit costs speed,
+// never correctness. It is for a new arena: one that has handed out more already
+// keeps what it has.
 func (a *Arena) SetLimit(bytes int64) {
 	m := a.owned()
 	if m == nil {
@@ -121,8 +121,8 @@ func (m *memory) reset() {
 	m.heaped = 0
 }
 
-// Free is Reset for an arena that is not needed any more: it gives its memory to
-// the arenas that New returns. Freeing it again, even at the same time or when its
+// Free is Reset for an arena that is no longer needed: it gives its memory to the
+// arenas that New returns. Freeing it again, even at the same time or when its
 // memory belongs to another arena, or freeing a nil arena, does nothing; the debug
 // build reports the stacks of both calls.
 func (a *Arena) Free() {
@@ -146,7 +146,7 @@ func (a *Arena) Free() {
 	memories.Put(m)
 }
 
-// ArenaStats tell what an arena holds.
+// ArenaStats holds the figures of an arena.
 type ArenaStats struct {
 	Used   int64  // bytes handed out since the last Reset
 	Taken  int64  // bytes of its chunks

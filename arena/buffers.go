@@ -14,16 +14,16 @@ const defaultMaxRetained = 64 << 20
 //
 // Buffers are filed in classes by their capacity, a power of two each, with one
 // [bytebufferpool.Pool] for each class. One pool for all sizes hands a large
-// buffer to whoever wants a small one, until all are large or, as
+// buffer to a caller that wants a small one, until all are large or, as
 // bytebufferpool calibrates itself to the common size, allocates every large one
 // again. A pool that sees a single size does neither.
 //
 // Callers that do not know the size ask for some and let the buffer grow. Buffers
 // learns which sizes are asked for that way, and keeps the buffers that have grown
-// for those who ask for the same size again: see [Buffers.Get].
+// for callers that ask for the same size again: see [Buffers.Get].
 //
 // A buffer is a handle: Put takes its memory away, and the same memory is lent again
-// only in another handle. Whoever keeps a handle after Put has an empty buffer.
+// only in another handle. A handle that is kept after Put is an empty buffer.
 type Buffers struct {
 	// MaxRetained bounds the bytes of idle buffers that are kept, 64 MiB if 0.
 	// A buffer that would exceed it is left to the garbage collector, which
@@ -49,14 +49,14 @@ type Buffers struct {
 // which size it was asked for.
 const watched = 256
 
-// Get returns an empty buffer with a capacity of at least n bytes. Whoever has
-// it owns it, and gives it to Put when neither it nor any slice of its bytes is
-// used any more. A buffer that is never put is simply collected.
+// Get returns an empty buffer with a capacity of at least n bytes. The caller
+// owns it, and gives it to Put when neither it nor any slice of its bytes is in
+// use. A buffer that is never put is garbage collected.
 //
-// Who does not know how much is needed asks for the least that makes sense, always
-// the same, and appends. If buffers that were asked for with such an n (rounded up to
-// a power of two) have lately come back with more than that, Get returns one that has
-// grown, or a new one of the size that most of them needed.
+// A caller that does not know the size asks for the smallest that makes sense, always
+// the same one, and appends. If buffers that were asked for with such an n (rounded
+// up to a power of two) have lately come back with more than that, Get returns one
+// that has grown, or a new one of the size that most of them needed.
 func (p *Buffers) Get(n int) *bytebufferpool.ByteBuffer {
 	i := classFor(n)
 	if i >= classes {

@@ -6,7 +6,7 @@
 //   - [Buffers] lends byte buffers of every size, and keeps a bounded amount.
 //   - [Arena] hands out the objects of one request and takes them back at once.
 //   - [Interner] turns repeated bytes into the same string.
-//   - [Pool] is a sync.Pool of one type that resets its objects and lets go of
+//   - [Pool] is a sync.Pool of one type that resets its objects and drops
 //     those that have grown too large.
 //   - [Map] reads a file through memory, and survives its truncation.
 //   - [TuneGC] spends a memory budget on fewer garbage collections.
@@ -25,13 +25,13 @@
 // # When not to use it
 //
 //   - A value that does not escape needs no arena: the compiler puts it on the
-//     stack, at 1 ns instead of 3 (`go build -gcflags=-m` tells). An arena makes
+//     stack, at 1 ns instead of 3 (see `go build -gcflags=-m`). An arena makes
 //     it escape.
 //   - For one object, New and Free cost about what the heap does (23 and 27 ns);
 //     for 4 objects they are 3 times faster, for 64 and more 7 times.
 //   - Objects that outlive the request, or whose lives differ, belong on the heap.
-//     So does everything that somebody may keep a reference to whom you do not
-//     know: a cache, a log entry, a goroutine that goes on.
+//     So does everything that other code may keep a reference to: a cache, a log
+//     entry, a goroutine that continues.
 //   - A buffer of a fixed small size that stays in the function is an array. One that does
 //     not is lent faster by a sync.Pool: with 64 bytes it took 15 ns where Buffers took 67
 //     (BenchmarkFixed), since each Get makes a new handle for a second Put to be harmless.

@@ -31,8 +31,8 @@ type Post struct {
 	Tags  []string
 }
 
-// A resolver takes the rows of its request from an arena, which whoever writes
-// the response frees.
+// A resolver takes the rows of its request from an arena, which is freed when
+// the response has been written.
 func ExampleArena() {
 	resolve := func(a *arena.Arena, titles [][]byte) []*Post {
 		posts := arena.Slice[*Post](a, 0, len(titles))

@@ -2,6 +2,7 @@ package arena
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"runtime"
@@ -18,7 +19,7 @@ const (
 	defaultInterval = time.Second
 )
 
-// GCOptions say how much memory may be spent to keep the garbage collector's
+// GCOptions bounds the memory that is spent to keep the garbage collector's
 // work small. The zero value is a sensible choice for a server that has its
 // container or machine for itself.
 type GCOptions struct {
@@ -35,12 +36,12 @@ type GCOptions struct {
 	// Share is the part of the process's CPU time that the collector should take
 	// at most, 0.03 if 0. More memory than that needs is not used.
 	Share float64
-	// Interval is how often the settings are reconsidered, every second if 0, and
-	// after every collection besides.
+	// Interval is how often the settings are reconsidered, every second if 0;
+	// they are also reconsidered after every collection.
 	Interval time.Duration
 	// OnError is called when the budget cannot be kept, with an error that wraps
-	// [ErrBudget], once each time that this begins. It may call everything, and runs in
-	// a goroutine of its own; while it does, other errors are dropped, as are its panics.
+	// [ErrBudget], once each time this begins. It may call anything, and runs in its own
+	// goroutine. Errors that occur while it runs are dropped, and so are its panics.
 	OnError func(error)
 }
 
@@ -59,11 +60,11 @@ var ErrBudget = errors.New("arena: the memory budget is too small")
 // another one changes nothing.
 //
 // A budget that is less than what is alive cannot be kept, and trying it costs most of
-// the CPU. TuneGC then lets go of both settings, as if it had not been called, until the
+// the CPU. TuneGC then releases both settings, as if it had not been called, until the
 // live heap fits again: see OnError and the metric gqlboost.arena.gc.over_budget.
 //
-// Errors in finding out the budget leave the collector as it is; see the metric
-// gqlboost.arena.gc.budget of [Source].
+// A negative budget (reported to OnError) and errors in finding out the budget leave the
+// collector as it is; see the metric gqlboost.arena.gc.budget of [Source].
 func TuneGC(o GCOptions) (stop func()) {
 	governing.Lock()
 	defer governing.Unlock()
@@ -71,6 +72,9 @@ func TuneGC(o GCOptions) (stop func()) {
 		return func() {}
 	}
 	g := newGovernor(o)
+	if o.Budget < 0 { // As of a limit less a reserve that is larger.
+		g.reports.report(fmt.Errorf("%w: it is %d bytes", ErrBudget, o.Budget))
+	}
 	if g.budget <= 0 || !g.gogc.ours && !g.limit.ours {
 		return func() {}
 	}

@@ -99,11 +99,11 @@ func (m *Mapping) Len() int {
 	return len(m.data)
 }
 
-// Bytes returns the whole file without a copy, nil after Close. The bytes must
-// not be written to. Who still reads them after Close sees zeros (on Windows the file,
-// which stays mapped), so the addresses of a file whose Bytes were asked for are not
-// used again. Nothing protects
-// their reader if the file is truncated: use View unless nobody can do that.
+// Bytes returns the whole file without a copy, nil after Close. The bytes must not be
+// written to. After Close they read as zeros (on Windows as the file, which stays
+// mapped), so the addresses of a file whose Bytes were returned are not used again. A
+// read of them ends the process if the file was truncated: use View unless nobody can
+// do that.
 func (m *Mapping) Bytes() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -122,7 +122,7 @@ func (m *Mapping) View(offset, n int, read func([]byte) error) (err error) {
 	}
 	defer m.leave()
 	if offset < 0 || n < 0 || offset > len(data) || n > len(data)-offset {
-		return fmt.Errorf("arena: bytes %d to %d of a file of %d: %w", offset, offset+n, len(data), io.ErrUnexpectedEOF)
+		return fmt.Errorf("arena: %d bytes at offset %d of a file of %d: %w", n, offset, len(data), io.ErrUnexpectedEOF)
 	}
 	if m.file != nil {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))

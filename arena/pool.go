@@ -6,17 +6,16 @@ import (
 	"unsafe"
 )
 
-// Pool is a [sync.Pool] for one type that cannot be used wrongly in the three ways
-// that one usually is: what comes out is reset, what has grown too large does not go
-// back in, and what was put twice or is used after Put is nobody else's. Its zero
-// value is a pool of zero values. It is safe for concurrent use and must not be
-// copied; its fields must not be changed after the first use.
+// Pool is a [sync.Pool] for one type that prevents the three usual mistakes: what
+// comes out is reset, what has grown too large does not go back in, and what was put
+// twice or is used after Put belongs to no other caller. Its zero value is a pool of
+// zero values. It is safe for concurrent use and must not be copied; its fields must
+// not be changed after the first use.
 //
 // What a Pool keeps is what a T refers to: its slices, maps and buffers. Put moves
-// them to a new T, which is the next that Get returns, and leaves a zero T to whoever
-// still holds the old one. So a T should be small, must not contain a lock or a
-// pointer into itself, and a Pool is of no use for a T that refers to nothing. Without
-// a Reset it keeps nothing.
+// them to a new T, which is the next that Get returns, and leaves a zero T in the old
+// one. So a T should be small, must not contain a lock or a pointer into itself, and a
+// Pool is of no use for a T that refers to nothing. Without a Reset it keeps nothing.
 type Pool[T any] struct {
 	// New makes a T when the pool is empty; new(T) if nil.
 	New func() *T
@@ -52,10 +51,10 @@ func (p *Pool[T]) Get() *T {
 	return v
 }
 
-// Put takes back a T that Get has returned, and leaves it zero. Putting it again, also
-// at the same time, does nothing but leave it as it is, as does putting a T that is not
-// the pool's; the debug build reports it. So does, rarely, putting one when a thousand
-// others are in use: the pool remembers so many. Nil is ignored.
+// Put takes back a T that Get has returned, and leaves it zero. Putting it again, even
+// at the same time, or putting a T that is not the pool's does nothing; the debug build
+// reports it. The pool remembers about a thousand values in use: beyond that, Put may
+// rarely do nothing for one of its own. Nil is ignored.
 func (p *Pool[T]) Put(v *T) {
 	if v == nil {
 		return

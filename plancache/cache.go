@@ -32,8 +32,8 @@ type Cache[P any] struct {
 // closePatience is how long Close waits for callbacks.
 const closePatience = time.Second
 
-// New makes a cache. A cache whose configuration has a Store or an Invalidator listens to it
-// until it is closed; New waits for up to StoreTimeout until it does. Others need not be
+// New returns a cache. A cache whose configuration has a Store or an Invalidator listens to
+// it until it is closed; New waits for up to StoreTimeout until it does. Others need not be
 // closed.
 func New[P any](options Options[P]) (*Cache[P], error) {
 	if err := options.check(); err != nil {
@@ -185,7 +185,7 @@ func (c *Cache[P]) leave(all []*entry[P], cause Cause) {
 	c.tell(left)
 }
 
-// Len is the number of plans.
+// Len returns the number of plans.
 func (c *Cache[P]) Len() int {
 	g := c.current.Load()
 	g.mu.Lock()

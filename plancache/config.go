@@ -18,7 +18,7 @@ const (
 	Forever time.Duration = -1
 )
 
-// Key is what a plan is for. Two keys share a plan only if all of their fields are
+// Key identifies a plan. Two keys share a plan only if all of their fields are
 // equal, byte by byte.
 type Key struct {
 	Query     string // the whole text
@@ -28,7 +28,7 @@ type Key struct {
 
 func (k *Key) size() int64 { return int64(len(k.Query) + len(k.Operation) + len(k.Extra)) }
 
-// Options says how a [Cache] works. Zero fields have defaults.
+// Options configures a [Cache]. Zero fields have defaults.
 //
 // Its functions and interfaces may call the cache, may panic and may block. No lock is held
 // while they run. A function that panics or returns nonsense is reported to OnError, and its

@@ -37,8 +37,8 @@ type runner[K comparable, V any] = func(context.Context, *call[K, V])
 // join returns the call of a key, which it starts if there is none. It is for wait,
 // which must follow.
 //
-// The call's context has the values of the first caller's, and ends when nobody waits any
-// more.
+// The call's context has the values of the first caller's, and ends when no waiters are
+// left.
 func (f *flights[K, V]) join(ctx context.Context, key K, text string, run runner[K, V]) *call[K, V] {
 	f.mu.Lock()
 	defer f.mu.Unlock()

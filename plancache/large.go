@@ -14,12 +14,13 @@ import (
 type large[V any] struct {
 	main *ristretto.Cache[string, item[V]]
 
-	mu    sync.RWMutex
-	front map[string]item[V]
-	queue []string // keys of the front, the oldest first
-	bytes int64    // of the front
-	limit int64    // of the front
-	most  int64    // of a value
+	mu     sync.RWMutex
+	front  map[string]item[V]
+	queue  []string // keys of the front, the oldest first
+	bytes  int64    // of the front
+	limit  int64    // of the front
+	most   int64    // of a value
+	closed bool
 }
 
 // item is a value with its key, because ristretto compares hashes only.
@@ -68,6 +69,9 @@ func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
 	old, again := l.front[key]
 	if one.size > l.most {
 		if !again {
@@ -100,4 +104,10 @@ func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 	}
 }
 
-func (l *large[V]) close() { l.main.Close() }
+// close takes all values out. What is put in later is dropped.
+func (l *large[V]) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed, l.front, l.queue, l.bytes = true, nil, nil, 0
+	l.main.Close()
+}

@@ -6,14 +6,29 @@ import (
 	"time"
 )
 
+// missing returns the error for a nil context or build.
+func missing(ctx context.Context, build bool) error {
+	switch {
+	case ctx == nil:
+		return errors.New("plancache: the context is nil")
+	case build:
+		return errors.New("plancache: the build is nil")
+	}
+	return nil
+}
+
 // Load returns the plan of a key, and builds it if there is none: once, however many
-// ask for it. Each caller waits as long as its own context; when nobody waits any more,
+// ask for it. Each caller waits as long as its own context; when no waiters are left,
 // the build's context ends. That has the values of the first caller's, and
 // [SchemaVersion] tells the version that the plan must be for.
 //
-// An error of build is that of all callers, as is a panic, as a [*PanicError]. It is kept
+// All waiters receive build's error, or a [*PanicError] if it panics. The error is kept
 // for Options.ErrorTTL, which is 0 by default.
 func (c *Cache[P]) Load(ctx context.Context, key Key, build func(context.Context) (P, error)) (P, error) {
+	if ctx == nil || build == nil {
+		var none P
+		return none, missing(ctx, build == nil)
+	}
 	g := c.current.Load()
 	asked := key
 	e, _ := c.lookup(g, &key)

@@ -46,9 +46,9 @@ func (w *writer) add(token string, k kind) {
 	w.WriteString(token)
 }
 
-// Signature is a query without what differs from call to call: strings and numbers are
-// put to "" and 0, and it is normalized. It tells queries apart in metrics; it must not
-// be used as a key of plans.
+// Signature returns a normalized query without what differs from call to call: strings
+// are "" and numbers 0. It distinguishes queries in metrics; it must not be used as a
+// key of plans.
 func Signature(query string) string {
 	var w writer
 	w.Grow(len(query))

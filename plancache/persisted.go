@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
 )
@@ -30,11 +31,14 @@ type Persisted struct {
 	texts   *large[string]    // nil if there is a list
 }
 
-// NewPersisted makes a store in which clients register texts: automatic persisted
-// queries. It keeps up to that many bytes of them, 16 MiB if that is 0, and is to be
-// closed.
+// NewPersisted returns a store in which clients register texts: automatic persisted
+// queries. It keeps up to that many bytes of them, 16 MiB if that is 0. The caller
+// must close it.
 func NewPersisted(bytes int64) (*Persisted, error) {
-	if bytes <= 0 {
+	if bytes < 0 {
+		return nil, fmt.Errorf("plancache: a store of %d bytes: the number must not be negative", bytes)
+	}
+	if bytes == 0 {
 		bytes = defaultPersistedBytes
 	}
 	texts, err := newLarge[string](bytes)
@@ -44,8 +48,8 @@ func NewPersisted(bytes int64) (*Persisted, error) {
 	return &Persisted{texts: texts}, nil
 }
 
-// NewTrusted makes a store of a list of texts. [Persisted.Resolve] takes nothing else: no
-// text that a client sends, and none that it wants to register. In gqlgen it needs the
+// NewTrusted returns a store of a list of texts. [Persisted.Resolve] takes nothing else:
+// no text that a client sends, and none that it wants to register. In gqlgen it needs the
 // extension Trusted of contrib/gqlgen: extension.AutomaticPersistedQuery asks a store only
 // for requests that have a hash, and runs all others.
 func NewTrusted(queries iter.Seq[string]) *Persisted {
@@ -59,7 +63,8 @@ func NewTrusted(queries iter.Seq[string]) *Persisted {
 // Trusted reports whether it is a list of trusted documents, see [NewTrusted].
 func (p *Persisted) Trusted() bool { return p.trusted != nil }
 
-// HashQuery is the hash by which a text is known: its SHA-256 in hexadecimal digits.
+// HashQuery returns the hash that identifies a text: its SHA-256 in hexadecimal
+// digits.
 func HashQuery(query string) string {
 	sum := sha256.Sum256([]byte(query))
 	return hex.EncodeToString(sum[:])
@@ -75,8 +80,9 @@ func (p *Persisted) Get(_ context.Context, hash string) (string, bool) {
 	return p.texts.get(hash)
 }
 
-// Add keeps a text under its hash. One that has another hash is not kept: nobody can put
-// a text under the hash of somebody else's. Nor is any if there is a list.
+// Add keeps a text under its hash. A text with another hash is not kept: nobody can
+// register a text under the hash of another one. A store of trusted documents keeps
+// none.
 func (p *Persisted) Add(_ context.Context, hash, query string) {
 	if p.trusted == nil && subtle.ConstantTimeCompare([]byte(hash), []byte(HashQuery(query))) == 1 {
 		p.texts.put(hash, strings.Clone(query), int64(len(query)), 0)
@@ -113,7 +119,8 @@ func (p *Persisted) Resolve(ctx context.Context, hash, query string) (string, er
 	return "", ErrPersistedNotFound
 }
 
-// Close ends what ristretto has running.
+// Close ends what ristretto has running. After it, Get finds nothing and Add does nothing,
+// unless it is a list of trusted documents, which needs no Close. Closing again does nothing.
 func (p *Persisted) Close() error {
 	if p.texts != nil {
 		p.texts.close()

@@ -28,7 +28,7 @@ func (r *record) over() bool { return !r.deadline.IsZero() && !r.deadline.After(
 var (
 	errTruncated = errors.New("plancache: truncated")
 	errNumber    = errors.New("plancache: a number that is too large")
-	errTooLong   = errors.New("plancache: more than a record")
+	errTooLong   = errors.New("plancache: data after the end of the record")
 )
 
 // encodeRecord returns, of a record, the texts and the plan, each behind its length, and

@@ -30,7 +30,7 @@ type Results struct {
 	hits, misses, fills, failures, errors atomic.Uint64
 }
 
-// ResultsOptions says how [Results] work. Bytes and TTL are needed.
+// ResultsOptions configures [Results]. Bytes and TTL are needed.
 type ResultsOptions struct {
 	// Bytes bounds the results, with their keys and tags. A larger one is not kept.
 	Bytes int64
@@ -57,7 +57,7 @@ type result struct {
 	since uint64   // on the clock, from before it was made
 }
 
-// ResultKey is what a result is for. All of it is compared.
+// ResultKey identifies a result. All fields are compared.
 type ResultKey struct {
 	Query, Operation string
 	Variables        []byte // as they came, or better in a canonical form
@@ -72,8 +72,8 @@ func (k ResultKey) text() string {
 	return string(b)
 }
 
-// NewResults makes a cache, which is to be closed. If it has an Invalidator, it
-// waits for up to StoreTimeout until it listens to it.
+// NewResults returns a cache, which the caller must close. If it has an
+// Invalidator, it waits for up to StoreTimeout until it listens to it.
 func NewResults(o ResultsOptions) (*Results, error) {
 	switch {
 	case o.Bytes <= 0 || o.TTL <= 0:
@@ -119,7 +119,7 @@ func (r *Results) get(key string) ([]byte, bool) {
 // Fill returns also the tags of what the result shows. What is invalidated while fill
 // runs is not kept.
 //
-// Each caller waits as long as its own context; when nobody waits any more, fill's context
+// Each caller waits as long as its own context; when no waiters are left, fill's context
 // ends, which has the values of the first caller's. The data is the cache's, and must not
 // be changed.
 func (r *Results) Load(

@@ -29,9 +29,13 @@ var (
 )
 
 // Save writes the queries with their use counts and, with a Codec, their plans. Those
-// that are used most come first.
+// that are used most come first. After Close there is nothing to write: the error is
+// [ErrClosed], and SaveFile leaves the file that is there.
 func (c *Cache[P]) Save(w io.Writer) error {
 	g := c.current.Load()
+	if c.ctx.Err() != nil { // Close ends it after it has emptied the cache.
+		return ErrClosed
+	}
 	var records [][]byte
 	for _, e := range byUse(g.entries()) {
 		if e.err != nil {
@@ -123,6 +127,9 @@ func (c *Cache[P]) restore(s *source) (n int, err error) {
 	if c.options.Codec == nil {
 		return 0, ErrNoCodec
 	}
+	if c.ctx.Err() != nil {
+		return 0, ErrClosed
+	}
 	g := c.current.Load()
 	type saved struct {
 		key  Key
@@ -177,7 +184,7 @@ func (s *source) file(each func(head versions, r record)) (head versions, err er
 		if err != nil && !errors.Is(err, errTruncated) {
 			return head, err
 		}
-		return head, fmt.Errorf("%w: it does not begin as such a file does", ErrFormat)
+		return head, fmt.Errorf("%w: the header is missing", ErrFormat)
 	}
 	for _, to := range []*string{&head.schema, &head.plan} {
 		name, err := s.bytes()

@@ -15,6 +15,9 @@ func WithSchema(ctx context.Context, version string) context.Context {
 }
 
 func schemaOf(ctx context.Context) (string, bool) {
+	if ctx == nil {
+		return "", false
+	}
 	version, ok := ctx.Value(schemaKey{}).(string)
 	return version, ok
 }
@@ -25,8 +28,8 @@ func SchemaVersion(ctx context.Context) string {
 	return version
 }
 
-// HashSchema makes a version of a schema's text: texts that differ in white space, commas
-// and comments only have the same.
+// HashSchema returns a version for a schema's text: texts that differ in white space,
+// commas and comments only have the same.
 func HashSchema(sdl string) string {
 	sum := sha256.Sum256([]byte(Normalize(sdl)))
 	return hex.EncodeToString(sum[:16])

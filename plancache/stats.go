@@ -18,7 +18,7 @@ type counters struct {
 	left                       [len(causes)]atomic.Uint64
 }
 
-// Stats is what a cache has done since it was made.
+// Stats holds the counts of a cache since it was made.
 type Stats struct {
 	Len          int
 	Hits, Misses uint64
@@ -35,7 +35,7 @@ type Stats struct {
 	Store        StoreStats
 }
 
-// HitRatio is the share of hits, 0 if there was nothing.
+// HitRatio returns the share of hits, 0 without lookups.
 func (s Stats) HitRatio() float64 {
 	if s.Hits == 0 {
 		return 0
@@ -92,7 +92,7 @@ func (c *Cache[P]) top(n int, order func(a, b Usage) int) []Usage {
 		list = append(list, u)
 	}
 	slices.SortFunc(list, func(a, b Usage) int { return cmp.Or(order(a, b), cmp.Compare(a.Signature, b.Signature)) })
-	return list[:min(n, len(list))]
+	return list[:min(max(n, 0), len(list))]
 }
 
 // Metrics implements [gqlboost.Source].

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ErrNotFound is what a [Store] returns for a key that it does not have.
+// ErrNotFound is returned by a [Store] for a key that it does not have.
 var ErrNotFound = errors.New("plancache: not found")
 
 // Store is a second level, which many caches share. Keys are of letters, digits and
@@ -19,15 +19,16 @@ type Store interface {
 	Invalidator
 	// Get returns a value, or [ErrNotFound].
 	Get(ctx context.Context, key string) ([]byte, error)
-	// Set keeps a value for as long as ttl, or forever if it is 0.
+	// Set keeps a value for ttl, or forever if it is 0.
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
 }
 
 // Invalidator tells caches of each other's deletions. It must be safe for concurrent use.
 // A [Store] is one.
 type Invalidator interface {
-	// Delete removes a value, and tells all who watch. A key that ends with an asterisk
-	// is all keys that begin with the rest; an asterisk alone is all that there is.
+	// Delete removes a value, and notifies all watchers. A key that ends with an
+	// asterisk is all keys that begin with the rest; an asterisk alone is all that
+	// there is.
 	Delete(ctx context.Context, key string) error
 	// Watch returns the keys that are deleted, by anybody, from when it has returned. The
 	// channel is closed when the context ends, or when keys may have been missed; then
@@ -35,7 +36,7 @@ type Invalidator interface {
 	Watch(ctx context.Context) (<-chan string, error)
 }
 
-// StoreStats is what the second level has done.
+// StoreStats holds the counts of the second level.
 type StoreStats struct {
 	Hits, Misses, Errors uint64
 	Skipped              uint64 // calls that were not made, because calls had failed

@@ -66,6 +66,9 @@ func (l *changes[P]) apply(number uint64) {
 // error is the context's. Keys that cannot be rebuilt are left out. If another change begins
 // meanwhile, that one takes the place of this one, which waits for it.
 func (c *Cache[P]) SetSchema(ctx context.Context, version string, s Switch[P]) error {
+	if ctx == nil {
+		return missing(ctx, false)
+	}
 	prepare, cancel := context.WithCancel(WithSchema(ctx, version))
 	defer cancel()
 	old, mine, err := c.begin(version, cancel)

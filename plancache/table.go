@@ -2,8 +2,8 @@ package plancache
 
 import "sync/atomic"
 
-// table finds entries by the hash of their key. Readers take no lock; whoever changes
-// it holds the epoch's.
+// table finds entries by the hash of their key. Readers take no lock; writers hold
+// the epoch's.
 type table[P any] struct {
 	slots []atomic.Pointer[entry[P]] // a power of two of them, at most half in use
 	dead  *entry[P]                  // takes the place of what was removed

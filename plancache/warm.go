@@ -18,8 +18,17 @@ import (
 
 // Warm builds the plans of keys that are not cached, as many at a time as there are
 // processors, and returns how many were built. An error or a panic of a build leaves its
-// key out; all of them are in the error, joined. When the context ends, Warm does.
+// key out; all of them are in the error, joined. When the context ends, Warm does. After Close
+// the error is [ErrClosed]: what is built would not be kept.
 func (c *Cache[P]) Warm(ctx context.Context, keys iter.Seq[Key], build func(context.Context, Key) (P, error)) (built int, err error) {
+	switch {
+	case ctx == nil || build == nil:
+		return 0, missing(ctx, build == nil)
+	case keys == nil:
+		return 0, errors.New("plancache: the sequence of keys is nil")
+	case c.ctx.Err() != nil:
+		return 0, ErrClosed
+	}
 	jobs := make(chan Key)
 	var mu sync.Mutex
 	var errs []error

@@ -14,14 +14,16 @@ import (
 )
 
 // What takes a connection goes through admission. It is left when the connection is
-// released, or was not to be had. With settings in the context (reader.WithSettings) what
-// runs does so in a transaction of its own that has them, or is refused.
+// released, or none was available. With settings in the context (reader.WithSettings)
+// what runs does so in a transaction of its own that has them, or is refused.
 
 // enter waits for a place, first or after others. With the context that it returns pgxpool must
 // be asked for a connection.
 func (p *Pool) enter(ctx context.Context, urgent bool) (context.Context, error) {
 	enter := p.admission.enter
 	switch {
+	case ctx == nil:
+		return nil, guard.ErrNoContext
 	case p.closed.Load():
 		enter = refuseClosed
 	case urgent:
@@ -67,8 +69,8 @@ func isClosed(err error) bool { return errors.Is(err, puddle.ErrClosedPool) }
 // Acquire is [pgxpool.Pool.Acquire]. A context with settings is refused, here and by the
 // connection: use [Pool.Begin].
 func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	if guard.From(ctx) != nil {
-		return nil, errSettings("Acquire")
+	if err := refuseSettings(ctx, "Acquire"); err != nil {
+		return nil, err
 	}
 	conn, err := p.acquire(ctx)
 	if err != nil {
@@ -81,8 +83,8 @@ func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 // AcquireFunc is [pgxpool.Pool.AcquireFunc]. A context with settings is refused, here and by
 // the connection: use [Pool.Begin].
 func (p *Pool) AcquireFunc(ctx context.Context, f func(*pgxpool.Conn) error) error {
-	if guard.From(ctx) != nil {
-		return errSettings("AcquireFunc")
+	if err := refuseSettings(ctx, "AcquireFunc"); err != nil {
+		return err
 	}
 	conn, err := p.Acquire(ctx)
 	if err != nil {
@@ -142,6 +144,9 @@ func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 
 // SendBatch is [pgxpool.Pool.SendBatch].
 func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if b == nil { // pgx would panic with a connection that nobody gives back.
+		return pgx.FailedBatchResults(&pgx.Batch{}, errors.New("pool: the batch is nil"))
+	}
 	s := guard.From(ctx)
 	if s != nil {
 		if err := s.CheckBatch(b); err != nil {
@@ -190,6 +195,9 @@ func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
 
 // CopyFrom is [pgxpool.Pool.CopyFrom].
 func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource) (int64, error) {
+	if source == nil { // A goroutine of pgx's would panic.
+		return 0, errors.New("pool: the source of CopyFrom is nil")
+	}
 	if guard.From(ctx) != nil {
 		var n int64
 		err := pgx.BeginFunc(ctx, p, func(tx pgx.Tx) (err error) {

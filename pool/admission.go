@@ -135,9 +135,9 @@ func (a *admission) pass(ctx context.Context, over, urgent bool) error {
 }
 
 // settle waits until there is a connection for a caller, or room for one more. pgxpool
-// reports a release before the connection is back: whoever comes in between would find
-// none and open another, beyond what the server has for us. It takes microseconds; if it
-// does not, nothing is wrong with the connections that a new one would not fix.
+// reports a release before the connection is back: a caller that comes in between would
+// find none and open another, beyond what the server has for us. It takes microseconds;
+// if it does not, nothing is wrong with the connections that a new one would not fix.
 func (a *admission) settle(ctx context.Context, capacity int64) {
 	start := time.Now()
 	for round := 0; ; round++ {
@@ -334,10 +334,10 @@ func (a *admission) connections(more int64) {
 // firstConnections is how many connections are opened at the same time at first.
 const firstConnections = 4
 
-// adjust makes the limit what it may be. A cold pool starts slowly, as TCP does: it
-// opens no more connections at a time than it has. So a burst does not make Postgres
-// fork a hundred server processes, and whoever waits takes what comes first, a connection
-// that is released or one that is new. It is called with the lock.
+// adjust makes the limit what it may be. A cold pool starts slowly, as TCP does: it opens
+// no more connections at a time than it has. So a burst does not make Postgres fork a
+// hundred server processes, and a waiter takes what comes first, a connection that is
+// released or one that is new. It is called with the lock.
 func (a *admission) adjust() {
 	most := a.max
 	if capacity := a.capacity.Load(); capacity > 0 {

@@ -10,7 +10,7 @@ import (
 )
 
 // The connections that a Reader shares are the pool's own: it acquires and keeps them. So
-// MaxConns bounds all connections together, by pgxpool's own means, whoever takes them.
+// MaxConns bounds all connections together, by pgxpool's own means, for every caller.
 
 // sharedNow returns how many connections the Reader may keep now.
 func (p *Pool) sharedNow() int {

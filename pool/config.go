@@ -22,16 +22,16 @@ type Config struct {
 	// PrepareConn or BeforeAcquire do is not bounded. It should be longer than opening a
 	// connection takes, which goes on for others. 0 is no bound but the context.
 	AcquireTimeout time.Duration
-	// MaxQueue bounds how many callers wait for a connection, for whatever; the next is refused
-	// at once with an [*ExhaustedError]. 0 is no bound.
+	// MaxQueue bounds how many callers wait for a connection, for any purpose; the next is
+	// refused at once with an [*ExhaustedError]. 0 is no bound.
 	MaxQueue int
 	// TargetWait is for demand beyond what the pool can do: as long as the queue has not
-	// been empty for 100 ms, who has waited for longer than this is refused with an
-	// [*ExhaustedError], so that those who are served did not wait long. Transactions and
-	// pings are not refused. 0 sheds nobody.
+	// been empty for 100 ms, a caller that has waited for longer than this is refused
+	// with an [*ExhaustedError], so that those that are served did not wait long.
+	// Transactions and pings are not refused. 0 sheds nobody.
 	TargetWait time.Duration
 	// LeakAfter is how long a connection may be held before OnLeak is called, once
-	// and from a goroutine of the pool's, with the stack that took it. 0 is no bound;
+	// and from a goroutine of the pool, with the stack that took it. 0 is no bound;
 	// with one, taking a connection costs a microsecond more.
 	LeakAfter time.Duration
 	OnLeak    func(Leak)
@@ -54,7 +54,7 @@ type Config struct {
 	Reader ReaderConfig
 }
 
-// ReaderConfig says how a [Reader] works. Zero fields have defaults.
+// ReaderConfig configures a [Reader]. Zero fields have defaults.
 type ReaderConfig = reader.Config
 
 // Copy returns a configuration that shares no memory with this one.
@@ -74,7 +74,7 @@ func (c *Config) check() error {
 	case !parsed(c.Config) || !parsed(c.ConnConfig):
 		return errors.New("pool: the configuration was not made by ParseConfig, which fills in what pgx needs")
 	case c.MaxConns < 1:
-		return fmt.Errorf("pool: MaxConns is %d: there must be a connection at least", c.MaxConns)
+		return fmt.Errorf("pool: MaxConns is %d: it must be at least 1", c.MaxConns)
 	case c.HealthCheckPeriod <= 0: // pgxpool's ticker would end the process.
 		return fmt.Errorf("pool: HealthCheckPeriod is %v: it must be positive", c.HealthCheckPeriod)
 	case int(c.MaxConns) <= len(c.Reader.Replicas):
@@ -191,13 +191,13 @@ func positive(v string) (int, error) {
 func share(v string) (float64, error) {
 	f, err := strconv.ParseFloat(v, 64)
 	if err == nil && !(f > 0 && f <= 1) {
-		err = fmt.Errorf("%v is not above 0 and up to 1", f)
+		err = fmt.Errorf("%v is not above 0 and at most 1", f)
 	}
 	return f, err
 }
 
-// ParseConfig reads a connection string as [pgxpool.ParseConfig] does, with parameters
-// of ours besides, which the package's README lists: pool_queue_timeout,
+// ParseConfig reads a connection string as [pgxpool.ParseConfig] does, with the pool's
+// own parameters too, which the package's README lists: pool_queue_timeout,
 // pool_adaptive, pool_reader_conns and so on. pool_reader_replicas has connection
 // strings with spaces between them, percent-encoded (a space is %20).
 func ParseConfig(dsn string) (*Config, error) {

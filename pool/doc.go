@@ -10,8 +10,8 @@
 //
 // # The Reader
 //
-// Package reader explains what shares connections, and what becomes of each field of
-// pgxpool's configuration there. Row level security by settings of a request is
+// Package reader explains what shares connections, and how each field of pgxpool's
+// configuration applies there. Row level security by settings of a request is
 // reader.WithSettings, which holds for the pool's own methods as well.
 //
 // # Connections
@@ -24,11 +24,11 @@
 // # Waiting
 //
 // AcquireTimeout (pool_queue_timeout) bounds the wait for a connection apart from the
-// query's own context, and MaxQueue (pool_max_queue) how many may wait. The error is
-// an [*ExhaustedError], which matches [ErrExhausted] and context.DeadlineExceeded.
-// Waiters are served in FIFO order, but transactions and pings before queries. With
-// TargetWait (pool_target_wait) a queue that does not empty refuses those who have waited
-// too long, so that demand beyond capacity does not make everyone wait.
+// query's own context, and MaxQueue (pool_max_queue) how many may wait. The error is an
+// [*ExhaustedError], which matches [ErrExhausted] and context.DeadlineExceeded. Waiters
+// are served in FIFO order, but transactions and pings before queries. With TargetWait
+// (pool_target_wait) a queue that does not empty refuses callers that have waited too
+// long, so that demand beyond capacity does not make everyone wait.
 //
 // # Size
 //
@@ -42,5 +42,5 @@
 // # Hooks
 //
 // A hook of the configuration that panics ends the connection it was called for, and
-// nothing else. After Close, whoever called it, errors match [ErrClosed].
+// nothing else. After Close, errors match [ErrClosed].
 package pool

@@ -83,7 +83,7 @@ func TestQueueTimeoutAndHooks(t *testing.T) {
 	}
 }
 
-// acquireTracer writes down what it hears.
+// acquireTracer records its calls.
 type acquireTracer struct {
 	mu     sync.Mutex
 	events []string

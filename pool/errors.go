@@ -19,7 +19,7 @@ var (
 	ErrNotRead = reader.ErrNotRead
 )
 
-// ExhaustedError says why there was no connection.
+// ExhaustedError reports why no connection was available.
 type ExhaustedError struct {
 	Waited time.Duration // by this caller
 	Limit  int           // connections that may be in use at a time

@@ -15,9 +15,9 @@ import (
 )
 
 // Pool is a pgxpool.Pool: it has all of its methods, and a [Reader]. The pool within it may
-// be used as well, by libraries that ask for one: its connections are counted, but those who
-// take them do not wait in the queue, and settings of a context do not reach it. Close the
-// Pool, not the pool within, which waits for the Reader.
+// be used as well, by libraries that ask for one: its connections are counted, but callers
+// that take them do not wait in the queue, and settings of a context do not reach it. Close
+// the Pool, not the pool within, which waits for the Reader. It is safe for concurrent use.
 type Pool struct {
 	*pgxpool.Pool
 	config    *Config
@@ -46,6 +46,9 @@ func New(ctx context.Context, dsn string) (*Pool, error) {
 // NewWithConfig is [pgxpool.NewWithConfig] for a configuration that [ParseConfig]
 // has made. The configuration is copied.
 func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
+	if ctx == nil { // A goroutine of pgxpool's would panic.
+		return nil, guard.ErrNoContext
+	}
 	if err := c.check(); err != nil {
 		return nil, err
 	}
@@ -178,10 +181,9 @@ func (p *Pool) Reset() {
 func (p *Pool) Config() *Config { return p.config.Copy() }
 
 // Stat is [pgxpool.Pool.Stat]: what pgxpool has seen, with the connections that the Reader keeps.
-// Callers wait before they come to it, so those who waited, and those who left or were refused
-// meanwhile, are not in EmptyAcquireCount, EmptyAcquireWaitTime, AcquireDuration and
-// CanceledAcquireCount. They are in [Pool.Metrics] (db.client.connection.wait_time and timeouts,
-// gqlboost.pool.waits, refusals and shed), and a [pgxpool.AcquireTracer] sees each of them.
-// A connection that the Reader has opened in place of one that callers had used before is not in
-// NewConnsCount.
+// Callers wait before they come to it, so callers that waited, left or were refused meanwhile are
+// not in EmptyAcquireCount, EmptyAcquireWaitTime, AcquireDuration and CanceledAcquireCount. They
+// are in [Pool.Metrics] (db.client.connection.wait_time and timeouts, gqlboost.pool.waits,
+// refusals and shed), and a [pgxpool.AcquireTracer] sees each of them. A connection that the
+// Reader has opened in place of one that callers had used before is not in NewConnsCount.
 func (p *Pool) Stat() *pgxpool.Stat { return p.Pool.Stat() }

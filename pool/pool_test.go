@@ -390,7 +390,7 @@ func TestGateUnderLoad(t *testing.T) {
 	}
 }
 
-// Who holds a connection for too long is told of, once, and nobody else.
+// A connection that is held for too long is reported, once, and nobody else.
 func TestLeaks(t *testing.T) {
 	c, err := ParseConfig(server.DSN())
 	if err != nil {
@@ -428,7 +428,7 @@ func TestLeaks(t *testing.T) {
 	}
 }
 
-// A tracer of the user's hears what it would of pgxpool.
+// A user's tracer receives what it would from pgxpool.
 func TestTracersOfTheUser(t *testing.T) {
 	c, err := ParseConfig(server.DSN())
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// queue is of those who wait for a place, in the order in which they came. Urgent
-// ones (transactions, which hold locks, and health checks) go first.
+// queue holds the waiters for a place in FIFO order. Urgent ones (transactions,
+// which hold locks, and health checks) go first.
 type queue struct {
 	target time.Duration // 0: nobody is shed
 

@@ -16,7 +16,7 @@ func silent(conn net.Conn) (quiet, known bool) {
 	if !ok {
 		return false, false
 	}
-	// Not raw.Read, which waits for whoever reads: on a busy machine pgx reads in the
+	// Not raw.Read, which waits for the reader: on a busy machine pgx reads in the
 	// background while it writes, and that read goes on when the connection is idle.
 	err := raw.Control(func(fd uintptr) {
 		var b [1]byte

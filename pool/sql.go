@@ -33,8 +33,8 @@ type connector struct {
 // Connect implements [driver.Connector]. The connection is a [*stdlib.Conn], which callers of
 // sql.Conn.Raw ask for, so it cannot be wrapped.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	if guard.From(ctx) != nil {
-		return nil, errSettings("database/sql")
+	if err := refuseSettings(ctx, "database/sql"); err != nil {
+		return nil, err
 	}
 	entered, err := c.pool.enter(ctx, false)
 	if err != nil {

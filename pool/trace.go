@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// An admission is a tracer of the pool: so it hears when a connection is opened, when one
+// An admission is a tracer of the pool: so it is told when a connection is opened, when one
 // comes back, and when there was none.
 
 var (
@@ -119,7 +119,8 @@ func (a *admission) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData)
 	a.leave()
 }
 
-// place is what the admission keeps with a connection. Whoever has the connection has it.
+// place holds what the admission keeps with a connection. It belongs to the connection's
+// owner.
 type place struct {
 	taken   bool
 	fresh   bool   // nobody has had it yet

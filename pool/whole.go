@@ -12,15 +12,27 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Connections that a caller has as a whole, by Acquire or through database/sql, run nothing
-// with settings (reader.WithSettings): only the one who has a connection knows where its
-// transactions end. Transactions of the pool's run nothing with other settings than they were begun
-// with. What database/sql does with a connection, or a caller with a transaction, passes no code
-// of the pool's, so a tracer refuses it: each statement brings its own context there.
+// Connections that a caller has as a whole, by Acquire or through database/sql, run nothing with
+// settings (reader.WithSettings): only the one who has a connection knows where its transactions
+// end. Transactions of the pool run nothing with other settings than they were begun with. What
+// database/sql does with a connection, or a caller with a transaction, passes no code of the pool,
+// so a tracer refuses it: each statement brings its own context there.
 
 // errSettings is returned for what cannot have the settings of its context.
 func errSettings(method string) error {
 	return fmt.Errorf("pool: %s gives out a whole connection, which reader.WithSettings cannot bound: use Begin", method)
+}
+
+// refuseSettings returns an error for a context with settings, or none at all, of a method that
+// gives out a whole connection.
+func refuseSettings(ctx context.Context, method string) error {
+	switch {
+	case ctx == nil:
+		return guard.ErrNoContext
+	case guard.From(ctx) != nil:
+		return errSettings(method)
+	}
+	return nil
 }
 
 // errWhole is the error of a statement with settings on a connection that was given out before.

@@ -17,10 +17,10 @@
 //
 // # Ownership
 //
-// A document copies the text that it is given into memory of its own, so the
-// caller may reuse the text; [Options].AliasInput turns that off. [Document.Close]
-// gives the memory to the next document, and whoever leaves it out leaves the memory
-// to the garbage collector.
+// A document copies the text that it is given into memory of its own, so the caller
+// may reuse the text; [Options].AliasInput turns that off. [Document.Close] gives
+// the memory to the next document, and a document that is not closed is garbage
+// collected.
 //
 // Handles ([Document], [Request], those of lines and batches) are not used again:
 //

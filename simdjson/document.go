@@ -4,11 +4,11 @@ package simdjson
 // and the generation for which it may use it. Reading it is safe for concurrent
 // use. The zero Document is a closed one.
 //
-// Closing moves the memory on to its next generation, so a handle that was kept
-// does nothing and reads nothing, whoever has the memory by then. A handle never
-// changes, and copies of it are as good as itself. Handles are not used again. One that
-// does not leave the function that has called Parse costs no allocation, since Parse is
-// inlined there; another one costs 16 bytes.
+// Closing moves the memory on to its next generation, so a handle that was kept does
+// nothing and reads nothing, even if the memory has another owner by then. A handle
+// never changes, and copies of it are as good as itself. Handles are not used again.
+// One that does not leave the function that has called Parse costs no allocation, since
+// Parse is inlined there; another one costs 16 bytes.
 type Document struct {
 	memory     *memory
 	generation uint32
@@ -24,7 +24,7 @@ func (d *Document) Root() Value {
 }
 
 // Close gives the document's memory to later ones. Afterwards its values are
-// Invalid, and strings that came from it must not be read any more: copy what must
+// Invalid, and strings that came from it must no longer be read: copy what must
 // live on (strings.Clone). Closing it again, from any goroutine and at any time, or
 // closing a nil document does nothing.
 //

@@ -28,8 +28,8 @@ type memory struct {
 	//lint:ignore U1000 the debug build uses it
 	closed firstClose
 
-	// What is handed out of these is never handed out again: whoever has kept it must
-	// not see a later owner's.
+	// What is handed out of these is never handed out again: an owner that has kept
+	// it must not see a later owner's.
 	operations []Operation
 
 	// generation is that of the handle that may use the memory. Only closing that

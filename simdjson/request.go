@@ -35,7 +35,8 @@ func (o Operation) PersistedQueryHash() string {
 }
 
 // Request is the operations of one HTTP request. Like a [Document] it is a handle
-// that is not used again. The zero Request has none and is closed.
+// that is not used again. The zero Request has none and is closed. Reading it is safe for
+// concurrent use; Close must come after the last read.
 type Request struct {
 	// Batch reports whether the body was an array, so that the response must be one.
 	Batch bool
@@ -58,7 +59,7 @@ func (r *Request) Operations() []Operation {
 }
 
 // Close gives the request's memory back and empties its operations. Strings that
-// were taken from them must not be read any more: copy what must live on
+// were taken from them must no longer be read: copy what must live on
 // (strings.Clone). Closing it again, from any goroutine and at any time, or closing
 // a nil request does nothing. Close must not overlap with reading the request in
 // another goroutine.

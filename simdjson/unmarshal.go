@@ -8,17 +8,16 @@ import (
 // Unmarshal stores a JSON text in what target points to, with the results and the
 // errors of [json.Unmarshal] of the version of Go that builds it.
 //
-// bytedance/sonic decodes where it is faster and proven to do the same: a text that
-// is valid and has nothing that the two read differently, into a target that is
-// zero, of a type on a list that a generator of types and texts checks against
-// encoding/json. encoding/json does the rest, which is all on other machines than amd64,
-// and everything again that ends in an error, so that errors and what is stored beside
-// them are its own. On the list are
-// bool, string, float64, integers, any, json.Number, json.RawMessage and time.Time,
-// and pointers, slices, arrays, maps by strings or integers, and structs of them.
-// Not on it are float32, []byte, embedded fields, the option string in a tag, names
-// with other than letters of ASCII, digits, and the marks . - _, and types with
-// methods of their own for decoding, which are called once as ever.
+// bytedance/sonic decodes where it is faster and proven to do the same: a text that is
+// valid and has nothing that the two read differently, into a target that is zero, of a
+// type on a list that a generator of types and texts checks against encoding/json.
+// encoding/json does the rest, which is all on other machines than amd64, and everything
+// again that ends in an error, so that errors and what is stored beside them are its
+// own. On the list are bool, string, float64, integers, any, json.Number,
+// json.RawMessage and time.Time, and pointers, slices, arrays, maps by strings or
+// integers, and structs of them. Not on it are float32, []byte, embedded fields, the
+// option string in a tag, names with other than letters of ASCII, digits, and the marks
+// . - _, and types with their own methods for decoding, which are called once as usual.
 func Unmarshal(data []byte, target any) error {
 	if unmarshaledFast(data, target) {
 		return nil

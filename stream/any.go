@@ -11,8 +11,8 @@ import (
 )
 
 // Raw writes JSON unchanged, except for what EscapeHTML and RejectInvalidUTF8 require. It must be
-// one valid value: only a build with the tag gqlboost_debug looks whether it is. No text at
-// all is an error.
+// one valid value: only a build with the tag gqlboost_debug looks whether it is. An empty text is
+// an error.
 func (w *Writer) Raw(text []byte) {
 	if len(text) == 0 {
 		w.misused("Raw without JSON")
@@ -136,8 +136,8 @@ func (w *Writer) marshal(v any) {
 }
 
 // Append writes a value that text appends to the chunk: one whole JSON value, which
-// is not checked, nor escaped for HTML. It is for encoders of other formats. Nothing
-// appended is an error.
+// is not checked, nor escaped for HTML. It is for encoders of other formats.
+// Appending nothing is an error.
 func (w *Writer) Append(text func(chunk []byte) []byte) {
 	if !w.value("a value") {
 		return

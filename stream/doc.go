@@ -40,12 +40,12 @@
 //
 // # Proxies and middleware
 //
-// nginx buffers responses unless they have the header "X-Accel-Buffering: no" (set
-// it for long streams; incremental does) or proxy_buffering is off; the client gets
-// the same bytes, later. Compression that flushes (such as klauspost/compress/gzhttp,
-// which is tested) keeps chunks and aborts working. A middleware must pass on write
-// deadlines (http.ResponseController, Unwrap): without them a response could not be
-// aborted, so it is held whole before it is sent. So it is for clients of HTTP/1.0, to whom
-// the end of the connection is the end of the response: nginx speaks that to servers unless
-// it has "proxy_http_version 1.1".
+// nginx buffers responses unless they have the header "X-Accel-Buffering: no" (set it for
+// long streams; incremental does) or proxy_buffering is off; the client gets the same
+// bytes, later. Compression that flushes (such as klauspost/compress/gzhttp, which is
+// tested) keeps chunks and aborts working. A middleware must pass on write deadlines
+// (http.ResponseController, Unwrap): without them a response could not be aborted, so it is
+// held whole before it is sent. So it is for clients of HTTP/1.0, for which the end of the
+// connection is the end of the response: nginx speaks that to servers unless it has
+// "proxy_http_version 1.1".
 package stream

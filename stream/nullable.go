@@ -5,7 +5,8 @@ import (
 	"net/http"
 )
 
-// Path is where in the data an error is: names of fields and indices of lists.
+// Path is the place of an error in the data: names of fields and indices of
+// lists.
 type Path []any
 
 // Error is an error of GraphQL: its message is for the client. It may also be
@@ -50,11 +51,12 @@ func (e *Error) status() int {
 	}
 }
 
-// Nullable writes a value that null can take the place of: the nearest nullable
-// parent of fields that may fail, as GraphQL's rules have it. body writes that one value.
-// If it returns an error, what it has written is taken back, null is written, and the error
-// is kept for [Writer.Errors]; one that is not an [*Error] has a general message there. If
-// body panics, what it has written is taken back, and who recovers writes the value.
+// Nullable writes a value that null can take the place of: the nearest nullable parent of
+// fields that may fail, as GraphQL's rules have it. body writes that one value. If it
+// returns an error, what it has written is taken back, null is written, and the error is
+// kept for [Writer.Errors]; one that is not an [*Error] has a general message there. If
+// body panics, what it has written is taken back, and the caller that recovers writes the
+// value.
 //
 // What body writes is held until it has ended, which delays the client. It cannot
 // be taken back any more when it is larger than MaxHeld: an error after that is the

@@ -7,7 +7,7 @@ import (
 	"github.com/valyala/bytebufferpool"
 )
 
-// Options say how a [Writer] works. The zero value is good for most.
+// Options configures a [Writer]. The zero value works for most programs.
 type Options struct {
 	// MinChunk and MaxChunk bound a chunk's size in bytes. The first chunk has
 	// MinChunk, for a low time to the first byte; later ones double while the
@@ -40,7 +40,7 @@ type Options struct {
 	ContentType string
 }
 
-// Buffers is where chunks come from. It must be safe for concurrent use.
+// Buffers provides the memory of chunks. It must be safe for concurrent use.
 type Buffers interface {
 	// Get returns an empty buffer with a capacity of n bytes at least.
 	Get(n int) *bytebufferpool.ByteBuffer

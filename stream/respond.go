@@ -20,12 +20,12 @@ import (
 //		return writeData(r.Context(), w)
 //	})
 //
-// A response that fits into the first chunk has a Content-Length, unless a middleware has
-// set a Content-Encoding. An error when the outermost object is open and a member of it
-// complete, so that "errors" may follow, is reported there. Any other error before the first byte becomes a GraphQL error
-// response: an [*Error] with its message and status, anything else as an internal
-// error with status 500. After the first byte, the connection is aborted, so that
-// no client takes what it got for all.
+// A response that fits into the first chunk has a Content-Length, unless a middleware has set a
+// Content-Encoding. An error when the outermost object is open and a member of it complete, so that
+// "errors" may follow, is reported there. Any other error before the first byte becomes a GraphQL
+// error response: an [*Error] with its message and status, anything else as an internal error with
+// status 500. After the first byte, the connection is aborted, so that no client takes what it
+// received for complete.
 //
 // The error is that of body or of the connection, for the log; its response has
 // been written. Where a response could not be aborted, it is held whole in memory before it
@@ -41,8 +41,8 @@ func RespondWith(rw http.ResponseWriter, r *http.Request, o Options, body func(*
 	return p.End(body(p.Writer))
 }
 
-// Response is a response that is written part by part: [Respond] for those who cannot do it
-// in one function.
+// Response is a response that is written part by part: it is [Respond] for handlers that
+// cannot write it in one function. Like a [Writer] it is not safe for concurrent use.
 type Response struct {
 	*Writer
 	client *client.Client

@@ -68,6 +68,9 @@ func NewWriter(dst io.Writer, o Options) *Writer {
 	w.limit = w.options.MinChunk
 	w.buffer = w.options.Buffers.Get(w.limit + slack)
 	w.buf = w.buffer.B[:0]
+	if dst == nil {
+		w.fail(errors.New("stream: the destination is nil"))
+	}
 	return w
 }
 
@@ -191,8 +194,8 @@ func (w *Writer) BeginArray() { w.begin('[', firstInList, "an array") }
 // EndArray ends the innermost array.
 func (w *Writer) EndArray() { w.end(']', firstInList, inList, "the end of an array") }
 
-// Name writes the name of a member, whose value is next. That a name comes once
-// in an object is the caller's care.
+// Name writes the name of a member, whose value is next. It is not checked
+// that an object has each name once.
 func (w *Writer) Name(name string) {
 	switch w.place {
 	case nextName:
@@ -341,8 +344,8 @@ func (w *Writer) Close() error {
 	return w.err
 }
 
-// Flush writes what there is. Use it where the client should see it although the
-// chunk is not full: before the producer waits.
+// Flush writes what there is. Use it before the producer waits, so that the
+// client sees what was written although the chunk is not full.
 func (w *Writer) Flush() error {
 	if w.err == nil && w.state.Load() == isOpen && len(w.buf) > 0 && w.held == 0 {
 		w.chunk()

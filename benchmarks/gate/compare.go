@@ -43,7 +43,7 @@ const (
 	bytesUnit  = "B/op"
 )
 
-// limits are the ratios of times from which on benchmarks have become slower.
+// limits are the ratios of times above which a benchmark is slower.
 type limits struct {
 	usual float64
 	own   []limit // the first that matches counts

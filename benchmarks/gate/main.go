@@ -36,8 +36,8 @@ func main() {
 	flag.StringVar(&g.bench, "bench", ".", "benchmarks to run")
 	flag.IntVar(&g.rounds, "rounds", 10, "runs of each version")
 	flag.StringVar(&g.benchtime, "benchtime", "50ms", "time of a run of a benchmark")
-	limit := flag.Float64("limit", 1.1, "ratio of times from which a benchmark is slower")
-	file := flag.String("limits", "", `JSON file with limits of their own: {"regular expression": ratio}`)
+	limit := flag.Float64("limit", 1.1, "ratio of times above which a benchmark is slower")
+	file := flag.String("limits", "", `JSON file with other limits for some benchmarks: {"regular expression": ratio}`)
 	flag.Parse()
 	var err error
 	if g.limits, err = readLimits(*file, *limit); err == nil {

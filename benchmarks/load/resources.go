@@ -17,7 +17,7 @@ import (
 )
 
 // Resources is what a run cost the server and Postgres. A figure that could not
-// be had is 0.
+// be read is 0.
 type Resources struct {
 	ServerCPU      float64 `json:"serverCpuSeconds"`
 	ServerMemory   uint64  `json:"serverPeakBytes"` // resident

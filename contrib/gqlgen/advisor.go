@@ -42,8 +42,8 @@ func (r Recording) InterceptResponse(ctx context.Context, next graphql.ResponseH
 	return next(ctx)
 }
 
-// FieldPath is the path of the field whose resolver has the context, "" outside of one.
-// It is a Caller for [advisor.RecorderOptions].
+// FieldPath returns the path of the field whose resolver has the context, "" outside of
+// one. It is a Caller for [advisor.RecorderOptions].
 func FieldPath(ctx context.Context) string {
 	if f := graphql.GetFieldContext(ctx); f != nil {
 		return f.Path().String()

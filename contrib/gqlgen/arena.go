@@ -37,7 +37,7 @@ func (a *arenas) free() {
 
 // Arena returns a new arena, which is freed with the request; nil outside of
 // [WithArenas]. gqlgen runs resolvers at the same time and an arena is for one goroutine
-// at a time, so each batch of rows is to have one of its own.
+// at a time, so each batch of rows needs its own.
 func Arena(ctx context.Context) *arena.Arena {
 	all, _ := ctx.Value(arenasKey{}).(*arenas)
 	if all == nil {

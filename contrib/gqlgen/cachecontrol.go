@@ -37,8 +37,8 @@ import (
 // never higher. [RestrictCache] lowers it by what a resolver knows.
 //
 // gqlgen must not look for an implementation of the directive: set
-// directives.cacheControl.skip_runtime in gqlgen.yml. Each server needs an extension of its
-// own.
+// directives.cacheControl.skip_runtime in gqlgen.yml. Each server needs its own
+// extension, which is safe for concurrent use.
 type CacheControl struct {
 	// DefaultMaxAge is that of root fields and fields of objects without a hint. Hints
 	// are in whole seconds.

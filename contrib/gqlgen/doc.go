@@ -1,4 +1,4 @@
-// Package gqlgen makes a gqlgen server use gqlboost's blocks. Each line is of use
+// Package gqlgen makes a gqlgen server use gqlboost's blocks. Each line works
 // without the others:
 //
 //	srv := handler.New(schema)

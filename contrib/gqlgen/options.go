@@ -8,13 +8,13 @@ import (
 	"github.com/gqlboost/gqlboost/contrib/internal/request"
 )
 
-// Options say how a transport works. The zero value makes one that answers as gqlgen's
+// Options configures a transport. The zero value makes one that answers as gqlgen's
 // does.
 type Options struct {
 	// ResponseHeaders are added to each response, as transport.POST does it.
 	ResponseHeaders map[string][]string
 	// GraphQLResponse makes application/graphql-response+json the type of responses for
-	// clients that do not say which they want.
+	// clients that do not state which they accept.
 	GraphQLResponse bool
 	// MaxBytes is the largest body, 16 MiB by default.
 	MaxBytes int64

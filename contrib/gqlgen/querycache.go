@@ -34,8 +34,8 @@ func QueryCache(
 	return c
 }
 
-// SchemaVersion is a schema's version for plancache, the same in all processes that have
-// that schema. As plancache.Options.Schema it lets Restore run before [QueryCache].
+// SchemaVersion returns a schema's version for plancache, the same in all processes that
+// have that schema. As plancache.Options.Schema it lets Restore run before [QueryCache].
 func SchemaVersion(schema graphql.ExecutableSchema) string { return versionOf(schema.Schema()) }
 
 func versionOf(schema *ast.Schema) string {

@@ -25,7 +25,7 @@ import (
 	"github.com/gqlboost/gqlboost/stream"
 )
 
-// Options say how a handler works. The zero value is good for most.
+// Options configures a handler. The zero value works for most programs.
 type Options = host.Options
 
 // Handler serves a schema.

@@ -10,8 +10,8 @@
 // # What cannot be done
 //
 // The executor makes the whole result before it returns, so stream cannot send its
-// beginning early, and there is no @defer. Extensions of the schema hear nothing of
-// parsing and validation, which do not happen for each request any more.
+// beginning early, and there is no @defer. Extensions of the schema are not called
+// for parsing and validation, which no longer happen for each request.
 package graphqlgo
 
 import (
@@ -31,9 +31,9 @@ import (
 	"github.com/gqlboost/gqlboost/stream"
 )
 
-// Options say how a handler works. The zero value is good for most. It has all options of
-// graphql-go/handler under their names, but for GraphiQL and Playground: a handler with
-// these is a Browser.
+// Options configures a handler. The zero value works for most programs. It has all
+// options of graphql-go/handler under their names, but for GraphiQL and Playground: a
+// handler with these is a Browser.
 type Options struct {
 	// MaxBytes is the largest body, 16 MiB by default.
 	MaxBytes int64

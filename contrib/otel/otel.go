@@ -1,4 +1,4 @@
-// Package otel gives what gqlboost's blocks do to OpenTelemetry.
+// Package otel exports the metrics of gqlboost's blocks to OpenTelemetry.
 //
 //	producer, err := otel.NewProducer(pool, plans, arena.Source(), stream.Source())
 //	reader := metric.NewPeriodicReader(exporter, metric.WithProducer(producer))
@@ -37,8 +37,8 @@ type Producer struct {
 
 var _ metric.Producer = (*Producer)(nil)
 
-// NewProducer makes a producer. It is an error if metrics of the sources cannot be told
-// apart.
+// NewProducer returns a producer of sources. It returns an error if metrics of the
+// sources cannot be told apart.
 func NewProducer(sources ...gqlboost.Source) (*Producer, error) {
 	s := series.New(sources)
 	if _, err := s.Check(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/gqlboost/gqlboost/plancache"
@@ -15,7 +16,7 @@ import (
 // DefaultChannel is the channel of notifications unless a configuration names another.
 const DefaultChannel = "gqlboost_plans"
 
-// Options says how a [Bus] works. Zero fields have defaults.
+// Options configures a [Bus]. Zero fields have defaults.
 type Options struct {
 	// Channel is the channel of notifications, [DefaultChannel] by default. Caches of the
 	// same channel should be of the same kind of plan.
@@ -25,7 +26,7 @@ type Options struct {
 	CheckEvery time.Duration
 }
 
-// Bus is a [plancache.Invalidator]. It is safe for concurrent use. For each cache that
+// Bus is a [plancache.Invalidator]. Make it with [New]. It is safe for concurrent use. For each cache that
 // watches, it holds a connection to Postgres itself: PgBouncer does not carry
 // notifications in transaction mode.
 //
@@ -36,14 +37,15 @@ type Bus struct {
 	config  Options
 	connect *pgx.ConnConfig
 
-	turn   chan struct{} // holds something while somebody uses what follows
-	conn   *pgx.Conn     // that notifies; nil until it is needed, and after an error
-	closed bool
+	turn chan struct{} // holds something while somebody uses what follows
+	conn *pgx.Conn     // that notifies; nil until it is needed, and after an error
+
+	closed atomic.Bool
 }
 
 var _ plancache.Invalidator = (*Bus)(nil)
 
-// New makes a bus. It does not connect before it is used.
+// New returns a bus. It does not connect before it is used.
 func New(dsn string, c Options) (*Bus, error) {
 	connect, err := pgx.ParseConfig(dsn)
 	if err != nil {
@@ -51,6 +53,12 @@ func New(dsn string, c Options) (*Bus, error) {
 	}
 	if c.Channel == "" {
 		c.Channel = DefaultChannel
+	}
+	if len(c.Channel) > maxChannel { // LISTEN would cut it off, and pg_notify refuse it.
+		return nil, fmt.Errorf("pgnotify: the channel %q has %d bytes, Postgres allows %d", c.Channel, len(c.Channel), maxChannel)
+	}
+	if c.CheckEvery < 0 {
+		return nil, fmt.Errorf("pgnotify: CheckEvery is %v: it must not be negative", c.CheckEvery)
 	}
 	if c.CheckEvery == 0 {
 		c.CheckEvery = 15 * time.Second
@@ -61,11 +69,13 @@ func New(dsn string, c Options) (*Bus, error) {
 // ErrClosed is returned after Close.
 var ErrClosed = errors.New("pgnotify: closed")
 
+const maxChannel = 63 // bytes of an identifier
+
 // closeTimeout bounds the wait of Close for a call of Delete and for Postgres.
 const closeTimeout = 5 * time.Second
 
-// Close closes the connection that notifies. Those that watch end with their contexts. Closing
-// again does nothing.
+// Close closes the connection that notifies. Watchers end with their contexts. Closing again
+// does nothing.
 func (b *Bus) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
@@ -76,14 +86,15 @@ func (b *Bus) Close() error {
 	}
 	defer func() { <-b.turn }()
 	conn := b.conn
-	b.closed, b.conn = true, nil
+	b.closed.Store(true)
+	b.conn = nil
 	if conn == nil {
 		return nil
 	}
 	return conn.Close(ctx)
 }
 
-// Delete tells all who watch of a key.
+// Delete notifies all watchers of a key.
 func (b *Bus) Delete(ctx context.Context, key string) (err error) {
 	select {
 	case b.turn <- struct{}{}:
@@ -91,7 +102,7 @@ func (b *Bus) Delete(ctx context.Context, key string) (err error) {
 		return ctx.Err()
 	}
 	defer func() { <-b.turn }()
-	if b.closed {
+	if b.closed.Load() {
 		return ErrClosed
 	}
 	// A connection may have been lost since it was used last, a new one has not.
@@ -114,6 +125,9 @@ func (b *Bus) Delete(ctx context.Context, key string) (err error) {
 // Watch returns the keys that are deleted. The channel is closed when the context ends or
 // the connection is lost.
 func (b *Bus) Watch(ctx context.Context) (<-chan string, error) {
+	if b.closed.Load() {
+		return nil, ErrClosed
+	}
 	conn, err := pgx.ConnectConfig(ctx, b.connect)
 	if err != nil {
 		return nil, fmt.Errorf("pgnotify: %w", err)

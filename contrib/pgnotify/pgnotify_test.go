@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,5 +150,23 @@ func TestErrors(t *testing.T) {
 	cancel()
 	if err := bus.Delete(ctx, "k"); err == nil {
 		t.Error("no error for a context that has ended")
+	}
+	for _, o := range []pgnotify.Options{{CheckEvery: -1}, {Channel: strings.Repeat("é", 32)}} {
+		if _, err := pgnotify.New(server.DSN(), o); err == nil {
+			t.Errorf("no error for %+v", o)
+		}
+	}
+	closed := newBus(t, server.DSN(), pgnotify.Options{Channel: strings.Repeat("c", 63)})
+	if _, err := closed.Watch(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(closed.Delete(t.Context(), "k"), closed.Close(), closed.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := closed.Delete(t.Context(), "k"); !errors.Is(err, pgnotify.ErrClosed) {
+		t.Errorf("Delete after Close: %v", err)
+	}
+	if _, err := closed.Watch(t.Context()); !errors.Is(err, pgnotify.ErrClosed) {
+		t.Errorf("Watch after Close: %v", err)
 	}
 }

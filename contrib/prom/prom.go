@@ -27,7 +27,7 @@ import (
 // Collector is a [prometheus.Collector] of sources. It is safe for concurrent use.
 type Collector struct{ series *series.Set }
 
-// NewCollector makes a collector.
+// NewCollector returns a collector of sources.
 func NewCollector(sources ...gqlboost.Source) *Collector { return &Collector{series.New(sources)} }
 
 // Describe describes the metrics that the sources have now. Two that cannot be distinguished

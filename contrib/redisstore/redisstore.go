@@ -16,7 +16,7 @@ import (
 // DefaultNamespace is the prefix of keys unless a configuration names another one.
 const DefaultNamespace = "gqlboost:plan:"
 
-// Options says how a [Store] works. Zero fields have defaults.
+// Options configures a [Store]. Zero fields have defaults.
 type Options struct {
 	// Namespace is the prefix of keys, and the name of the channel of deletions. Caches
 	// of the same namespace share plans, so it should name the kind of plan. Its default
@@ -36,7 +36,7 @@ type Store struct {
 
 var _ plancache.Store = (*Store)(nil)
 
-// New makes a store of a client, which it does not close.
+// New returns a store that uses a client, which it does not close.
 func New(client rueidis.Client, c Options) *Store {
 	if c.Namespace == "" {
 		c.Namespace = DefaultNamespace
@@ -53,7 +53,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	return value, err
 }
 
-// Set keeps a value for as long as ttl, or forever if it is 0.
+// Set keeps a value for ttl, or forever if it is 0.
 func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	set := s.client.B().Set().Key(s.namespace + key).Value(rueidis.BinaryString(value))
 	if ttl > 0 {
@@ -63,7 +63,7 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 }
 
 // Delete removes a value, or all whose keys begin with what is before an asterisk, and
-// tells all who watch. They are told even if something could not be removed.
+// notifies all watchers, even if something could not be removed.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	var err error
 	if prefix, all := strings.CutSuffix(key, "*"); all {

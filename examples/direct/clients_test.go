@@ -98,6 +98,9 @@ func TestClients(t *testing.T) {
 // GraphiQL shows the schema and runs a query.
 func TestGraphiQL(t *testing.T) {
 	chromium, err := exec.LookPath("chromium")
+	if err != nil { // Ubuntu's name.
+		chromium, err = exec.LookPath("chromium-browser")
+	}
 	if err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal("chromium is missing")

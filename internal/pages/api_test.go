@@ -41,8 +41,10 @@ func (a *api) complain(at ast.Node, format string, args ...any) {
 
 // TestAPI checks the rules of docs/api.md that can be checked.
 func TestAPI(t *testing.T) {
-	closed := map[string]string{} // folder to where its ErrClosed is
+	closed := map[string]string{}  // folder to where its ErrClosed is
+	handles := map[string]string{} // types with state that is not exported, and their comments
 	methods := map[string]map[string]bool{}
+	pointers := map[string]bool{} // types whose methods have pointers as receivers
 	walk(t, func(file string) {
 		if !public(file) {
 			return
@@ -66,13 +68,24 @@ func TestAPI(t *testing.T) {
 					methods[of] = map[string]bool{}
 				}
 				methods[of][decl.Name.Name] = true
+				if decl.Recv != nil {
+					_, pointers[of] = decl.Recv.List[0].Type.(*ast.StarExpr)
+				}
 			case *ast.GenDecl:
 				for _, spec := range decl.Specs {
 					a.spec(decl, spec, closed)
+					if name, comment, ok := stateful(decl, spec); ok {
+						handles[slash.Dir(file)+"."+name] = comment
+					}
 				}
 			}
 		}
 	})
+	for of, comment := range handles {
+		if pointers[of] && !strings.HasSuffix(of, "Error") && !strings.Contains(comment, "concurren") && !strings.Contains(comment, "goroutine") {
+			t.Errorf("%s does not say whether it is safe for concurrent use: see docs/api.md", of)
+		}
+	}
 	for of, names := range methods {
 		for name := range names {
 			for _, suffix := range []string{"Key", "Keys", "Context", "WithConfig", "WithOptions"} {
@@ -82,9 +95,26 @@ func TestAPI(t *testing.T) {
 			}
 		}
 	}
-	if len(methods) < 50 || len(closed) < 4 {
-		t.Errorf("only %d types have methods, and %d packages an ErrClosed: has the check lost its files?", len(methods), len(closed))
+	if len(methods) < 50 || len(closed) < 4 || len(handles) < 20 {
+		t.Errorf("only %d types have methods, %d state, and %d packages an ErrClosed: has the check lost its files?",
+			len(methods), len(handles), len(closed))
 	}
+}
+
+// stateful returns an exported struct type with fields that are not exported, and its comment.
+func stateful(decl *ast.GenDecl, spec ast.Spec) (name, comment string, ok bool) {
+	t, _ := spec.(*ast.TypeSpec)
+	if t == nil || !t.Name.IsExported() {
+		return "", "", false
+	}
+	s, _ := t.Type.(*ast.StructType)
+	if s == nil {
+		return "", "", false
+	}
+	for _, field := range s.Fields.List {
+		ok = ok || slices.ContainsFunc(field.Names, func(n *ast.Ident) bool { return !n.IsExported() })
+	}
+	return t.Name.Name, decl.Doc.Text() + t.Doc.Text(), ok
 }
 
 // pairsOfOthers are the pairs that what we stand in for has.
@@ -131,8 +161,8 @@ func receiverOf(f *ast.FuncDecl) string {
 
 // function checks an exported function or method.
 func (a *api) function(doc *ast.CommentGroup, name *ast.Ident, f *ast.FuncType, receiver string) {
-	if doc == nil {
-		a.complain(name, "%s has no comment", name.Name)
+	if !strings.HasPrefix(doc.Text(), name.Name) {
+		a.complain(name, "the comment of %s does not begin with its name", name.Name)
 	}
 	n := 0
 	for _, p := range f.Params.List {

@@ -24,7 +24,13 @@ var words = []struct {
 	{regexp.MustCompile(`(?i)\btells? it all\b`), "what it returns, or: implements error"},
 	{regexp.MustCompile(`(?i)\bmend(s|ed|ing)?\b`), "fix"},
 	{regexp.MustCompile(`(?i)\bgood for nothing\b`), "useless, or what is wrong with it"},
-	{regexp.MustCompile(`(?i)\bhears? of\b`), "is told about, receives"},
+	{regexp.MustCompile(`(?i)\bhears? (of|nothing|when|what)\b`), "is told about, receives"},
+	{regexp.MustCompile(`(?i)\bwhoever\b`), "the caller, an owner, every caller"},
+	{regexp.MustCompile(`(?i)\bsays? how (an? )?\S+ works?\b`), "configures"},
+	{regexp.MustCompile(`(?i)\bgood for most\b`), "works for most programs"},
+	{regexp.MustCompile(`(?i)\bis to be closed\b`), "the caller must close it"},
+	{regexp.MustCompile(`(?i)\bas ever\b`), "as usual"},
+	{regexp.MustCompile(`\b(\w+Error|Err\w+|Key|Stats|Options) is what\b`), "is returned by, identifies, holds, configures"},
 	{regexp.MustCompile(`(?i)\bin the place of\b`), "instead of, in place of"},
 	{regexp.MustCompile(`(?i)\bof which the\b`), "whose"},
 	{regexp.MustCompile(`(?i)\bwhere to it\b`), "where it ... to"},
@@ -41,7 +47,7 @@ var words = []struct {
 	{regexp.MustCompile(`\bso many (bytes|keys|plans)\b`), "that many, n bytes"},
 	{regexp.MustCompile(`(?:^|[.:] )Of (a|an|the|one|those|several|many|few|fewer|two|equal|what|it|this|these) `),
 		"the subject first"},
-	{regexp.MustCompile(`(?:^|[.:] )Who (is|are|was|has|had|comes|came|waits?|asks?|closes?|reads?|takes?|uses?) `),
+	{regexp.MustCompile(`(?:^|[.:] )Who (is|are|was|has|had|comes|came|waits?|asks?|closes?|reads?|takes?|uses?|does|cannot|may|holds?|still) `),
 		"the caller, callers"},
 }
 
@@ -112,6 +118,8 @@ func TestWordsFind(t *testing.T) {
 		"Enabled tells whether it is on.": true, "It reports whether it is on.": false,
 		"a key of which the last counts": true, "Nothing to mend was found.": true, "It is recommended.": false,
 		"Copies it. Of several keys one counts.": true, "Of returns a selection.": false,
+		"Extensions hear nothing of it.": true, "Whoever has it owns it.": true, "Options says how a Cache works.": true,
+		"Says how it is closed": false, "ErrNotFound is what a Store returns": true, "NewX makes a store, which is to be closed": true,
 		"Who comes first is served first": true, "there is no release of version 1": false, "that is no figure of ours": true,
 	} {
 		found := slices.ContainsFunc(words, func(w struct {

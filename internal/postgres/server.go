@@ -39,7 +39,7 @@ type Options struct {
 	// keeps its own.
 	Settings map[string]string
 	// Preload lists shared_preload_libraries. A library that the installation
-	// lacks is left out; whoever depends on one asks for its extension.
+	// lacks is left out; a test that depends on one asks for its extension.
 	Preload []string
 	// Root is the folder of the installation (bin, lib, share) that is to be used, see
 	// [Release]. By default it is the newest of the machine.

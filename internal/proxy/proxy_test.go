@@ -10,7 +10,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// echo answers what it hears.
+// echo answers what it receives.
 func echo(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -33,7 +33,7 @@ func TestInstall(t *testing.T) {
 			t.Parallel()
 			testGenerated(t, o)
 		})
-		testSnippets(t, o)
+		testPages(t, o)
 	})
 	if t.Failed() {
 		return

@@ -63,8 +63,10 @@ func newOutside(t *testing.T) *outside {
 		"GOPROXY=" + strings.Join(proxies, ","),
 		"GOMODCACHE=" + filepath.Join(o.temp, "modules"),
 		"GOBIN=" + filepath.Join(o.temp, "bin"),
-		// Without paths in the packages, the build cache has them for the next time.
-		"GOFLAGS=" + strings.TrimSpace(ours.GOFLAGS+" -modcacherw -trimpath -mod=mod"),
+		// Without paths in the packages, the build cache has them for the next time. No
+		// -mod=mod: a requirement or checksum that is missing would be added in silence, as
+		// readers of the pages do not have it.
+		"GOFLAGS=" + strings.TrimSpace(ours.GOFLAGS+" -modcacherw -trimpath"),
 	}
 	return o
 }
@@ -134,8 +136,8 @@ func answers(address string) bool {
 	return err == nil
 }
 
-// module writes an empty module with some files and gets the packages of ours that they
-// import, one by one.
+// module writes an empty module with some files, gets the packages of ours that they import,
+// one by one, and then what else they import.
 func (o *outside) module(t *testing.T, files map[string]string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -154,6 +156,7 @@ func (o *outside) module(t *testing.T, files map[string]string) (dir string) {
 				o.run(t, dir, "go", "get", path+"@"+o.version)
 			}
 		}
+		o.run(t, dir, "go", "mod", "tidy")
 	}
 	return dir
 }

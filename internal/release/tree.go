@@ -24,6 +24,9 @@ const library = "github.com/gqlboost/gqlboost"
 // published are the folders of the modules that a release tags: those that somebody
 // installs. They replace nothing. The other modules are built only from a checkout and
 // replace these by the folders beside them.
+//
+// GitHub starts no workflow for tags when more than three of them are pushed at once: with a
+// fourth module, prepare must print two pushes, the library's tag in the last one.
 var published = []string{".", "contrib", "benchmarks/gate"}
 
 // tree is a working tree of the repository.

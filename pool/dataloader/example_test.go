@@ -121,7 +121,8 @@ func ExampleKeyErrors() {
 	// 0 dataloader: not found
 }
 
-// An error is not kept: who asks again fetches again, and only what is missing.
+// An error is not kept: a Load that begins later fetches again, and only what
+// is missing.
 func ExampleLoader_Load() {
 	calls := 0
 	squares := dataloader.New(func(_ context.Context, keys []int) (map[int]int, error) {

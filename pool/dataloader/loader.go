@@ -32,7 +32,7 @@ import (
 	"time"
 )
 
-// Options say when a batch is fetched. Zero fields have defaults.
+// Options configures when a batch is fetched. Zero fields have defaults.
 type Options struct {
 	// Quiet is how long a batch waits for another key before it is fetched, 10 us by
 	// default. Other goroutines run in this time, so those that are ready to call Load

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// Querier is what reads rows: a *pool.Reader, a *pool.Pool, a transaction.
+// Querier runs queries: a *pool.Reader, a *pool.Pool, a transaction.
 type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }

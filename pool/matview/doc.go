@@ -15,7 +15,7 @@
 // the transaction, so a killed instance, a lost connection or a pooler cannot leave it behind.
 //
 // Every refresh writes the view's row of pg_class, so the row's xmin identifies the last
-// refresh, whoever ran it. Each instance reads it a few times per interval and refreshes the
+// refresh by any instance. Each instance reads it a few times per interval and refreshes the
 // view when the row has not changed for an interval, by the instance's own clock. The
 // instance that refreshed last knows of that refresh first, so it is normally the next one to
 // refresh: it leads. The others wait for another quarter of an interval, a minute at most,

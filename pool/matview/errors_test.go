@@ -87,9 +87,17 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%q is a name", name)
 		}
 	}
+	if _, err := matview.New(nil, matview.Options{View: "v"}); err == nil {
+		t.Error("no error without a database")
+	}
+	for _, o := range []matview.Options{{View: "v", Every: -1}, {View: "v", Timeout: -1}, {View: "v", Patience: -1}} {
+		if _, err := matview.New(db, o); err == nil {
+			t.Errorf("no error for %+v", o)
+		}
+	}
 }
 
-// Who cannot refresh the view any more does not lead, and knows how old it gets. Failures
+// An instance that can no longer refresh the view does not lead, and knows how old it gets. Failures
 // cost no connections.
 func TestLeadIsLost(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())

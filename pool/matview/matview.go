@@ -13,12 +13,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// DB is what connections are taken from: a *pgxpool.Pool or *pool.Pool.
+// DB provides connections: a *pgxpool.Pool or *pool.Pool.
 type DB interface {
 	Acquire(ctx context.Context) (*pgxpool.Conn, error)
 }
 
-// Options says what is refreshed, and how often. Zero fields but View have defaults.
+// Options configures what is refreshed, and how often. Zero fields but View have
+// defaults.
 type Options struct {
 	// View is the name of the view, with or without its schema: public.post_counts. Names
 	// are case-sensitive and without quotes.
@@ -43,7 +44,7 @@ type Options struct {
 	OnError func(error)
 }
 
-// Refresher refreshes one view. It is safe for concurrent use.
+// Refresher refreshes one view. Make it with [New]. It is safe for concurrent use.
 type Refresher struct {
 	db     DB
 	config Options
@@ -65,14 +66,20 @@ func New(db DB, c Options) (*Refresher, error) {
 			return nil, fmt.Errorf("matview: %q is not the name of a view", c.View)
 		}
 	}
-	if c.Every <= 0 {
+	switch {
+	case db == nil:
+		return nil, errors.New("matview: the database is nil")
+	case c.Every < 0 || c.Timeout < 0 || c.Patience < 0:
+		return nil, fmt.Errorf("matview: a duration is negative: Every %v, Timeout %v, Patience %v", c.Every, c.Timeout, c.Patience)
+	}
+	if c.Every == 0 {
 		c.Every = time.Minute
 	}
-	if c.Timeout <= 0 {
+	if c.Timeout == 0 {
 		c.Timeout = 10 * c.Every
 	}
 	pause := max(min(c.Every/4, time.Minute), time.Millisecond)
-	if c.Patience <= 0 {
+	if c.Patience == 0 {
 		c.Patience = min(c.Every+pause, time.Minute)
 	}
 	c.Patience = min(c.Patience, c.Every+pause)

@@ -258,7 +258,8 @@ func TestEveryHoldsOverAllInstances(t *testing.T) {
 	}
 }
 
-// A view that others refresh is left to them, and whoever starts does not refresh it again.
+// A view that others refresh is left to them, and an instance that starts does not refresh
+// it again.
 func TestRefreshesByOthersCount(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	db := open(t, "", "create unique index on TABLE_view (n)")

@@ -66,7 +66,7 @@ func TestVersions(t *testing.T) {
 				t.Errorf("the view shows %d, want %d", got, want)
 			}
 			i.stop()
-			if major >= 17 { // Who does not own the view may refresh it.
+			if major >= 17 { // A role that does not own the view may refresh it.
 				execute(t, db, "create role TABLE_keeper login")
 				execute(t, db, "grant maintain on TABLE_view to TABLE_keeper")
 				config := db.Config()

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Config says how a [Reader] works. Zero fields have defaults.
+// Config configures a [Reader]. Zero fields have defaults.
 type Config struct {
 	// Conns is the largest number of shared connections, by default 6, or two thirds of the
 	// budget of connections if that is less, or none of a budget below 4. It is never the whole
@@ -19,7 +19,7 @@ type Config struct {
 	// AcquireTimeout, MaxQueue and TargetWait, and then in the pool's. A caller that reads while the
 	// rows of another read are open may need two of them. 0 means that only the pool's own limit applies.
 	DirectConns int32
-	// SlowAfter is the cost, beyond the network's, from which on a statement shares no
+	// SlowAfter is the cost, beyond the network's, above which a statement shares no
 	// connection, 5 ms by default: those behind it would wait.
 	SlowAfter time.Duration
 	// MaxHeld bounds the bytes of a result that is held in memory, 1 MiB by

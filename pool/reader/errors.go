@@ -44,7 +44,8 @@ func Stale(e *pgconn.PgError) bool {
 	return false
 }
 
-// Down reports whether a server has refused a statement because it serves nobody for now.
+// Down reports whether a server has refused a statement because it is refusing all
+// clients for now.
 func Down(e *pgconn.PgError) bool {
 	switch e.Code {
 	case "57P01", "57P02", "57P03", "53300": // shutdown, crash, starting, too many connections

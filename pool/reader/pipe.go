@@ -16,7 +16,7 @@ const (
 	maxBackoff   = time.Second
 )
 
-// The states of a request. Whoever takes it out of waiting tells its caller, or is it.
+// The states of a request. The goroutine that takes it out of waiting notifies its caller, or is it.
 const (
 	waiting int32 = iota
 	left          // its caller waits no more; what comes for it is dropped

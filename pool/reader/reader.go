@@ -26,7 +26,7 @@ type Reader struct {
 	codec      atomic.Pointer[string] // why none is since its types are known
 	mode       pgx.QueryExecMode
 	disabled   error // of statements in that mode: its cache has no capacity
-	prepared   int   // statements that are kept prepared on a connection of the pool's
+	prepared   int   // statements that are kept prepared on a connection of the pool
 	turn       atomic.Uint32
 	statements statements
 	learner    learner
@@ -101,7 +101,7 @@ func (r *Reader) warnPooled() {
 }
 
 // Close closes the shared connections when the statements that use them have ended, also those
-// that go on on a connection of the pool's. It does not wait for others on the pool's connections,
+// that go on on a connection of the pool. It does not wait for others on the pool's connections,
 // nor for callers that have left. New statements get [ErrClosed].
 func (r *Reader) Close() {
 	r.closed.Store(true)
@@ -163,6 +163,9 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 // SendBatch runs a batch of reads on a connection of its own: it is one write already. If the
 // connection fails before the first result, the batch runs again, on the primary.
 func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if b == nil {
+		return pgx.FailedBatchResults(&pgx.Batch{}, errors.New("pool: the batch is nil"))
+	}
 	if err := r.check(ctx); err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
@@ -187,6 +190,9 @@ func (r *Reader) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFro
 
 // check returns why nothing runs in a context.
 func (r *Reader) check(ctx context.Context) error {
+	if ctx == nil {
+		return guard.ErrNoContext
+	}
 	if r.closed.Load() {
 		return ErrClosed
 	}
@@ -354,7 +360,7 @@ func (b *backend) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 		if q.state.CompareAndSwap(waiting, left) {
 			err := r.abandoned(ctx)
 			r.observe(c, start, pgconn.CommandTag{}, err)
-			return nil, err, true // Whoever fills it in drops it.
+			return nil, err, true // The caller that fills it in drops it.
 		}
 		<-q.done
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Server is what a Reader needs of the owner of a server's connections. Its methods are
-// safe for concurrent use.
+// Server is what a Reader needs from the owner of a server's connections. Its methods
+// are safe for concurrent use.
 type Server interface {
 	// Config is the configuration of all connections. It does not change, and its hooks do
 	// not panic.

@@ -12,10 +12,10 @@ import (
 	"github.com/gqlboost/gqlboost/stream/internal/client"
 )
 
-// Path is where in the data a part belongs.
+// Path is the place of a part in the data.
 type Path = stream.Path
 
-// Options say how a [Delivery] works. The zero value is good for most.
+// Options configures a [Delivery]. The zero value works for most programs.
 type Options struct {
 	// Heartbeat is how long nothing may be sent before a heartbeat is, 12 s by
 	// default; negative for none.
@@ -66,12 +66,15 @@ type Delivery struct {
 
 // New prepares the delivery of a response in the format that the request accepts.
 // If it accepts none, or the ResponseWriter has no deadlines and could not abort a
-// response, the error is [ErrNotAccepted] and nothing has been written. Close the
+// response, the error wraps [ErrNotAccepted] and nothing has been written. Close the
 // delivery in any case.
 func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) {
 	frame := negotiate(r)
 	if frame.format == None {
-		return nil, ErrNotAccepted
+		return nil, fmt.Errorf("%w: the client accepts none of the formats: Accept is %q", ErrNotAccepted, r.Header.Values("Accept"))
+	}
+	if o.MaxQueued < 0 {
+		return nil, fmt.Errorf("incremental: MaxQueued is %d: it must not be negative", o.MaxQueued)
 	}
 	if o.Heartbeat == 0 {
 		o.Heartbeat = 12 * time.Second
@@ -79,7 +82,7 @@ func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) 
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = 30 * time.Second
 	}
-	if o.MaxQueued <= 0 {
+	if o.MaxQueued == 0 {
 		o.MaxQueued = 1 << 20
 	}
 	d := &Delivery{
@@ -87,7 +90,7 @@ func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) 
 		client: client.New(rw, o.WriteTimeout), rw: rw, request: r,
 	}
 	if !d.client.CanAbort() {
-		return nil, ErrNotAccepted
+		return nil, fmt.Errorf("%w: the ResponseWriter has no write deadlines, without which a response cannot be aborted", ErrNotAccepted)
 	}
 	d.changed.L = &d.mu
 	header := d.client.Header
@@ -221,7 +224,7 @@ func (d *Delivery) cancel() {
 // Close waits until all parts are complete and ends the response. If the request's
 // context ends first, or the connection has failed, it returns that error, and the
 // response is aborted. The delivery cannot be used afterwards: everything returns
-// [ErrClosed], and the ResponseWriter is not touched any more.
+// [ErrClosed], and the ResponseWriter is no longer used.
 func (d *Delivery) Close() error {
 	defer d.forget()
 	d.mu.Lock()

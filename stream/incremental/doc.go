@@ -31,8 +31,8 @@
 // Clients of either payload find what they look for where both are: those of 2022
 // use path and ignore the rest, the others use id. Accept is read as RFC 9110 has it:
 // the range of the highest quality counts, of equal ones the most specific, then the
-// first. The client must name a type of the table: "*/*" is no wish for parts, and JSON
-// with a higher quality is the wish for none. A multipart range with the parameter of
+// first. The client must name a type of the table: "*/*" does not ask for parts, and JSON
+// with a higher quality asks for none. A multipart range with the parameter of
 // another specification, such as subscriptionSpec=1.0, is not accepted.
 //
 // The response's content type is the one that was asked for, with its specification.

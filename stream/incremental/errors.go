@@ -9,8 +9,9 @@ import (
 )
 
 var (
-	// ErrNotAccepted is the error of New for a client that takes no parts.
-	ErrNotAccepted = errors.New("incremental: the client does not accept a result in parts")
+	// ErrNotAccepted is wrapped by the error of New if the client does not accept parts, or the
+	// ResponseWriter cannot abort a response.
+	ErrNotAccepted = errors.New("incremental: the result cannot be sent in parts")
 	// ErrClosed is the error of using a delivery after Close.
 	ErrClosed = errors.New("incremental: the delivery is closed")
 	// ErrEnded is the error of a part that was announced when the client had been told

@@ -406,6 +406,23 @@ func TestPartsBeforeTheInitialResult(t *testing.T) {
 	}
 }
 
+// New says which of the two it is that does not accept parts.
+func TestNotAccepted(t *testing.T) {
+	r := httptest.NewRequest("POST", "/", nil)
+	_, client := New(httptest.NewRecorder(), r, Options{})
+	r.Header.Set("Accept", "multipart/mixed")
+	_, writer := New(httptest.NewRecorder(), r, Options{})
+	if !errors.Is(client, ErrNotAccepted) || !strings.Contains(client.Error(), "client") {
+		t.Error(client)
+	}
+	if !errors.Is(writer, ErrNotAccepted) || !strings.Contains(writer.Error(), "ResponseWriter") {
+		t.Error(writer)
+	}
+	if _, err := New(httptest.NewRecorder(), r, Options{MaxQueued: -1}); err == nil || errors.Is(err, ErrNotAccepted) {
+		t.Errorf("MaxQueued below 0: %v", err)
+	}
+}
+
 func TestNoParts(t *testing.T) {
 	s, errs := serve(t, Options{}, func(d *Delivery) error {
 		return d.Initial(func(w *stream.Writer) error { w.Name("data"); w.Null(); return nil })

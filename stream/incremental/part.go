@@ -11,7 +11,7 @@ import (
 )
 
 // Part is a deferred fragment or the rest of a streamed list. Complete or Fail it,
-// once: [Delivery.Close] waits for that.
+// once: [Delivery.Close] waits for that. It is safe for concurrent use.
 type Part struct {
 	d      *Delivery
 	id     string
@@ -155,8 +155,8 @@ func (p *Part) made(body func(w *stream.Writer) error) (payload []byte, nulls []
 	return b.Bytes(), nulls, err
 }
 
-// queue adds an entry and sends it, or leaves it to whoever is sending. It waits
-// while too much is queued for a slow client.
+// queue adds an entry and sends it, or leaves it to the goroutine that is
+// sending. It waits while too much is queued for a slow client.
 func (p *Part) queue(e entry) error {
 	d := p.d
 	d.mu.Lock()

@@ -88,7 +88,7 @@ func (d *Delivery) put(b []byte) (n int, err error) {
 	return d.client.Write(b)
 }
 
-// payload sends one object in its frame. Whoever calls it has set sending.
+// payload sends one object in its frame. The caller has set sending.
 func (d *Delivery) payload(start string, hold int, body func(w *stream.Writer) (last bool, err error)) error {
 	f := &framed{frame: &d.frame, put: d.put, hold: hold, buffer: d.buffer}
 	o := d.options.Writer

@@ -33,7 +33,7 @@ const (
 	voidOID, cstringArrayOID, int2vectorArrayOID, oidvectorArrayOID  = 2278, 1263, 1006, 1013
 )
 
-// builtinTable has all built-in types. doc.go says what becomes of each, and why.
+// builtinTable has all built-in types. doc.go says how each is written, and why.
 var builtinTable = []builtin{
 	{oid: pgtype.BoolOID, array: pgtype.BoolArrayOID, typ: typ{
 		name: "boolean", json: sized(1, writeBool), text: textSized(1, appendBool), parse: parseBool,

@@ -14,7 +14,7 @@ import (
 )
 
 // Postgres's binary formats name types by OID only: those of a record's fields, of the
-// bounds of a range, of a domain. What pgx has not been told of is looked up in the
+// bounds of a range, of a domain. What is not registered with pgx is looked up in the
 // catalog, on another connection, since the one with the rows is busy. What is kept of
 // it can not change: a domain's base, an array's element. ALTER TYPE does not touch
 // them, and another type has another OID.

@@ -65,7 +65,7 @@
 //	domain                        as its base
 //	enum                          string
 //	range, multirange             string           as the built-in ones
-//	composite                     object           if pgx was told of it (LoadType)
+//	composite                     object           if registered with pgx (LoadType)
 //	                              string           if not: Postgres's text
 //	citext, ltree, lquery, ltxtquery
 //	                              string
@@ -73,8 +73,8 @@
 //	another extension's type      string           as columns and in arrays of columns; an error
 //	                                               within records and ranges in binary
 //
-// A type that pgx was told of is written as it was then. Tell it again after ALTER TYPE:
-// fields that were added, dropped or, in binary, have another type are an error until then,
-// but Postgres does not send the names of fields, so that a field that was renamed keeps
-// its old name.
+// A type that was registered with pgx is written as it was then. Register it again after
+// ALTER TYPE: fields that were added, dropped or, in binary, have another type are an error
+// until then, but Postgres does not send the names of fields, so that a field that was
+// renamed keeps its old name.
 package pgrows

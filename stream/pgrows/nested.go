@@ -237,7 +237,7 @@ func (s *types) composite(name string, c *pgtype.CompositeCodec) *typ {
 		}
 		names[i], fields[i], oids[i] = stream.NewName(member), s.later(f.Type.OID), f.Type.OID
 	}
-	changed := fmt.Errorf("type %s has changed since pgx was told of it: load and register it again", name)
+	changed := fmt.Errorf("type %s has changed since it was registered with pgx: load and register it again", name)
 	return &typ{
 		name:  name,
 		kind:  kindRecord,

@@ -17,7 +17,7 @@ type output struct {
 	session session // of the rows
 	styles  styles
 	known   bool   // styles has been read
-	scratch []byte // texts under way: whoever appends cuts it back
+	scratch []byte // texts under way: the appender cuts it back
 	states  [4]state
 }
 
@@ -79,7 +79,7 @@ func (o *output) plain(text texter, src []byte) (err error) {
 	o.w.Append(func(chunk []byte) []byte {
 		to, failed := text(o, append(chunk, '"'), src)
 		if err = failed; err != nil {
-			return append(chunk, "null"...) // Whoever can go on without the value takes it back.
+			return append(chunk, "null"...) // A caller that can continue without the value takes it back.
 		}
 		return append(to, '"')
 	})

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Options say how rows become JSON. The zero value writes columns under their own
-// names.
+// Options configures how rows become JSON. The zero value writes columns under
+// their own names.
 type Options struct {
 	// Rename returns the name of a member, from a part of a column's name:
 	// CamelCase for instance.
@@ -29,7 +29,7 @@ type Options struct {
 	HstoreAsObject bool
 	// Lookup runs a query on another connection than the rows', such as Query of a pool
 	// does. It is called when a value within a record or a range, or an array, has a type
-	// that pgx has not been told of: at most once for each such type and connection. By
+	// that is not registered with pgx: at most once for each such type and connection. By
 	// default, a connection is opened for that with the configuration of the rows' own,
 	// and closed again. Rows of a pool.Reader, which have left their connection, need no
 	// Lookup either: they ask the pool.
@@ -41,14 +41,14 @@ const cancelTimeout = 5 * time.Second
 
 // Write writes rows as an array of objects and closes them. It returns the number
 // of objects. If it returns an error, the array has not been ended: return the
-// error to [stream.Respond] or give the writer up, so that no client takes the rows
-// for all.
+// error to [stream.Respond] or abandon the writer, so that no client takes the rows
+// for complete.
 //
 // Rows are read as fast as the writer's destination takes them: Postgres waits for
 // a slow client. If the writer fails, the query is cancelled.
 //
-// Write plans again what becomes of the columns. An [Encoder] remembers that, which
-// counts for queries of few rows.
+// Write plans the columns for each call. An [Encoder] keeps the plan, which matters
+// for queries of few rows.
 func Write(w *stream.Writer, rows pgx.Rows, o Options) (n int64, err error) {
 	return write(w, rows, func() (*object, *types, error) {
 		types := newTypes(rows.TypeMap(), o)

@@ -13,8 +13,8 @@ import (
 // time must not fill the memory.
 const maxPlans = 512
 
-// Encoder is Write with options, which remembers what becomes of a query's columns.
-// It is safe for concurrent use. Make one for the life of the program.
+// Encoder is Write with options. It keeps the plan of a query's columns. It is safe
+// for concurrent use. Make one for the life of the program.
 type Encoder struct {
 	types typeSets
 	mu    sync.RWMutex

@@ -14,8 +14,9 @@ import (
 	"github.com/gqlboost/gqlboost/stream"
 )
 
-// Rows of the Reader have left their connection. What pgx has not been told of, and the
-// settings of the rows' statement, are found all the same, without any configuration.
+// Rows of the Reader have left their connection. What is not registered with pgx, and
+// the settings of the rows' statement, are found all the same, without any
+// configuration.
 func TestRowsOfTheReader(t *testing.T) {
 	conn := connect(t)
 	setUpTypes(t, conn)

@@ -20,7 +20,7 @@ type session interface {
 	ParameterStatus(name string) (string, error)
 }
 
-var errNoSession = errors.New("the rows do not tell their connection, and so neither its types nor its DateStyle and TimeZone: cast the value to text")
+var errNoSession = errors.New("the connection of the rows is not known, nor are its types, DateStyle and TimeZone: cast the value to text")
 
 // sessionOf returns the session of rows, nil if they do not tell it.
 func sessionOf(rows pgx.Rows) session {

@@ -95,8 +95,8 @@ func (t *typ) encoder(format int16) encoder {
 
 func writeString(o *output, src []byte) error { o.w.StringBytes(src); return nil }
 
-// types are the types of one connection that are not built in: those that pgx has
-// been told of, and those that were looked up in Postgres's catalog.
+// types are the types of one connection that are not built in: those that were
+// registered with pgx, and those that were looked up in Postgres's catalog.
 type types struct {
 	m       *pgtype.Map
 	options Options
@@ -107,7 +107,7 @@ type types struct {
 	zoneName string
 }
 
-// entry is a type with what pgx had been told of it, nil for nothing.
+// entry is a type with what was registered of it with pgx, nil for nothing.
 type entry struct {
 	typ  *typ
 	told *pgtype.Type
@@ -210,8 +210,8 @@ func (s *types) later(oid uint32) *typ {
 	}
 }
 
-// told returns a type that pgx has been told of, nil if its codec does not say what
-// it is.
+// told returns a type that was registered with pgx, nil if its codec does not say
+// what it is.
 func (s *types) told(t *pgtype.Type) *typ {
 	switch c := t.Codec.(type) {
 	case *pgtype.ArrayCodec:

@@ -38,7 +38,7 @@ func (c *calls[T, V]) batch() {
 func (c *calls[T, V]) batchOf(call *Call, from, to int) {
 	b := &batched[V]{n: to - from}
 	for i := from; i < to; i++ {
-		// If the resolver cannot be had, each object asks for it.
+		// If getting the resolver fails, each object asks for it.
 		if (i == from || c.all == nil) && c.callBatch(b, call, i, c.group.objects[from:to]) {
 			c.lose(i, null)
 			continue

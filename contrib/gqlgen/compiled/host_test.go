@@ -11,7 +11,7 @@ import (
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled/internal/zoo"
 )
 
-// failingRoot is a root of resolvers some of which cannot be had.
+// failingRoot is a root of resolvers, getting some of which fails.
 type failingRoot struct{ *zoo.Resolver }
 
 func (failingRoot) Box() zoo.BoxResolver     { panic("no resolvers of Box") }

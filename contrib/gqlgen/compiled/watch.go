@@ -25,7 +25,7 @@ func (c *calls[T, V]) watch() {
 		}
 	}
 	if c.group.at == nil {
-		one(0) // Whoever calls knows whether root fields may run at once.
+		one(0) // The caller knows whether root fields may run at once.
 		return
 	}
 	c.run.workers.each(n, c.run.WorkerLimit, one)

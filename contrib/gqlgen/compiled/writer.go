@@ -15,7 +15,7 @@ import (
 	"github.com/gqlboost/gqlboost/internal/swar"
 )
 
-// Writer writes a response. Generated code only passes it on.
+// Writer writes a response. Generated code only passes it on. It is not safe for concurrent use.
 type Writer struct {
 	run  *run
 	buf  []byte

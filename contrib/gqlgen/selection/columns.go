@@ -10,17 +10,17 @@ import (
 	"github.com/gqlboost/gqlboost/stream/pgrows"
 )
 
-// ErrDeclined is what a resolver that writes JSON returns, before it has written anything, if
-// it cannot write the selection, see [Selection.Rows]: the other resolver of the field is called
+// ErrDeclined is returned by a resolver that writes JSON, before it has written anything, if it
+// cannot write the selection, see [Selection.Rows]: the other resolver of the field is called
 // then, for this operation also in later requests.
 var ErrDeclined = errors.New("selection: this resolver does not write what is selected")
 
-// Table says which columns the fields of a type are made of. Make one for the life of the
+// Table lists the columns that the fields of a type need. Make one for the life of the
 // program. It is safe for concurrent use.
 type Table struct{ columns map[string][]string }
 
 // NewTable returns a table of expressions in SQL by the names of fields. A field that is missing
-// is made of no column. Columns of "" are always wanted.
+// needs no column. Columns of "" are always wanted.
 func NewTable(columns map[string][]string) *Table { return &Table{columns} }
 
 // Columns returns the columns of the selected fields, each of them once, in the order of the

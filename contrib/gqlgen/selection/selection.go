@@ -1,5 +1,5 @@
-// Package selection tells a resolver what the client has selected of the object, or the
-// objects, that it returns, so that it reads the columns that are wanted and no others:
+// Package selection gives a resolver the fields that the client has selected of the
+// objects that it returns, so that it reads only the columns that are wanted:
 //
 //	columns := selection.Of(ctx).Columns(comments) // a Table
 //	rows, err := db.Query(ctx, "select "+strings.Join(columns, ", ")+" from comments")

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -40,15 +41,31 @@ type Undecoded struct {
 
 func undecoded(parameter string, standard, refused error) error {
 	e := &Undecoded{Parameter: parameter, Standard: standard}
+	var kind *json.UnmarshalTypeError
 	switch {
 	case refused != nil:
 		e.message = refused.Error()
+	case errors.As(standard, &kind): // Its text names types of ours.
+		e.message = wrongType(parameter, kind)
 	case parameter != "":
 		e.message = fmt.Sprintf("The parameter %q could not be decoded: %v", parameter, standard)
 	default:
 		e.message = fmt.Sprintf("The request body could not be decoded: %v", standard)
 	}
 	return e
+}
+
+// wrongType says which part of a request has a value of the wrong type.
+func wrongType(parameter string, wrong *json.UnmarshalTypeError) string {
+	switch {
+	case parameter != "":
+		return fmt.Sprintf("The parameter %q must not be a JSON %s.", parameter, wrong.Value)
+	case wrong.Field != "":
+		return fmt.Sprintf("The member %q of the request must not be a JSON %s.", wrong.Field, wrong.Value)
+	case wrong.Value == "array":
+		return "The request body is an array: this server takes one operation in a request."
+	}
+	return fmt.Sprintf("The request body must be a JSON object, not a %s.", wrong.Value)
 }
 
 // Error returns a message for the client.

@@ -1,37 +1,33 @@
 package request
 
 import (
-	"errors"
-	"fmt"
+	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
-
-	"github.com/gqlboost/gqlboost/simdjson"
 )
 
-// Every kind of simdjson's errors has its status.
-func TestStatus(t *testing.T) {
-	decode := func(o simdjson.Options, body string) error {
-		_, err := simdjson.NewParser(o).DecodeRequest([]byte(body))
-		return err
-	}
-	_, badForm := simdjson.DecodeForm(url.Values{"variables": {"{"}})
-	for _, c := range []struct {
-		err  error
-		want int
-	}{
-		{decode(simdjson.Options{}, "{"), 400},
-		{decode(simdjson.Options{}, "1"), 400},
-		{decode(simdjson.Options{MaxBytes: 3}, "{   }"), 413},
-		{decode(simdjson.Options{MaxBatch: 1}, "[{},{}]"), 413},
-		{decode(simdjson.Options{Kernel: "none"}, "{}"), 500},
-		{badForm, 400},
-		{ErrMediaType, 415},
-		{fmt.Errorf("wrapped: %w", ErrMethod), 405},
-		{errors.New("another"), 400},
+// Messages for clients name what is wrong, and no type of this library.
+func TestMessagesNameNoTypes(t *testing.T) {
+	r := NewReader(Options{})
+	for body, want := range map[string]string{
+		`[{"query":"{a}"}]`:              "is an array",
+		`5`:                              "must be an object",
+		`"{a}"`:                          "must be an object",
+		`{"query":5}`:                    "query",
+		`{"query":"{a}","variables":1}`:  "variables",
+		`{"query":"{a}","variables":[]}`: "variables",
+		`{"operationName":{}}`:           "operationName",
 	} {
-		if got := Status(c.err); got != c.want {
-			t.Errorf("%v: got %d, want %d", c.err, got, c.want)
+		_, _, err := r.Post(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(body)))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Go value") {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	for name, text := range map[string]string{"variables": "5", "extensions": "[]"} {
+		_, err := r.Form(url.Values{"query": {"{a}"}, name: {text}})
+		if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "Go value") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

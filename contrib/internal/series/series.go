@@ -35,6 +35,9 @@ func (s *Set) Check() ([]gqlboost.Metric, error) {
 	first := map[string]gqlboost.Metric{}
 	from := map[string]int{} // the source of an identity
 	for i, source := range s.sources {
+		if source == nil {
+			return nil, fmt.Errorf("source %d is nil", i)
+		}
 		for m := range source.Metrics() {
 			id := identity(m)
 			if other, ok := from[m.Name+id]; ok {
@@ -63,6 +66,9 @@ func (s *Set) Collect(yield func(m gqlboost.Metric, overflow bool)) {
 	var names []string
 	byName := map[string]*family{}
 	for _, source := range s.sources {
+		if source == nil {
+			continue // Check has refused it; a registry may collect all the same.
+		}
 		for m := range source.Metrics() {
 			f := byName[m.Name]
 			if f == nil {

@@ -41,6 +41,19 @@ func TestSums(t *testing.T) {
 	}
 }
 
+// A source that is nil is refused, also where a registry collects all the same.
+func TestNilSource(t *testing.T) {
+	s := New([]gqlboost.Source{source{{Name: "a"}}, nil})
+	if _, err := s.Check(); err == nil {
+		t.Error("no error for a nil source")
+	}
+	n := 0
+	s.Collect(func(gqlboost.Metric, bool) { n++ })
+	if n != 1 {
+		t.Errorf("%d metrics", n)
+	}
+}
+
 // Attributes are the same in every order.
 func TestIdentity(t *testing.T) {
 	a, b := gqlboost.Attr{Key: "a", Value: "1"}, gqlboost.Attr{Key: "b", Value: "2,a=\"1\""}

@@ -35,7 +35,7 @@ func (m *member) Value(key any) any {
 	return m.Context.Value(key)
 }
 
-// Batch is what callers wait for.
+// Batch is a batch that callers wait for.
 type Batch interface {
 	// Expect says that more callers of a group may come.
 	Expect()

@@ -10,8 +10,8 @@ import (
 
 // Accepted remembers settings that Postgres has accepted. A transaction that begins with
 // others begins in two round trips: pgx closes the connection if it cannot begin in one, and
-// whoever sends values that Postgres refuses must not cost a connection each time. It is safe
-// for concurrent use; the zero value and nil remember nothing yet.
+// a caller that sends values that Postgres refuses must not cost a connection each time. It
+// is safe for concurrent use; the zero value and nil remember nothing yet.
 type Accepted struct {
 	mu  sync.RWMutex
 	ids map[string]struct{}

@@ -10,7 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// prepared is what was prepared on a connection. Whoever has the connection has it.
+// prepared holds what was prepared on a connection. It belongs to the connection's
+// owner.
 type prepared struct {
 	names      int
 	begin      *pgconn.StatementDescription

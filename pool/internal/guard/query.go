@@ -131,7 +131,7 @@ func (g Guard) queryTx(ctx context.Context, conn *pgx.Conn, sql string, args []a
 	}
 	if g.Overtaken && g.describes() || g.Settings != nil && g.Settings.Scope != "" {
 		// What pgx keeps of the text is out of date, or would be another tenant's next time. An
-		// option of the caller's that follows this one counts.
+		// option of the caller that follows this one counts.
 		args = append([]any{pgx.QueryExecModeDescribeExec}, args...)
 	}
 	rows, err := tx.Query(ctx, sql, args...)

@@ -110,9 +110,15 @@ func With(ctx context.Context, s *Settings) context.Context {
 
 // From returns the settings of a context, or nil.
 func From(ctx context.Context) *Settings {
+	if ctx == nil {
+		return &Settings{Err: ErrNoContext}
+	}
 	s, _ := ctx.Value(contextKey{}).(*Settings)
 	return s
 }
+
+// ErrNoContext is the error of everything for a nil context.
+var ErrNoContext = errors.New("pool: the context is nil")
 
 // Check returns the reason why the settings of a context cannot be used, if there is one.
 func Check(ctx context.Context) error {

@@ -17,7 +17,7 @@ func Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, contextKey{}, true)
 }
 
-// Loud returns a context whose statements are reported again: hooks of the user's run in one of the
+// Loud returns a context whose statements are reported again: hooks of the user run in one of the
 // library's own that is quiet.
 func Loud(ctx context.Context) context.Context {
 	if !Is(ctx) {

@@ -1,5 +1,5 @@
 // Package client sends to an HTTP client that may be slow, and can make sure that
-// it does not take what was sent for all there is.
+// it does not take what was sent for complete.
 package client
 
 import (

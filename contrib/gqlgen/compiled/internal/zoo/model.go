@@ -1,6 +1,6 @@
 // Package zoo is a schema with everything in it that an executor must get right, and
-// resolvers whose faults depend on a seed: with the same seed they do the same, whoever calls
-// them and in which order.
+// resolvers whose faults depend on a seed: with the same seed they do the same for any caller
+// and in any order.
 package zoo
 
 //go:generate go run github.com/gqlboost/gqlboost/contrib/gqlgen/compile/cmd/gqlgen-compile
