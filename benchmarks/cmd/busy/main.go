@@ -55,7 +55,7 @@ func run(ctx context.Context, loops int, command []string) error {
 		spinners.Go(func() { spin(spinning) })
 	}
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	ownGroup(cmd)
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -46,8 +48,13 @@ func TestBusyIsBounded(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	if err := run(ctx, 1, []string{"sleep", "600"}); err == nil {
+	left := filepath.Join(t.TempDir(), "left")
+	if err := run(ctx, 1, []string{"sh", "-c", "(sleep 2; touch " + left + ") & sleep 600"}); err == nil {
 		t.Error("a command that was stopped is no success")
+	}
+	time.Sleep(3 * time.Second)
+	if _, err := os.Stat(left); err == nil {
+		t.Error("what the command had started went on")
 	}
 	if took := time.Since(start); took > 5*time.Minute {
 		t.Errorf("it took %v", took)
