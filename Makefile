@@ -30,6 +30,11 @@ test: ## every test of every module
 	go test $(RACE) -tags gqlboost_debug ./arena ./simdjson ./stream
 	go test -tags purego ./simdjson ./stream
 
+.PHONY: test-busy
+test-busy: ## make test while loops keep every core busy: no test may depend on an idle machine (about twice as long as alone)
+	cd benchmarks && go build -o $(OUT)/busy ./cmd/busy
+	$(OUT)/busy -at-most 2h $(MAKE) test GOFLAGS="$(GOFLAGS) -count=1 -timeout=30m"
+
 .PHONY: test-long
 test-long: ## what is rare, for as long as it takes (about an hour): the Reader under fire, beside migrations, 100 000 statements of each library, 10^5 operations of gqlgen/compiled, 10^7 steps and pairs of simdjson, 10^7 steps of arena, 10^5 rows of pgrows, 10^7 steps of plancache and 10^6 queries of its Normalize
 	GQLBOOST_LONG=1 GQLBOOST_STRESS=1 go test -count=1 -timeout 60m -run 'UnderFire|Deadlocks|LockedNeighbour' -v ./pool/reader
@@ -145,13 +150,13 @@ BENCHED := arena simdjson stream plancache dataloader pool
 .PHONY: bench
 bench: $(BENCHSTAT) ## every benchmark with its peers, in COUNT interleaved rounds: out/bench.txt (about 3 minutes each; PACKAGES="arena pool" COUNT=3 BENCHTIME=1s; CPP=1 adds simdjson in C++)
 	@mkdir -p $(OUT) && rm -f $(OUT)/bench.txt
-	@cd benchmarks && for p in $(or $(PACKAGES),$(BENCHED)); do go test $(if $(CPP),-tags simdjson_cpp) -c -o $(OUT)/bench-$$p.test ./$$p; done
+	@cd benchmarks && go build -o $(OUT)/record ./cmd/record && for p in $(or $(PACKAGES),$(BENCHED)); do go test $(if $(CPP),-tags simdjson_cpp) -c -o $(OUT)/bench-$$p.test ./$$p; done
 	@set -e; for i in $$(seq $(or $(COUNT),1)); do for p in $(or $(PACKAGES),$(BENCHED)); do \
-		cd $(CURDIR)/benchmarks/$$p; run="$(OUT)/bench-$$p.test -test.run ^$$ -test.benchmem -test.benchtime $(or $(BENCHTIME),0.2s) -test.bench"; \
+		cd $(CURDIR)/benchmarks/$$p; run="$(OUT)/record $(OUT)/bench-$$p.test -test.run ^$$ -test.benchmem -test.benchtime $(or $(BENCHTIME),0.2s) -test.bench"; \
 		$$run '$(or $(BENCH),.)' | tee -a $(OUT)/bench.txt; \
 		if [ $$p = simdjson ]; then for k in avx2 portable; do GQLBOOST_SIMD=$$k $$run './work=./impl=gqlboost' | sed "s/impl=gqlboost/impl=$$k/" | tee -a $(OUT)/bench.txt; done; fi; \
 		done; done
-	@$(BENCHSTAT) -col /impl $(OUT)/bench.txt
+	@$(BENCHSTAT) -col /impl -ignore machine $(OUT)/bench.txt
 
 # Names are matched element by element, and benchmarks have up to three before impl=.
 OURS := impl=(gqlboost|pgrows)
@@ -168,8 +173,8 @@ bench-compare: ## fail if the benchmarks of the working tree are worse than thos
 
 .PHONY: smoke
 smoke: ## a short demo, load test and profile: that they run, not how fast
-	cd benchmarks && go run ./cmd/demo -duration 1s -rounds 1 -scale 0.05 -html $(OUT)/smoke/demo.html
-	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 \
+	cd benchmarks && go run ./cmd/demo -duration 1s -rounds 1 -scale 0.05 -min-requests 1 -html $(OUT)/smoke/demo.html
+	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 -min-requests 1 \
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
 	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s
 	rm -f $(OUT)/smoke/soak.jsonl && cd benchmarks && go run ./cmd/soak -rate 100 -scale 0.05 -window 1s -duration 2s -file $(OUT)/smoke/soak.jsonl

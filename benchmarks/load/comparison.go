@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 )
 
 // Comparison runs the same load against servers in turns, round after round, so that what
@@ -42,7 +44,8 @@ func Compare(
 }
 
 // Median returns, of each server, the round whose throughput is the median one, with the
-// errors of all rounds: a result that was measured, not one that was put together.
+// errors and the worst conditions of all rounds: a result that was measured, not one that was
+// put together.
 func (c *Comparison) Median() []*Result {
 	var medians []*Result
 	for i := range c.Rounds[0] {
@@ -54,19 +57,29 @@ func (c *Comparison) Median() []*Result {
 		}
 		slices.SortFunc(list, func(a, b *Result) int { return cmp.Compare(a.Throughput, b.Throughput) })
 		median := *list[len(list)/2]
-		median.Errors = errors
+		median.Errors, median.Conditions = errors, c.conditions(i)
 		medians = append(medians, &median)
 	}
 	return medians
 }
 
+// conditions returns the worst that servers met in any round.
+func (c *Comparison) conditions(servers ...int) (worst *machine.Conditions) {
+	for _, round := range c.Rounds {
+		for _, i := range servers {
+			worst = machine.Worst(worst, round[i].Conditions)
+		}
+	}
+	return worst
+}
+
 // ratio returns that of a figure of server i to that of the first server in the same
-// round.
+// round. A figure of 0 is one that a round does not know.
 func (c *Comparison) ratio(i int, figure func(*Result) float64) Ratio {
 	var list []float64
 	for _, round := range c.Rounds {
-		if base := figure(round[0]); base > 0 {
-			list = append(list, figure(round[i])/base)
+		if base, own := figure(round[0]), figure(round[i]); base > 0 && own > 0 {
+			list = append(list, own/base)
 		}
 	}
 	if len(list) == 0 {

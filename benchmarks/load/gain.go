@@ -2,15 +2,12 @@ package load
 
 import (
 	"fmt"
-	"html/template"
 	"io"
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/plotutil"
-	"gonum.org/v1/plot/vg"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 )
 
 // Ratio is that of a figure to the first server's, of each round of a comparison.
@@ -33,6 +30,7 @@ type Gain struct {
 	Server      string `json:"server"`
 	Preset      string `json:"preset"`
 	Rounds      int    `json:"rounds"`
+	Alone       bool   `json:"alone,omitempty"` // of the first server with one block and nothing else
 	Errors      int64  `json:"errors"`
 	Throughput  Ratio  `json:"throughput"`
 	P50         Ratio  `json:"p50"`
@@ -41,13 +39,15 @@ type Gain struct {
 	ServerCPU   Ratio  `json:"serverCpu"`
 	PostgresCPU Ratio  `json:"postgresCpu"`
 	Allocations Ratio  `json:"allocations"`
+	// Conditions are the worst of all rounds, of this server's runs and the first server's.
+	Conditions *machine.Conditions `json:"conditions,omitempty"`
 }
 
 // Gains returns those of all servers but the first.
 func (c *Comparison) Gains() []*Gain {
 	var list []*Gain
 	for i := 1; i < len(c.Rounds[0]); i++ {
-		g := &Gain{Server: c.Rounds[0][i].Server, Preset: c.Preset, Rounds: len(c.Rounds)}
+		g := &Gain{Server: c.Rounds[0][i].Server, Preset: c.Preset, Rounds: len(c.Rounds), Conditions: c.conditions(0, i)}
 		for _, round := range c.Rounds {
 			g.Errors += round[i].Errors
 		}
@@ -57,8 +57,8 @@ func (c *Comparison) Gains() []*Gain {
 		}{
 			{&g.Throughput, func(r *Result) float64 { return r.Throughput }},
 			{&g.P50, func(r *Result) float64 { return r.Latency.P50 }},
-			{&g.P95, func(r *Result) float64 { return r.Latency.P95 }},
-			{&g.P99, func(r *Result) float64 { return r.Latency.P99 }},
+			{&g.P95, func(r *Result) float64 { return r.known(95, r.Latency.P95) }},
+			{&g.P99, func(r *Result) float64 { return r.known(99, r.Latency.P99) }},
 			{&g.ServerCPU, func(r *Result) float64 { return r.each(func(u *Resources) float64 { return u.ServerCPU }) }},
 			{&g.PostgresCPU, func(r *Result) float64 { return r.each(func(u *Resources) float64 { return u.PostgresCPU }) }},
 			{&g.Allocations, func(r *Result) float64 {
@@ -82,10 +82,10 @@ func WriteGains(w io.Writer, r *Report) {
 	}
 	t := newTable(w)
 	t.AppendHeader(table.Row{"against baseline", "preset", "throughput", "P50", "P95", "P99", "CPU/req",
-		"Postgres CPU/req", "allocs/req", "errors"})
+		"Postgres CPU/req", "allocs/req", "errors", "machine"})
 	for _, g := range r.Gains {
 		t.AppendRow(table.Row{g.Server, g.Preset, g.Throughput, g.P50, g.P95, g.P99, g.ServerCPU, g.PostgresCPU,
-			g.Allocations, g.Errors})
+			g.Allocations, g.Errors, g.Conditions})
 	}
 	t.Render()
 }
@@ -102,41 +102,4 @@ func WriteExports(w io.Writer, r *Report) {
 			humanize.IBytes(e.Memory)})
 	}
 	t.Render()
-}
-
-// gainPlot draws the throughput of the closed loop and its P95, in multiples of the
-// baseline's.
-func gainPlot(gains []*Gain) (template.HTML, error) {
-	p := plot.New()
-	p.Title.Text = "Closed loop, against the baseline"
-	p.Y.Label.Text = "ratio"
-	var names []string
-	var throughput, p95 plotter.Values
-	for _, g := range gains {
-		if g.Preset == "closed" {
-			names = append(names, g.Server)
-			throughput, p95 = append(throughput, g.Throughput.Median), append(p95, g.P95.Median)
-		}
-	}
-	if len(names) == 0 {
-		return "", nil
-	}
-	const width = vg.Length(14)
-	for i, series := range []struct {
-		name   string
-		values plotter.Values
-	}{{"throughput", throughput}, {"P95", p95}} {
-		bars, err := plotter.NewBarChart(series.values, width)
-		if err != nil {
-			return "", err
-		}
-		bars.Color, bars.LineStyle.Width = plotutil.Color(i), 0
-		bars.Offset = width * vg.Length(2*i-1) / 2
-		p.Add(bars)
-		p.Legend.Add(series.name, bars)
-	}
-	p.NominalX(names...)
-	p.Y.Min = 0
-	p.Legend.Top = true
-	return svg(p)
 }

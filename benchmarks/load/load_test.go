@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/chart"
 )
 
 func TestConstantArrivalsAreEven(t *testing.T) {
@@ -332,8 +334,8 @@ func exampleReport() *Report {
 		Breakdown: &Breakdown{CPU: []Part{{"allocation", 0.6, 10}, {"serialization", 0.4, 7}}}}
 }
 
-// The plot of servers has those of the closed loop, and nothing if there are none.
-func TestServerPlot(t *testing.T) {
+// The plot of servers has those of the closed loop, and there is none if there are none.
+func TestPlots(t *testing.T) {
 	r := exampleReport()
 	r.Results[1].Server = "elsewhere"
 	r.Results[0].Throughput, r.Results[0].Latency.P95 = 1234, 56
@@ -341,12 +343,14 @@ func TestServerPlot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(plots["servers.svg"])
-	if !strings.Contains(text, "1234/s, P95 56 ms") || !strings.Contains(text, ">baseline<") || strings.Contains(text, "elsewhere") {
-		t.Error(text)
+	for _, name := range []string{"servers.svg", "servers-dark.svg"} {
+		text := string(plots[name])
+		if !strings.Contains(text, "1234/s, P95 56 ms") || !strings.Contains(text, ">baseline<") || strings.Contains(text, "elsewhere") {
+			t.Error(name, text)
+		}
 	}
-	if plots, err = Plots(&Report{}); err != nil || plots["servers.svg"] != nil {
-		t.Errorf("%s, %v", plots["servers.svg"], err)
+	if plots, err = Plots(&Report{}); err != nil || len(plots) != 0 {
+		t.Errorf("%d plots, %v", len(plots), err)
 	}
 }
 
@@ -355,11 +359,15 @@ func TestReportsRender(t *testing.T) {
 	if err := WriteHTML(&html, exampleReport(), "a note"); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(html.String(), "<svg"); n != 3 {
-		t.Errorf("%d plots", n)
+	if n := strings.Count(html.String(), `class="chart"`); n != 5 {
+		t.Errorf("%d charts", n)
+	}
+	own := strings.Replace(html.String(), chart.Script(), "", 1)
+	if len(own) == html.Len() {
+		t.Error("ECharts is not in the page")
 	}
 	for _, reference := range []string{"src=", "href=", "@import", "url("} {
-		if strings.Contains(html.String(), reference) {
+		if strings.Contains(own, reference) {
 			t.Errorf("the page needs something from outside: %s", reference)
 		}
 	}
@@ -371,8 +379,8 @@ func TestReportsRender(t *testing.T) {
 	after.Results[0].Throughput = 300
 	WriteComparison(&comparison, exampleReport(), after)
 	for what, text := range map[string][2]string{
-		"page": {html.String(), "a note"}, "Markdown": {markdown.String(), "1. **arena and its GC governor**: 60.00 %"},
-		"table": {table.String(), "baseline"}, "comparison": {comparison.String(), "1.50"},
+		"page": {own, "a note"}, "Markdown": {markdown.String(), "1. **arena and its GC governor**: 60.00 %"},
+		"machine": {own, "not recorded"}, "table": {table.String(), "baseline"}, "comparison": {comparison.String(), "1.50"},
 	} {
 		if !strings.Contains(text[0], text[1]) {
 			t.Errorf("%s lacks %q:\n%s", what, text[1], text[0])

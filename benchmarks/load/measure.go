@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,7 +10,7 @@ import (
 
 // Measure runs a load against a target and adds what it cost. Progress goes to
 // log, a line every few seconds. When the run is cut short the result so far
-// comes with the error.
+// comes with the error; a run with fewer requests than c.MinRequests has no result.
 func Measure(ctx context.Context, t Target, c Config, log io.Writer) (*Result, error) {
 	totals, err := t.Totals(ctx)
 	if err != nil {
@@ -32,9 +33,12 @@ func Measure(ctx context.Context, t Target, c Config, log io.Writer) (*Result, e
 		return nil, err
 	}
 	if m != nil {
-		result.Resources = m.end(ctx, result.Requests)
+		result.Resources, result.Conditions = m.end(ctx, result.Requests)
 	}
 	result.Server, result.Mode, result.Rate = t.Name, c.Mode(), c.meanRate()
+	if few := result.enough(cmp.Or(c.MinRequests, MinRequests)); few != nil && err == nil {
+		return nil, few
+	}
 	return result, err
 }
 
@@ -50,8 +54,9 @@ func FindMaximum(ctx context.Context, t Target, bound, each time.Duration, log i
 	var best *Result
 	for range 6 {
 		rate := (low + high) / 2
+		long := max(each, time.Duration(1.5*MinRequests/rate*float64(time.Second))) // Enough for a result.
 		r, err := Measure(ctx, t, Config{Mix: BlogMix(), Phases: []Phase{{rate, time.Hour}}, Arrivals: Poisson,
-			Duration: each, Warmup: each / 5}, log)
+			Duration: long, Warmup: each / 5}, log)
 		if err != nil {
 			return nil, err
 		}

@@ -1,27 +1,36 @@
 package load
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
 
-// Plots returns the plots of a report as SVG files, by name. They are the same each time.
+	"github.com/gqlboost/gqlboost/benchmarks/internal/chart"
+)
+
+// published are the charts of a report that are files as well.
+var published = []string{"servers", "gains", "latency-closed", "latency-peak", "cpu-closed"}
+
+// plotWidth is what a page of a repository has room for.
+const plotWidth = 760
+
+// Plots returns charts of a report as SVG files, by name: for light pages, and with "-dark"
+// for dark ones. They are the same each time.
 func Plots(r *Report) (map[string][]byte, error) {
+	renderer, err := chart.NewRenderer()
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
 	plots := map[string][]byte{}
-	gains, err := gainPlot(r.Gains)
-	if err != nil {
-		return nil, fmt.Errorf("load: the plot of gains: %w", err)
-	}
-	latency, err := latencyPlot(r.Results)
-	if err != nil {
-		return nil, fmt.Errorf("load: the plot of latencies: %w", err)
-	}
-	servers, err := serverPlot(r.Results)
-	if err != nil {
-		return nil, fmt.Errorf("load: the plot of servers: %w", err)
-	}
-	for name, text := range map[string]string{
-		"gains.svg": string(gains), "latency.svg": string(latency), "servers.svg": string(servers),
-	} {
-		if text != "" {
-			plots[name] = []byte(text + "\n")
+	for _, c := range charts(r) {
+		if !slices.Contains(published, c.Name) {
+			continue
+		}
+		for suffix, dark := range map[string]bool{".svg": false, "-dark.svg": true} {
+			text, err := renderer.SVG(c, plotWidth, dark)
+			if err != nil {
+				return nil, fmt.Errorf("load: %w", err)
+			}
+			plots[c.Name+suffix] = []byte(text)
 		}
 	}
 	return plots, nil

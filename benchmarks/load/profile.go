@@ -47,6 +47,7 @@ func Profile(
 	}()
 	result, err := Measure(ctx, t, Config{
 		Mix: BlogMix(), Clients: 64, Warmup: profileSettle, Duration: time.Duration(seconds)*time.Second + 2*time.Second,
+		MinRequests: 1, // It is about shares, and about no percentile.
 	}, log)
 	profiled := <-done
 	if err := errors.Join(err, profiled.err); err != nil {

@@ -2,6 +2,7 @@ package load
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -113,6 +114,25 @@ func latencyOf(h *hdrhistogram.Histogram) Latency {
 	}
 }
 
+// steps are those of a histogram's percentiles in each decade of the tail.
+const steps = 8
+
+// percentilesOf returns the latencies at percentiles that come ever closer to 100, as far as
+// enough requests are beyond them.
+func percentilesOf(h *hdrhistogram.Histogram) (list [][2]float64) {
+	for i := 0; ; i++ {
+		percentile := 100 * (1 - math.Pow(10, -float64(i)/steps))
+		if !knows(h.TotalCount(), percentile) {
+			return list
+		}
+		latency := millis(h, percentile)
+		if i == 0 {
+			latency = float64(h.Min()) / 1000
+		}
+		list = append(list, [2]float64{math.Round(1e4*percentile) / 1e4, latency})
+	}
+}
+
 // progress returns the results so far.
 func (r *recorder) progress() (requests, errors int64, p95 float64) {
 	r.mu.Lock()
@@ -134,7 +154,7 @@ func (r *recorder) result(mix Mix, measured time.Duration) *Result {
 	result := &Result{
 		Seconds: measured.Seconds(), Requests: r.all.TotalCount(), ErrorKinds: maps.Clone(r.errors),
 		Throughput: float64(r.all.TotalCount()) / measured.Seconds(), Bytes: r.bytes,
-		Latency: latencyOf(r.all), Timeline: r.timeline,
+		Latency: latencyOf(r.all), Percentiles: percentilesOf(r.all), Timeline: r.timeline,
 	}
 	for i, o := range r.operations {
 		result.Errors += o.errors

@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/shirou/gopsutil/v4/process"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/cpu"
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 )
 
 // Resources is what a run cost the server and Postgres. A figure that could not
@@ -18,6 +22,7 @@ type Resources struct {
 	ServerCPU      float64 `json:"serverCpuSeconds"`
 	ServerMemory   uint64  `json:"serverPeakBytes"` // resident
 	PostgresCPU    float64 `json:"postgresCpuSeconds"`
+	GeneratorCPU   float64 `json:"generatorCpuSeconds"`
 	PostgresMemory uint64  `json:"postgresPeakBytes"` // resident, shared pages counted once for each backend
 	Statements     float64 `json:"statementsPerRequest"`
 	Allocations    float64 `json:"allocationsPerRequest"`
@@ -25,6 +30,14 @@ type Resources struct {
 	GCCycles       float64 `json:"gcCycles"`
 	GCShare        float64 `json:"gcCpuShare"` // of the server's CPU time
 	GCPauseP99     float64 `json:"gcPauseP99Ms"`
+	// Memory is the server's, about once a second.
+	Memory []MemorySample `json:"memory,omitempty"`
+}
+
+// MemorySample is the resident memory at a time of the run.
+type MemorySample struct {
+	Second float64 `json:"second"`
+	Bytes  uint64  `json:"bytes"`
 }
 
 // Looking at all backends takes some milliseconds of CPU, which the load has to share.
@@ -39,6 +52,10 @@ type meter struct {
 	server   *processes
 	postgres *processes
 	before   counters
+	begin    time.Time
+	machine  *machine.Reading
+	own      time.Duration // CPU time of the generator before
+	memory   []MemorySample
 	stop     context.CancelFunc
 	sampling sync.WaitGroup
 }
@@ -53,7 +70,8 @@ func startMeter(ctx context.Context, t Target) *meter {
 	m := &meter{target: t, server: newProcesses(t.PID, false), postgres: newProcesses(t.PostgresPID, true)}
 	m.before = readCounters(ctx, t)
 	ctx, m.stop = context.WithCancel(context.WithoutCancel(ctx))
-	m.server.sample()
+	m.begin, m.machine, m.own = time.Now(), machine.Read(), cpu.Time()
+	m.sampleServer()
 	m.postgres.sample()
 	m.sampling.Go(func() {
 		server, postgres := time.NewTicker(sampleServerEvery), time.NewTicker(samplePostgresEvery)
@@ -62,7 +80,7 @@ func startMeter(ctx context.Context, t Target) *meter {
 		for {
 			select {
 			case <-server.C:
-				m.server.sample()
+				m.sampleServer()
 			case <-postgres.C:
 				m.postgres.sample()
 			case <-ctx.Done():
@@ -73,24 +91,36 @@ func startMeter(ctx context.Context, t Target) *meter {
 	return m
 }
 
-// end returns what requests have cost.
-func (m *meter) end(ctx context.Context, requests int64) *Resources {
+// sampleServer keeps a sample of the memory each second, however often it looks for the peak.
+func (m *meter) sampleServer() {
+	m.server.sample()
+	second := time.Since(m.begin).Seconds()
+	if n := len(m.memory); m.server.now > 0 && (n == 0 || second >= m.memory[n-1].Second+0.9) {
+		m.memory = append(m.memory, MemorySample{math.Round(10*second) / 10, m.server.now})
+	}
+}
+
+// end returns what requests have cost, and the machine's conditions meanwhile.
+func (m *meter) end(ctx context.Context, requests int64) (*Resources, *machine.Conditions) {
 	m.stop()
 	m.sampling.Wait()
-	m.server.sample()
+	m.sampleServer()
 	m.postgres.sample()
+	own := cpu.Time() - m.own
+	used := own + time.Duration((m.server.cpu()+m.postgres.cpu())*float64(time.Second))
+	conditions := machine.Read().Since(m.machine, used)
 	after := readCounters(ctx, m.target)
 	n := float64(max(requests, 1))
 	return &Resources{
 		ServerCPU: m.server.cpu(), ServerMemory: m.server.peak,
-		PostgresCPU: m.postgres.cpu(), PostgresMemory: m.postgres.peak,
+		PostgresCPU: m.postgres.cpu(), PostgresMemory: m.postgres.peak, GeneratorCPU: own.Seconds(), Memory: m.memory,
 		Statements:     max(after.statements-m.before.statements, 0) / n,
 		Allocations:    max(after.runtime.Objects-m.before.runtime.Objects, 0) / n,
 		AllocatedBytes: max(after.runtime.Bytes-m.before.runtime.Bytes, 0) / n,
 		GCCycles:       max(after.runtime.Cycles-m.before.runtime.Cycles, 0),
 		GCShare:        share(after.runtime.GCSeconds-m.before.runtime.GCSeconds, m.server.cpu()),
 		GCPauseP99:     1000 * pausePercentile(m.before.runtime.Pauses, after.runtime.Pauses, 0.99),
-	}
+	}, conditions
 }
 
 func share(part, whole float64) float64 {
@@ -107,6 +137,7 @@ type processes struct {
 	sampled bool
 	first   map[int32]float64
 	last    map[int32]float64
+	now     uint64 // resident memory at the last sample
 	peak    uint64
 }
 
@@ -145,7 +176,7 @@ func (p *processes) sample() {
 		}
 	}
 	p.sampled = true
-	p.peak = max(p.peak, memory)
+	p.now, p.peak = memory, max(p.peak, memory)
 }
 
 // cpu is the seconds used between the first and the last sample.

@@ -1,6 +1,10 @@
 package load
 
-import "time"
+import (
+	"time"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
+)
 
 // Report is a session of the load test: what is written as JSON.
 type Report struct {
@@ -46,6 +50,11 @@ type Result struct {
 	Throughput float64          `json:"throughput"` // successes per second
 	Bytes      int64            `json:"bytes"`      // of their bodies
 	Latency    Latency          `json:"latency"`
+	// Percentiles are pairs of a percentile and its latency, as far up as ten requests were
+	// slower.
+	Percentiles [][2]float64 `json:"percentiles,omitempty"`
+	// Conditions are the machine's during the run, in the median of rounds the worst of all.
+	Conditions *machine.Conditions `json:"conditions,omitempty"`
 
 	Operations []OperationResult `json:"operations"`
 	Timeline   []Second          `json:"timeline"`

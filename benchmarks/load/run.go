@@ -36,6 +36,9 @@ type Config struct {
 	Duration time.Duration // counted
 	Seed     uint64
 	Variants int // texts of each query, 1 if 0
+	// MinRequests is how many requests must be answered for Measure to have a result, 0 for
+	// the constant of that name.
+	MinRequests int64
 	// Measuring, if not nil, is called when the warm-up is over.
 	Measuring func()
 	// Progress, if not nil, is called every second.

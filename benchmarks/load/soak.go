@@ -51,6 +51,7 @@ func Soak(
 		return nil, err
 	}
 	c.Duration = window
+	c.MinRequests = max(c.MinRequests, 1) // A window need not have a P95 of its own: what counts is how all of them drift.
 	for n := int(total / window); len(windows) < n; c.Warmup = 0 {
 		c.Seed = uint64(len(windows) + 1)
 		r, err := Measure(ctx, t, c, io.Discard)

@@ -23,22 +23,26 @@ func ms(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 // WriteTable prints results for people, a row each.
 func WriteTable(w io.Writer, results []*Result) {
 	t := newTable(w)
-	t.AppendHeader(table.Row{"server", "preset", "sent", "req/s", "errors", "P50", "P90", "P95", "P99", "P99.9 ms"})
+	t.AppendHeader(table.Row{"server", "preset", "sent", "req/s", "errors", "P50", "P90", "P95", "P99", "P99.9 ms",
+		"machine"})
 	for _, r := range results {
 		t.AppendRow(table.Row{r.Server, r.Preset, r.Mode, fmt.Sprintf("%.0f", r.Throughput), percent(r.ErrorRate()),
-			ms(r.Latency.P50), ms(r.Latency.P90), ms(r.Latency.P95), ms(r.Latency.P99), ms(r.Latency.P999)})
+			ms(r.Latency.P50), ms(r.Latency.P90), tail(r.Requests, 95, r.Latency.P95), tail(r.Requests, 99, r.Latency.P99),
+			tail(r.Requests, 99.9, r.Latency.P999), r.Conditions})
 	}
 	t.Render()
 
 	t = newTable(w)
-	t.AppendHeader(table.Row{"server", "preset", "CPU us/req", "Postgres CPU us/req", "peak memory", "Postgres memory",
-		"statements/req", "allocs/req", "bytes/req", "GC cycles", "GC share", "GC pause P99 ms"})
+	t.AppendHeader(table.Row{"server", "preset", "CPU us/req", "Postgres CPU us/req", "generator CPU us/req",
+		"peak memory", "Postgres memory", "statements/req", "allocs/req", "bytes/req", "GC cycles", "GC share",
+		"GC pause P99 ms"})
 	for _, r := range results {
 		u := r.Resources
 		if u == nil {
 			continue
 		}
 		t.AppendRow(table.Row{r.Server, r.Preset, perRequest(u.ServerCPU, r.Requests), perRequest(u.PostgresCPU, r.Requests),
+			perRequest(u.GeneratorCPU, r.Requests),
 			humanize.IBytes(u.ServerMemory), humanize.IBytes(u.PostgresMemory), fmt.Sprintf("%.2f", u.Statements),
 			fmt.Sprintf("%.0f", u.Allocations),
 			humanize.IBytes(uint64(u.AllocatedBytes)), fmt.Sprintf("%.0f", u.GCCycles), percent(u.GCShare),
@@ -55,7 +59,7 @@ func WriteTable(w io.Writer, results []*Result) {
 
 // formats are what the templates of the page and of the Markdown format with.
 var formats = map[string]any{
-	"ms": ms, "percent": percent, "each": perRequest, "bytes": humanize.IBytes,
+	"ms": ms, "tail": tail, "percent": percent, "each": perRequest, "bytes": humanize.IBytes,
 	"size":  func(n int64) string { return humanize.IBytes(uint64(n)) },
 	"whole": func(v float64) string { return humanize.Comma(int64(v)) },
 	"kilo":  func(v float64) string { return humanize.IBytes(uint64(v)) },

@@ -28,6 +28,7 @@ func main() {
 	flag.Float64Var(&d.scale, "scale", 1, "size of the data; 1 is 10k users")
 	flag.DurationVar(&d.each, "duration", 5*time.Second, "measured time of each run")
 	flag.IntVar(&d.rounds, "rounds", 3, "runs of each server under each load; the table has the median")
+	flag.Int64Var(&d.least, "min-requests", load.MinRequests, "requests that a run must answer to be a result")
 	flag.BoolVar(&d.alone, "alone", true, "run the server with each block alone, too")
 	flag.StringVar(&d.html, "html", "out/demo.html", "file to write the page with plots to")
 	flag.StringVar(&d.json, "json", "", "file to write the figures to")
@@ -44,6 +45,7 @@ type demo struct {
 	scale      float64
 	each       time.Duration
 	rounds     int
+	least      int64
 	alone      bool
 	html, json string
 	serve      bool
@@ -163,7 +165,7 @@ func (d *demo) comparison(
 		return nil, err
 	}
 	config := p.Config(maximum)
-	config.Duration, config.Warmup = d.each, min(config.Warmup, d.each/5)
+	config.Duration, config.Warmup, config.MinRequests = d.each, min(config.Warmup, d.each/5), d.least
 	return load.Compare(ctx, preset, targets, config, d.rounds, os.Stderr)
 }
 
@@ -178,7 +180,10 @@ func (d *demo) blocksAlone(ctx context.Context, testbed *load.Testbed, report *l
 	if err != nil {
 		return err
 	}
-	report.Gains = append(report.Gains, comparison.Gains()...)
+	for _, g := range comparison.Gains() {
+		g.Alone = true
+		report.Gains = append(report.Gains, g)
+	}
 	return nil
 }
 

@@ -88,8 +88,10 @@ func measure(
 	} else {
 		failed <- nil
 	}
-	result, err = load.Measure(ctx, server.Target, load.Config{Mix: load.BlogMix(), Clients: 64, Warmup: 2 * time.Second,
-		Duration: each}, os.Stderr)
+	result, err = load.Measure(ctx, server.Target, load.Config{
+		Mix: load.BlogMix(), Clients: 64, Warmup: 2 * time.Second, Duration: each,
+		MinRequests: 1, // It compares throughput and memory, and no percentiles.
+	}, os.Stderr)
 	if err != nil {
 		return nil, err
 	}

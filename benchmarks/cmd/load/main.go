@@ -32,6 +32,7 @@ type options struct {
 	arrivals string
 	maximum  float64
 	bound    time.Duration
+	least    int64
 	only     string
 	profile  string
 	json     string
@@ -65,6 +66,7 @@ func run(ctx context.Context, args []string) error {
 	f.Float64Var(&o.maximum, "maximum", 0,
 		"the server's maximum in requests per second, which presets scale to; measured if 0")
 	f.DurationVar(&o.bound, "p95", 100*time.Millisecond, "the bound of the preset max")
+	f.Int64Var(&o.least, "min-requests", load.MinRequests, "requests that a run must answer to be a result")
 	f.StringVar(&o.only, "only", "", "one operation of the mix instead of all, such as export")
 	f.StringVar(&o.profile, "profile", "", "folder: profile the server under load into it and print where the time goes")
 	f.StringVar(&o.json, "json", "", "file to write the report to as JSON")
@@ -215,6 +217,7 @@ func (s *session) scenario(ctx context.Context, p load.Preset) error {
 			}
 		}
 		config := p.Config(s.maximum)
+		config.MinRequests = s.least
 		if s.only != "" {
 			var err error
 			if config.Mix, err = config.Mix.Only(s.only); err != nil {

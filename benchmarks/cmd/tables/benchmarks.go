@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -13,6 +15,8 @@ import (
 	"github.com/dustin/go-humanize"
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchmath"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 )
 
 // figure is a measurement of a benchmark: the median with its interval of confidence.
@@ -27,6 +31,8 @@ type figure struct {
 	High       float64 `json:"high"`
 	Confidence float64 `json:"confidence"`
 	Runs       int     `json:"runs"`
+	// Conditions are the machine's while the package's benchmarks ran, the worst of all rounds.
+	Conditions *machine.Conditions `json:"conditions,omitempty"`
 }
 
 var (
@@ -36,15 +42,18 @@ var (
 
 // readBenchmarks reads what go test -bench has printed, once or several times.
 func readBenchmarks(file string) ([]figure, error) {
-	from, err := os.Open(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	defer from.Close()
+	conditions, err := readConditions(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
 	thresholds := benchmath.DefaultThresholds
 	values := map[figure][]float64{}
 	var order []figure
-	reader := benchfmt.NewReader(from, file)
+	reader := benchfmt.NewReader(bytes.NewReader(text), file)
 	for reader.Scan() {
 		result, ok := reader.Result().(*benchfmt.Result)
 		if !ok {
@@ -76,9 +85,32 @@ func readBenchmarks(file string) ([]figure, error) {
 		if math.IsInf(s.Lo, 0) || math.IsInf(s.Hi, 0) { // There are too few runs for an interval.
 			f.Low, f.High, f.Confidence = slices.Min(values[key]), slices.Max(values[key]), 0
 		}
+		f.Conditions = conditions[f.Package]
 		list = append(list, f)
 	}
 	return list, nil
+}
+
+// readConditions reads the lines of cmd/record, each of which is about the package whose
+// benchmarks are before it.
+func readConditions(text []byte) (map[string]*machine.Conditions, error) {
+	of := map[string]*machine.Conditions{}
+	pkg := ""
+	for line := range strings.Lines(string(text)) {
+		if name, ok := strings.CutPrefix(line, "pkg: "); ok {
+			pkg = path(strings.TrimSpace(name))
+		}
+		recorded, ok := strings.CutPrefix(line, "machine: ")
+		if !ok {
+			continue
+		}
+		var c machine.Conditions
+		if err := json.Unmarshal([]byte(recorded), &c); err != nil {
+			return nil, fmt.Errorf("the machine's conditions: %w", err)
+		}
+		of[pkg] = machine.Worst(of[pkg], &c)
+	}
+	return of, nil
 }
 
 // path is the last part of a package's path.

@@ -34,8 +34,9 @@ type results struct {
 }
 
 const (
-	resultsFile = "results.json"
-	page        = "RESULTS.md"
+	resultsFile  = "results.json"
+	baselineFile = "baseline/baseline.json" // whose profile says what a block can save
+	page         = "RESULTS.md"
 )
 
 // readmes have tables.
@@ -64,6 +65,19 @@ func run(demo, bench string, check bool) error {
 		return err
 	}
 	tables := r.tables()
+	if r.Demo != nil {
+		var baseline load.Report
+		if err := readJSON(baselineFile, &baseline); err != nil {
+			return err
+		}
+		if baseline.Breakdown == nil {
+			return fmt.Errorf("%s has no profile: run make baseline", baselineFile)
+		}
+		var err error
+		if tables["targets"], err = targetTable(r.Demo, baseline.Breakdown.CPU, tables); err != nil {
+			return err
+		}
+	}
 	files := map[string][]byte{page: r.page(tables)}
 	for _, file := range readmes {
 		old, err := os.ReadFile(file)
@@ -117,6 +131,9 @@ func (r *results) take(demo, bench string) (err error) {
 		}
 		for _, result := range r.Demo.Results {
 			result.Timeline, result.Operations = nil, nil // Too much to publish.
+			if result.Resources != nil {
+				result.Resources.Memory = nil
+			}
 		}
 	}
 	if bench != "" {

@@ -27,14 +27,19 @@ func (r *results) tables() map[string]string {
 	return tables
 }
 
-// markdown renders a table whose first column is text, and the others numbers.
-func markdown(header table.Row, rows []table.Row) string {
+// markdown renders a table whose first column is text, as are the named ones, and the others
+// numbers.
+func markdown(header table.Row, rows []table.Row, texts ...string) string {
 	t := table.NewWriter()
 	t.AppendHeader(header)
 	t.AppendRows(rows)
 	var columns []table.ColumnConfig
-	for i := range header[1:] {
-		columns = append(columns, table.ColumnConfig{Number: i + 2, Align: text.AlignRight})
+	for i, name := range header[1:] {
+		align := text.AlignRight
+		if slices.Contains(texts, fmt.Sprint(name)) {
+			align = text.AlignLeft
+		}
+		columns = append(columns, table.ColumnConfig{Number: i + 2, Align: align})
 	}
 	t.SetColumnConfigs(columns)
 	return t.RenderMarkdown() + "\n"
@@ -53,16 +58,19 @@ func servers(r *load.Report, preset string) string {
 			throughput += fmt.Sprintf(" (%.2fx)", r.Gains[i].Throughput.Median)
 			p95 += fmt.Sprintf(" (%.2fx)", r.Gains[i].P95.Median)
 		}
-		row := table.Row{s.Server, throughput, fmt.Sprintf("%.1f ms", s.Latency.P50), p95,
-			fmt.Sprintf("%.1f ms", s.Latency.P99)}
+		p99 := "-"
+		if s.Knows(99) {
+			p99 = fmt.Sprintf("%.1f ms", s.Latency.P99)
+		}
+		row := table.Row{s.Server, throughput, fmt.Sprintf("%.1f ms", s.Latency.P50), p95, p99}
 		if u := s.Resources; u != nil {
 			row = append(row, each(u.ServerCPU, s.Requests), each(u.PostgresCPU, s.Requests), fmt.Sprintf("%.0f", u.Allocations),
 				humanize.IBytes(u.ServerMemory))
 		}
-		rows = append(rows, append(row, s.Errors))
+		rows = append(rows, append(row, s.Errors, s.Conditions))
 	}
 	return markdown(table.Row{"server", "requests/s", "P50", "P95", "P99", "CPU per request", "Postgres's CPU",
-		"allocations", "memory", "errors"}, rows)
+		"allocations", "memory", "errors", "machine"}, rows, "machine")
 }
 
 func each(seconds float64, requests int64) string {
@@ -73,12 +81,13 @@ func each(seconds float64, requests int64) string {
 func blocks(r *load.Report) string {
 	var rows []table.Row
 	for _, g := range r.Gains {
-		if slices.ContainsFunc(r.Results, func(s *load.Result) bool { return s.Server == g.Server }) {
+		if !r.BlockAlone(g) {
 			continue
 		}
-		rows = append(rows, table.Row{g.Server, g.Throughput, g.P95, g.ServerCPU, g.PostgresCPU})
+		rows = append(rows, table.Row{g.Server, g.Throughput, g.P95, g.ServerCPU, g.PostgresCPU, g.Conditions})
 	}
-	return markdown(table.Row{"block alone", "throughput", "P95", "CPU per request", "Postgres's CPU"}, rows)
+	return markdown(table.Row{"block alone", "throughput", "P95", "CPU per request", "Postgres's CPU", "machine"}, rows,
+		"machine")
 }
 
 func exports(r *load.Report) string {
@@ -169,6 +178,12 @@ func pivot(list []figure) string {
 // ours is what the others are compared with, where there is one of that name.
 const ours = "gqlboost"
 
+// picture shows a plot, the dark one on dark pages.
+func picture(file, alt string) string {
+	return fmt.Sprintf("<picture><source media=\"(prefers-color-scheme: dark)\" srcset=\"%s-dark.svg\"><img alt=\"%s\" "+
+		"src=\"%s.svg\"></picture>", file, alt, file)
+}
+
 // page is all that there is.
 func (r *results) page(tables map[string]string) []byte {
 	var b bytes.Buffer
@@ -184,6 +199,12 @@ func (r *results) page(tables map[string]string) []byte {
 			"%s. `%s`: the load generator, the servers and Postgres share the cores. The round with the median throughput; in "+
 				"parentheses the median of the ratios to the baseline in the same round.\n", strings.Join(versions, ", "),
 			d.Command)
+		fmt.Fprintf(&b, "\n**%s** ", load.Headline(d))
+		if warning := load.Warning(d); warning != "" {
+			fmt.Fprintf(&b, "%s ", warning)
+		}
+		b.WriteString("\"-\" stands where fewer than ten requests were slower than a percentile; *machine* is what else " +
+			"the machine did, in the worst of the rounds.\n")
 		for _, part := range [][2]string{{"closed", "64 clients without a pause"},
 			{"peak", "70 % of the baseline's maximum, at random times"},
 			{"blocks", "Each block alone, against the baseline: the median of the rounds, the lowest and the highest"},
@@ -192,7 +213,20 @@ func (r *results) page(tables map[string]string) []byte {
 		}
 	}
 	if r.Demo != nil {
-		b.WriteString("\n![Throughput and P95 against the baseline](plots/gains.svg)\n![Latency](plots/latency.svg)\n")
+		for _, p := range [][2]string{{"gains", "Throughput and P95 against the baseline"},
+			{"latency-closed", "Latency by percentile, 64 clients"},
+			{"latency-peak", "Latency by percentile at 70 % of the baseline's maximum"},
+			{"cpu-closed", "CPU per request of server, Postgres and load generator"}} {
+			fmt.Fprintf(&b, "\n%s\n", picture("plots/"+p[0], p[1]))
+		}
+	}
+	if text := tables["targets"]; text != "" {
+		fmt.Fprintf(&b,
+			"\n## Targets\n\nWhat the plan that this library began with asked for, beside what was measured in the run above: "+
+				"the median of the rounds, the lowest and the highest. "+
+				"Its loads were those of a larger machine, so their ratios are compared. Each block alone is the baseline with "+
+				"this block and nothing else; the shares of the CPU are those of the [baseline's "+
+				"profile](baseline/README.md).\n\n%s", text)
 	}
 	last, seen := "", map[string]bool{}
 	show := func(name, title string) {
@@ -207,6 +241,9 @@ func (r *results) page(tables map[string]string) []byte {
 			fmt.Fprintf(&b,
 				"\n## %s\n\n`make bench PACKAGES=%s COUNT=%d` on %s: medians. In parentheses the ratio to the first column.\n",
 				f.Package, f.Package, f.Runs, f.CPU)
+			if f.Conditions != nil {
+				fmt.Fprintf(&b, "\nThe machine, in the worst of the rounds: %v.\n", f.Conditions)
+			}
 		}
 		name := f.benchmark()
 		_, title, _ := strings.Cut(name, "/")
