@@ -41,7 +41,8 @@ func (a *analysis) findAggregates() {
 			fmt.Sprintf("A sum over %s rows of %s is made %s times", count(read), largest, count(float64(s.calls()))),
 		)
 		f.Evidence = []string{a.took(s), fmt.Sprintf("it returns %s rows", count(s.rowsPerCall()))}
-		f.Action = "CREATE MATERIALIZED VIEW <name> AS <the statement>; CREATE UNIQUE INDEX ON <name> (<its key>); and refresh it with package pool/matview."
+		f.Action = "CREATE MATERIALIZED VIEW <name> AS <the statement>; CREATE UNIQUE INDEX ON <name> (<its key>); and " +
+			"refresh it with package pool/matview."
 		f.Risk = "Readers see what was true at the last refresh."
 		f.Saving = s.cost() * 9 / 10
 		a.report.add(f)

@@ -52,7 +52,8 @@ func (a *analysis) misestimated(s *statement) {
 			fmt.Sprintf("%s expects %s rows and finds %s", n.Type, count(n.Rows), count(n.ActualRows)),
 		}
 		f.Risk = "Plans of other statements may change too."
-		f.Action = "ANALYZE the tables; a higher statistics target (ALTER TABLE ... ALTER COLUMN ... SET STATISTICS 1000) helps with uneven values."
+		f.Action = "ANALYZE the tables; a higher statistics target (ALTER TABLE ... ALTER COLUMN ... SET STATISTICS 1000) " +
+			"helps with uneven values."
 		if t := a.table(n); t != nil {
 			f.Table = t.String()
 			f.Title = fmt.Sprintf("The optimizer is wrong about how many rows of %s it finds", t)

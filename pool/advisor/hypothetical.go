@@ -65,7 +65,8 @@ func (h *hypothetical) create(ctx context.Context, c *candidate) (names []string
 		definitions = append(definitions, c.definition(t))
 		pages += t.pages
 	}
-	rows, err := h.a.tx.Query(ctx, fmt.Sprintf(`select `+ourOwn+` i.indexrelid, i.indexname, %[1]s.hypopg_relation_size(i.indexrelid)
+	rows, err := h.a.tx.Query(ctx,
+		fmt.Sprintf(`select `+ourOwn+` i.indexrelid, i.indexname, %[1]s.hypopg_relation_size(i.indexrelid)
 		from unnest($1::text[]) d, %[1]s.hypopg_create_index(d) i`, h.schema), definitions)
 	if err != nil {
 		return nil, 0, err

@@ -36,7 +36,8 @@ func (a *analysis) adviseIndexes(ctx context.Context) error {
 	if trials.schema == "" {
 		a.miss(
 			"Index advice is not verified: the extension hypopg is not installed (%s).",
-			map[bool]string{true: "CREATE EXTENSION hypopg", false: "Debian: postgresql-<version>-hypopg"}[a.server.available["hypopg"]],
+			map[bool]string{true: "CREATE EXTENSION hypopg",
+				false: "Debian: postgresql-<version>-hypopg"}[a.server.available["hypopg"]],
 		)
 	}
 	if trials.schema != "" {
@@ -177,7 +178,8 @@ func (a *analysis) mergeAdvice(ctx context.Context, trials *hypothetical) error 
 // beginningOf reports whether another index has all that this one has, and more.
 func (i *indexAdvice) beginningOf(wide *indexAdvice) bool {
 	n := len(i.keys)
-	return wide != i && wide.table.whole() == i.table.whole() && wide.method == "btree" && i.method == "btree" && i.include == nil &&
+	return wide != i && wide.table.whole() == i.table.whole() && wide.method == "btree" && i.method == "btree" &&
+		i.include == nil &&
 		i.together == nil && (i.where == wide.where || wide.where == "") &&
 		n <= len(wide.keys) &&
 		slices.Equal(i.policy, wide.policy) &&

@@ -133,7 +133,8 @@ func (a *analysis) indexRisk(advice *indexAdvice) string {
 	if whole.kind != "p" {
 		return risk + " CONCURRENTLY blocks nobody, and must not run in a transaction."
 	}
-	return risk + " CONCURRENTLY blocks nobody; the index of the whole is used when the last part is attached. Run each statement on its own, not in a transaction."
+	return risk + " CONCURRENTLY blocks nobody; the index of the whole is used when the last part is attached. Run each " +
+		"statement on its own, not in a transaction."
 }
 
 // endsHOT names the updates that an index would make write to all indexes: those that set

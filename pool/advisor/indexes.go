@@ -44,21 +44,26 @@ const indexQuery = `select ` + ourOwn + ` i.indexrelid, n.nspname, t.relname, c.
 			|| case when o.opcdefault then '' else ' ' || quote_ident(o.opcname) end
 			|| case i.indoption[k - 1] when 1 then ' DESC NULLS LAST' when 2 then ' NULLS FIRST' when 3 then ' DESC' else '' end
 			from generate_series(1, i.indnkeyatts) k join pg_opclass o on o.oid = i.indclass[k - 1]
-				left join pg_attribute att on att.attrelid = i.indrelid and att.attnum = i.indkey[k - 1] and att.attnum > 0 order by k),
+				left join pg_attribute att on att.attrelid = i.indrelid and att.attnum = i.indkey[k - 1] and att.attnum > 0
+					order by k),
 		array(select pg_get_indexdef(i.indexrelid, k, true) from generate_series(1, i.indnkeyatts) k order by k),
 		array(select pg_get_indexdef(i.indexrelid, k, true) from generate_series(i.indnkeyatts + 1, i.indnatts) k order by k),
 		(i.indkey::int2[])[0:i.indnkeyatts - 1],
-		array(select format('%s %s %s', i.indclass[k - 1], i.indcollation[k - 1], i.indoption[k - 1]) from generate_series(1, i.indnkeyatts) k order by k),
-		array(select o.opcname from generate_series(1, i.indnkeyatts) k join pg_opclass o on o.oid = i.indclass[k - 1] order by k),
+		array(select format('%s %s %s', i.indclass[k - 1], i.indcollation[k - 1], i.indoption[k - 1])
+			from generate_series(1, i.indnkeyatts) k order by k),
+		array(select o.opcname from generate_series(1, i.indnkeyatts) k join pg_opclass o on o.oid = i.indclass[k - 1]
+			order by k),
 		coalesce(pg_get_expr(i.indpred, i.indrelid, true), ''), i.indisunique,
-		i.indisprimary or i.indisexclusion or i.indisreplident or exists (select from pg_constraint where conindid = i.indexrelid),
+		i.indisprimary or i.indisexclusion or i.indisreplident
+			or exists (select from pg_constraint where conindid = i.indexrelid),
 		i.indisvalid, exists (select from pg_inherits where inhrelid = i.indexrelid), c.relkind = 'I',
 		pg_relation_size(i.indexrelid), c.reltuples, coalesce(s.idx_scan, 0), format('%I.%I', n.nspname, c.relname),
 		case when n.nspname = 'public' then quote_ident(c.relname) else format('%I.%I', n.nspname, c.relname) end,
 		coalesce((select inhparent from pg_inherits where inhrelid = i.indexrelid), 0::oid),
 		coalesce((select collcollate in ('C', 'POSIX') or collprovider = 'd' and (select datcollate in ('C', 'POSIX')
 			from pg_database where datname = current_database()) from pg_collation where oid = i.indcollation[0]), false)
-	from pg_index i join pg_class c on c.oid = i.indexrelid join pg_class t on t.oid = i.indrelid join pg_namespace n on n.oid = t.relnamespace
+	from pg_index i join pg_class c on c.oid = i.indexrelid join pg_class t on t.oid = i.indrelid
+		join pg_namespace n on n.oid = t.relnamespace
 		join pg_am am on am.oid = c.relam left join pg_stat_user_indexes s on s.indexrelid = i.indexrelid
 	where t.relpersistence <> 't' and n.nspname` + notOurs + ` order by i.indexrelid`
 
@@ -184,7 +189,8 @@ func (a *analysis) invalid(i *index) {
 	f.run("REINDEX INDEX CONCURRENTLY " + i.sql)
 	if i.whole {
 		f.Evidence = []string{"Not all partitions have it: it is used for none of the whole."}
-		f.Action, f.SQL = "CREATE INDEX CONCURRENTLY on the partitions that lack it, and ALTER INDEX "+i.sql+" ATTACH PARTITION each.", nil
+		f.Action, f.SQL = "CREATE INDEX CONCURRENTLY on the partitions that lack it, and ALTER INDEX "+i.sql+
+			" ATTACH PARTITION each.", nil
 	}
 	a.report.add(f)
 }
@@ -358,7 +364,8 @@ func (a *analysis) bloated(i *index) {
 		if col == nil || col.width == 0 {
 			if n != 0 && !a.server.reads {
 				a.miss(
-					"The width of indexes' columns is hidden (pg_stats shows it to who may read the table), so bloat was not looked for: GRANT pg_read_all_data TO the advisor's role.",
+					"The width of indexes' columns is hidden (pg_stats shows it to who may read the table), so bloat was not looked " +
+						"for: GRANT pg_read_all_data TO the advisor's role.",
 				)
 			}
 			return

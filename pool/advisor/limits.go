@@ -18,7 +18,8 @@ func (a *analysis) unbounded(s *statement) {
 	}
 	f := s.about(UnboundedResult, fmt.Sprintf("A statement returns %s rows and has no limit", count(s.rowsPerCall())))
 	f.Evidence = []string{a.took(s)}
-	f.Action = "Add a LIMIT, and go on behind the last row of a page (WHERE (a, id) > ($1, $2) ORDER BY a, id LIMIT $3); for exports use stream/pgrows."
+	f.Action = "Add a LIMIT, and go on behind the last row of a page (WHERE (a, id) > ($1, $2) ORDER BY a, id LIMIT " +
+		"$3); for exports use stream/pgrows."
 	f.Risk = "Clients that expect all rows at once must ask for more pages."
 	a.report.add(f)
 }
@@ -65,7 +66,9 @@ func (a *analysis) sortsMuch(s *statement) {
 			fmt.Sprintf("%s rows are made and sorted for the first %s", count(input), count(limit)),
 		)
 		f.Evidence = []string{a.took(s), "sorted by " + strings.Join(n.Sort, ", ")}
-		f.Action = "Sort by columns of one table that an index has, and join the others to the rows that the LIMIT has left: SELECT ... FROM (SELECT ... ORDER BY ... LIMIT n) x JOIN ...; or keep the value that is sorted by in a column."
+		f.Action = "Sort by columns of one table that an index has, and join the others to the rows that the LIMIT has " +
+			"left: SELECT ... FROM (SELECT ... ORDER BY ... LIMIT n) x JOIN ...; or keep the value that is sorted by in a " +
+			"column."
 		f.Risk = "Inner joins that drop rows must stay inside."
 		a.report.add(f)
 	})

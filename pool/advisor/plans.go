@@ -83,7 +83,8 @@ func (a *analysis) scansMuch(s *statement) {
 			f.Title = fmt.Sprintf("A pattern is looked for in all of %s", each.table)
 		}
 		if strings.Contains(n.Filter, " OR ") {
-			f.Action += " Conditions combined with OR can be taken apart with UNION: each part then finds its rows by an index of its own."
+			f.Action += " Conditions combined with OR can be taken apart with UNION: each part then finds its rows by an " +
+				"index of its own."
 		}
 		a.report.add(f)
 	}
@@ -112,7 +113,8 @@ func (s *statement) conditionColumns() (names []string) {
 }
 
 // noIndex is what is left to say if nothing is known to help.
-const noIndex = "No index was found that makes it at least twice as cheap. See whether the statement needs all that it asks for."
+const noIndex = "No index was found that makes it at least twice as cheap. See whether the statement needs all that " +
+	"it asks for."
 
 // advise says what to do about conditions for which no index was found.
 func (s *scanned) advise() (Kind, string) {
@@ -123,13 +125,16 @@ func (s *scanned) advise() (Kind, string) {
 		case isPattern:
 			kind = PatternScan
 			if !c.hasTrigram() {
-				action = "The pattern has no three letters in a row, by which an index could find it: ask for three characters at least."
+				action = "The pattern has no three letters in a row, by which an index could find it: ask for three characters " +
+					"at least."
 				continue
 			}
-			action = "Patterns that begin with % need an index of trigrams (extension pg_trgm, gin_trgm_ops) or full text search (tsvector); others a B-tree with text_pattern_ops."
+			action = "Patterns that begin with % need an index of trigrams (extension pg_trgm, gin_trgm_ops) or full text " +
+				"search (tsvector); others a B-tree with text_pattern_ops."
 		case col != nil && c.left.cast == "date" && strings.HasPrefix(col.kind, "timestamp"):
 			return kind, fmt.Sprintf(
-				"Ask for the time from the day's beginning to that of the next one: %[1]s >= $1 AND %[1]s < $1 + interval '1 day', with an index ON %[2]s (%[1]s). The cast of the column to date hides it.",
+				"Ask for the time from the day's beginning to that of the next one: %[1]s >= $1 AND %[1]s < $1 + interval '1 "+
+					"day', with an index ON %[2]s (%[1]s). The cast of the column to date hides it.",
 				col.sql,
 				s.table.whole().sql,
 			)
@@ -152,10 +157,12 @@ func (s *scanned) ofExpression(c clause) string {
 	text, known := s.expression(c.left)
 	switch {
 	case strings.HasPrefix(text, "EXTRACT"):
-		return "The condition is about a field of a time, which hides its column: ask for a range of the column, or make an index of the expression."
+		return "The condition is about a field of a time, which hides its column: ask for a range of the column, or make " +
+			"an index of the expression."
 	case known:
 		return fmt.Sprintf(
-			"The condition is about an expression (%s), which hides indexes of its columns: compare the column itself with a value, or make an index of the expression.",
+			"The condition is about an expression (%s), which hides indexes of its columns: compare the column itself with a "+
+				"value, or make an index of the expression.",
 			text,
 		)
 	}
@@ -168,7 +175,8 @@ func (s *scanned) ofExpression(c clause) string {
 		why = "It serves statements that have the constant in their text."
 	}
 	return fmt.Sprintf(
-		"The condition is about an expression: make an index of it, with the program's constant instead of the parameter: CREATE INDEX CONCURRENTLY ON %s %s((%s)). %s",
+		"The condition is about an expression: make an index of it, with the program's constant instead of the parameter: "+
+			"CREATE INDEX CONCURRENTLY ON %s %s((%s)). %s",
 		s.table.whole().sql, method, text, why,
 	)
 }

@@ -30,7 +30,8 @@ func (a *analysis) readRoles(ctx context.Context) error {
 	a.typeNames = map[uint32]string{}
 	rows, err := a.tx.Query(ctx, `select `+ourOwn+` r.rolname, substring(c from 13)
 		from pg_db_role_setting d join pg_roles r on r.oid = d.setrole, unnest(d.setconfig) c
-		where d.setdatabase in (0, (select oid from pg_database where datname = current_database())) and c like 'search_path=%'
+		where d.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+			and c like 'search_path=%'
 		order by d.setdatabase`)
 	if err != nil {
 		return err
@@ -66,7 +67,8 @@ func (a *analysis) readSubjects(ctx context.Context) error {
 	rows, err := a.tx.Query(
 		ctx,
 		`select `+ourOwn+` r.rolname, exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-				where c.relrowsecurity and has_table_privilege(r.oid, c.oid, 'select') and has_schema_privilege(r.oid, n.oid, 'usage')
+				where c.relrowsecurity and has_table_privilege(r.oid, c.oid, 'select')
+					and has_schema_privilege(r.oid, n.oid, 'usage')
 					and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'usage'))) as reads
 		from pg_roles r where not r.rolsuper and not r.rolbypassrls and r.rolname !~ '^pg_' and pg_has_role(r.oid, 'member')
 		order by r.oid in (select unnest(polroles) from pg_policy) desc, r.rolcanlogin desc, r.rolname`,
@@ -130,7 +132,8 @@ func (a *analysis) frequent(ctx context.Context, t *table, col *column) string {
 	err := a.savepoint(ctx, func() error {
 		return a.tx.QueryRow(ctx, `select `+ourOwn+` coalesce((most_common_vals::text::text[])[1],
 				(histogram_bounds::text::text[])[cardinality(histogram_bounds::text::text[]) / 2])
-			from pg_stats where schemaname = $1 and tablename = $2 and attname = $3 order by inherited desc limit 1`, t.schema, t.name, col.name).Scan(&value)
+			from pg_stats where schemaname = $1 and tablename = $2 and attname = $3 order by inherited desc limit 1`, t.schema,
+			t.name, col.name).Scan(&value)
 	})
 	if err != nil || value == nil {
 		return col.example()
@@ -231,7 +234,8 @@ func (a *analysis) warnOfPolicies() {
 	slices.Sort(names)
 	a.miss(
 		"Row level security of %s does not apply to the advisor's role, and no role was found to which it does: plans lack "+
-			"the policies' conditions, whose columns are put first in advised indexes. Set the application's role (Options.Role, -role).",
+			"the policies' conditions, whose columns are put first in advised indexes. Set the application's role "+
+			"(Options.Role, -role).",
 		strings.Join(names, ", "),
 	)
 }

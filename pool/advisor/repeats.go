@@ -50,18 +50,22 @@ func (a *analysis) findRepeats() {
 			f.Title += " (" + r.Caller + ")"
 			f.Evidence = append(f.Evidence, "it is asked for by "+r.Caller)
 		}
-		f.Action = "Ask for all of a request's keys together: pool/dataloader with ByKey, or ListByKey for lists, and a statement with = ANY($1)."
+		f.Action = "Ask for all of a request's keys together: pool/dataloader with ByKey, or ListByKey for lists, and a " +
+			"statement with = ANY($1)."
 		if ofKeys.MatchString(r.SQL) {
-			f.Action = "It takes many keys and is asked for few: let one loader of the request collect them for longer (dataloader.Options.Quiet)."
+			f.Action = "It takes many keys and is asked for few: let one loader of the request collect them for longer " +
+				"(dataloader.Options.Quiet)."
 		}
 		if m := byKey.FindStringSubmatchIndex(r.SQL); m != nil {
 			f.Action = fmt.Sprintf(
-				"Ask for all of a request's keys together: dataloader.New(dataloader.ByKey(reader, %q, ...), dataloader.Options{}), or ListByKey for lists.",
+				"Ask for all of a request's keys together: dataloader.New(dataloader.ByKey(reader, %q, ...), "+
+					"dataloader.Options{}), or ListByKey for lists.",
 				oneLine(r.SQL[:m[0]]+"WHERE "+r.SQL[m[2]:m[3]]+" = ANY($1)"+r.SQL[m[1]:], 300),
 			)
 		}
 		if r.Same > r.Runs/2 {
-			f.Action = "Most of its runs have the same parameters: ask once for each request and keep the answer, as dataloader's Load does."
+			f.Action = "Most of its runs have the same parameters: ask once for each request and keep the answer, as " +
+				"dataloader's Load does."
 		}
 		for _, s := range a.statements {
 			if key(s.SQL) == key(r.SQL) && s.calls() > 0 {

@@ -23,7 +23,9 @@ type server struct {
 
 func inspect(ctx context.Context, tx pgx.Tx) (s server, err error) {
 	var keywords []string
-	err = tx.QueryRow(ctx, `select `+ourOwn+` current_setting('server_version_num')::int, 'PostgreSQL ' || current_setting('server_version'), current_database(),
+	err = tx.QueryRow(ctx,
+		`select `+ourOwn+
+			` current_setting('server_version_num')::int, 'PostgreSQL ' || current_setting('server_version'), current_database(),
 		(select stats_reset from pg_stat_database where datname = current_database()),
 		pg_has_role('pg_read_all_stats', 'usage'), pg_is_in_recovery(),
 		array(select word from pg_get_keywords() where catcode <> 'U')`).

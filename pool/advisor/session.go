@@ -43,7 +43,8 @@ func readOnly(ctx context.Context, db DB, timeout time.Duration, f func(pgx.Tx) 
 	// The connection may be a pool's: what was set goes with the transaction.
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	_, err = tx.Exec(ctx, fmt.Sprintf(`set local transaction_read_only = on; set local statement_timeout = %d;
-		set local lock_timeout = 1000; set local jit = off; set local application_name = 'gqlboost advisor'`, timeout.Milliseconds()))
+		set local lock_timeout = 1000; set local jit = off; set local application_name = 'gqlboost advisor'`,
+		timeout.Milliseconds()))
 	if err != nil {
 		return err
 	}

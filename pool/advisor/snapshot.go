@@ -107,7 +107,8 @@ func (a *analysis) counted(ctx context.Context) (map[int64]counted, error) {
 	schema, ok := a.server.extensions["pg_stat_statements"]
 	if !ok {
 		return nil, fmt.Errorf(
-			"%w: the extension pg_stat_statements is not installed (shared_preload_libraries = 'pg_stat_statements', and CREATE EXTENSION pg_stat_statements)",
+			"%w: the extension pg_stat_statements is not installed (shared_preload_libraries = 'pg_stat_statements', and "+
+				"CREATE EXTENSION pg_stat_statements)",
 			errNotCounted,
 		)
 	}
@@ -116,7 +117,8 @@ func (a *analysis) counted(ctx context.Context) (map[int64]counted, error) {
 		rows, err := a.tx.Query(
 			ctx,
 			fmt.Sprintf(
-				`select `+ourOwn+` queryid, max(query), (array_agg(coalesce(r.rolname, '') order by total_exec_time desc))[1], sum(calls)::bigint, sum(total_exec_time), sum(rows)::bigint, sum(shared_blks_hit)::bigint,
+				`select `+ourOwn+
+					` queryid, max(query), (array_agg(coalesce(r.rolname, '') order by total_exec_time desc))[1], sum(calls)::bigint, sum(total_exec_time), sum(rows)::bigint, sum(shared_blks_hit)::bigint,
 				sum(shared_blks_read)::bigint, sum(temp_blks_written)::bigint, sum(wal_bytes)::bigint
 			from %s.pg_stat_statements s join pg_database d on d.oid = s.dbid and d.datname = current_database()
 				left join pg_roles r on r.oid = s.userid

@@ -90,7 +90,8 @@ func (a *analysis) readTables(ctx context.Context) error {
 			coalesce(s.n_live_tup, 0), coalesce(s.n_tup_ins, 0), coalesce(s.n_tup_upd, 0), coalesce(s.n_tup_del, 0), coalesce(s.n_mod_since_analyze, 0),
 			coalesce(s.n_tup_hot_upd, 0), greatest(s.last_analyze, s.last_autoanalyze), not coalesce('autovacuum_enabled=false' = any(c.reloptions), false),
 			coalesce((select inhparent from pg_inherits where inhrelid = c.oid and c.relispartition), 0::oid),
-			c.relkind::text, format('%I.%I', n.nspname, c.relname), case when n.nspname = 'public' then quote_ident(c.relname) else format('%I.%I', n.nspname, c.relname) end,
+			c.relkind::text, format('%I.%I', n.nspname, c.relname),
+				case when n.nspname = 'public' then quote_ident(c.relname) else format('%I.%I', n.nspname, c.relname) end,
 			c.relrowsecurity
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_stat_user_tables s on s.relid = c.oid
 		where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and n.nspname`+notOurs)
@@ -128,12 +129,18 @@ func (a *analysis) readTables(ctx context.Context) error {
 			t.sum()
 		}
 	}
-	// pg_stats says nothing of a column that we may not read.
-	rows, err = a.tx.Query(
+	return a.readColumns(ctx, byOID)
+}
+
+// readColumns reads the columns of tables. pg_stats says nothing of one that we may not read.
+func (a *analysis) readColumns(ctx context.Context, byOID map[uint32]*table) error {
+	rows, err := a.tx.Query(
 		ctx,
-		`select `+ourOwn+` c.oid, att.attnum, att.attname, format_type(att.atttypid, null), coalesce(s.avg_width, greatest(att.attlen, 0)),
+		`select `+ourOwn+
+			` c.oid, att.attnum, att.attname, format_type(att.atttypid, null), coalesce(s.avg_width, greatest(att.attlen, 0)),
 			coalesce(s.n_distinct, 0), quote_ident(att.attname), att.attnotnull, coalesce(s.correlation, 0)
-		from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute att on att.attrelid = c.oid and att.attnum > 0 and not att.attisdropped
+		from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute att on att.attrelid = c.oid
+			and att.attnum > 0 and not att.attisdropped
 		left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = att.attname
 			and s.inherited = (c.relkind = 'p')
 		where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and n.nspname`+notOurs,

@@ -39,7 +39,8 @@ func (a *analysis) findUnion(s *statement) {
 		)
 		f.Table = largest.whole().String()
 		f.Evidence = []string{a.took(s), fmt.Sprintf("the join finds %s rows", count(n.Rows))}
-		f.Action = "Take the condition apart: SELECT ... WHERE <one alternative> UNION SELECT ... WHERE <the other>. Each part then finds its rows by an index."
+		f.Action = "Take the condition apart: SELECT ... WHERE <one alternative> UNION SELECT ... WHERE <the other>. Each " +
+			"part then finds its rows by an index."
 		if len(indexes) > 0 {
 			f.Action += " Indexes that these need: " + strings.Join(indexes, ", ") + "."
 		}

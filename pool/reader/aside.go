@@ -174,7 +174,8 @@ func allRows(ctx context.Context, conn *pgconn.PgConn, sql string) (rows [][][]b
 func (b *backend) canonical(name, value string, ask asker) (string, error) {
 	ctx, done := context.WithTimeout(context.Background(), askTimeout)
 	defer done()
-	rows, err := b.forms.get(ctx, fmt.Sprintf("select pg_catalog.set_config(%s, %s, true)", guard.Literal(name), guard.Literal(value)), ask)
+	rows, err := b.forms.get(ctx, fmt.Sprintf("select pg_catalog.set_config(%s, %s, true)", guard.Literal(name),
+		guard.Literal(value)), ask)
 	if err == nil && (len(rows) != 1 || len(rows[0]) != 1) {
 		err = fmt.Errorf("%d rows", len(rows))
 	}

@@ -32,7 +32,8 @@ func newBackend(r *Reader, server Server) *backend {
 	b := &backend{reader: r, server: server, beside: make(chan struct{}, 1)}
 	if r.unshared == "" {
 		for i := range server.Shared() {
-			b.pipes = append(b.pipes, &pipe{backend: b, reader: r, number: i, wanted: make(chan struct{}, 1), wake: make(chan struct{}, 1)})
+			b.pipes = append(b.pipes, &pipe{backend: b, reader: r, number: i, wanted: make(chan struct{}, 1),
+				wake: make(chan struct{}, 1)})
 		}
 	}
 	return b

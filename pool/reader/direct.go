@@ -19,7 +19,8 @@ import (
 func (b *backend) directGuard(c *call) guard.Guard {
 	r := b.reader
 	return guard.Guard{
-		Settings: c.settings, Accepted: &r.accepted, ReadOnly: c.settings != nil || c.stale > 0 || !c.harmless(), Mode: r.mode, Prepared: r.prepared,
+		Settings: c.settings, Accepted: &r.accepted, ReadOnly: c.settings != nil || c.stale > 0 || !c.harmless(),
+		Mode: r.mode, Prepared: r.prepared,
 		Transaction: c.statement != nil && c.statement.named, Overtaken: c.stale > 0,
 	}
 }

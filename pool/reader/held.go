@@ -162,12 +162,14 @@ func (r *heldRows) Scan(dest ...any) error {
 		}
 	}
 	if len(r.values) != len(r.fields) { // before Next
-		err := fmt.Errorf("number of field descriptions must equal number of values, got %d and %d", len(r.fields), len(r.values))
+		err := fmt.Errorf("number of field descriptions must equal number of values, got %d and %d", len(r.fields),
+			len(r.values))
 		r.fail(err)
 		return err
 	}
 	if len(dest) != len(r.fields) {
-		err := fmt.Errorf("number of field descriptions must equal number of destinations, got %d and %d", len(r.fields), len(dest))
+		err := fmt.Errorf("number of field descriptions must equal number of destinations, got %d and %d", len(r.fields),
+			len(dest))
 		r.fail(err)
 		return err
 	}

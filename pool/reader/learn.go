@@ -254,7 +254,8 @@ func (p *plan) volatile(ctx context.Context, tx pgx.Tx) (volatile bool, err erro
 	if p.writes {
 		return true, nil
 	}
-	err = tx.QueryRow(ctx, `with effective as (select p.oid, proname from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = prolang
+	err = tx.QueryRow(ctx,
+		`with effective as (select p.oid, proname from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = prolang
 			where provolatile = 'v' or lanname not in ('internal', 'c') and p.oid >= 16384)
 		select exists (select from effective where proname = any($1))
 		or exists (select from pg_catalog.pg_operator o join effective e on e.oid = oprcode where pg_catalog.strpos($2, oprname) > 0)

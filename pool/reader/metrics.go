@@ -7,7 +7,8 @@ import (
 // Metrics returns the Reader's metrics, those of one name next to each other.
 func (r *Reader) Metrics() (list []gqlboost.Metric) {
 	add := func(kind gqlboost.Kind, name, unit, help string, value uint64, attrs ...gqlboost.Attr) {
-		list = append(list, gqlboost.Metric{Name: name, Unit: unit, Help: help, Kind: kind, Value: float64(value), Attrs: attrs})
+		list = append(list, gqlboost.Metric{Name: name, Unit: unit, Help: help, Kind: kind, Value: float64(value),
+			Attrs: attrs})
 	}
 	attr := func(key, value string) gqlboost.Attr { return gqlboost.Attr{Key: key, Value: value} }
 	up, out, sharing := uint64(0), uint64(0), uint64(1)
@@ -30,18 +31,29 @@ func (r *Reader) Metrics() (list []gqlboost.Metric) {
 	}
 	c := &r.counters
 	const replicas, statements = "gqlboost.pool.reader.replicas", "gqlboost.pool.reader.statements"
-	add(gqlboost.Gauge, "gqlboost.pool.reader.sharing", "1", "Whether statements share connections, and why not.", sharing, attr("reason", reason))
+	add(gqlboost.Gauge, "gqlboost.pool.reader.sharing", "1", "Whether statements share connections, and why not.", sharing,
+		attr("reason", reason))
 	add(gqlboost.Gauge, replicas, "{server}", "Replicas.", uint64(len(r.backends)-1)-out, attr("state", "good"))
 	add(gqlboost.Gauge, replicas, "{server}", "Replicas.", out, attr("state", "out"))
-	add(gqlboost.Counter, "gqlboost.pool.reader.lost", "{statement}", "Statements that ran again because their connection failed.", c.lost.Load())
+	add(gqlboost.Counter, "gqlboost.pool.reader.lost", "{statement}",
+		"Statements that ran again because their connection failed.", c.lost.Load())
 	add(gqlboost.Gauge, "gqlboost.pool.reader.connections", "{connection}", "Shared connections that are up.", up)
-	add(gqlboost.Counter, statements, "{statement}", "Statements by how they ran: on a shared connection, or directly on one of their own.", c.shared.Load(), attr("way", "shared"))
-	add(gqlboost.Counter, statements, "{statement}", "Statements by how they ran: on a shared connection, or directly on one of their own.", c.direct.Load(), attr("way", "direct"))
+	add(gqlboost.Counter, statements, "{statement}",
+		"Statements by how they ran: on a shared connection, or directly on one of their own.", c.shared.Load(),
+		attr("way", "shared"))
+	add(gqlboost.Counter, statements, "{statement}",
+		"Statements by how they ran: on a shared connection, or directly on one of their own.", c.direct.Load(),
+		attr("way", "direct"))
 	add(gqlboost.Counter, "gqlboost.pool.reader.batches", "{batch}", "Writes to shared connections.", c.writes.Load())
-	add(gqlboost.Counter, "gqlboost.pool.reader.runs", "{run}", "Runs of one statement in these batches: each is a transaction.", c.runs.Load())
-	add(gqlboost.Counter, "gqlboost.pool.reader.batched", "{statement}", "Statements in these batches: divided by them, how many are coalesced.", c.sent.Load())
-	add(gqlboost.Counter, "gqlboost.pool.reader.reruns", "{statement}", "Statements that were sent again because one before them failed.", c.reruns.Load())
-	add(gqlboost.Counter, "gqlboost.pool.reader.moved", "{statement}", "Statements that went on to a connection of their own.", c.moved.Load())
-	add(gqlboost.Counter, "gqlboost.pool.reader.canceled", "{statement}", "Statements that were canceled because others waited behind them.", c.canceled.Load())
+	add(gqlboost.Counter, "gqlboost.pool.reader.runs", "{run}",
+		"Runs of one statement in these batches: each is a transaction.", c.runs.Load())
+	add(gqlboost.Counter, "gqlboost.pool.reader.batched", "{statement}",
+		"Statements in these batches: divided by them, how many are coalesced.", c.sent.Load())
+	add(gqlboost.Counter, "gqlboost.pool.reader.reruns", "{statement}",
+		"Statements that were sent again because one before them failed.", c.reruns.Load())
+	add(gqlboost.Counter, "gqlboost.pool.reader.moved", "{statement}",
+		"Statements that went on to a connection of their own.", c.moved.Load())
+	add(gqlboost.Counter, "gqlboost.pool.reader.canceled", "{statement}",
+		"Statements that were canceled because others waited behind them.", c.canceled.Load())
 	return list
 }

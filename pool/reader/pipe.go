@@ -49,7 +49,8 @@ const (
 
 // same reports whether two requests may be in one transaction.
 func (q *request) same(other *request) bool {
-	return !q.single && !other.single && q.statement == other.statement && q.described == other.described && sameSettings(q.settings, other.settings)
+	return !q.single && !other.single && q.statement == other.statement && q.described == other.described &&
+		sameSettings(q.settings, other.settings)
 }
 
 func sameSettings(a, b *guard.Settings) bool {

@@ -85,7 +85,8 @@ func New(c Config, servers ...Server) *Reader {
 
 // foreign turns sharing off because of a type.
 func (r *Reader) foreign(name string) {
-	reason := "the codec of type " + name + " may have a state, which callers that share a connection would use at the same time"
+	reason := "the codec of type " + name + " may have a state, which callers that share a connection would use at the " +
+		"same time"
 	if r.codec.CompareAndSwap(nil, &reason) {
 		slog.Warn("gqlboost: the Reader shares no connections", "reason", reason)
 	}
@@ -234,7 +235,8 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
-	c := &call{ctx: ctx, sql: sql, args: args, settings: guard.From(ctx), alone: isAlone(ctx), simple: r.mode == pgx.QueryExecModeSimpleProtocol}
+	c := &call{ctx: ctx, sql: sql, args: args, settings: guard.From(ctx), alone: isAlone(ctx),
+		simple: r.mode == pgx.QueryExecModeSimpleProtocol}
 	c.trace = trace{tracer: r.tracer, sql: sql, args: args}
 	if err := c.rewrite(); err != nil {
 		return nil, err

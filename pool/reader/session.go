@@ -244,13 +244,15 @@ func (s *session) send(r *run) {
 		s.frontend.SendExecute(&pgproto3.Execute{})
 	}
 	if !known {
-		s.frontend.SendParse(&pgproto3.Parse{Name: name, Query: first.statement.sql, ParameterOIDs: first.described.ParamOIDs})
+		s.frontend.SendParse(&pgproto3.Parse{Name: name, Query: first.statement.sql,
+			ParameterOIDs: first.described.ParamOIDs})
 		// The schema may have changed since it was described.
 		s.frontend.SendDescribe(&pgproto3.Describe{ObjectType: 'S', Name: name})
 	}
 	for _, q := range r.requests {
 		s.frontend.SendBind(&pgproto3.Bind{
-			PreparedStatement: name, ParameterFormatCodes: q.params.ParamFormats, Parameters: q.params.ParamValues, ResultFormatCodes: q.params.ResultFormats,
+			PreparedStatement: name, ParameterFormatCodes: q.params.ParamFormats, Parameters: q.params.ParamValues,
+			ResultFormatCodes: q.params.ResultFormats,
 		})
 		s.frontend.SendExecute(&pgproto3.Execute{})
 	}
@@ -260,7 +262,9 @@ func (s *session) send(r *run) {
 // prepare returns the name of a statement, and reports whether Postgres knows it. What it
 // does not know the run prepares. Never more than the limit are prepared: what makes room
 // is added to the names to be closed.
-func (s *session) prepare(r *run, key preparedKey, described *description, closes []string) (name string, known bool, _ []string) {
+func (s *session) prepare(
+	r *run, key preparedKey, described *description, closes []string,
+) (name string, known bool, _ []string) {
 	if s.limit < minPrepared {
 		r.parses = append(r.parses, nil)
 		return "", false, closes

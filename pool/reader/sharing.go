@@ -19,7 +19,8 @@ func perAcquire(c *pgxpool.Config) bool {
 // whyUnshared returns why no connection can be shared, or "".
 func whyUnshared(c *Config, primary Server) string {
 	if perAcquire(primary.Config()) && !c.SkipAcquireHooks {
-		return "the pool's configuration has PrepareConn, BeforeAcquire or AfterRelease, which cannot run for each caller of a shared connection: " +
+		return "the pool's configuration has PrepareConn, BeforeAcquire or AfterRelease, which cannot run for each caller " +
+			"of a shared connection: " +
 			"set Config.Reader.SkipAcquireHooks (pool_reader_skip_acquire_hooks) if statements do not depend on them"
 	}
 	switch primary.Config().ConnConfig.DefaultQueryExecMode {
@@ -30,7 +31,8 @@ func whyUnshared(c *Config, primary Server) string {
 	if primary.Shared() < 1 {
 		return "the budget of connections (pool_max_conns) has none to share"
 	}
-	if types := pgtype.NewMap(); reflect.ValueOf(types).Elem().FieldByName("oidToType").Kind() != reflect.Map || goTypes(types) == nil {
+	if types := pgtype.NewMap(); reflect.ValueOf(types).Elem().FieldByName("oidToType").Kind() != reflect.Map ||
+		goTypes(types) == nil {
 		return "this version of pgx keeps its types in a way that the Reader does not know"
 	}
 	return ""

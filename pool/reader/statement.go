@@ -48,7 +48,8 @@ func (d *description) equal(other *description) bool {
 
 // formatted returns the columns with the formats in which they come.
 func (d *description) formatted(formats []int16) []pgconn.FieldDescription {
-	if known := d.columns.Load(); known != nil && slices.EqualFunc(*known, formats, func(f pgconn.FieldDescription, format int16) bool { return f.Format == format }) {
+	if known := d.columns.Load(); known != nil && slices.EqualFunc(*known, formats,
+		func(f pgconn.FieldDescription, format int16) bool { return f.Format == format }) {
 		return *known
 	}
 	columns := slices.Clone(d.Fields)
@@ -208,7 +209,8 @@ func mayBeName(sql string) bool {
 		}
 	}
 	switch strings.ToLower(sql) {
-	case "", "abort", "analyze", "begin", "checkpoint", "cluster", "commit", "end", "reindex", "reset", "rollback", "vacuum":
+	case "", "abort", "analyze", "begin", "checkpoint", "cluster", "commit", "end", "reindex", "reset", "rollback",
+		"vacuum":
 		return false
 	}
 	return true
