@@ -1,6 +1,6 @@
 # make help lists what there is to make.
 
-MODULES := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch internal/adopters internal/release contrib/internal/hosts
+MODULES := . contrib examples benchmarks benchmarks/gate benchmarks/peers internal/postgres/fetch internal/adopters internal/release contrib/internal/hosts
 ALL_MODULES := $(MODULES) internal/tools simdjson/_generate stream/_generate
 TARGETS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 BIN := $(CURDIR)/bin
@@ -20,6 +20,10 @@ help: ## this list
 .PHONY: demo
 demo: ## three servers on a private Postgres under the same load: tables, and out/demo.html (about 5 minutes); ARGS="-serve" leaves them up
 	cd benchmarks && go run ./cmd/demo -html $(OUT)/demo.html -json $(OUT)/demo.json $(ARGS)
+
+.PHONY: peers
+peers: ## other servers of the same blog in turns, on the same Postgres: PostGraphile, Yoga, graph-gophers, graphql-go, gqlgen, pgbench (about 10 minutes; Node.js peers need npm): out/peers.json; ARGS="-rounds 1 -more" adds a round to it
+	cd benchmarks && go run ./cmd/peers -json $(OUT)/peers.json $(ARGS)
 
 .PHONY: test
 test: ## every test of every module

@@ -23,6 +23,9 @@ func (r *results) tables() map[string]string {
 		}
 		tables["blocks"], tables["exports"] = blocks(r.Demo), exports(r.Demo)
 	}
+	if r.Peers != nil {
+		tables["peers"] = peersTable(r.Peers)
+	}
 	addBenchmarks(tables, r.Benchmarks)
 	return tables
 }
@@ -180,6 +183,9 @@ func (r *results) page(tables map[string]string) []byte {
 	}
 	if r.Demo != nil {
 		b.WriteString("\n![Throughput and P95 against the baseline](plots/gains.svg)\n![Latency](plots/latency.svg)\n")
+	}
+	if r.Peers != nil {
+		peersSection(&b, r.Peers, tables)
 	}
 	last, seen := "", map[string]bool{}
 	show := func(name, title string) {

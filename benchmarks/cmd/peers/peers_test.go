@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/gqlboost/gqlboost/benchmarks/load"
+	"github.com/gqlboost/gqlboost/internal/npm"
+)
+
+const scale = 0.02
+
+// open starts the baseline on a testbed of its own.
+func open(t *testing.T, binaries ...string) *field {
+	t.Helper()
+	testbed, err := load.OpenTestbed(t.Context(), binaries...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &field{testbed: testbed, scale: scale, compared: 80}
+	t.Cleanup(func() {
+		if err := f.stop(); err != nil {
+			t.Error(err)
+		}
+		if err := testbed.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := f.enter(t.Context(), entries[0]); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// Each server answers as the baseline does; enter compares.
+func TestGoPeersAgree(t *testing.T) {
+	f := open(t)
+	for _, e := range entries[1:] {
+		if !e.node {
+			if err := f.enter(t.Context(), e); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if len(f.versions) != len(libraries) {
+		t.Errorf("versions %v of %v", f.versions, libraries)
+	}
+}
+
+func TestNodePeersAgree(t *testing.T) {
+	for _, e := range entries {
+		if e.node {
+			npm.Install(t, "../../../"+e.module+"/"+e.server)
+		}
+	}
+	f := open(t)
+	for _, e := range entries[1:] {
+		if !e.node {
+			continue
+		}
+		if err := f.enter(t.Context(), e); err != nil {
+			t.Error(err)
+			continue
+		}
+		s := f.started[len(f.started)-1]
+		r, err := s.Measure(t.Context(), load.Config{Mix: load.BlogMix(), Clients: 4, Duration: 2 * time.Second}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The primary alone would have used next to nothing.
+		if u := r.Resources; r.Errors != 0 || r.Requests == 0 || u.ServerCPU < 0.001*float64(r.Requests)/10 || u.ServerMemory < 100<<20 {
+			t.Errorf("%s: %d requests, errors %v, %+v", e.name, r.Requests, r.ErrorKinds, u)
+		}
+	}
+}
+
+var parameter = regexp.MustCompile(`\$\d+|'[^']*'|\b\d+\b`)
+
+// statements returns the statements that a database has seen since the last call, without
+// the numbers of their parameters: pgbench has one for each place, pgx one for each value.
+func statements(t *testing.T, conn *pgx.Conn) map[string]bool {
+	t.Helper()
+	rows, err := conn.Query(t.Context(), `select query from pg_stat_statements
+		where query ~* '^(select t1|insert)' and dbid = (select oid from pg_database where datname = current_database())`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, query := range list {
+		seen[strings.Join(strings.Fields(parameter.ReplaceAllString(query, "$")), " ")] = true
+	}
+	if _, err := conn.Exec(t.Context(), "select pg_stat_statements_reset()"); err != nil {
+		t.Fatal(err)
+	}
+	return seen
+}
+
+// pgbench sends the statements that examples/direct sends for the same mix.
+func TestPGBenchSendsWhatDirectSends(t *testing.T) {
+	f := open(t, "direct")
+	direct := entries[slices.IndexFunc(entries, func(e entry) bool { return e.name == "direct" })]
+	if err := f.enter(t.Context(), direct); err != nil {
+		t.Fatal(err)
+	}
+	totals, err := f.started[0].Totals(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bench, err := f.testbed.NewPGBench(totals)
+	if err != nil {
+		t.Skip(err)
+	}
+	conn, err := pgx.Connect(t.Context(), f.testbed.Postgres.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if _, err := conn.Exec(t.Context(), "create extension if not exists pg_stat_statements"); err != nil {
+		t.Skip("without pg_stat_statements nobody says what was sent: ", err)
+	}
+	config := load.Config{Mix: load.BlogMix(), Clients: 4, Duration: 4 * time.Second, Warmup: time.Second, Seed: 1}
+	var seen [2]map[string]bool
+	for i, c := range []load.Contender{f.contenders[1], bench} {
+		statements(t, conn)
+		r, err := c.Measure(t.Context(), config, t.Output())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Errors != 0 || r.Requests == 0 || r.Latency.P50 <= 0 || r.Latency.P99 < r.Latency.P50 {
+			t.Errorf("%s: %d requests, errors %v, %+v", c, r.Requests, r.ErrorKinds, r.Latency)
+		}
+		for _, o := range r.Operations {
+			if o.Requests == 0 {
+				t.Errorf("%s has sent no %s", c, o.Name)
+			}
+		}
+		seen[i] = statements(t, conn)
+	}
+	if len(seen[0]) < 10 || !maps.Equal(seen[0], seen[1]) {
+		t.Errorf("direct:\n%s\npgbench:\n%s", lines(seen[0]), lines(seen[1]))
+	}
+}
+
+func lines(of map[string]bool) string { return strings.Join(slices.Sorted(maps.Keys(of)), "\n") }
+
+// What cannot be measured is in the report, with the reason.
+func TestAMissingPeerIsSkipped(t *testing.T) {
+	f := open(t)
+	err := f.enter(t.Context(), entry{name: "ghost", module: peersModule, server: "nothing", node: true})
+	f.skip("ghost", err)
+	if err == nil || len(f.skipped) != 1 || f.skipped[0].Name != "ghost" || f.skipped[0].Reason != fmt.Sprint(err) || len(f.contenders) != 1 {
+		t.Errorf("%v, skipped %v", err, f.skipped)
+	}
+}
