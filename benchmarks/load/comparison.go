@@ -26,9 +26,19 @@ type Comparison struct {
 
 // Compare runs rounds of a load. Between rounds the order turns, so that no server is
 // always the one behind the same other one.
-func Compare[C Contender](ctx context.Context, preset string, contenders []C, c Config, rounds int, log io.Writer) (*Comparison, error) {
+func Compare[C Contender](
+	ctx context.Context, preset string, contenders []C, c Config, rounds int, log io.Writer,
+) (*Comparison, error) {
+	return CompareFrom(ctx, preset, contenders, c, 0, rounds, log)
+}
+
+// CompareFrom is Compare for a session that is not the first one: it has had so many rounds
+// already.
+func CompareFrom[C Contender](
+	ctx context.Context, preset string, contenders []C, c Config, had, rounds int, log io.Writer,
+) (*Comparison, error) {
 	comparison := &Comparison{Preset: preset}
-	for round := range rounds {
+	for round := had; round < had+rounds; round++ {
 		results := make([]*Result, len(contenders))
 		for n := range contenders {
 			i := (n + round) % len(contenders)

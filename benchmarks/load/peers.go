@@ -51,11 +51,16 @@ func (p *PeerReport) Add(c *Comparison, skipped []Skipped, n Noise) error {
 // WritePeers prints a report for people.
 func WritePeers(w io.Writer, p *PeerReport) {
 	t := newTable(w)
-	t.AppendHeader(table.Row{"server", "req/s", "P50", "P95", "P99 ms", "CPU us/req", "Postgres CPU us/req", "memory", "statements/req", "errors"})
+	t.AppendHeader(table.Row{
+		"server", "req/s", "P50", "P95", "P99 ms", "CPU us/req", "Postgres CPU us/req", "memory", "statements/req", "errors",
+	})
 	for _, r := range p.Results {
 		u := r.Resources
-		t.AppendRow(table.Row{r.Server, fmt.Sprintf("%.0f", r.Throughput), ms(r.Latency.P50), ms(r.Latency.P95), ms(r.Latency.P99),
-			perRequest(u.ServerCPU, r.Requests), perRequest(u.PostgresCPU, r.Requests), humanize.IBytes(u.ServerMemory), fmt.Sprintf("%.2f", u.Statements), r.Errors})
+		t.AppendRow(table.Row{
+			r.Server, fmt.Sprintf("%.0f", r.Throughput), ms(r.Latency.P50), ms(r.Latency.P95), ms(r.Latency.P99),
+			perRequest(u.ServerCPU, r.Requests), perRequest(u.PostgresCPU, r.Requests),
+			humanize.IBytes(u.ServerMemory), fmt.Sprintf("%.2f", u.Statements), r.Errors,
+		})
 	}
 	t.Render()
 	for _, s := range p.Skipped {

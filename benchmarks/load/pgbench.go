@@ -29,7 +29,7 @@ type PGBench struct {
 func (l *Testbed) NewPGBench(totals Totals) (*PGBench, error) {
 	program, err := exec.LookPath("pgbench")
 	if err != nil {
-		return nil, errors.New("load: pgbench is missing: it comes with PostgreSQL's server (Debian's package postgresql-contrib)")
+		return nil, errors.New("load: pgbench is missing: it comes with PostgreSQL (Debian's package postgresql-contrib)")
 	}
 	root, err := sourceRoot()
 	if err != nil {
@@ -54,8 +54,9 @@ func (b *PGBench) Measure(ctx context.Context, c Config, log io.Writer) (*Result
 		return nil, err
 	}
 	seconds := strconv.Itoa(int((c.Warmup + c.Duration + time.Second - 1) / time.Second))
-	cmd := b.command(ctx, append(flags, "--client", strconv.Itoa(c.Clients), "--jobs", strconv.Itoa(runtime.NumCPU()),
-		"--time", seconds, "--random-seed", strconv.FormatUint(c.Seed, 10), "--log", "--log-prefix", filepath.Join(dir, "log")))
+	cmd := b.command(ctx, append(flags, "--time", seconds, "--client", strconv.Itoa(c.Clients),
+		"--jobs", strconv.Itoa(runtime.NumCPU()), "--random-seed", strconv.FormatUint(c.Seed, 10),
+		"--log", "--log-prefix", filepath.Join(dir, "log")))
 	var output syncBuffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	fmt.Fprintf(log, "%s: closed loop, %d clients for %v\n", b, c.Clients, c.Duration)
@@ -64,7 +65,8 @@ func (b *PGBench) Measure(ctx context.Context, c Config, log io.Writer) (*Result
 	}
 	sleep(ctx, c.Warmup)
 	begin := time.Now()
-	m := startMeter(ctx, Target{PID: cmd.Process.Pid, PostgresPID: b.testbed.Postgres.PID(), PostgresDSN: b.testbed.Postgres.DSN()})
+	pg := b.testbed.Postgres
+	m := startMeter(ctx, Target{PID: cmd.Process.Pid, PostgresPID: pg.PID(), PostgresDSN: pg.DSN()})
 	// What has ended cannot be measured: the last look is at the end of the run.
 	sleep(ctx, c.Duration-time.Since(begin))
 	recorder := newRecorder(c.Mix)
@@ -87,12 +89,16 @@ func (b *PGBench) Measure(ctx context.Context, c Config, log io.Writer) (*Result
 
 // command returns a run on the testbed's data.
 func (b *PGBench) command(ctx context.Context, flags []string) *exec.Cmd {
-	args := []string{"--no-vacuum", "--protocol", "prepared", "-D", "tags={load}", "-D", "text=Seen by the load test", "-D", "body=" + newBody}
+	args := []string{
+		"--no-vacuum", "--protocol", "prepared",
+		"-D", "tags={load}", "-D", "text=Seen by the load test", "-D", "body=" + newBody,
+	}
 	for _, of := range []struct {
 		name  string
 		total int
 	}{{"users", b.totals.Users}, {"posts", b.totals.Posts}, {"comments", b.totals.Comments}} {
-		args = append(args, "-D", fmt.Sprintf("%s=%d", of.name, of.total), "-D", fmt.Sprintf("%s_step=%d", of.name, scatterStep(of.total)))
+		args = append(args, "-D", fmt.Sprintf("%s=%d", of.name, of.total))
+		args = append(args, "-D", fmt.Sprintf("%s_step=%d", of.name, scatterStep(of.total)))
 	}
 	for i, word := range words {
 		args = append(args, "-D", fmt.Sprintf("word%d=%s", i, word))

@@ -34,9 +34,15 @@ func OpenTestbed(ctx context.Context, servers ...string) (*Testbed, error) {
 	return l, nil
 }
 
-// Build adds a server of another module of the repository.
-func (l *Testbed) Build(ctx context.Context, module, name string) (err error) {
-	l.binaries[name], err = build(ctx, module, name, l.dir)
+// Build adds a server of a module of the repository, unless it is there.
+func (l *Testbed) Build(ctx context.Context, module, name string) error {
+	if l.binaries[name] != "" {
+		return nil
+	}
+	binary, err := build(ctx, module, name, l.dir)
+	if err == nil {
+		l.binaries[name] = binary
+	}
 	return err
 }
 

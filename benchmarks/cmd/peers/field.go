@@ -18,13 +18,15 @@ type entry struct {
 	node                 bool
 }
 
+var compiled = []string{"-boosted", "-compiled", "-same-memory"}
+
 // entries are the servers. The first is what the others are compared with, and whose
 // answers are right.
 var entries = []entry{
 	{name: "gqlgen", module: "examples", server: "blog"},
 	{name: "gqlgen, tuned", module: "examples", server: "blog", args: []string{"-tuned"}},
-	{name: "gqlgen, compiled", module: "examples", server: "blog", args: []string{"-boosted", "-compiled", "-same-memory"}},
-	{name: "gqlgen, batched", module: "examples", server: "blog", args: []string{"-boosted", "-compiled", "-batch", "-same-memory"}},
+	{name: "gqlgen, compiled", module: "examples", server: "blog", args: compiled},
+	{name: "gqlgen, batched", module: "examples", server: "blog", args: append(compiled, "-batch")},
 	{name: "direct", module: "examples", server: "direct"},
 	{name: "graph-gophers", module: peersModule, server: "graphgophers"},
 	{name: "graph-gophers, boosted", module: peersModule, server: "graphgophers", args: []string{"-boosted"}},
@@ -82,7 +84,8 @@ func (f *field) enter(ctx context.Context, e entry) error {
 		return err
 	}
 	if len(f.started) > 0 {
-		if err := load.Agree(ctx, f.started[0].Target, s.Target, load.BlogMix(), f.compared, uint64(len(f.started))); err != nil {
+		seed := uint64(len(f.started))
+		if err := load.Agree(ctx, f.started[0].Target, s.Target, load.BlogMix(), f.compared, seed); err != nil {
 			return errors.Join(err, s.Stop())
 		}
 	}
@@ -108,7 +111,9 @@ func (f *field) launch(ctx context.Context, e entry) (*load.Server, error) {
 }
 
 // libraries are the modules whose versions are reported.
-var libraries = []string{"github.com/99designs/gqlgen", "github.com/graph-gophers/graphql-go", "github.com/graphql-go/graphql"}
+var libraries = []string{
+	"github.com/99designs/gqlgen", "github.com/graph-gophers/graphql-go", "github.com/graphql-go/graphql",
+}
 
 func (f *field) addVersions(list []load.Version) {
 	for _, v := range list {

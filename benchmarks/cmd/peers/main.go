@@ -25,10 +25,10 @@ func main() {
 	var s session
 	flag.Float64Var(&s.scale, "scale", 1, "size of the data; 1 is 10k users")
 	flag.DurationVar(&s.each, "duration", 5*time.Second, "measured time of each run")
-	flag.DurationVar(&s.warmup, "warm-up", 3*time.Second, "time of each run before that, in which Node.js compiles what is hot")
+	flag.DurationVar(&s.warmup, "warm-up", 3*time.Second, "time before that, in which Node.js compiles what is hot")
 	flag.IntVar(&s.rounds, "rounds", 3, "runs of each contender; the table has the median")
 	flag.IntVar(&s.clients, "clients", 64, "clients that send one request after the other")
-	flag.IntVar(&s.compared, "compared", 300, "answers of each server that are compared with the baseline's before it is measured")
+	flag.IntVar(&s.compared, "compared", 300, "answers of each server that are compared with the first one's before")
 	flag.StringVar(&s.json, "json", "", "file to write the figures to")
 	flag.BoolVar(&s.more, "more", false, "add the rounds to those in the file")
 	flag.Parse()
@@ -68,7 +68,7 @@ func (s *session) run(ctx context.Context) (err error) {
 	}
 	report.Versions = append(load.Versions(ctx, testbed.Postgres.DSN()), f.versions...)
 	config := load.Config{Mix: load.BlogMix(), Clients: s.clients, Duration: s.each, Warmup: s.warmup}
-	comparison, err := load.Compare(ctx, "closed", f.contenders, config, s.rounds, os.Stderr)
+	comparison, err := load.CompareFrom(ctx, "closed", f.contenders, config, len(report.Rounds), s.rounds, os.Stderr)
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,26 +21,44 @@ import (
 
 const scale = 0.02
 
-// open starts the baseline on a testbed of its own.
-func open(t *testing.T, binaries ...string) *field {
-	t.Helper()
-	testbed, err := load.OpenTestbed(t.Context(), binaries...)
+// baseline is the first entry, on the testbed that all tests share.
+var baseline *field
+
+func TestMain(m *testing.M) {
+	code, err := withBaseline(m.Run)
 	if err != nil {
-		t.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
-	f := &field{testbed: testbed, scale: scale, compared: 80}
+	os.Exit(code)
+}
+
+func withBaseline(run func() int) (code int, err error) {
+	ctx := context.Background()
+	testbed, err := load.OpenTestbed(ctx)
+	if err != nil {
+		return 0, err
+	}
+	baseline = &field{testbed: testbed, scale: scale}
+	defer func() { err = errors.Join(err, baseline.stop(), testbed.Close()) }()
+	if err := baseline.enter(ctx, entries[0]); err != nil {
+		return 0, err
+	}
+	return run(), nil
+}
+
+// open returns a field with nothing but the baseline.
+func open(t *testing.T) *field {
+	t.Helper()
+	f := *baseline
+	f.compared, f.started, f.contenders = 80, slices.Clone(f.started), slices.Clone(f.contenders)
 	t.Cleanup(func() {
+		f.started = f.started[1:] // The baseline stays for the other tests.
 		if err := f.stop(); err != nil {
 			t.Error(err)
 		}
-		if err := testbed.Close(); err != nil {
-			t.Error(err)
-		}
 	})
-	if err := f.enter(t.Context(), entries[0]); err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return &f
 }
 
 // Each server answers as the baseline does; enter compares.
@@ -77,7 +97,8 @@ func TestNodePeersAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The primary alone would have used next to nothing.
-		if u := r.Resources; r.Errors != 0 || r.Requests == 0 || u.ServerCPU < 0.001*float64(r.Requests)/10 || u.ServerMemory < 100<<20 {
+		u := r.Resources
+		if r.Errors != 0 || r.Requests == 0 || u.ServerCPU < 100e-6*float64(r.Requests) || u.ServerMemory < 100<<20 {
 			t.Errorf("%s: %d requests, errors %v, %+v", e.name, r.Requests, r.ErrorKinds, u)
 		}
 	}
@@ -110,7 +131,7 @@ func statements(t *testing.T, conn *pgx.Conn) map[string]bool {
 
 // pgbench sends the statements that examples/direct sends for the same mix.
 func TestPGBenchSendsWhatDirectSends(t *testing.T) {
-	f := open(t, "direct")
+	f := open(t)
 	direct := entries[slices.IndexFunc(entries, func(e entry) bool { return e.name == "direct" })]
 	if err := f.enter(t.Context(), direct); err != nil {
 		t.Fatal(err)
@@ -161,7 +182,8 @@ func TestAMissingPeerIsSkipped(t *testing.T) {
 	f := open(t)
 	err := f.enter(t.Context(), entry{name: "ghost", module: peersModule, server: "nothing", node: true})
 	f.skip("ghost", err)
-	if err == nil || len(f.skipped) != 1 || f.skipped[0].Name != "ghost" || f.skipped[0].Reason != fmt.Sprint(err) || len(f.contenders) != 1 {
+	want := []load.Skipped{{Name: "ghost", Reason: fmt.Sprint(err)}}
+	if err == nil || !slices.Equal(f.skipped, want) || len(f.contenders) != 1 {
 		t.Errorf("%v, skipped %v", err, f.skipped)
 	}
 }

@@ -104,8 +104,9 @@ func (r *root) CreatePost(ctx context.Context, args struct{ Input newPostInput }
 	if err != nil {
 		return nil, err
 	}
+	in := args.Input
 	made, err := r.store.CreatePost(ctx, store.NewPost{
-		AuthorID: author, Title: args.Input.Title, Slug: store.Slug(args.Input.Title), Body: args.Input.Body, Tags: args.Input.Tags,
+		AuthorID: author, Title: in.Title, Slug: store.Slug(in.Title), Body: in.Body, Tags: in.Tags,
 	})
 	return &post{made}, err
 }

@@ -11,16 +11,18 @@ import (
 
 func newSchema(s *store.Store) (graphql.Schema, error) {
 	t, r := newTypes(), &root{s}
+	newPost := input("NewPost", graphql.InputObjectConfigFieldMap{
+		"authorId": required(graphql.ID), "title": required(graphql.String), "body": required(graphql.String),
+		"tags": {Type: list(graphql.String), DefaultValue: []any{}},
+	})
+	newComment := input("NewComment", graphql.InputObjectConfigFieldMap{
+		"postId": required(graphql.ID), "authorId": required(graphql.ID), "body": required(graphql.String),
+	})
 	return graphql.NewSchema(graphql.SchemaConfig{
 		Query: graphql.NewObject(graphql.ObjectConfig{Name: "Query", Fields: r.queries(t)}),
 		Mutation: graphql.NewObject(graphql.ObjectConfig{Name: "Mutation", Fields: graphql.Fields{
-			"createPost": &graphql.Field{Type: graphql.NewNonNull(t.post), Args: input("NewPost", graphql.InputObjectConfigFieldMap{
-				"authorId": required(graphql.ID), "title": required(graphql.String), "body": required(graphql.String),
-				"tags": {Type: list(graphql.String), DefaultValue: []any{}},
-			}), Resolve: r.createPost},
-			"addComment": &graphql.Field{Type: graphql.NewNonNull(t.comment), Args: input("NewComment", graphql.InputObjectConfigFieldMap{
-				"postId": required(graphql.ID), "authorId": required(graphql.ID), "body": required(graphql.String),
-			}), Resolve: r.addComment},
+			"createPost": &graphql.Field{Type: graphql.NewNonNull(t.post), Args: newPost, Resolve: r.createPost},
+			"addComment": &graphql.Field{Type: graphql.NewNonNull(t.comment), Args: newComment, Resolve: r.addComment},
 		}}),
 	})
 }

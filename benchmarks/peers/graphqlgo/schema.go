@@ -140,12 +140,13 @@ func bound(p graphql.ResolveParams, limit int) (int, error) {
 func paged[T, V any](
 	of *graphql.Object, loader func(context.Context) store.Loader[store.Page, []V], parent func(*T) int,
 ) *graphql.Field {
-	return &graphql.Field{Type: graphql.NewNonNull(list(of)), Args: firstOf(10), Resolve: func(p graphql.ResolveParams) (any, error) {
+	resolve := func(p graphql.ResolveParams) (any, error) {
 		first, err := bound(p, host.MaxPage)
 		if err != nil {
 			return nil, err
 		}
 		page := store.Page{Parent: parent(p.Source.(*T)), First: first}
 		return later(p.Context, loader(p.Context), page), nil
-	}}
+	}
+	return &graphql.Field{Type: graphql.NewNonNull(list(of)), Args: firstOf(10), Resolve: resolve}
 }

@@ -32,7 +32,8 @@ func Main(name string, build func(*Host) (http.Handler, error)) {
 	var o app.Options
 	f := flag.NewFlagSet(name, flag.ExitOnError)
 	o.AddFlags(f)
-	boosted := f.Bool("boosted", false, "use gqlboost's blocks: adapter, pool with its Reader, plancache where the host takes plans, and the governor of the garbage collector")
+	boosted := f.Bool("boosted", false, "use gqlboost's blocks: the host's adapter, pool with its Reader, "+
+		"plancache where the host takes plans, and the governor of the garbage collector")
 	if app.Parse(f, os.Args[1:], os.Getenv) != nil {
 		os.Exit(2) // It has said why.
 	}
@@ -47,7 +48,9 @@ type peer struct {
 	*Host
 }
 
-func open(ctx context.Context, dsn string, conns int, boosted bool, build func(*Host) (http.Handler, error)) (app.Server, error) {
+func open(
+	ctx context.Context, dsn string, conns int, boosted bool, build func(*Host) (http.Handler, error),
+) (app.Server, error) {
 	h := &Host{Boosted: boosted}
 	connect := h.plain
 	if boosted {
