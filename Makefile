@@ -173,6 +173,7 @@ smoke: ## a short demo, load test and profile: that they run, not how fast
 	cd benchmarks && go run ./cmd/demo -duration 1s -rounds 1 -scale 0.05 -html $(OUT)/smoke/demo.html
 	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 \
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
+	cd benchmarks && go run ./cmd/peers -duration 1s -warm-up 1s -rounds 1 -scale 0.05 -compared 16 -json $(OUT)/smoke/peers.json
 	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s
 	rm -f $(OUT)/smoke/soak.jsonl && cd benchmarks && go run ./cmd/soak -rate 100 -scale 0.05 -window 1s -duration 2s -file $(OUT)/smoke/soak.jsonl
 	cd benchmarks && go test -run '^$$' -bench . -benchtime 10x ./arena

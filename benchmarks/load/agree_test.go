@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -68,5 +69,10 @@ func TestReportOfPeers(t *testing.T) {
 	other.Rounds[0][1].Server = "c"
 	if err := p.Add(other, nil, Noise{}); err == nil || len(p.Rounds) != 3 {
 		t.Error("rounds of other contenders were added")
+	}
+	p.Compact()
+	want := [][]float64{{10, 20, 30}, {20, 20, 90}}
+	if p.Rounds != nil || !slices.EqualFunc(p.Throughputs, want, slices.Equal[[]float64]) {
+		t.Errorf("compacted: %v", p)
 	}
 }

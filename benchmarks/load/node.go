@@ -39,13 +39,17 @@ func (l *Testbed) LaunchNode(ctx context.Context, folder, label string) (*Server
 	return s, nil
 }
 
-// oldest is the version of Node.js that the peers need.
+// oldestNode is the version of Node.js that the peers need.
 const oldestNode = 22
+
+// nodePackage names the package that is Node.js itself for this platform, if there is one.
+func nodePackage() string {
+	return "node-" + runtime.GOOS + "-" + strings.Replace(runtime.GOARCH, "amd64", "x64", 1)
+}
 
 // nodeIn returns the Node.js of a folder's packages, or the machine's if it is new enough.
 func nodeIn(ctx context.Context, dir string) (string, error) {
-	arch := strings.Replace(runtime.GOARCH, "amd64", "x64", 1)
-	own := filepath.Join(dir, "node_modules", "node-"+runtime.GOOS+"-"+arch, "bin", "node")
+	own := filepath.Join(dir, "node_modules", nodePackage(), "bin", "node")
 	if _, err := os.Stat(own); err == nil {
 		return own, nil
 	}

@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -25,6 +26,8 @@ type PeerReport struct {
 	Skipped []Skipped `json:"skipped,omitempty"`
 	// Rounds are all rounds, by contender, which a later session can add to.
 	Rounds [][]*Result `json:"rounds,omitempty"`
+	// Throughputs are what Compact leaves of them: those of each contender, sorted.
+	Throughputs [][]float64 `json:"throughputs,omitempty"`
 }
 
 // Skipped is a contender that was not measured.
@@ -46,6 +49,21 @@ func (p *PeerReport) Add(c *Comparison, skipped []Skipped, n Noise) error {
 	all := &Comparison{Preset: c.Preset, Rounds: p.Rounds}
 	p.Results, p.Gains, p.Skipped, p.Noise = all.Median(), all.Gains(), skipped, append(p.Noise, n)
 	return nil
+}
+
+// Compact drops what is too much to publish.
+func (p *PeerReport) Compact() {
+	p.Throughputs = nil
+	for i, r := range p.Results {
+		r.Timeline, r.Operations = nil, nil
+		var list []float64
+		for _, round := range p.Rounds {
+			list = append(list, round[i].Throughput)
+		}
+		slices.Sort(list)
+		p.Throughputs = append(p.Throughputs, list)
+	}
+	p.Rounds = nil
 }
 
 // WritePeers prints a report for people.

@@ -41,10 +41,11 @@ func NodePackages(folder string) []Version {
 		return nil
 	}
 	var versions []Version
-	for _, of := range []map[string]string{wanted.Dependencies, wanted.OptionalDependencies} {
-		for _, name := range slices.Sorted(maps.Keys(of)) {
-			versions = append(versions, Version{name, of[name]})
-		}
+	for _, name := range slices.Sorted(maps.Keys(wanted.Dependencies)) {
+		versions = append(versions, Version{name, wanted.Dependencies[name]})
+	}
+	if node := wanted.OptionalDependencies[nodePackage()]; node != "" {
+		versions = append(versions, Version{"node", node})
 	}
 	return versions
 }

@@ -91,6 +91,9 @@ func TestNodePeersAgree(t *testing.T) {
 			t.Error(err)
 			continue
 		}
+		if v := f.versions[len(f.versions)-1]; v.Version == "" {
+			t.Errorf("%s: versions %v", e.name, f.versions)
+		}
 		s := f.started[len(f.started)-1]
 		r, err := s.Measure(t.Context(), load.Config{Mix: load.BlogMix(), Clients: 4, Duration: 2 * time.Second}, io.Discard)
 		if err != nil {

@@ -127,10 +127,7 @@ func (r *results) take(demo, peers, bench string) (err error) {
 		if err := readJSON(peers, &r.Peers); err != nil {
 			return err
 		}
-		r.Peers.Rounds = nil // Too much to publish.
-		for _, result := range r.Peers.Results {
-			result.Timeline, result.Operations = nil, nil
-		}
+		r.Peers.Compact()
 	}
 	if bench != "" {
 		measured, err := readBenchmarks(bench)

@@ -33,13 +33,14 @@ BenchmarkTree/mode=serial/impl=heap-2 100 510 ns/op 8 B/op 3 allocs/op
 		t.Errorf("merged: %v", r.Benchmarks)
 	}
 	r.Peers = &load.PeerReport{
-		Results: []*load.Result{{Server: "gqlgen", Throughput: 100, Clients: 64}, {Server: "other", Throughput: 50, Requests: 10, Errors: 3, Resources: &load.Resources{ServerCPU: 0.02}}},
-		Gains:   []*load.Gain{{Server: "other", Throughput: load.Ratio{Median: 0.5}}},
-		Skipped: []load.Skipped{{Name: "Yoga", Reason: "no node | here\nmore"}}, Noise: []load.Noise{{Load: 7.5, Steal: 0.25}, {Load: 1}},
+		Results:     []*load.Result{{Server: "gqlgen", Throughput: 100, Clients: 64}, {Server: "other", Throughput: 50, Requests: 10, Errors: 3, Resources: &load.Resources{ServerCPU: 0.02}}},
+		Gains:       []*load.Gain{{Server: "other", Throughput: load.Ratio{Median: 0.5}}},
+		Throughputs: [][]float64{{90, 100, 120}, {40, 50, 60}},
+		Skipped:     []load.Skipped{{Name: "Yoga", Reason: "no node | here\nmore"}}, Noise: []load.Noise{{Load: 7.5, Steal: 0.25}, {Load: 1}},
 	}
 	tables := r.tables()
 	for name, want := range map[string]string{
-		"closed": "200 (2.00x)", "peers": "| other | 50 (0.50x) |", "blocks": "1.35 (1.20 to 1.50)", "arena/Tree": "| mode=serial | 210 ns | 505 ns (2.4x) |", "arena/Tree allocs/op": "| mode=serial | 0 | 3 |",
+		"closed": "200 (2.00x)", "peers": "| other | 50 (0.50x) | 40 to 60 |", "blocks": "1.35 (1.20 to 1.50)", "arena/Tree": "| mode=serial | 210 ns | 505 ns (2.4x) |", "arena/Tree allocs/op": "| mode=serial | 0 | 3 |",
 	} {
 		if !strings.Contains(tables[name], want) {
 			t.Errorf("%s: no %s in\n%s", name, want, tables[name])
