@@ -20,10 +20,11 @@ type duels[P any] struct {
 // The questions are whether what falls out of the window should stay instead of the
 // least of the others, where their worth leaves it in doubt, and by which half-life worth is
 // measured. Candidates are right when all that is hot has changed; residents in a loop longer
-// than the cache, or among queries that come once. For the other one see heat.
+// than the cache, or among queries that come once. For the others see heat.go and window.go.
 const (
 	admissions = iota
 	halfLives
+	windows
 	questions
 )
 
@@ -33,23 +34,38 @@ const (
 	candidates
 )
 
-// rates are the share of one duel in the shares. A half-life may have to change at once.
-var rates = [questions]float64{admissions: 1.0 / 64, halfLives: 1.0 / 32}
+// rule is how a question is asked.
+type rule struct {
+	rate     float64 // the share of one duel in the shares
+	patience float64 // calls for each entry of the cache until a duel ends undecided
+	places   float64 // in the ring, for each entry of the cache
+	least    int     // places
+}
+
+// A half-life may have to change at once. For a window see window.go.
+var rules = [questions]rule{
+	admissions: {rate: 1.0 / 64, patience: 0.85, places: 1, least: 64},
+	halfLives:  {rate: 1.0 / 32, patience: 0.85, places: 1, least: 64},
+	windows:    {rate: 1.0 / 256, patience: 0.1, places: 0.05, least: 8},
+}
 
 const (
 	// bias is the lead that candidates need.
 	bias = 0.03
-	// patience is the number of calls for each entry of the cache until a duel ends undecided.
-	patience = 0.85
-	// A ring has one duel for each entry of the cache, within these bounds.
-	leastDuels, mostDuels = 64, 1 << 16
+	// mostDuels bounds a ring.
+	mostDuels = 1<<16 - 1
 )
+
+// size is the number of places in the ring of a cache of so many entries.
+func (r rule) size(entries int64) int {
+	return min(max(r.least, int(r.places*float64(min(entries, mostDuels)))), mostDuels)
+}
 
 // duel is a decision whose outcome is not known yet.
 type duel[P any] struct {
 	stayed *entry[P]  // nil if it has left since
 	uses   uint32     // of it, at first
-	before int32      // another duel of it, which began earlier; 0: none
+	before uint16     // another duel of it, which began earlier; 0: none
 	left   uint64     // hash of the one that left
 	worth  [2]float64 // what a use is worth, of the one that stayed and of the other
 	begun  int64
@@ -66,12 +82,12 @@ func (l *duels[P]) leads(side int, factor, more float64) bool {
 // begin begins a duel in a cache of so many entries, unless all places are taken. Side is the
 // one whose choice stays.
 func (l *duels[P]) begin(stayed, left *entry[P], side int, now, size int64) {
-	if n := int(min(max(leastDuels, size), mostDuels)); len(l.ring) < n {
+	if n := rules[l.question].size(size); len(l.ring) < n {
 		l.ring = append(l.ring, make([]duel[P], n-len(l.ring))...)
 	}
 	d := &l.ring[l.next]
 	if d.open {
-		if !d.over(now, size) {
+		if !l.over(d, now, size) {
 			return
 		}
 		l.end(d, false)
@@ -81,12 +97,14 @@ func (l *duels[P]) begin(stayed, left *entry[P], side int, now, size int64) {
 		left: left.hash, begun: now, side: side, worth: [2]float64{stayed.factor, left.factor},
 	}
 	l.next++
-	stayed.stays[l.question], left.left[l.question] = int32(l.next), int32(l.next)
+	stayed.stays[l.question], left.left[l.question] = uint16(l.next), uint16(l.next)
 	l.next %= len(l.ring)
 }
 
 // over reports whether the time of a duel is up.
-func (d *duel[P]) over(now, size int64) bool { return now-d.begun >= int64(patience*float64(size)) }
+func (l *duels[P]) over(d *duel[P], now, size int64) bool {
+	return now-d.begun >= int64(rules[l.question].patience*float64(size))
+}
 
 // end counts the outcome of a duel, in which the one that left has come back or has not.
 func (l *duels[P]) end(d *duel[P], back bool) {
@@ -100,7 +118,7 @@ func (l *duels[P]) end(d *duel[P], back bool) {
 		outcome[1-d.side] = d.worth[1]
 	}
 	for i := range l.shares {
-		l.shares[i] += (outcome[i] - l.shares[i]) * rates[l.question]
+		l.shares[i] += (outcome[i] - l.shares[i]) * rules[l.question].rate
 	}
 }
 
@@ -130,7 +148,7 @@ func (l *duels[P]) back(number int, hash uint64, now, size int64) {
 	if number == 0 || number > len(l.ring) {
 		return
 	}
-	if d := &l.ring[number-1]; d.left == hash && d.open && !d.over(now, size) {
+	if d := &l.ring[number-1]; d.left == hash && d.open && !l.over(d, now, size) {
 		l.end(d, true)
 	}
 }

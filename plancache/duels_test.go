@@ -30,23 +30,30 @@ func TestDuelsLead(t *testing.T) {
 	}
 }
 
-// There is a duel for each entry of a cache, within bounds, also when the cache grows.
+// The number of duels goes by the size of the cache, within bounds, also when the cache grows.
 func TestDuelsGrow(t *testing.T) {
-	d := duels[int]{question: halfLives}
+	var all [questions]duels[int]
 	for _, c := range []struct {
-		size int64
-		want int
-	}{{1, leastDuels}, {100, 100}, {150, 150}, {10, 150}, {1 << 40, mostDuels}} {
+		question int
+		size     int64
+		want     int
+	}{
+		{halfLives, 1, 64}, {halfLives, 100, 100}, {halfLives, 150, 150}, {halfLives, 10, 150}, {halfLives, 1 << 40, mostDuels},
+		{windows, 1, 8}, {windows, 1000, 50}, {windows, 100, 50}, {windows, 1 << 40, mostDuels / 20},
+	} {
+		d := &all[c.question]
+		d.question = c.question
 		d.begin(&entry[int]{}, &entry[int]{}, residents, 0, c.size)
 		if len(d.ring) != c.want {
-			t.Errorf("%d duels in a cache of %d entries, want %d", len(d.ring), c.size, c.want)
+			t.Errorf("question %d: %d duels in a cache of %d entries, want %d", c.question, len(d.ring), c.size, c.want)
 		}
 	}
 }
 
 // Shares come nearer to the worth of a win with each duel, and to 0 for the side that loses.
 func TestDuelsShare(t *testing.T) {
-	for question, rate := range rates {
+	for question, rule := range rules {
+		rate := rule.rate
 		d := duels[int]{question: question, shares: [2]float64{0.5, 0.5}}
 		want := d.shares
 		for i, side := range []int{residents, candidates, candidates} {
@@ -70,35 +77,35 @@ func TestDuelsShare(t *testing.T) {
 
 // When all places are taken a duel begins where the oldest is, once that is over.
 func TestDuelsTakeTurns(t *testing.T) {
-	const size = leastDuels
+	size := rules[admissions].least
 	d := duels[int]{question: admissions}
 	begin := func(now int64) (stays, leaves *entry[int]) {
 		stays, leaves = &entry[int]{hash: 1, factor: 1}, &entry[int]{hash: uint64(now) + 100, factor: 1}
-		d.begin(stays, leaves, residents, now, size)
+		d.begin(stays, leaves, residents, now, int64(size))
 		return stays, leaves
 	}
 	var last *entry[int]
 	for i := range int64(size) {
 		stays, leaves := begin(0)
-		if n := int32(i) + 1; stays.stays[admissions] != n || leaves.left[admissions] != n {
+		if n := uint16(i) + 1; stays.stays[admissions] != n || leaves.left[admissions] != n {
 			t.Errorf("duel %d is at %d and %d", n, stays.stays[admissions], leaves.left[admissions])
 		}
 		last = leaves
 	}
 	for _, number := range []int{0, size + 1, size + 100} { // of another ring, or none
-		d.back(number, last.hash, 1, size)
+		d.back(number, last.hash, 1, int64(size))
 	}
-	d.back(size, last.hash+1, 1, size) // the place is that of another
+	d.back(size, last.hash+1, 1, int64(size)) // the place is that of another
 	if d.shares != [2]float64{} {
 		t.Errorf("somebody has won: %v", d.shares)
 	}
-	if d.back(size, last.hash, 1, size); d.shares[candidates] == 0 {
+	if d.back(size, last.hash, 1, int64(size)); d.shares[candidates] == 0 {
 		t.Error("the last one has not won")
 	}
 	if stays, _ := begin(1); stays.stays[admissions] != 0 {
 		t.Errorf("a duel has begun at %d, where one goes on", stays.stays[admissions])
 	}
-	if stays, _ := begin(size); stays.stays[admissions] != 1 {
+	if stays, _ := begin(int64(size)); stays.stays[admissions] != 1 {
 		t.Errorf("a duel has begun at %d, want 1", stays.stays[admissions])
 	}
 }
@@ -108,15 +115,16 @@ func TestDuelsTakeTurns(t *testing.T) {
 func TestDuelsForget(t *testing.T) {
 	d := duels[int]{question: admissions}
 	e, other := &entry[int]{}, &entry[int]{}
-	begin := func(stays *entry[int], now int64) { d.begin(stays, &entry[int]{}, residents, now, leastDuels) }
+	size := int64(rules[admissions].least)
+	begin := func(stays *entry[int], now int64) { d.begin(stays, &entry[int]{}, residents, now, size) }
 	begin(e, 0)
-	for range leastDuels - 1 {
+	for range size - 1 {
 		begin(&entry[int]{}, 0)
 	}
-	begin(other, leastDuels) // where e was
-	begin(e, leastDuels)
+	begin(other, size) // where e was
+	begin(e, size)
 	e.uses.Add(1)
-	begin(e, leastDuels)
+	begin(e, size)
 	d.leave(e)
 	for i, want := range []struct {
 		stayed *entry[int]

@@ -22,20 +22,20 @@ type entry[P any] struct {
 
 	// The rest is guarded by the epoch's lock, except for what does not change. Fields lie
 	// so that there is little between them.
-	counted  uint32           // how many of uses the heat has
-	heat     heat             // as it was at a time
-	heated   int64            // that time, on the policy's clock
-	factor   float64          // what cost makes a use worth
-	left     [questions]int32 // the last duel in which it has left; 0: none
-	stays    [questions]int32 // the last duel in which it has stayed; 0: none
-	place    int              // in the policy's window or main region
-	expires  time.Time        // here, which is not after deadline
-	expiry   int              // the place in the heap; -1: none
-	cost     time.Duration    // to build it; 0: not known; does not change
-	weight   int64            // bytes; does not change
-	deadline time.Time        // of the plan, wherever it is kept; zero: none; does not change
-	fresh    bool             // it is in the policy's window
-	gone     bool             // it is not in the cache any more
+	counted  uint32            // how many of uses the heat has
+	heat     heat              // as it was at a time
+	heated   int64             // that time, on the policy's clock
+	factor   float64           // what cost makes a use worth
+	left     [questions]uint16 // the last duel in which it has left; 0: none
+	stays    [questions]uint16 // the last duel in which it has stayed; 0: none
+	place    int               // in the policy's window or main region
+	expires  time.Time         // here, which is not after deadline
+	expiry   int               // the place in the heap; -1: none
+	cost     time.Duration     // to build it; 0: not known; does not change
+	weight   int64             // bytes; does not change
+	deadline time.Time         // of the plan, wherever it is kept; zero: none; does not change
+	fresh    bool              // it is in the policy's window
+	gone     bool              // it is not in the cache any more
 }
 
 // Up to exactly uses, each is counted. Beyond, one in sampled is

@@ -9,7 +9,7 @@ type ghost struct {
 	hash uint64
 	used int64 // when it was used last, as far as it is known
 	was  [terms]float32
-	duel [questions]int32 // see duels; 0: none
+	duel [questions]uint16 // see duels; 0: none
 }
 
 const (

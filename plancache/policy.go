@@ -20,8 +20,8 @@ import (
 //   - The least is the least of a sample, which a hand takes in turn. So neither hits nor
 //     misses have to keep an order.
 //   - The heat of what has left is remembered (ghosts).
-//   - How much what falls out of the window has to be worth, and which half-life counts,
-//     adapts to what is asked for: see duels.go.
+//   - How much what falls out of the window has to be worth, how large the window is, and which
+//     half-life counts, adapts to what is asked for: see duels.go.
 type policy[P any] struct {
 	capacity int64 // entries
 	bytes    int64 // bounds weight
@@ -37,9 +37,6 @@ type policy[P any] struct {
 }
 
 const (
-	// windowShare is the share of the window, up to windowMost entries.
-	windowShare = 0.02
-	windowMost  = 16
 	// margin is the number of uses by which what leaves the window must beat the least one. Without
 	// one, a loop longer than the cache replaces all of it again and again, because counts
 	// differ by one from place to place.
@@ -131,10 +128,6 @@ func (p *policy[P]) shrink(e *entry[P], now int64, out []*entry[P]) []*entry[P] 
 	return out
 }
 
-func (p *policy[P]) quota() int64 {
-	return min(max(1, int64(windowShare*float64(p.size()))), windowMost)
-}
-
 // victim returns the entry to leave, which is not e.
 func (p *policy[P]) victim(e *entry[P], now int64) *entry[P] {
 	var candidate *entry[P]
@@ -156,9 +149,12 @@ func (p *policy[P]) victim(e *entry[P], now int64) *entry[P] {
 		admission.begin(candidate, least, candidates, now, p.size())
 	default:
 		admission.begin(least, candidate, residents, now, p.size())
+		p.stayNarrow(least, candidate, now)
+		p.stayWide(candidate, now)
 		return candidate
 	}
 	p.move(candidate)
+	p.stayWide(least, now)
 	return least
 }
 

@@ -79,7 +79,7 @@ func TestPolicyAdapts(t *testing.T) {
 // The side wins a duel whose choice to stay is asked for first, and nobody else does.
 func TestDuelIsWonByTheFirst(t *testing.T) {
 	const size, begun = 100, 1000
-	up := int64(begun + patience*size)
+	up := int64(begun + rules[admissions].patience*size)
 	for name, c := range map[string]struct {
 		used, leaves bool  // the one that stays: asked for, and then out
 		back, later  int64 // when the other comes back, and when the next duel begins
