@@ -76,3 +76,10 @@ func TestReportOfPeers(t *testing.T) {
 		t.Errorf("compacted: %v", p)
 	}
 }
+
+func TestComplaintsOfPGBench(t *testing.T) {
+	got := complaints("pgbench (15)\npgbench: error: client 3: ERROR:  deadlock\nSQL script 1\n - weight: 30\n")
+	if got != "\npgbench: error: client 3: ERROR:  deadlock" {
+		t.Errorf("%q", got)
+	}
+}

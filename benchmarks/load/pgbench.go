@@ -73,7 +73,7 @@ func (b *PGBench) Measure(ctx context.Context, c Config, log io.Writer) (*Result
 	measured := time.Since(begin)
 	resources := m.end(ctx, 1)
 	if err := cmd.Wait(); err != nil {
-		return nil, fmt.Errorf("load: pgbench: %w\n%s", errors.Join(err, ctx.Err()), output.String())
+		return nil, fmt.Errorf("load: pgbench: %w%s", errors.Join(err, ctx.Err()), complaints(output.String()))
 	}
 	if err := readLogs(dir, recorder, operations, begin, measured); err != nil {
 		return nil, err
@@ -85,6 +85,18 @@ func (b *PGBench) Measure(ctx context.Context, c Config, log io.Writer) (*Result
 	resources.Statements /= float64(result.Requests)
 	result.Server, result.Mode, result.Clients, result.Resources = b.String(), c.Mode(), c.Clients, resources
 	return result, nil
+}
+
+// complaints are the lines of pgbench's output that say what went wrong: the statistics
+// would bury them.
+func complaints(output string) string {
+	var list strings.Builder
+	for line := range strings.Lines(output) {
+		if strings.Contains(strings.ToLower(line), "error") {
+			list.WriteString("\n" + strings.TrimSpace(line))
+		}
+	}
+	return list.String()
 }
 
 // command returns a run on the testbed's data.
