@@ -166,6 +166,9 @@ func TestPGBenchSendsWhatDirectSends(t *testing.T) {
 		if r.Errors != 0 || r.Requests == 0 || r.Latency.P50 <= 0 || r.Latency.P99 < r.Latency.P50 {
 			t.Errorf("%s: %d requests, errors %v, %+v", c, r.Requests, r.ErrorKinds, r.Latency)
 		}
+		if u := r.Resources; u.ServerCPU <= 0 || u.PostgresCPU < 20e-6*float64(r.Requests) {
+			t.Errorf("%s has cost next to nothing: %+v", c, u)
+		}
 		for _, o := range r.Operations {
 			if o.Requests == 0 {
 				t.Errorf("%s has sent no %s", c, o.Name)
