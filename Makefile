@@ -1,6 +1,6 @@
 # make help lists what there is to make.
 
-MODULES := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch internal/adopters internal/release contrib/internal/hosts
+MODULES := . contrib examples benchmarks benchmarks/gate benchmarks/peers internal/postgres/fetch internal/adopters internal/release contrib/internal/hosts
 ALL_MODULES := $(MODULES) internal/tools simdjson/_generate stream/_generate
 TARGETS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 BIN := $(CURDIR)/bin
@@ -22,6 +22,10 @@ help: ## this list
 .PHONY: demo
 demo: ## three servers on a private Postgres under the same load: tables, and out/demo.html (about 5 minutes); ARGS="-serve" leaves them up
 	cd benchmarks && go run ./cmd/demo -html $(OUT)/demo.html -json $(OUT)/demo.json $(ARGS)
+
+.PHONY: peers
+peers: ## other servers of the same blog in turns, on the same Postgres: PostGraphile, Yoga, graph-gophers, graphql-go, gqlgen, pgbench (about 10 minutes; Node.js peers need npm): out/peers.json; ARGS="-rounds 1 -more" adds a round to it
+	cd benchmarks && go run ./cmd/peers -json $(OUT)/peers.json $(ARGS)
 
 .PHONY: test
 test: ## every test of every module
@@ -176,6 +180,7 @@ smoke: ## a short demo, load test and profile: that they run, not how fast
 	cd benchmarks && go run ./cmd/demo -duration 1s -rounds 1 -scale 0.05 -min-requests 1 -html $(OUT)/smoke/demo.html
 	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 -min-requests 1 \
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
+	cd benchmarks && go run ./cmd/peers -duration 1s -warm-up 1s -rounds 1 -scale 0.05 -compared 16 -json $(OUT)/smoke/peers.json
 	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s
 	rm -f $(OUT)/smoke/soak.jsonl && cd benchmarks && go run ./cmd/soak -rate 100 -scale 0.05 -window 1s -duration 2s -file $(OUT)/smoke/soak.jsonl
 	cd benchmarks && go test -run '^$$' -bench . -benchtime 10x ./arena

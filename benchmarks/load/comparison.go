@@ -11,6 +11,14 @@ import (
 	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 )
 
+// Contender is what a comparison measures: a server, or what else takes the same load.
+type Contender interface {
+	// Measure runs a load against it, and adds what it cost.
+	Measure(ctx context.Context, c Config, log io.Writer) (*Result, error)
+	// String returns its name in reports.
+	String() string
+}
+
 // Comparison runs the same load against servers in turns, round after round, so that what
 // the machine does meanwhile meets all of them.
 type Comparison struct {
@@ -20,18 +28,26 @@ type Comparison struct {
 
 // Compare runs rounds of a load. Between rounds the order turns, so that no server is
 // always the one behind the same other one.
-func Compare(
-	ctx context.Context, preset string, targets []Target, c Config, rounds int, log io.Writer,
+func Compare[C Contender](
+	ctx context.Context, preset string, contenders []C, c Config, rounds int, log io.Writer,
+) (*Comparison, error) {
+	return CompareFrom(ctx, preset, contenders, c, 0, rounds, log)
+}
+
+// CompareFrom is Compare for a session that is not the first one: it has had so many rounds
+// already.
+func CompareFrom[C Contender](
+	ctx context.Context, preset string, contenders []C, c Config, had, rounds int, log io.Writer,
 ) (*Comparison, error) {
 	comparison := &Comparison{Preset: preset}
-	for round := range rounds {
-		results := make([]*Result, len(targets))
-		for n := range targets {
-			i := (n + round) % len(targets)
+	for round := had; round < had+rounds; round++ {
+		results := make([]*Result, len(contenders))
+		for n := range contenders {
+			i := (n + round) % len(contenders)
 			c.Seed = uint64(round + 1)
-			r, err := Measure(ctx, targets[i], c, log)
+			r, err := contenders[i].Measure(ctx, c, log)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", targets[i].Name, err)
+				return nil, fmt.Errorf("%s: %w", contenders[i], err)
 			}
 			r.Preset = preset
 			results[i] = r

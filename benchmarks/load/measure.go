@@ -42,6 +42,14 @@ func Measure(ctx context.Context, t Target, c Config, log io.Writer) (*Result, e
 	return result, err
 }
 
+// Measure is the function of that name, for comparisons.
+func (t Target) Measure(ctx context.Context, c Config, log io.Writer) (*Result, error) {
+	return Measure(ctx, t, c, log)
+}
+
+// String returns the target's name.
+func (t Target) String() string { return t.Name }
+
 // FindMaximum searches for the highest rate of an open loop whose P95 stays
 // under bound with no errors. It starts from a closed loop's throughput, which
 // is the most that the server can do at any latency, and halves the interval.

@@ -66,12 +66,14 @@ func newGenerator(mix Mix, totals Totals, seed uint64, variants int) *generator 
 
 // scatter maps the ranks 0..n-1 onto the ids 1..n one to one, so that popular
 // rows do not lie side by side: a step that shares no factor with n visits all.
-func scatter(rank uint64, n int) int {
+func scatter(rank uint64, n int) int { return int(rank*scatterStep(n)%uint64(n)) + 1 }
+
+func scatterStep(n int) uint64 {
 	step := uint64(0.618*float64(n)) | 1
 	for gcd(step, uint64(n)) != 1 {
 		step += 2
 	}
-	return int(rank*step%uint64(n)) + 1
+	return step
 }
 
 func gcd(a, b uint64) uint64 {
@@ -340,6 +342,9 @@ func prepareList(size int) func(*generator) (map[string]any, check) {
 	}
 }
 
+// newBody is the text of the posts that the load makes.
+var newBody = strings.Repeat("Ein Satz für den Test. ", 40)
+
 func prepareCreatePost(d *generator) (map[string]any, check) {
 	author := strconv.Itoa(d.user())
 	title := "Load test " + strconv.FormatUint(d.random.Uint64(), 36)
@@ -348,7 +353,7 @@ func prepareCreatePost(d *generator) (map[string]any, check) {
 	if d.random.IntN(4) == 0 {
 		title += " " + words[d.random.IntN(len(words))]
 	}
-	return map[string]any{"author": author, "title": title, "body": strings.Repeat("Ein Satz für den Test. ", 40)},
+	return map[string]any{"author": author, "title": title, "body": newBody},
 		func(a *answer) error {
 			if a.CreatePost == nil || a.CreatePost.Title != title {
 				return fmt.Errorf("created %+v, want %q", a.CreatePost, title)

@@ -67,7 +67,7 @@ type counters struct {
 }
 
 func startMeter(ctx context.Context, t Target) *meter {
-	m := &meter{target: t, server: newProcesses(t.PID, false), postgres: newProcesses(t.PostgresPID, true)}
+	m := &meter{target: t, server: newProcesses(t.PID, t.Workers), postgres: newProcesses(t.PostgresPID, true)}
 	m.before = readCounters(ctx, t)
 	ctx, m.stop = context.WithCancel(context.WithoutCancel(ctx))
 	m.begin, m.machine, m.own = time.Now(), machine.Read(), cpu.Time()

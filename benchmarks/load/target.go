@@ -25,6 +25,7 @@ type Target struct {
 	URL         string // of the GraphQL endpoint
 	DebugURL    string // of /debug, "" if unknown
 	PID         int    // of the server, 0 if unknown
+	Workers     bool   // the server has child processes, which count as well
 	PostgresPID int    // of the postmaster, 0 if unknown
 	PostgresDSN string // "" if unknown
 }
@@ -52,16 +53,16 @@ func (t Target) Totals(ctx context.Context) (Totals, error) {
 	return Totals{}, fmt.Errorf("load: %s has too little data: %+v", t.URL, envelope.Data.Totals)
 }
 
-// Build compiles the example server of that name into dir and returns the
-// binary. It is run from inside this module's source.
-func Build(ctx context.Context, name, dir string) (string, error) {
+// build compiles a module's server of that name into dir and returns the binary. It is
+// run from inside this module's source.
+func build(ctx context.Context, module, name, dir string) (string, error) {
 	root, err := sourceRoot()
 	if err != nil {
 		return "", err
 	}
 	binary := filepath.Join(dir, name)
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "./"+name)
-	cmd.Dir = filepath.Join(root, "examples")
+	cmd.Dir = filepath.Join(root, module)
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("load: building %s: %w\n%s", name, err, output)
 	}
@@ -103,7 +104,13 @@ var addressLine = regexp.MustCompile(`(debug|serving): http://([^/]+)/`)
 
 // Launch starts a server's binary on a free port and returns when it serves.
 func Launch(ctx context.Context, name, binary, dsn string, args ...string) (*Server, error) {
-	cmd := exec.Command(binary, append([]string{"-addr", "127.0.0.1:0", "-dsn", dsn}, args...)...)
+	return launch(ctx, name, dsn, exec.Command(binary, append(serverArgs(dsn), args...)...))
+}
+
+// serverArgs are what every server takes.
+func serverArgs(dsn string) []string { return []string{"-addr", "127.0.0.1:0", "-dsn", dsn} }
+
+func launch(ctx context.Context, name, dsn string, cmd *exec.Cmd) (*Server, error) {
 	// A session of its own: Ctrl-C reaches us, and we stop it when we are done.
 	cmd.SysProcAttr = ownSession()
 	stderr, err := cmd.StderrPipe()

@@ -27,11 +27,23 @@ func OpenTestbed(ctx context.Context, servers ...string) (*Testbed, error) {
 		return nil, errors.Join(err, pg.Stop())
 	}
 	for _, name := range servers {
-		if l.binaries[name], err = Build(ctx, name, l.dir); err != nil {
+		if err := l.Build(ctx, "examples", name); err != nil {
 			return nil, errors.Join(err, l.Close())
 		}
 	}
 	return l, nil
+}
+
+// Build adds a server of a module of the repository, unless it is there.
+func (l *Testbed) Build(ctx context.Context, module, name string) error {
+	if l.binaries[name] != "" {
+		return nil
+	}
+	binary, err := build(ctx, module, name, l.dir)
+	if err == nil {
+		l.binaries[name] = binary
+	}
+	return err
 }
 
 // Launch starts one of the testbed's servers. It appears in reports as label.

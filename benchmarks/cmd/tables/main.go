@@ -1,6 +1,7 @@
 // Command tables writes the published tables from one file of results.
 //
 //	tables -demo ../out/demo.json -bench ../out/bench.txt   take new results into results.json
+//	tables -peers ../out/peers.json                         the same for those of cmd/peers
 //	tables                                                  write RESULTS.md, and the tables in README files
 //	tables -check                                           fail if they are not those of results.json
 //
@@ -29,8 +30,9 @@ import (
 
 // results are what is published.
 type results struct {
-	Demo       *load.Report `json:"demo,omitempty"`
-	Benchmarks []figure     `json:"benchmarks,omitempty"`
+	Demo       *load.Report     `json:"demo,omitempty"`
+	Peers      *load.PeerReport `json:"peers,omitempty"`
+	Benchmarks []figure         `json:"benchmarks,omitempty"`
 }
 
 const (
@@ -47,21 +49,22 @@ var readmes = []string{
 
 func main() {
 	demo := flag.String("demo", "", "JSON of cmd/demo to take in")
+	peers := flag.String("peers", "", "JSON of cmd/peers to take in")
 	bench := flag.String("bench", "", "output of go test -bench to take in, for the benchmarks that it has")
 	check := flag.Bool("check", false, "only compare")
 	flag.Parse()
-	if err := run(*demo, *bench, *check); err != nil {
+	if err := run(*demo, *peers, *bench, *check); err != nil {
 		fmt.Fprintln(os.Stderr, "tables:", err)
 		os.Exit(1)
 	}
 }
 
-func run(demo, bench string, check bool) error {
+func run(demo, peers, bench string, check bool) error {
 	var r results
 	if err := readJSON(resultsFile, &r); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := r.take(demo, bench); err != nil {
+	if err := r.take(demo, peers, bench); err != nil {
 		return err
 	}
 	tables := r.tables()
@@ -123,7 +126,7 @@ func write(file string, text []byte, check bool) error {
 }
 
 // take takes new results in.
-func (r *results) take(demo, bench string) (err error) {
+func (r *results) take(demo, peers, bench string) (err error) {
 	if demo != "" {
 		r.Demo = nil
 		if err := readJSON(demo, &r.Demo); err != nil {
@@ -136,6 +139,13 @@ func (r *results) take(demo, bench string) (err error) {
 			}
 		}
 	}
+	if peers != "" {
+		r.Peers = nil
+		if err := readJSON(peers, &r.Peers); err != nil {
+			return err
+		}
+		r.Peers.Compact()
+	}
 	if bench != "" {
 		measured, err := readBenchmarks(bench)
 		if err != nil {
@@ -143,7 +153,7 @@ func (r *results) take(demo, bench string) (err error) {
 		}
 		r.Benchmarks = merge(r.Benchmarks, measured)
 	}
-	if demo == "" && bench == "" {
+	if demo == "" && peers == "" && bench == "" {
 		return nil
 	}
 	data, err := json.MarshalIndent(r, "", "  ")

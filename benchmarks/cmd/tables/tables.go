@@ -23,6 +23,9 @@ func (r *results) tables() map[string]string {
 		}
 		tables["blocks"], tables["exports"] = blocks(r.Demo), exports(r.Demo)
 	}
+	if r.Peers != nil {
+		tables["peers"] = peersTable(r.Peers)
+	}
 	addBenchmarks(tables, r.Benchmarks)
 	return tables
 }
@@ -227,6 +230,9 @@ func (r *results) page(tables map[string]string) []byte {
 				"Its loads were those of a larger machine, so their ratios are compared. Each block alone is the baseline with "+
 				"this block and nothing else; the shares of the CPU are those of the [baseline's "+
 				"profile](baseline/README.md).\n\n%s", text)
+	}
+	if r.Peers != nil {
+		peersSection(&b, r.Peers, tables)
 	}
 	last, seen := "", map[string]bool{}
 	show := func(name, title string) {

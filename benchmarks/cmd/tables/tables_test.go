@@ -35,12 +35,23 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 	if n := len(r.Benchmarks); n != len(list)+1 || r.Benchmarks[n-1] != old[1] {
 		t.Errorf("merged: %v", r.Benchmarks)
 	}
+	r.Peers = &load.PeerReport{
+		Results:     []*load.Result{{Server: "gqlgen", Throughput: 100, Clients: 64}, {Server: "other", Throughput: 50, Requests: 10, Errors: 3, Resources: &load.Resources{ServerCPU: 0.02}}},
+		Gains:       []*load.Gain{{Server: "other", Throughput: load.Ratio{Median: 0.5}}},
+		Throughputs: [][]float64{{90, 100, 120}, {40, 50, 60}},
+		Skipped:     []load.Skipped{{Name: "Yoga", Reason: "no node | here\nmore"}}, Noise: []load.Noise{{Load: 7.5, Steal: 0.25}, {Load: 1}},
+	}
 	tables := r.tables()
 	for name, want := range map[string]string{
-		"closed": "200 (2.00x)", "blocks": "1.35 (1.20 to 1.50)", "arena/Tree": "| mode=serial | 210 ns | 505 ns (2.4x) |", "arena/Tree allocs/op": "| mode=serial | 0 | 3 |",
+		"closed": "200 (2.00x)", "peers": "| other | 50 (0.50x) | 40 to 60 |", "blocks": "1.35 (1.20 to 1.50)", "arena/Tree": "| mode=serial | 210 ns | 505 ns (2.4x) |", "arena/Tree allocs/op": "| mode=serial | 0 | 3 |",
 	} {
 		if !strings.Contains(tables[name], want) {
 			t.Errorf("%s: no %s in\n%s", name, want, tables[name])
+		}
+	}
+	for _, want := range []string{"2000 us", "| Yoga | skipped: no node / here |", "| 3 |"} {
+		if !strings.Contains(tables["peers"], want) {
+			t.Errorf("no %s in\n%s", want, tables["peers"])
 		}
 	}
 	text := "a\n<!-- table closed -->\nold 7\n<!-- end -->\nb\n"
@@ -80,7 +91,13 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 			t.Errorf("%s: %q, %v, want %q", text, filled, err, wanted)
 		}
 	}
-	if p := string(r.page(tables)); !strings.Contains(p, "## arena") || !strings.Contains(p, "on ThisCPU") || !strings.Contains(p, "busy: other processes used 20 % of the CPU, other machines took 10 % of the CPU") || !strings.Contains(p, tables["arena/Tree"]) {
-		t.Error(p)
+	for _, want := range []string{
+		"## arena", "on ThisCPU", "busy: other processes used 20 % of the CPU, other machines took 10 % of the CPU",
+		tables["arena/Tree"], tables["peers"],
+		"load average 7.5 before the run, 25.00 % of the CPU time stolen during it; load average 1.0",
+	} {
+		if p := string(r.page(tables)); !strings.Contains(p, want) {
+			t.Errorf("no %q in %s", want, p)
+		}
 	}
 }

@@ -1,0 +1,1 @@
+select t1.id, t1.title, (select row(t2.id, t2.name) from users t2 where t2.id = t1.author_id) from posts t1 where t1.search @@ plainto_tsquery('simple', :word) and t1.status = 'PUBLISHED' order by t1.id desc limit 20;
