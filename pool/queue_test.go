@@ -33,7 +33,7 @@ func TestUrgentAloneIsNoStreak(t *testing.T) {
 	}
 }
 
-// A queue that was empty has stood only since then. Who has left is not in it.
+// A queue that was empty has stood only since then. A caller that has left is not in it.
 func TestQueueStandsSinceItWasEmpty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := queue{target: time.Millisecond}

@@ -15,8 +15,8 @@ import (
 // fewer is how many times as many rows a plan must expect as came out.
 const fewer = 10
 
-// guessValues puts a value in the place of a parameter with which the plan expects about as
-// many rows as came out.
+// guessValues chooses values for parameters with which the plan expects about as many rows as
+// came out.
 func (a *analysis) guessValues(ctx context.Context, s *statement) {
 	n, t := a.onlyScan(s.plan)
 	came := s.rowsPerCall()

@@ -59,8 +59,8 @@ func (c *candidate) join(o *candidate) {
 }
 
 // take takes the best until there is nothing left that is worth it. What a proposal saves
-// mostly becomes less as others are taken, so most need no second trial. Of a statement that
-// reads several tables an index can be worth it only after those of larger ones.
+// mostly becomes less as others are taken, so most need no second trial. An index for
+// a statement that reads several tables can be worth it only after those of larger tables.
 func (p *pool) take(ctx context.Context, trials *hypothetical) error {
 	for len(p.list) > 0 {
 		slices.SortStableFunc(p.list, func(x, y *choice) int { return cmp.Compare(y.worth(p.a), x.worth(p.a)) })

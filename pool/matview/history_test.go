@@ -46,7 +46,7 @@ func TestDue(t *testing.T) {
 	}
 }
 
-// Whoever refreshes leads until the next refresh is overdue, and knows the view's age while it
+// The instance that refreshes leads until the next refresh is overdue, and knows the view's age while it
 // looks at it.
 func TestLead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
