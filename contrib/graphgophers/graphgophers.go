@@ -31,8 +31,12 @@ type Options = host.Options
 // Handler serves a schema.
 type Handler = host.Handler
 
-// New returns a handler of a schema.
+// New returns a handler of a schema. It panics for a nil one, as [graphql.MustParseSchema] does for
+// one that is wrong: each request would.
 func New(schema *graphql.Schema, o Options) *Handler {
+	if schema == nil {
+		panic("graphgophers: the schema is nil")
+	}
 	return host.New(o, func(r *http.Request, o request.Operation) host.Result {
 		response := schema.Exec(r.Context(), o.Query, o.OperationName, o.Variables)
 		return host.Result{Refused: response.Data == nil, Write: func(w *stream.Writer) {

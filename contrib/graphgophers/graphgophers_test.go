@@ -184,3 +184,12 @@ func TestAnyBytes(t *testing.T) {
 		}
 	}
 }
+
+func TestNilSchema(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a nil schema was taken")
+		}
+	}()
+	graphgophers.New(nil, graphgophers.Options{})
+}
