@@ -157,7 +157,7 @@ func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	results := p.guard(s).SendBatch(ctx, conn.Conn(), b)
+	results, _ := p.guard(s).SendBatch(ctx, conn.Conn(), b) // The error is of positions, and there is none.
 	if tx := results.Tx(); tx != nil {
 		markWhole(conn.Conn())
 		return &txBatchResults{results, &batchTx{tx, conn}}

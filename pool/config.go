@@ -175,6 +175,12 @@ var parameters = map[string]func(c *Config, value string) error{
 		}
 		return nil
 	},
+	"pool_reader_token_wait": func(c *Config, v string) (err error) {
+		if c.Reader.TokenWait, err = time.ParseDuration(v); err == nil && c.Reader.TokenWait == 0 {
+			c.Reader.TokenWait = -1 // In a connection string 0 is no wait.
+		}
+		return err
+	},
 	"pool_reader_max_lag": func(c *Config, v string) (err error) {
 		c.Reader.MaxLag, err = time.ParseDuration(v)
 		return err

@@ -29,6 +29,10 @@ func (p *Pool) Reader() *Reader {
 	return p.reads.reader
 }
 
+// Token is [Reader.Token]: a token for all that was committed until now, which reads in a context of
+// [reader.WithToken] see, whichever server they go to. Take it after the commit.
+func (p *Pool) Token(ctx context.Context) reader.Token { return p.Reader().Token(ctx) }
+
 // newReads divides the budget of connections between the primary and its replicas. It is
 // called with the lock.
 func (p *Pool) newReads() *reads {

@@ -26,6 +26,8 @@ type backend struct {
 	forms   answers       // how Postgres reports settings
 	beside  chan struct{} // of capacity 1: a connection beyond the budget
 	epoch   atomic.Int64  // shared connections of an older one are to be closed
+	looks   looks
+	stopped atomic.Uint64 // where a replica was when somebody has waited for it in vain
 }
 
 func newBackend(r *Reader, server Server) *backend {
@@ -51,11 +53,12 @@ func (b *backend) lower(took time.Duration) {
 }
 
 // guard is what a transaction of a shared connection begins with.
-func (s *session) guard(settings *guard.Settings) guard.Guard {
+func (s *session) guard(settings *guard.Settings, replayed uint64) guard.Guard {
 	if s.pooled {
-		return guard.Guard{Settings: settings, ReadOnly: true, Timeout: s.pipe.reader.config.StatementTimeout}
+		return guard.Guard{Settings: settings, ReadOnly: true, Timeout: s.pipe.reader.config.StatementTimeout,
+			Replayed: replayed}
 	}
-	return guard.Guard{Settings: settings} // The session is read-only.
+	return guard.Guard{Settings: settings, Replayed: replayed} // The session is read-only.
 }
 
 var errStarving = errors.New("callers have waited for connections for too long")

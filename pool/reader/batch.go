@@ -16,6 +16,14 @@ type run struct {
 	parses   []*prepared // what it prepares, in order; nil for what does not stay
 }
 
+// replayed returns what the server must have replayed for all of the run; 0: anything.
+func (r *run) replayed() (lsn uint64) {
+	for _, q := range r.requests {
+		lsn = max(lsn, q.replayed)
+	}
+	return lsn
+}
+
 // group divides requests into runs, in the order in which their statements came.
 func group(requests []*request, sent int64) *batch {
 	b := &batch{sent: sent}

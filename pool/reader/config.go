@@ -43,6 +43,10 @@ type Config struct {
 	// MaxLag is how long a replica may be without what the primary has written, 10 s by
 	// default. One that lags longer, or does not answer, is left out until it has caught up.
 	MaxLag time.Duration
+	// TokenWait is how long a read of a context with a token ([WithToken]) waits for a replica to
+	// replay what it must see before it goes to the primary, 20 ms by default; below 0: not at all. A
+	// replica that has not moved since the last such wait is not waited for.
+	TokenWait time.Duration
 	// DirectBelow is the number of queries at a time up to which none shares a connection, 2
 	// by default: sharing costs more than it saves where nobody waits.
 	DirectBelow int
@@ -65,6 +69,7 @@ const (
 	defaultMaxHeld     = 1 << 20
 	defaultDirectBelow = 2
 	defaultMaxLag      = 10 * time.Second
+	defaultTokenWait   = 20 * time.Millisecond
 )
 
 // WithDefaults returns the configuration with its defaults filled in, for a server with a
@@ -88,6 +93,9 @@ func (c Config) WithDefaults(budget int) Config {
 	}
 	if c.MaxLag <= 0 {
 		c.MaxLag = defaultMaxLag
+	}
+	if c.TokenWait == 0 {
+		c.TokenWait = defaultTokenWait
 	}
 	return c
 }

@@ -20,7 +20,7 @@ func (b *backend) directGuard(c *call) guard.Guard {
 	r := b.reader
 	return guard.Guard{
 		Settings: c.settings, Accepted: &r.accepted, ReadOnly: c.settings != nil || c.stale > 0 || !c.harmless(),
-		Mode: r.mode, Prepared: r.prepared,
+		Mode: r.mode, Prepared: r.prepared, Replayed: c.position(b),
 		Transaction: c.statement != nil && c.statement.named, Overtaken: c.stale > 0,
 	}
 }

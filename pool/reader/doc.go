@@ -91,4 +91,12 @@
 //
 // With Config.Replicas reads go to physical replicas: to the one with the fewest running
 // statements, if it is not more than Config.MaxLag behind, and to the primary if there is none.
+//
+// A client that has just written would miss its write there. [Reader.Token], after the commit, stands
+// for it, and reads in a context of [WithToken] see it: from a replica that has replayed it, after
+// a short wait if need be (Config.TokenWait), or from the primary. The text of a token goes
+// into a cookie or a header, so the next request may be at another instance. Whatever the Reader
+// believes of a replica, the transaction of the read compares positions itself, before its snapshot.
+// Where it cannot (an isolation level above read committed, a role that may not call
+// pg_control_system), such reads go to the primary. Reads without a token cost nothing more.
 package reader

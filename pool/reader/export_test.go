@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -62,3 +63,42 @@ func (r *Reader) Looks() int64 { return r.catalog.looks.Load() }
 
 // CopyMap returns a caller's copy of a type map.
 func CopyMap(m *pgtype.Map) *pgtype.Map { return newTypes(m).get() }
+
+// LSN returns a token's position.
+func LSN(t Token) uint64 { return t.lsn }
+
+// ParseLSN reads Postgres's text of a position.
+func ParseLSN(text string) uint64 {
+	lsn, _ := parseLSN(text)
+	return lsn
+}
+
+// Followed are the counters of reads by a token.
+type Followed struct{ Replica, Waited, Primary, Refused uint64 }
+
+// Followed returns them.
+func (r *Reader) Followed() Followed {
+	c := &r.counters
+	return Followed{c.followReplica.Load(), c.followWaited.Load(), c.followPrimary.Load(), c.refused.Load()}
+}
+
+// Pretend has the Reader believe that its replicas have replayed whatever anybody asks for.
+func (r *Reader) Pretend() {
+	primary := r.backends[0].looks.last.Load()
+	for _, b := range r.backends[1:] {
+		b.looks.last.Store(&standing{history: primary.history, lsn: math.MaxUint64, replica: true})
+		b.out.Store(false)
+	}
+}
+
+// Histories returns the histories that servers were seen to have, the primary's first.
+func (r *Reader) Histories() (list []uint64) {
+	for _, b := range r.backends {
+		history := uint64(0)
+		if s := b.looks.last.Load(); s != nil {
+			history = s.history
+		}
+		list = append(list, history)
+	}
+	return list
+}

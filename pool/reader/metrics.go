@@ -1,6 +1,8 @@
 package reader
 
 import (
+	"sync/atomic"
+
 	"github.com/gqlboost/gqlboost"
 )
 
@@ -55,5 +57,21 @@ func (r *Reader) Metrics() (list []gqlboost.Metric) {
 		"Statements that went on to a connection of their own.", c.moved.Load())
 	add(gqlboost.Counter, "gqlboost.pool.reader.canceled", "{statement}",
 		"Statements that were canceled because others waited behind them.", c.canceled.Load())
+	const tokens, tokenReads = "gqlboost.pool.reader.tokens", "gqlboost.pool.reader.token_reads"
+	for _, one := range []struct {
+		name, unit, help string
+		value            *atomic.Uint64
+		key, attr        string
+	}{
+		{tokens, "{token}", "Tokens that were taken.", &c.tokens, "state", "known"},
+		{tokens, "{token}", "Tokens that were taken.", &c.tokensUnknown, "state", "unknown"},
+		{tokenReads, "{statement}", "Reads by a token.", &c.followReplica, "server", "replica"},
+		{tokenReads, "{statement}", "Reads by a token.", &c.followWaited, "server", "waited"},
+		{tokenReads, "{statement}", "Reads by a token.", &c.followPrimary, "server", "primary"},
+	} {
+		add(gqlboost.Counter, one.name, one.unit, one.help, one.value.Load(), attr(one.key, one.attr))
+	}
+	add(gqlboost.Counter, "gqlboost.pool.reader.token_refusals", "{statement}",
+		"Reads by a token whose replica was behind what was known of it, and which ran on the primary.", c.refused.Load())
 	return list
 }

@@ -34,6 +34,7 @@ type request struct {
 	trial     bool
 	single    bool // it is a transaction of its own
 	sent      bool
+	replayed  uint64 // what the server must have replayed; 0: anything
 	state     atomic.Int32
 	outcome   outcome
 	done      chan struct{} // of capacity 1
@@ -44,7 +45,7 @@ type outcome uint8
 const (
 	answered outcome = iota // rows have the result, or Postgres's error
 	unshared                // it must be run on a connection of its own
-	lost                    // so it must, because this one has failed
+	lost                    // so it must, on the primary: this one has failed, or the server is behind
 )
 
 // same reports whether two requests may be in one transaction.

@@ -37,6 +37,7 @@ type Reader struct {
 	warned     sync.Once // that there is a pooler
 	start      time.Time
 	errTimeout error
+	ctx        context.Context // of what it does by itself; ends with Close
 	cancel     context.CancelFunc
 	done       sync.WaitGroup
 	counters   counters
@@ -46,6 +47,9 @@ type Reader struct {
 
 type counters struct {
 	direct, shared, writes, runs, sent, reruns, moved, lost, canceled atomic.Uint64
+
+	tokens, tokensUnknown                               atomic.Uint64 // that were taken
+	followReplica, followWaited, followPrimary, refused atomic.Uint64 // reads by a token
 }
 
 // New opens a reader of servers, the primary first and then its replicas, which must
@@ -67,7 +71,7 @@ func New(c Config, servers ...Server) *Reader {
 	}
 	r.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
 	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
+	r.ctx, r.cancel = ctx, cancel
 	for i, server := range servers {
 		b := newBackend(r, server)
 		b.out.Store(i > 0) // until it is seen to be good
@@ -215,7 +219,8 @@ type call struct {
 	settings  *guard.Settings
 	statement *statement // nil if a rewriter makes it
 	alone     bool       // it must not share a connection
-	away      bool       // from a replica whose connection has failed
+	away      bool       // from replicas: one has failed, or none has what the call must see
+	replayed  uint64     // what a replica must have replayed; 0: anything
 	runs      int        // how often Postgres may have run it
 	stale     int        // how often it did not, because the schema had changed
 	trace     trace
@@ -238,6 +243,9 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 	c := &call{ctx: ctx, sql: sql, args: args, settings: guard.From(ctx), alone: isAlone(ctx),
 		simple: r.mode == pgx.QueryExecModeSimpleProtocol}
 	c.trace = trace{tracer: r.tracer, sql: sql, args: args}
+	if len(r.backends) > 1 {
+		r.follow(c)
+	}
 	if err := c.rewrite(); err != nil {
 		return nil, err
 	}
@@ -338,7 +346,7 @@ func (b *backend) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 	}
 	q := r.requests.Get().(*request)
 	q.statement, q.described, q.settings, q.session, q.trial = c.statement, described, c.settings, session, trial
-	q.single, q.sent = described.volatile || session.isolated, false
+	q.single, q.sent, q.replayed = described.volatile || session.isolated, false, c.position(b)
 	q.state.Store(waiting)
 	q.rows = newHeldRows(&r.memories, c.statement, session, c.settings)
 	if !q.build(c.args) {

@@ -3,6 +3,7 @@ package reader
 import (
 	"time"
 
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -180,8 +181,15 @@ func (r *receiver) fail(m *pgproto3.ErrorResponse) bool {
 	e := pgconn.ErrorResponseToPgError(m)
 	good := r.own.OnPgError == nil || r.own.OnPgError(r.conn.PgConn(), e)
 	if run.guarded { // All of the run have these settings; each is told by itself.
+		behind := run.replayed() > 0 && guard.IsBehind(e)
 		for _, q := range run.requests[run.next:] {
 			run.next++
+			if behind && q.replayed > 0 {
+				q.sent = false // Postgres has not begun it.
+				p.backend.behind()
+				p.end(q, lost)
+				continue
+			}
 			p.end(q, unshared)
 		}
 		r.advanceTo(p.reader.now())

@@ -4,9 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/gqlboost/gqlboost/pool/internal/quiet"
-	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -52,15 +49,14 @@ func (m *lagMeter) lag(now time.Time, replayed int64) time.Duration {
 
 // watchReplicas takes replicas out and back, until the context ends.
 func (r *Reader) watchReplicas(ctx context.Context) {
-	ctx = quiet.Context(ctx)
 	tick := time.NewTicker(lagEvery)
 	defer tick.Stop()
 	meter := &lagMeter{}
 	good := make([]int, len(r.backends))
 	for {
 		// If the primary does not answer, what it had written before is what counts.
-		if lsn, err := r.backends[0].position(ctx); err == nil {
-			meter.add(time.Now(), lsn, 2*r.config.MaxLag)
+		if s, err := r.backends[0].look(ctx); err == nil {
+			meter.add(time.Now(), s.position, 2*r.config.MaxLag)
 		}
 		var wg sync.WaitGroup
 		for i, b := range r.backends {
@@ -68,8 +64,8 @@ func (r *Reader) watchReplicas(ctx context.Context) {
 				continue
 			}
 			wg.Go(func() {
-				lsn, err := b.position(ctx)
-				if err != nil || meter.lag(time.Now(), lsn) > r.config.MaxLag {
+				s, err := b.look(ctx)
+				if err != nil || meter.lag(time.Now(), s.position) > r.config.MaxLag {
 					good[i] = 0
 					b.out.Store(true)
 					return
@@ -86,20 +82,4 @@ func (r *Reader) watchReplicas(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
-}
-
-// position asks a server how far it is in the log: the primary what it has written, a
-// replica what it has replayed.
-func (b *backend) position(ctx context.Context) (lsn int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, max(b.reader.config.MaxLag/2, lagEvery))
-	defer cancel()
-	conn, err := b.server.Ask(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer conn.Release()
-	err = conn.QueryRow(ctx, `select pg_catalog.pg_wal_lsn_diff(case when pg_catalog.pg_is_in_recovery()
-		then coalesce(pg_catalog.pg_last_wal_replay_lsn(), '0/0') else pg_catalog.pg_current_wal_lsn() end, '0/0')::bigint`,
-		pgx.QueryExecModeSimpleProtocol).Scan(&lsn)
-	return lsn, err
 }

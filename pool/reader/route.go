@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -75,7 +76,7 @@ func (r *Reader) learn(c *call, b *backend) route {
 }
 
 // pick returns the server with the least to do: a replica, or the primary if there is
-// none that is good, or for a call that has lost one.
+// none that is good and has what the call must see, or for a call that keeps away from them.
 func (r *Reader) pick(c *call) *backend {
 	if len(r.backends) == 1 || c != nil && c.away {
 		return r.backends[0]
@@ -85,7 +86,7 @@ func (r *Reader) pick(c *call) *backend {
 	var best *backend
 	for i := range replicas {
 		b := replicas[(first+i)%len(replicas)]
-		if !b.out.Load() && (best == nil || b.running.Load() < best.running.Load()) {
+		if b.serves(c) && (best == nil || b.running.Load() < best.running.Load()) {
 			best = b
 		}
 	}
@@ -93,6 +94,63 @@ func (r *Reader) pick(c *call) *backend {
 		return r.backends[0]
 	}
 	return best
+}
+
+// serves reports whether a replica is good, and has what a call must see as far as is known. The
+// call's own transaction asks again (guard.Guard.Replayed).
+func (b *backend) serves(c *call) bool {
+	return !b.out.Load() && (c == nil || c.replayed == 0 || b.has(c.replayed))
+}
+
+// has reports whether a replica was seen to have replayed a position of the primary's log.
+func (b *backend) has(lsn uint64) bool {
+	at, primary := b.looks.last.Load(), b.reader.backends[0].looks.last.Load()
+	return at != nil && primary != nil && at.history != 0 && at.history == primary.history && at.lsn >= lsn
+}
+
+// position returns what a server must have replayed for a call: 0 on the primary.
+func (c *call) position(b *backend) uint64 {
+	if b == b.reader.backends[0] {
+		return 0
+	}
+	return c.replayed
+}
+
+// follow decides for a call whose context has a token whether a replica may answer it, for which
+// it waits a little, or the primary must.
+func (r *Reader) follow(c *call) {
+	f := followed(c.ctx)
+	if f == nil {
+		return
+	}
+	token := f.get()
+	if token == (Token{}) {
+		return
+	}
+	n := &r.counters
+	primary := r.backends[0].looks.last.Load()
+	// Nothing is known of another log, or of one before a failover.
+	if primary == nil || token.history == 0 || token.history != primary.history {
+		c.away = true
+		n.followPrimary.Add(1)
+		return
+	}
+	c.replayed = token.lsn
+	for _, b := range r.backends[1:] {
+		if b.serves(c) {
+			n.followReplica.Add(1)
+			return
+		}
+	}
+	switch r.await(c) {
+	case atOnce:
+		n.followReplica.Add(1)
+	case waited:
+		n.followWaited.Add(1)
+	case inVain:
+		c.away = true
+		n.followPrimary.Add(1)
+	}
 }
 
 // perPipe is how many callers a pipe is opened to more for.
@@ -155,6 +213,11 @@ const (
 // elsewhere reports whether a call that has failed on a server before it began runs on
 // another one: replicas are left when they serve nobody. The server is the failed one's fault then.
 func (r *Reader) elsewhere(c *call, b *backend, err error) bool {
+	if errors.Is(err, guard.ErrBehind) { // Nothing was run. If the context has ended, the primary says so.
+		b.behind()
+		c.runs, c.away = max(c.runs-1, 0), true
+		return true
+	}
 	var e *pgconn.PgError
 	switch {
 	case b == r.backends[0], c.ctx.Err() != nil, c.runs >= maxRuns:

@@ -13,13 +13,18 @@ import (
 // sendBatch runs a batch on a connection of the pool's, in a transaction that only reads.
 func (r *Reader) sendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
 	c := &call{ctx: ctx}
+	if len(r.backends) > 1 {
+		r.follow(c)
+	}
 	for {
 		to := r.pick(c)
 		conn, err := to.server.Acquire(ctx)
 		if err == nil {
 			b := &batchResults{reader: r, ctx: ctx, batch: batch}
-			b.send(to, conn)
-			return b
+			if err = b.send(to, conn, c.position(to)); err == nil {
+				return b
+			}
+			to.server.Release(conn)
 		}
 		if !r.elsewhere(c, to, err) {
 			return pgx.FailedBatchResults(batch, err)
@@ -42,9 +47,10 @@ type batchResults struct {
 	err              error // of Close
 }
 
-// send runs the batch on a connection. What pgx calls for the first result does not see that a
+// send runs the batch on a connection of a server that must have replayed a position, or fails with
+// [guard.ErrBehind]. What pgx calls for the first result does not see that a
 // run has failed after which there is another one.
-func (b *batchResults) send(to *backend, conn *pgxpool.Conn) {
+func (b *batchResults) send(to *backend, conn *pgxpool.Conn, replayed uint64) (err error) {
 	b.backend, b.conn = to, conn
 	b.runs++
 	b.reader.counters.direct.Add(uint64(b.batch.Len()))
@@ -61,8 +67,10 @@ func (b *batchResults) send(to *backend, conn *pgxpool.Conn) {
 			}
 		}
 	}
-	g := guard.Guard{Settings: guard.From(b.ctx), Accepted: &b.reader.accepted, ReadOnly: true, Mode: b.reader.mode}
-	b.BatchResults = g.SendBatch(b.ctx, conn.Conn(), own)
+	g := guard.Guard{Settings: guard.From(b.ctx), Accepted: &b.reader.accepted, ReadOnly: true, Mode: b.reader.mode,
+		Replayed: replayed}
+	b.BatchResults, err = g.SendBatch(b.ctx, conn.Conn(), own)
+	return err
 }
 
 // retry runs the batch once more if [batchResults.again] says so, and reports whether it does.
@@ -79,8 +87,7 @@ func (b *batchResults) retry(err error) bool {
 		return false
 	}
 	b.reader.counters.lost.Add(uint64(b.batch.Len()))
-	b.send(primary, conn)
-	return true
+	return b.send(primary, conn, 0) == nil
 }
 
 // Exec reads the next result.

@@ -220,7 +220,7 @@ func (s *session) write(batches chan<- *batch, failed <-chan struct{}) {
 // send writes the messages of a run.
 func (s *session) send(r *run) {
 	first := r.requests[0]
-	g := s.guard(first.settings)
+	g := s.guard(first.settings, r.replayed())
 	closes := s.takeClosing()
 	var guardName, name string
 	var guardKnown, known bool

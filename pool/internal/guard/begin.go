@@ -100,6 +100,18 @@ func (g Guard) Begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
 	if g.ReadOnly {
 		o.AccessMode = pgx.ReadOnly
 	}
+	tx, err := g.begin(ctx, conn, o)
+	if err != nil || g.Replayed == 0 {
+		return tx, err
+	}
+	if _, err := tx.Exec(quiet.Context(ctx), "select "+hasReplayed(Literal(formatLSN(g.Replayed)))); err != nil {
+		_ = tx.Rollback(quiet.Context(context.WithoutCancel(ctx)))
+		return nil, g.behind(err)
+	}
+	return tx, nil
+}
+
+func (g Guard) begin(ctx context.Context, conn *pgx.Conn, o pgx.TxOptions) (pgx.Tx, error) {
 	if g.Settings == nil {
 		return conn.BeginTx(ctx, o)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // prepared holds what was prepared on a connection. It belongs to the connection's
@@ -16,6 +17,7 @@ type prepared struct {
 	names      int
 	begin      *pgconn.StatementDescription
 	commit     *pgconn.StatementDescription
+	replayed   *pgconn.StatementDescription
 	statements map[*pgconn.StatementDescription]*pgconn.StatementDescription
 }
 
@@ -34,12 +36,12 @@ func preparedOn(conn *pgx.Conn) *prepared {
 // Forget takes in that a connection has nothing prepared any more.
 func Forget(conn *pgx.Conn) {
 	p := preparedOn(conn) // Its names go on: some may be there all the same.
-	p.begin, p.commit = nil, nil
+	p.begin, p.commit, p.replayed = nil, nil, nil
 	clear(p.statements)
 }
 
 // readKnown runs a described statement between BEGIN READ ONLY and COMMIT, in one write.
-// All three stay prepared, so that it costs hardly more than without.
+// All of them stay prepared, so that it costs hardly more than without.
 func (g Guard) readKnown(
 	ctx context.Context, conn *pgx.Conn, d *pgconn.StatementDescription, sql string, built *pgx.ExtendedQueryBuilder,
 ) (pgx.Rows, error) {
@@ -72,11 +74,19 @@ func (g Guard) readKnown(
 	if first {
 		begin, commit = prepare("begin read only", nil, nil), prepare("commit", nil, nil)
 	}
+	replayed := known.replayed
+	compares := g.Replayed > 0 && replayed == nil
+	if compares {
+		replayed = prepare("select "+hasReplayed("$1"), nil, []pgconn.FieldDescription{{DataTypeOID: pgtype.Int4OID}})
+	}
 	unknown := statement == nil
 	if unknown {
 		statement = prepare(sql, d.ParamOIDs, d.Fields)
 	}
 	p.SendQueryStatement(begin, nil, nil, nil)
+	if g.Replayed > 0 {
+		p.SendQueryStatement(replayed, [][]byte{[]byte(formatLSN(g.Replayed))}, nil, nil)
+	}
 	p.SendQueryStatement(statement, built.ParamValues, built.ParamFormats, built.ResultFormats)
 	p.SendQueryStatement(commit, nil, nil, nil)
 	if err := p.Sync(); err != nil {
@@ -95,6 +105,12 @@ func (g Guard) readKnown(
 		}
 		known.begin, known.commit = begin, commit
 	}
+	if compares {
+		if _, err := p.GetResults(); err != nil {
+			return nil, fail(err)
+		}
+		known.replayed = replayed
+	}
 	if unknown {
 		said, err := p.GetResults()
 		if err != nil {
@@ -110,6 +126,11 @@ func (g Guard) readKnown(
 	}
 	if err := discard(p); err != nil { // of begin
 		return nil, fail(err)
+	}
+	if g.Replayed > 0 {
+		if err := discard(p); err != nil {
+			return nil, g.behind(fail(err))
+		}
 	}
 	return g.rows(p, conn, statement, func() { rollback(ctx, conn) })
 }

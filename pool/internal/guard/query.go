@@ -79,7 +79,7 @@ func (g Guard) queryKnown(
 	}
 	if err := discard(p); err != nil {
 		_ = p.Close()
-		return nil, err
+		return nil, g.behind(err)
 	}
 	return g.rows(p, conn, d, func() {})
 }
@@ -148,17 +148,21 @@ func (g Guard) queryTx(ctx context.Context, conn *pgx.Conn, sql string, args []a
 	return &txRows{Rows: rows, own: transaction{ctx: ctx, tx: tx, readOnly: g.ReadOnly}}, nil
 }
 
-// SendBatch runs a batch under a guard, in a transaction.
-func (g Guard) SendBatch(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) pgx.BatchResults {
+// SendBatch runs a batch under a guard, in a transaction. It fails only with [ErrBehind]; other
+// errors are those of the results.
+func (g Guard) SendBatch(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) (pgx.BatchResults, error) {
 	if g.Empty() {
-		return conn.SendBatch(ctx, b)
+		return conn.SendBatch(ctx, b), nil
 	}
 	tx, err := g.Begin(quiet.Context(ctx), conn)
+	if errors.Is(err, ErrBehind) {
+		return nil, err
+	}
 	if err != nil {
-		return pgx.FailedBatchResults(b, err)
+		return pgx.FailedBatchResults(b, err), nil
 	}
 	own := transaction{ctx: ctx, tx: tx, readOnly: g.ReadOnly}
-	return &txBatch{BatchResults: tx.SendBatch(ctx, b), own: own}
+	return &txBatch{BatchResults: tx.SendBatch(ctx, b), own: own}, nil
 }
 
 // closingRows are the last rows of something that must be closed. The first of them is read

@@ -155,21 +155,27 @@ type Guard struct {
 	Overtaken bool
 	// Prepared is how many statements are kept prepared on the connection; 0: none.
 	Prepared int
+	// Replayed is a position in the log that the server must have replayed, else nothing is run
+	// and the error is [ErrBehind]. 0: none.
+	Replayed uint64
 }
 
 // Empty reports whether a transaction needs nothing at its beginning.
-func (g Guard) Empty() bool { return g.Settings == nil && !g.ReadOnly && g.Timeout == 0 }
+func (g Guard) Empty() bool {
+	return g.Settings == nil && !g.ReadOnly && g.Timeout == 0 && g.Replayed == 0
+}
 
 // Shape is what the text of a guard's statement depends on.
 type Shape struct {
 	parameters     int
 	role, readOnly bool
 	timeout        time.Duration
+	replayed       bool
 }
 
 // Shape returns the guard's.
 func (g Guard) Shape() Shape {
-	shape := Shape{readOnly: g.ReadOnly, timeout: g.Timeout}
+	shape := Shape{readOnly: g.ReadOnly, timeout: g.Timeout, replayed: g.Replayed > 0}
 	if g.Settings != nil {
 		shape.parameters, shape.role = len(g.Settings.names), g.Settings.role != ""
 	}
@@ -180,6 +186,13 @@ func (g Guard) Shape() Shape {
 // Its arguments are those of [Guard.Args].
 func (s Shape) Statement() string {
 	var calls []string
+	if s.replayed { // Before the role, which may not be allowed to ask. Its argument is the last.
+		last := 2*s.parameters + 1
+		if s.role {
+			last++
+		}
+		calls = append(calls, hasReplayed("$"+strconv.Itoa(last)))
+	}
 	if s.readOnly {
 		calls = append(calls, "pg_catalog.set_config('transaction_read_only', 'on', true)")
 	}
@@ -201,15 +214,16 @@ func (s Shape) Statement() string {
 
 // Args returns the arguments of the guard's statement.
 func (g Guard) Args() (args []string) {
-	s := g.Settings
-	if s == nil {
-		return nil
+	if s := g.Settings; s != nil {
+		for i, name := range s.names {
+			args = append(args, name, s.values[i])
+		}
+		if s.role != "" {
+			args = append(args, s.role)
+		}
 	}
-	for i, name := range s.names {
-		args = append(args, name, s.values[i])
-	}
-	if s.role != "" {
-		args = append(args, s.role)
+	if g.Replayed > 0 {
+		args = append(args, formatLSN(g.Replayed))
 	}
 	return args
 }
