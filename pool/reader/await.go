@@ -49,8 +49,10 @@ func (r *Reader) await(c *call) arrival {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			for _, b := range candidates {
-				b.stopped.Store(b.lsn())
+			if c.ctx.Err() == nil { // They had all the time that there is.
+				for _, b := range candidates {
+					b.stopped.Store(b.lsn())
+				}
 			}
 			return inVain
 		}

@@ -142,6 +142,7 @@ func TestTokenWhereTheReplicaIsBehind(t *testing.T) {
 	}
 	t.Run("isolation", f.testIsolation)
 	t.Run("waits", f.testWaits)
+	t.Run("privileges", f.testPrivileges)
 }
 
 func (f *fleet) testBehind(t *testing.T, p *pool.Pool) {
@@ -264,50 +265,74 @@ func (f *fleet) testWaits(t *testing.T) {
 	}
 }
 
+// A role that may do nothing special follows tokens on replicas. One that may not ask which log it
+// is has the primary, and replicas for all other reads.
+func (f *fleet) testPrivileges(t *testing.T) {
+	admin, ctx := openOwn(t, f.primary.DSN(), nil), t.Context()
+	do := func(sql string) {
+		t.Helper()
+		if _, err := admin.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do("create role plain login")
+	open := func() *pool.Pool {
+		plain := func(s *postgres.Server) string { return strings.Replace(s.DSN(), "postgres@", "plain@", 1) }
+		return openOwn(t, plain(f.primary)+"&pool_reader_replicas="+escape(plain(f.replicas[0])), nil)
+	}
+	settle(t, open())
+	do("revoke execute on function pg_control_system() from public")
+	defer do("grant execute on function pg_control_system() to public")
+	p := open()
+	wait.Until(t, "the replica is used", func() bool {
+		var replica bool
+		if err := p.Reader().QueryRow(ctx, "select pg_is_in_recovery()").Scan(&replica); err != nil {
+			t.Error(err)
+		}
+		return replica
+	})
+	token, replica := p.Token(ctx), true
+	err := p.Reader().QueryRow(reader.WithToken(ctx, token), "select pg_is_in_recovery()").Scan(&replica)
+	if token.String() != "primary" || replica || err != nil {
+		t.Errorf("token %q, replica: %v, %v", token, replica, err)
+	}
+}
+
 // Tokens of other logs are for the primary: those of another cluster, of one before a failover, and
 // of nobody.
 func (f *fleet) testFailover(t *testing.T) {
+	ctx := t.Context()
 	p := f.open(t, "")
-	ctx, r := t.Context(), p.Reader()
 	if _, err := p.Exec(ctx, "create table failover (n int)"); err != nil {
 		t.Fatal(err)
 	}
-	settle(t, p)
-	other := openOwn(t, server.DSN(), nil)
-	forged, _ := reader.ParseToken("1" + someToken[1:])
-	for what, token := range map[string]reader.Token{"another cluster": other.Token(ctx), "nobody": forged} {
-		before := r.Followed()
-		_, err := r.Exec(reader.WithToken(ctx, token), "select 1")
-		if err != nil || r.Followed().Primary != before.Primary+1 {
-			t.Errorf("a token of %s: %+v, %v", what, r.Followed(), err)
-		}
-	}
+	f.testOtherLogs(t, p)
+	f.testPromotion(t, p)
 
-	// The first replica misses what the second one has, becomes the primary, and writes less. Then
-	// the second one, which follows nobody, is further in its log, and has nothing of the new one.
-	if err := f.replicas[0].Kill(); err != nil {
+	// A new replica misses what the old one has, becomes the primary, and writes less. Then the old one,
+	// which follows nobody, is further in its log, and has nothing of the new one.
+	late, err := f.primary.Replica(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { late.Stop() })
+	f.replicas, f.admins = append(f.replicas, late), append(f.admins, openOwn(t, late.DSN(), nil))
+	p = f.open(t, "")
+	if err := late.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.Exec(ctx, "insert into failover select generate_series(1, 20000)"); err != nil {
 		t.Fatal(err)
 	}
 	lost := p.Token(ctx)
-	wait.Until(t, "the second replica has it", func() bool {
-		var n int
-		err := f.admins[1].QueryRow(ctx, "select count(*) from failover").Scan(&n)
-		return err == nil && n == 20000
-	})
+	f.caughtUp(t, p, f.admins[0])
 	if err := f.primary.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.replicas[0].Restart(ctx); err != nil {
+	if err := late.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
-	wait.Until(t, "the first replica is promoted", func() bool {
-		_, err := f.admins[0].Exec(ctx, "select pg_promote()")
-		return err == nil
-	})
-	wait.Until(t, "it is the primary", func() bool { _, err := p.Exec(ctx, "truncate failover"); return err == nil })
+	promote(t, p, f.admins[1])
 	for i := range 50 {
 		var n int
 		_, err := p.Exec(ctx, "insert into failover values (1)")
@@ -316,16 +341,78 @@ func (f *fleet) testFailover(t *testing.T) {
 			t.Fatalf("the token is %q (%X), the old one was %X", token, reader.LSN(token), reader.LSN(lost))
 		}
 		if err == nil {
-			err = r.QueryRow(reader.WithToken(ctx, token), "select count(*) from failover").Scan(&n)
+			err = p.Reader().QueryRow(reader.WithToken(ctx, token), "select count(*) from failover").Scan(&n)
 		}
 		if err != nil || n != i+1 {
 			t.Errorf("%d rows, %v, want %d", n, err, i+1)
 		}
-		if _, err := r.Exec(reader.WithToken(ctx, lost), "select 1"); err != nil {
-			t.Error(err)
-		}
+		f.onPrimary(t, p, "an old log", lost)
 	}
-	if h := r.Histories(); h[0] == h[2] {
+	if h := p.Reader().Histories(); h[0] == h[1] {
 		t.Errorf("an orphan is of the new log: %X", h)
 	}
+}
+
+// onPrimary checks that a read by a token goes to the primary.
+func (f *fleet) onPrimary(t *testing.T, p *pool.Pool, what string, token reader.Token) {
+	t.Helper()
+	before := p.Reader().Followed()
+	_, err := p.Reader().Exec(reader.WithToken(t.Context(), token), "select 1")
+	if n := p.Reader().Followed(); err != nil || n.Primary != before.Primary+1 {
+		t.Errorf("a token of %s: %+v, %v", what, n, err)
+	}
+}
+
+func (f *fleet) testOtherLogs(t *testing.T, p *pool.Pool) {
+	forged, err := reader.ParseToken(someToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown, _ := reader.ParseToken("no token")
+	for what, token := range map[string]reader.Token{
+		"another cluster": openOwn(t, server.DSN(), nil).Token(t.Context()), "nobody": forged, "no text of one": unknown,
+	} {
+		f.onPrimary(t, p, what, token)
+	}
+}
+
+// testPromotion makes the first replica the primary. The other one follows it, and answers by
+// its tokens.
+func (f *fleet) testPromotion(t *testing.T, p *pool.Pool) {
+	old := p.Token(t.Context())
+	f.caughtUp(t, p, f.admins...)
+	if err := f.primary.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	promote(t, p, f.admins[0])
+	f.exec(t, 1, fmt.Sprintf("alter system set primary_conninfo = '%s'", f.replicas[0].SocketDSN()))
+	f.exec(t, 1, "select pg_reload_conf()")
+	p.Token(t.Context())
+	f.onPrimary(t, p, "the log before the failover", old)
+	wait.Until(t, "a replica is of the new log", func() bool { h := p.Reader().Histories(); return h[0] == h[2] })
+	f.primary, f.replicas, f.admins = f.replicas[0], f.replicas[1:], f.admins[1:]
+	settle(t, f.open(t, ""))
+}
+
+// caughtUp waits until replicas have all that was written.
+func (f *fleet) caughtUp(t *testing.T, p *pool.Pool, replicas ...*pool.Pool) {
+	t.Helper()
+	var lsn string
+	if err := p.QueryRow(t.Context(), "select pg_current_wal_flush_lsn()::text").Scan(&lsn); err != nil {
+		t.Fatal(err)
+	}
+	wait.Until(t, "replicas have all there is", func() bool { return caughtUp(t, replicas, lsn) })
+}
+
+// promote makes a replica the primary of a pool.
+func promote(t *testing.T, p *pool.Pool, replica *pool.Pool) {
+	t.Helper()
+	wait.Until(t, "a replica is promoted", func() bool {
+		_, err := replica.Exec(t.Context(), "select pg_promote()")
+		return err == nil
+	})
+	wait.Until(t, "it is the primary", func() bool {
+		_, err := p.Exec(t.Context(), "truncate failover")
+		return err == nil
+	})
 }

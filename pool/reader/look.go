@@ -141,8 +141,7 @@ func (b *backend) askStanding(ctx context.Context) (s standing, err error) {
 		sql += "; " + historySQL
 	}
 	rows, err := allRows(ctx, conn.Conn().PgConn(), sql)
-	var refused *pgconn.PgError
-	if len(rows) == 1 && errors.As(err, &refused) && !Down(refused) { // It may not be asked, or has no such functions.
+	if len(rows) == 1 && refuses(err) {
 		b.looks.refused, err = time.Now(), nil
 	}
 	if err != nil || len(rows) == 0 || len(rows[0]) != 1 {
@@ -155,6 +154,12 @@ func (b *backend) askStanding(ctx context.Context) (s standing, err error) {
 		b.take(&s, rows[1])
 	}
 	return s, nil
+}
+
+// refuses reports whether a server may not be asked, or has no such functions.
+func refuses(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (strings.HasPrefix(e.Code, "42") || e.Code == "0A000")
 }
 
 // take takes in what historySQL returns.

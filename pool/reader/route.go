@@ -127,6 +127,12 @@ func (r *Reader) follow(c *call) {
 	if token == (Token{}) {
 		return
 	}
+	r.underway.Add(1) // so that Close waits
+	defer r.underway.Add(-1)
+	if r.closed.Load() {
+		c.away = true
+		return
+	}
 	n := &r.counters
 	primary := r.backends[0].looks.last.Load()
 	// Nothing is known of another log, or of one before a failover.
