@@ -214,6 +214,10 @@ func (f *fleet) testIsolation(t *testing.T) {
 		return yes
 	}
 	wait.Until(t, "the replica is used", func() bool { return onReplica(ctx) })
+	if _, err := p.Exec(ctx, "select pg_logical_emit_message(true, 'isolation', '')"); err != nil {
+		t.Fatal(err)
+	}
+	f.caughtUp(t, p, f.admins[0])
 	for range 20 {
 		if onReplica(reader.WithToken(ctx, p.Token(ctx))) {
 			t.Error("a read by a token is on the replica")

@@ -53,6 +53,7 @@ func (g Guard) readKnown(
 		return err
 	}
 	var old *pgconn.StatementDescription
+	answers, begins := 0, 1 // to what comes before the statement's own, and of what begins the transaction
 	statement := known.statements[d]
 	if statement == nil && len(known.statements) >= g.Prepared {
 		for key, one := range known.statements { // any
@@ -61,6 +62,7 @@ func (g Guard) readKnown(
 			break
 		}
 		p.SendDeallocate(old.Name)
+		answers++
 	}
 	prepare := func(text string, oids []uint32, fields []pgconn.FieldDescription) *pgconn.StatementDescription {
 		known.names++
@@ -69,15 +71,14 @@ func (g Guard) readKnown(
 		p.SendPrepare(sd.Name, text, oids)
 		return sd
 	}
-	begin, commit := known.begin, known.commit
-	first := begin == nil
-	if first {
+	begin, commit, replayed := known.begin, known.commit, known.replayed
+	if begin == nil {
 		begin, commit = prepare("begin read only", nil, nil), prepare("commit", nil, nil)
+		answers += 2
 	}
-	replayed := known.replayed
-	compares := g.Replayed > 0 && replayed == nil
-	if compares {
+	if g.Replayed > 0 && replayed == nil {
 		replayed = prepare("select "+hasReplayed("$1"), nil, []pgconn.FieldDescription{{DataTypeOID: pgtype.Int4OID}})
+		answers++
 	}
 	unknown := statement == nil
 	if unknown {
@@ -86,31 +87,19 @@ func (g Guard) readKnown(
 	p.SendQueryStatement(begin, nil, nil, nil)
 	if g.Replayed > 0 {
 		p.SendQueryStatement(replayed, [][]byte{[]byte(formatLSN(g.Replayed))}, nil, nil)
+		begins++
 	}
 	p.SendQueryStatement(statement, built.ParamValues, built.ParamFormats, built.ResultFormats)
 	p.SendQueryStatement(commit, nil, nil, nil)
 	if err := p.Sync(); err != nil {
 		return nil, fail(err)
 	}
-	if old != nil {
+	for range answers {
 		if _, err := p.GetResults(); err != nil {
 			return nil, fail(err)
 		}
 	}
-	if first {
-		for range 2 {
-			if _, err := p.GetResults(); err != nil {
-				return nil, fail(err)
-			}
-		}
-		known.begin, known.commit = begin, commit
-	}
-	if compares {
-		if _, err := p.GetResults(); err != nil {
-			return nil, fail(err)
-		}
-		known.replayed = replayed
-	}
+	known.begin, known.commit, known.replayed = begin, commit, replayed
 	if unknown {
 		said, err := p.GetResults()
 		if err != nil {
@@ -124,10 +113,7 @@ func (g Guard) readKnown(
 		}
 		known.statements[d] = statement
 	}
-	if err := discard(p); err != nil { // of begin
-		return nil, fail(err)
-	}
-	if g.Replayed > 0 {
+	for range begins {
 		if err := discard(p); err != nil {
 			return nil, g.behind(fail(err))
 		}
