@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -39,7 +40,7 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 		Results:     []*load.Result{{Server: "gqlgen", Throughput: 100, Clients: 64}, {Server: "other", Throughput: 50, Requests: 10, Errors: 3, Resources: &load.Resources{ServerCPU: 0.02}}},
 		Gains:       []*load.Gain{{Server: "other", Throughput: load.Ratio{Median: 0.5}}},
 		Throughputs: [][]float64{{90, 100, 120}, {40, 50, 60}},
-		Skipped:     []load.Skipped{{Name: "Yoga", Reason: "no node | here\nmore"}}, Noise: []load.Noise{{Load: 7.5, Steal: 0.25}, {Load: 1}},
+		Skipped:     []load.Skipped{{Name: "Yoga", Reason: "no node | here\nmore"}}, Conditions: []*machine.Conditions{{Load: 7.5, Steal: 0.25, OthersUnknown: true}, {Load: 1, Others: 0.5}},
 	}
 	tables := r.tables()
 	for name, want := range map[string]string{
@@ -94,7 +95,7 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 	for _, want := range []string{
 		"## arena", "on ThisCPU", "busy: other processes used 20 % of the CPU, other machines took 10 % of the CPU",
 		tables["arena/Tree"], tables["peers"],
-		"load average 7.5 before the run, 25.00 % of the CPU time stolen during it; load average 1.0",
+		"load average 7.5 before the run, 25.00 % of the CPU time stolen during it; load average 1.0 before the run, 0.00 % of the CPU time stolen during it, 50.0 % used",
 	} {
 		if p := string(r.page(tables)); !strings.Contains(p, want) {
 			t.Errorf("no %q in %s", want, p)
