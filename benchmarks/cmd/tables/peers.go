@@ -25,9 +25,9 @@ func peersTable(p *load.PeerReport) string {
 		}
 		u := cmp.Or(r.Resources, new(load.Resources))
 		rows = append(rows, table.Row{
-			r.Server, throughput, spread(p, i), fmt.Sprintf("%.1f ms", r.Latency.P50), p95, fmt.Sprintf("%.1f ms", r.Latency.P99),
-			each(u.ServerCPU, r.Requests), each(u.PostgresCPU, r.Requests), humanize.IBytes(u.ServerMemory),
-			fmt.Sprintf("%.1f", u.Statements), r.Errors, r.Conditions,
+			r.Server, throughput, spread(p, i), fmt.Sprintf("%.1f ms", r.Latency.P50), p95,
+			fmt.Sprintf("%.1f ms", r.Latency.P99), each(u.ServerCPU, r.Requests), each(u.PostgresCPU, r.Requests),
+			humanize.IBytes(u.ServerMemory), fmt.Sprintf("%.1f", u.Statements), r.Errors, r.Conditions,
 		})
 	}
 	for _, s := range p.Skipped {
@@ -60,8 +60,7 @@ func peersSection(b *bytes.Buffer, p *load.PeerReport, tables map[string]string)
 		clients = p.Results[0].Clients
 	}
 	m := p.Machine
-	fmt.Fprintf(b, "\n## Peers\n\n%s, %s, %d cores, %s. %s. `%s`: ", p.Date.Format("2 January 2006"), m.CPU, m.Cores,
-		humanize.IBytes(m.Memory), strings.Join(versions, ", "), p.Command)
+	fmt.Fprintf(b, "\n### Peers\n\n%s, %v, %s. %s. `%s`: ", p.Date.Format("2 January 2006"), m, humanize.IBytes(m.Memory), strings.Join(versions, ", "), p.Command)
 	fmt.Fprintf(b, "what else serves the same blog, set up as [its documentation advises](peers/README.md), on the same "+
 		"Postgres, with the same requests and checked answers, in turns: %d clients without a pause. The load generator, "+
 		"the server and Postgres share the cores. The round with the median throughput; in parentheses the median of the "+

@@ -13,7 +13,7 @@ import (
 func TestTables(t *testing.T) {
 	bench := filepath.Join(t.TempDir(), "bench.txt")
 	if err := os.WriteFile(bench, []byte(`pkg: example.com/b/arena
-cpu: ThisCPU
+host: {"cpu":"ThisCPU","cores":2,"simd":"AVX2","date":"2026-02-03T00:00:00Z"}
 BenchmarkTree/mode=serial/impl=gqlboost-2 100 200 ns/op 0 B/op 0 allocs/op
 BenchmarkTree/mode=serial/impl=heap-2 100 500 ns/op 8 B/op 3 allocs/op
 machine: {"stealShare":0.1,"othersCpuShare":0}
@@ -24,12 +24,12 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 `), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	list, err := readBenchmarks(bench)
-	if err != nil {
-		t.Fatal(err)
+	host, list, err := readBenchmarks(bench)
+	if err != nil || host != (load.Machine{CPU: "ThisCPU", Cores: 2, SIMD: "AVX2"}) {
+		t.Fatal(host, err)
 	}
-	old := []figure{{Package: "arena", Work: "Tree/mode=gone"}, {Package: "zoo", CPU: "OtherCPU", Work: "Kept"}}
-	r := results{Benchmarks: merge(old, list), Demo: &load.Report{
+	old := []figure{{Package: "arena", Work: "Tree/mode=gone"}, {Package: "zoo", Work: "Kept"}}
+	r := &measurements{Machine: host, Benchmarks: merge(old, list), Demo: &load.Report{
 		Results: []*load.Result{{Server: "baseline", Preset: "closed", Throughput: 100, Latency: load.Latency{P95: 50}}, {Server: "boosted", Preset: "closed", Throughput: 200, Latency: load.Latency{P95: 20}}},
 		Gains:   []*load.Gain{{Server: "boosted", Preset: "closed", Throughput: load.Ratio{Median: 2}, P95: load.Ratio{Median: 0.4}}, {Server: "reader", Preset: "closed", Throughput: load.Ratio{Median: 1.35, Lowest: 1.2, Highest: 1.5}}},
 	}}
@@ -92,12 +92,13 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 			t.Errorf("%s: %q, %v, want %q", text, filled, err, wanted)
 		}
 	}
+	all := &results{Machines: []*measurements{r}}
 	for _, want := range []string{
-		"## arena", "on ThisCPU", "busy: other processes used 20 % of the CPU, other machines took 10 % of the CPU",
+		"## ThisCPU, 2 cores, AVX2\n", "### arena", "3 February 2026", "busy: other processes used 20 % of the CPU, other machines took 10 % of the CPU",
 		tables["arena/Tree"], tables["peers"],
 		"load average 7.5 before the run, 25.00 % of the CPU time stolen during it; load average 1.0 before the run, 0.00 % of the CPU time stolen during it, 50.0 % used",
 	} {
-		if p := string(r.page(tables)); !strings.Contains(p, want) {
+		if p := string(all.page("", nil)); !strings.Contains(p, want) {
 			t.Errorf("no %q in %s", want, p)
 		}
 	}
