@@ -32,10 +32,10 @@ func modelSection(b *bytes.Buffer, m *model.Report, tables map[string]string) {
 		"clients without a pause. %s The machine in the worst of the runs: %s.\n\n", m.Date.Format("2 January 2006"),
 		strings.Join(versions, ", "), m.Command, shared, m.Conditions.Figures())
 	b.WriteString("**The check.** From the run on one core, throughput on two is predicted as if every request needed " +
-		"as much CPU there, and no core waited for another one; the error is the prediction against the measurement. What " +
-		"is missing on two cores is taken for the share of the work that only one core at a time can do (Amdahl's law). " +
-		"With the share from the other rounds, the round that was left out is predicted again. The median of the rounds, the " +
-		"lowest and the highest:\n\n")
+		"as much CPU there, and no core waited for another one; the error is the prediction against the " +
+		"measurement. What is missing on two cores is taken for the share of the work that only one core at " +
+		"a time can do (Amdahl's law). With the share from the other rounds, the round that was left out is " +
+		"predicted again. The median of the rounds, the lowest and the highest:\n\n")
 	b.WriteString(tables["model"])
 	fmt.Fprintf(b, "\n**The prediction** for %d cores that the server and Postgres have for themselves, and how many "+
 		"cores %s requests/s need with a P95 below %.0f ms. It assumes that CPU is the limit: a network, a disk that is "+
