@@ -38,12 +38,13 @@ func modelSection(b *bytes.Buffer, m *model.Report, tables map[string]string) {
 		"predicted again. The median of the rounds, the lowest and the highest:\n\n")
 	b.WriteString(tables["model"])
 	fmt.Fprintf(b, "\n**The prediction** for %d cores that the server and Postgres have for themselves, and how many "+
-		"cores %s requests/s need with a P95 below %.0f ms. It assumes that CPU is the limit: a network, a disk that is "+
-		"written to, and a connection pool that is too small are not in it; nor is what more than two cores cost each other "+
-		"in caches, which two points cannot tell. The cores are those at the highest share of the throughput on one core, of "+
-		"those that were tried, whose P95 stayed below the bound: at the same share, more cores wait less. In parentheses "+
-		"the range of what single rounds say, which is the error bar: a serial share is the small difference of two large "+
-		"figures, and %d cores multiply its error.\n\n", planCores, thousands(planRate), planBound, planCores)
+		"cores %s requests/s need with a P95 below %.0f ms. It assumes that CPU is the limit: a network, a "+
+		"disk that is written to, and a connection pool that is too small are not in it; nor is what more "+
+		"than two cores cost each other in caches, which two points cannot tell. The cores are those at the "+
+		"highest share of the throughput on one core, of those that were tried, whose P95 stayed below the "+
+		"bound: at the same share, more cores wait less. In parentheses the range of what single rounds say, "+
+		"which is the error bar: a serial share is the small difference of two large figures, and %d cores "+
+		"multiply its error.\n\n", planCores, thousands(planRate), planBound, planCores)
 	b.WriteString(tables["cores"])
 }
 
