@@ -140,7 +140,13 @@ func (s *session) report() (*model.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r, json.Unmarshal(text, r)
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.json, err)
+	}
+	if this := load.ThisMachine(); !r.Machine.Same(this) {
+		return nil, fmt.Errorf("%s is of %v, and this is %v", s.json, r.Machine, this)
+	}
+	return r, nil
 }
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -100,6 +100,9 @@ func (s *session) report() (*load.PeerReport, error) {
 	if err := json.Unmarshal(text, r); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.json, err)
 	}
+	if this := load.ThisMachine(); !r.Machine.Same(this) {
+		return nil, fmt.Errorf("%s is of %v, and this is %v", s.json, r.Machine, this)
+	}
 	return r, nil
 }
 
