@@ -26,8 +26,8 @@ func modelSection(b *bytes.Buffer, m *model.Report, tables map[string]string) {
 	shared := "The load generator had cores of its own."
 	if len(m.Servers) > 0 && len(m.Servers[0].Rounds) > 0 && m.Servers[0].Rounds[0].Two.Shared {
 		shared = "The load generator had the other core in the run on one; in that on two it shared them, as there are no " +
-			"more, and the CPU that it used is subtracted from what the server and Postgres had; what sharing costs besides is " +
-			"taken for a serial share."
+			"more, and the CPU that it used is subtracted from what the server and Postgres had; what sharing costs besides " +
+			"is taken for a serial share."
 	}
 	fmt.Fprintf(b, "\n### More cores\n\n%s. %s. `%s`: each server with its Postgres, pinned to one core and to two, under 64 "+
 		"clients without a pause. %s The machine in the worst of the runs: %s.\n\n", m.Date.Format("2 January 2006"),
