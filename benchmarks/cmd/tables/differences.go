@@ -74,7 +74,7 @@ func baselines(r *results, baseline *load.Report) string {
 		return ""
 	}
 	return markdown(table.Row{"machine", "date", "requests/s", "P95", "CPU per request", "Postgres's CPU",
-		"boosted", "compiled", "batched"}, rows)
+		"throughput of boosted", "of compiled", "of batched"}, rows)
 }
 
 // timeRatio is how many times our time a peer takes for a work.
