@@ -92,7 +92,7 @@ func (b *bench) closed(ctx context.Context, t load.Target, p place) (model.Run, 
 	if err := p.pin(ctx, t); err != nil {
 		return model.Run{}, err
 	}
-	result, err := b.measure(ctx, t, load.Config{Clients: clients})
+	result, err := b.measure(ctx, t, load.Config{Clients: clients, Cores: p.server})
 	if err != nil {
 		return model.Run{}, err
 	}

@@ -21,12 +21,13 @@ func TestModelTables(t *testing.T) {
 		{Name: "linear", Rounds: []model.Round{round(1000, 2000, 50), round(1000, 2000, 60), round(1000, 2000, 70)}},
 		{Name: "serial", Rounds: []model.Round{round(1000, 1600, 50), round(1000, 1600, 90), round(1000, 2000, 95)}}, // Shares of 0.25, 0.25, 0.
 		{Name: "slow", Rounds: []model.Round{{One: model.Run{Cores: 1, Throughput: 10}, Two: model.Run{Cores: 2, Throughput: 20}, Open: []model.Open{{Share: 0.7, P95: 100}}}}},
+		{Name: "busy", Rounds: []model.Round{{One: model.Run{Cores: 1, Throughput: 800, Taken: 0.2}, Two: model.Run{Cores: 2, Throughput: 800, Taken: 1.2}, Open: []model.Open{{Share: 0.85, P95: 80}}}}},
 	}}
 	check, cores := checkTable(m), coresTable(m)
 	for _, want := range []string{
-		"| linear | 3 | 1000 | 2000 | 1000 us | 500 us | 100 us | 1800 us | +0 % | 0.00 | +0 % |",
-		"| serial | 3 | 1000 | 1600 (1600 to 2000) |", "| +25 % (+0 % to +25 %) | 0.25 (0.00 to 0.25) | +0 % (-20 % to +0 %) |",
-		"| slow | 1 |", "| +0 % | 0.00 | - |",
+		"| linear | 3, 3 | 1000 | 2000 | 1000 us | 500 us | 100 us | 1800 us | 0.00 | +0 % | 0.00 | +0 % |",
+		"| serial | 3, 3 | 1000 | 1600 (1600 to 2000) |", "| +25 % (+0 % to +25 %) | 0.25 (0.00 to 0.25) | +0 % (-20 % to +0 %) |",
+		"| slow | 1, 1 |", "| busy | 1, 0 | 800 | 800 | 0 us | 0 us | 0 us | 0 us | 1.20 | +0 % | - | - |", "| +0 % | 0.00 | - |",
 	} {
 		if !strings.Contains(check, want) {
 			t.Errorf("no %q in\n%s", want, check)
@@ -36,6 +37,7 @@ func TestModelTables(t *testing.T) {
 		"| linear | 16000 | 16000 | 60.0 ms at 85 % | 15 | 15 |",
 		// 12 000 are 17 143 at 70 %: 18 cores if linear, and 1000/0.25 is the most with a share of 0.25.
 		"| serial | 3368 (3368 to 16000) | 16000 | 10.0 ms at 70 % | more than one machine (18 to more than one machine) | 18 |",
+		"| busy | - | 16000 | 80.0 ms at 85 % | - | 15 |",
 		"| slow | 160 | 160 | - | P95 was above the bound at every load that was tried |  |",
 	} {
 		if !strings.Contains(cores, want) {
@@ -52,7 +54,7 @@ func TestModelTables(t *testing.T) {
 				t.Errorf("no %q in\n%s", want, b.String())
 			}
 		}
-		if got := strings.Contains(b.String(), "is subtracted"); got != shared {
+		if got := strings.Contains(b.String(), "it shared them"); got != shared {
 			t.Errorf("shared %v:\n%s", shared, b.String())
 		}
 	}

@@ -88,6 +88,7 @@ type Reading struct {
 	total, busy, steal float64 // seconds of all cores; busy is what processes used
 	load               float64
 	waiting            time.Duration
+	cores              map[int]float64 // seconds of each core that processes and the hypervisor took
 }
 
 // Read reads the machine's counters. It returns nil where there are none.
@@ -115,25 +116,59 @@ func read(proc string, now time.Time) *Reading {
 // tick is the unit of /proc/stat: Linux tells user space 1/100 s whatever it counts in.
 const tick = 0.01
 
-// parseStat reads the first line, that of all cores.
+// parseStat reads the first line, that of all cores, and those of each.
 func (r *Reading) parseStat(text string) bool {
-	line, _, _ := strings.Cut(text, "\n")
-	fields := strings.Fields(line)
-	if len(fields) < 9 || fields[0] != "cpu" {
+	line, rest, _ := strings.Cut(text, "\n")
+	name, of, ok := parseCPU(line)
+	if !ok || name != "cpu" {
 		return false
 	}
-	var of [8]float64 // user, nice, system, idle, iowait, irq, softirq, steal; guests are in user
-	for i := range of {
-		v, err := strconv.ParseFloat(fields[i+1], 64)
-		if err != nil {
-			return false
-		}
-		of[i] = v * tick
-		r.total += of[i]
+	for _, seconds := range of {
+		r.total += seconds
 	}
 	// Interrupts belong to no process: those of the loopback are ours for the most part.
 	r.busy, r.steal = of[0]+of[1]+of[2], of[7]
+	r.cores = map[int]float64{}
+	for line := range strings.Lines(rest) {
+		name, of, ok := parseCPU(line)
+		core, err := strconv.Atoi(strings.TrimPrefix(name, "cpu"))
+		if !ok || err != nil {
+			break // The cores come first.
+		}
+		r.cores[core] = of[0] + of[1] + of[2] + of[7]
+	}
 	return true
+}
+
+// parseCPU returns seconds of user, nice, system, idle, iowait, irq, softirq and steal; guests
+// are in user.
+func parseCPU(line string) (name string, of [8]float64, ok bool) {
+	fields := strings.Fields(line)
+	if len(fields) < 9 {
+		return "", of, false
+	}
+	for i := range of {
+		v, err := strconv.ParseFloat(fields[i+1], 64)
+		if err != nil {
+			return "", of, false
+		}
+		of[i] = v * tick
+	}
+	return fields[0], of, true
+}
+
+// Taken returns how many of the given cores, on average since a reading before, were not left
+// to processes that used so much CPU time on them and on no others: what other processes and
+// the hypervisor took. It is 0 where this cannot be had.
+func (r *Reading) Taken(before *Reading, cores []int, used time.Duration) float64 {
+	if r == nil || before == nil || !r.at.After(before.at) {
+		return 0
+	}
+	var all float64
+	for _, c := range cores {
+		all += r.cores[c] - before.cores[c]
+	}
+	return max((all-used.Seconds())/r.at.Sub(before.at).Seconds(), 0)
 }
 
 // parsePressure returns the total of the line "some".

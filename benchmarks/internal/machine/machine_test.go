@@ -52,6 +52,30 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+func TestTaken(t *testing.T) {
+	const before = "cpu 0 0 0 0 0 0 0 0 0 0\ncpu0 100 10 20 5 0 0 0 0 0 0\ncpu1 100 0 0 0 0 0 0 0 0 0\nintr 1 2 3 4 5 6 7 8 9\n"
+	// In 10 s: 5 s of processes, 1 s of interrupts and 2 s of steal on the first core, 9 s on the second.
+	const after = "cpu 1 0 0 0 0 0 0 0 0 0\ncpu0 400 110 120 5 0 0 100 200 0 0\ncpu1 900 0 100 0 0 0 0 0 0 0\nintr 1 2 3 4 5 6 7 8 9\n"
+	start := time.Unix(100, 0)
+	a, b := read(write(t, before, "", ""), start), read(write(t, after, "", ""), start.Add(10*time.Second))
+	for _, c := range []struct {
+		cores []int
+		used  time.Duration
+		want  float64
+	}{
+		{[]int{0}, 0, 0.7}, {[]int{1}, 0, 0.9}, {[]int{0, 1}, 0, 1.6}, {[]int{0, 1}, 6 * time.Second, 1},
+		{[]int{0}, time.Minute, 0}, {nil, 0, 0}, {[]int{7}, 0, 0},
+	} {
+		if got := b.Taken(a, c.cores, c.used); !near(got, c.want) {
+			t.Errorf("%v, used %v: %v, want %v", c.cores, c.used, got, c.want)
+		}
+	}
+	var none *Reading
+	if a.Taken(a, []int{0}, 0) != 0 || none.Taken(a, []int{0}, 0) != 0 || a.Taken(none, []int{0}, 0) != 0 {
+		t.Error("something was taken in no time")
+	}
+}
+
 func near(a, b float64) bool { return a > b-0.001 && a < b+0.001 }
 
 func TestNothingToRead(t *testing.T) {

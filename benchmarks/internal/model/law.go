@@ -48,11 +48,18 @@ func (l Law) Cores(throughput float64) (int, bool) {
 	return int(math.Ceil(max(cores*(1-serial)/(1-serial*cores)-0.001, 1))), true
 }
 
-// Fit returns the law of a run on one core and one on more.
-func Fit(one, more Run) Law {
-	l := Law{PerCore: one.Throughput / one.available()}
-	if left := more.available(); left > 1 && more.Throughput > 0 {
-		l.Serial = (l.PerCore*left/more.Throughput - 1) / (left - 1)
+// enough is how many cores must be left to the server and Postgres for a serial share: near
+// to one core, it is a small difference divided by another one.
+const enough = 1.5
+
+// Fit returns the law of a run on one core and one on more. ok is false if others took too much
+// of the cores to tell the serial share, which is 0 then.
+func Fit(one, more Run) (l Law, ok bool) {
+	l.PerCore = one.Throughput / one.available()
+	left := more.available()
+	if left < enough || more.Throughput <= 0 {
+		return l, false
 	}
-	return l
+	l.Serial = (l.PerCore*left/more.Throughput - 1) / (left - 1)
+	return l, true
 }

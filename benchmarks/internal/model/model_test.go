@@ -79,6 +79,7 @@ func roundOf(l Law, generator float64, shared bool) Round {
 	two := Run{Cores: 2, Throughput: l.Throughput(2), Generator: generator, Shared: shared}
 	if shared {
 		two.Throughput = l.Shared(2, generator)
+		two.Taken = two.Throughput * generator
 	}
 	return Round{One: one, Two: two}
 }
@@ -88,8 +89,8 @@ func TestFit(t *testing.T) {
 	for _, law := range []Law{{100, 0}, {100, 0.05}, {5000, 0.3}, {700, 0.9}} {
 		for _, shared := range []bool{false, true} {
 			r := roundOf(law, 0.1/law.PerCore, shared)
-			got := Fit(r.One, r.Two)
-			if !near(got.PerCore, law.PerCore) || !near(got.Serial, law.Serial) {
+			got, ok := Fit(r.One, r.Two)
+			if !ok || !near(got.PerCore, law.PerCore) || !near(got.Serial, law.Serial) {
 				t.Errorf("%v, shared %v: %v", law, shared, got)
 			}
 			s := &Server{Rounds: []Round{r, r, r}}
@@ -104,11 +105,34 @@ func TestFit(t *testing.T) {
 		}
 	}
 	// A generator that takes all of the second core leaves nothing to tell the share from.
-	if l := Fit(Run{Cores: 1, Throughput: 10}, Run{Cores: 2, Shared: true, Throughput: 10, Generator: 0.1}); l != (Law{10, 0}) {
+	if l, ok := Fit(Run{Cores: 1, Throughput: 10}, Run{Cores: 2, Shared: true, Throughput: 10, Generator: 0.1, Taken: 1}); ok || l != (Law{10, 0}) {
 		t.Errorf("%v", l)
 	}
 	if _, ok := (&Server{Rounds: make([]Round, 1)}).LeftOut(); ok {
 		t.Error("a round was predicted from no others")
+	}
+}
+
+// What others take of the cores meanwhile changes neither the law nor its error.
+func TestBusyMachine(t *testing.T) {
+	law := Law{1000, 0.1}
+	for _, shared := range []bool{false, true} {
+		one := Run{Cores: 1, Taken: 0.3, Throughput: law.PerCore * 0.7, Generator: 0.0001}
+		two := Run{Cores: 2, Taken: 0.2, Throughput: law.Throughput(1.8), Generator: 0.0001, Shared: shared}
+		if shared {
+			two.Throughput = law.Shared(1.8, 0.0001)
+			two.Taken += two.Throughput * two.Generator
+		}
+		busier := two
+		busier.Taken = 0.9
+		s := (&Server{Rounds: []Round{{One: one, Two: two}, {One: one, Two: busier}, {One: one, Two: two}}}).Fitted()
+		if len(s.Rounds) != 2 {
+			t.Errorf("shared %v: %d rounds tell a serial share", shared, len(s.Rounds))
+		}
+		left, _ := s.LeftOut()
+		if got := s.Law(); !near(got.PerCore, 1000) || !near(got.Serial, 0.1) || !near(left.Median, 0) {
+			t.Errorf("shared %v: %v, mispredicted by %v", shared, got, left)
+		}
 	}
 }
 
@@ -163,8 +187,8 @@ func TestAdd(t *testing.T) {
 
 func TestNewRun(t *testing.T) {
 	got := NewRun(2, true, &load.Result{Requests: 100, Throughput: 50, Latency: load.Latency{P95: 7},
-		Resources: &load.Resources{ServerCPU: 2, PostgresCPU: 1, GeneratorCPU: 0.5}})
-	if want := (Run{2, true, 50, 7, 0.02, 0.01, 0.005, 0}); got != want || !near(got.available(), 1.75) {
+		Resources: &load.Resources{ServerCPU: 2, PostgresCPU: 1, GeneratorCPU: 0.5, TakenCores: 0.25}})
+	if want := (Run{2, true, 0.25, 50, 7, 0.02, 0.01, 0.005, 0}); got != want || !near(got.available(), 1.75) {
 		t.Errorf("%+v, available %v", got, got.available())
 	}
 }

@@ -38,7 +38,10 @@ type Round struct {
 type Run struct {
 	Cores float64 `json:"cores"` // that the server and Postgres were pinned to
 	// Shared reports that the generator was pinned to the same cores.
-	Shared     bool    `json:"generatorShares"`
+	Shared bool `json:"generatorShares"`
+	// Taken is how many of the cores, on average, the generator, other processes and other
+	// machines had.
+	Taken      float64 `json:"takenCores"`
 	Throughput float64 `json:"throughput"`
 	P95        float64 `json:"p95"` // milliseconds
 	Server     float64 `json:"serverCpu"`
@@ -59,17 +62,21 @@ func NewRun(cores int, shared bool, r *load.Result) Run {
 	run := Run{Cores: float64(cores), Shared: shared, Throughput: r.Throughput, P95: r.Latency.P95, Errors: r.Errors}
 	if u := r.Resources; u != nil {
 		n := float64(max(r.Requests, 1))
+		run.Taken = u.TakenCores
 		run.Server, run.Postgres, run.Generator = u.ServerCPU/n, u.PostgresCPU/n, u.GeneratorCPU/n
 	}
 	return run
 }
 
-// available is how many cores the generator left to the server and Postgres.
-func (r Run) available() float64 {
+// available is how many cores were left to the server and Postgres.
+func (r Run) available() float64 { return r.Cores - r.Taken }
+
+// Others is how many of the cores others than the generator had.
+func (r Run) Others() float64 {
 	if r.Shared {
-		return r.Cores - r.Throughput*r.Generator
+		return max(r.Taken-r.Throughput*r.Generator, 0)
 	}
-	return r.Cores
+	return r.Taken
 }
 
 // ErrOthers is the error of adding rounds of other servers.
@@ -103,6 +110,17 @@ func rangeOf(list []float64) Range {
 	return Range{list[len(list)/2], list[0], list[len(list)-1]}
 }
 
+// Fitted returns a server with the rounds that have a serial share.
+func (s *Server) Fitted() *Server {
+	fitted := &Server{Name: s.Name}
+	for _, r := range s.Rounds {
+		if _, ok := Fit(r.One, r.Two); ok {
+			fitted.Rounds = append(fitted.Rounds, r)
+		}
+	}
+	return fitted
+}
+
 // Over returns the range of what a function makes of each round.
 func (s *Server) Over(f func(Round) float64) Range {
 	var list []float64
@@ -112,11 +130,12 @@ func (s *Server) Over(f func(Round) float64) Range {
 	return rangeOf(list)
 }
 
-// Laws returns the law of each round.
+// Laws returns the law of each round, linear where the serial share cannot be told.
 func (s *Server) Laws() []Law {
 	var list []Law
 	for _, r := range s.Rounds {
-		list = append(list, Fit(r.One, r.Two))
+		l, _ := Fit(r.One, r.Two)
+		list = append(list, l)
 	}
 	return list
 }
@@ -136,7 +155,8 @@ func median(laws []Law) Law {
 // was measured, from its run on one core alone: as if nothing were serial.
 func (s *Server) Linear() Range {
 	return s.Over(func(r Round) float64 {
-		return Law{PerCore: Fit(r.One, r.Two).PerCore}.of(r) - 1
+		l, _ := Fit(r.One, r.Two)
+		return Law{PerCore: l.PerCore}.of(r) - 1
 	})
 }
 
@@ -156,9 +176,10 @@ func (s *Server) LeftOut() (Range, bool) {
 
 // of is what the law predicts for a round's second run, against what was measured.
 func (l Law) of(r Round) float64 {
-	predicted := l.Throughput(r.Two.Cores)
+	cores := r.Two.Cores - r.Two.Others() // They will have what they had.
+	predicted := l.Throughput(cores)
 	if r.Two.Shared {
-		predicted = l.Shared(r.Two.Cores, r.One.Generator)
+		predicted = l.Shared(cores, r.One.Generator)
 	}
 	return predicted / r.Two.Throughput
 }
