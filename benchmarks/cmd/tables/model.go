@@ -44,8 +44,8 @@ func modelSection(b *bytes.Buffer, m *model.Report, tables map[string]string) {
 		"disk that is written to, and a connection pool that is too small are not in it; nor is what more "+
 		"than two cores cost each other in caches, which two points cannot tell. The cores are those at the "+
 		"highest share of the throughput on one core, of those that were tried, whose P95 stayed below the "+
-		"bound: at the same share, more cores wait less. In parentheses the range of what single rounds say, "+
-		"which is the error bar: a serial share is the small difference of two large figures, and %d cores "+
+		"bound: at the same share, more cores wait less. Where none did (above), they are those for the throughput "+
+		"alone, at the lowest share. In parentheses the range of what single rounds say, which is the error bar: a serial share is the small difference of two large figures, and %d cores "+
 		"multiply its error.\n\n", planCores, thousands(planRate), planBound, planCores)
 	b.WriteString(tables["cores"])
 }
@@ -103,15 +103,15 @@ func coresTable(m *model.Report) string {
 		})
 		row := table.Row{s.Name, predicted, ranged(linearly, "%.0f", 1)}
 		share, p95, ok := s.Highest(planBound)
+		latency := fmt.Sprintf("%.1f ms at %.0f %%", p95, 100*share)
 		if !ok {
-			rows = append(rows, append(row, "-", "P95 was above the bound at every load that was tried", ""))
-			continue
+			latency += ", above"
 		}
 		var linear []model.Law
 		for _, l := range s.Laws() {
 			linear = append(linear, model.Law{PerCore: l.PerCore})
 		}
-		rows = append(rows, append(row, fmt.Sprintf("%.1f ms at %.0f %%", p95, 100*share),
+		rows = append(rows, append(row, latency,
 			coresNeeded(fitted.Law(), fitted.Laws(), planRate/share),
 			coresNeeded(model.Law{PerCore: s.Law().PerCore}, linear, planRate/share)))
 	}

@@ -140,8 +140,8 @@ func TestBusyMachine(t *testing.T) {
 func TestLeftOut(t *testing.T) {
 	s := &Server{Rounds: []Round{roundOf(Law{100, 0}, 0, false), roundOf(Law{100, 0}, 0, false), roundOf(Law{100, 1}, 0, false)}}
 	got, ok := s.LeftOut()
-	// The median of two is the higher: shares 0 and 1 predict 100 where 200 was measured.
-	if !ok || !near(got.Highest, 1) || !near(got.Lowest, -0.5) {
+	// Shares of 0 and 1 are half, which predicts 133 where 200 was measured.
+	if !ok || !near(got.Highest, 1) || !near(got.Lowest, -1./3) {
 		t.Errorf("%v", got)
 	}
 	if l := s.Law(); l != (Law{100, 0}) {
@@ -160,11 +160,12 @@ func TestHighest(t *testing.T) {
 		"both":      {[]Round{round(10, 60)}, 0.85, 60},
 		"the lower": {[]Round{round(10, 90)}, 0.7, 10},
 		"median":    {[]Round{round(10, 90), round(20, 50), round(30, 70)}, 0.85, 70},
-		"none":      {[]Round{round(100, 900)}, 0, 0},
+		"none":      {[]Round{round(100, 900)}, 0.7, 100},
+		"even":      {[]Round{round(10, 80), round(20, 100)}, 0.7, 15},
 		"nothing":   {nil, 0, 0},
 	} {
 		share, p95, ok := (&Server{Rounds: c.rounds}).Highest(85)
-		if share != c.share || p95 != c.p95 || ok != (c.share > 0) {
+		if share != c.share || p95 != c.p95 || ok != (name != "none" && name != "nothing") {
 			t.Errorf("%s: %v, %v, %v", name, share, p95, ok)
 		}
 	}

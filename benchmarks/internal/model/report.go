@@ -3,6 +3,7 @@ package model
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -107,7 +108,8 @@ func rangeOf(list []float64) Range {
 		return Range{}
 	}
 	slices.SortFunc(list, cmp.Compare)
-	return Range{list[len(list)/2], list[0], list[len(list)-1]}
+	n := len(list)
+	return Range{(list[(n-1)/2] + list[n/2]) / 2, list[0], list[n-1]}
 }
 
 // Fitted returns a server with the rounds that have a serial share.
@@ -185,7 +187,8 @@ func (l Law) of(r Round) float64 {
 }
 
 // Highest returns the highest share of the throughput that was measured at which P95, the
-// median of the rounds, is below a bound, in milliseconds. ok is false if there is none.
+// median of the rounds, is below a bound, in milliseconds. If there is none, ok is false, and
+// share the lowest one that was tried, 0 if there is none of these either.
 func (s *Server) Highest(bound float64) (share, p95 float64, ok bool) {
 	at := map[float64][]float64{}
 	for _, r := range s.Rounds {
@@ -193,9 +196,10 @@ func (s *Server) Highest(bound float64) (share, p95 float64, ok bool) {
 			at[o.Share] = append(at[o.Share], o.P95)
 		}
 	}
-	for each, list := range at {
-		if m := rangeOf(list).Median; m < bound && each > share {
-			share, p95, ok = each, m, true
+	for _, each := range slices.Sorted(maps.Keys(at)) {
+		m := rangeOf(at[each]).Median
+		if below := m < bound; below || share == 0 {
+			share, p95, ok = each, m, below
 		}
 	}
 	return share, p95, ok
