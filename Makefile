@@ -2,7 +2,9 @@
 
 MODULES := . contrib examples benchmarks benchmarks/gate benchmarks/peers internal/postgres/fetch internal/adopters internal/release contrib/internal/hosts
 ALL_MODULES := $(MODULES) internal/tools simdjson/_generate stream/_generate
-TARGETS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+# Modules that users run, or have in their builds, and where they do. The others are tests of ours.
+RUN_BY_USERS := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch
+TARGETS := linux/arm64 darwin/arm64 windows/amd64
 BIN := $(CURDIR)/bin
 BENCHSTAT := $(BIN)/benchstat
 # It has too many dependencies for internal/tools, whose other tools would have to follow.
@@ -103,7 +105,8 @@ tidy: ## go mod tidy in every module; in contrib alone the go command would miss
 lint: $(BIN)/staticcheck $(BIN)/golangci-lint $(BIN)/actionlint deadcode ## format, tidiness, generated code, vet for every platform, staticcheck, golangci-lint, workflows, unused code
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	cd internal/release && go run . tidy -diff $(ALL_MODULES)
-	@set -e; for t in $(TARGETS); do for m in $(MODULES); do echo "== vet $$t $$m"; \
+	@set -e; for m in $(MODULES); do echo "== vet $$m"; (cd $$m && go vet ./...); done
+	@set -e; for t in $(TARGETS); do for m in $(RUN_BY_USERS); do echo "== vet $$t $$m"; \
 		(cd $$m && GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./...); done; done
 	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(BIN)/staticcheck ./...); done
 	@set -e; for m in $(MODULES); do echo "== golangci-lint $$m"; (cd $$m && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
