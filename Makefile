@@ -167,7 +167,7 @@ OURS := impl=(gqlboost|pgrows)
 GATED := ./arena,./stream,./plancache
 QUICK := (Buffers|Intern|Small|Tree|Encode|String|Hit)
 .PHONY: tables
-tables: ## write benchmarks/RESULTS.md and the tables of README files from results.json; ARGS="-demo ../out/demo.json -bench ../out/bench.txt" takes new results in
+tables: ## write benchmarks/RESULTS.md and the tables of README files from results.json; ARGS="-demo ../out/demo.json -bench ../out/bench.txt" takes new results in, and adds them to history.jsonl
 	cd benchmarks && go run ./cmd/tables $(ARGS)
 
 .PHONY: bench-compare

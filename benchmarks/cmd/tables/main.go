@@ -4,6 +4,7 @@
 //	tables -peers ../out/peers.json                         the same for those of cmd/peers
 //	tables                                                  write RESULTS.md, and the tables in README files
 //	tables -check                                           fail if they are not those of results.json
+//	tables -rewrite-history                                 make history.jsonl from the commits of results.json
 //
 // A table in a README is between two comments that name it:
 //
@@ -20,6 +21,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -52,8 +54,16 @@ func main() {
 	peers := flag.String("peers", "", "JSON of cmd/peers to take in")
 	bench := flag.String("bench", "", "output of go test -bench to take in, for the benchmarks that it has")
 	check := flag.Bool("check", false, "only compare")
+	rewrite := flag.Bool("rewrite-history", false, "make "+historyFile+" from the commits of "+resultsFile)
 	flag.Parse()
-	if err := run(*demo, *peers, *bench, *check); err != nil {
+	var err error
+	if *rewrite {
+		err = rewriteHistory()
+	}
+	if err == nil {
+		err = run(*demo, *peers, *bench, *check)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "tables:", err)
 		os.Exit(1)
 	}
@@ -64,7 +74,15 @@ func run(demo, peers, bench string, check bool) error {
 	if err := readJSON(resultsFile, &r); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
+	before := r
 	if err := r.take(demo, peers, bench); err != nil {
+		return err
+	}
+	if err := addToHistory(&before, &r); err != nil {
+		return err
+	}
+	history, err := readHistory()
+	if err != nil {
 		return err
 	}
 	tables := r.tables()
@@ -76,12 +94,11 @@ func run(demo, peers, bench string, check bool) error {
 		if baseline.Breakdown == nil {
 			return fmt.Errorf("%s has no profile: run make baseline", baselineFile)
 		}
-		var err error
 		if tables["targets"], err = targetTable(r.Demo, baseline.Breakdown.CPU, tables); err != nil {
 			return err
 		}
 	}
-	files := map[string][]byte{page: r.page(tables)}
+	files := map[string][]byte{page: r.page(tables, history)}
 	for _, file := range readmes {
 		old, err := os.ReadFile(file)
 		if err != nil {
@@ -94,19 +111,32 @@ func run(demo, peers, bench string, check bool) error {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
-	if r.Demo != nil {
-		plots, err := load.Plots(r.Demo)
-		if err != nil {
-			return err
-		}
-		for name, text := range plots {
-			files[filepath.Join("plots", name)] = text
-		}
+	if err := r.plots(history, files); err != nil {
+		return err
 	}
 	for file, text := range files {
 		if err := write(file, text, check); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// plots adds the files of charts.
+func (r *results) plots(history []record, files map[string][]byte) error {
+	plots, err := historyPlots(history)
+	if err != nil {
+		return err
+	}
+	if r.Demo != nil {
+		ofDemo, err := load.Plots(r.Demo)
+		if err != nil {
+			return err
+		}
+		maps.Copy(plots, ofDemo)
+	}
+	for name, text := range plots {
+		files[filepath.Join("plots", name)] = text
 	}
 	return nil
 }

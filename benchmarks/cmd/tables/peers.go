@@ -25,7 +25,8 @@ func peersTable(p *load.PeerReport) string {
 		}
 		u := cmp.Or(r.Resources, new(load.Resources))
 		rows = append(rows, table.Row{
-			r.Server, throughput, spread(p, i), fmt.Sprintf("%.1f ms", r.Latency.P50), p95, fmt.Sprintf("%.1f ms", r.Latency.P99),
+			r.Server, throughput, spread(p, i), fmt.Sprintf("%.1f ms", r.Latency.P50), p95,
+			fmt.Sprintf("%.1f ms", r.Latency.P99),
 			each(u.ServerCPU, r.Requests), each(u.PostgresCPU, r.Requests), humanize.IBytes(u.ServerMemory),
 			fmt.Sprintf("%.1f", u.Statements), r.Errors,
 		})

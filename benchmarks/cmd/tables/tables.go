@@ -188,7 +188,7 @@ func picture(file, alt string) string {
 }
 
 // page is all that there is.
-func (r *results) page(tables map[string]string) []byte {
+func (r *results) page(tables map[string]string, history []record) []byte {
 	var b bytes.Buffer
 	b.WriteString("# Results\n\nWritten by `make tables` from [results.json](results.json).\n")
 	if d := r.Demo; d != nil {
@@ -234,6 +234,7 @@ func (r *results) page(tables map[string]string) []byte {
 	if r.Peers != nil {
 		peersSection(&b, r.Peers, tables)
 	}
+	historySection(&b, history)
 	last, seen := "", map[string]bool{}
 	show := func(name, title string) {
 		if table, ok := tables[name]; ok && !seen[name] {
