@@ -199,7 +199,7 @@ ci: ## what the continuous integration runs
 	.ci/run
 
 .PHONY: soak
-soak: ## the boosted server under a steady load for 30 minutes, and what drifts; goes on where it was stopped (ARGS="-duration 8h")
+soak: ## the compiled server under a steady load, and what drifts: 30 minutes of 8 hours, the next ones each time (ARGS="-piece 20m"); out/soak.jsonl
 	cd benchmarks && go run ./cmd/soak -file $(OUT)/soak.jsonl $(ARGS)
 
 .PHONY: clean

@@ -15,7 +15,6 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/chart"
-	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
 // historyFile has a line for each time that new results were taken in.
@@ -280,6 +279,3 @@ func historySection(b *bytes.Buffer, list []record) {
 	}
 	fmt.Fprintf(b, "\n<details><summary>All records</summary>\n\n%s\n</details>\n", historyTable(list))
 }
-
-// historyPlots are the charts as files.
-func historyPlots(list []record) (map[string][]byte, error) { return load.Draw(historyCharts(list)) }

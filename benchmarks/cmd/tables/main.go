@@ -85,6 +85,10 @@ func run(demo, peers, bench string, check bool) error {
 	if err != nil {
 		return err
 	}
+	soak, err := load.ReadWindows(soakFile)
+	if err != nil {
+		return err
+	}
 	tables := r.tables()
 	if r.Demo != nil {
 		var baseline load.Report
@@ -98,7 +102,7 @@ func run(demo, peers, bench string, check bool) error {
 			return err
 		}
 	}
-	files := map[string][]byte{page: r.page(tables, history)}
+	files := map[string][]byte{page: r.page(tables, history, soak)}
 	for _, file := range readmes {
 		old, err := os.ReadFile(file)
 		if err != nil {
@@ -111,7 +115,7 @@ func run(demo, peers, bench string, check bool) error {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
-	if err := r.plots(history, files); err != nil {
+	if err := r.plots(history, soak, files); err != nil {
 		return err
 	}
 	for file, text := range files {
@@ -123,8 +127,12 @@ func run(demo, peers, bench string, check bool) error {
 }
 
 // plots adds the files of charts.
-func (r *results) plots(history []record, files map[string][]byte) error {
-	plots, err := historyPlots(history)
+func (r *results) plots(history []record, soak []load.Window, files map[string][]byte) error {
+	charts := historyCharts(history)
+	if len(soak) > 0 {
+		charts = append(charts, load.SoakCharts(soak)...)
+	}
+	plots, err := load.Draw(charts)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (r *results) tables() map[string]string {
 		for _, preset := range []string{"closed", "peak"} {
 			tables[preset] = servers(r.Demo, preset)
 		}
-		tables["blocks"], tables["exports"] = blocks(r.Demo), exports(r.Demo)
+		tables["blocks"], tables["exports"], tables["pauses"] = blocks(r.Demo), exports(r.Demo), pauses(r.Demo)
 	}
 	if r.Peers != nil {
 		tables["peers"] = peersTable(r.Peers)
@@ -188,7 +188,7 @@ func picture(file, alt string) string {
 }
 
 // page is all that there is.
-func (r *results) page(tables map[string]string, history []record) []byte {
+func (r *results) page(tables map[string]string, history []record, soak []load.Window) []byte {
 	var b bytes.Buffer
 	b.WriteString("# Results\n\nWritten by `make tables` from [results.json](results.json).\n")
 	if d := r.Demo; d != nil {
@@ -211,6 +211,7 @@ func (r *results) page(tables map[string]string, history []record) []byte {
 		for _, part := range [][2]string{{"closed", "64 clients without a pause"},
 			{"peak", "70 % of the baseline's maximum, at random times"},
 			{"blocks", "Each block alone, against the baseline: the median of the rounds, the lowest and the highest"},
+			{"pauses", "The garbage collector under 64 clients; a pause stops all goroutines"},
 			{"exports", "A long list"}} {
 			fmt.Fprintf(&b, "\n%s:\n\n%s", part[1], tables[part[0]])
 		}
@@ -235,6 +236,7 @@ func (r *results) page(tables map[string]string, history []record) []byte {
 		peersSection(&b, r.Peers, tables)
 	}
 	historySection(&b, history)
+	soakSection(&b, soak)
 	last, seen := "", map[string]bool{}
 	show := func(name, title string) {
 		if table, ok := tables[name]; ok && !seen[name] {
