@@ -93,8 +93,8 @@ func Summarize(windows []Window) (s SoakSummary) {
 
 // String says it in a sentence.
 func (s SoakSummary) String() string {
-	text := fmt.Sprintf("%.4g minutes of load in %d sessions, the longest of %.4g minutes: %d requests, %d errors", s.Minutes,
-		s.Sessions, s.Longest, s.Requests, s.Errors)
+	text := fmt.Sprintf("%.4g minutes of load in %d sessions, the longest of %.4g minutes: %d requests, %d errors",
+		s.Minutes, s.Sessions, s.Longest, s.Requests, s.Errors)
 	if s.Busy > 0 {
 		text += fmt.Sprintf("; the machine was busy in %d of %d windows", s.Busy, s.Windows)
 	}
@@ -104,8 +104,8 @@ func (s SoakSummary) String() string {
 // SoakCharts show memory and the garbage collector's pauses over a soak.
 func SoakCharts(windows []Window) []chart.Chart {
 	memory := chart.Chart{Name: "soak-memory", Title: "Memory under a steady load", Kind: chart.Lines, X: "minute of load",
-		Y: "MiB", About: "The server's resident memory, the heap in use, the live heap, what is unused in spans, and what was " +
-			"given back to the system, a point for each window."}
+		Y: "MiB", About: "The server's resident memory, the heap in use, the live heap, what is unused in spans, and what " +
+			"was given back to the system, a point for each window."}
 	pauses := chart.Chart{Name: "soak-pauses", Title: "Pauses of the garbage collector under a steady load",
 		Kind: chart.Lines, X: "minute of load", Y: "ms", About: "Their median, P99 and maximum, a point for each window."}
 	series := func(c *chart.Chart, name string, unit float64, of func(Window) float64) {

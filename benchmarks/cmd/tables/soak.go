@@ -23,9 +23,9 @@ func soakSection(b *bytes.Buffer, windows []load.Window) {
 	}
 	s := load.Summarize(windows)
 	fmt.Fprintf(b, "\n## Soak\n\n**%.4g minutes of %d hours** (%.3g %%): `make soak` runs `%s` under %.0f requests/s in "+
-		"pieces, and starts the server again for each: what only grows over hours in one process is seen as far as the longest "+
-		"session goes. [%s](%s) has a line for each window. %v\n", s.Minutes, soakHours, 100*s.Minutes/60/soakHours, s.Server,
-		s.Rate, soakFile, soakFile, s)
+		"pieces, and starts the server again for each: what only grows over hours in one process is seen as far as the "+
+		"longest session goes. [%s](%s) has a line for each window. %v\n", s.Minutes, soakHours, 100*s.Minutes/60/soakHours,
+		s.Server, s.Rate, soakFile, soakFile, s)
 	for _, c := range load.SoakCharts(windows) {
 		fmt.Fprintf(b, "\n%s\n", picture("plots/"+c.Name, c.Title))
 	}
