@@ -271,7 +271,8 @@ func historySection(b *bytes.Buffer, list []record) {
 	fmt.Fprintf(b, "\n## History\n\nEach time that new results were taken in ([%s](%s)): servers against the baseline of "+
 		"the same run, and for each block the time of its fastest peer as a multiple of its own, the geometric mean over "+
 		"its benchmarks. The commit is the one that was checked out. Machines differ between records, and so do ratios "+
-		"between machines; benchmarks are added over time. Only what was measured again is in a record.\n", historyFile, historyFile)
+		"between machines; benchmarks are added over time. Only what was measured again is in a record.\n",
+		historyFile, historyFile)
 	for _, c := range historyCharts(list) {
 		if !c.Empty() {
 			fmt.Fprintf(b, "\n%s\n", picture("plots/"+c.Name, c.Title))
