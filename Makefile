@@ -218,6 +218,10 @@ ci: ## what the continuous integration runs
 soak: ## the compiled server under a steady load, and what drifts: 30 minutes of 8 hours, the next ones each time (ARGS="-piece 20m"); out/soak.jsonl
 	cd benchmarks && go run ./cmd/soak -file $(OUT)/soak.jsonl $(ARGS)
 
+.PHONY: pgo
+pgo: ## an example server with its CPU profile and without, in turns: what profile-guided optimization brings (docs/pgo.md; ARGS='-server direct -args "" -profile ../out/pgo/direct.pgo'; about 5 minutes)
+	cd benchmarks && go run ./cmd/pgo $(ARGS)
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin out

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"gonum.org/v1/gonum/stat"
@@ -60,6 +61,12 @@ var soakFigures = []soakFigure{
 	{"connections", 1, func(w Window) float64 { return w.Connections }, 1},
 }
 
+// onQuietMachine leaves out the windows in which something else used the machine: their
+// latencies are its.
+func onQuietMachine(windows []Window) []Window {
+	return slices.DeleteFunc(slices.Clone(windows), func(w Window) bool { return w.Busy })
+}
+
 // afterSettling leaves out the first part of each session.
 func afterSettling(windows []Window) (list []Window) {
 	for _, session := range sessions(windows) {
@@ -79,9 +86,10 @@ func sessions(windows []Window) (list [][]Window) {
 	return list
 }
 
-// Drifts looks for figures that change for the worse while the load stays the same.
+// Drifts looks for figures that change for the worse while the load stays the same. Windows on a
+// busy machine do not count.
 func Drifts(windows []Window) (list []Drift) {
-	windows = afterSettling(windows)
+	windows = onQuietMachine(afterSettling(windows))
 	for _, f := range soakFigures {
 		var x, y []float64
 		for _, w := range windows {

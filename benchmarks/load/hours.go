@@ -21,8 +21,9 @@ type HoursRow struct {
 }
 
 // CompareHours compares the first hour with the last one; of a shorter soak, the first half with
-// the second. What was not measured is left out.
+// the second. Windows on a busy machine do not count, and what was not measured is left out.
 func CompareHours(windows []Window) (h Hours) {
+	windows = onQuietMachine(windows)
 	if len(windows) < 2 {
 		return h
 	}
@@ -66,6 +67,7 @@ type SoakSummary struct {
 	Longest          float64 // minutes of the longest session
 	Busy, Windows    int     // windows on a busy machine, and all
 	Requests, Errors int64
+	ErrorsBusy       int64 // those of windows on a busy machine
 	Rate             float64
 	PauseMax         float64 // the longest of the garbage collector's, in milliseconds
 }
@@ -86,6 +88,7 @@ func Summarize(windows []Window) (s SoakSummary) {
 		s.Requests, s.Errors, s.PauseMax = s.Requests+w.Requests, s.Errors+w.Errors, max(s.PauseMax, w.PauseMax)
 		if w.Busy {
 			s.Busy++
+			s.ErrorsBusy += w.Errors
 		}
 	}
 	return s
@@ -96,7 +99,8 @@ func (s SoakSummary) String() string {
 	text := fmt.Sprintf("%.4g minutes of load in %d sessions, the longest of %.4g minutes: %d requests, %d errors",
 		s.Minutes, s.Sessions, s.Longest, s.Requests, s.Errors)
 	if s.Busy > 0 {
-		text += fmt.Sprintf("; the machine was busy in %d of %d windows", s.Busy, s.Windows)
+		text += fmt.Sprintf("; the machine was busy in %d of %d windows, which had %d of the errors", s.Busy, s.Windows,
+			s.ErrorsBusy)
 	}
 	return text + "."
 }

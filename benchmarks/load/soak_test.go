@@ -62,6 +62,7 @@ func TestDriftsOfSessions(t *testing.T) {
 			windows = append(windows, w)
 		}
 	}
+	windows[len(windows)-1].Busy, windows[len(windows)-1].P95 = true, 1e6
 	for _, d := range Drifts(windows) {
 		if d.Drifts || d.Growth != 0 {
 			t.Errorf("%+v", d)
@@ -73,9 +74,12 @@ func TestCompareHours(t *testing.T) {
 	windows := func(n int, each float64) (list []Window) {
 		for i := range n {
 			list = append(list, Window{Session: 1 + i/100, Minutes: float64(i) * each, Length: each, Requests: 10, P95: float64(i),
-				PauseMax: float64(i % 7), Busy: i == 3, Heap: Heap{HeapObjects: 3 * mib, HeapUnused: mib}})
+				PauseMax: float64(i % 7), Heap: Heap{HeapObjects: 3 * mib, HeapUnused: mib}})
 		}
 		return list
+	}
+	busy := func(list []Window) []Window { // What something else on the machine does to a window.
+		return append(list, Window{Session: 9, Minutes: float64(len(list)), Length: list[0].Length, Busy: true, P95: 1e6, Errors: 7})
 	}
 	for _, c := range []struct {
 		n                 int
@@ -87,7 +91,7 @@ func TestCompareHours(t *testing.T) {
 		{9, 1, 4, 1.5, 6.5},       // halves
 		{3, 90, 90, 0, 2},         // windows of more than an hour
 	} {
-		h := CompareHours(windows(c.n, c.each))
+		h := CompareHours(busy(windows(c.n, c.each)))
 		if h.Minutes != c.minutes || h.Rows[0] != (HoursRow{"P95, ms", c.firstP95, c.lastP95}) {
 			t.Errorf("%d windows: %+v", c.n, h)
 		}
@@ -100,12 +104,13 @@ func TestCompareHours(t *testing.T) {
 	if h := CompareHours(windows(1, 1)); h.Rows != nil {
 		t.Errorf("of one window: %+v", h)
 	}
-	s := Summarize(windows(150, 0.5))
-	if want := (SoakSummary{Minutes: 75, Sessions: 2, Longest: 50, Busy: 1, Windows: 150, Requests: 1500, PauseMax: 6}); s != want {
+	s := Summarize(busy(windows(149, 0.5)))
+	if want := (SoakSummary{Minutes: 75, Sessions: 3, Longest: 50, Busy: 1, Windows: 150, Requests: 1490,
+		Errors: 7, ErrorsBusy: 7, PauseMax: 6}); s != want {
 		t.Errorf("%+v", s)
 	}
-	if text := s.String(); !strings.Contains(text, "75 minutes of load in 2 sessions, the longest of 50 minutes") ||
-		!strings.Contains(text, "busy in 1 of 150 windows") {
+	if text := s.String(); !strings.Contains(text, "75 minutes of load in 3 sessions, the longest of 50 minutes") ||
+		!strings.Contains(text, "busy in 1 of 150 windows, which had 7 of the errors") {
 		t.Error(text)
 	}
 	if f := (Heap{HeapObjects: 3, HeapUnused: 1}).Fragmentation(); f != 0.25 {

@@ -211,7 +211,8 @@ func (r *results) page(tables map[string]string, history []record, soak []load.W
 		for _, part := range [][2]string{{"closed", "64 clients without a pause"},
 			{"peak", "70 % of the baseline's maximum, at random times"},
 			{"blocks", "Each block alone, against the baseline: the median of the rounds, the lowest and the highest"},
-			{"pauses", "The garbage collector under 64 clients; a pause stops all goroutines"},
+			{"pauses", "The garbage collector under 64 clients; a pause stops all goroutines, and \"-\" is what the run has " +
+				"not recorded"},
 			{"exports", "A long list"}} {
 			fmt.Fprintf(&b, "\n%s:\n\n%s", part[1], tables[part[0]])
 		}
