@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -15,6 +16,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/chart"
+	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
 // historyFile has a line for each time that new results were taken in.
@@ -42,31 +44,47 @@ type serverRatios struct {
 // multiple of the block's own: the geometric mean over the works.
 type blockRatio struct {
 	Block string  `json:"block"`
-	CPU   string  `json:"cpu,omitempty"`
 	Ratio float64 `json:"ratio"`
 	Works int     `json:"works"`
 }
 
-// news returns what is in results and was not in those before. It reports whether there is
-// any.
-func news(before, now *results) (r record, fresh bool) {
-	if d := now.Demo; d != nil && (before.Demo == nil || !d.Date.Equal(before.Demo.Date)) {
-		r.Machine = fmt.Sprintf("%s, %d cores", d.Machine.CPU, d.Machine.Cores)
-		for _, g := range d.Gains {
-			if g.Preset == "closed" && !d.BlockAlone(g) {
-				r.Servers = append(r.Servers, serverRatios{g.Server, three(g.Throughput.Median), three(g.P95.Median),
-					three(g.ServerCPU.Median)})
+// news returns what is in results and was not in those before: a record for each machine of
+// which there is something new.
+func news(before, now *results) (list []record) {
+	var demos []*load.Report
+	var ratios []blockRatio
+	for _, m := range before.Machines {
+		ratios = append(ratios, blockRatios(m.Benchmarks)...)
+		if m.Demo != nil {
+			demos = append(demos, m.Demo)
+		}
+	}
+	for _, m := range now.Machines {
+		r := record{Machine: strings.TrimSuffix(m.Machine.String(), ", ")} // Old results do not tell SIMD.
+		if d := m.Demo; d != nil && !slices.ContainsFunc(demos, func(o *load.Report) bool { return o.Date.Equal(d.Date) }) {
+			r.Servers = ratiosOf(d)
+		}
+		for _, b := range blockRatios(m.Benchmarks) {
+			if !slices.Contains(ratios, b) {
+				r.Blocks = append(r.Blocks, b)
 			}
 		}
-	}
-	old := blockRatios(before.Benchmarks)
-	for _, b := range blockRatios(now.Benchmarks) {
-		same := func(o blockRatio) bool { return o.Block == b.Block && o.Ratio == b.Ratio && o.Works == b.Works }
-		if !slices.ContainsFunc(old, same) {
-			r.Blocks = append(r.Blocks, b)
+		if len(r.Servers)+len(r.Blocks) > 0 {
+			list = append(list, r)
 		}
 	}
-	return r, len(r.Servers)+len(r.Blocks) > 0
+	return list
+}
+
+// ratiosOf returns those of the closed loop's servers.
+func ratiosOf(d *load.Report) (list []serverRatios) {
+	for _, g := range d.Gains {
+		if g.Preset == "closed" && !d.BlockAlone(g) {
+			list = append(list, serverRatios{g.Server, three(g.Throughput.Median), three(g.P95.Median),
+				three(g.ServerCPU.Median)})
+		}
+	}
+	return list
 }
 
 var (
@@ -110,7 +128,6 @@ func blockRatios(list []figure) (ratios []blockRatio) {
 			at[w.pkg] = i
 			ratios = append(ratios, blockRatio{Block: w.pkg})
 		}
-		ratios[i].CPU = m.CPU
 		ratios[i].Ratio += math.Log(best[w] / m.Median)
 		ratios[i].Works++
 	}
@@ -122,20 +139,23 @@ func blockRatios(list []figure) (ratios []blockRatio) {
 
 // addToHistory appends what is new in results, if anything is.
 func addToHistory(before, now *results) error {
-	r, fresh := news(before, now)
-	if !fresh {
+	added := news(before, now)
+	if len(added) == 0 {
 		return nil
 	}
 	commit, err := git("rev-parse", "--short=10", "HEAD")
 	if err != nil {
 		return err
 	}
-	r.Date, r.Commit = time.Now().UTC().Truncate(time.Second), strings.TrimSpace(commit)
 	list, err := readHistory()
 	if err != nil {
 		return err
 	}
-	return writeHistory(append(list, r))
+	for _, r := range added {
+		r.Date, r.Commit = time.Now().UTC().Truncate(time.Second), strings.TrimSpace(commit)
+		list = append(list, r)
+	}
+	return writeHistory(list)
 }
 
 // rewriteHistory makes the history from the commits that have changed the file of results: as
@@ -146,31 +166,64 @@ func rewriteHistory() error {
 		return err
 	}
 	var list []record
-	var before results
+	before := new(results)
 	for line := range strings.Lines(log) {
 		commit, date, _ := strings.Cut(strings.TrimSpace(line), " ")
+		at, err := time.Parse(time.RFC3339, date)
+		if err != nil {
+			return err
+		}
 		text, err := git("show", commit+":./"+resultsFile)
 		if err != nil {
 			return err
 		}
-		var now results
-		if err := json.Unmarshal([]byte(text), &now); err != nil {
+		now, err := parseResults([]byte(text))
+		if err != nil {
 			return fmt.Errorf("%s of %s: %w", resultsFile, commit, err)
 		}
-		if r, fresh := news(&before, &now); fresh {
-			parent, err := git("rev-parse", "--short=10", commit+"^")
-			if err != nil {
-				return err
-			}
-			if r.Date, err = time.Parse(time.RFC3339, date); err != nil {
-				return err
-			}
-			r.Date, r.Commit = r.Date.UTC(), strings.TrimSpace(parent)
+		parent, err := git("rev-parse", "--short=10", commit+"^")
+		if err != nil {
+			return err
+		}
+		for _, r := range news(before, now) {
+			r.Date, r.Commit = at.UTC(), strings.TrimSpace(parent)
 			list = append(list, r)
 		}
 		before = now
 	}
 	return writeHistory(list)
+}
+
+// parseResults reads a file of results of any time: old ones were of one machine, but for
+// benchmarks that name another CPU.
+func parseResults(text []byte) (*results, error) {
+	var file struct {
+		results
+		Demo       *load.Report `json:"demo"`
+		Benchmarks []struct {
+			figure
+			CPU string `json:"cpu"`
+		} `json:"benchmarks"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return nil, err
+	}
+	r := &file.results
+	var machine load.Machine
+	if file.Demo != nil {
+		machine = file.Demo.Machine
+		r.Machines = append(r.Machines, &measurements{Machine: machine, Demo: file.Demo})
+	}
+	for _, f := range file.Benchmarks {
+		cpu := cmp.Or(f.CPU, machine.CPU)
+		i := slices.IndexFunc(r.Machines, func(m *measurements) bool { return m.Machine.CPU == cpu })
+		if i < 0 {
+			i = len(r.Machines)
+			r.Machines = append(r.Machines, &measurements{Machine: load.Machine{CPU: cpu, Cores: machine.Cores}})
+		}
+		r.Machines[i].Benchmarks = append(r.Machines[i].Benchmarks, f.figure)
+	}
+	return r, nil
 }
 
 func git(args ...string) (string, error) {
@@ -255,7 +308,7 @@ func historyTable(list []record) string {
 				digits(s.P95), digits(s.CPU), ""})
 		}
 		for _, b := range r.Blocks {
-			rows = append(rows, table.Row{i + 1, date, commit, b.CPU, b.Block, "", "", "",
+			rows = append(rows, table.Row{i + 1, date, commit, r.Machine, b.Block, "", "", "",
 				fmt.Sprintf("%s (%d)", digits(b.Ratio), b.Works)})
 		}
 	}

@@ -27,7 +27,7 @@ func demoOf(day int, gain float64) *load.Report {
 }
 
 func seconds(pkg, work, impl string, median float64) figure {
-	return figure{Package: pkg, CPU: "C", Work: work, Impl: impl, Unit: "sec/op", Median: median}
+	return figure{Package: pkg, Work: work, Impl: impl, Unit: "sec/op", Median: median}
 }
 
 // Only what was measured again is in a record, and each block is compared with the best peer.
@@ -40,23 +40,29 @@ func TestNews(t *testing.T) {
 		{Package: "arena", Work: "Tree/a", Impl: "gqlboost", Unit: "allocs/op", Median: 1},
 		seconds("stream", "Rows/x", "pgrows", 4), seconds("stream", "Rows/x", "discard", 1), seconds("stream", "Rows/x", "structs", 2),
 	}
-	first := &results{Demo: demoOf(1, 2.5), Benchmarks: list}
-	blocks := []blockRatio{{"arena", "C", 4, 2}, {"stream", "C", 0.5, 1}}
-	servers := []serverRatios{{"compiled", 2.5, 0.5, 0.25}}
-	r, fresh := news(&results{}, first)
-	if want := (record{Machine: "C, 2 cores", Servers: servers, Blocks: blocks}); !fresh || !reflect.DeepEqual(r, want) {
-		t.Errorf("at first %+v", r)
+	on := func(demo *load.Report, list []figure) *results {
+		other := &measurements{Machine: load.Machine{CPU: "D", Cores: 4, SIMD: "AVX2"}, Benchmarks: []figure{
+			seconds("arena", "Tree/a", "gqlboost", 1), seconds("arena", "Tree/a", "heap", 3)}}
+		return &results{Machines: []*measurements{{Machine: load.Machine{CPU: "C", Cores: 2}, Demo: demo, Benchmarks: list}, other}}
 	}
-	if r, fresh := news(first, &results{Demo: demoOf(1, 2.5), Benchmarks: list}); fresh {
-		t.Errorf("of the same %+v", r)
+	first := on(demoOf(1, 2.5), list)
+	want := []record{
+		{Machine: "C, 2 cores", Servers: []serverRatios{{"compiled", 2.5, 0.5, 0.25}}, Blocks: []blockRatio{{"arena", 4, 2}, {"stream", 0.5, 1}}},
+		{Machine: "D, 4 cores, AVX2", Blocks: []blockRatio{{"arena", 3, 1}}},
+	}
+	if got := news(&results{}, first); !reflect.DeepEqual(got, want) {
+		t.Errorf("at first %+v", got)
+	}
+	if got := news(first, on(demoOf(1, 2.5), list)); got != nil {
+		t.Errorf("of the same %+v", got)
 	}
 	faster := append([]figure{seconds("arena", "Tree/a", "gqlboost", 0.25)}, list[1:]...)
-	r, fresh = news(first, &results{Demo: demoOf(1, 2.5), Benchmarks: faster})
-	if !fresh || r.Servers != nil || !reflect.DeepEqual(r.Blocks, []blockRatio{{"arena", "C", 8, 2}}) {
-		t.Errorf("of one block %+v", r)
+	got := news(first, on(demoOf(1, 2.5), faster))
+	if len(got) != 1 || got[0].Servers != nil || !reflect.DeepEqual(got[0].Blocks, []blockRatio{{"arena", 8, 2}}) {
+		t.Errorf("of one block %+v", got)
 	}
-	if r, fresh = news(first, &results{Demo: demoOf(2, 3), Benchmarks: list}); !fresh || r.Blocks != nil || r.Servers[0].Throughput != 3 {
-		t.Errorf("of another demo %+v", r)
+	if got = news(first, on(demoOf(2, 3), list)); len(got) != 1 || got[0].Blocks != nil || got[0].Servers[0].Throughput != 3 {
+		t.Errorf("of another demo %+v", got)
 	}
 }
 
@@ -77,7 +83,7 @@ func TestHistory(t *testing.T) {
 	for _, text := range []string{
 		`{"demo":{"date":"2026-01-01T00:00:00Z","gains":[{"server":"direct","preset":"closed","throughput":{"median":4}}],"results":[{"server":"direct"}]}}`,
 		`{"demo":{"date":"2026-01-01T00:00:00Z","gains":[{"server":"direct","preset":"closed","throughput":{"median":4}}],"results":[{"server":"direct"}]},"peers":{}}`,
-		`{"demo":{"date":"2026-01-03T00:00:00Z","gains":[{"server":"direct","preset":"closed","throughput":{"median":5}}],"results":[{"server":"direct"}]}}`,
+		`{"machines":[{"demo":{"date":"2026-01-03T00:00:00Z","gains":[{"server":"direct","preset":"closed","throughput":{"median":5}}],"results":[{"server":"direct"}]}}]}`,
 	} {
 		commits = append(commits, run("rev-parse", "--short=10", "HEAD"))
 		if err := os.WriteFile(resultsFile, []byte(text), 0o644); err != nil {
@@ -94,10 +100,11 @@ func TestHistory(t *testing.T) {
 		list[1].Servers[0].Throughput != 5 || list[0].Date.IsZero() {
 		t.Fatalf("from git: %+v, %v", list, err)
 	}
-	if err := addToHistory(&results{Demo: demoOf(1, 2)}, &results{Demo: demoOf(1, 2)}); err != nil {
+	taken := &results{Machines: []*measurements{{Demo: demoOf(1, 2)}}}
+	if err := addToHistory(taken, taken); err != nil {
 		t.Fatal(err)
 	}
-	if err := addToHistory(&results{}, &results{Demo: demoOf(1, 2)}); err != nil {
+	if err := addToHistory(&results{}, taken); err != nil {
 		t.Fatal(err)
 	}
 	list, err = readHistory()
