@@ -32,7 +32,7 @@ func (l *Testbed) NewPGBench(totals Totals) (*PGBench, error) {
 	if err != nil {
 		return nil, errors.New("load: pgbench is missing: it comes with PostgreSQL (Debian's package postgresql-contrib)")
 	}
-	root, err := sourceRoot()
+	root, err := SourceRoot()
 	if err != nil {
 		return nil, err
 	}

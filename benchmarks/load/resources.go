@@ -29,7 +29,9 @@ type Resources struct {
 	AllocatedBytes float64 `json:"allocatedBytesPerRequest"`
 	GCCycles       float64 `json:"gcCycles"`
 	GCShare        float64 `json:"gcCpuShare"` // of the server's CPU time
+	GCPauseP50     float64 `json:"gcPauseP50Ms,omitempty"`
 	GCPauseP99     float64 `json:"gcPauseP99Ms"`
+	GCPauseMax     float64 `json:"gcPauseMaxMs,omitempty"`
 	// TakenCores is how many of Config.Cores, on average, neither the server nor Postgres had.
 	TakenCores float64 `json:"takenCores,omitempty"`
 	// Memory is the server's, about once a second.
@@ -123,7 +125,9 @@ func (m *meter) end(ctx context.Context, requests int64, cores []int) (*Resource
 		AllocatedBytes: max(after.runtime.Bytes-m.before.runtime.Bytes, 0) / n,
 		GCCycles:       max(after.runtime.Cycles-m.before.runtime.Cycles, 0),
 		GCShare:        share(after.runtime.GCSeconds-m.before.runtime.GCSeconds, m.server.cpu()),
+		GCPauseP50:     1000 * pausePercentile(m.before.runtime.Pauses, after.runtime.Pauses, 0.5),
 		GCPauseP99:     1000 * pausePercentile(m.before.runtime.Pauses, after.runtime.Pauses, 0.99),
+		GCPauseMax:     1000 * pausePercentile(m.before.runtime.Pauses, after.runtime.Pauses, 1),
 	}, conditions
 }
 

@@ -5,6 +5,7 @@
 //	tables -model ../out/model.json                         the same for those of cmd/model
 //	tables                                                  write RESULTS.md, and the tables in README files
 //	tables -check                                           fail if they are not those of results.json
+//	tables -rewrite-history                                 make history.jsonl from the commits of results.json
 //
 // Results are kept for each machine: its CPU, cores and SIMD instructions. New ones take the
 // place of those of the same machine only.
@@ -23,6 +24,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -50,8 +52,16 @@ func main() {
 	flag.StringVar(&in.model, "model", "", "JSON of cmd/model to take in")
 	flag.StringVar(&in.bench, "bench", "", "output of make bench to take in, for the benchmarks that it has")
 	check := flag.Bool("check", false, "only compare")
+	rewrite := flag.Bool("rewrite-history", false, "make "+historyFile+" from the commits of "+resultsFile)
 	flag.Parse()
-	if err := run(in, *check); err != nil {
+	var err error
+	if *rewrite {
+		err = rewriteHistory()
+	}
+	if err == nil {
+		err = run(in, *check)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "tables:", err)
 		os.Exit(1)
 	}
@@ -63,12 +73,17 @@ func run(in inputs, check bool) error {
 		return err
 	}
 	if in != (inputs{}) {
-		if err := r.take(in); err != nil {
+		if err := takeAndRecord(&r, in); err != nil {
 			return err
 		}
-		if err := r.save(); err != nil {
-			return err
-		}
+	}
+	history, err := readHistory()
+	if err != nil {
+		return err
+	}
+	soak, err := load.ReadWindows(soakFile)
+	if err != nil {
+		return err
 	}
 	tables, demo := r.tables(), r.demo()
 	var baseline load.Report
@@ -80,12 +95,11 @@ func run(in inputs, check bool) error {
 	}
 	targets := ""
 	if demo != nil {
-		var err error
 		if targets, err = targetTable(demo, baseline.Breakdown.CPU, tables); err != nil {
 			return err
 		}
 	}
-	files := map[string][]byte{page: r.page(targets, &baseline)}
+	files := map[string][]byte{page: r.page(targets, &baseline, history, soak)}
 	for _, file := range readmes {
 		old, err := os.ReadFile(file)
 		if err != nil {
@@ -98,19 +112,51 @@ func run(in inputs, check bool) error {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
-	if demo != nil {
-		plots, err := load.Plots(demo)
-		if err != nil {
-			return err
-		}
-		for name, text := range plots {
-			files[filepath.Join("plots", name)] = text
-		}
+	if err := addPlots(files, demo, history, soak); err != nil {
+		return err
 	}
 	for file, text := range files {
 		if err := write(file, text, check); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// takeAndRecord takes new results in, saves them, and adds them to the history.
+func takeAndRecord(r *results, in inputs) error {
+	var before results
+	if err := readJSON(resultsFile, &before); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := r.take(in); err != nil {
+		return err
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	return addToHistory(&before, r)
+}
+
+// addPlots adds the files of charts.
+func addPlots(files map[string][]byte, demo *load.Report, history []record, soak []load.Window) error {
+	charts := historyCharts(history)
+	if len(soak) > 0 {
+		charts = append(charts, load.SoakCharts(soak)...)
+	}
+	plots, err := load.Draw(charts)
+	if err != nil {
+		return err
+	}
+	if demo != nil {
+		ofDemo, err := load.Plots(demo)
+		if err != nil {
+			return err
+		}
+		maps.Copy(plots, ofDemo)
+	}
+	for name, text := range plots {
+		files[filepath.Join("plots", name)] = text
 	}
 	return nil
 }

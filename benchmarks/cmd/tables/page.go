@@ -13,7 +13,7 @@ import (
 
 // page is all that there is: the machine that was measured last, what differs between it and
 // the others, and the others. Targets are those of the demo that was run last.
-func (r *results) page(targets string, baseline *load.Report) []byte {
+func (r *results) page(targets string, baseline *load.Report, history []record, soak []load.Window) []byte {
 	var b bytes.Buffer
 	b.WriteString("# Results\n\nWritten by `make tables` from [results.json](results.json). Figures of different machines " +
 		"stand in tables of their own, those of the machine that was measured last first:\n\n")
@@ -31,6 +31,8 @@ func (r *results) page(targets string, baseline *load.Report) []byte {
 			r.differencesSection(&b, baseline)
 		}
 	}
+	historySection(&b, history)
+	soakSection(&b, soak)
 	return b.Bytes()
 }
 
@@ -90,6 +92,8 @@ func demoSection(b *bytes.Buffer, d *load.Report, tables map[string]string) {
 	for _, part := range [][2]string{{"closed", "64 clients without a pause"},
 		{"peak", "70 % of the baseline's maximum, at random times"},
 		{"blocks", "Each block alone, against the baseline: the median of the rounds, the lowest and the highest"},
+		{"pauses", "The garbage collector under 64 clients; a pause stops all goroutines, and \"-\" is what the run has " +
+			"not recorded"},
 		{"exports", "A long list"}} {
 		fmt.Fprintf(b, "\n%s:\n\n%s", part[1], tables[part[0]])
 	}

@@ -116,7 +116,7 @@ func TestTablesOfSeveralMachines(t *testing.T) {
 			t.Errorf("%s: no %q in\n%s", name, want, tables[name])
 		}
 	}
-	p := string(r.page("", nil))
+	p := string(r.page("", nil, nil, nil))
 	last := -1
 	for _, want := range []string{"- [Old, 2 cores, AVX2](#old-2-cores-avx2)", "## New, 2", "| a | 1 s |", "## What differs", "## Old, 2", "| a | 3 s |"} {
 		at := strings.Index(p, want)

@@ -31,7 +31,7 @@ func (m *measurements) tables() map[string]string {
 		for _, preset := range []string{"closed", "peak"} {
 			tables[preset] = servers(m.Demo, preset)
 		}
-		tables["blocks"], tables["exports"] = blocks(m.Demo), exports(m.Demo)
+		tables["blocks"], tables["exports"], tables["pauses"] = blocks(m.Demo), exports(m.Demo), pauses(m.Demo)
 	}
 	if m.Peers != nil {
 		tables["peers"] = peersTable(m.Peers)

@@ -98,7 +98,7 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 		tables["arena/Tree"], tables["peers"],
 		"load average 7.5 before the run, 25.00 % of the CPU time stolen during it; load average 1.0 before the run, 0.00 % of the CPU time stolen during it, 50.0 % used",
 	} {
-		if p := string(all.page("", nil)); !strings.Contains(p, want) {
+		if p := string(all.page("", nil, nil, nil)); !strings.Contains(p, want) {
 			t.Errorf("no %q in %s", want, p)
 		}
 	}
