@@ -201,7 +201,7 @@ func TestHandlerThatPanics(t *testing.T) {
 	h := l.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	func() {
 		defer func() {
-			if v := recover(); v != http.ErrAbortHandler {
+			if v := recover(); v != any(http.ErrAbortHandler) {
 				t.Error(v)
 			}
 		}()

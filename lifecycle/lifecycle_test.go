@@ -100,7 +100,7 @@ func TestDrainInTime(t *testing.T) {
 			all.Go(func() {
 				defer done()
 				<-ctx.Done()
-				if at := time.Since(began); at != told || context.Cause(ctx) != ErrDraining {
+				if at := time.Since(began); at != told || !errors.Is(context.Cause(ctx), ErrDraining) {
 					t.Errorf("kind %d was told to end after %v, want %v: %v", kind, at, told, context.Cause(ctx))
 				}
 				time.Sleep(took)

@@ -105,6 +105,7 @@ func sources(t *testing.T) (list []gqlboost.Source) {
 		t.Fatal(err)
 	}
 	config.LeakAfter, config.OnLeak = time.Hour, func(pool.Leak) {}
+	config.Lease.Fleet = "guides"
 	db, err := pool.NewWithConfig(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
