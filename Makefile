@@ -2,7 +2,9 @@
 
 MODULES := . contrib examples benchmarks benchmarks/gate benchmarks/peers internal/postgres/fetch internal/adopters internal/release contrib/internal/hosts
 ALL_MODULES := $(MODULES) internal/tools simdjson/_generate stream/_generate
-TARGETS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+# Modules that users run, or have in their builds, and where they do. The others are tests of ours.
+RUN_BY_USERS := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch
+TARGETS := linux/arm64 darwin/arm64 windows/amd64
 BIN := $(CURDIR)/bin
 BENCHSTAT := $(BIN)/benchstat
 # It has too many dependencies for internal/tools, whose other tools would have to follow.
@@ -26,6 +28,10 @@ demo: ## three servers on a private Postgres under the same load: tables, and ou
 .PHONY: peers
 peers: ## other servers of the same blog in turns, on the same Postgres: PostGraphile, Yoga, graph-gophers, graphql-go, gqlgen, pgbench (about 10 minutes; Node.js peers need npm): out/peers.json; ARGS="-rounds 1 -more" adds a round to it
 	cd benchmarks && go run ./cmd/peers -json $(OUT)/peers.json $(ARGS)
+
+.PHONY: model
+model: ## each server with its Postgres pinned to one core and to two, for the cost model (about 8 minutes; needs Linux): out/model.json; ARGS="-rounds 1 -more" adds a round to it
+	cd benchmarks && go run ./cmd/model -json $(OUT)/model.json $(ARGS)
 
 .PHONY: test
 test: ## every test of every module
@@ -99,7 +105,8 @@ tidy: ## go mod tidy in every module; in contrib alone the go command would miss
 lint: $(BIN)/staticcheck $(BIN)/golangci-lint $(BIN)/actionlint deadcode ## format, tidiness, generated code, vet for every platform, staticcheck, golangci-lint, workflows, unused code
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	cd internal/release && go run . tidy -diff $(ALL_MODULES)
-	@set -e; for t in $(TARGETS); do for m in $(MODULES); do echo "== vet $$t $$m"; \
+	@set -e; for m in $(MODULES); do echo "== vet $$m"; (cd $$m && go vet ./...); done
+	@set -e; for t in $(TARGETS); do for m in $(RUN_BY_USERS); do echo "== vet $$t $$m"; \
 		(cd $$m && GOOS=$${t%/*} GOARCH=$${t#*/} go vet ./...); done; done
 	@set -e; for m in $(MODULES); do echo "== staticcheck $$m"; (cd $$m && $(BIN)/staticcheck ./...); done
 	@set -e; for m in $(MODULES); do echo "== golangci-lint $$m"; (cd $$m && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
@@ -160,14 +167,14 @@ bench: $(BENCHSTAT) ## every benchmark with its peers, in COUNT interleaved roun
 		$$run '$(or $(BENCH),.)' | tee -a $(OUT)/bench.txt; \
 		if [ $$p = simdjson ]; then for k in avx2 portable; do GQLBOOST_SIMD=$$k $$run './work=./impl=gqlboost' | sed "s/impl=gqlboost/impl=$$k/" | tee -a $(OUT)/bench.txt; done; fi; \
 		done; done
-	@$(BENCHSTAT) -col /impl -ignore machine $(OUT)/bench.txt
+	@$(BENCHSTAT) -col /impl -ignore machine,host $(OUT)/bench.txt
 
 # Names are matched element by element, and benchmarks have up to three before impl=.
 OURS := impl=(gqlboost|pgrows)
 GATED := ./arena,./stream,./plancache
 QUICK := (Buffers|Intern|Small|Tree|Encode|String|Hit)
 .PHONY: tables
-tables: ## write benchmarks/RESULTS.md and the tables of README files from results.json; ARGS="-demo ../out/demo.json -bench ../out/bench.txt" takes new results in
+tables: ## write benchmarks/RESULTS.md and the tables of README files from results.json; ARGS="-demo ../out/demo.json -bench ../out/bench.txt -peers ../out/peers.json -model ../out/model.json" takes new results in, beside those of other machines
 	cd benchmarks && go run ./cmd/tables $(ARGS)
 
 .PHONY: bench-compare
@@ -181,6 +188,7 @@ smoke: ## a short demo, load test and profile: that they run, not how fast
 	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 -min-requests 1 \
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
 	cd benchmarks && go run ./cmd/peers -duration 1s -warm-up 1s -rounds 1 -scale 0.05 -compared 16 -json $(OUT)/smoke/peers.json
+	cd benchmarks && go run ./cmd/model -duration 1s -rounds 1 -scale 0.05 -min-requests 1 -json $(OUT)/smoke/model.json
 	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s
 	rm -f $(OUT)/smoke/soak.jsonl && cd benchmarks && go run ./cmd/soak -rate 100 -scale 0.05 -window 1s -duration 2s -file $(OUT)/smoke/soak.jsonl
 	cd benchmarks && go test -run '^$$' -bench . -benchtime 10x ./arena

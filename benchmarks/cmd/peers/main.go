@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -54,7 +55,7 @@ func (s *session) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	noise := load.ListenToNoise()
+	loadBefore := machine.Read().LoadAverage()
 	say("Starting a private Postgres and building the servers ...")
 	testbed, err := load.OpenTestbed(ctx, "blog", "direct")
 	if err != nil {
@@ -72,7 +73,7 @@ func (s *session) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := report.Add(comparison, f.skipped, noise()); err != nil {
+	if err := report.Add(comparison, f.skipped, loadBefore); err != nil {
 		return err
 	}
 	load.WritePeers(os.Stdout, report)
@@ -98,6 +99,9 @@ func (s *session) report() (*load.PeerReport, error) {
 	}
 	if err := json.Unmarshal(text, r); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.json, err)
+	}
+	if this := load.ThisMachine(); !r.Machine.Same(this) {
+		return nil, fmt.Errorf("%s is of %v, and this is %v", s.json, r.Machine, this)
 	}
 	return r, nil
 }

@@ -2,8 +2,12 @@
 //
 //	tables -demo ../out/demo.json -bench ../out/bench.txt   take new results into results.json
 //	tables -peers ../out/peers.json                         the same for those of cmd/peers
+//	tables -model ../out/model.json                         the same for those of cmd/model
 //	tables                                                  write RESULTS.md, and the tables in README files
 //	tables -check                                           fail if they are not those of results.json
+//
+// Results are kept for each machine: its CPU, cores and SIMD instructions. New ones take the
+// place of those of the same machine only.
 //
 // A table in a README is between two comments that name it:
 //
@@ -15,7 +19,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -27,13 +30,6 @@ import (
 
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
-
-// results are what is published.
-type results struct {
-	Demo       *load.Report     `json:"demo,omitempty"`
-	Peers      *load.PeerReport `json:"peers,omitempty"`
-	Benchmarks []figure         `json:"benchmarks,omitempty"`
-}
 
 const (
 	resultsFile  = "results.json"
@@ -48,40 +44,48 @@ var readmes = []string{
 }
 
 func main() {
-	demo := flag.String("demo", "", "JSON of cmd/demo to take in")
-	peers := flag.String("peers", "", "JSON of cmd/peers to take in")
-	bench := flag.String("bench", "", "output of go test -bench to take in, for the benchmarks that it has")
+	var in inputs
+	flag.StringVar(&in.demo, "demo", "", "JSON of cmd/demo to take in")
+	flag.StringVar(&in.peers, "peers", "", "JSON of cmd/peers to take in")
+	flag.StringVar(&in.model, "model", "", "JSON of cmd/model to take in")
+	flag.StringVar(&in.bench, "bench", "", "output of make bench to take in, for the benchmarks that it has")
 	check := flag.Bool("check", false, "only compare")
 	flag.Parse()
-	if err := run(*demo, *peers, *bench, *check); err != nil {
+	if err := run(in, *check); err != nil {
 		fmt.Fprintln(os.Stderr, "tables:", err)
 		os.Exit(1)
 	}
 }
 
-func run(demo, peers, bench string, check bool) error {
+func run(in inputs, check bool) error {
 	var r results
 	if err := readJSON(resultsFile, &r); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := r.take(demo, peers, bench); err != nil {
+	if in != (inputs{}) {
+		if err := r.take(in); err != nil {
+			return err
+		}
+		if err := r.save(); err != nil {
+			return err
+		}
+	}
+	tables, demo := r.tables(), r.demo()
+	var baseline load.Report
+	if err := readJSON(baselineFile, &baseline); err != nil {
 		return err
 	}
-	tables := r.tables()
-	if r.Demo != nil {
-		var baseline load.Report
-		if err := readJSON(baselineFile, &baseline); err != nil {
-			return err
-		}
-		if baseline.Breakdown == nil {
-			return fmt.Errorf("%s has no profile: run make baseline", baselineFile)
-		}
+	if baseline.Breakdown == nil {
+		return fmt.Errorf("%s has no profile: run make baseline", baselineFile)
+	}
+	targets := ""
+	if demo != nil {
 		var err error
-		if tables["targets"], err = targetTable(r.Demo, baseline.Breakdown.CPU, tables); err != nil {
+		if targets, err = targetTable(demo, baseline.Breakdown.CPU, tables); err != nil {
 			return err
 		}
 	}
-	files := map[string][]byte{page: r.page(tables)}
+	files := map[string][]byte{page: r.page(targets, &baseline)}
 	for _, file := range readmes {
 		old, err := os.ReadFile(file)
 		if err != nil {
@@ -94,8 +98,8 @@ func run(demo, peers, bench string, check bool) error {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
-	if r.Demo != nil {
-		plots, err := load.Plots(r.Demo)
+	if demo != nil {
+		plots, err := load.Plots(demo)
 		if err != nil {
 			return err
 		}
@@ -123,55 +127,6 @@ func write(file string, text []byte, check bool) error {
 		return fmt.Errorf("%s is not what %s says: run make tables", file, resultsFile)
 	}
 	return load.WriteFile(file, func(w io.Writer) error { _, err := w.Write(text); return err })
-}
-
-// take takes new results in.
-func (r *results) take(demo, peers, bench string) (err error) {
-	if demo != "" {
-		r.Demo = nil
-		if err := readJSON(demo, &r.Demo); err != nil {
-			return err
-		}
-		for _, result := range r.Demo.Results {
-			result.Timeline, result.Operations = nil, nil // Too much to publish.
-			if result.Resources != nil {
-				result.Resources.Memory = nil
-			}
-		}
-	}
-	if peers != "" {
-		r.Peers = nil
-		if err := readJSON(peers, &r.Peers); err != nil {
-			return err
-		}
-		r.Peers.Compact()
-	}
-	if bench != "" {
-		measured, err := readBenchmarks(bench)
-		if err != nil {
-			return err
-		}
-		r.Benchmarks = merge(r.Benchmarks, measured)
-	}
-	if demo == "" && peers == "" && bench == "" {
-		return nil
-	}
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(resultsFile, append(data, '\n'), 0o644)
-}
-
-func readJSON(file string, to any) error {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, to); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	return nil
 }
 
 var place = regexp.MustCompile(`(?s)(<!-- table ([^\n]+?) -->\n).*?(<!-- end -->)`)

@@ -16,7 +16,9 @@ import (
 type Conditions struct {
 	Steal  float64 `json:"stealShare"`     // what the hypervisor gave to other machines
 	Others float64 `json:"othersCpuShare"` // what processes used that were not measured
-	Load   float64 `json:"loadBefore"`     // the load average of the minute before
+	// OthersUnknown reports that what they used was not recorded; Others is 0 then.
+	OthersUnknown bool    `json:"othersUnknown,omitempty"`
+	Load          float64 `json:"loadBefore"` // the load average of the minute before
 	// Waiting is the share of the time in which some process, a measured one included, waited
 	// for a CPU. 0 where the kernel does not tell (it needs pressure stall information).
 	Waiting float64 `json:"cpuPressureShare"`
@@ -36,6 +38,8 @@ func (c *Conditions) String() string {
 	switch {
 	case c == nil:
 		return "not recorded"
+	case !c.Busy() && c.OthersUnknown:
+		return "other processes not recorded"
 	case !c.Busy():
 		return "quiet"
 	}
@@ -49,6 +53,18 @@ func (c *Conditions) String() string {
 	return "busy: " + strings.Join(why, ", ")
 }
 
+// Figures says the same with all of its figures, busy or not.
+func (c *Conditions) Figures() string {
+	if c == nil {
+		return "not recorded"
+	}
+	text := fmt.Sprintf("load average %.1f before the run, %.2f %% of the CPU time stolen during it", c.Load, 100*c.Steal)
+	if !c.OthersUnknown {
+		text += fmt.Sprintf(", %.1f %% used by other processes", 100*c.Others)
+	}
+	return text
+}
+
 // Worst returns the worst of each figure, nil if there are none.
 func Worst(list ...*Conditions) *Conditions {
 	var worst *Conditions
@@ -60,6 +76,7 @@ func Worst(list ...*Conditions) *Conditions {
 			worst = new(Conditions)
 		}
 		worst.Steal, worst.Others = max(worst.Steal, c.Steal), max(worst.Others, c.Others)
+		worst.OthersUnknown = worst.OthersUnknown || c.OthersUnknown
 		worst.Load, worst.Waiting = max(worst.Load, c.Load), max(worst.Waiting, c.Waiting)
 	}
 	return worst
@@ -131,6 +148,14 @@ func parsePressure(text string) time.Duration {
 		}
 	}
 	return 0
+}
+
+// LoadAverage is that of the minute before the reading, in processes; 0 without a reading.
+func (r *Reading) LoadAverage() float64 {
+	if r == nil {
+		return 0
+	}
+	return r.load
 }
 
 // Since returns the conditions between two readings; used is the CPU time of the measured

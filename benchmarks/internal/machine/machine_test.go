@@ -75,11 +75,29 @@ func TestNothingToRead(t *testing.T) {
 
 func TestWorst(t *testing.T) {
 	got := Worst(nil, &Conditions{Steal: 0.1, Load: 1}, &Conditions{Others: 0.2, Load: 3, Waiting: 0.5}, nil)
-	if want := (Conditions{0.1, 0.2, 3, 0.5}); got == nil || *got != want {
+	if want := (Conditions{Steal: 0.1, Others: 0.2, Load: 3, Waiting: 0.5}); got == nil || *got != want {
 		t.Errorf("%+v", got)
 	}
 	if Worst() != nil || Worst(nil) != nil {
 		t.Error("conditions of nothing")
+	}
+	if got := Worst(&Conditions{OthersUnknown: true}, new(Conditions)); !got.OthersUnknown {
+		t.Error("what was not recorded once is taken for recorded")
+	}
+}
+
+func TestFigures(t *testing.T) {
+	for want, c := range map[string]*Conditions{
+		"not recorded": nil,
+		"load average 9.2 before the run, 0.11 % of the CPU time stolen during it":                                {Steal: 0.0011, Load: 9.22, OthersUnknown: true},
+		"load average 0.0 before the run, 3.00 % of the CPU time stolen during it, 4.5 % used by other processes": {Steal: 0.03, Others: 0.045},
+	} {
+		if got := c.Figures(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := (&Conditions{OthersUnknown: true}).String(); got != "other processes not recorded" {
+		t.Errorf("%q", got)
 	}
 }
 
