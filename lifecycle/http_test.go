@@ -8,10 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -246,21 +244,4 @@ func TestServerThatFails(t *testing.T) {
 	if err := l.Serve(&http.Server{}, listener); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
-}
-
-// The first signal drains, the second hurries.
-func TestSignals(t *testing.T) {
-	l := make1(t, Options{DrainDelay: time.Hour})
-	_ = l.Start(t.Context())
-	stop := l.OnSignal(syscall.SIGUSR2)
-	defer stop()
-	self, _ := os.FindProcess(os.Getpid())
-	for range 2 {
-		if err := self.Signal(syscall.SIGUSR2); err != nil {
-			t.Skip("no signals here: ", err)
-		}
-		<-l.Draining()
-	}
-	<-l.Done()
-	stop()
 }
