@@ -202,7 +202,7 @@ smoke: ## a short demo, load test and profile: that they run, not how fast
 	cd benchmarks && go run ./cmd/demo -duration 1s -rounds 1 -scale 0.05 -min-requests 1 -html $(OUT)/smoke/demo.html
 	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 -min-requests 1 \
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
-	cd benchmarks && go run ./cmd/peers -duration 1s -warm-up 1s -rounds 1 -scale 0.05 -compared 16 -json $(OUT)/smoke/peers.json
+	cd benchmarks && go run ./cmd/peers -duration 1s -warm-up 1s -rounds 1 -scale 0.05 -compared 16 -min-requests 1 -json $(OUT)/smoke/peers.json
 	cd benchmarks && go run ./cmd/model -duration 1s -rounds 1 -scale 0.05 -min-requests 1 -json $(OUT)/smoke/model.json
 	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s
 	cd benchmarks && go run ./cmd/endtoend -base HEAD -rounds 7 -duration 300ms -scale 0.05 -limit 100

@@ -30,6 +30,7 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 3, "runs of each contender; the table has the median")
 	flag.IntVar(&s.clients, "clients", 64, "clients that send one request after the other")
 	flag.IntVar(&s.compared, "compared", 300, "answers of each server that are compared with the first one's before")
+	flag.Int64Var(&s.least, "min-requests", load.MinRequests, "requests that a run must answer to be a result")
 	flag.StringVar(&s.json, "json", "", "file to write the figures to")
 	flag.BoolVar(&s.more, "more", false, "add the rounds to those in the file")
 	flag.Parse()
@@ -46,6 +47,7 @@ type session struct {
 	each, warmup      time.Duration
 	rounds            int
 	clients, compared int
+	least             int64
 	json              string
 	more              bool
 }
@@ -68,7 +70,8 @@ func (s *session) run(ctx context.Context) (err error) {
 		return err
 	}
 	report.Versions = append(load.Versions(ctx, testbed.Postgres.DSN()), f.versions...)
-	config := load.Config{Mix: load.BlogMix(), Clients: s.clients, Duration: s.each, Warmup: s.warmup}
+	config := load.Config{Mix: load.BlogMix(), Clients: s.clients, Duration: s.each, Warmup: s.warmup,
+		MinRequests: s.least}
 	comparison, err := load.CompareFrom(ctx, "closed", f.contenders, config, len(report.Rounds), s.rounds, os.Stderr)
 	if err != nil {
 		return err
