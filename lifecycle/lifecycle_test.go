@@ -120,7 +120,7 @@ func TestDrainInTime(t *testing.T) {
 			done()
 			done() // Twice does no harm.
 		}
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		if _, _, err := l.Begin(t.Context(), Request); !errors.Is(err, ErrDraining) {
 			t.Error("work was admitted after DrainDelay: ", err)
 		}
