@@ -29,6 +29,10 @@ demo: ## three servers on a private Postgres under the same load: tables, and ou
 peers: ## other servers of the same blog in turns, on the same Postgres: PostGraphile, Yoga, graph-gophers, graphql-go, gqlgen, pgbench (about 10 minutes; Node.js peers need npm): out/peers.json; ARGS="-rounds 1 -more" adds a round to it
 	cd benchmarks && go run ./cmd/peers -json $(OUT)/peers.json $(ARGS)
 
+.PHONY: model
+model: ## each server with its Postgres pinned to one core and to two, for the cost model (about 8 minutes; needs Linux): out/model.json; ARGS="-rounds 1 -more" adds a round to it
+	cd benchmarks && go run ./cmd/model -json $(OUT)/model.json $(ARGS)
+
 .PHONY: test
 test: ## every test of every module
 	@set -e; for m in $(MODULES); do echo "== test $$m"; (cd $$m && go test -timeout $(TIMEOUT) $(RACE) ./...); done
@@ -163,28 +167,45 @@ bench: $(BENCHSTAT) ## every benchmark with its peers, in COUNT interleaved roun
 		$$run '$(or $(BENCH),.)' | tee -a $(OUT)/bench.txt; \
 		if [ $$p = simdjson ]; then for k in avx2 portable; do GQLBOOST_SIMD=$$k $$run './work=./impl=gqlboost' | sed "s/impl=gqlboost/impl=$$k/" | tee -a $(OUT)/bench.txt; done; fi; \
 		done; done
-	@$(BENCHSTAT) -col /impl -ignore machine $(OUT)/bench.txt
+	@$(BENCHSTAT) -col /impl -ignore machine,host $(OUT)/bench.txt
 
-# Names are matched element by element, and benchmarks have up to three before impl=.
-OURS := impl=(gqlboost|pgrows)
-GATED := ./arena,./stream,./plancache
-QUICK := (Buffers|Intern|Small|Tree|Encode|String|Hit)
 .PHONY: tables
-tables: ## write benchmarks/RESULTS.md and the tables of README files from results.json; ARGS="-demo ../out/demo.json -bench ../out/bench.txt" takes new results in
+tables: ## write benchmarks/RESULTS.md and the tables of README files from results.json; ARGS="-demo ../out/demo.json -bench ../out/bench.txt -peers ../out/peers.json -model ../out/model.json" takes new results in, beside those of other machines, and adds them to history.jsonl
 	cd benchmarks && go run ./cmd/tables $(ARGS)
 
+# What bench-compare measures: of each module its packages with benchmarks, and those of ours that
+# say something in 50 ms. Names are matched element by element, and benchmarks have up to three
+# before impl=.
+OURS := impl=(gqlboost|pgrows|reader)$$
+ELEMENTS = $(1)/$(OURS)|$(1)/./$(OURS)|$(1)/././$(OURS)
+GATED := ./arena,./simdjson,./stream,./plancache,./dataloader,./pool
+QUICK := (Buffers|Intern|Small|Tree|Parse|Valid|DecodeRequest|Encode|String|Rows|Incremental|Hit|Memory|Acquire|Point)$$
+GATED_CONTRIB := ./gqlgen/compiled
+QUICK_CONTRIB := (Plain|Resolvers|AroundFields)$$
+GATED_ROOT := ./pool/advisor
+QUICK_ROOT := (Trace|Observe)$$
+GATE = $(OUT)/gate -base $(or $(BASE),origin/main) -limits $(CURDIR)/benchmarks/limits.json $(ARGS)
+
 .PHONY: bench-compare
-bench-compare: ## fail if the benchmarks of the working tree are worse than those of BASE=<git revision> (about 5 minutes)
+bench-compare: ## fail if the benchmarks of the working tree, or what the library gains end to end, are worse than those of BASE=<git revision> (about 25 minutes; PACKAGES=./arena only some of benchmarks/)
 	cd benchmarks/gate && go build -o $(OUT)/gate .
-	cd benchmarks && $(OUT)/gate -base $(or $(BASE),origin/main) -packages $(or $(PACKAGES),$(GATED)) -bench '$(or $(BENCH),$(QUICK)/$(OURS)|$(QUICK)/./$(OURS)|$(QUICK)/././$(OURS))' -limits limits.json $(ARGS)
+	@status=0; \
+	(cd benchmarks && $(GATE) -packages $(or $(PACKAGES),$(GATED)) -bench '$(or $(BENCH),$(call ELEMENTS,$(QUICK)))') || status=1; \
+	if [ -z '$(PACKAGES)' ]; then \
+		(cd contrib && $(GATE) -packages $(GATED_CONTRIB) -bench '$(call ELEMENTS,$(QUICK_CONTRIB))') || status=1; \
+		$(GATE) -packages $(GATED_ROOT) -bench '$(QUICK_ROOT)' || status=1; \
+		(cd benchmarks && go run ./cmd/endtoend -base $(or $(BASE),origin/main)) || status=1; \
+	fi; exit $$status
 
 .PHONY: smoke
 smoke: ## a short demo, load test and profile: that they run, not how fast
 	cd benchmarks && go run ./cmd/demo -duration 1s -rounds 1 -scale 0.05 -min-requests 1 -html $(OUT)/smoke/demo.html
 	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 -min-requests 1 \
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
-	cd benchmarks && go run ./cmd/peers -duration 1s -warm-up 1s -rounds 1 -scale 0.05 -compared 16 -json $(OUT)/smoke/peers.json
+	cd benchmarks && go run ./cmd/peers -duration 1s -warm-up 1s -rounds 1 -scale 0.05 -compared 16 -min-requests 1 -json $(OUT)/smoke/peers.json
+	cd benchmarks && go run ./cmd/model -duration 1s -rounds 1 -scale 0.05 -min-requests 1 -json $(OUT)/smoke/model.json
 	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s
+	cd benchmarks && go run ./cmd/endtoend -base HEAD -rounds 7 -duration 300ms -scale 0.05 -limit 100
 	rm -f $(OUT)/smoke/soak.jsonl && cd benchmarks && go run ./cmd/soak -rate 100 -scale 0.05 -window 1s -duration 2s -file $(OUT)/smoke/soak.jsonl
 	cd benchmarks && go test -run '^$$' -bench . -benchtime 10x ./arena
 	cd benchmarks && go run ./cmd/load -compare $(OUT)/smoke/load.json $(OUT)/smoke/load.json
@@ -202,8 +223,12 @@ ci: ## what the continuous integration runs
 	.ci/run
 
 .PHONY: soak
-soak: ## the boosted server under a steady load for 30 minutes, and what drifts; goes on where it was stopped (ARGS="-duration 8h")
+soak: ## the compiled server under a steady load, and what drifts: 30 minutes of 8 hours, the next ones each time (ARGS="-piece 20m"); out/soak.jsonl
 	cd benchmarks && go run ./cmd/soak -file $(OUT)/soak.jsonl $(ARGS)
+
+.PHONY: pgo
+pgo: ## an example server with its CPU profile and without, in turns: what profile-guided optimization brings (docs/pgo.md; ARGS='-server direct -args "" -profile ../out/pgo/direct.pgo'; about 5 minutes)
+	cd benchmarks && go run ./cmd/pgo $(ARGS)
 
 .PHONY: clean
 clean: ## remove what was built

@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"./pool/dataloader":    {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync"},
 	"./pool/advisor":       {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync"},
 	"./pool/matview":       {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync"},
+	"./lifecycle":          {},
 	"./plancache":          {"github.com/dgraph-io/ristretto", "github.com/cespare/xxhash", "github.com/dustin/go-humanize", "golang.org/x/sys"},
 }
 

@@ -24,6 +24,7 @@ type admission struct {
 	holders  *holders                   // nil if nobody wants to know of leaks
 	prepared *preparation               // nil if there is nothing to prepare
 	counting bool                       // uses are wanted to know
+	gate     *gate                      // nil if there is no lease
 
 	acquires     pgxpool.AcquireTracer // the user's; nil if there is none
 	closedWithin func()                // is called when pgxpool says that it was closed
@@ -49,6 +50,7 @@ type admission struct {
 	wanted   int64 // the limit that was set
 	opened   int64 // connections that there are, without those
 	held     int64 // that the Reader keeps
+	peak     int64 // connections that callers and the Reader could have used, since it was taken
 
 	waits, timeouts, refusals, shed atomic.Uint64
 	waited, opening                 histogram
@@ -278,6 +280,7 @@ func (a *admission) recover(d *drift) {
 	a.freeHijacked()
 	a.opened = a.open() - a.held
 	a.adjust()
+	a.peak = max(a.peak, a.inside.Load()+a.held)
 	off := a.inside.Load() - int64(a.queue.Len()) - (a.used() - a.held)
 	a.stall.look(a.queue.Len() > 0 || off > a.openings.Load(), a.hands.returned.Load(), time.Now())
 	if a.counting && a.stall.lasts() > reader.StarvedAfter {
@@ -314,6 +317,15 @@ func (a *admission) setCapacity(n int64) {
 	defer a.mu.Unlock()
 	a.capacity.Store(n)
 	a.adjust()
+}
+
+// takePeak returns how many connections could have been used since it was called last.
+func (a *admission) takePeak() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	peak := max(a.peak, a.inside.Load()+a.held)
+	a.peak = 0
+	return peak
 }
 
 // getLimit returns what was set.

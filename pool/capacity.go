@@ -12,17 +12,18 @@ import (
 // A server may have been restarted with other settings.
 const readCapacityEvery = time.Minute
 
+// connectionsForUsers is an expression. reserved_connections is there since PostgreSQL 16.
+const connectionsForUsers = `current_setting('max_connections')::bigint
+	- coalesce(current_setting('superuser_reserved_connections', true), '0')::bigint
+	- coalesce(current_setting('reserved_connections', true), '0')::bigint`
+
 // readCapacity asks Postgres how many connections it has for users, and gives the
 // pool its share.
 func (p *Pool) readCapacity(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(quiet.Context(withoutHook(ctx)), pingTimeout)
 	defer cancel()
 	var n int64
-	// reserved_connections is there since PostgreSQL 16.
-	err := p.QueryRow(ctx, `select current_setting('max_connections')::bigint
-		- coalesce(current_setting('superuser_reserved_connections', true), '0')::bigint
-		- coalesce(current_setting('reserved_connections', true), '0')::bigint`,
-		pgx.QueryExecModeSimpleProtocol).Scan(&n)
+	err := p.QueryRow(ctx, "select "+connectionsForUsers, pgx.QueryExecModeSimpleProtocol).Scan(&n)
 	if err != nil {
 		return err
 	}

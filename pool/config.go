@@ -44,6 +44,11 @@ type Config struct {
 	// one of four instances sets 0.25. The setting is read from the server. 0 is 1 if
 	// Adaptive is set, else the server is not asked.
 	ServerShare float64
+	// Lease divides the connections that the server has, or ServerShare of them, among the instances
+	// that live, by their demand, while they run. Shares never exceed the server's limit together:
+	// an instance gets what others have closed. One that loses touch keeps its last share.
+	// MinConns and MinIdleConns count for Warm only. It cannot work behind a pooler.
+	Lease LeaseOptions
 	// Warm opens MinConns connections before New returns: at least one, and no more than the
 	// primary has of the budget.
 	Warm bool
@@ -90,7 +95,24 @@ func (c *Config) check() error {
 			return err
 		}
 	}
+	if err := c.checkLease(); err != nil {
+		return err
+	}
 	return c.checkRanges()
+}
+
+// checkLease refuses what a lease cannot do.
+func (c *Config) checkLease() error {
+	switch l := c.Lease; {
+	case l.Fleet == "" && (l.Every != 0 || l.Reserve != 0 || l.Store != nil):
+		return errors.New("pool: Lease has settings but no Fleet (pool_lease), which turns it on")
+	case l.Every > 0 && l.Every < leastHeartbeat:
+		return fmt.Errorf("pool: Lease.Every is %v: it must be at least %v", l.Every, leastHeartbeat)
+	case l.Fleet != "" && c.Reader.TransactionPooling:
+		return errors.New("pool: Lease and Reader.TransactionPooling exclude each other: behind a pooler, the pooler " +
+			"bounds the server's connections")
+	}
+	return nil
 }
 
 // checkRanges refuses values that no bound, time or share has. Zero is the default of each.
@@ -101,7 +123,7 @@ func (c *Config) checkRanges() error {
 	for name, d := range map[string]time.Duration{
 		"AcquireTimeout": c.AcquireTimeout, "TargetWait": c.TargetWait, "LeakAfter": c.LeakAfter,
 		"Reader.SlowAfter": c.Reader.SlowAfter, "Reader.StatementTimeout": c.Reader.StatementTimeout,
-		"Reader.MaxLag": c.Reader.MaxLag,
+		"Reader.MaxLag": c.Reader.MaxLag, "Lease.Every": c.Lease.Every,
 	} {
 		if d < 0 {
 			return fmt.Errorf("pool: %s is %v: it must not be negative; 0 is the default", name, d)
@@ -109,7 +131,7 @@ func (c *Config) checkRanges() error {
 	}
 	for name, n := range map[string]int{
 		"MaxQueue": c.MaxQueue, "Reader.Conns": c.Reader.Conns, "Reader.DirectConns": int(c.Reader.DirectConns),
-		"Reader.MaxHeld": c.Reader.MaxHeld, "Reader.DirectBelow": c.Reader.DirectBelow,
+		"Lease.Reserve": c.Lease.Reserve, "Reader.MaxHeld": c.Reader.MaxHeld, "Reader.DirectBelow": c.Reader.DirectBelow,
 	} {
 		if n < 0 {
 			return fmt.Errorf("pool: %s is %d: it must not be negative; 0 is the default", name, n)
@@ -134,7 +156,21 @@ var parameters = map[string]func(c *Config, value string) error{
 	"pool_max_queue":    func(c *Config, v string) (err error) { c.MaxQueue, err = positive(v); return err },
 	"pool_adaptive":     func(c *Config, v string) (err error) { c.Adaptive, err = strconv.ParseBool(v); return err },
 	"pool_target_wait":  func(c *Config, v string) (err error) { c.TargetWait, err = time.ParseDuration(v); return err },
-	"pool_server_share": func(c *Config, v string) (err error) { c.ServerShare, err = share(v); return err },
+	"pool_server_share": func(c *Config, v string) (err error) { c.ServerShare, err = parseShare(v); return err },
+	"pool_lease": func(c *Config, v string) error {
+		if c.Lease.Fleet = v; v == "" {
+			return errors.New("it must name the fleet")
+		}
+		return nil
+	},
+	"pool_lease_every": func(c *Config, v string) (err error) {
+		c.Lease.Every, err = time.ParseDuration(v)
+		return err
+	},
+	"pool_lease_reserve": func(c *Config, v string) (err error) {
+		c.Lease.Reserve, err = positive(v)
+		return err
+	},
 	"pool_warm":         func(c *Config, v string) (err error) { c.Warm, err = strconv.ParseBool(v); return err },
 	"pool_reader_conns": func(c *Config, v string) (err error) { c.Reader.Conns, err = positive(v); return err },
 	"pool_reader_direct_conns": func(c *Config, v string) error {
@@ -195,7 +231,7 @@ func positive(v string) (int, error) {
 	return int(n), err
 }
 
-func share(v string) (float64, error) {
+func parseShare(v string) (float64, error) {
 	f, err := strconv.ParseFloat(v, 64)
 	if err == nil && !(f > 0 && f <= 1) {
 		err = fmt.Errorf("%v is not above 0 and at most 1", f)

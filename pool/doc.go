@@ -37,7 +37,8 @@
 // shows in how long they are used. Every 10 s a probe measures again how short that
 // can be, with a quarter of the connections for a tenth of a second. ServerShare
 // (pool_server_share) keeps all connections of an instance below a share of what the
-// server has.
+// server has. With Lease (pool_lease) instances divide what the server has among those
+// that live.
 //
 // # Hooks
 //

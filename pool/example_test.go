@@ -59,3 +59,27 @@ func ExampleExhaustedError() {
 	// true 1 1
 	// <nil>
 }
+
+// Instances of one fleet divide what the server has. Each has a connection besides for its lease.
+func ExampleLeaseOptions() {
+	ctx := context.Background()
+	c, err := pool.ParseConfig(os.Getenv("GQLBOOST_EXAMPLE_DSN"))
+	if err != nil {
+		panic(err)
+	}
+	c.MaxConns = 10 // at most, whatever the share is
+	c.Lease = pool.LeaseOptions{Fleet: "example", OnError: func(err error) { fmt.Println(err) }}
+	db, err := pool.NewWithConfig(ctx, c)
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+	for m := range db.Metrics() {
+		if m.Name == "gqlboost.pool.lease.share" || m.Name == "gqlboost.pool.lease.members" {
+			fmt.Println(m.Name, m.Value)
+		}
+	}
+	// Output:
+	// gqlboost.pool.lease.share 10
+	// gqlboost.pool.lease.members 1
+}

@@ -22,8 +22,10 @@ type Pool struct {
 	*pgxpool.Pool
 	config    *Config
 	admission *admission
+	lease     *lease     // nil if Config.Lease has no Fleet
 	direct    *admission // of what the Reader runs on connections of its own; nil if Config.Reader.DirectConns is 0
 
+	leaving  sync.Once // the fleet
 	stop     context.CancelFunc
 	watchers sync.WaitGroup
 
@@ -61,6 +63,12 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	protectHooks(p.config.Config)
 	own := p.config.Config.Copy()
 	own.MaxConns = int32(p.size())
+	if c.Lease.Fleet != "" {
+		p.lease = newLease(p, p.config.Lease)
+		p.admission.gate = p.lease.gate
+		own.ConnConfig.DialFunc = p.lease.gate.dial(own.ConnConfig.DialFunc)
+		own.MinConns, own.MinIdleConns = 0, 0 // They would be waited for where there is no share for them.
+	}
 	p.admission.watchHealth(own)
 	if user := own.ConnConfig.Tracer; user != nil {
 		p.admission.acquires, _ = user.(pgxpool.AcquireTracer)
@@ -76,6 +84,13 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	p.admission.begin(inner)
 	p.admission.closedWithin = sync.OnceFunc(func() { go p.closedWithin() })
 	p.watch()
+	if p.lease != nil {
+		if err := p.lease.begin(ctx); err != nil {
+			p.lease = nil
+			p.Close()
+			return nil, err
+		}
+	}
 	if c.Warm {
 		if err := p.warm(ctx); err != nil {
 			p.Close()
@@ -114,7 +129,7 @@ func (p *Pool) watch() {
 		adapt := &controller{admission: p.admission, max: p.admission.max}
 		p.watchers.Go(func() { adapt.run(ctx) })
 	}
-	if p.share() > 0 {
+	if p.share() > 0 && p.lease == nil {
 		p.watchers.Go(func() { p.watchCapacity(ctx) })
 	}
 }
@@ -124,6 +139,9 @@ func (p *Pool) watch() {
 func (p *Pool) warm(ctx context.Context) error {
 	ctx = withoutHook(ctx) // It is for callers, who bring what the hook needs.
 	n := min(max(int(p.config.MinConns), 1), p.size())
+	if p.lease != nil {
+		n = min(n, max(1, p.lease.last.Load().granted))
+	}
 	conns, errs := make([]*pgxpool.Conn, n), make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
@@ -156,6 +174,9 @@ func (p *Pool) Close() {
 	p.watchers.Wait()
 	p.refuseAll()
 	p.Pool.Close()
+	if p.lease != nil {
+		p.leaving.Do(p.lease.leave)
+	}
 }
 
 // refuseAll refuses callers that wait for a connection.

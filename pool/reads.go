@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/gqlboost/gqlboost/pool/reader"
@@ -37,7 +38,8 @@ func (p *Pool) Token(ctx context.Context) reader.Token { return p.Reader().Token
 // called with the lock.
 func (p *Pool) newReads() *reads {
 	rs := &reads{}
-	servers := []reader.Server{&readServer{p}}
+	primary := &readServer{pool: p}
+	servers := []reader.Server{primary}
 	for _, dsn := range p.config.Reader.Replicas {
 		c, err := replica(p.config, dsn)
 		if err != nil { // It was checked.
@@ -48,9 +50,10 @@ func (p *Pool) newReads() *reads {
 			continue
 		}
 		rs.replicas = append(rs.replicas, r)
-		servers = append(servers, &readServer{r})
+		servers = append(servers, &readServer{pool: r})
 	}
 	rs.reader = reader.New(p.config.Reader.WithDefaults(p.size()), servers...)
+	primary.begun.Store(true)
 	if p.closed.Load() {
 		rs.close()
 		return rs
@@ -76,6 +79,10 @@ func (p *Pool) closedWithin() {
 	p.refuseAll()
 	if reads != nil {
 		reads.close()
+	}
+	if p.lease != nil {
+		p.Pool.Close() // It waits for the connections.
+		p.leaving.Do(p.lease.leave)
 	}
 }
 
@@ -109,13 +116,16 @@ func replica(base *Config, dsn string) (*Config, error) {
 	} else if own, err := pgxpool.ParseConfig(base.ConnString()); err == nil && own.ConnConfig.ValidateConnect != nil {
 		to.ValidateConnect = nil // The primary is chosen by target_session_attrs, a replica is not.
 	}
-	c.MinConns, c.MinIdleConns, c.Warm, c.ServerShare = 0, 0, false, 0
+	c.MinConns, c.MinIdleConns, c.Warm, c.ServerShare, c.Lease = 0, 0, false, 0, LeaseOptions{}
 	c.Reader.Replicas = nil
 	return c, nil
 }
 
 // readServer is what the Reader sees of a pool.
-type readServer struct{ pool *Pool }
+type readServer struct {
+	pool  *Pool
+	begun atomic.Bool // the Reader was made: until then a share that grows is not a bound
+}
 
 var _ reader.Server = (*readServer)(nil)
 
@@ -157,7 +167,12 @@ func (s *readServer) Open(ctx context.Context) (*pgx.Conn, error) { return s.poo
 func (s *readServer) Drop(conn *pgx.Conn, failed bool) { s.pool.drop(conn, failed) }
 
 // Shared implements [reader.Server].
-func (s *readServer) Shared() int { return s.pool.sharedNow() }
+func (s *readServer) Shared() int {
+	if s.pool.lease != nil && !s.begun.Load() {
+		return s.pool.config.Reader.WithDefaults(s.pool.size()).Conns
+	}
+	return s.pool.sharedNow()
+}
 
 // Full implements [reader.Server].
 func (s *readServer) Full() bool {

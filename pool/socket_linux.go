@@ -49,10 +49,13 @@ func rawConn(conn net.Conn) (syscall.RawConn, bool) {
 	return raw, err == nil
 }
 
-// inner returns the connection below TLS.
+// inner returns the connection below TLS, and below what a gate keeps of it.
 func inner(conn net.Conn) net.Conn {
-	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		return t.NetConn()
+	for {
+		t, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = t.NetConn()
 	}
-	return conn
 }

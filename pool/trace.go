@@ -41,14 +41,25 @@ func (a *admission) TraceQueryEnd(_ context.Context, conn *pgx.Conn, data pgx.Tr
 // connectStart is the key of the time at which a connection was begun.
 type connectStart struct{}
 
-// TraceConnectStart waits for what is being closed, and remembers the time.
+// TraceConnectStart waits for what is being closed, or for a place of the lease, and remembers the time.
 func (a *admission) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
-	a.awaitClosed(ctx)
+	if a.gate != nil {
+		ctx = a.gate.enter(ctx)
+	} else {
+		a.awaitClosed(ctx)
+	}
 	return context.WithValue(ctx, connectStart{}, time.Now())
 }
 
 // TraceConnectEnd counts the connection.
 func (a *admission) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
+	if a.gate != nil {
+		var backend uint32
+		if data.Err == nil {
+			backend = data.Conn.PgConn().PID()
+		}
+		a.gate.opened(ctx, backend)
+	}
 	if data.Err != nil {
 		return
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 )
 
 // answering serves the data of a request that text stands for.
@@ -51,12 +53,13 @@ func TestAgreeOn(t *testing.T) {
 
 func TestReportOfPeers(t *testing.T) {
 	round := func(a, b float64) *Comparison {
-		results := []*Result{{Server: "a", Throughput: a}, {Server: "b", Throughput: b, Errors: 1}}
+		results := []*Result{{Server: "a", Throughput: a}, {Server: "b", Throughput: b, Errors: 1,
+			Conditions: &machine.Conditions{Steal: a / 100, Load: 9}}}
 		return &Comparison{Preset: "closed", Rounds: [][]*Result{results}}
 	}
 	p := new(PeerReport)
 	for _, c := range []*Comparison{round(10, 20), round(30, 90), round(20, 20)} {
-		if err := p.Add(c, nil, Noise{}); err != nil {
+		if err := p.Add(c, nil, 2.5); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -65,9 +68,12 @@ func TestReportOfPeers(t *testing.T) {
 	if len(p.Rounds) != 3 || a.Throughput != 20 || b.Throughput != 20 || b.Errors != 3 || ratio != 2 {
 		t.Errorf("%+v, %+v", p.Results, p.Gains)
 	}
+	if n := len(p.Conditions); n != 3 || *p.Conditions[1] != (machine.Conditions{Steal: 0.3, Load: 2.5}) {
+		t.Errorf("conditions of %d sessions: %v", n, p.Conditions[1])
+	}
 	other := round(1, 1)
 	other.Rounds[0][1].Server = "c"
-	if err := p.Add(other, nil, Noise{}); err == nil || len(p.Rounds) != 3 {
+	if err := p.Add(other, nil, 0); err == nil || len(p.Rounds) != 3 {
 		t.Error("rounds of other contenders were added")
 	}
 	p.Compact()

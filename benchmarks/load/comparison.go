@@ -79,6 +79,17 @@ func (c *Comparison) Median() []*Result {
 	return medians
 }
 
+// Conditions are the worst that any contender met in any round; nil if none were recorded.
+func (c *Comparison) Conditions() *machine.Conditions {
+	var worst *machine.Conditions
+	for _, round := range c.Rounds {
+		for _, r := range round {
+			worst = machine.Worst(worst, r.Conditions)
+		}
+	}
+	return worst
+}
+
 // conditions returns the worst that servers met in any round.
 func (c *Comparison) conditions(servers ...int) (worst *machine.Conditions) {
 	for _, round := range c.Rounds {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"gonum.org/v1/gonum/stat"
@@ -25,31 +26,74 @@ const (
 	// correlation of 0.5 once in two hundred runs of 30 windows.
 	driftGrowth      = 0.10
 	driftCorrelation = 0.5
-	// settling is the part of a run that is left out: caches and pools fill in it.
+	// settling is the part of a session that is left out: caches and pools fill in it.
 	settling = 0.1
 	// Fewer windows say nothing.
 	fewestWindows = 10
 )
 
-// Drifts looks for figures that change for the worse while the load stays the same.
+// soakFigure is a figure of windows that a soak looks at.
+type soakFigure struct {
+	name  string
+	unit  float64 // what it is divided by to be shown
+	of    func(Window) float64
+	worse float64 // the direction that is: 1 up, -1 down, 0 neither
+}
+
+const mib = 1 << 20
+
+var soakFigures = []soakFigure{
+	{"P50, ms", 1, func(w Window) float64 { return w.P50 }, 1},
+	{"P95, ms", 1, func(w Window) float64 { return w.P95 }, 1},
+	{"throughput, requests/s", 1, func(w Window) float64 { return w.Throughput }, -1},
+	{"memory, MiB", mib, func(w Window) float64 { return w.Memory }, 1},
+	{"live heap, MiB", mib, func(w Window) float64 { return w.LiveHeap }, 1},
+	{"heap in use, MiB", mib, func(w Window) float64 { return w.InUse() }, 1},
+	{"unused in spans, MiB", mib, func(w Window) float64 { return w.HeapUnused }, 1},
+	{"unused part of the heap in use, %", 0.01, func(w Window) float64 { return w.Fragmentation() }, 1},
+	{"free, kept, MiB", mib, func(w Window) float64 { return w.HeapFree }, 1},
+	{"released, MiB", mib, func(w Window) float64 { return w.HeapReleased }, 0},
+	{"span records, MiB", mib, func(w Window) float64 { return w.SpanRecords }, 1},
+	{"stacks, MiB", mib, func(w Window) float64 { return w.Stacks }, 1},
+	{"GC pause P50, ms", 1, func(w Window) float64 { return w.PauseP50 }, 1},
+	{"GC pause P99, ms", 1, func(w Window) float64 { return w.PauseP99 }, 1},
+	{"goroutines", 1, func(w Window) float64 { return w.Goroutines }, 1},
+	{"connections", 1, func(w Window) float64 { return w.Connections }, 1},
+}
+
+// onQuietMachine leaves out the windows in which something else used the machine: their
+// latencies are its.
+func onQuietMachine(windows []Window) []Window {
+	return slices.DeleteFunc(slices.Clone(windows), func(w Window) bool { return w.Busy })
+}
+
+// afterSettling leaves out the first part of each session.
+func afterSettling(windows []Window) (list []Window) {
+	for _, session := range sessions(windows) {
+		list = append(list, session[int(settling*float64(len(session))):]...)
+	}
+	return list
+}
+
+// sessions are windows by the session that they belong to.
+func sessions(windows []Window) (list [][]Window) {
+	for i, w := range windows {
+		if i == 0 || w.Session != windows[i-1].Session {
+			list = append(list, nil)
+		}
+		list[len(list)-1] = append(list[len(list)-1], w)
+	}
+	return list
+}
+
+// Drifts looks for figures that change for the worse while the load stays the same. Windows on a
+// busy machine do not count.
 func Drifts(windows []Window) (list []Drift) {
-	windows = windows[int(settling*float64(len(windows))):]
-	for _, f := range []struct {
-		name  string
-		of    func(Window) float64
-		worse float64 // the direction that is
-	}{
-		{"P50", func(w Window) float64 { return w.P50 }, 1},
-		{"P95", func(w Window) float64 { return w.P95 }, 1},
-		{"throughput", func(w Window) float64 { return w.Throughput }, -1},
-		{"memory", func(w Window) float64 { return w.Memory }, 1},
-		{"live heap", func(w Window) float64 { return w.LiveHeap }, 1},
-		{"goroutines", func(w Window) float64 { return w.Goroutines }, 1},
-		{"connections", func(w Window) float64 { return w.Connections }, 1},
-	} {
+	windows = onQuietMachine(afterSettling(windows))
+	for _, f := range soakFigures {
 		var x, y []float64
 		for _, w := range windows {
-			x, y = append(x, w.Minutes), append(y, f.of(w))
+			x, y = append(x, w.Minutes), append(y, f.of(w)/f.unit)
 		}
 		d := Drift{Figure: f.name}
 		if len(x) > 2 {
@@ -79,6 +123,18 @@ func WriteDrifts(w io.Writer, windows []Window) {
 		}
 		t.AppendRow(table.Row{d.Figure, fmt.Sprintf("%.4g", d.First), fmt.Sprintf("%.4g", d.Last), percent(d.Growth),
 			fmt.Sprintf("%.2f", d.Correlation), mark})
+	}
+	t.Render()
+}
+
+// WriteHours prints the beginning of a soak beside its end.
+func WriteHours(w io.Writer, windows []Window) {
+	h := CompareHours(windows)
+	t := newTable(w)
+	t.AppendHeader(table.Row{"median of windows", fmt.Sprintf("first %.4g minutes", h.Minutes),
+		fmt.Sprintf("last %.4g minutes", h.Minutes)})
+	for _, r := range h.Rows {
+		t.AppendRow(table.Row{r.Figure, fmt.Sprintf("%.4g", r.First), fmt.Sprintf("%.4g", r.Last)})
 	}
 	t.Render()
 }

@@ -9,11 +9,13 @@ import (
 	"github.com/shirou/gopsutil/v4/cpu"
 	"github.com/shirou/gopsutil/v4/host"
 	"github.com/shirou/gopsutil/v4/mem"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 )
 
 // ThisMachine describes the machine. What it will not tell is left empty.
 func ThisMachine() Machine {
-	m := Machine{OS: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU()}
+	m := Machine{OS: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU(), SIMD: machine.SIMD()}
 	if info, err := cpu.Info(); err == nil && len(info) > 0 {
 		m.CPU = info[0].ModelName
 	}

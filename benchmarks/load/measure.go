@@ -33,7 +33,7 @@ func Measure(ctx context.Context, t Target, c Config, log io.Writer) (*Result, e
 		return nil, err
 	}
 	if m != nil {
-		result.Resources, result.Conditions = m.end(ctx, result.Requests)
+		result.Resources, result.Conditions = m.end(ctx, result.Requests, c.Cores)
 	}
 	result.Server, result.Mode, result.Rate = t.Name, c.Mode(), c.meanRate()
 	if few := result.enough(cmp.Or(c.MinRequests, MinRequests)); few != nil && err == nil {

@@ -16,7 +16,7 @@ import (
 // on all cores. Its packages are installed in the versions of its lock file first, among
 // them Node.js itself where there is a build of it.
 func (l *Testbed) LaunchNode(ctx context.Context, folder, label string) (*Server, error) {
-	root, err := sourceRoot()
+	root, err := SourceRoot()
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 )
 
 // PeerReport is what other servers make of the same load.
@@ -16,8 +18,9 @@ type PeerReport struct {
 	Command  string    `json:"command"`
 	Machine  Machine   `json:"machine"`
 	Versions []Version `json:"versions"`
-	// Noise is what else the machine did in each session of the run.
-	Noise []Noise `json:"noise"`
+	// Conditions are the machine's in each session of the run: the load average before it, and
+	// the worst of what else was done while a contender was measured.
+	Conditions []*machine.Conditions `json:"conditions"`
 	// Results has the round of each contender whose throughput is the median one, Gains
 	// the ratios to the first contender in the same round.
 	Results []*Result `json:"results"`
@@ -36,8 +39,9 @@ type Skipped struct {
 	Reason string `json:"reason"`
 }
 
-// Add takes the rounds of another session in. It must have measured the same contenders.
-func (p *PeerReport) Add(c *Comparison, skipped []Skipped, n Noise) error {
+// Add takes the rounds of another session in, before which the machine had a load average. It
+// must have measured the same contenders.
+func (p *PeerReport) Add(c *Comparison, skipped []Skipped, loadBefore float64) error {
 	if len(p.Rounds) > 0 {
 		for i, r := range p.Rounds[0] {
 			if len(c.Rounds[0]) != len(p.Rounds[0]) || c.Rounds[0][i].Server != r.Server {
@@ -47,7 +51,12 @@ func (p *PeerReport) Add(c *Comparison, skipped []Skipped, n Noise) error {
 	}
 	p.Rounds = append(p.Rounds, c.Rounds...)
 	all := &Comparison{Preset: c.Preset, Rounds: p.Rounds}
-	p.Results, p.Gains, p.Skipped, p.Noise = all.Median(), all.Gains(), skipped, append(p.Noise, n)
+	p.Results, p.Gains, p.Skipped = all.Median(), all.Gains(), skipped
+	conditions := c.Conditions()
+	if conditions != nil {
+		conditions.Load = loadBefore // That before a single run is the load of the one before it.
+	}
+	p.Conditions = append(p.Conditions, conditions)
 	return nil
 }
 
@@ -84,8 +93,8 @@ func WritePeers(w io.Writer, p *PeerReport) {
 	for _, s := range p.Skipped {
 		fmt.Fprintf(w, "%s was skipped: %s\n", s.Name, s.Reason)
 	}
-	for _, n := range p.Noise {
-		fmt.Fprintln(w, n)
+	for _, c := range p.Conditions {
+		fmt.Fprintln(w, c.Figures())
 	}
 	for _, r := range p.Results {
 		for kind, count := range r.ErrorKinds {

@@ -32,7 +32,7 @@ func (l *Testbed) NewPGBench(totals Totals) (*PGBench, error) {
 	if err != nil {
 		return nil, errors.New("load: pgbench is missing: it comes with PostgreSQL (Debian's package postgresql-contrib)")
 	}
-	root, err := sourceRoot()
+	root, err := SourceRoot()
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (b *PGBench) Measure(ctx context.Context, c Config, log io.Writer) (*Result
 	sleep(ctx, c.Duration-time.Since(begin))
 	recorder := newRecorder(c.Mix)
 	measured := time.Since(begin)
-	resources, conditions := m.end(ctx, 1)
+	resources, conditions := m.end(ctx, 1, c.Cores)
 	if err := cmd.Wait(); err != nil {
 		return nil, fmt.Errorf("load: pgbench: %w%s", errors.Join(err, ctx.Err()), complaints(output.String()))
 	}

@@ -13,16 +13,21 @@ var published = []string{"servers", "gains", "latency-closed", "latency-peak", "
 // plotWidth is what a page of a repository has room for.
 const plotWidth = 760
 
-// Plots returns charts of a report as SVG files, by name: for light pages, and with "-dark"
-// for dark ones. They are the same each time.
+// Plots returns charts of a report as SVG files, see [Draw].
 func Plots(r *Report) (map[string][]byte, error) {
+	return Draw(slices.DeleteFunc(charts(r), func(c chart.Chart) bool { return !slices.Contains(published, c.Name) }))
+}
+
+// Draw returns charts as SVG files by name: for light pages, and with "-dark" for dark ones.
+// They are the same each time. A chart without anything to show is left out.
+func Draw(list []chart.Chart) (map[string][]byte, error) {
 	renderer, err := chart.NewRenderer()
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
 	plots := map[string][]byte{}
-	for _, c := range charts(r) {
-		if !slices.Contains(published, c.Name) {
+	for _, c := range list {
+		if c.Empty() {
 			continue
 		}
 		for suffix, dark := range map[string]bool{".svg": false, "-dark.svg": true} {

@@ -64,6 +64,29 @@ func Profile(
 	}, writeFlameGraph(filepath.Join(dir, "profile.pb.gz"), filepath.Join(dir, "flamegraph.html"))
 }
 
+// CPUProfile runs a closed loop of 64 clients and writes the server's CPU profile of most of it
+// into a file, for profile-guided optimization.
+func CPUProfile(ctx context.Context, t Target, duration time.Duration, file string, log io.Writer) (*Result, error) {
+	if t.DebugURL == "" {
+		return nil, errors.New("load: a profile needs the server's debug address")
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return nil, err
+	}
+	seconds := max(int(duration.Seconds()), 1)
+	done := make(chan error, 1)
+	go func() {
+		sleep(ctx, profileSettle)
+		_, err := fetchProfile(ctx, t.DebugURL+"/pprof/profile?seconds="+strconv.Itoa(seconds), file)
+		done <- err
+	}()
+	result, err := Measure(ctx, t, Config{
+		Mix: BlogMix(), Clients: 64, Warmup: profileSettle, Duration: time.Duration(seconds)*time.Second + time.Second,
+		MinRequests: 1, // It is about shares, and about no percentile.
+	}, log)
+	return result, errors.Join(err, <-done)
+}
+
 // takeProfiles fetches the profiles over the same seconds, each as the
 // difference between the end and the start.
 func takeProfiles(ctx context.Context, t Target, seconds int, dir string) (map[string]*profile.Profile, []Part, error) {

@@ -29,7 +29,11 @@ type Resources struct {
 	AllocatedBytes float64 `json:"allocatedBytesPerRequest"`
 	GCCycles       float64 `json:"gcCycles"`
 	GCShare        float64 `json:"gcCpuShare"` // of the server's CPU time
+	GCPauseP50     float64 `json:"gcPauseP50Ms,omitempty"`
 	GCPauseP99     float64 `json:"gcPauseP99Ms"`
+	GCPauseMax     float64 `json:"gcPauseMaxMs,omitempty"`
+	// TakenCores is how many of Config.Cores, on average, neither the server nor Postgres had.
+	TakenCores float64 `json:"takenCores,omitempty"`
 	// Memory is the server's, about once a second.
 	Memory []MemorySample `json:"memory,omitempty"`
 }
@@ -101,25 +105,29 @@ func (m *meter) sampleServer() {
 }
 
 // end returns what requests have cost, and the machine's conditions meanwhile.
-func (m *meter) end(ctx context.Context, requests int64) (*Resources, *machine.Conditions) {
+func (m *meter) end(ctx context.Context, requests int64, cores []int) (*Resources, *machine.Conditions) {
 	m.stop()
 	m.sampling.Wait()
 	m.sampleServer()
 	m.postgres.sample()
 	own := cpu.Time() - m.own
-	used := own + time.Duration((m.server.cpu()+m.postgres.cpu())*float64(time.Second))
-	conditions := machine.Read().Since(m.machine, used)
+	used := time.Duration((m.server.cpu() + m.postgres.cpu()) * float64(time.Second))
+	reading := machine.Read()
+	conditions := reading.Since(m.machine, own+used)
 	after := readCounters(ctx, m.target)
 	n := float64(max(requests, 1))
 	return &Resources{
 		ServerCPU: m.server.cpu(), ServerMemory: m.server.peak,
 		PostgresCPU: m.postgres.cpu(), PostgresMemory: m.postgres.peak, GeneratorCPU: own.Seconds(), Memory: m.memory,
+		TakenCores:     reading.Taken(m.machine, cores, used),
 		Statements:     max(after.statements-m.before.statements, 0) / n,
 		Allocations:    max(after.runtime.Objects-m.before.runtime.Objects, 0) / n,
 		AllocatedBytes: max(after.runtime.Bytes-m.before.runtime.Bytes, 0) / n,
 		GCCycles:       max(after.runtime.Cycles-m.before.runtime.Cycles, 0),
 		GCShare:        share(after.runtime.GCSeconds-m.before.runtime.GCSeconds, m.server.cpu()),
+		GCPauseP50:     1000 * pausePercentile(m.before.runtime.Pauses, after.runtime.Pauses, 0.5),
 		GCPauseP99:     1000 * pausePercentile(m.before.runtime.Pauses, after.runtime.Pauses, 0.99),
+		GCPauseMax:     1000 * pausePercentile(m.before.runtime.Pauses, after.runtime.Pauses, 1),
 	}, conditions
 }
 

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
@@ -26,8 +27,23 @@ type Machine struct {
 	OS     string `json:"os"`
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
+	SIMD   string `json:"simd"` // the widest instructions that this library has code for
 	Memory uint64 `json:"memoryBytes"`
 }
+
+// Host is the machine as benchmarks name it in their output, with the time.
+type Host struct {
+	Machine
+	Date time.Time `json:"date"`
+}
+
+// Same reports whether figures of both machines may stand in one table.
+func (m Machine) Same(other Machine) bool {
+	return m.CPU == other.CPU && m.Cores == other.Cores && m.SIMD == other.SIMD
+}
+
+// String returns what figures depend on.
+func (m Machine) String() string { return fmt.Sprintf("%s, %d cores, %s", m.CPU, m.Cores, m.SIMD) }
 
 // Version is that of one part.
 type Version struct {

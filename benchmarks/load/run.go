@@ -36,6 +36,8 @@ type Config struct {
 	Duration time.Duration // counted
 	Seed     uint64
 	Variants int // texts of each query, 1 if 0
+	// Cores are those that the server and Postgres are pinned to, nil if they are not.
+	Cores []int
 	// MinRequests is how many requests must be answered for Measure to have a result, 0 for
 	// the constant of that name.
 	MinRequests int64

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,11 +15,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Window is a part of a load that goes on for hours.
+// Window is a part of a load that goes on for hours, with pauses between its sessions. The
+// server is started again for each of them.
 type Window struct {
-	Minutes     float64 `json:"minutes"` // of load before it, of all runs
+	Server      string  `json:"server,omitempty"`  // with its arguments
+	Session     int     `json:"session,omitempty"` // from 1; 0 in old files, which have one only
+	Minutes     float64 `json:"minutes"`           // of load before it, of all sessions
+	Length      float64 `json:"lengthMinutes,omitempty"`
+	Busy        bool    `json:"machineBusy,omitempty"` // with something else as well
 	Requests    int64   `json:"requests"`
 	Errors      int64   `json:"errors"`
+	Rate        float64 `json:"rate,omitempty"` // requests per second that were asked for
 	Throughput  float64 `json:"throughput"`
 	P50         float64 `json:"p50Ms"`
 	P95         float64 `json:"p95Ms"`
@@ -27,41 +34,74 @@ type Window struct {
 	LiveHeap    float64 `json:"liveHeapBytes"`
 	Goroutines  float64 `json:"goroutines"`
 	Connections float64 `json:"connections"` // of Postgres
+	// What the garbage collector did during the window.
+	GCCycles float64 `json:"gcCycles,omitempty"`
+	PauseP50 float64 `json:"gcPauseP50Ms,omitempty"`
+	PauseP99 float64 `json:"gcPauseP99Ms,omitempty"`
+	PauseMax float64 `json:"gcPauseMaxMs,omitempty"`
+	Heap
+}
+
+// Heap is what the Go runtime holds for objects, in bytes. Spans are runs of pages for objects
+// of one size: what is unused in them, for want of objects of this size, is fragmentation.
+type Heap struct {
+	HeapObjects  float64 `json:"heapObjectsBytes,omitempty"`  // live ones, and dead ones that are not yet swept
+	HeapUnused   float64 `json:"heapUnusedBytes,omitempty"`   // room in spans
+	HeapFree     float64 `json:"heapFreeBytes,omitempty"`     // free spans, still the process's
+	HeapReleased float64 `json:"heapReleasedBytes,omitempty"` // free spans, given back to the system
+	Stacks       float64 `json:"stacksBytes,omitempty"`
+	SpanRecords  float64 `json:"spanRecordsBytes,omitempty"` // what describes spans: it grows with their number
+}
+
+// InUse is the memory of spans with objects.
+func (h Heap) InUse() float64 { return h.HeapObjects + h.HeapUnused }
+
+// Fragmentation is the share of the memory in use that no object has.
+func (h Heap) Fragmentation() float64 { return share(h.HeapUnused, h.InUse()) }
+
+// SoakPlan is how long a soak goes on, and where it is written down.
+type SoakPlan struct {
+	Server string        // with its arguments; the file must be of no other one
+	Window time.Duration // length of a window
+	Total  time.Duration // of all sessions
+	Piece  time.Duration // of this session at most; no bound if it is 0
+	File   string        // a line for each window
 }
 
 // Soak runs a load in windows until there are enough of them in a file, to which each
-// is appended when it has ended: a run that was cut short goes on where it was. Only the
-// windows are kept in memory.
-func Soak(
-	ctx context.Context, t Target, c Config, window, total time.Duration, file string, log io.Writer,
-) ([]Window, error) {
-	windows, err := readWindows(file)
+// is appended when it has ended, or until this session has had its piece. The next session goes
+// on where this one was, however it ended. Only the windows are kept in memory.
+func Soak(ctx context.Context, t Target, c Config, plan SoakPlan, log io.Writer) ([]Window, error) {
+	if plan.Window <= 0 || plan.Piece > 0 && plan.Piece < plan.Window {
+		return nil, fmt.Errorf("load: a soak of %v has no window of %v", plan.Piece, plan.Window)
+	}
+	windows, err := ReadWindows(plan.File)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	c.Duration = plan.Window
+	c.MinRequests = max(c.MinRequests, 1) // A window need not have a P95 of its own: what counts is how all of them drift.
+	now := Window{Server: plan.Server, Session: 1, Length: plan.Window.Minutes(), Rate: math.Round(c.meanRate())}
+	if len(windows) > 0 {
+		if now, err = now.after(windows[len(windows)-1]); err != nil {
+			return windows, fmt.Errorf("load: %s: %w: choose another -file", plan.File, err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(plan.File), 0o755); err != nil {
 		return nil, err
 	}
-	to, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	to, err := os.OpenFile(plan.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	defer to.Close()
-	if _, err := to.WriteString("\n"); err != nil { // What was cut short must not go on.
+	if err := endLine(plan.File, to); err != nil {
 		return nil, err
 	}
-	c.Duration = window
-	c.MinRequests = max(c.MinRequests, 1) // A window need not have a P95 of its own: what counts is how all of them drift.
-	for n := int(total / window); len(windows) < n; c.Warmup = 0 {
+	for range plan.windows(len(windows)) {
 		c.Seed = uint64(len(windows) + 1)
-		r, err := Measure(ctx, t, c, io.Discard)
+		w, err := now.measure(ctx, t, c)
 		if err != nil {
-			return windows, err
-		}
-		w := Window{Minutes: float64(len(windows)) * window.Minutes(), Requests: r.Requests, Errors: r.Errors,
-			Throughput: r.Throughput,
-			P50:        r.Latency.P50, P95: r.Latency.P95, P99: r.Latency.P99}
-		if err := w.look(ctx, t); err != nil {
 			return windows, err
 		}
 		line, err := json.Marshal(w)
@@ -72,10 +112,51 @@ func Soak(
 			return windows, err
 		}
 		windows = append(windows, w)
+		now.Minutes += now.Length
+		c.Warmup = 0
 		fmt.Fprintf(log, "%5.1f of %v: %.0f/s, P95 %.1f ms, %d errors, %.0f MiB, %.0f goroutines, %.0f connections\n",
-			w.Minutes+window.Minutes(), total, w.Throughput, w.P95, w.Errors, w.Memory/(1<<20), w.Goroutines, w.Connections)
+			now.Minutes, plan.Total, w.Throughput, w.P95, w.Errors, w.Memory/(1<<20), w.Goroutines, w.Connections)
 	}
 	return windows, nil
+}
+
+// windows is how many this session has, after others.
+func (p SoakPlan) windows(had int) int {
+	n := int(p.Total/p.Window) - had
+	if p.Piece > 0 {
+		n = min(n, int(p.Piece/p.Window))
+	}
+	return max(n, 0)
+}
+
+// after returns the first window of the session that follows one with the last window. A file of
+// another server or load must not go on with this one.
+func (w Window) after(last Window) (Window, error) {
+	switch {
+	case last.Server != w.Server:
+		return w, fmt.Errorf("its server is %q, not %q", last.Server, w.Server)
+	case last.Rate != w.Rate:
+		return w, fmt.Errorf("its load is %v requests/s, not %v", last.Rate, w.Rate)
+	case last.Length != w.Length:
+		return w, fmt.Errorf("its windows have %v minutes, not %v", last.Length, w.Length)
+	}
+	w.Session, w.Minutes = last.Session+1, last.Minutes+last.Length
+	return w, nil
+}
+
+// measure returns the window with its figures.
+func (w Window) measure(ctx context.Context, t Target, c Config) (Window, error) {
+	r, err := Measure(ctx, t, c, io.Discard)
+	if err != nil {
+		return w, err
+	}
+	w.Busy = r.Conditions.Busy()
+	w.Requests, w.Errors, w.Throughput = r.Requests, r.Errors, r.Throughput
+	w.P50, w.P95, w.P99 = r.Latency.P50, r.Latency.P95, r.Latency.P99
+	if u := r.Resources; u != nil {
+		w.GCCycles, w.PauseP50, w.PauseP99, w.PauseMax = u.GCCycles, u.GCPauseP50, u.GCPauseP99, u.GCPauseMax
+	}
+	return w, w.look(ctx, t)
 }
 
 // look adds what the server holds.
@@ -86,6 +167,12 @@ func (w *Window) look(ctx context.Context, t Target) error {
 	var runtime struct {
 		Live       float64 `json:"/gc/heap/live:bytes"`
 		Goroutines float64 `json:"/sched/goroutines:goroutines"`
+		Objects    float64 `json:"/memory/classes/heap/objects:bytes"`
+		Unused     float64 `json:"/memory/classes/heap/unused:bytes"`
+		Free       float64 `json:"/memory/classes/heap/free:bytes"`
+		Released   float64 `json:"/memory/classes/heap/released:bytes"`
+		Stacks     float64 `json:"/memory/classes/heap/stacks:bytes"`
+		Spans      float64 `json:"/memory/classes/metadata/mspan/inuse:bytes"`
 	}
 	if t.DebugURL != "" {
 		if err := getJSON(ctx, t.DebugURL+"/runtime", &runtime); err != nil {
@@ -93,6 +180,7 @@ func (w *Window) look(ctx context.Context, t Target) error {
 		}
 	}
 	w.LiveHeap, w.Goroutines = runtime.Live, runtime.Goroutines
+	w.Heap = Heap{runtime.Objects, runtime.Unused, runtime.Free, runtime.Released, runtime.Stacks, runtime.Spans}
 	if t.PostgresDSN == "" {
 		return nil
 	}
@@ -105,9 +193,19 @@ func (w *Window) look(ctx context.Context, t Target) error {
 		"select (count(*) - 1)::float8 from pg_stat_activity where backend_type = 'client backend'").Scan(&w.Connections)
 }
 
-// readWindows reads what a run before has measured. A line that was cut short is left
-// out.
-func readWindows(file string) (windows []Window, err error) {
+// endLine ends a line that was cut short, which must not go on.
+func endLine(file string, to io.Writer) error {
+	text, err := os.ReadFile(file)
+	if err != nil || len(text) == 0 || text[len(text)-1] == '\n' {
+		return err
+	}
+	_, err = io.WriteString(to, "\n")
+	return err
+}
+
+// ReadWindows reads what earlier sessions have measured. A line that was cut short is left
+// out. There are none if there is no file.
+func ReadWindows(file string) (windows []Window, err error) {
 	from, err := os.Open(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil

@@ -2,12 +2,14 @@ package load
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -32,10 +34,10 @@ func TestDrifts(t *testing.T) {
 		{"noise", func(w *Window, _ int, n float64) { w.P95 += 5 * n; w.Memory += 2e7 * n; w.Throughput += 100 * n }, ""},
 		{"warming up", func(w *Window, i int, _ float64) { w.Memory = 100e6 * min(1, 0.5+float64(i)/10) }, ""},
 		{"faster", func(w *Window, i int, _ float64) { w.P95 -= float64(i) / 10; w.Throughput += float64(10 * i) }, ""},
-		{"leak", func(w *Window, i int, n float64) { w.Memory += float64(i)*1e6 + 5e6*n }, "memory"},
+		{"leak", func(w *Window, i int, n float64) { w.Memory += float64(i)*1e6 + 5e6*n }, "memory, MiB"},
 		{"goroutines", func(w *Window, i int, _ float64) { w.Goroutines += float64(i / 5) }, "goroutines"},
-		{"slower", func(w *Window, i int, n float64) { w.P95 += float64(i)/10 + n }, "P95"},
-		{"less", func(w *Window, i int, n float64) { w.Throughput -= float64(5*i) + 20*n }, "throughput"},
+		{"slower", func(w *Window, i int, n float64) { w.P95 += float64(i)/10 + n }, "P95, ms"},
+		{"less", func(w *Window, i int, n float64) { w.Throughput -= float64(5*i) + 20*n }, "throughput, requests/s"},
 	} {
 		for _, d := range Drifts(windows(c.change)) {
 			if d.Drifts != (d.Figure == c.drifts) {
@@ -45,6 +47,106 @@ func TestDrifts(t *testing.T) {
 	}
 	if list := Drifts(nil); len(list) == 0 || list[0].Drifts {
 		t.Errorf("without windows: %+v", list)
+	}
+}
+
+// What a new server does until its caches are full is no drift, in whichever session.
+func TestDriftsOfSessions(t *testing.T) {
+	var windows []Window
+	for session := range 3 {
+		for i := range 20 {
+			w := Window{Session: session + 1, Minutes: float64(len(windows)), P95: 20, Memory: 100e6}
+			if i < 2 {
+				w.P95, w.Memory = 20*float64(session+1), 50e6*float64(session+1)
+			}
+			windows = append(windows, w)
+		}
+	}
+	windows[len(windows)-1].Busy, windows[len(windows)-1].P95 = true, 1e6
+	for _, d := range Drifts(windows) {
+		if d.Drifts || d.Growth != 0 {
+			t.Errorf("%+v", d)
+		}
+	}
+}
+
+func TestCompareHours(t *testing.T) {
+	windows := func(n int, each float64) (list []Window) {
+		for i := range n {
+			list = append(list, Window{Session: 1 + i/100, Minutes: float64(i) * each, Length: each, Requests: 10, P95: float64(i),
+				PauseMax: float64(i % 7), Heap: Heap{HeapObjects: 3 * mib, HeapUnused: mib}})
+		}
+		return list
+	}
+	busy := func(list []Window) []Window { // What something else on the machine does to a window.
+		return append(list, Window{Session: 9, Minutes: float64(len(list)), Length: list[0].Length, Busy: true, P95: 1e6, Errors: 7})
+	}
+	for _, c := range []struct {
+		n                 int
+		each              float64
+		minutes           float64
+		firstP95, lastP95 float64
+	}{
+		{480, 1, 60, 29.5, 449.5}, // the first of 8 hours, and the last
+		{9, 1, 4, 1.5, 6.5},       // halves
+		{3, 90, 90, 0, 2},         // windows of more than an hour
+	} {
+		h := CompareHours(busy(windows(c.n, c.each)))
+		if h.Minutes != c.minutes || h.Rows[0] != (HoursRow{"P95, ms", c.firstP95, c.lastP95}) {
+			t.Errorf("%d windows: %+v", c.n, h)
+		}
+		for _, r := range h.Rows {
+			if want := map[string]float64{"heap in use, MiB": 4, "unused in spans, MiB": 1}[r.Figure]; want > 0 && (r.First != want || r.Last != want) {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
+	if h := CompareHours(windows(1, 1)); h.Rows != nil {
+		t.Errorf("of one window: %+v", h)
+	}
+	s := Summarize(busy(windows(149, 0.5)))
+	if want := (SoakSummary{Minutes: 75, Sessions: 3, Longest: 50, Busy: 1, Windows: 150, Requests: 1490,
+		Errors: 7, ErrorsBusy: 7, PauseMax: 6}); s != want {
+		t.Errorf("%+v", s)
+	}
+	if text := s.String(); !strings.Contains(text, "75 minutes of load in 3 sessions, the longest of 50 minutes") ||
+		!strings.Contains(text, "busy in 1 of 150 windows, which had 7 of the errors") {
+		t.Error(text)
+	}
+	if f := (Heap{HeapObjects: 3, HeapUnused: 1}).Fragmentation(); f != 0.25 {
+		t.Error(f)
+	}
+	if c := SoakCharts(windows(5, 1)); len(c) != 2 || len(c[0].Series[0].Points) != 5 || c[1].Series[2].Points[4] != [2]float64{5, 4} {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestSoakPlan(t *testing.T) {
+	for _, c := range []struct {
+		plan SoakPlan
+		had  int
+		want int
+	}{
+		{SoakPlan{Window: time.Minute, Total: time.Hour}, 0, 60},
+		{SoakPlan{Window: time.Minute, Total: time.Hour}, 45, 15},
+		{SoakPlan{Window: time.Minute, Total: time.Hour}, 70, 0},
+		{SoakPlan{Window: time.Minute, Total: time.Hour, Piece: 20 * time.Minute}, 0, 20},
+		{SoakPlan{Window: time.Minute, Total: time.Hour, Piece: 20 * time.Minute}, 50, 10},
+		{SoakPlan{Window: time.Minute, Total: time.Hour, Piece: time.Second}, 0, 0},
+	} {
+		if got := c.plan.windows(c.had); got != c.want {
+			t.Errorf("%+v after %d: %d", c.plan, c.had, got)
+		}
+	}
+	now := Window{Server: "blog", Session: 1, Length: 1, Rate: 800}
+	if w, err := now.after(Window{Server: "blog", Session: 2, Minutes: 7, Length: 1, Rate: 800}); err != nil || w.Session != 3 || w.Minutes != 8 {
+		t.Errorf("%+v, %v", w, err)
+	}
+	for _, last := range []Window{{Server: "direct", Length: 1, Rate: 800}, {Server: "blog", Length: 2, Rate: 800},
+		{Server: "blog", Length: 1, Rate: 400}} {
+		if _, err := now.after(last); err == nil {
+			t.Errorf("%+v goes on with another run", last)
+		}
 	}
 }
 
@@ -65,20 +167,29 @@ func TestSoakGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "soak.jsonl")
-	if err := os.WriteFile(file, []byte("{\"minutes\":0,\"requests\":7}\n{\"minutes\":1,\"requ"), 0o644); err != nil {
+	const each = 100 * time.Millisecond
+	length := fmt.Sprint(each.Minutes())
+	if err := os.WriteFile(file, []byte("{\"minutes\":0,\"requests\":7,\"lengthMinutes\":"+length+"}\n{\"minutes\":1,\"requ"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	c := Config{Mix: mix, Clients: 1}
-	windows, err := Soak(t.Context(), Target{Name: "fake", URL: s.URL}, c, 100*time.Millisecond, 300*time.Millisecond, file, io.Discard)
-	if err != nil || len(windows) != 3 || windows[0].Requests != 7 || windows[2].Requests == 0 || windows[2].Errors != 0 {
+	plan := SoakPlan{Window: each, Total: 4 * each, Piece: 2 * each, File: file}
+	windows, err := Soak(t.Context(), Target{Name: "fake", URL: s.URL}, c, plan, io.Discard)
+	if err != nil || len(windows) != 3 || windows[0].Requests != 7 || windows[2].Requests == 0 || windows[2].Errors != 0 ||
+		windows[2].Session != 1 || windows[2].Minutes <= windows[1].Minutes {
 		t.Errorf("%+v, %v", windows, err)
 	}
-	if again, err := readWindows(file); err != nil || len(again) != 3 {
+	if again, err := ReadWindows(file); err != nil || len(again) != 3 {
 		t.Errorf("%d windows in the file, %v", len(again), err)
+	}
+	short := plan
+	short.Piece = each / 2
+	if _, err := Soak(t.Context(), Target{Name: "fake", URL: s.URL}, c, short, io.Discard); err == nil {
+		t.Error("no error of a piece that is shorter than a window")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Soak(ctx, Target{Name: "fake", URL: s.URL}, c, time.Second, time.Minute, file, io.Discard); err == nil {
+	if _, err := Soak(ctx, Target{Name: "fake", URL: s.URL}, c, plan, io.Discard); err == nil {
 		t.Error("no error of a context that has ended")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -53,24 +54,19 @@ func (t Target) Totals(ctx context.Context) (Totals, error) {
 	return Totals{}, fmt.Errorf("load: %s has too little data: %+v", t.URL, envelope.Data.Totals)
 }
 
-// build compiles a module's server of that name into dir and returns the binary. It is
-// run from inside this module's source.
-func build(ctx context.Context, module, name, dir string) (string, error) {
-	root, err := sourceRoot()
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "./"+name)
+// build compiles the server of that name in a module of a checkout into a binary.
+func build(ctx context.Context, root, module, name, binary string, flags ...string) error {
+	args := slices.Concat([]string{"build", "-o", binary}, flags, []string{"./" + name})
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = filepath.Join(root, module)
 	if output, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("load: building %s: %w\n%s", name, err, output)
+		return fmt.Errorf("load: building %s: %w\n%s", name, err, output)
 	}
-	return binary, nil
+	return nil
 }
 
-// sourceRoot finds the checkout that the working directory is in.
-func sourceRoot() (string, error) {
+// SourceRoot finds the checkout that the working directory is in.
+func SourceRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err

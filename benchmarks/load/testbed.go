@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 
 	"github.com/gqlboost/gqlboost/internal/postgres"
 )
@@ -39,11 +40,22 @@ func (l *Testbed) Build(ctx context.Context, module, name string) error {
 	if l.binaries[name] != "" {
 		return nil
 	}
-	binary, err := build(ctx, module, name, l.dir)
-	if err == nil {
-		l.binaries[name] = binary
+	root, err := SourceRoot()
+	if err != nil {
+		return err
 	}
-	return err
+	return l.BuildAs(ctx, name, root, module, name)
+}
+
+// BuildAs adds a server under a name of its own: from another checkout, or with flags of go
+// build.
+func (l *Testbed) BuildAs(ctx context.Context, as, root, module, name string, flags ...string) error {
+	binary := filepath.Join(l.dir, as)
+	if err := build(ctx, root, module, name, binary, flags...); err != nil {
+		return err
+	}
+	l.binaries[as] = binary
+	return nil
 }
 
 // Launch starts one of the testbed's servers. It appears in reports as label.

@@ -26,7 +26,7 @@ func (l *Testbed) BuiltWith(server string, modules ...string) (versions []Versio
 // NodePackages returns the packages that a folder of LaunchNode asks for. All of them are
 // pinned.
 func NodePackages(folder string) []Version {
-	root, err := sourceRoot()
+	root, err := SourceRoot()
 	if err != nil {
 		return nil
 	}

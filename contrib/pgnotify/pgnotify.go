@@ -55,7 +55,8 @@ func New(dsn string, c Options) (*Bus, error) {
 		c.Channel = DefaultChannel
 	}
 	if len(c.Channel) > maxChannel { // LISTEN would cut it off, and pg_notify refuse it.
-		return nil, fmt.Errorf("pgnotify: the channel %q has %d bytes, Postgres allows %d", c.Channel, len(c.Channel), maxChannel)
+		return nil, fmt.Errorf("pgnotify: the channel %q has %d bytes, Postgres allows %d", c.Channel, len(c.Channel),
+			maxChannel)
 	}
 	if c.CheckEvery < 0 {
 		return nil, fmt.Errorf("pgnotify: CheckEvery is %v: it must not be negative", c.CheckEvery)

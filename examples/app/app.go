@@ -22,11 +22,13 @@ import (
 
 	"github.com/gqlboost/gqlboost/examples/blog/seed"
 	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/lifecycle"
 )
 
 const (
 	startTimeout    = 10 * time.Minute // of seeding at a large scale
 	shutdownTimeout = 10 * time.Second
+	streamGrace     = 2 * time.Second
 )
 
 // Options are the flags that all servers have.
@@ -36,6 +38,7 @@ type Options struct {
 	PoolConns       int
 	Scale           float64
 	SeedOnly        bool
+	DrainDelay      time.Duration
 }
 
 // AddFlags adds the flags.
@@ -45,6 +48,7 @@ func (o *Options) AddFlags(f *flag.FlagSet) {
 	f.StringVar(&o.DSN, "dsn", "", "PostgreSQL to use; a private one if empty")
 	f.IntVar(&o.PoolConns, "pool-conns", 25, "connections of the pool")
 	f.Float64Var(&o.Scale, "scale", 0.1, "size of the data that an empty database is filled with; 1 is 10k users")
+	f.DurationVar(&o.DrainDelay, "drain-delay", 0, "how long to serve after /readyz fails, for a balancer to see it")
 	f.BoolVar(&o.SeedOnly, "seed-only", false, "fill the database and exit")
 }
 
@@ -92,28 +96,32 @@ func Main(name string, o *Options, debug http.Handler, open func(context.Context
 }
 
 func run(ctx context.Context, o *Options, debug http.Handler, open func(context.Context) (Server, error)) (err error) {
-	if o.DSN == "" {
-		private, err := postgres.Start(ctx, postgres.Options{
-			Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"},
-		})
-		if err != nil {
-			return err
+	var listener net.Listener
+	life, err := newLife(o, func() {
+		if listener != nil {
+			log.Printf("serving: http://%s/", listener.Addr())
 		}
-		defer func() { err = errors.Join(err, private.Stop()) }()
-		o.DSN = private.DSN()
-	}
-	if err := fill(ctx, o); err != nil {
-		return fmt.Errorf("filling the database: %w", err)
-	}
-	if o.SeedOnly {
-		return nil
-	}
-	server, err := open(ctx)
+	})
 	if err != nil {
 		return err
 	}
-	defer server.Close()
-	listener, err := net.Listen("tcp", o.Addr)
+	if err := life.Add(database(o)); err != nil {
+		return err
+	}
+	if o.SeedOnly {
+		life.Hurry() // No balancer waits.
+		return errors.Join(life.Start(ctx), life.Shutdown(ctx))
+	}
+	var server Server
+	err = life.Add(lifecycle.Component{
+		Name:  "server",
+		Start: func(ctx context.Context) (err error) { server, err = open(ctx); return err },
+		Close: func(context.Context) error { server.Close(); return nil },
+	})
+	if err != nil {
+		return err
+	}
+	listener, err = net.Listen("tcp", o.Addr)
 	if err != nil {
 		return err
 	}
@@ -122,8 +130,61 @@ func run(ctx context.Context, o *Options, debug http.Handler, open func(context.
 		return errors.Join(err, listener.Close())
 	}
 	defer closer.Close()
-	log.Printf("serving: http://%s/", listener.Addr())
-	return serve(ctx, listener, server)
+	// No request comes before the server is there.
+	return serve(ctx, life, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		server.ServeHTTP(w, r)
+	}))
+}
+
+// newLife returns the life of a server.
+func newLife(o *Options, ready func()) (*lifecycle.Lifecycle, error) {
+	delay := o.DrainDelay
+	if delay == 0 {
+		delay = lifecycle.NoWait
+	}
+	return lifecycle.New(lifecycle.Options{
+		DrainDelay: delay, DrainTimeout: shutdownTimeout, StreamGrace: streamGrace,
+		OnState: func(s lifecycle.State) {
+			switch s {
+			case lifecycle.Ready:
+				ready()
+			case lifecycle.Draining:
+				log.Print("shutting down")
+			}
+		},
+		OnError: func(err error) { log.Print(err) },
+	})
+}
+
+// database is the private Postgres, if no other is to be used, and the data in it.
+func database(o *Options) lifecycle.Component {
+	var private *postgres.Server
+	return lifecycle.Component{
+		Name: "database", Timeout: startTimeout,
+		Start: func(ctx context.Context) (err error) {
+			if o.DSN == "" {
+				private, err = postgres.Start(ctx, postgres.Options{
+					Settings: postgres.Volatile(), Preload: []string{"pg_stat_statements"},
+				})
+				if err != nil {
+					return err
+				}
+				o.DSN = private.DSN()
+			}
+			if err := fill(ctx, o); err != nil {
+				return errors.Join(fmt.Errorf("filling the database: %w", err), stop(private))
+			}
+			return nil
+		},
+		Close: func(context.Context) error { return stop(private) },
+	}
+}
+
+func stop(private *postgres.Server) error {
+	if private == nil {
+		return nil
+	}
+	return private.Stop()
 }
 
 // serveDebug serves what only the owner sees, if there is an address.
@@ -162,18 +223,13 @@ func fill(ctx context.Context, o *Options) error {
 	return err
 }
 
-// serve returns when ctx is cancelled and the requests under way are answered.
-func serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
+// serve returns when ctx has ended and the requests under way are answered.
+func serve(ctx context.Context, life *lifecycle.Lifecycle, l net.Listener, h http.Handler) error {
+	mux := http.NewServeMux()
+	for _, path := range []string{"/livez", "/readyz", "/startupz"} {
+		mux.Handle(path, life.Probes())
 	}
-	log.Print("shutting down")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	return s.Shutdown(ctx)
+	mux.Handle("/", life.Handler(h))
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
+	return life.Run(ctx, s, l)
 }

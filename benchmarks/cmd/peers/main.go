@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -29,6 +30,7 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 3, "runs of each contender; the table has the median")
 	flag.IntVar(&s.clients, "clients", 64, "clients that send one request after the other")
 	flag.IntVar(&s.compared, "compared", 300, "answers of each server that are compared with the first one's before")
+	flag.Int64Var(&s.least, "min-requests", load.MinRequests, "requests that a run must answer to be a result")
 	flag.StringVar(&s.json, "json", "", "file to write the figures to")
 	flag.BoolVar(&s.more, "more", false, "add the rounds to those in the file")
 	flag.Parse()
@@ -45,6 +47,7 @@ type session struct {
 	each, warmup      time.Duration
 	rounds            int
 	clients, compared int
+	least             int64
 	json              string
 	more              bool
 }
@@ -54,7 +57,7 @@ func (s *session) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	noise := load.ListenToNoise()
+	loadBefore := machine.Read().LoadAverage()
 	say("Starting a private Postgres and building the servers ...")
 	testbed, err := load.OpenTestbed(ctx, "blog", "direct")
 	if err != nil {
@@ -67,12 +70,13 @@ func (s *session) run(ctx context.Context) (err error) {
 		return err
 	}
 	report.Versions = append(load.Versions(ctx, testbed.Postgres.DSN()), f.versions...)
-	config := load.Config{Mix: load.BlogMix(), Clients: s.clients, Duration: s.each, Warmup: s.warmup}
+	config := load.Config{Mix: load.BlogMix(), Clients: s.clients, Duration: s.each, Warmup: s.warmup,
+		MinRequests: s.least}
 	comparison, err := load.CompareFrom(ctx, "closed", f.contenders, config, len(report.Rounds), s.rounds, os.Stderr)
 	if err != nil {
 		return err
 	}
-	if err := report.Add(comparison, f.skipped, noise()); err != nil {
+	if err := report.Add(comparison, f.skipped, loadBefore); err != nil {
 		return err
 	}
 	load.WritePeers(os.Stdout, report)
@@ -98,6 +102,9 @@ func (s *session) report() (*load.PeerReport, error) {
 	}
 	if err := json.Unmarshal(text, r); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.json, err)
+	}
+	if this := load.ThisMachine(); !r.Machine.Same(this) {
+		return nil, fmt.Errorf("%s is of %v, and this is %v", s.json, r.Machine, this)
 	}
 	return r, nil
 }

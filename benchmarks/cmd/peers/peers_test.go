@@ -95,7 +95,7 @@ func TestNodePeersAgree(t *testing.T) {
 			t.Errorf("%s: versions %v", e.name, f.versions)
 		}
 		s := f.started[len(f.started)-1]
-		r, err := s.Measure(t.Context(), load.Config{Mix: load.BlogMix(), Clients: 4, Duration: 2 * time.Second}, io.Discard)
+		r, err := s.Measure(t.Context(), load.Config{Mix: load.BlogMix(), Clients: 4, Duration: 2 * time.Second, MinRequests: 1}, io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,7 @@ func TestPGBenchSendsWhatDirectSends(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "create extension if not exists pg_stat_statements"); err != nil {
 		t.Skip("without pg_stat_statements nobody says what was sent: ", err)
 	}
-	config := load.Config{Mix: load.BlogMix(), Clients: 4, Duration: 4 * time.Second, Warmup: time.Second, Seed: 1}
+	config := load.Config{Mix: load.BlogMix(), Clients: 4, Duration: 4 * time.Second, Warmup: time.Second, Seed: 1, MinRequests: 1}
 	var seen [2]map[string]bool
 	for i, c := range []load.Contender{f.contenders[1], bench} {
 		statements(t, conn)

@@ -1,9 +1,11 @@
-// Command record runs a benchmark, passes its output on, and adds a line that says what else
-// the machine did meanwhile, in the format of a benchmark's configuration:
+// Command record runs a benchmark, passes its output on, and adds lines that say which machine
+// it ran on, and what else the machine did meanwhile, in the format of a benchmark's
+// configuration:
 //
+//	host: {"os":"linux/amd64","cpu":"AMD EPYC","cores":2,"simd":"AVX-512","date":"2026-11-30T01:00:00Z"}
 //	machine: {"stealShare":0.01,"othersCpuShare":0.2,"loadBefore":1.5,"cpuPressureShare":0.3}
 //
-// Where this cannot be had it adds nothing.
+// Where the latter cannot be had it adds nothing for it.
 package main
 
 import (
@@ -13,9 +15,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"time"
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/cpu"
 	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
+	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
 func main() {
@@ -46,15 +50,19 @@ func run(out io.Writer, command []string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", command[0], err)
 	}
-	return write(out, after.Since(before, used))
+	host := load.Host{Machine: load.ThisMachine(), Date: time.Now().UTC().Truncate(time.Second)}
+	return write(out, host, after.Since(before, used))
 }
 
-func write(out io.Writer, c *machine.Conditions) error {
-	if c == nil {
-		return nil
-	}
-	text, err := json.Marshal(c)
+func write(out io.Writer, host load.Host, c *machine.Conditions) error {
+	text, err := json.Marshal(host)
 	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(out, "host: %s\n", text); err != nil || c == nil {
+		return err
+	}
+	if text, err = json.Marshal(c); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "machine: %s\n", text)

@@ -1,6 +1,7 @@
 // Command soak runs a server under a steady load for long, and reports whether its latency,
-// its memory, its goroutines or its connections drift. It can be stopped at any time:
-// the next run with the same file goes on.
+// its memory, its pauses, its goroutines or its connections drift. It can be stopped at any
+// time, and stops by itself after a piece: the next run with the same file goes on, with the
+// server started again.
 package main
 
 import (
@@ -21,14 +22,16 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	server := flag.String("server", "blog", "example server: blog or direct")
-	args := flag.String("args", "-boosted", "its arguments")
+	args := flag.String("args", "-boosted -compiled -same-memory", "its arguments")
 	scale := flag.Float64("scale", 1, "size of the data")
 	rate := flag.Float64("rate", 800, "requests per second")
-	window := flag.Duration("window", time.Minute, "length of a window")
-	total := flag.Duration("duration", 30*time.Minute, "length of the run, with what the file has")
-	file := flag.String("file", "../out/soak.jsonl", "file of windows, a line each")
+	var plan load.SoakPlan
+	flag.DurationVar(&plan.Window, "window", time.Minute, "length of a window")
+	flag.DurationVar(&plan.Total, "duration", 8*time.Hour, "length of the run, with what the file has")
+	flag.DurationVar(&plan.Piece, "piece", 30*time.Minute, "length of this session at most; no bound if it is 0")
+	flag.StringVar(&plan.File, "file", "../out/soak.jsonl", "file of windows, a line each")
 	flag.Parse()
-	if err := run(ctx, *server, *args, *scale, *rate, *window, *total, *file); err != nil {
+	if err := run(ctx, *server, *args, *scale, *rate, plan); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		stop()
 		os.Exit(1)
@@ -37,9 +40,7 @@ func main() {
 
 var errDrift = errors.New("the server drifts")
 
-func run(
-	ctx context.Context, server, args string, scale, rate float64, window, total time.Duration, file string,
-) (err error) {
+func run(ctx context.Context, server, args string, scale, rate float64, plan load.SoakPlan) (err error) {
 	testbed, err := load.OpenTestbed(ctx, server)
 	if err != nil {
 		return err
@@ -52,8 +53,11 @@ func run(
 	defer func() { err = errors.Join(err, s.Stop()) }()
 	config := load.Config{Mix: load.BlogMix(), Phases: []load.Phase{{Rate: rate, Duration: time.Hour}},
 		Arrivals: load.Poisson, Warmup: 5 * time.Second}
-	windows, err := load.Soak(ctx, s.Target, config, window, total, file, os.Stderr)
+	plan.Server = strings.TrimSpace(server + " " + args)
+	windows, err := load.Soak(ctx, s.Target, config, plan, os.Stderr)
 	if len(windows) > 0 {
+		fmt.Println(load.Summarize(windows))
+		load.WriteHours(os.Stdout, windows)
 		load.WriteDrifts(os.Stdout, windows)
 	}
 	if err != nil {

@@ -2,8 +2,8 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -11,26 +11,28 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchmath"
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
+	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
 // figure is a measurement of a benchmark: the median with its interval of confidence.
 type figure struct {
-	Package    string  `json:"package"`
-	CPU        string  `json:"cpu,omitempty"`
-	Work       string  `json:"work"` // the benchmark's name without what was measured
-	Impl       string  `json:"impl"`
-	Unit       string  `json:"unit"`
-	Median     float64 `json:"median"`
-	Low        float64 `json:"low"`
-	High       float64 `json:"high"`
-	Confidence float64 `json:"confidence"`
-	Runs       int     `json:"runs"`
+	Package    string    `json:"package"`
+	Date       time.Time `json:"date"`
+	Work       string    `json:"work"` // the benchmark's name without what was measured
+	Impl       string    `json:"impl"`
+	Unit       string    `json:"unit"`
+	Median     float64   `json:"median"`
+	Low        float64   `json:"low"`
+	High       float64   `json:"high"`
+	Confidence float64   `json:"confidence"`
+	Runs       int       `json:"runs"`
 	// Conditions are the machine's while the package's benchmarks ran, the worst of all rounds.
 	Conditions *machine.Conditions `json:"conditions,omitempty"`
 }
@@ -40,15 +42,20 @@ var (
 	procs = regexp.MustCompile(`-\d+$`)
 )
 
-// readBenchmarks reads what go test -bench has printed, once or several times.
-func readBenchmarks(file string) ([]figure, error) {
+// readBenchmarks reads what go test -bench has printed, once or several times, and which
+// machine it ran on, as cmd/record has added it.
+func readBenchmarks(file string) (host load.Machine, list []figure, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return host, nil, err
+	}
+	host, date, err := readHost(text)
+	if err != nil {
+		return host, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	conditions, err := readConditions(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return host, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	thresholds := benchmath.DefaultThresholds
 	values := map[figure][]float64{}
@@ -60,8 +67,7 @@ func readBenchmarks(file string) ([]figure, error) {
 			continue
 		}
 		name := strings.Clone(result.Name.String())
-		f := figure{Package: path(result.GetConfig("pkg")), CPU: strings.Clone(result.GetConfig("cpu")),
-			Work: procs.ReplaceAllString(name, "")}
+		f := figure{Package: path(result.GetConfig("pkg")), Date: date, Work: procs.ReplaceAllString(name, "")}
 		if m := impl.FindStringSubmatch(name); m != nil {
 			f.Work, f.Impl = strings.TrimSuffix(name, m[0]), m[1]
 		}
@@ -74,9 +80,8 @@ func readBenchmarks(file string) ([]figure, error) {
 		}
 	}
 	if err := reader.Err(); err != nil {
-		return nil, err
+		return host, nil, err
 	}
-	var list []figure
 	for _, key := range order {
 		f := key
 		s := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(values[key]), &thresholds), 0.95)
@@ -88,7 +93,30 @@ func readBenchmarks(file string) ([]figure, error) {
 		f.Conditions = conditions[f.Package]
 		list = append(list, f)
 	}
-	return list, nil
+	return host, list, nil
+}
+
+// readHost reads the lines of cmd/record that name the machine, and returns the last one's
+// date.
+func readHost(text []byte) (host load.Machine, date time.Time, err error) {
+	for line := range strings.Lines(string(text)) {
+		named, ok := strings.CutPrefix(line, "host: ")
+		if !ok {
+			continue
+		}
+		var h load.Host
+		if err := json.Unmarshal([]byte(named), &h); err != nil {
+			return host, date, fmt.Errorf("the machine's name: %w", err)
+		}
+		if !date.IsZero() && !h.Machine.Same(host) {
+			return host, date, fmt.Errorf("figures of two machines, %v and %v, in one file", host, h.Machine)
+		}
+		host, date = h.Machine, h.Date
+	}
+	if date.IsZero() {
+		return host, date, errors.New("it does not say which machine it was measured on: run make bench")
+	}
+	return host, date, nil
 }
 
 // readConditions reads the lines of cmd/record, each of which is about the package whose
@@ -115,16 +143,6 @@ func readConditions(text []byte) (map[string]*machine.Conditions, error) {
 
 // path is the last part of a package's path.
 func path(pkg string) string { return strings.Clone(pkg[strings.LastIndex(pkg, "/")+1:]) }
-
-// merge puts new figures in place of those of the same benchmarks.
-func merge(old, measured []figure) []figure {
-	list := slices.DeleteFunc(slices.Clone(old), func(f figure) bool {
-		return slices.ContainsFunc(measured, func(m figure) bool { return m.benchmark() == f.benchmark() })
-	})
-	list = append(list, measured...)
-	slices.SortStableFunc(list, func(a, b figure) int { return cmp.Compare(a.Package, b.Package) })
-	return list
-}
 
 // text is the median with its unit, and the half of its interval where there are enough
 // runs for one.

@@ -2,8 +2,13 @@
 //
 //	tables -demo ../out/demo.json -bench ../out/bench.txt   take new results into results.json
 //	tables -peers ../out/peers.json                         the same for those of cmd/peers
+//	tables -model ../out/model.json                         the same for those of cmd/model
 //	tables                                                  write RESULTS.md, and the tables in README files
 //	tables -check                                           fail if they are not those of results.json
+//	tables -rewrite-history                                 make history.jsonl from the commits of results.json
+//
+// Results are kept for each machine: its CPU, cores and SIMD instructions. New ones take the
+// place of those of the same machine only.
 //
 // A table in a README is between two comments that name it:
 //
@@ -15,11 +20,11 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,13 +32,6 @@ import (
 
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
-
-// results are what is published.
-type results struct {
-	Demo       *load.Report     `json:"demo,omitempty"`
-	Peers      *load.PeerReport `json:"peers,omitempty"`
-	Benchmarks []figure         `json:"benchmarks,omitempty"`
-}
 
 const (
 	resultsFile  = "results.json"
@@ -48,40 +46,60 @@ var readmes = []string{
 }
 
 func main() {
-	demo := flag.String("demo", "", "JSON of cmd/demo to take in")
-	peers := flag.String("peers", "", "JSON of cmd/peers to take in")
-	bench := flag.String("bench", "", "output of go test -bench to take in, for the benchmarks that it has")
+	var in inputs
+	flag.StringVar(&in.demo, "demo", "", "JSON of cmd/demo to take in")
+	flag.StringVar(&in.peers, "peers", "", "JSON of cmd/peers to take in")
+	flag.StringVar(&in.model, "model", "", "JSON of cmd/model to take in")
+	flag.StringVar(&in.bench, "bench", "", "output of make bench to take in, for the benchmarks that it has")
 	check := flag.Bool("check", false, "only compare")
+	rewrite := flag.Bool("rewrite-history", false, "make "+historyFile+" from the commits of "+resultsFile)
 	flag.Parse()
-	if err := run(*demo, *peers, *bench, *check); err != nil {
+	var err error
+	if *rewrite {
+		err = rewriteHistory()
+	}
+	if err == nil {
+		err = run(in, *check)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "tables:", err)
 		os.Exit(1)
 	}
 }
 
-func run(demo, peers, bench string, check bool) error {
+func run(in inputs, check bool) error {
 	var r results
 	if err := readJSON(resultsFile, &r); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := r.take(demo, peers, bench); err != nil {
+	if in != (inputs{}) {
+		if err := takeAndRecord(&r, in); err != nil {
+			return err
+		}
+	}
+	history, err := readHistory()
+	if err != nil {
 		return err
 	}
-	tables := r.tables()
-	if r.Demo != nil {
-		var baseline load.Report
-		if err := readJSON(baselineFile, &baseline); err != nil {
-			return err
-		}
-		if baseline.Breakdown == nil {
-			return fmt.Errorf("%s has no profile: run make baseline", baselineFile)
-		}
-		var err error
-		if tables["targets"], err = targetTable(r.Demo, baseline.Breakdown.CPU, tables); err != nil {
+	soak, err := load.ReadWindows(soakFile)
+	if err != nil {
+		return err
+	}
+	tables, demo := r.tables(), r.demo()
+	var baseline load.Report
+	if err := readJSON(baselineFile, &baseline); err != nil {
+		return err
+	}
+	if baseline.Breakdown == nil {
+		return fmt.Errorf("%s has no profile: run make baseline", baselineFile)
+	}
+	targets := ""
+	if demo != nil {
+		if targets, err = targetTable(demo, baseline.Breakdown.CPU, tables); err != nil {
 			return err
 		}
 	}
-	files := map[string][]byte{page: r.page(tables)}
+	files := map[string][]byte{page: r.page(targets, &baseline, history, soak)}
 	for _, file := range readmes {
 		old, err := os.ReadFile(file)
 		if err != nil {
@@ -94,19 +112,51 @@ func run(demo, peers, bench string, check bool) error {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
-	if r.Demo != nil {
-		plots, err := load.Plots(r.Demo)
-		if err != nil {
-			return err
-		}
-		for name, text := range plots {
-			files[filepath.Join("plots", name)] = text
-		}
+	if err := addPlots(files, demo, history, soak); err != nil {
+		return err
 	}
 	for file, text := range files {
 		if err := write(file, text, check); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// takeAndRecord takes new results in, saves them, and adds them to the history.
+func takeAndRecord(r *results, in inputs) error {
+	var before results
+	if err := readJSON(resultsFile, &before); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := r.take(in); err != nil {
+		return err
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	return addToHistory(&before, r)
+}
+
+// addPlots adds the files of charts.
+func addPlots(files map[string][]byte, demo *load.Report, history []record, soak []load.Window) error {
+	charts := historyCharts(history)
+	if len(soak) > 0 {
+		charts = append(charts, load.SoakCharts(soak)...)
+	}
+	plots, err := load.Draw(charts)
+	if err != nil {
+		return err
+	}
+	if demo != nil {
+		ofDemo, err := load.Plots(demo)
+		if err != nil {
+			return err
+		}
+		maps.Copy(plots, ofDemo)
+	}
+	for name, text := range plots {
+		files[filepath.Join("plots", name)] = text
 	}
 	return nil
 }
@@ -123,55 +173,6 @@ func write(file string, text []byte, check bool) error {
 		return fmt.Errorf("%s is not what %s says: run make tables", file, resultsFile)
 	}
 	return load.WriteFile(file, func(w io.Writer) error { _, err := w.Write(text); return err })
-}
-
-// take takes new results in.
-func (r *results) take(demo, peers, bench string) (err error) {
-	if demo != "" {
-		r.Demo = nil
-		if err := readJSON(demo, &r.Demo); err != nil {
-			return err
-		}
-		for _, result := range r.Demo.Results {
-			result.Timeline, result.Operations = nil, nil // Too much to publish.
-			if result.Resources != nil {
-				result.Resources.Memory = nil
-			}
-		}
-	}
-	if peers != "" {
-		r.Peers = nil
-		if err := readJSON(peers, &r.Peers); err != nil {
-			return err
-		}
-		r.Peers.Compact()
-	}
-	if bench != "" {
-		measured, err := readBenchmarks(bench)
-		if err != nil {
-			return err
-		}
-		r.Benchmarks = merge(r.Benchmarks, measured)
-	}
-	if demo == "" && peers == "" && bench == "" {
-		return nil
-	}
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(resultsFile, append(data, '\n'), 0o644)
-}
-
-func readJSON(file string, to any) error {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, to); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	return nil
 }
 
 var place = regexp.MustCompile(`(?s)(<!-- table ([^\n]+?) -->\n).*?(<!-- end -->)`)

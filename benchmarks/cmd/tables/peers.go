@@ -25,9 +25,9 @@ func peersTable(p *load.PeerReport) string {
 		}
 		u := cmp.Or(r.Resources, new(load.Resources))
 		rows = append(rows, table.Row{
-			r.Server, throughput, spread(p, i), fmt.Sprintf("%.1f ms", r.Latency.P50), p95, fmt.Sprintf("%.1f ms", r.Latency.P99),
-			each(u.ServerCPU, r.Requests), each(u.PostgresCPU, r.Requests), humanize.IBytes(u.ServerMemory),
-			fmt.Sprintf("%.1f", u.Statements), r.Errors,
+			r.Server, throughput, spread(p, i), fmt.Sprintf("%.1f ms", r.Latency.P50), p95,
+			fmt.Sprintf("%.1f ms", r.Latency.P99), each(u.ServerCPU, r.Requests), each(u.PostgresCPU, r.Requests),
+			humanize.IBytes(u.ServerMemory), fmt.Sprintf("%.1f", u.Statements), r.Errors, r.Conditions,
 		})
 	}
 	for _, s := range p.Skipped {
@@ -36,8 +36,8 @@ func peersTable(p *load.PeerReport) string {
 	}
 	return markdown(table.Row{
 		"server", "requests/s", "of all rounds", "P50", "P95", "P99",
-		"CPU per request", "Postgres's CPU", "memory", "statements", "errors",
-	}, rows)
+		"CPU per request", "Postgres's CPU", "memory", "statements", "errors", "machine",
+	}, rows, "machine")
 }
 
 // spread is the lowest and the highest throughput of a contender.
@@ -60,17 +60,16 @@ func peersSection(b *bytes.Buffer, p *load.PeerReport, tables map[string]string)
 		clients = p.Results[0].Clients
 	}
 	m := p.Machine
-	fmt.Fprintf(b, "\n## Peers\n\n%s, %s, %d cores, %s. %s. `%s`: ", p.Date.Format("2 January 2006"), m.CPU, m.Cores,
-		humanize.IBytes(m.Memory), strings.Join(versions, ", "), p.Command)
+	fmt.Fprintf(b, "\n### Peers\n\n%s, %v, %s. %s. `%s`: ", p.Date.Format("2 January 2006"), m, humanize.IBytes(m.Memory), strings.Join(versions, ", "), p.Command)
 	fmt.Fprintf(b, "what else serves the same blog, set up as [its documentation advises](peers/README.md), on the same "+
 		"Postgres, with the same requests and checked answers, in turns: %d clients without a pause. The load generator, "+
 		"the server and Postgres share the cores. The round with the median throughput; in parentheses the median of the "+
 		"ratios to the first row in the same round; then the lowest and the highest throughput: where they are far apart, "+
 		"so is the truth. CPU and resident memory are summed over all processes of a server. "+
 		"pgbench sends the statements of `direct`, and is no server.\n\n", clients)
-	var noise []string
-	for _, n := range p.Noise {
-		noise = append(noise, n.String())
+	var sessions []string
+	for _, c := range p.Conditions {
+		sessions = append(sessions, c.Figures())
 	}
-	fmt.Fprintf(b, "The machine: %s.\n\n%s", strings.Join(noise, "; "), tables["peers"])
+	fmt.Fprintf(b, "The machine: %s.\n\n%s", strings.Join(sessions, "; "), tables["peers"])
 }

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,20 +14,57 @@ import (
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
-// tables are in Markdown, by name.
+// tables are in Markdown, by name. Each is of the machine that was measured last of those that
+// have it; the table "machines" says which one that is.
 func (r *results) tables() map[string]string {
 	tables := map[string]string{}
-	if r.Demo != nil {
-		for _, preset := range []string{"closed", "peak"} {
-			tables[preset] = servers(r.Demo, preset)
-		}
-		tables["blocks"], tables["exports"] = blocks(r.Demo), exports(r.Demo)
+	for _, m := range slices.Backward(r.Machines) {
+		maps.Copy(tables, m.tables())
 	}
-	if r.Peers != nil {
-		tables["peers"] = peersTable(r.Peers)
-	}
-	addBenchmarks(tables, r.Benchmarks)
+	tables["machines"] = r.machineTable()
 	return tables
+}
+
+func (m *measurements) tables() map[string]string {
+	tables := map[string]string{}
+	if m.Demo != nil {
+		for _, preset := range []string{"closed", "peak"} {
+			tables[preset] = servers(m.Demo, preset)
+		}
+		tables["blocks"], tables["exports"], tables["pauses"] = blocks(m.Demo), exports(m.Demo), pauses(m.Demo)
+	}
+	if m.Peers != nil {
+		tables["peers"] = peersTable(m.Peers)
+	}
+	if m.Model != nil {
+		tables["model"], tables["cores"] = checkTable(m.Model), coresTable(m.Model)
+	}
+	addBenchmarks(tables, m.Benchmarks)
+	return tables
+}
+
+// machineTable has the machines of a package's tables, by package.
+func (r *results) machineTable() string {
+	of, seen := map[string][]string{}, map[string]bool{}
+	for _, m := range r.Machines {
+		own := map[string]bool{}
+		for _, f := range m.Benchmarks {
+			name := f.benchmark()
+			if seen[name] {
+				continue
+			}
+			own[name] = true
+			if text := m.Machine.String(); !slices.Contains(of[f.Package], text) {
+				of[f.Package] = append(of[f.Package], text)
+			}
+		}
+		maps.Copy(seen, own)
+	}
+	var rows []table.Row
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		rows = append(rows, table.Row{name, strings.Join(of[name], "; ")})
+	}
+	return markdown(table.Row{"package", "machine"}, rows, "machine")
 }
 
 // markdown renders a table whose first column is text, as are the named ones, and the others
@@ -148,10 +185,7 @@ func pivot(list []figure) string {
 		}
 		cells[[2]string{f.Work, f.Impl}] = f
 	}
-	first := impls[0] // In most benchmarks ours is the first to be measured.
-	if slices.Contains(impls, ours) {
-		first = ours
-	}
+	first := reference(impls)
 	impls = append([]string{first}, slices.DeleteFunc(impls, func(impl string) bool { return impl == first })...)
 	header := table.Row{"work"}
 	for _, impl := range impls {
@@ -181,82 +215,10 @@ func pivot(list []figure) string {
 // ours is what the others are compared with, where there is one of that name.
 const ours = "gqlboost"
 
-// picture shows a plot, the dark one on dark pages.
-func picture(file, alt string) string {
-	return fmt.Sprintf("<picture><source media=\"(prefers-color-scheme: dark)\" srcset=\"%s-dark.svg\"><img alt=\"%s\" "+
-		"src=\"%s.svg\"></picture>", file, alt, file)
-}
-
-// page is all that there is.
-func (r *results) page(tables map[string]string) []byte {
-	var b bytes.Buffer
-	b.WriteString("# Results\n\nWritten by `make tables` from [results.json](results.json).\n")
-	if d := r.Demo; d != nil {
-		fmt.Fprintf(&b, "\n## Servers\n\n%s, %s, %d cores, %s. ", d.Date.Format("2 January 2006"), d.Machine.CPU,
-			d.Machine.Cores, humanize.IBytes(d.Machine.Memory))
-		var versions []string
-		for _, v := range d.Versions {
-			versions = append(versions, v.Name+" "+v.Version)
-		}
-		fmt.Fprintf(&b,
-			"%s. `%s`: the load generator, the servers and Postgres share the cores. The round with the median throughput; in "+
-				"parentheses the median of the ratios to the baseline in the same round.\n", strings.Join(versions, ", "),
-			d.Command)
-		fmt.Fprintf(&b, "\n**%s** ", load.Headline(d))
-		if warning := load.Warning(d); warning != "" {
-			fmt.Fprintf(&b, "%s ", warning)
-		}
-		b.WriteString("\"-\" stands where fewer than ten requests were slower than a percentile; *machine* is what else " +
-			"the machine did, in the worst of the rounds.\n")
-		for _, part := range [][2]string{{"closed", "64 clients without a pause"},
-			{"peak", "70 % of the baseline's maximum, at random times"},
-			{"blocks", "Each block alone, against the baseline: the median of the rounds, the lowest and the highest"},
-			{"exports", "A long list"}} {
-			fmt.Fprintf(&b, "\n%s:\n\n%s", part[1], tables[part[0]])
-		}
+// reference returns what the others of a benchmark are compared with.
+func reference(impls []string) string {
+	if slices.Contains(impls, ours) {
+		return ours
 	}
-	if r.Demo != nil {
-		for _, p := range [][2]string{{"gains", "Throughput and P95 against the baseline"},
-			{"latency-closed", "Latency by percentile, 64 clients"},
-			{"latency-peak", "Latency by percentile at 70 % of the baseline's maximum"},
-			{"cpu-closed", "CPU per request of server, Postgres and load generator"}} {
-			fmt.Fprintf(&b, "\n%s\n", picture("plots/"+p[0], p[1]))
-		}
-	}
-	if text := tables["targets"]; text != "" {
-		fmt.Fprintf(&b,
-			"\n## Targets\n\nWhat the plan that this library began with asked for, beside what was measured in the run above: "+
-				"the median of the rounds, the lowest and the highest. "+
-				"Its loads were those of a larger machine, so their ratios are compared. Each block alone is the baseline with "+
-				"this block and nothing else; the shares of the CPU are those of the [baseline's "+
-				"profile](baseline/README.md).\n\n%s", text)
-	}
-	if r.Peers != nil {
-		peersSection(&b, r.Peers, tables)
-	}
-	last, seen := "", map[string]bool{}
-	show := func(name, title string) {
-		if table, ok := tables[name]; ok && !seen[name] {
-			seen[name] = true
-			fmt.Fprintf(&b, "\n%s:\n\n%s", title, table)
-		}
-	}
-	for _, f := range r.Benchmarks {
-		if f.Package != last {
-			last = f.Package
-			fmt.Fprintf(&b,
-				"\n## %s\n\n`make bench PACKAGES=%s COUNT=%d` on %s: medians. In parentheses the ratio to the first column.\n",
-				f.Package, f.Package, f.Runs, f.CPU)
-			if f.Conditions != nil {
-				fmt.Fprintf(&b, "\nThe machine, in the worst of the rounds: %v.\n", f.Conditions)
-			}
-		}
-		name := f.benchmark()
-		_, title, _ := strings.Cut(name, "/")
-		show(name, title)
-		show(name+" B/s", title+", bytes per second")
-		show(name+" allocs/op", title+", allocations")
-		show(name+" *", title+", what else it reports")
-	}
-	return b.Bytes()
+	return impls[0] // In most benchmarks ours is the first to be measured.
 }

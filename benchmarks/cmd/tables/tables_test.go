@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
 func TestTables(t *testing.T) {
 	bench := filepath.Join(t.TempDir(), "bench.txt")
 	if err := os.WriteFile(bench, []byte(`pkg: example.com/b/arena
-cpu: ThisCPU
+host: {"cpu":"ThisCPU","cores":2,"simd":"AVX2","date":"2026-02-03T00:00:00Z"}
 BenchmarkTree/mode=serial/impl=gqlboost-2 100 200 ns/op 0 B/op 0 allocs/op
 BenchmarkTree/mode=serial/impl=heap-2 100 500 ns/op 8 B/op 3 allocs/op
 machine: {"stealShare":0.1,"othersCpuShare":0}
@@ -23,12 +24,12 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 `), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	list, err := readBenchmarks(bench)
-	if err != nil {
-		t.Fatal(err)
+	host, list, err := readBenchmarks(bench)
+	if err != nil || host != (load.Machine{CPU: "ThisCPU", Cores: 2, SIMD: "AVX2"}) {
+		t.Fatal(host, err)
 	}
-	old := []figure{{Package: "arena", Work: "Tree/mode=gone"}, {Package: "zoo", CPU: "OtherCPU", Work: "Kept"}}
-	r := results{Benchmarks: merge(old, list), Demo: &load.Report{
+	old := []figure{{Package: "arena", Work: "Tree/mode=gone"}, {Package: "zoo", Work: "Kept"}}
+	r := &measurements{Machine: host, Benchmarks: merge(old, list), Demo: &load.Report{
 		Results: []*load.Result{{Server: "baseline", Preset: "closed", Throughput: 100, Latency: load.Latency{P95: 50}}, {Server: "boosted", Preset: "closed", Throughput: 200, Latency: load.Latency{P95: 20}}},
 		Gains:   []*load.Gain{{Server: "boosted", Preset: "closed", Throughput: load.Ratio{Median: 2}, P95: load.Ratio{Median: 0.4}}, {Server: "reader", Preset: "closed", Throughput: load.Ratio{Median: 1.35, Lowest: 1.2, Highest: 1.5}}},
 	}}
@@ -39,7 +40,7 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 		Results:     []*load.Result{{Server: "gqlgen", Throughput: 100, Clients: 64}, {Server: "other", Throughput: 50, Requests: 10, Errors: 3, Resources: &load.Resources{ServerCPU: 0.02}}},
 		Gains:       []*load.Gain{{Server: "other", Throughput: load.Ratio{Median: 0.5}}},
 		Throughputs: [][]float64{{90, 100, 120}, {40, 50, 60}},
-		Skipped:     []load.Skipped{{Name: "Yoga", Reason: "no node | here\nmore"}}, Noise: []load.Noise{{Load: 7.5, Steal: 0.25}, {Load: 1}},
+		Skipped:     []load.Skipped{{Name: "Yoga", Reason: "no node | here\nmore"}}, Conditions: []*machine.Conditions{{Load: 7.5, Steal: 0.25, OthersUnknown: true}, {Load: 1, Others: 0.5}},
 	}
 	tables := r.tables()
 	for name, want := range map[string]string{
@@ -91,12 +92,13 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 			t.Errorf("%s: %q, %v, want %q", text, filled, err, wanted)
 		}
 	}
+	all := &results{Machines: []*measurements{r}}
 	for _, want := range []string{
-		"## arena", "on ThisCPU", "busy: other processes used 20 % of the CPU, other machines took 10 % of the CPU",
+		"## ThisCPU, 2 cores, AVX2\n", "### arena", "3 February 2026", "busy: other processes used 20 % of the CPU, other machines took 10 % of the CPU",
 		tables["arena/Tree"], tables["peers"],
-		"load average 7.5 before the run, 25.00 % of the CPU time stolen during it; load average 1.0",
+		"load average 7.5 before the run, 25.00 % of the CPU time stolen during it; load average 1.0 before the run, 0.00 % of the CPU time stolen during it, 50.0 % used",
 	} {
-		if p := string(r.page(tables)); !strings.Contains(p, want) {
+		if p := string(all.page("", nil, nil, nil)); !strings.Contains(p, want) {
 			t.Errorf("no %q in %s", want, p)
 		}
 	}

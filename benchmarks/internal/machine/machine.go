@@ -16,7 +16,9 @@ import (
 type Conditions struct {
 	Steal  float64 `json:"stealShare"`     // what the hypervisor gave to other machines
 	Others float64 `json:"othersCpuShare"` // what processes used that were not measured
-	Load   float64 `json:"loadBefore"`     // the load average of the minute before
+	// OthersUnknown reports that what they used was not recorded; Others is 0 then.
+	OthersUnknown bool    `json:"othersUnknown,omitempty"`
+	Load          float64 `json:"loadBefore"` // the load average of the minute before
 	// Waiting is the share of the time in which some process, a measured one included, waited
 	// for a CPU. 0 where the kernel does not tell (it needs pressure stall information).
 	Waiting float64 `json:"cpuPressureShare"`
@@ -36,6 +38,8 @@ func (c *Conditions) String() string {
 	switch {
 	case c == nil:
 		return "not recorded"
+	case !c.Busy() && c.OthersUnknown:
+		return "other processes not recorded"
 	case !c.Busy():
 		return "quiet"
 	}
@@ -49,6 +53,18 @@ func (c *Conditions) String() string {
 	return "busy: " + strings.Join(why, ", ")
 }
 
+// Figures says the same with all of its figures, busy or not.
+func (c *Conditions) Figures() string {
+	if c == nil {
+		return "not recorded"
+	}
+	text := fmt.Sprintf("load average %.1f before the run, %.2f %% of the CPU time stolen during it", c.Load, 100*c.Steal)
+	if !c.OthersUnknown {
+		text += fmt.Sprintf(", %.1f %% used by other processes", 100*c.Others)
+	}
+	return text
+}
+
 // Worst returns the worst of each figure, nil if there are none.
 func Worst(list ...*Conditions) *Conditions {
 	var worst *Conditions
@@ -60,6 +76,7 @@ func Worst(list ...*Conditions) *Conditions {
 			worst = new(Conditions)
 		}
 		worst.Steal, worst.Others = max(worst.Steal, c.Steal), max(worst.Others, c.Others)
+		worst.OthersUnknown = worst.OthersUnknown || c.OthersUnknown
 		worst.Load, worst.Waiting = max(worst.Load, c.Load), max(worst.Waiting, c.Waiting)
 	}
 	return worst
@@ -71,6 +88,7 @@ type Reading struct {
 	total, busy, steal float64 // seconds of all cores; busy is what processes used
 	load               float64
 	waiting            time.Duration
+	cores              map[int]float64 // seconds of each core that processes and the hypervisor took
 }
 
 // Read reads the machine's counters. It returns nil where there are none.
@@ -98,25 +116,59 @@ func read(proc string, now time.Time) *Reading {
 // tick is the unit of /proc/stat: Linux tells user space 1/100 s whatever it counts in.
 const tick = 0.01
 
-// parseStat reads the first line, that of all cores.
+// parseStat reads the first line, that of all cores, and those of each.
 func (r *Reading) parseStat(text string) bool {
-	line, _, _ := strings.Cut(text, "\n")
-	fields := strings.Fields(line)
-	if len(fields) < 9 || fields[0] != "cpu" {
+	line, rest, _ := strings.Cut(text, "\n")
+	name, of, ok := parseCPU(line)
+	if !ok || name != "cpu" {
 		return false
 	}
-	var of [8]float64 // user, nice, system, idle, iowait, irq, softirq, steal; guests are in user
-	for i := range of {
-		v, err := strconv.ParseFloat(fields[i+1], 64)
-		if err != nil {
-			return false
-		}
-		of[i] = v * tick
-		r.total += of[i]
+	for _, seconds := range of {
+		r.total += seconds
 	}
 	// Interrupts belong to no process: those of the loopback are ours for the most part.
 	r.busy, r.steal = of[0]+of[1]+of[2], of[7]
+	r.cores = map[int]float64{}
+	for line := range strings.Lines(rest) {
+		name, of, ok := parseCPU(line)
+		core, err := strconv.Atoi(strings.TrimPrefix(name, "cpu"))
+		if !ok || err != nil {
+			break // The cores come first.
+		}
+		r.cores[core] = of[0] + of[1] + of[2] + of[7]
+	}
 	return true
+}
+
+// parseCPU returns seconds of user, nice, system, idle, iowait, irq, softirq and steal; guests
+// are in user.
+func parseCPU(line string) (name string, of [8]float64, ok bool) {
+	fields := strings.Fields(line)
+	if len(fields) < 9 {
+		return "", of, false
+	}
+	for i := range of {
+		v, err := strconv.ParseFloat(fields[i+1], 64)
+		if err != nil {
+			return "", of, false
+		}
+		of[i] = v * tick
+	}
+	return fields[0], of, true
+}
+
+// Taken returns how many of the given cores, on average since a reading before, were not left
+// to processes that used so much CPU time on them and on no others: what other processes and
+// the hypervisor took. It is 0 where this cannot be had.
+func (r *Reading) Taken(before *Reading, cores []int, used time.Duration) float64 {
+	if r == nil || before == nil || !r.at.After(before.at) {
+		return 0
+	}
+	var all float64
+	for _, c := range cores {
+		all += r.cores[c] - before.cores[c]
+	}
+	return max((all-used.Seconds())/r.at.Sub(before.at).Seconds(), 0)
 }
 
 // parsePressure returns the total of the line "some".
@@ -131,6 +183,14 @@ func parsePressure(text string) time.Duration {
 		}
 	}
 	return 0
+}
+
+// LoadAverage is that of the minute before the reading, in processes; 0 without a reading.
+func (r *Reading) LoadAverage() float64 {
+	if r == nil {
+		return 0
+	}
+	return r.load
 }
 
 // Since returns the conditions between two readings; used is the CPU time of the measured

@@ -52,6 +52,30 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+func TestTaken(t *testing.T) {
+	const before = "cpu 0 0 0 0 0 0 0 0 0 0\ncpu0 100 10 20 5 0 0 0 0 0 0\ncpu1 100 0 0 0 0 0 0 0 0 0\nintr 1 2 3 4 5 6 7 8 9\n"
+	// In 10 s: 5 s of processes, 1 s of interrupts and 2 s of steal on the first core, 9 s on the second.
+	const after = "cpu 1 0 0 0 0 0 0 0 0 0\ncpu0 400 110 120 5 0 0 100 200 0 0\ncpu1 900 0 100 0 0 0 0 0 0 0\nintr 1 2 3 4 5 6 7 8 9\n"
+	start := time.Unix(100, 0)
+	a, b := read(write(t, before, "", ""), start), read(write(t, after, "", ""), start.Add(10*time.Second))
+	for _, c := range []struct {
+		cores []int
+		used  time.Duration
+		want  float64
+	}{
+		{[]int{0}, 0, 0.7}, {[]int{1}, 0, 0.9}, {[]int{0, 1}, 0, 1.6}, {[]int{0, 1}, 6 * time.Second, 1},
+		{[]int{0}, time.Minute, 0}, {nil, 0, 0}, {[]int{7}, 0, 0},
+	} {
+		if got := b.Taken(a, c.cores, c.used); !near(got, c.want) {
+			t.Errorf("%v, used %v: %v, want %v", c.cores, c.used, got, c.want)
+		}
+	}
+	var none *Reading
+	if a.Taken(a, []int{0}, 0) != 0 || none.Taken(a, []int{0}, 0) != 0 || a.Taken(none, []int{0}, 0) != 0 {
+		t.Error("something was taken in no time")
+	}
+}
+
 func near(a, b float64) bool { return a > b-0.001 && a < b+0.001 }
 
 func TestNothingToRead(t *testing.T) {
@@ -75,11 +99,29 @@ func TestNothingToRead(t *testing.T) {
 
 func TestWorst(t *testing.T) {
 	got := Worst(nil, &Conditions{Steal: 0.1, Load: 1}, &Conditions{Others: 0.2, Load: 3, Waiting: 0.5}, nil)
-	if want := (Conditions{0.1, 0.2, 3, 0.5}); got == nil || *got != want {
+	if want := (Conditions{Steal: 0.1, Others: 0.2, Load: 3, Waiting: 0.5}); got == nil || *got != want {
 		t.Errorf("%+v", got)
 	}
 	if Worst() != nil || Worst(nil) != nil {
 		t.Error("conditions of nothing")
+	}
+	if got := Worst(&Conditions{OthersUnknown: true}, new(Conditions)); !got.OthersUnknown {
+		t.Error("what was not recorded once is taken for recorded")
+	}
+}
+
+func TestFigures(t *testing.T) {
+	for want, c := range map[string]*Conditions{
+		"not recorded": nil,
+		"load average 9.2 before the run, 0.11 % of the CPU time stolen during it":                                {Steal: 0.0011, Load: 9.22, OthersUnknown: true},
+		"load average 0.0 before the run, 3.00 % of the CPU time stolen during it, 4.5 % used by other processes": {Steal: 0.03, Others: 0.045},
+	} {
+		if got := c.Figures(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := (&Conditions{OthersUnknown: true}).String(); got != "other processes not recorded" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/contrib/prom"
 	"github.com/gqlboost/gqlboost/internal/wait"
+	"github.com/gqlboost/gqlboost/lifecycle"
 	"github.com/gqlboost/gqlboost/plancache"
 	"github.com/gqlboost/gqlboost/pool"
 	"github.com/gqlboost/gqlboost/pool/matview"
@@ -104,13 +105,18 @@ func sources(t *testing.T) (list []gqlboost.Source) {
 		t.Fatal(err)
 	}
 	config.LeakAfter, config.OnLeak = time.Hour, func(pool.Leak) {}
+	config.Lease.Fleet = "guides"
 	db, err := pool.NewWithConfig(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
 	db.Reader()
-	return append(list, plans, results, db, refreshed(t, db))
+	life, err := lifecycle.New(lifecycle.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(list, plans, results, db, life, refreshed(t, db))
 }
 
 // refreshed returns the refresher of a view that it has refreshed.

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/model"
+	"github.com/gqlboost/gqlboost/benchmarks/load"
+)
+
+// results are what is published: the measurements of each machine, those of the machine that
+// was measured last first.
+type results struct {
+	Machines []*measurements `json:"machines"`
+}
+
+// measurements are those of one machine.
+type measurements struct {
+	Machine    load.Machine     `json:"machine"`
+	Demo       *load.Report     `json:"demo,omitempty"`
+	Peers      *load.PeerReport `json:"peers,omitempty"`
+	Model      *model.Report    `json:"model,omitempty"`
+	Benchmarks []figure         `json:"benchmarks,omitempty"`
+}
+
+// newest is when the last of them was measured.
+func (m *measurements) newest() time.Time {
+	var dates []time.Time
+	if m.Demo != nil {
+		dates = append(dates, m.Demo.Date)
+	}
+	if m.Peers != nil {
+		dates = append(dates, m.Peers.Date)
+	}
+	if m.Model != nil {
+		dates = append(dates, m.Model.Date)
+	}
+	for _, f := range m.Benchmarks {
+		dates = append(dates, f.Date)
+	}
+	return slices.MaxFunc(append(dates, time.Time{}), time.Time.Compare)
+}
+
+// on returns the measurements of a machine, which it adds if there are none.
+func (r *results) on(m load.Machine) (*measurements, error) {
+	if m.CPU == "" || m.Cores == 0 || m.SIMD == "" {
+		return nil, fmt.Errorf("%+v: new results must say which CPU, how many cores and which SIMD instructions they are of",
+			m)
+	}
+	for _, known := range r.Machines {
+		if known.Machine.Same(m) {
+			return known, nil
+		}
+	}
+	added := &measurements{Machine: m}
+	r.Machines = append(r.Machines, added)
+	return added, nil
+}
+
+// demo returns that of the machine that was measured last, nil if there is none.
+func (r *results) demo() *load.Report {
+	for _, m := range r.Machines {
+		if m.Demo != nil {
+			return m.Demo
+		}
+	}
+	return nil
+}
+
+// inputs are files with new results, "" for none.
+type inputs struct{ demo, peers, model, bench string }
+
+// take takes new results in, in place of those that the same machine has.
+func (r *results) take(in inputs) error {
+	err := errors.Join(
+		takeReport(in.demo, func(d *load.Report) error {
+			for _, result := range d.Results {
+				result.Timeline, result.Operations = nil, nil // Too much to publish.
+				if result.Resources != nil {
+					result.Resources.Memory = nil
+				}
+			}
+			m, err := r.on(d.Machine)
+			if err == nil {
+				m.Demo = d
+			}
+			return err
+		}),
+		takeReport(in.peers, func(p *load.PeerReport) error {
+			p.Compact()
+			m, err := r.on(p.Machine)
+			if err == nil {
+				m.Peers = p
+			}
+			return err
+		}),
+		takeReport(in.model, func(p *model.Report) error {
+			m, err := r.on(p.Machine)
+			if err == nil {
+				m.Model = p
+			}
+			return err
+		}))
+	if in.bench != "" && err == nil {
+		err = r.takeBenchmarks(in.bench)
+	}
+	slices.SortStableFunc(r.Machines, func(a, b *measurements) int { return b.newest().Compare(a.newest()) })
+	return err
+}
+
+// takeReport reads a report, if there is one.
+func takeReport[T any](file string, take func(*T) error) error {
+	if file == "" {
+		return nil
+	}
+	report := new(T)
+	if err := readJSON(file, report); err != nil {
+		return err
+	}
+	if err := take(report); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
+func (r *results) takeBenchmarks(file string) error {
+	host, list, err := readBenchmarks(file)
+	if err != nil {
+		return err
+	}
+	m, err := r.on(host)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	m.Benchmarks = merge(m.Benchmarks, list)
+	return nil
+}
+
+// merge puts new figures in place of those of the same benchmarks.
+func merge(old, measured []figure) []figure {
+	list := slices.DeleteFunc(slices.Clone(old), func(f figure) bool {
+		return slices.ContainsFunc(measured, func(m figure) bool { return m.benchmark() == f.benchmark() })
+	})
+	list = append(list, measured...)
+	slices.SortStableFunc(list, func(a, b figure) int { return cmp.Compare(a.Package, b.Package) })
+	return list
+}
+
+// save writes the results.
+func (r *results) save() error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(resultsFile, append(data, '\n'), 0o644)
+}
+
+func readJSON(file string, to any) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, to); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package load
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/chart"
+)
+
+// Hours compares the beginning of a soak with its end.
+type Hours struct {
+	Minutes float64 // of the beginning, and of the end
+	Rows    []HoursRow
+}
+
+// HoursRow is a figure: its median over the windows of the beginning, and over those of the end.
+type HoursRow struct {
+	Figure      string
+	First, Last float64
+}
+
+// CompareHours compares the first hour with the last one; of a shorter soak, the first half with
+// the second. Windows on a busy machine do not count, and what was not measured is left out.
+func CompareHours(windows []Window) (h Hours) {
+	windows = onQuietMachine(windows)
+	if len(windows) < 2 {
+		return h
+	}
+	n := len(windows) / 2
+	if length := minutesEach(windows); length > 0 {
+		n = min(n, max(int(math.Round(60/length)), 1))
+		h.Minutes = float64(n) * length
+	}
+	for _, f := range soakFigures {
+		first, last := medianOf(windows[:n], f), medianOf(windows[len(windows)-n:], f)
+		if first != 0 || last != 0 {
+			h.Rows = append(h.Rows, HoursRow{f.name, first, last})
+		}
+	}
+	return h
+}
+
+func medianOf(windows []Window, f soakFigure) float64 {
+	var values []float64
+	for _, w := range windows {
+		values = append(values, f.of(w)/f.unit)
+	}
+	slices.Sort(values)
+	n := len(values)
+	return (values[n/2] + values[(n-1)/2]) / 2
+}
+
+// minutesEach is the length of a window; old files only tell when windows start.
+func minutesEach(windows []Window) float64 {
+	if windows[0].Length > 0 || len(windows) < 2 {
+		return windows[0].Length
+	}
+	return windows[1].Minutes - windows[0].Minutes
+}
+
+// SoakSummary says how long a soak has really been, and what it met.
+type SoakSummary struct {
+	Server           string
+	Minutes          float64 // of load
+	Sessions         int
+	Longest          float64 // minutes of the longest session
+	Busy, Windows    int     // windows on a busy machine, and all
+	Requests, Errors int64
+	ErrorsBusy       int64 // those of windows on a busy machine
+	Rate             float64
+	PauseMax         float64 // the longest of the garbage collector's, in milliseconds
+}
+
+// Summarize adds windows up.
+func Summarize(windows []Window) (s SoakSummary) {
+	if len(windows) == 0 {
+		return s
+	}
+	each := minutesEach(windows)
+	s.Server, s.Rate, s.Windows = windows[0].Server, windows[0].Rate, len(windows)
+	s.Minutes = each * float64(len(windows))
+	for _, session := range sessions(windows) {
+		s.Sessions++
+		s.Longest = max(s.Longest, each*float64(len(session)))
+	}
+	for _, w := range windows {
+		s.Requests, s.Errors, s.PauseMax = s.Requests+w.Requests, s.Errors+w.Errors, max(s.PauseMax, w.PauseMax)
+		if w.Busy {
+			s.Busy++
+			s.ErrorsBusy += w.Errors
+		}
+	}
+	return s
+}
+
+// String says it in a sentence.
+func (s SoakSummary) String() string {
+	text := fmt.Sprintf("%.4g minutes of load in %d sessions, the longest of %.4g minutes: %d requests, %d errors",
+		s.Minutes, s.Sessions, s.Longest, s.Requests, s.Errors)
+	if s.Busy > 0 {
+		text += fmt.Sprintf("; the machine was busy in %d of %d windows, which had %d of the errors", s.Busy, s.Windows,
+			s.ErrorsBusy)
+	}
+	return text + "."
+}
+
+// SoakCharts show memory and the garbage collector's pauses over a soak.
+func SoakCharts(windows []Window) []chart.Chart {
+	memory := chart.Chart{Name: "soak-memory", Title: "Memory under a steady load", Kind: chart.Lines, X: "minute of load",
+		Y: "MiB", About: "The server's resident memory, the heap in use, the live heap, what is unused in spans, and what " +
+			"was given back to the system, a point for each window."}
+	pauses := chart.Chart{Name: "soak-pauses", Title: "Pauses of the garbage collector under a steady load",
+		Kind: chart.Lines, X: "minute of load", Y: "ms", About: "Their median, P99 and maximum, a point for each window."}
+	series := func(c *chart.Chart, name string, unit float64, of func(Window) float64) {
+		s := chart.Series{Name: name}
+		for _, w := range windows {
+			s.Points = append(s.Points, [2]float64{w.Minutes + w.Length, of(w) / unit})
+		}
+		c.Series = append(c.Series, s)
+	}
+	series(&memory, "resident", mib, func(w Window) float64 { return w.Memory })
+	series(&memory, "heap in use", mib, func(w Window) float64 { return w.InUse() })
+	series(&memory, "live heap", mib, func(w Window) float64 { return w.LiveHeap })
+	series(&memory, "unused in spans", mib, func(w Window) float64 { return w.HeapUnused })
+	series(&memory, "released", mib, func(w Window) float64 { return w.HeapReleased })
+	series(&pauses, "median", 1, func(w Window) float64 { return w.PauseP50 })
+	series(&pauses, "P99", 1, func(w Window) float64 { return w.PauseP99 })
+	series(&pauses, "maximum", 1, func(w Window) float64 { return w.PauseMax })
+	return []chart.Chart{memory, pauses}
+}

@@ -1,0 +1,142 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Handler returns a handler that passes requests on while the instance takes work, and answers
+// the others with 503. While the instance drains, responses ask to close their connections. It
+// passes panics on, as net/http expects.
+func (l *Lifecycle) Handler(next http.Handler) http.Handler {
+	if next == nil {
+		panic("lifecycle: the handler is nil")
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, done, err := l.Begin(r.Context(), l.kindOf(r))
+		if err != nil {
+			l.refuse(w, err)
+			return
+		}
+		defer done()
+		if l.State() >= Draining {
+			w.Header().Set("Connection", "close") // net/http makes it a GOAWAY in HTTP/2.
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// refuse sheds a request.
+func (l *Lifecycle) refuse(w http.ResponseWriter, err error) {
+	h := w.Header()
+	if l.options.RetryAfter > 0 {
+		seconds := (l.options.RetryAfter + time.Second - 1) / time.Second
+		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	}
+	h.Set("Connection", "close")
+	h.Set("Cache-Control", "no-store")
+	http.Error(w, err.Error(), http.StatusServiceUnavailable)
+}
+
+// kindOf says how the end of a request is come by.
+func (l *Lifecycle) kindOf(r *http.Request) (kind Kind) {
+	is := l.options.IsStream
+	if is == nil {
+		is = isStream
+	}
+	l.report(guarded("IsStream", func() error {
+		if is(r) {
+			kind = Stream
+		}
+		return nil
+	}))
+	return kind
+}
+
+func isStream(r *http.Request) bool {
+	if r.Header.Get("Upgrade") != "" {
+		return true
+	}
+	for _, accept := range r.Header.Values("Accept") {
+		if strings.Contains(strings.ToLower(accept), "text/event-stream") {
+			return true
+		}
+	}
+	return false
+}
+
+// Serve serves until the instance is shut down, which shuts the server down, too. It returns nil
+// then, and otherwise the error of [http.Server.Serve]. The server's handler should be made by
+// [Lifecycle.Handler]. The listener is closed in any case. It may be called for several servers.
+func (l *Lifecycle) Serve(s *http.Server, listener net.Listener) error {
+	l.mu.Lock()
+	if l.shedding || l.state == Closed {
+		l.mu.Unlock()
+		return errors.Join(ErrClosed, listener.Close())
+	}
+	l.servers = append(l.servers, s)
+	l.mu.Unlock()
+	err := s.Serve(listener)
+	if errors.Is(err, http.ErrServerClosed) && l.State() >= Draining {
+		return nil
+	}
+	return fmt.Errorf("lifecycle: serving on %v: %w", listener.Addr(), err)
+}
+
+// Run serves and starts at the same time, so that probes are answered during the start, and
+// shuts down when ctx ends, Shutdown is called or the server fails. It returns when the
+// instance is closed.
+//
+//	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+//	defer stop()
+//	err := life.Run(ctx, server, listener)
+func (l *Lifecycle) Run(ctx context.Context, s *http.Server, listener net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	served := make(chan error, 1)
+	go func() {
+		served <- l.Serve(s, listener)
+		cancel() // It may have failed while the instance was starting.
+	}()
+	err := l.Start(ctx)
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case <-l.draining:
+		}
+		err = l.Shutdown(context.Background())
+	}
+	return errors.Join(err, <-served)
+}
+
+// Probes returns a handler for the probes of Kubernetes: /livez, /readyz and /startupz, below any
+// prefix. The answer is 200 or 503 with the name of the state. /livez fails when the instance is
+// closed: starting and draining are no reasons to kill it.
+func (l *Lifecycle) Probes() http.Handler {
+	good := map[string]func(State) bool{
+		"livez":    func(s State) bool { return s != Closed },
+		"readyz":   func(s State) bool { return s == Ready },
+		"startupz": func(s State) bool { return s == Ready || s == Draining },
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		probe, ok := good[r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		state := l.State()
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		if !probe(state) {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = io.WriteString(w, state.String()+"\n")
+	})
+}

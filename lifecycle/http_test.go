@@ -1,0 +1,247 @@
+package lifecycle
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/internal/wait"
+)
+
+func TestProbes(t *testing.T) {
+	l := make1(t, Options{DrainDelay: NoWait})
+	probe := func(path string) int {
+		w := httptest.NewRecorder()
+		l.Probes().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != http.StatusNotFound && strings.TrimSpace(w.Body.String()) != l.State().String() {
+			t.Errorf("%s says %q while %v", path, w.Body, l.State())
+		}
+		return w.Code
+	}
+	expect := func(live, ready, startup int) {
+		t.Helper()
+		if a, b, c := probe("/livez"), probe("/healthz/readyz"), probe("/startupz"); a != live || b != ready || c != startup {
+			t.Errorf("%v: %d %d %d", l.State(), a, b, c)
+		}
+	}
+	if err := l.Add(Component{
+		Start: func(context.Context) error { expect(200, 503, 503); return nil },
+		Warm:  func(context.Context) error { expect(200, 503, 503); return nil },
+		Drain: func(context.Context) error { expect(200, 503, 200); return nil },
+		Close: func(context.Context) error { expect(200, 503, 200); return nil },
+	}); err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Start(t.Context())
+	expect(200, 200, 200)
+	_ = l.Shutdown(t.Context())
+	expect(503, 503, 503)
+	if probe("/") != 404 {
+		t.Error("an unknown path was answered")
+	}
+}
+
+// server runs one behind a lifecycle until the test ends.
+type server struct {
+	*Lifecycle
+	url  string
+	stop context.CancelFunc
+	done chan error
+}
+
+func run(t *testing.T, o Options, h http.HandlerFunc) *server {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{Lifecycle: make1(t, o), url: "http://" + listener.Addr().String(), done: make(chan error, 1)}
+	mux := http.NewServeMux()
+	mux.Handle("/", s.Handler(h))
+	mux.Handle("/readyz", s.Probes())
+	ctx, stop := context.WithCancel(t.Context())
+	s.stop = stop
+	go func() { s.done <- s.Run(ctx, &http.Server{Handler: mux}, listener) }()
+	wait.Until(t, "the server is ready", func() bool { return s.State() == Ready })
+	t.Cleanup(func() { stop(); <-s.Done() })
+	return s
+}
+
+func get(t *testing.T, c *http.Client, url, accept string) *http.Response {
+	t.Helper()
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+	r.Header.Set("Accept", accept)
+	response, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	return response
+}
+
+// A subscription gets its last event, a slow request its answer, and clients are asked to
+// leave.
+func TestDrainOverHTTP(t *testing.T) {
+	release := make(chan struct{})
+	s := run(t, Options{DrainDelay: 200 * time.Millisecond, StreamGrace: NoWait, DrainTimeout: time.Minute},
+		func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Accept") == "text/event-stream" {
+				io.WriteString(w, "event: next\n\n")
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+				io.WriteString(w, "event: complete\n\n")
+				return
+			}
+			if r.URL.Path == "/slow" {
+				io.WriteString(w, "first ")
+				_ = http.NewResponseController(w).Flush()
+				<-release
+			}
+			io.WriteString(w, "answer")
+		})
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	if r := get(t, client, s.url, ""); r.Header.Get("Connection") == "close" || r.StatusCode != 200 {
+		t.Error(r.Status, r.Header)
+	}
+	events, slow := get(t, client, s.url, "text/event-stream"), get(t, client, s.url+"/slow", "")
+	if first, err := bufio.NewReader(events.Body).ReadString('\n'); first != "event: next\n" {
+		t.Error(first, err)
+	}
+	s.stop()
+	<-s.Draining()
+	if r := get(t, client, s.url, ""); r.StatusCode == 200 && !r.Close {
+		t.Error("a draining instance did not ask to close the connection")
+	}
+	rest, err := io.ReadAll(events.Body)
+	if err != nil || !strings.HasSuffix(string(rest), "event: complete\n\n") {
+		t.Errorf("the stream ended with %q, %v", rest, err)
+	}
+	wait.Until(t, "new connections are refused", func() bool {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+	close(release)
+	if answer, err := io.ReadAll(slow.Body); string(answer) != "first answer" || err != nil {
+		t.Errorf("%q, %v", answer, err)
+	}
+	if err := <-s.done; err != nil {
+		t.Error(err)
+	}
+}
+
+// Load on kept connections through a whole life has no failed request before it is shed.
+func TestNoRequestFails(t *testing.T) {
+	s := run(t, Options{DrainDelay: 300 * time.Millisecond}, func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(2 * time.Millisecond)
+		io.WriteString(w, "answer")
+	})
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	defer client.CloseIdleConnections()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			// As a balancer does, each asks for readiness first.
+			for ready := true; ready; {
+				probe, err := client.Get(s.url + "/readyz")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				probe.Body.Close()
+				ready = probe.StatusCode == 200
+				r, err := client.Get(s.url)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				text, err := io.ReadAll(r.Body)
+				r.Body.Close()
+				if err != nil || string(text) != "answer" {
+					t.Error(r.Status, err)
+				}
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond)
+	s.stop()
+	all.Wait()
+	if err := <-s.done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestShed(t *testing.T) {
+	l := make1(t, Options{RetryAfter: 1500 * time.Millisecond})
+	h := l.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") }))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
+	if w.Code != 503 || w.Header().Get("Retry-After") != "2" || w.Header().Get("Connection") != "close" {
+		t.Error(w.Code, w.Header())
+	}
+}
+
+// A handler's panic is net/http's, and its request has ended.
+func TestHandlerThatPanics(t *testing.T) {
+	l := make1(t, Options{DrainDelay: NoWait, IsStream: func(*http.Request) bool { panic("no idea") }})
+	_ = l.Start(t.Context())
+	h := l.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	func() {
+		defer func() {
+			if v := recover(); v != any(http.ErrAbortHandler) {
+				t.Error(v)
+			}
+		}()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil))
+	}()
+	if err := l.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStreams(t *testing.T) {
+	for _, c := range []struct {
+		header, value string
+		stream        bool
+	}{
+		{"Accept", "application/json, Text/Event-Stream;q=0.5", true}, {"Upgrade", "websocket", true},
+		{"Accept", "multipart/mixed;incrementalSpec=v0.2", false}, {"Accept", "*/*", false},
+	} {
+		r := httptest.NewRequest("POST", "/", nil)
+		r.Header.Set(c.header, c.value)
+		if isStream(r) != c.stream {
+			t.Error(c)
+		}
+	}
+}
+
+// A server that cannot serve ends the instance, and the error says why.
+func TestServerThatFails(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.Close()
+	r := &record{}
+	l := make1(t, Options{DrainDelay: NoWait}, r.component("a"))
+	if err := l.Run(t.Context(), &http.Server{}, listener); !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+	if strings.Count(r.String(), "start:") != strings.Count(r.String(), "close:") {
+		t.Error(r)
+	}
+	if err := l.Serve(&http.Server{}, listener); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}

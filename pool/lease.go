@@ -1,0 +1,376 @@
+package pool
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gqlboost/gqlboost/pool/internal/quiet"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// LeaseOptions makes instances divide the connections of a Postgres server among themselves, see
+// [Config].Lease. Zero fields but Fleet have defaults.
+type LeaseOptions struct {
+	// Fleet is the name of the instances that divide ServerShare of the server's connections among
+	// them. "" is no lease. Two services on one server are two fleets, whose ServerShares add up
+	// to 1 at most, or one fleet.
+	Fleet string
+	// Every is how often an instance announces itself. One that has not for five times as long is
+	// taken for dead. 0 is 1 s. It must be the same in all instances.
+	Every time.Duration
+	// Reserve is how many connections the fleet leaves to others, and to instances that join: as
+	// many as join at the same time (maxSurge), and those of others. 0 is 5. It must be the same
+	// in all instances.
+	Reserve int
+	// Store is where the fleet is stored. nil is the table gqlboost_leases of the database, which is
+	// created if it is not there; so all instances must use one database of the server.
+	Store LeaseStore
+	// OnError is called with errors of the lease, by one goroutine at a time. The instance keeps
+	// its last share.
+	OnError func(error)
+}
+
+// LeaseStore keeps one small value for each fleet, which instances change one after the other. It
+// is safe for concurrent use.
+type LeaseStore interface {
+	// Update calls change with the value of a fleet, nil if there is none, and with the time of the
+	// store, which is the same for all instances. It stores what change returns if nobody else
+	// has stored a value meanwhile. Otherwise it calls change again, or fails. If change fails,
+	// nothing is stored, and its error is returned.
+	Update(ctx context.Context, fleet string, change func(value []byte, now time.Time) ([]byte, error)) error
+}
+
+const (
+	leastHeartbeat = 100 * time.Millisecond
+	missed         = 5                     // heartbeats, after which an instance is taken for dead
+	defaultEvery   = time.Second           // of heartbeats
+	leastEvery     = 20 * time.Millisecond // also where an instance waits for its share
+	trimEvery      = 20 * time.Millisecond // of looks for idle connections beyond the share
+	beatTimeout    = 5 * time.Second       // of one heartbeat, and of an instance's goodbye
+)
+
+// lease holds a pool's share.
+type lease struct {
+	pool   *Pool
+	config LeaseOptions
+	id     string
+	gate   *gate
+	store  LeaseStore
+
+	conn   *pgx.Conn // to the server, for the lease alone; nil if there is none
+	demand int
+
+	last   atomic.Pointer[share]
+	errors atomic.Uint64
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// errPermanent is an error that time does not cure.
+type errPermanent struct{ error }
+
+// Unwrap returns the cause.
+func (e errPermanent) Unwrap() error { return e.error }
+
+func newLease(p *Pool, c LeaseOptions) *lease {
+	if c.Every == 0 {
+		c.Every = defaultEvery
+	}
+	if c.Reserve == 0 {
+		c.Reserve = 5
+	}
+	l := &lease{pool: p, config: c, id: rand.Text(), gate: newGate(c.Every, missed*c.Every), store: c.Store}
+	l.last.Store(&share{})
+	if l.store == nil {
+		l.store = &leaseTable{lease: l}
+	}
+	return l
+}
+
+// begin joins the fleet, and goes on until leave is called. What cannot work is an error; a
+// server that does not answer now is asked again.
+func (l *lease) begin(ctx context.Context) error {
+	err := l.beat(ctx)
+	if permanent := (errPermanent{}); errors.As(err, &permanent) {
+		l.disconnect()
+		return err
+	}
+	l.report(err)
+	own, stop := context.WithCancel(context.Background())
+	l.stop = stop
+	l.done.Go(func() { l.trim(own) })
+	l.done.Go(func() { l.run(own) })
+	return nil
+}
+
+// run announces the instance.
+func (l *lease) run(ctx context.Context) {
+	for wait := l.next(); ; wait = l.next() {
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+		err := l.beat(ctx)
+		if ctx.Err() == nil {
+			l.report(err)
+		}
+	}
+}
+
+// next returns the time to the next heartbeat. An instance that waits for its share, or that
+// has not given up what it is to give up, does not wait for long.
+func (l *lease) next() time.Duration {
+	s := l.last.Load()
+	_, open, _ := l.gate.held()
+	if s.members == 0 { // Many may be waiting to join.
+		return l.config.Every/4 + mathrand.N(l.config.Every/2)
+	}
+	if s.granted < s.target || open > s.granted {
+		return max(l.config.Every/10, leastEvery)
+	}
+	return l.config.Every
+}
+
+// beat renews the lease.
+func (l *lease) beat(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	defer cancel()
+	defer func() {
+		if v := recover(); v != nil { // of the store
+			err = fmt.Errorf("pool: lease: the store panicked: %v", v)
+		}
+		if err != nil {
+			l.errors.Add(1)
+		}
+	}()
+	on, err := l.look(ctx)
+	if err != nil {
+		return err
+	}
+	var s share
+	r, asked := l.measure(), time.Now()
+	err = l.store.Update(ctx, l.config.Fleet, func(value []byte, now time.Time) ([]byte, error) {
+		f, err := readFleet(value)
+		if err != nil {
+			return nil, err
+		}
+		s = f.renew(r, on, now, missed*l.config.Every)
+		return f.state()
+	})
+	if err != nil {
+		return fmt.Errorf("pool: lease of fleet %q: %w", l.config.Fleet, err)
+	}
+	if s.members == 0 {
+		l.disconnect() // There is no room for it yet.
+		return nil
+	}
+	l.apply(s, asked)
+	return nil
+}
+
+// measure says what the instance holds and could use.
+func (l *lease) measure() report {
+	bound, open, backend := l.gate.held()
+	// A demand that was there a moment ago may come back.
+	l.demand = max(int(l.pool.admission.takePeak()), l.demand*7/8)
+	return report{
+		id: l.id, bound: bound, open: open, demand: l.demand, max: l.pool.size(),
+		backend: append(backend, l.conn.PgConn().PID()),
+	}
+}
+
+// apply makes the pool keep a share.
+func (l *lease) apply(s share, asked time.Time) {
+	l.last.Store(&s)
+	l.gate.set(s.granted, asked)
+	l.pool.admission.setCapacity(int64(max(1, s.granted))) // 0 would be none. The gate knows better.
+}
+
+// look asks the server how many connections there are for the fleet, and which server processes
+// there are.
+func (l *lease) look(ctx context.Context) (on servers, err error) {
+	if l.conn == nil || l.conn.IsClosed() {
+		if l.conn, err = l.connect(ctx); err != nil {
+			return on, fmt.Errorf("pool: lease: connecting: %w", err)
+		}
+	}
+	var n int64
+	var self uint32
+	var processes []uint32
+	var started []float64
+	err = l.conn.QueryRow(ctx, "select "+connectionsForUsers+`, extract(epoch from clock_timestamp())::float8, pg_backend_pid(),
+		array_agg(pid), array_agg(coalesce(extract(epoch from backend_start), 0)::float8) from pg_stat_activity`,
+		pgx.QueryExecModeSimpleProtocol).Scan(&n, &on.now, &self, &processes, &started)
+	if err != nil {
+		return on, fmt.Errorf("pool: lease: asking the server for its connections: %w", err)
+	}
+	on.alive = map[uint32]float64{}
+	for i, id := range processes {
+		on.alive[id] = started[i]
+	}
+	if own := l.conn.PgConn().PID(); own != self {
+		return on, errPermanent{fmt.Errorf("pool: lease: process %d of this session is not Postgres's: behind a pooler "+
+			"the pooler bounds the server's connections; remove Config.Lease (pool_lease), or connect to Postgres itself", own)}
+	}
+	part := l.pool.share()
+	if part == 0 {
+		part = 1
+	}
+	on.budget, on.reserve = int(float64(n)*part)-l.config.Reserve, l.config.Reserve
+	return on, nil
+}
+
+// connect opens the connection that the lease has for itself.
+func (l *lease) connect(ctx context.Context) (*pgx.Conn, error) {
+	c := l.pool.config.ConnConfig.Copy()
+	c.Tracer, c.OnNotification = nil, nil
+	ctx = quiet.Context(ctx)
+	if before := l.pool.config.BeforeConnect; before != nil {
+		if err := before(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	return pgx.ConnectConfig(ctx, c)
+}
+
+func (l *lease) disconnect() {
+	if l.conn != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		_ = l.conn.Close(ctx)
+	}
+}
+
+// trim closes idle connections beyond the share, until the context ends.
+func (l *lease) trim(ctx context.Context) {
+	tick := time.NewTicker(trimEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		l.gate.tick()
+		n := l.gate.excess()
+		if n <= 0 || l.pool.Stat().IdleConns() == 0 {
+			continue
+		}
+		for _, conn := range l.pool.AcquireAllIdle(withoutHook(quiet.Context(ctx))) {
+			if n--; n >= 0 {
+				l.pool.end(conn.Conn(), false)
+			}
+			conn.Release()
+		}
+	}
+}
+
+// leave gives the share up, after the pool's connections were closed.
+func (l *lease) leave() {
+	l.stop()
+	l.done.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), beatTimeout)
+	defer cancel()
+	defer l.disconnect()
+	_ = l.store.Update(ctx, l.config.Fleet, func(value []byte, _ time.Time) ([]byte, error) {
+		f, err := readFleet(value)
+		if err != nil {
+			return nil, err
+		}
+		f.leave(l.id)
+		return f.state()
+	}) // Without it, the instance is taken for dead later.
+}
+
+func (l *lease) report(err error) {
+	if on := l.config.OnError; on != nil && err != nil {
+		defer caught("Lease.OnError", nil)
+		on(err)
+	}
+}
+
+// leaseTable is a table of the database.
+type leaseTable struct{ lease *lease }
+
+// Update implements [LeaseStore].
+func (t *leaseTable) Update(
+	ctx context.Context, fleet string, change func(value []byte, now time.Time) ([]byte, error),
+) error {
+	conn := t.lease.conn
+	if conn == nil || conn.IsClosed() {
+		return errors.New("there is no connection")
+	}
+	err := t.update(ctx, conn, fleet, change)
+	if code := sqlState(err); code == "42P01" || code == "P0002" { // no such table, no row
+		if err = t.create(ctx, conn, fleet); err == nil {
+			err = t.update(ctx, conn, fleet, change)
+		}
+	}
+	switch sqlState(err) {
+	case "42501": // insufficient_privilege
+		return errPermanent{fmt.Errorf("table gqlboost_leases: %w: let the role create it, or create it for the role: "+
+			"create table gqlboost_leases (fleet text primary key, value bytea not null)", err)}
+	case "25006": // read_only_sql_transaction
+		return errPermanent{fmt.Errorf("the server is a replica or read-only: %w", err)}
+	}
+	return err
+}
+
+func (t *leaseTable) create(ctx context.Context, conn *pgx.Conn, fleet string) error {
+	_, err := conn.Exec(ctx, "create table if not exists gqlboost_leases (fleet text primary key, value bytea not null)",
+		pgx.QueryExecModeSimpleProtocol)
+	if code := sqlState(err); err != nil && code != "23505" && code != "42P07" { // Another instance has created it.
+		return err
+	}
+	_, err = conn.Exec(ctx, "insert into gqlboost_leases values ($1, '') on conflict do nothing",
+		pgx.QueryExecModeExec, fleet)
+	return err
+}
+
+func (*leaseTable) update(
+	ctx context.Context, conn *pgx.Conn, fleet string, change func(value []byte, now time.Time) ([]byte, error),
+) error {
+	// A session that stops in the middle of it must not stop the others.
+	const bounds = "set local lock_timeout = '3s'; set local idle_in_transaction_session_timeout = '3s'"
+	mode := pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
+	return pgx.BeginTxFunc(ctx, conn, mode, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, bounds, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return err
+		}
+		var value []byte
+		err := tx.QueryRow(ctx, "select value from gqlboost_leases where fleet = $1 for update",
+			pgx.QueryExecModeExec, fleet).Scan(&value)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return &pgconn.PgError{Code: "P0002", Message: "the fleet has no row"}
+		}
+		if err != nil {
+			return err
+		}
+		var now time.Time // after the wait for the row
+		if err := tx.QueryRow(ctx, "select clock_timestamp()", pgx.QueryExecModeExec).Scan(&now); err != nil {
+			return err
+		}
+		if value, err = change(value, now); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "update gqlboost_leases set value = $2 where fleet = $1", pgx.QueryExecModeExec, fleet, value)
+		return err
+	})
+}
+
+func sqlState(err error) string {
+	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
