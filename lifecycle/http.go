@@ -20,17 +20,47 @@ func (l *Lifecycle) Handler(next http.Handler) http.Handler {
 		panic("lifecycle: the handler is nil")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, done, err := l.Begin(r.Context(), l.kindOf(r))
-		if err != nil {
-			l.refuse(w, err)
-			return
+		kind := l.kindOf(r)
+		if kind == Request && r.Context().Value(servedKey{}) == l {
+			// Its context ends with the server's: it needs none of its own, which would cost a dozen
+			// allocations.
+			if err := l.admit(kind); err != nil {
+				l.refuse(w, err)
+				return
+			}
+			defer l.leave(kind)
+		} else {
+			ctx, done, err := l.Begin(r.Context(), kind)
+			if err != nil {
+				l.refuse(w, err)
+				return
+			}
+			defer done()
+			r = r.WithContext(ctx)
 		}
-		defer done()
 		if l.State() >= Draining {
 			w.Header().Set("Connection", "close") // net/http makes it a GOAWAY in HTTP/2.
 		}
-		next.ServeHTTP(w, r.WithContext(ctx))
+		next.ServeHTTP(w, r)
 	})
+}
+
+// servedKey is that of the Lifecycle whose Serve has made the context of a server.
+type servedKey struct{}
+
+// base has the contexts of a server's requests end when requests are told to. They outlive Serve,
+// which returns before the last requests have ended.
+func (l *Lifecycle) base(s *http.Server) {
+	made := s.BaseContext
+	s.BaseContext = func(listener net.Listener) context.Context {
+		of := context.Background()
+		if made != nil {
+			of = made(listener)
+		}
+		ctx, cancel := context.WithCancelCause(context.WithValue(of, servedKey{}, l))
+		context.AfterFunc(l.work.ends[Request], func() { cancel(ErrDraining) })
+		return ctx
+	}
 }
 
 // refuse sheds a request.
@@ -74,7 +104,8 @@ func isStream(r *http.Request) bool {
 
 // Serve serves until the instance is shut down, which shuts the server down, too. It returns nil
 // then, and otherwise the error of [http.Server.Serve]. The server's handler should be made by
-// [Lifecycle.Handler]. The listener is closed in any case. It may be called for several servers.
+// [Lifecycle.Handler], and its BaseContext is wrapped. The listener is closed in any case. It may be
+// called for several servers.
 func (l *Lifecycle) Serve(s *http.Server, listener net.Listener) error {
 	l.mu.Lock()
 	if l.shedding || l.state == Closed {
@@ -83,6 +114,7 @@ func (l *Lifecycle) Serve(s *http.Server, listener net.Listener) error {
 	}
 	l.servers = append(l.servers, s)
 	l.mu.Unlock()
+	l.base(s)
 	err := s.Serve(listener)
 	if errors.Is(err, http.ErrServerClosed) && l.State() >= Draining {
 		return nil

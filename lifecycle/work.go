@@ -41,7 +41,6 @@ func (l *Lifecycle) Begin(ctx context.Context, kind Kind) (_ context.Context, do
 		kind = Request
 	}
 	if err := l.admit(kind); err != nil {
-		l.work.shed.Add(1)
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -54,9 +53,14 @@ func (l *Lifecycle) Begin(ctx context.Context, kind Kind) (_ context.Context, do
 }
 
 // admit counts work in, or says why not.
-func (l *Lifecycle) admit(kind Kind) error {
+func (l *Lifecycle) admit(kind Kind) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer func() {
+		if err != nil {
+			l.work.shed.Add(1)
+		}
+	}()
 	switch {
 	case l.state == Closed:
 		return ErrClosed
