@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -38,7 +39,7 @@ func TestRequestsCostNothing(t *testing.T) {
 		t.Error("a request of another server has the context of this one")
 	}
 	l.end(Request)
-	if <-base.Done(); context.Cause(base) != ErrDraining {
+	if <-base.Done(); !errors.Is(context.Cause(base), ErrDraining) {
 		t.Errorf("the context has ended because of %v", context.Cause(base))
 	}
 }
