@@ -2,12 +2,34 @@ package load
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"os"
 )
 
 // WriteJSON writes a report for programs.
-func WriteJSON(w io.Writer, r *Report) error {
+func WriteJSON(w io.Writer, report any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return e.Encode(report)
+}
+
+// Continue reads the report that earlier sessions have written to a file, whose machine is m.
+// Without a file the report stays as it is; one of another machine than this is an error.
+func Continue(file string, report any, m *Machine) error {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, report); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if this := ThisMachine(); !m.Same(this) {
+		return fmt.Errorf("%s is of %v, and this is %v", file, *m, this)
+	}
+	return nil
 }

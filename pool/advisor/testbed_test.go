@@ -148,7 +148,7 @@ func (bed *testbed) test(t *testing.T, config *pgx.ConnConfig) (right, all, wron
 	return right, all, wrong + bed.left(t, conn)
 }
 
-// left is how many findings there are about indexes when the advice was followed, but for those
+// left counts the findings about indexes that remain once the advice has been followed, except those
 // of what the program must change.
 func (bed *testbed) left(t *testing.T, conn *pgx.Conn) (wrong int) {
 	settled(t, conn)

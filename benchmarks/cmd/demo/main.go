@@ -51,32 +51,17 @@ type demo struct {
 	serve      bool
 }
 
-// contender is a server as the demo runs it.
-type contender struct {
-	name, server string
-	args         []string
-}
-
-var servers = []contender{
-	{"baseline", "blog", nil},
-	{"tuned", "blog", []string{"-tuned"}},
-	{"boosted", "blog", []string{"-boosted"}},
-	{"compiled", "blog", []string{"-boosted", "-compiled", "-same-memory"}},
-	{"batched", "blog", []string{"-boosted", "-compiled", "-batch", "-same-memory"}},
-	{"direct", "direct", nil},
-}
-
-var blocks = []contender{
-	{"baseline", "blog", nil},
-	{"simdjson", "blog", []string{"-simdjson"}},
-	{"plancache", "blog", []string{"-plancache"}},
-	{"pool", "blog", []string{"-pool"}},
-	{"reader", "blog", []string{"-reader"}},
-	{"dataloader", "blog", []string{"-dataloader"}},
-	{"stream", "blog", []string{"-stream"}},
-	{"arena", "blog", []string{"-arena"}},
-	{"gc", "blog", []string{"-gc"}},
-	{"compiled", "blog", []string{"-compiled"}},
+var blocks = []load.Example{
+	{Name: "baseline", Server: "blog"},
+	{Name: "simdjson", Server: "blog", Args: []string{"-simdjson"}},
+	{Name: "plancache", Server: "blog", Args: []string{"-plancache"}},
+	{Name: "pool", Server: "blog", Args: []string{"-pool"}},
+	{Name: "reader", Server: "blog", Args: []string{"-reader"}},
+	{Name: "dataloader", Server: "blog", Args: []string{"-dataloader"}},
+	{Name: "stream", Server: "blog", Args: []string{"-stream"}},
+	{Name: "arena", Server: "blog", Args: []string{"-arena"}},
+	{Name: "gc", Server: "blog", Args: []string{"-gc"}},
+	{Name: "compiled", Server: "blog", Args: []string{"-compiled"}},
 }
 
 func (d *demo) run(ctx context.Context) (err error) {
@@ -93,7 +78,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if report.Exports, err = d.exports(ctx, testbed); err != nil {
 		return err
 	}
-	running, stop, err := d.launch(ctx, testbed, servers)
+	running, stop, err := d.launch(ctx, testbed, load.Examples)
 	if err != nil {
 		return err
 	}
@@ -136,7 +121,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 
 // launch starts servers, which stop stops.
 func (d *demo) launch(
-	ctx context.Context, testbed *load.Testbed, list []contender,
+	ctx context.Context, testbed *load.Testbed, list []load.Example,
 ) (targets []load.Target, stop func() error, err error) {
 	var started []*load.Server
 	stop = func() error {
@@ -147,7 +132,7 @@ func (d *demo) launch(
 		return errors.Join(errs...)
 	}
 	for _, c := range list {
-		s, err := testbed.Launch(ctx, c.server, c.name, append([]string{fmt.Sprintf("-scale=%v", d.scale)}, c.args...)...)
+		s, err := testbed.Launch(ctx, c.Server, c.Name, append([]string{fmt.Sprintf("-scale=%v", d.scale)}, c.Args...)...)
 		if err != nil {
 			return nil, nil, errors.Join(err, stop())
 		}
@@ -189,8 +174,8 @@ func (d *demo) blocksAlone(ctx context.Context, testbed *load.Testbed, report *l
 
 // exports asks each server, started for it, for 100 000 rows.
 func (d *demo) exports(ctx context.Context, testbed *load.Testbed) (list []*load.Export, err error) {
-	for _, c := range servers {
-		targets, stop, err := d.launch(ctx, testbed, []contender{c})
+	for _, c := range load.Examples {
+		targets, stop, err := d.launch(ctx, testbed, []load.Example{c})
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -41,19 +40,6 @@ func main() {
 		stop()
 		os.Exit(1)
 	}
-}
-
-// entries are the servers of the demo.
-var entries = []struct {
-	name, server string
-	args         []string
-}{
-	{"baseline", "blog", nil},
-	{"tuned", "blog", []string{"-tuned"}},
-	{"boosted", "blog", []string{"-boosted"}},
-	{"compiled", "blog", []string{"-boosted", "-compiled", "-same-memory"}},
-	{"batched", "blog", []string{"-boosted", "-compiled", "-batch", "-same-memory"}},
-	{"direct", "direct", nil},
 }
 
 // session is a run of some rounds.
@@ -94,21 +80,21 @@ func (s *session) run(ctx context.Context) (err error) {
 	b := &bench{places: places, each: s.each, least: s.least}
 	defer func() { err = errors.Join(err, b.stop()) }()
 	measured := new(model.Report)
-	for _, e := range entries {
-		args := append([]string{fmt.Sprintf("-scale=%v", s.scale)}, e.args...)
-		server, err := testbed.Launch(ctx, e.server, e.name, args...)
+	for _, e := range load.Examples {
+		args := append([]string{fmt.Sprintf("-scale=%v", s.scale)}, e.Args...)
+		server, err := testbed.Launch(ctx, e.Server, e.Name, args...)
 		if err != nil {
 			return err
 		}
 		b.started = append(b.started, server)
-		measured.Servers = append(measured.Servers, &model.Server{Name: e.name})
+		measured.Servers = append(measured.Servers, &model.Server{Name: e.Name})
 	}
 	for round := had; round < had+s.rounds; round++ {
-		for n := range entries {
-			i := (n + round) % len(entries)
+		for n := range load.Examples {
+			i := (n + round) % len(load.Examples)
 			r, err := b.round(ctx, b.started[i].Target, round)
 			if err != nil {
-				return fmt.Errorf("%s: %w", entries[i].name, err)
+				return fmt.Errorf("%s: %w", load.Examples[i].Name, err)
 			}
 			measured.Servers[i].Rounds = append(measured.Servers[i].Rounds, r)
 		}
@@ -120,11 +106,7 @@ func (s *session) run(ctx context.Context) (err error) {
 		return err
 	}
 	model.Write(os.Stdout, report)
-	return load.WriteFile(s.json, func(w io.Writer) error {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(report)
-	})
+	return load.WriteFile(s.json, func(w io.Writer) error { return load.WriteJSON(w, report) })
 }
 
 // report returns the one to add to.
@@ -133,20 +115,7 @@ func (s *session) report() (*model.Report, error) {
 	if !s.more {
 		return r, nil
 	}
-	text, err := os.ReadFile(s.json)
-	if errors.Is(err, os.ErrNotExist) {
-		return r, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.json, err)
-	}
-	if this := load.ThisMachine(); !r.Machine.Same(this) {
-		return nil, fmt.Errorf("%s is of %v, and this is %v", s.json, r.Machine, this)
-	}
-	return r, nil
+	return r, load.Continue(s.json, r, &r.Machine)
 }
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

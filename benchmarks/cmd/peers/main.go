@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -80,11 +79,7 @@ func (s *session) run(ctx context.Context) (err error) {
 		return err
 	}
 	load.WritePeers(os.Stdout, report)
-	return load.WriteFile(s.json, func(w io.Writer) error {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(report)
-	})
+	return load.WriteFile(s.json, func(w io.Writer) error { return load.WriteJSON(w, report) })
 }
 
 // report returns the one to add to.
@@ -93,20 +88,7 @@ func (s *session) report() (*load.PeerReport, error) {
 	if !s.more {
 		return r, nil
 	}
-	text, err := os.ReadFile(s.json)
-	if errors.Is(err, os.ErrNotExist) {
-		return r, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.json, err)
-	}
-	if this := load.ThisMachine(); !r.Machine.Same(this) {
-		return nil, fmt.Errorf("%s is of %v, and this is %v", s.json, r.Machine, this)
-	}
-	return r, nil
+	return r, load.Continue(s.json, r, &r.Machine)
 }
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
