@@ -1,6 +1,6 @@
 # make help lists what there is to make.
 
-MODULES := . contrib examples benchmarks benchmarks/gate benchmarks/peers internal/postgres/fetch internal/adopters internal/release contrib/internal/hosts
+MODULES := . contrib examples benchmarks benchmarks/gate benchmarks/peers internal/postgres/fetch internal/adopters internal/release contrib/internal/hosts contrib/internal/natsbus
 ALL_MODULES := $(MODULES) internal/tools simdjson/_generate stream/_generate
 # Modules that users run, or have in their builds, and where they do. The others are tests of ours.
 RUN_BY_USERS := . contrib examples benchmarks benchmarks/gate internal/postgres/fetch
@@ -133,7 +133,7 @@ UNUSED := awk '!/example_test.go|internal.zoo.model.go/ && (/internal\// || !/fu
 deadcode: $(BIN)/deadcode ## functions that nobody uses
 	@mkdir -p $(OUT)
 	cd contrib && $(BIN)/deadcode -test -filter '^github.com/gqlboost/gqlboost' ./... github.com/gqlboost/gqlboost/... >$(OUT)/deadcode.txt && $(UNUSED) $(OUT)/deadcode.txt
-	@set -e; for m in $(filter-out . contrib contrib/internal/hosts,$(MODULES)); do echo "== deadcode $$m"; (cd $$m && $(BIN)/deadcode -test ./... >$(OUT)/deadcode.txt && $(UNUSED) $(OUT)/deadcode.txt); done
+	@set -e; for m in $(filter-out . contrib contrib/internal/hosts contrib/internal/natsbus,$(MODULES)); do echo "== deadcode $$m"; (cd $$m && $(BIN)/deadcode -test ./... >$(OUT)/deadcode.txt && $(UNUSED) $(OUT)/deadcode.txt); done
 
 .PHONY: vulnerabilities
 vulnerabilities: $(BIN)/govulncheck ## known vulnerabilities in what is called; needs the database on the Internet

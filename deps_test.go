@@ -24,6 +24,9 @@ var allowed = map[string][]string{
 	"./pool/matview":       {"github.com/jackc", "golang.org/x/text", "golang.org/x/sync"},
 	"./lifecycle":          {},
 	"./plancache":          {"github.com/dgraph-io/ristretto", "github.com/cespare/xxhash", "github.com/dustin/go-humanize", "golang.org/x/sys"},
+
+	"./plancache/bus":         {},
+	"./plancache/bus/bustest": {},
 }
 
 // An outside module imports each package alone.

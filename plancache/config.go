@@ -71,8 +71,11 @@ type Options[P any] struct {
 	Codec Codec[P]
 	// Store is a second level, which a fleet shares. Load asks it before it builds.
 	Store Store
-	// Invalidator carries deletions between caches that share no plans. It is for a
-	// cache without a Store, which does that as well.
+	// Invalidator carries deletions between caches, instead of the Store if there is
+	// one, such as a [bus.Link]. Beside a Store it must take what it deletes out of that before
+	// it tells anyone: see Before in the options of the link.
+	//
+	// [bus.Link]: https://pkg.go.dev/github.com/gqlboost/gqlboost/plancache/bus#Link
 	Invalidator Invalidator
 	// StoreTimeout bounds a call of Store or Invalidator, 50 ms by default, also of one that
 	// ignores its context. Deletions of a whole version take as long as their context.
@@ -141,8 +144,6 @@ func (c *Options[P]) check() error {
 			c.StaleFor, c.ErrorTTL, c.StoreTimeout)
 	case c.Store != nil && c.Codec == nil:
 		return fmt.Errorf("plancache: Store: %w", ErrNoCodec)
-	case c.Store != nil && c.Invalidator != nil:
-		return errors.New("plancache: Store and Invalidator are both set: a Store carries deletions itself")
 	}
 	c.bound()
 	if c.TTL == 0 {
@@ -173,8 +174,8 @@ func (c *Options[P]) bound() {
 
 // carrier returns what carries deletions to other caches, or nil.
 func (c *Options[P]) carrier() Invalidator {
-	if c.Store != nil {
-		return c.Store
+	if c.Invalidator != nil || c.Store == nil {
+		return c.Invalidator
 	}
-	return c.Invalidator
+	return c.Store
 }

@@ -104,6 +104,18 @@ func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 	}
 }
 
+// remove takes a value out.
+func (l *large[V]) remove(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if one, ok := l.front[key]; ok { // Its place in the queue stays.
+		l.front[key] = item[V]{key: key, size: one.size, none: true}
+	}
+	if !l.closed {
+		l.main.Del(key)
+	}
+}
+
 // close takes all values out. What is put in later is dropped.
 func (l *large[V]) close() {
 	l.mu.Lock()

@@ -63,6 +63,11 @@ func ask[T any](ctx context.Context, l *level, f func(context.Context) (T, error
 	if l.open() {
 		return value, errBroken
 	}
+	return askAnyway(ctx, l, f)
+}
+
+// askAnyway is ask whatever the breaker says.
+func askAnyway[T any](ctx context.Context, l *level, f func(context.Context) (T, error)) (value T, err error) {
 	limited, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	value, err = within(limited, &l.abandoned, f)
@@ -90,8 +95,14 @@ func (l *level) worked() {
 	l.openUntil.Store(0)
 }
 
+// delete is not for the breaker to skip: a carrier may keep what it cannot carry now, and what
+// nobody is told of is served on.
 func (l *level) delete(ctx context.Context, key string) error {
-	_, err := ask(ctx, l, func(ctx context.Context) (struct{}, error) {
+	if l.abandoned.Load() >= mostAbandoned {
+		l.skipped.Add(1)
+		return errBroken
+	}
+	_, err := askAnyway(ctx, l, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, l.carrier.Delete(ctx, key)
 	})
 	return err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync/atomic"
 )
 
 var (
@@ -27,25 +28,46 @@ const defaultPersistedBytes = 16 << 20
 // make it a store for automatic persisted queries in gqlgen. It is safe for concurrent
 // use.
 type Persisted struct {
-	trusted map[string]string // nil: any text may be registered
-	texts   *large[string]    // nil if there is a list
+	trusted map[string]string  // nil: any text may be registered
+	texts   *large[storedText] // nil if there is a list
+	purges  atomic.Uint64
+	fleet   *textFleet // nil if nothing carries deletions
+}
+
+// storedText is a text, and how often all had been taken out before it came in.
+type storedText struct {
+	query  string
+	purges uint64
 }
 
 // NewPersisted returns a store in which clients register texts: automatic persisted
 // queries. It keeps up to that many bytes of them, 16 MiB if that is 0. The caller
 // must close it.
 func NewPersisted(bytes int64) (*Persisted, error) {
-	if bytes < 0 {
-		return nil, fmt.Errorf("plancache: a store of %d bytes: the number must not be negative", bytes)
+	return OpenPersisted(PersistedOptions{Bytes: bytes})
+}
+
+// OpenPersisted is [NewPersisted] for a fleet, in which a text can be deleted. If it has an
+// Invalidator, it waits for up to StoreTimeout until it listens to it.
+func OpenPersisted(o PersistedOptions) (*Persisted, error) {
+	if o.Bytes < 0 {
+		return nil, fmt.Errorf("plancache: a store of %d bytes: the number must not be negative", o.Bytes)
 	}
-	if bytes == 0 {
-		bytes = defaultPersistedBytes
+	if o.StoreTimeout < 0 {
+		return nil, fmt.Errorf("plancache: StoreTimeout is %v: it must not be negative", o.StoreTimeout)
 	}
-	texts, err := newLarge[string](bytes)
+	if o.Bytes == 0 {
+		o.Bytes = defaultPersistedBytes
+	}
+	texts, err := newLarge[storedText](o.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	return &Persisted{texts: texts}, nil
+	p := &Persisted{texts: texts}
+	if o.Invalidator != nil {
+		p.fleet = joinFleet(o, p.receive, p.Purge)
+	}
+	return p, nil
 }
 
 // NewTrusted returns a store of a list of texts. [Persisted.Resolve] takes nothing else:
@@ -77,7 +99,11 @@ func (p *Persisted) Get(_ context.Context, hash string) (string, bool) {
 		query, ok := p.trusted[hash]
 		return query, ok
 	}
-	return p.texts.get(hash)
+	one, ok := p.texts.get(hash)
+	if !ok || one.purges != p.purges.Load() {
+		return "", false
+	}
+	return one.query, true
 }
 
 // Add keeps a text under its hash. A text with another hash is not kept: nobody can
@@ -85,7 +111,7 @@ func (p *Persisted) Get(_ context.Context, hash string) (string, bool) {
 // none.
 func (p *Persisted) Add(_ context.Context, hash, query string) {
 	if p.trusted == nil && subtle.ConstantTimeCompare([]byte(hash), []byte(HashQuery(query))) == 1 {
-		p.texts.put(hash, strings.Clone(query), int64(len(query)), 0)
+		p.texts.put(hash, storedText{strings.Clone(query), p.purges.Load()}, int64(len(query)), 0)
 	}
 }
 
@@ -119,11 +145,15 @@ func (p *Persisted) Resolve(ctx context.Context, hash, query string) (string, er
 	return "", ErrPersistedNotFound
 }
 
-// Close ends what ristretto has running. After it, Get finds nothing and Add does nothing,
-// unless it is a list of trusted documents, which needs no Close. Closing again does nothing.
+// Close ends what ristretto has running, and what listens to the Invalidator. After it, Get
+// finds nothing and Add does nothing, unless it is a list of trusted documents, which needs no
+// Close. Closing again does nothing. The error says how many functions of the Invalidator run on.
 func (p *Persisted) Close() error {
 	if p.texts != nil {
 		p.texts.close()
+	}
+	if p.fleet != nil {
+		return p.fleet.close()
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ const resultNotes = 1000
 
 type result struct {
 	data  []byte
-	tags  []string // as keys, see tagKey
+	tags  []string // as keys, see tags.go
 	since uint64   // on the clock, from before it was made
 }
 
@@ -62,11 +62,12 @@ type ResultKey struct {
 	Query, Operation string
 	Variables        []byte // as they came, or better in a canonical form
 	Extra            string // what else the result depends on, such as the user
+	Schema           string // the version of the schema, see [Results.InvalidateSchema]
 }
 
 func (k ResultKey) text() string {
 	var b []byte
-	for _, s := range []string{k.Query, k.Operation, string(k.Variables), k.Extra} {
+	for _, s := range []string{k.Query, k.Operation, string(k.Variables), k.Extra, k.Schema} {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
 	return string(b)
@@ -148,19 +149,22 @@ func (r *Results) Load(
 		if err != nil {
 			r.failures.Add(1)
 		} else {
-			r.put(text, v)
+			r.put(text, key.Schema, v)
 		}
 		one.finish(v.data, err)
 	})
 	return one.wait(ctx)
 }
 
-func (r *Results) put(key string, v result) {
-	tags := make([]string, len(v.tags))
+func (r *Results) put(key, schema string, v result) {
+	tags := make([]string, 0, len(v.tags)+2)
+	for _, tag := range v.tags {
+		tags = append(tags, tagKey(tag))
+	}
+	tags = append(tags, resultKey(key), versionKey(schema)+"*")
 	size := int64(len(v.data))
-	for i, tag := range v.tags {
-		tags[i] = tagKey(tag)
-		size += int64(len(tags[i])) + 16
+	for _, tag := range tags {
+		size += int64(len(tag)) + 16
 	}
 	if v.tags = tags; r.tags.good(v) {
 		r.values.put(key, v, size, r.options.TTL)
@@ -175,6 +179,21 @@ func (r *Results) Invalidate(ctx context.Context, tags ...string) error {
 	for i, tag := range tags {
 		keys[i] = tagKey(tag)
 	}
+	return r.endEverywhere(ctx, keys...)
+}
+
+// Delete is Invalidate for the result of one key.
+func (r *Results) Delete(ctx context.Context, key ResultKey) error {
+	return r.endEverywhere(ctx, resultKey(key.text()))
+}
+
+// InvalidateSchema is Invalidate for all results of a version of the schema. So is
+// [Cache.InvalidateSchema] of plans that share the Invalidator.
+func (r *Results) InvalidateSchema(ctx context.Context, version string) error {
+	return r.endEverywhere(ctx, versionKey(version)+"*")
+}
+
+func (r *Results) endEverywhere(ctx context.Context, keys ...string) error {
 	r.end(keys...)
 	if r.level == nil {
 		return nil
@@ -201,15 +220,15 @@ func (r *Results) end(keys ...string) {
 
 // receive takes in what another cache has invalidated.
 func (r *Results) receive(key string) {
-	if !isTags(key) {
+	switch {
+	case isTag(key):
+		r.end(key)
+	case mayBeTags(key):
+		r.Purge()
+	default:
 		return
 	}
 	r.level.invalidations.Add(1)
-	if key[len(key)-1] == '*' {
-		r.Purge()
-	} else {
-		r.end(key)
-	}
 }
 
 func (r *Results) report(err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -325,7 +326,33 @@ func TestInvalidatorOnly(t *testing.T) {
 	for _, c := range caches {
 		wait.Until(t, "all is gone", func() bool { return c.Len() == 0 })
 	}
-	if _, err := New(Options[string]{Store: m, Codec: jsonCodec[string]{}, Invalidator: m}); err == nil {
-		t.Error("two carriers of deletions were taken")
+}
+
+// Beside a Store, an Invalidator carries the deletions, and the Store only keeps plans.
+func TestStoreAndInvalidator(t *testing.T) {
+	store, carrier := newMemory(), newMemory()
+	var caches []*Cache[string]
+	for range 2 {
+		c, err := New(Options[string]{Schema: "1", Store: store, Codec: jsonCodec[string]{}, Invalidator: carrier})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		caches = append(caches, c)
 	}
+	key := Key{Query: "a"}
+	for i, c := range caches {
+		plan, err := c.Load(t.Context(), key, func(context.Context) (string, error) { return fmt.Sprint("plan ", i), nil })
+		if plan != "plan 0" || err != nil {
+			t.Errorf("got %q, %v", plan, err)
+		}
+		wait.Until(t, "it is shared", func() bool { _, err := store.Get(t.Context(), storeKey("1", key)); return err == nil })
+	}
+	if n := store.watched(); n != 0 {
+		t.Errorf("%d watch the store", n)
+	}
+	if err := caches[0].Delete(t.Context(), key); err != nil {
+		t.Error(err)
+	}
+	wait.Until(t, "the other one has lost it", func() bool { _, ok := caches[1].Get(t.Context(), key); return !ok })
 }

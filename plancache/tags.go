@@ -21,22 +21,51 @@ type tagClock struct {
 // maxTags bounds how many tags are remembered that were invalidated.
 const maxTags = 100_000
 
-// tagPrefix is the prefix of the keys of tags.
-const tagPrefix = "tag:"
+// What is invalidated together is a tag. Each result has, beside those that it was given, one
+// of its own and that of its version of the schema, which is the key of all plans of it.
+const (
+	tagPrefix    = "tag:"
+	resultPrefix = "result:"
+)
 
 // tagKey is what a tag is in an [Invalidator].
-func tagKey(tag string) string {
-	sum := sha256.Sum256([]byte(tag))
-	return tagPrefix + hex.EncodeToString(sum[:20])
+func tagKey(tag string) string { return tagPrefix + tagHash(tag) }
+
+// resultKey is what a result's own tag is in an Invalidator.
+func resultKey(key string) string { return resultPrefix + tagHash(key) }
+
+func tagHash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:20])
 }
 
-// isTags reports whether a key of an Invalidator is that of a tag, or the beginning of the
-// keys of tags with an asterisk.
-func isTags(key string) bool {
-	if prefix, all := strings.CutSuffix(key, "*"); all && strings.HasPrefix(tagPrefix, prefix) {
-		return true
+// versionSize is the length of a version's key.
+var versionSize = len(versionKey(""))
+
+// isTag reports whether a key of an Invalidator is that of one tag.
+func isTag(key string) bool {
+	if prefix, all := strings.CutSuffix(key, "*"); all {
+		return len(prefix) == versionSize && prefix[versionSize-1] == ':' && isHex(prefix[:versionSize-1])
 	}
-	return strings.HasPrefix(key, tagPrefix)
+	return strings.HasPrefix(key, tagPrefix) || strings.HasPrefix(key, resultPrefix)
+}
+
+// mayBeTags reports whether a key with an asterisk may be those of some tags.
+func mayBeTags(key string) bool {
+	prefix, all := strings.CutSuffix(key, "*")
+	if !all {
+		return false
+	}
+	for _, of := range []string{tagPrefix, resultPrefix} {
+		if strings.HasPrefix(of, prefix) || strings.HasPrefix(prefix, of) {
+			return true
+		}
+	}
+	return len(prefix) < versionSize && isHex(prefix)
+}
+
+func isHex(s string) bool {
+	return strings.Trim(s, "0123456789abcdef") == ""
 }
 
 func (c *tagClock) now() uint64 { return c.clock.Load() }
@@ -47,6 +76,9 @@ func (c *tagClock) good(v result) bool {
 	defer c.mu.RUnlock()
 	if v.since < c.floor {
 		return false
+	}
+	if len(c.last) == 0 {
+		return true
 	}
 	for _, tag := range v.tags {
 		if c.last[tag] > v.since {

@@ -1,5 +1,6 @@
-// Package pgnotify carries deletions between plan caches over the notifications of
-// Postgres, for teams that run no Redis. It needs no pool.
+// Package pgnotify carries deletions between caches over the notifications of Postgres, for
+// teams that run no Redis. It needs no pool. A [Bus] is a transport of package plancache/bus,
+// whose links notice what has been missed; for a single cache it is also an invalidator by itself.
 package pgnotify
 
 import (
@@ -26,13 +27,15 @@ type Options struct {
 	CheckEvery time.Duration
 }
 
-// Bus is a [plancache.Invalidator]. Make it with [New]. It is safe for concurrent use. For each cache that
-// watches, it holds a connection to Postgres itself: PgBouncer does not carry
-// notifications in transaction mode.
+// Bus is a [plancache.Invalidator] and a [bus.Transport]. Make it with [New]. It is safe for
+// concurrent use. For each cache that watches, and for each subscription, it holds a connection
+// to Postgres itself: PgBouncer does not carry notifications in transaction mode.
 //
 // A migration can tell all caches in its own transaction:
 //
 //	SELECT pg_notify('gqlboost_plans', '*')
+//
+// [bus.Transport]: https://pkg.go.dev/github.com/gqlboost/gqlboost/plancache/bus#Transport
 type Bus struct {
 	config  Options
 	connect *pgx.ConnConfig
@@ -96,7 +99,10 @@ func (b *Bus) Close() error {
 }
 
 // Delete notifies all watchers of a key.
-func (b *Bus) Delete(ctx context.Context, key string) (err error) {
+func (b *Bus) Delete(ctx context.Context, key string) error { return b.notify(ctx, key) }
+
+// notify sends a text to the channel.
+func (b *Bus) notify(ctx context.Context, text string) (err error) {
 	select {
 	case b.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -114,7 +120,7 @@ func (b *Bus) Delete(ctx context.Context, key string) (err error) {
 				return fmt.Errorf("pgnotify: %w", err)
 			}
 		}
-		if _, err = b.conn.Exec(ctx, "select pg_notify($1, $2)", pgx.QueryExecModeExec, b.config.Channel, key); err == nil {
+		if _, err = b.conn.Exec(ctx, "select pg_notify($1, $2)", pgx.QueryExecModeExec, b.config.Channel, text); err == nil {
 			return nil
 		}
 		_ = b.conn.Close(ctx)
@@ -126,6 +132,26 @@ func (b *Bus) Delete(ctx context.Context, key string) (err error) {
 // Watch returns the keys that are deleted. The channel is closed when the context ends or
 // the connection is lost.
 func (b *Bus) Watch(ctx context.Context) (<-chan string, error) {
+	conn, err := b.listening(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys := make(chan string)
+	go func() {
+		defer close(keys)
+		defer hangUp(ctx, conn)
+		_ = b.listen(ctx, conn, func(key string) { // Why it is lost does not matter.
+			select {
+			case keys <- key:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	return keys, nil
+}
+
+// listening returns a connection to which Postgres sends what is notified.
+func (b *Bus) listening(ctx context.Context) (*pgx.Conn, error) {
 	if b.closed.Load() {
 		return nil, ErrClosed
 	}
@@ -137,21 +163,18 @@ func (b *Bus) Watch(ctx context.Context) (<-chan string, error) {
 		_ = conn.Close(context.WithoutCancel(ctx))
 		return nil, fmt.Errorf("pgnotify: %w", err)
 	}
-	keys := make(chan string)
-	go func() {
-		defer close(keys)
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			defer cancel()
-			_ = conn.Close(ctx)
-		}()
-		b.listen(ctx, conn, keys)
-	}()
-	return keys, nil
+	return conn, nil
+}
+
+// hangUp closes a connection, also when the context has ended.
+func hangUp(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx)
 }
 
 // listen passes on what a connection says, until it is lost or the context ends.
-func (b *Bus) listen(ctx context.Context, conn *pgx.Conn, keys chan<- string) {
+func (b *Bus) listen(ctx context.Context, conn *pgx.Conn, take func(string)) error {
 	for {
 		limited, cancel := context.WithTimeout(ctx, b.config.CheckEvery)
 		n, err := conn.WaitForNotification(limited)
@@ -160,15 +183,12 @@ func (b *Bus) listen(ctx context.Context, conn *pgx.Conn, keys chan<- string) {
 		}
 		cancel()
 		switch {
-		case err != nil || ctx.Err() != nil:
-			return
-		case n == nil:
-			continue
-		}
-		select {
-		case keys <- n.Payload:
-		case <-ctx.Done():
-			return
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return fmt.Errorf("pgnotify: the connection was lost: %w", err)
+		case n != nil:
+			take(n.Payload)
 		}
 	}
 }

@@ -65,15 +65,24 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 // Delete removes a value, or all whose keys begin with what is before an asterisk, and
 // notifies all watchers, even if something could not be removed.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	var err error
-	if prefix, all := strings.CutSuffix(key, "*"); all {
-		err = s.deleteAll(ctx, s.namespace+prefix)
-	} else {
-		err = s.client.Do(ctx, s.client.B().Unlink().Key(s.namespace+key).Build()).Error()
-	}
+	err := s.Remove(ctx, []string{key})
 	// After it: who is told must not find it any more.
 	publish := s.client.B().Publish().Channel(s.namespace).Message(key).Build()
 	return errors.Join(err, s.client.Do(ctx, publish).Error())
+}
+
+// Remove is Delete for several keys, and notifies nobody. It is the Before of a bus.Link that
+// carries deletions instead of the store.
+func (s *Store) Remove(ctx context.Context, keys []string) error {
+	var errs []error
+	for _, key := range keys {
+		if prefix, all := strings.CutSuffix(key, "*"); all {
+			errs = append(errs, s.deleteAll(ctx, s.namespace+prefix))
+		} else {
+			errs = append(errs, s.client.Do(ctx, s.client.B().Unlink().Key(s.namespace+key).Build()).Error())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // scanCount is how many keys a server looks at for each answer.

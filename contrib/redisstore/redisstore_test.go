@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,9 +17,11 @@ import (
 	"go.uber.org/goleak"
 )
 
-// The client leaves a goroutine that sleeps for some seconds behind a cluster.
+// The client leaves goroutines that sleep for some seconds behind a cluster.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"))
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
 }
 
 func connect(t *testing.T, addresses ...string) rueidis.Client {
@@ -53,18 +53,9 @@ func newCache(t *testing.T, store plancache.Store) *plancache.Cache[string] {
 // cluster makes three servers a cluster.
 func cluster(t *testing.T) (addresses []string) {
 	t.Helper()
-	for range 3 {
-		addresses = append(addresses, redis.Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000").Address)
+	for _, node := range redis.StartCluster(t) {
+		addresses = append(addresses, node.Address)
 	}
-	out, err := exec.Command("redis-cli", append(append([]string{"--cluster", "create"}, addresses...), "--cluster-yes")...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	client := connect(t, addresses[0])
-	wait.Until(t, "the cluster is one", func() bool {
-		info, err := client.Do(t.Context(), client.B().ClusterInfo().Build()).ToString()
-		return err == nil && strings.Contains(info, "cluster_state:ok")
-	})
 	return addresses
 }
 

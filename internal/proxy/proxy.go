@@ -16,6 +16,7 @@ type Proxy struct {
 	delay    atomic.Int64 // of each direction, in nanoseconds
 	rate     atomic.Int64 // bytes a second towards the client; 0: as they come
 	silent   atomic.Bool  // nothing is forwarded, and nobody is told
+	down     atomic.Bool  // connections end at once
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
@@ -45,6 +46,14 @@ func (p *Proxy) SetRate(bytes int64) { p.rate.Store(bytes) }
 // SetSilent makes the network half-open: what is sent is swallowed.
 func (p *Proxy) SetSilent(on bool) { p.silent.Store(on) }
 
+// SetDown makes all connections end, with a reset, and new ones at once.
+func (p *Proxy) SetDown(on bool) {
+	p.down.Store(on)
+	if on {
+		p.Reset()
+	}
+}
+
 // Reset ends all connections with a reset.
 func (p *Proxy) Reset() {
 	p.mu.Lock()
@@ -69,6 +78,10 @@ func (p *Proxy) accept() {
 		client, err := p.listener.Accept()
 		if err != nil {
 			return
+		}
+		if p.down.Load() {
+			_ = client.Close()
+			continue
 		}
 		server, err := net.Dial("tcp", p.target)
 		if err != nil {

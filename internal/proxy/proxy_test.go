@@ -79,4 +79,20 @@ func TestProxy(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); err == nil {
 		t.Error("it was not reset")
 	}
+	p.SetSilent(false)
+	p.SetDown(true)
+	down, err := net.Dial("tcp", p.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer down.Close()
+	if _, err := down.Read(make([]byte, 1)); err == nil {
+		t.Error("a connection works while the proxy is down")
+	}
+	p.SetDown(false)
+	if c, err = net.Dial("tcp", p.Addr()); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ask([]byte("again"))
 }

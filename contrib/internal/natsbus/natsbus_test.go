@@ -1,0 +1,99 @@
+package natsbus
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/contrib/natsbus"
+	"github.com/gqlboost/gqlboost/internal/proxy"
+	"github.com/gqlboost/gqlboost/plancache/bus"
+	"github.com/gqlboost/gqlboost/plancache/bus/bustest"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// start starts a server that is stopped when the test ends.
+func start(t *testing.T) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(30 * time.Second) {
+		t.Fatal("the server is not ready")
+	}
+	return s
+}
+
+func connect(t testing.TB, address string) *nats.Conn {
+	t.Helper()
+	conn, err := nats.Connect("nats://"+address, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond),
+		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+func TestBus(t *testing.T) {
+	s := start(t)
+	bustest.Run(t, func(t *testing.T) bustest.Network {
+		p, err := proxy.New(s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Close)
+		return bustest.Network{
+			Connect: func(t testing.TB) bus.Transport { return natsbus.New(connect(t, p.Addr()), "") },
+			Cut:     func() { p.SetDown(true) },
+			Heal:    func() { p.SetDown(false) },
+			Hang:    p.SetSilent,
+		}
+	})
+}
+
+// Messages that the client drops for a slow subscriber end the subscription.
+func TestDropped(t *testing.T) {
+	s := start(t)
+	conn := connect(t, s.Addr().String())
+	block, ready, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- natsbus.New(conn, "s").Subscribe(t.Context(), func() { close(ready) }, func([]byte) { <-block })
+	}()
+	<-ready
+	publisher := connect(t, s.Addr().String())
+	for range nats.DefaultSubPendingMsgsLimit + 1000 {
+		if err := publisher.Publish("s", []byte("m")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := publisher.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.FlushTimeout(30 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	close(block)
+	if err := <-done; err == nil {
+		t.Error("no error for what was dropped")
+	}
+}
+
+// A connection that is closed takes nothing.
+func TestClosed(t *testing.T) {
+	conn := connect(t, start(t).Addr().String())
+	b := natsbus.New(conn, "")
+	conn.Close()
+	if err := b.Publish(t.Context(), []byte("m")); err == nil {
+		t.Error("published")
+	}
+	if err := b.Subscribe(t.Context(), func() { t.Error("ready") }, func([]byte) {}); err == nil {
+		t.Error("subscribed")
+	}
+}

@@ -1,0 +1,204 @@
+package bus_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gqlboost/gqlboost/plancache/bus"
+	"github.com/gqlboost/gqlboost/plancache/bus/bustest"
+)
+
+// bridge returns a bridge whose sides are "a" and "b".
+func bridge(t *testing.T, a, b bus.Transport, o bus.Options) *bus.Bridge {
+	t.Helper()
+	br, err := bus.NewBridge(bus.Side{Name: "a", Transport: a, Options: o}, bus.Side{Name: "b", Transport: b, Options: o})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return br
+}
+
+func TestBridgeOptions(t *testing.T) {
+	w := bustest.NewHub().Connect()
+	for _, names := range [][2]string{{"a", "a"}, {"", "b"}, {"a", "b c"}} {
+		if _, err := bus.NewBridge(bus.Side{Name: names[0], Transport: w}, bus.Side{Name: names[1], Transport: w}); err == nil {
+			t.Errorf("no error for %q", names)
+		}
+	}
+	for i := range 2 {
+		sides := [2]bus.Side{{Name: "a", Transport: w}, {Name: "b", Transport: w}}
+		sides[i].Transport = nil
+		if _, err := bus.NewBridge(sides[0], sides[1]); err == nil {
+			t.Error("no error without a transport")
+		}
+	}
+}
+
+// Keys go from one region to the other and back, once for each bridge, and in no circle.
+func TestBridges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var hubs [3]*bustest.Hub
+		for i := range hubs {
+			hubs[i] = bustest.NewHub()
+		}
+		var bridges []*bus.Bridge
+		for i, names := range [][2]string{{"a", "b"}, {"a", "b"}, {"b", "c"}, {"c", "a"}} { // with a ring
+			br, err := bus.NewBridge(
+				bus.Side{Name: names[0], Transport: hubs[names[0][0]-'a'].Connect()},
+				bus.Side{Name: names[1], Transport: hubs[names[1][0]-'a'].Connect()})
+			if err != nil {
+				t.Fatal(err, i)
+			}
+			bridges = append(bridges, br)
+		}
+		a, fromA := open(t, hubs[0].Connect(), bus.Options{Regions: []string{"b"}})
+		b, fromB := open(t, hubs[1].Connect(), bus.Options{Regions: []string{"a"}})
+		c, fromC := open(t, hubs[2].Connect(), bus.Options{})
+		time.Sleep(10 * time.Second)
+		for _, l := range []*bus.Link{a, b, c} {
+			if h := l.Health(); h.Blind {
+				t.Errorf("got %+v", h)
+			}
+		}
+		drain(fromA)
+		drain(fromB)
+		drain(fromC)
+		if err := a.Delete(t.Context(), "k:a"); err != nil {
+			t.Error(err)
+		}
+		if err := b.Delete(t.Context(), "k:b"); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(10 * time.Second)
+		for name, keys := range map[string]<-chan string{"a": fromA, "b": fromB, "c": fromC} {
+			got := drain(keys)
+			n := len(got)
+			slices.Sort(got)
+			if got = slices.Compact(got); !slices.Equal(got, []string{"k:a", "k:b"}) || n > 12 {
+				t.Errorf("region %s got %q, %d keys", name, got, n)
+			}
+		}
+		closeAll(t, a, b, c)
+		for _, br := range bridges {
+			if err := br.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// The loss of the way between regions is seen in both of them, bounded, and repaired: what was
+// deleted meanwhile costs all of what is cached, and if nothing was, nothing is dropped.
+func TestBridgeCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hubA, hubB := bustest.NewHub(), bustest.NewHub()
+		far := hubB.Connect()
+		o := bus.Options{BlindFor: bus.Forever, Forget: time.Hour}
+		br := bridge(t, hubA.Connect(), far, o)
+		a, fromA := open(t, hubA.Connect(), o)
+		b, fromB := open(t, hubB.Connect(), o)
+		time.Sleep(3 * time.Second)
+		for _, deleted := range []bool{false, true} {
+			far.Set(bustest.Lossy)
+			time.Sleep(4 * time.Second)
+			if deleted {
+				if err := a.Delete(t.Context(), "k"); err != nil {
+					t.Error(err)
+				}
+				expect(t, "its own region", fromA, "k")
+			}
+			time.Sleep(5 * time.Second)
+			for _, l := range []*bus.Link{a, b} {
+				h := l.Health()
+				if !h.Blind || !slices.ContainsFunc(h.Why, func(why string) bool { return why == "region a" || why == "region b" }) {
+					t.Errorf("got %+v", h)
+				}
+			}
+			if h := br.Health(); !h["b"].Blind {
+				t.Errorf("got %+v", h)
+			}
+			far.Set(bustest.Up)
+			time.Sleep(10 * time.Second)
+			for _, l := range []*bus.Link{a, b} {
+				if h := l.Health(); h.Blind {
+					t.Errorf("got %+v", h)
+				}
+			}
+			expect(t, "where nothing was missed", fromA)
+			if deleted {
+				if got := drain(fromB); !slices.Contains(got, "*") && !slices.Contains(got, "k") {
+					t.Errorf("the other region: got %q", got)
+				}
+			} else {
+				expect(t, "the other region", fromB)
+			}
+		}
+		closeAll(t, a, b)
+		if err := br.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// What the caches of a region share loses the keys of the other region before its caches are
+// told of them, and all when the bridge may have missed some.
+func TestBridgeBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hubA, hubB := bustest.NewHub(), bustest.NewHub()
+		var mu sync.Mutex
+		var removed []string
+		take := func() (got []string) {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			got, removed = removed, nil
+			return got
+		}
+		near := hubA.Connect()
+		br, err := bus.NewBridge(bus.Side{Name: "a", Transport: near},
+			bus.Side{Name: "b", Transport: hubB.Connect(), Options: bus.Options{Before: func(_ context.Context, keys []string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				removed = append(removed, keys...)
+				return nil
+			}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _ := open(t, hubA.Connect(), bus.Options{})
+		b, fromB := open(t, hubB.Connect(), bus.Options{})
+		time.Sleep(3 * time.Second)
+		if got := take(); !slices.Equal(got, []string{"*"}) {
+			t.Errorf("at the start: got %q", got)
+		}
+		drain(fromB)
+		if err := a.Delete(t.Context(), "k"); err != nil {
+			t.Error(err)
+		}
+		if got := take(); !slices.Equal(got, []string{"k"}) {
+			t.Errorf("got %q", got)
+		}
+		expect(t, "told", fromB, "k")
+		near.Set(bustest.Down)
+		time.Sleep(10 * time.Second)
+		if err := a.Delete(t.Context(), "k2"); err != nil {
+			t.Error(err)
+		}
+		near.Set(bustest.Up)
+		time.Sleep(10 * time.Second)
+		if got := take(); !slices.Contains(got, "*") {
+			t.Errorf("after a cut: got %q", got)
+		}
+		if got := drain(fromB); !slices.Contains(got, "*") {
+			t.Errorf("after a cut: got %q", got)
+		}
+		closeAll(t, a, b)
+		if err := br.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,87 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Options configures a [Link]. Zero fields have defaults.
+type Options struct {
+	// Beat is how often a link says that it is there, 1 s by default. All links of a fleet
+	// should have the same.
+	Beat time.Duration
+	// Silence is how long nothing may be heard of a peer, 5 s by default. It must be
+	// longer than Beat, and should be by some times.
+	Silence time.Duration
+	// Forget is how long a silent peer is waited for, 1 minute by default. After it, the
+	// peer counts as ended.
+	Forget time.Duration
+	// BlindFor is how long caches serve what they have while the link is blind, 1 minute
+	// by default. Then they lose all, again and again until it is not. [Forever] leaves
+	// that to the time to live of what is cached.
+	BlindFor time.Duration
+	// Regions are the other regions from which messages must come, by the names that the
+	// bridges have for them. A region from which something has come is expected also if
+	// it is not named here, until the link is closed.
+	Regions []string
+	// TrustSilence has a peer of the same region that falls silent count as ended at
+	// once, so that a crash costs nobody's caches anything. It is right where a transport
+	// fails for all or tells of it: one Redis, one Postgres, one NATS server. It is wrong
+	// for clusters, whose nodes may lose each other.
+	TrustSilence bool
+	// Before is called with keys before they are published, and again until it returns
+	// nil: it takes them out of what the caches share, such as the Remove of a
+	// redisstore.Store. Its time is bounded as that of Publish.
+	Before func(ctx context.Context, keys []string) error
+	// OnError is called with errors that no caller gets, one call at a time. It should not
+	// block: the link waits for it.
+	OnError func(error)
+}
+
+// Forever as BlindFor leaves what is cached to its time to live.
+const Forever time.Duration = -1
+
+const (
+	defaultBeat     = time.Second
+	defaultSilence  = 5 * time.Second
+	defaultForget   = time.Minute
+	defaultBlindFor = time.Minute
+)
+
+// check returns an error for what cannot work, and sets defaults.
+func (o *Options) check() error {
+	for _, d := range []struct {
+		field *time.Duration
+		name  string
+		value time.Duration
+	}{
+		{&o.Beat, "Beat", defaultBeat}, {&o.Silence, "Silence", defaultSilence}, {&o.Forget, "Forget", defaultForget},
+	} {
+		if *d.field < 0 {
+			return fmt.Errorf("bus: %s is %v: it must not be negative", d.name, *d.field)
+		}
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if o.BlindFor == 0 {
+		o.BlindFor = defaultBlindFor
+	}
+	switch {
+	case o.BlindFor < 0 && o.BlindFor != Forever:
+		return fmt.Errorf("bus: BlindFor is %v: it must be positive or Forever", o.BlindFor)
+	case o.Silence <= o.Beat:
+		return fmt.Errorf("bus: Silence is %v: it must be longer than Beat, %v", o.Silence, o.Beat)
+	case o.Forget < o.Silence:
+		return fmt.Errorf("bus: Forget is %v: it must not be shorter than Silence, %v", o.Forget, o.Silence)
+	case len(o.Regions) > maxRegions:
+		return fmt.Errorf("bus: %d regions: there must be no more than %d", len(o.Regions), maxRegions)
+	}
+	for _, region := range o.Regions {
+		if !validRegion(region) {
+			return fmt.Errorf("bus: region %q: a name is of letters, digits and hyphens, up to %d", region, maxRegion)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,337 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// outbox is what is to be published.
+type outbox struct {
+	mu      sync.Mutex
+	keys    []string // that are in no message yet
+	known   map[string]bool
+	waiters []chan error // for the keys
+	relayed []*relayed   // from other regions
+	closing bool
+
+	wake  chan struct{}
+	ended chan struct{} // closed when nothing is published any more
+
+	// What follows is of the goroutine that publishes.
+	seq  uint64
+	last time.Time // when the message of that number was sent
+	head []byte    // it is sent until that works
+	sent []string  // its keys
+}
+
+// relayed is a message of another region.
+type relayed struct {
+	message
+	came time.Time
+}
+
+const (
+	// mostKeys bounds the keys that wait while nothing can be published. Beyond it they are
+	// all that there is.
+	mostKeys = 10_000
+	// mostRelayed bounds the messages of other regions that wait.
+	mostRelayed = 4096
+)
+
+func (o *outbox) init() {
+	o.known, o.wake, o.ended = map[string]bool{}, make(chan struct{}, 1), make(chan struct{})
+}
+
+func (o *outbox) poke() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// add takes keys in, and returns what says whether they are published.
+func (o *outbox) add(keys ...string) (<-chan error, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closing {
+		return nil, ErrClosed
+	}
+	for _, key := range keys {
+		if !o.known[key] && !o.known[everything] {
+			o.keys = append(o.keys, key)
+			o.known[key] = true
+		}
+		if len(o.keys) > mostKeys {
+			o.keys, o.known = []string{everything}, map[string]bool{everything: true}
+		}
+	}
+	done := make(chan error, 1)
+	o.waiters = append(o.waiters, done)
+	o.poke()
+	return done, nil
+}
+
+// pass takes a message of another region in, and reports whether there is room.
+func (o *outbox) pass(m *message) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.closing:
+		return true
+	case len(o.relayed) >= mostRelayed:
+		o.relayed = nil // The gap will be noticed.
+		return false
+	}
+	o.relayed = append(o.relayed, &relayed{*m, time.Now()})
+	o.poke()
+	return true
+}
+
+func (o *outbox) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closing = true
+	o.poke()
+}
+
+// size returns how many keys could not be published.
+func (o *outbox) size() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.keys) + len(o.sent)
+}
+
+// batch returns as many keys as go into a message, and who waits for them if these are all.
+func (o *outbox) batch() (keys []string, waiters []chan error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	size := headSize
+	for _, key := range o.keys {
+		if size += 1 + len(key); size > MaxMessage {
+			break
+		}
+		keys = append(keys, key)
+		delete(o.known, key)
+	}
+	if o.keys = o.keys[len(keys):]; len(o.keys) == 0 {
+		o.keys = nil
+		waiters, o.waiters = o.waiters, nil
+	}
+	o.sent = keys
+	return keys, waiters
+}
+
+// outcome notes whether a call has worked. If not, all who wait are told.
+func (o *outbox) outcome(err error, waiters []chan error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err != nil {
+		waiters, o.waiters = append(waiters, o.waiters...), nil
+	}
+	for _, one := range waiters {
+		one <- err
+	}
+}
+
+// Delete tells all caches of a key, here at once. The error says that others may not know of
+// it: they will when the transport works again, unless the link is closed before.
+func (l *Link) Delete(ctx context.Context, key string) error {
+	if !validKey(key) {
+		return fmt.Errorf("bus: key %q: it must be of letters, digits and colons, and shorter than %d", key, maxKey)
+	}
+	l.mu.Lock()
+	l.tell(key)
+	l.mu.Unlock()
+	done, err := l.out.add(key)
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("bus: not published yet: %w", ctx.Err())
+	}
+}
+
+// send publishes until the link ends.
+func (l *Link) send() {
+	defer close(l.out.ended)
+	beat := time.NewTimer(0)
+	defer beat.Stop()
+	pause := time.Duration(0)
+	for {
+		due := false
+		select {
+		case <-l.ctx.Done():
+			l.out.outcome(ErrClosed, nil)
+			return
+		case <-beat.C:
+			due = true
+			beat.Reset(l.options.Beat)
+		case <-l.out.wake:
+		}
+		err := l.flush(due)
+		if err != nil && l.ctx.Err() == nil {
+			l.report(err)
+		}
+		if l.out.over() {
+			if err == nil {
+				bye := l.message(kindBye)
+				_ = l.publish(kindBye, bye.encode())
+			}
+			l.out.outcome(ErrClosed, nil)
+			return
+		}
+		if err == nil {
+			pause = 0
+			continue
+		}
+		pause = min(max(2*pause, l.options.Beat/8), l.options.Beat)
+		sleep(l.ctx, pause/2+rand.N(pause/2+1))
+		l.out.poke()
+	}
+}
+
+// over reports whether the link is being closed.
+func (o *outbox) over() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.closing
+}
+
+// flush publishes all that waits, and a beat if that is due.
+func (l *Link) flush(due bool) error {
+	if err := l.flushRelayed(); err != nil {
+		return err
+	}
+	for {
+		var waiters []chan error
+		if l.out.head == nil {
+			var keys []string
+			if keys, waiters = l.out.batch(); len(keys) == 0 {
+				l.out.outcome(nil, waiters)
+				break
+			}
+			m := l.message(kindKeys)
+			m.seq++
+			m.keys = keys
+			if l.relays.from != "" { // Other bridges need not take it back there.
+				m.path = []string{l.relays.from}
+			}
+			l.out.head, l.out.seq = m.encode(), m.seq
+		}
+		err := l.deliver(kindKeys, l.out.sent, l.out.head)
+		if err == nil {
+			l.out.last = time.Now()
+			l.out.done()
+		}
+		l.out.outcome(err, waiters)
+		if err != nil {
+			return err
+		}
+	}
+	if due {
+		m := l.message(kindBeat)
+		err := l.publish(kindBeat, m.encode())
+		l.out.outcome(err, nil)
+		return err
+	}
+	return nil
+}
+
+// done notes that the head has been published.
+func (o *outbox) done() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.head, o.sent = nil, nil
+}
+
+// flushRelayed publishes what comes from other regions.
+func (l *Link) flushRelayed() error {
+	for {
+		m := l.out.relay(l.options.Beat)
+		if m == nil {
+			return nil
+		}
+		if err := l.deliver(m.kind, m.keys, m.encode()); err != nil {
+			l.out.outcome(err, nil)
+			return err
+		}
+		l.out.relayDone(m)
+	}
+}
+
+// relay returns the message of another region that is next, or nil. It drops beats that are
+// too old: who hears them would believe that nothing has happened since.
+func (o *outbox) relay(old time.Duration) *relayed {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for len(o.relayed) > 0 {
+		if m := o.relayed[0]; m.kind != kindBeat || time.Since(m.came) <= old {
+			return m
+		}
+		o.relayed = o.relayed[1:]
+	}
+	return nil
+}
+
+// relayDone takes out what has been published, unless all have been dropped meanwhile.
+func (o *outbox) relayDone(m *relayed) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.relayed) > 0 && o.relayed[0] == m {
+		o.relayed = o.relayed[1:]
+	}
+}
+
+// message returns a message of a kind from here.
+func (l *Link) message(k kind) message {
+	m := message{kind: k, origin: l.origin, seq: l.out.seq}
+	if !l.out.last.IsZero() {
+		m.age = time.Since(l.out.last)
+	}
+	return m
+}
+
+// deliver publishes keys, when they are nowhere else any more.
+func (l *Link) deliver(k kind, keys []string, data []byte) error {
+	if len(keys) > 0 && l.options.Before != nil {
+		before := func(ctx context.Context) error { return l.options.Before(ctx, keys) }
+		if err := l.limited(l.options.Silence, before); err != nil {
+			return fmt.Errorf("bus: before publishing: %w", err)
+		}
+		// Caches here may have found it again where it has just been removed.
+		l.mu.Lock()
+		l.tell(keys...)
+		l.mu.Unlock()
+	}
+	return l.publish(k, data)
+}
+
+func (l *Link) publish(k kind, data []byte) error {
+	limit := l.options.Silence
+	if k != kindKeys { // It says that nothing has happened until now.
+		limit = l.options.Beat
+	}
+	if err := l.limited(limit, func(ctx context.Context) error { return l.transport.Publish(ctx, data) }); err != nil {
+		return fmt.Errorf("bus: publishing: %w", err)
+	}
+	l.counts.sent.Add(1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.unechoed.IsZero() {
+		l.unechoed = time.Now()
+	}
+	return nil
+}
+
+// limited calls what is not ours for as long as a limit.
+func (l *Link) limited(limit time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(l.ctx, limit)
+	defer cancel()
+	return protect(func() error { return f(ctx) })
+}

@@ -1,0 +1,113 @@
+package plancache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// PersistedOptions configures a [Persisted]. Zero fields have defaults.
+type PersistedOptions struct {
+	// Bytes bounds the texts, 16 MiB by default.
+	Bytes int64
+	// Invalidator carries deletions between the stores of a fleet. It may be that of plans
+	// and results.
+	Invalidator Invalidator
+	// StoreTimeout bounds a call of Invalidator, 50 ms by default, also of one that ignores
+	// its context.
+	StoreTimeout time.Duration
+	// OnError is called with the errors of Invalidator that no caller gets, one call at a
+	// time, on a goroutine of its own. If calls block, further errors are dropped.
+	OnError func(error)
+}
+
+// ErrTrusted is returned by what a list of trusted documents cannot do.
+var ErrTrusted = errors.New("plancache: a list of trusted documents does not change")
+
+// textPrefix is the prefix of the keys of texts in an [Invalidator].
+const textPrefix = "text:"
+
+// Delete takes the text of a hash out, here and in all stores that share the Invalidator. A
+// client that sends it with its text registers it again: to forbid an operation, use
+// [NewTrusted]. It returns the errors of the Invalidator; here the text is gone in any case.
+func (p *Persisted) Delete(ctx context.Context, hash string) error {
+	hash = strings.ToLower(hash)
+	switch {
+	case p.trusted != nil:
+		return ErrTrusted
+	case !isHash(hash):
+		return fmt.Errorf("plancache: %q is not the hash of a text", hash)
+	}
+	p.texts.remove(hash)
+	if p.fleet == nil {
+		return nil
+	}
+	return p.fleet.level.delete(ctx, textPrefix+hash)
+}
+
+func isHash(s string) bool { return len(s) == len(HashQuery("")) && isHex(s) }
+
+// Purge takes all texts out here. It does nothing for a list of trusted documents.
+func (p *Persisted) Purge() { p.purges.Add(1) }
+
+// receive takes in what another store has deleted, and reports whether that is of texts.
+func (p *Persisted) receive(key string) (mine bool) {
+	prefix, all := strings.CutSuffix(key, "*")
+	switch {
+	case all && (strings.HasPrefix(textPrefix, prefix) || strings.HasPrefix(prefix, textPrefix)):
+		p.Purge()
+	case strings.HasPrefix(key, textPrefix):
+		p.texts.remove(key[len(textPrefix):])
+	default:
+		return false
+	}
+	return true
+}
+
+// textFleet is the connection of a store with those of other instances.
+type textFleet struct {
+	level *level
+	tasks tasks
+	notes notifier
+	stop  context.CancelFunc
+}
+
+func joinFleet(o PersistedOptions, take func(string) bool, purge func()) *textFleet {
+	if o.StoreTimeout == 0 {
+		o.StoreTimeout = defaultStoreTimeout
+	}
+	f := &textFleet{}
+	f.notes.tasks, f.notes.limit = &f.tasks, resultNotes*noteWeight
+	report := func(err error) {
+		if o.OnError != nil {
+			f.notes.send([]note{{0, func() {
+				guard(func(error) {}, "OnError", func() (_ struct{}) { o.OnError(err); return })
+			}}})
+		}
+	}
+	f.level = &level{carrier: o.Invalidator, timeout: o.StoreTimeout, failed: report}
+	l := &listener{
+		carrier: o.Invalidator, timeout: o.StoreTimeout, purge: purge, abandoned: &f.level.abandoned,
+		take: func(key string) {
+			if take(key) {
+				f.level.invalidations.Add(1)
+			}
+		},
+		failed: func(err error) { report(fmt.Errorf("plancache: watching for deletions of texts: %w", err)) },
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f.stop = cancel
+	l.start(ctx, &f.tasks)
+	return f
+}
+
+func (f *textFleet) close() error {
+	f.stop()
+	f.tasks.close()
+	if n := f.tasks.wait(closePatience); n > 0 {
+		return fmt.Errorf("plancache: persisted texts closed, and %d functions still run", n)
+	}
+	return nil
+}
