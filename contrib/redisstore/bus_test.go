@@ -41,6 +41,7 @@ func lasting(t testing.TB, addresses ...string) rueidis.Client {
 }
 
 func TestBus(t *testing.T) {
+	t.Parallel()
 	server := redis.Start(t)
 	bustest.Run(t, func(t *testing.T) bustest.Network {
 		p := through(t, server.Address)
@@ -54,6 +55,7 @@ func TestBus(t *testing.T) {
 }
 
 func TestBusOnACluster(t *testing.T) {
+	t.Parallel()
 	nodes := redis.StartCluster(t)
 	var addresses []string
 	for _, node := range nodes {

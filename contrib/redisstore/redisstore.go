@@ -75,12 +75,16 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 // carries deletions instead of the store.
 func (s *Store) Remove(ctx context.Context, keys []string) error {
 	var errs []error
+	var unlinks rueidis.Commands
 	for _, key := range keys {
 		if prefix, all := strings.CutSuffix(key, "*"); all {
 			errs = append(errs, s.deleteAll(ctx, s.namespace+prefix))
 		} else {
-			errs = append(errs, s.client.Do(ctx, s.client.B().Unlink().Key(s.namespace+key).Build()).Error())
+			unlinks = append(unlinks, s.client.B().Unlink().Key(s.namespace+key).Build())
 		}
+	}
+	for _, r := range s.client.DoMulti(ctx, unlinks...) {
+		errs = append(errs, r.Error())
 	}
 	return errors.Join(errs...)
 }

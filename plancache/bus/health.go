@@ -41,7 +41,11 @@ func (l *Link) Health() Health {
 
 // look looks after silence.
 func (l *Link) look() {
-	ticker := time.NewTicker(max(min(l.options.Beat, l.options.BlindFor.Abs())/4, time.Millisecond))
+	often := l.options.Beat
+	if l.options.BlindFor > 0 {
+		often = min(often, l.options.BlindFor)
+	}
+	ticker := time.NewTicker(max(often/4, time.Millisecond))
 	defer ticker.Stop()
 	for {
 		select {

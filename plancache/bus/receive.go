@@ -114,7 +114,9 @@ func (l *Link) receive(attempt int, data []byte) {
 			l.relays.message(&m)
 		}
 	}
-	l.evaluateLocked(now)
+	if !l.blind.since.IsZero() { // It may see again. That it does not is found by look.
+		l.evaluateLocked(now)
+	}
 }
 
 // sleep waits, unless the context ends.

@@ -47,7 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) Network) {
 
 // quick are options of links that notice soon, and are not nervous on a busy machine.
 func quick() bus.Options {
-	return bus.Options{Beat: 100 * time.Millisecond, Silence: 3 * time.Second, BlindFor: time.Second}
+	return bus.Options{Beat: 100 * time.Millisecond, Silence: 1500 * time.Millisecond, BlindFor: 500 * time.Millisecond}
 }
 
 // listen subscribes until the returned function is called, which returns why it has ended.
