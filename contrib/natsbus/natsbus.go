@@ -28,7 +28,8 @@ type Bus struct {
 var _ bus.Transport = (*Bus)(nil)
 
 // New returns a bus that uses a connection, which it does not close. The connection should
-// reconnect without end (nats.MaxReconnects(-1)). The subject is [DefaultSubject] if it is empty.
+// reconnect without end (nats.MaxReconnects(-1)). One that is closed stays so, and a link on it
+// stays blind. The subject is [DefaultSubject] if it is empty.
 func New(conn *nats.Conn, subject string) *Bus {
 	if subject == "" {
 		subject = DefaultSubject

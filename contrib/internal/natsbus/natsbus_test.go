@@ -53,7 +53,13 @@ func TestBus(t *testing.T) {
 			Connect: func(t testing.TB) bus.Transport { return natsbus.New(connect(t, p.Addr()), "") },
 			Cut:     func() { p.SetDown(true) },
 			Heal:    func() { p.SetDown(false) },
-			Hang:    p.SetSilent,
+			Hang: func(on bool) {
+				// Bytes that were swallowed are never followed by others on a connection of TCP. They
+				// would be an error of the protocol, at which the client closes for good.
+				p.SetDown(!on)
+				p.SetSilent(on)
+				p.SetDown(false)
+			},
 		}
 	})
 }
