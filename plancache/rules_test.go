@@ -312,3 +312,75 @@ func checkPolicy(t *testing.T, p *policy[int], in map[*entry[int]]bool) {
 		t.Fatalf("%d entries in a window for %d", n, p.quota())
 	}
 }
+
+// All that the bounds allow stays, and one entry in any case.
+func TestBoundsAreUsed(t *testing.T) {
+	const n = 10
+	for name, bounds := range map[string][2]int64{"entries": {n, 1 << 40}, "bytes": {1000, n * entryWeight}, "both": {n, n * entryWeight}} {
+		p := newPolicy[int](bounds[0], bounds[1])
+		for i := range int64(n) {
+			if out := p.add(hot(0), i, nil); len(out) > 0 {
+				t.Errorf("%s: one has left for number %d of %d", name, i+1, n)
+			}
+		}
+		if out := p.add(hot(0), n, nil); len(out) != 1 {
+			t.Errorf("%s: %d have left for one too many", name, len(out))
+		}
+	}
+	p := newPolicy[int](n, entryWeight/2)
+	if out := p.add(hot(0), 0, nil); len(out) > 0 || p.count() != 1 {
+		t.Errorf("one is larger than all may be: %d have left, %d are there", len(out), p.count())
+	}
+}
+
+// The least is by what entries are worth: their heat now, times what a use saves.
+func TestLeastByWorth(t *testing.T) {
+	const size, now = 1000, 4000
+	costly, cheap := hot(0), hot(0)
+	costly.heat, costly.factor = heat{2, 3}, 8
+	cheap.heat, cheap.factor = heat{4, 4}, 0.5
+	before, lately := hot(10), hot(6)
+	lately.heated, lately.fresh = now, true
+	for name, c := range map[string]struct{ other, want *entry[int] }{
+		"what a use saves": {costly, cheap}, "the time since": {lately, before},
+	} {
+		for term := range terms {
+			p := regions(size, nil, []*entry[int]{c.other, c.want})
+			if got := p.least(nil, term, now); got != c.want {
+				t.Errorf("%s: by half-life %d it is another one", name, term)
+			}
+		}
+	}
+	p, life := heated(size), lives(size)
+	want := heat{16 * later(now, life[brief]), 24 * later(now, life[lasting])}
+	if got := p.worth(costly, now); !near(got, want) {
+		t.Errorf("one is worth %v, want %v", got, want)
+	}
+}
+
+// While the window is wide, what leaves is in a duel with what a narrow window would let go instead.
+func TestStayWide(t *testing.T) {
+	for name, c := range map[string]struct {
+		narrow bool
+		leaves int // in the order of the window
+		duel   bool
+	}{"another one": {leaves: 0, duel: true}, "the same": {leaves: 1}, "the window is narrow": {narrow: true, leaves: 0}} {
+		var window []*entry[int]
+		for i := range 4 { // A narrow one has room for 2.
+			e := hot(1)
+			e.last.Store(int64(i))
+			window = append(window, e)
+		}
+		p := regions(100, window, nil)
+		if !c.narrow {
+			p.duels[windows].shares = [2]float64{0, 1}
+		}
+		p.stayWide(window[c.leaves], 10)
+		ring := p.duels[windows].ring
+		if (len(ring) > 0) != c.duel {
+			t.Errorf("%s: there is a duel: %v", name, len(ring) > 0)
+		} else if c.duel && (ring[0].stayed != window[1] || ring[0].side != wide) {
+			t.Errorf("%s: the duel is %+v", name, ring[0])
+		}
+	}
+}
