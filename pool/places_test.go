@@ -279,29 +279,38 @@ func TestPeak(t *testing.T) {
 }
 
 // Where callers wait and no connection comes back, an adaptive limit grows to what the pool has; no
-// other does, nor one where they come back.
+// other does, nor one where they come back, or where nobody waits.
 func TestStarvingGrows(t *testing.T) {
 	for name, c := range map[string]struct {
-		counting, back bool
-		want           int64
+		fixed, back bool
+		callers     int
+		within      int64 // callers that wait in pgxpool
+		openings    int64 // connections that the Reader is about to keep
+		want        int64
 	}{
-		"adaptive": {counting: true, want: 4}, "fixed": {want: 2}, "connections come back": {counting: true, back: true, want: 2},
+		"callers wait":          {callers: 6, want: 4},
+		"the limit is fixed":    {callers: 6, fixed: true, want: 2},
+		"connections come back": {callers: 6, back: true, want: 2},
+		"nobody waits":          {want: 2},
+		"one waits in pgxpool":  {within: 1, want: 4},
+		"that is the Reader":    {within: 1, openings: 1, want: 2},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			a := newTestGate(2)
-			a.max, a.counting = 4, c.counting
+			a.max, a.counting = 4, !c.fixed
 			a.used = func() int64 { return 2 }
 			a.open = func() int64 { return 8 }
-			a.inside.Store(2)
+			a.inside.Store(2 + c.within)
+			a.openings.Store(c.openings)
 			ctx, stop := context.WithCancel(t.Context())
 			go a.watch(ctx)
-			for range 6 {
+			for range c.callers {
 				go func() { _ = a.enter(ctx) }()
 			}
 			if time.Sleep(reader.StarvedAfter); a.getLimit() != 2 {
 				t.Errorf("%s: the limit is %d before its time", name, a.getLimit())
 			}
-			for range 10 {
+			for range 5 { // Then the place is taken for one of nobody.
 				if c.back {
 					a.hands.returned.Add(1)
 				}
@@ -325,6 +334,37 @@ func TestUnhold(t *testing.T) {
 	}
 	if a.unhold(); a.held != 7 || a.opened != 3 || a.limit.Load() != 3 {
 		t.Errorf("%d are kept, %d open, %d may be in", a.held, a.opened, a.limit.Load())
+	}
+}
+
+// A connection that the Reader keeps is no caller's: it takes no caller's place, is no leak, and is
+// counted once when it is dropped.
+func TestTheReaderKeeps(t *testing.T) {
+	p := openOwn(t, server.DSN()+"&pool_max_conns=5", func(c *Config) {
+		c.LeakAfter, c.OnLeak = time.Hour, func(Leak) {}
+	})
+	p.stop() // It counts places no more.
+	p.watchers.Wait()
+	a := p.admission
+	check := func(when string, held, opened, returned int64) {
+		t.Helper()
+		wait.Until(t, when+": what was dropped is gone", func() bool { a.mu.Lock(); defer a.mu.Unlock(); return a.opened <= opened })
+		got := [...]int64{a.inside.Load(), a.held, a.opened, a.hands.taken.Load(), a.hands.returned.Load()}
+		if want := [...]int64{0, held, opened, returned, returned}; got != want {
+			t.Errorf("%s: inside, held, opened, taken and returned are %v, want %v", when, got, want)
+		}
+		if leaks := a.holders.leaks(time.Now().Add(2 * time.Hour)); len(leaks) > 0 {
+			t.Errorf("%s: leaks are %+v", when, leaks)
+		}
+	}
+	for i := range int64(3) {
+		conn, err := p.open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		check("kept", 1, 0, i+1)
+		p.drop(conn, false)
+		check("dropped", 0, 0, i+1)
 	}
 }
 
