@@ -58,7 +58,7 @@ func TestRoomMeanwhile(t *testing.T) {
 	}
 }
 
-// Who has entered is counted once, and who asks pgxpool itself is counted then.
+// A caller that has entered is counted once, and one that asks pgxpool itself is counted then.
 func TestCame(t *testing.T) {
 	for _, capacity := range []int64{0, 4} {
 		a := newTestGate(8)
