@@ -333,7 +333,7 @@ func TestBoundsAreUsed(t *testing.T) {
 	}
 }
 
-// Of two entries the one leaves that is worth less: its heat now, times what a use saves.
+// The least is what saves least: its heat now, times what a use saves.
 func TestLeastByWorth(t *testing.T) {
 	const size, now = 1000, 4000
 	costly, cheap := hot(0), hot(0)
