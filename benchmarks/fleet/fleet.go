@@ -1,0 +1,232 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/gqlboost/gqlboost/benchmarks/load"
+	"github.com/gqlboost/gqlboost/internal/postgres"
+)
+
+// Options say how large the fleet is, and how long it is watched.
+type Options struct {
+	Scale     float64       // of the data; 1 is 10k users
+	Instances int           // that serve
+	Rate      float64       // of requests per second; 0 is a part of what a closed loop gets through
+	Window    time.Duration // that is looked at before each event and after it
+	// Short leaves out what needs long windows to be told: the latency.
+	Short bool
+	Log   io.Writer // of the progress
+}
+
+// What the server of Postgres allows. The pools of all instances could open more than that
+// several times: their leases divide it.
+const (
+	maxConnections = 40
+	reserved       = 3  // of them for superusers
+	poolConns      = 30 // of an instance, at most
+	role           = "blog"
+	variants       = 8 // texts of each query
+)
+
+// drainDelay is how long an instance that leaves goes on: the balancer asks five times a second,
+// and believes the second answer.
+const drainDelay = 1500 * time.Millisecond
+
+// fleet is what runs.
+type fleet struct {
+	Options
+	testbed  *load.Testbed
+	balancer *balancer
+	manifest string // file of the queries that clients send
+	schema   string // file of the next version of the schema
+
+	mu        sync.Mutex
+	instances []*instance
+	launched  int
+	release   release // of instances that are started now
+}
+
+// open starts everything but the load. The caller closes the fleet.
+func open(ctx context.Context, o Options) (f *fleet, err error) {
+	f = &fleet{Options: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.close())
+		}
+	}()
+	f.say("Starting Postgres and HAProxy, building the blog ...")
+	f.testbed, err = load.OpenTestbedWith(ctx, map[string]string{
+		"max_connections": strconv.Itoa(maxConnections), "superuser_reserved_connections": strconv.Itoa(reserved),
+	}, "blog")
+	if err != nil {
+		return nil, err
+	}
+	if f.testbed.Postgres.PID() == 0 {
+		return nil, fmt.Errorf("fleet: it needs a Postgres of its own: unset %s", postgres.EnvDSN)
+	}
+	if err := f.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if f.balancer, err = startBalancer(ctx, f.testbed.Dir()); err != nil {
+		return nil, err
+	}
+	if err := f.seed(ctx); err != nil {
+		return nil, err
+	}
+	f.release = f.first()
+	for range o.Instances {
+		if err := f.launch(ctx, f.release); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// prepare makes the blog's user, who has no right to the connections of superusers, and the
+// files that deploys bring.
+func (f *fleet) prepare(ctx context.Context) (err error) {
+	err = execute(ctx, f.testbed.Postgres, "create role "+role+" login; alter database postgres owner to "+role)
+	if err != nil {
+		return err
+	}
+	root, err := load.SourceRoot()
+	if err != nil {
+		return err
+	}
+	sdl, err := os.ReadFile(filepath.Join(root, "examples", "blog", "schema", "schema.graphql"))
+	if err != nil {
+		return err
+	}
+	next, err := nextSchema(string(sdl))
+	if err != nil {
+		return err
+	}
+	f.schema, f.manifest = filepath.Join(f.testbed.Dir(), "next.graphql"), filepath.Join(f.testbed.Dir(), "manifest")
+	return errors.Join(os.WriteFile(f.schema, []byte(next), 0o600),
+		load.WriteFile(f.manifest, func(w io.Writer) error { return load.BlogMix().WriteManifest(w, variants) }))
+}
+
+// execute runs statements as a superuser.
+func execute(ctx context.Context, s *postgres.Server, sql string) error {
+	conn, err := pgx.Connect(ctx, s.DSN())
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, sql)
+	return errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+}
+
+// first is the release that the show begins with.
+func (f *fleet) first() release {
+	return release{name: "first", dsn: f.dsn("pool_lease", "blog"), args: []string{"-boosted", "-compiled", "-same-memory",
+		"-manifest", f.manifest, "-pool-conns", strconv.Itoa(poolConns), "-drain-delay", drainDelay.String(),
+		"-scale", fmt.Sprint(f.Scale)}}
+}
+
+// dsn connects to the primary as the blog's user, with pairs of parameters.
+func (f *fleet) dsn(pairs ...string) string {
+	u, err := url.Parse(f.testbed.Postgres.DSN())
+	if err != nil {
+		panic(err) // It is ours.
+	}
+	u.User = url.User(role)
+	query := u.Query()
+	for pair := range slices.Chunk(pairs, 2) {
+		query.Set(pair[0], pair[1])
+	}
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// seed fills the database, as its owner.
+func (f *fleet) seed(ctx context.Context) error {
+	f.say("Filling the database at scale %v ...", f.Scale)
+	s, err := f.testbed.LaunchOn(ctx, "blog", "seed", f.dsn(), "-scale", fmt.Sprint(f.Scale))
+	if err != nil {
+		return err
+	}
+	return s.Stop()
+}
+
+// launch starts an instance of a release, and has the balancer send requests to it.
+func (f *fleet) launch(ctx context.Context, r release) error {
+	f.mu.Lock()
+	f.launched++
+	name := fmt.Sprintf("instance %d (%s)", f.launched, r.name)
+	f.mu.Unlock()
+	s, err := f.testbed.LaunchOn(ctx, "blog", name, r.dsn, r.args...)
+	if err != nil {
+		return err
+	}
+	i := &instance{Server: s, release: r}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i.slot = 1; slices.ContainsFunc(f.instances, func(other *instance) bool { return other.slot == i.slot }); {
+		i.slot++
+	}
+	if i.slot > slots {
+		return errors.Join(fmt.Errorf("fleet: more than %d instances", slots), s.Stop())
+	}
+	if err := f.balancer.add(i.slot, i.address()); err != nil {
+		return errors.Join(err, s.Stop())
+	}
+	f.instances = append(f.instances, i)
+	return nil
+}
+
+// retire ends an instance as an orchestrator does: it drains, and the balancer sees it leave.
+func (f *fleet) retire(i *instance) error {
+	err := i.Stop()
+	return errors.Join(err, f.forget(i))
+}
+
+// forget frees the slot of an instance that has ended.
+func (f *fleet) forget(i *instance) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.instances = slices.DeleteFunc(f.instances, func(other *instance) bool { return other == i })
+	return f.balancer.remove(i.slot)
+}
+
+// running returns the instances of now.
+func (f *fleet) running() []*instance {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.instances)
+}
+
+// close ends everything.
+func (f *fleet) close() error {
+	var errs []error
+	var all sync.WaitGroup
+	results := make(chan error, slots)
+	for _, i := range f.running() {
+		all.Go(func() { results <- i.Stop() })
+	}
+	all.Wait()
+	close(results)
+	for err := range results {
+		errs = append(errs, err)
+	}
+	if f.balancer != nil && f.balancer.process != nil {
+		errs = append(errs, f.balancer.stop())
+	}
+	if f.testbed != nil {
+		errs = append(errs, f.testbed.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (f *fleet) say(format string, args ...any) { fmt.Fprintf(f.Log, format+"\n", args...) }
