@@ -114,6 +114,7 @@ type Server struct {
 	// Sources are the blocks that count what they do.
 	Sources []gqlboost.Source
 
+	replicas bool // reads may come from one
 	queries  graphql.Cache[*ast.QueryDocument]
 	manifest string
 }
@@ -164,6 +165,9 @@ func (b Blocks) Open(
 	if b.Arena {
 		parts.Around = gqlgen.WithArenas
 		parts.Store.Arena = gqlgen.Arena
+	}
+	if s.replicas {
+		parts.Around = around(readYourWrites, parts.Around)
 	}
 	if b.GC || gcBudget > 0 {
 		s.Closers = append(s.Closers, arena.TuneGC(arena.GCOptions{Budget: gcBudget, SameMemory: b.SameMemory}))
@@ -231,7 +235,18 @@ func (b Blocks) store(
 	if b.Reader {
 		out.Reads = p.Reader()
 	}
+	if s.replicas = b.Reader && len(config.Reader.Replicas) > 0; s.replicas {
+		out.Committed = func(ctx context.Context) { p.Token(ctx) }
+	}
 	return out, nil
+}
+
+// around returns outer with inner in it, which may be nil.
+func around(outer, inner func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+	if inner == nil {
+		return outer
+	}
+	return func(next http.Handler) http.Handler { return outer(inner(next)) }
 }
 
 // tracer returns that of those who want to see statements, nil if nobody does.

@@ -17,10 +17,13 @@ import (
 	"github.com/gqlboost/gqlboost/internal/postgres"
 )
 
-var dsn string
+var (
+	database *postgres.Server
+	dsn      string
+)
 
 func TestMain(m *testing.M) {
-	os.Exit(postgres.Main(m, func(s *postgres.Server) { dsn = s.DSN() }))
+	os.Exit(postgres.Main(m, func(s *postgres.Server) { database, dsn = s, s.DSN() }))
 }
 
 func open(t *testing.T, b blocks.Blocks) *blocks.Server {
@@ -33,6 +36,11 @@ func open(t *testing.T, b blocks.Blocks) *blocks.Server {
 	if _, err := seed.Fill(t.Context(), conn, 0.001); err != nil && !errors.Is(err, seed.ErrSeeded) {
 		t.Fatal(err)
 	}
+	return openOn(t, b, dsn)
+}
+
+func openOn(t *testing.T, b blocks.Blocks, dsn string) *blocks.Server {
+	t.Helper()
 	s, err := b.Open(t.Context(), dsn, 4, 0, nil)
 	if err != nil {
 		t.Fatal(err)
