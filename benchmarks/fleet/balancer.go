@@ -62,8 +62,10 @@ func startBalancer(ctx context.Context, dir string) (*balancer, error) {
 	if err := os.WriteFile(config, fmt.Appendf(nil, balancerConfig, b.socket, address, slots), 0o600); err != nil {
 		return nil, fmt.Errorf("fleet: %w", err)
 	}
-	b.process, err = startProcess(ctx, haproxy, address, "-db", "-f", config)
-	return b, err
+	if b.process, err = startProcess(ctx, haproxy, address, "-db", "-f", config); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // command sends one command to HAProxy and returns the answer.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,10 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/gqlboost/gqlboost/benchmarks/load"
-	"github.com/gqlboost/gqlboost/internal/postgres"
 )
 
 // Options say how large the fleet is, and how long it is watched.
@@ -30,14 +26,9 @@ type Options struct {
 	Log   io.Writer // of the progress
 }
 
-// What the server of Postgres allows. The pools of all instances could open more than that
-// several times: their leases divide it.
 const (
-	maxConnections = 40
-	reserved       = 3  // of them for superusers
-	poolConns      = 30 // of an instance, at most
-	role           = "blog"
-	variants       = 8 // texts of each query
+	poolConns = 20 // of an instance, at most
+	variants  = 8  // texts of each query
 )
 
 // drainDelay is how long an instance that leaves goes on: the balancer asks five times a second,
@@ -48,6 +39,7 @@ const drainDelay = 1500 * time.Millisecond
 type fleet struct {
 	Options
 	testbed  *load.Testbed
+	servers  []server // the primary first
 	balancer *balancer
 	manifest string // file of the queries that clients send
 	schema   string // file of the next version of the schema
@@ -58,49 +50,29 @@ type fleet struct {
 	release   release // of instances that are started now
 }
 
-// open starts everything but the load. The caller closes the fleet.
-func open(ctx context.Context, o Options) (f *fleet, err error) {
-	f = &fleet{Options: o}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.close())
-		}
-	}()
-	f.say("Starting Postgres and HAProxy, building the blog ...")
-	f.testbed, err = load.OpenTestbedWith(ctx, map[string]string{
-		"max_connections": strconv.Itoa(maxConnections), "superuser_reserved_connections": strconv.Itoa(reserved),
-	}, "blog")
-	if err != nil {
-		return nil, err
-	}
-	if f.testbed.Postgres.PID() == 0 {
-		return nil, fmt.Errorf("fleet: it needs a Postgres of its own: unset %s", postgres.EnvDSN)
-	}
-	if err := f.prepare(ctx); err != nil {
-		return nil, err
-	}
-	if f.balancer, err = startBalancer(ctx, f.testbed.Dir()); err != nil {
-		return nil, err
-	}
-	if err := f.seed(ctx); err != nil {
-		return nil, err
-	}
-	f.release = f.first()
-	for range o.Instances {
-		if err := f.launch(ctx, f.release); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
-}
-
-// prepare makes the blog's user, who has no right to the connections of superusers, and the
-// files that deploys bring.
-func (f *fleet) prepare(ctx context.Context) (err error) {
-	err = execute(ctx, f.testbed.Postgres, "create role "+role+" login; alter database postgres owner to "+role)
-	if err != nil {
+// open starts everything but the load. The caller closes the fleet, also after an error.
+func (f *fleet) open(ctx context.Context) (err error) {
+	f.say("Starting Postgres, building the blog ...")
+	if err := f.openServers(ctx); err != nil {
 		return err
 	}
+	if err := f.prepare(); err != nil {
+		return err
+	}
+	if f.balancer, err = startBalancer(ctx, f.testbed.Dir()); err != nil {
+		return err
+	}
+	f.release = f.first()
+	for range f.Instances {
+		if err := f.launch(ctx, f.release); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare makes the files that deploys bring.
+func (f *fleet) prepare() error {
 	root, err := load.SourceRoot()
 	if err != nil {
 		return err
@@ -118,46 +90,12 @@ func (f *fleet) prepare(ctx context.Context) (err error) {
 		load.WriteFile(f.manifest, func(w io.Writer) error { return load.BlogMix().WriteManifest(w, variants) }))
 }
 
-// execute runs statements as a superuser.
-func execute(ctx context.Context, s *postgres.Server, sql string) error {
-	conn, err := pgx.Connect(ctx, s.DSN())
-	if err != nil {
-		return err
-	}
-	_, err = conn.Exec(ctx, sql)
-	return errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
-}
-
 // first is the release that the show begins with.
 func (f *fleet) first() release {
-	return release{name: "first", dsn: f.dsn("pool_lease", "blog"), args: []string{"-boosted", "-compiled", "-same-memory",
-		"-manifest", f.manifest, "-pool-conns", strconv.Itoa(poolConns), "-drain-delay", drainDelay.String(),
-		"-scale", fmt.Sprint(f.Scale)}}
-}
-
-// dsn connects to the primary as the blog's user, with pairs of parameters.
-func (f *fleet) dsn(pairs ...string) string {
-	u, err := url.Parse(f.testbed.Postgres.DSN())
-	if err != nil {
-		panic(err) // It is ours.
-	}
-	u.User = url.User(role)
-	query := u.Query()
-	for pair := range slices.Chunk(pairs, 2) {
-		query.Set(pair[0], pair[1])
-	}
-	u.RawQuery = query.Encode()
-	return u.String()
-}
-
-// seed fills the database, as its owner.
-func (f *fleet) seed(ctx context.Context) error {
-	f.say("Filling the database at scale %v ...", f.Scale)
-	s, err := f.testbed.LaunchOn(ctx, "blog", "seed", f.dsn(), "-scale", fmt.Sprint(f.Scale))
-	if err != nil {
-		return err
-	}
-	return s.Stop()
+	dsn := asBlog(f.testbed.Postgres.DSN(), map[string]string{"pool_lease": "blog",
+		"pool_reader_replicas": f.replicaDSNs(), "pool_reader_max_lag": maxLag.String()})
+	return release{name: "first", dsn: dsn, args: []string{"-boosted", "-compiled", "-same-memory",
+		"-manifest", f.manifest, "-pool-conns", strconv.Itoa(poolConns), "-drain-delay", drainDelay.String()}}
 }
 
 // launch starts an instance of a release, and has the balancer send requests to it.
@@ -220,10 +158,13 @@ func (f *fleet) close() error {
 	for err := range results {
 		errs = append(errs, err)
 	}
-	if f.balancer != nil && f.balancer.process != nil {
+	if f.balancer != nil {
 		errs = append(errs, f.balancer.stop())
 	}
 	if f.testbed != nil {
+		for _, s := range f.servers[min(len(f.servers), 1):] {
+			errs = append(errs, s.Stop())
+		}
 		errs = append(errs, f.testbed.Close())
 	}
 	return errors.Join(errs...)

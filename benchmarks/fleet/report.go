@@ -53,7 +53,8 @@ func (c Check) String() string {
 func (f *fleet) report(ctx context.Context, w *watcher, events []*Event) (*Report, error) {
 	r := &Report{Date: time.Now().UTC().Truncate(time.Second), Machine: load.ThisMachine(),
 		Versions: load.Versions(ctx, f.testbed.Postgres.DSN()), Rate: f.Rate, Events: events,
-		Fleet: fmt.Sprintf("%d instances behind HAProxy, a Postgres with %d connections", f.Instances, maxConnections)}
+		Fleet: fmt.Sprintf("%d instances behind HAProxy, a primary and %d replicas of Postgres with %d connections each",
+			f.Instances, replicas, maxConnections)}
 	status, err := f.balancer.status()
 	if err != nil {
 		return nil, err
@@ -62,7 +63,10 @@ func (f *fleet) report(ctx context.Context, w *watcher, events []*Event) (*Repor
 		r.Retried += s.retried
 	}
 	limit := maxConnections - reserved
-	r.Checks = append(w.judge(events, f.Options), w.withinLimit("primary", limit, f.testbed.Postgres.Log()))
+	r.Checks = append(w.judge(events, f.Options), w.probe.judge()...)
+	for _, s := range f.servers {
+		r.Checks = append(r.Checks, w.withinLimit(s.name, limit, s.Log()))
+	}
 	r.Requests = len(w.between(0, time.Hour))
 	r.charts = w.charts(events, limit)
 	return r, nil

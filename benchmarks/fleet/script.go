@@ -43,6 +43,8 @@ func script() []*Event {
 				"a field and has a new directive."},
 		{Name: "killed instance", Recovery: recovery, Killed: true, run: killInstance,
 			About: "An instance is killed with SIGKILL; its successor starts three seconds later."},
+		{Name: "lagging replica", Recovery: recovery, run: replicaLags,
+			About: "A replica receives what is written, but does not replay it for " + lagFor.String() + "."},
 	}
 }
 
@@ -50,9 +52,9 @@ func script() []*Event {
 // leaves.
 func rollingDeploy(ctx context.Context, f *fleet) error {
 	// Old instances do not see it: they name the columns that they read.
-	err := execute(ctx, f.testbed.Postgres, "set lock_timeout = '1s'; alter table posts add column subtitle text")
+	err := execute(ctx, f.testbed.Postgres, "set lock_timeout = '1s'", "alter table posts add column subtitle text")
 	if err != nil {
-		return fmt.Errorf("fleet: migration: %w", err)
+		return err
 	}
 	next := f.first()
 	next.name, next.next, next.args = "next", true, append(next.args, "-schema", f.schema)
@@ -83,6 +85,18 @@ func killInstance(ctx context.Context, f *fleet) error {
 	return errors.Join(f.launch(ctx, f.release), ctx.Err())
 }
 
+// lagFor is longer than instances read from a replica that does not follow.
+const lagFor = maxLag + 4*time.Second
+
+func replicaLags(ctx context.Context, f *fleet) error {
+	lagging := f.servers[1].Server
+	if err := execute(ctx, lagging, "select pg_wal_replay_pause()"); err != nil {
+		return err
+	}
+	sleep(ctx, lagFor)
+	return execute(ctx, lagging, "select pg_wal_replay_resume()")
+}
+
 func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -93,11 +107,11 @@ func sleep(ctx context.Context, d time.Duration) {
 // Run shows a fleet, and returns what was seen. An error is about the show; whether what must
 // hold does is in the report.
 func Run(ctx context.Context, o Options) (_ *Report, err error) {
-	f, err := open(ctx, o)
-	if err != nil {
+	f := &fleet{Options: o}
+	defer func() { err = errors.Join(err, f.close()) }()
+	if err := f.open(ctx); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, f.close()) }()
 	config := load.Config{URL: "http://" + f.balancer.address + "/graphql", Mix: load.BlogMix(), Variants: variants,
 		Persisted: true, Seed: 1}
 	if config.Totals, err = (load.Target{URL: config.URL}).Totals(ctx); err != nil {
@@ -108,7 +122,7 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 			return nil, err
 		}
 	}
-	w := &watcher{fleet: f}
+	w := &watcher{fleet: f, probe: newProbe(config.URL)}
 	events, err := f.show(ctx, config, w)
 	if err != nil {
 		return nil, err

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/gqlboost/gqlboost/internal/postgres"
 )
 
 const (
@@ -40,6 +38,7 @@ type count struct {
 // watcher keeps what is seen. Times count from the beginning of the measurement.
 type watcher struct {
 	fleet *fleet
+	probe *probe
 
 	mu      sync.Mutex
 	begin   time.Time
@@ -72,7 +71,10 @@ func (w *watcher) each(operation int, due, took time.Duration, err error) {
 func (w *watcher) run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { every(ctx, lookAtEvery, w.look) })
-	all.Go(func() { w.connections(ctx, "primary", w.fleet.testbed.Postgres) })
+	all.Go(func() { w.probe.run(ctx) })
+	for _, s := range w.fleet.servers {
+		all.Go(func() { w.connections(ctx, s) })
+	}
 	all.Wait()
 }
 
@@ -117,13 +119,13 @@ func (w *watcher) look(ctx context.Context) {
 }
 
 // connections counts those of the blog's user to a server, through one of a superuser's.
-func (w *watcher) connections(ctx context.Context, name string, server *postgres.Server) {
+func (w *watcher) connections(ctx context.Context, s server) {
 	var conn *pgx.Conn
 	every(ctx, countEvery, func(ctx context.Context) {
 		at, begun := w.now()
 		if conn == nil || conn.IsClosed() {
 			var err error
-			if conn, err = pgx.Connect(ctx, server.DSN()); err != nil {
+			if conn, err = pgx.Connect(ctx, s.DSN()); err != nil {
 				return // It is down.
 			}
 		}
@@ -131,7 +133,7 @@ func (w *watcher) connections(ctx context.Context, name string, server *postgres
 		err := conn.QueryRow(ctx, "select count(*) from pg_stat_activity where usename = $1", role).Scan(&n)
 		if err == nil && begun {
 			w.mu.Lock()
-			w.counts = append(w.counts, count{at, name, n})
+			w.counts = append(w.counts, count{at, s.name, n})
 			w.mu.Unlock()
 		}
 	})
