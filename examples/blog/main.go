@@ -21,7 +21,8 @@ import (
 )
 
 func main() {
-	var o app.Options
+	metrics := new(app.Metrics)
+	o := app.Options{Metrics: metrics}
 	f := flag.NewFlagSet("blog", flag.ExitOnError)
 	o.AddFlags(f)
 	measure := f.Bool("spans", false, "measure where requests spend their time, and contention; for profiling")
@@ -40,6 +41,7 @@ func main() {
 	}
 	debug := http.NewServeMux()
 	debug.Handle("/", server.Debug(recorder))
+	debug.Handle("GET /debug/metrics", metrics)
 	var statements *advisor.Recorder
 	if *advise {
 		statements = advisor.NewRecorder(advisor.RecorderOptions{Caller: gqlgen.FieldPath})
@@ -48,6 +50,11 @@ func main() {
 	app.Main("blog", &o, debug, func(ctx context.Context) (app.Server, error) {
 		b := chosen()
 		b.Advisor = statements
-		return b.Open(ctx, o.DSN, o.PoolConns, *gcBudget<<20, recorder)
+		s, err := b.Open(ctx, o.DSN, o.PoolConns, *gcBudget<<20, recorder)
+		if err != nil {
+			return nil, err
+		}
+		metrics.Add(s.Sources...)
+		return s, nil
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"github.com/gqlboost/gqlboost"
 	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen"
 	"github.com/gqlboost/gqlboost/examples/app"
@@ -41,6 +42,13 @@ type Blocks struct {
 	Compiled   bool // operations are compiled once and executed breadth-first
 	Batch      bool // resolvers take all objects of a list
 	Tuned      bool // what a team can do with gqlgen alone: batch resolvers and a lazier garbage collector
+
+	// SchemaFile has the schema to serve instead of the blog's: a version of it whose fields the
+	// blog's resolvers know.
+	SchemaFile string
+	// Manifest is a file with queries, see plancache.Manifest, that are parsed and validated
+	// before the first request.
+	Manifest string
 
 	Advisor *advisor.Recorder // sees the statements of requests, if it is not nil
 }
@@ -77,6 +85,9 @@ func AddFlags(f *flag.FlagSet) func() Blocks {
 	var b Blocks
 	f.BoolVar(&b.SameMemory, "same-memory", false,
 		"let arena.TuneGC take no more memory than GOGC=100 does, where it governs")
+	f.StringVar(&b.SchemaFile, "schema", "", "file with the version of the schema to serve; the blog's own if empty")
+	f.StringVar(&b.Manifest, "manifest", "", "file with queries to parse and validate before the first request, "+
+		"an object of JSON in each line, with -plancache")
 	for _, each := range Flags {
 		f.BoolVar(each.Of(&b), each.Name, false, each.Usage)
 	}
@@ -100,6 +111,11 @@ type Server struct {
 	app.Closers
 	// Schema executes the operations.
 	Schema graphql.ExecutableSchema
+	// Sources are the blocks that count what they do.
+	Sources []gqlboost.Source
+
+	queries  graphql.Cache[*ast.QueryDocument]
+	manifest string
 }
 
 // Open returns the server. The recorder may be nil.
@@ -128,6 +144,7 @@ func (b Blocks) Open(
 			return nil, err
 		}
 		s.Closers = append(s.Closers, func() { plans.Close() })
+		s.Sources = append(s.Sources, plans)
 		persisted, err := plancache.NewPersisted(16 << 20)
 		if err != nil {
 			return nil, err
@@ -135,7 +152,8 @@ func (b Blocks) Open(
 		s.Closers = append(s.Closers, func() { persisted.Close() })
 		parts.Persisted = persisted
 		parts.QueryCache = func(schema graphql.ExecutableSchema) graphql.Cache[*ast.QueryDocument] {
-			return gqlgen.QueryCache(plans, schema)
+			s.queries = gqlgen.QueryCache(plans, schema)
+			return s.queries
 		}
 	}
 	if b.SIMDJSON || b.Stream {
@@ -150,20 +168,25 @@ func (b Blocks) Open(
 	if b.GC || gcBudget > 0 {
 		s.Closers = append(s.Closers, arena.TuneGC(arena.GCOptions{Budget: gcBudget, SameMemory: b.SameMemory}))
 	}
+	version, err := readSchema(b.SchemaFile)
+	if err != nil {
+		return nil, err
+	}
 	parts.Schema = func(r *graph.Resolver) graphql.ExecutableSchema {
-		s.Schema = b.schema(r)
+		s.Schema = b.schema(r, version)
 		return s.Schema
 	}
 	if b.Advisor != nil {
 		parts.Extensions = []graphql.HandlerExtension{gqlgen.Recording{Recorder: b.Advisor}}
 	}
-	s.Handler = server.Assemble(parts)
+	s.Handler, s.manifest = server.Assemble(parts), b.Manifest
 	return s, nil
 }
 
-// schema returns the executor of the operations.
-func (b Blocks) schema(r *graph.Resolver) graphql.ExecutableSchema {
-	single, batched := graph.Config{Resolvers: r}, batch.Config{Resolvers: &batch.Resolver{Resolver: r}}
+// schema returns the executor of the operations. The version is nil for the blog's own.
+func (b Blocks) schema(r *graph.Resolver, version *ast.Schema) graphql.ExecutableSchema {
+	single := graph.Config{Resolvers: r, Schema: version}
+	batched := batch.Config{Resolvers: &batch.Resolver{Resolver: r}, Schema: version}
 	switch {
 	case b.Compiled && b.Batch:
 		return batch.NewCompiledSchema(batched)
@@ -203,6 +226,7 @@ func (b Blocks) store(
 		return nil, err
 	}
 	s.Closers = append(s.Closers, p.Close)
+	s.Sources = append(s.Sources, p)
 	out := store.New(p)
 	if b.Reader {
 		out.Reads = p.Reader()
