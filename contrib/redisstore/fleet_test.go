@@ -527,3 +527,62 @@ func TestRankingMisuse(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// While a node of a cluster is gone, plans are built and instances start; afterwards the fleet
+// goes on where it was.
+func TestFleetLosesNode(t *testing.T) {
+	servers, addresses := nodes(t)
+	open := func() *plancache.Cache[string] {
+		store := redisstore.New(connect(t, addresses...), redisstore.Options{})
+		c, err := plancache.New(plancache.Options[string]{
+			Schema: "1", Codec: text{}, Store: store, StoreTimeout: 200 * time.Millisecond, Lease: 200 * time.Millisecond,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		uses := plancache.Uses{Ranking: store, Every: 20 * time.Millisecond, Timeout: 200 * time.Millisecond}
+		if err := c.Share(uses); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	build := func(_ context.Context, key plancache.Key) (string, error) { return "plan of " + key.Query, nil }
+	load := func(c *plancache.Cache[string], q string) {
+		t.Helper()
+		key := plancache.Key{Query: q}
+		if got, err := c.Load(t.Context(), key, func(ctx context.Context) (string, error) { return build(ctx, key) }); got != "plan of "+q || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+	}
+	caches := []*plancache.Cache[string]{open(), open()}
+	told := func() (n uint64) {
+		for _, c := range caches {
+			for i := range 20 {
+				load(c, fmt.Sprintf("{ q%d }", i))
+			}
+			n += c.Stats().Fleet.Told
+		}
+		return n
+	}
+	wait.Until(t, "uses are told", func() bool { return told() > 100 })
+	late := open()
+	for _, s := range servers { // One of them has the group.
+		s.Kill()
+		for i := range 10 {
+			load(caches[i%2], fmt.Sprintf("{ without %s %d }", s.Address, i))
+		}
+		start := time.Now()
+		w, err := late.WarmShared(t.Context(), plancache.WarmOptions{Timeout: 2 * time.Second}, build)
+		if took := time.Since(start); took > slow {
+			t.Errorf("a start without a node took %v: %+v, %v", took, w, err)
+		}
+		s.Restart()
+	}
+	before := told()
+	wait.Until(t, "uses are told again", func() bool { return told() > before+100 })
+	wait.Until(t, "a new instance is warm", func() bool {
+		w, err := late.WarmShared(t.Context(), plancache.WarmOptions{}, build)
+		return err == nil && w.Present+w.Fetched+w.Built >= 20
+	})
+}
