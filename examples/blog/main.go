@@ -11,6 +11,7 @@ import (
 	"flag"
 	"net/http"
 	"os"
+	"slices"
 
 	"github.com/gqlboost/gqlboost/contrib/gqlgen"
 	"github.com/gqlboost/gqlboost/examples/app"
@@ -30,6 +31,9 @@ func main() {
 		"memory in MiB that arena.TuneGC may use, which it switches on; 0 is TuneGC's default with -gc")
 	advise := f.Bool("advise", false,
 		"record statements, and serve what to fix in the database at /debug/advice of -debug-addr")
+	redis := f.String("redis", "", "addresses of Redis, with commas, by which instances tell each other what they use: "+
+		"a new one parses and validates that before its first request, with -plancache")
+	every := f.Duration("redis-every", 0, "how often instances tell each other; 0 is plancache's default")
 	chosen := blocks.AddFlags(f)
 	if app.Parse(f, os.Args[1:], os.Getenv) != nil {
 		os.Exit(2) // It has said why.
@@ -50,10 +54,14 @@ func main() {
 	app.Main("blog", &o, debug, func(ctx context.Context) (app.Server, error) {
 		b := chosen()
 		b.Advisor = statements
+		var end func()
+		b.Fleet, end = fleet(*redis, *every)
 		s, err := b.Open(ctx, o.DSN, o.PoolConns, *gcBudget<<20, recorder)
 		if err != nil {
+			end()
 			return nil, err
 		}
+		s.Closers = slices.Insert(s.Closers, 0, end) // It is closed last.
 		metrics.Add(s.Sources...)
 		return s, nil
 	})

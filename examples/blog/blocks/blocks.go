@@ -50,6 +50,10 @@ type Blocks struct {
 	// before the first request.
 	Manifest string
 
+	// Fleet is where the instances of a fleet add up what they use, with PlanCache: Warm takes what
+	// is used most. Without a Ranking there is no fleet.
+	Fleet plancache.Uses
+
 	Advisor *advisor.Recorder // sees the statements of requests, if it is not nil
 }
 
@@ -117,6 +121,7 @@ type Server struct {
 	replicas bool // reads may come from one
 	queries  graphql.Cache[*ast.QueryDocument]
 	manifest string
+	fleet    func(context.Context) error // warms from the fleet; nil without one
 }
 
 // Open returns the server. The recorder may be nil.
@@ -145,12 +150,15 @@ func (b Blocks) Open(
 			return nil, err
 		}
 		s.Closers = append(s.Closers, func() { plans.Close() })
-		s.Sources = append(s.Sources, plans)
 		persisted, err := plancache.NewPersisted(16 << 20)
 		if err != nil {
 			return nil, err
 		}
 		s.Closers = append(s.Closers, func() { persisted.Close() })
+		s.Sources = append(s.Sources, plans, persisted)
+		if err := b.share(s, plans, persisted); err != nil {
+			return nil, err
+		}
 		parts.Persisted = persisted
 		parts.QueryCache = func(schema graphql.ExecutableSchema) graphql.Cache[*ast.QueryDocument] {
 			s.queries = gqlgen.QueryCache(plans, schema)

@@ -28,9 +28,17 @@ func readSchema(file string) (*ast.Schema, error) {
 	return schema, nil
 }
 
-// Warm parses and validates the queries of the manifest. What the schema has no longer is an
-// error of that query, and the others are warm all the same.
+// Warm parses and validates the queries of the manifest, and those that the fleet uses most. What the
+// schema has no longer is an error of that query, and the others are warm all the same.
 func (s *Server) Warm(ctx context.Context) error {
+	err := s.warmManifest(ctx)
+	if s.fleet != nil {
+		err = errors.Join(err, s.fleet(ctx))
+	}
+	return err
+}
+
+func (s *Server) warmManifest(ctx context.Context) error {
 	if s.manifest == "" {
 		return nil
 	}
