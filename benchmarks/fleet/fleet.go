@@ -21,13 +21,14 @@ type Options struct {
 	Instances int           // that serve
 	Rate      float64       // of requests per second; 0 is a part of what a closed loop gets through
 	Window    time.Duration // that is looked at before each event and after it
-	// Short leaves out what needs long windows to be told: the latency.
+	// Short hurries the events, and leaves out what needs long windows to be told: the latency.
 	Short bool
 	Log   io.Writer // of the progress
 }
 
 const (
 	poolConns = 20 // of an instance, at most
+	surge     = 1  // instances that come before others leave
 	variants  = 8  // texts of each query
 )
 
@@ -40,8 +41,9 @@ type fleet struct {
 	Options
 	testbed  *load.Testbed
 	servers  []server // the primary first
+	pooler   *pooler
+	redis    *cluster
 	balancer *balancer
-	manifest string // file of the queries that clients send
 	schema   string // file of the next version of the schema
 
 	mu        sync.Mutex
@@ -59,6 +61,12 @@ func (f *fleet) open(ctx context.Context) (err error) {
 	if err := f.prepare(); err != nil {
 		return err
 	}
+	if f.pooler, err = startPooler(ctx, f.testbed.Postgres); err != nil {
+		return err
+	}
+	if f.redis, err = startCluster(ctx, f.testbed.Dir()); err != nil {
+		return err
+	}
 	if f.balancer, err = startBalancer(ctx, f.testbed.Dir()); err != nil {
 		return err
 	}
@@ -71,7 +79,7 @@ func (f *fleet) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// prepare makes the files that deploys bring.
+// prepare makes the file that the next release brings.
 func (f *fleet) prepare() error {
 	root, err := load.SourceRoot()
 	if err != nil {
@@ -85,17 +93,22 @@ func (f *fleet) prepare() error {
 	if err != nil {
 		return err
 	}
-	f.schema, f.manifest = filepath.Join(f.testbed.Dir(), "next.graphql"), filepath.Join(f.testbed.Dir(), "manifest")
-	return errors.Join(os.WriteFile(f.schema, []byte(next), 0o600),
-		load.WriteFile(f.manifest, func(w io.Writer) error { return load.BlogMix().WriteManifest(w, variants) }))
+	f.schema = filepath.Join(f.testbed.Dir(), "next.graphql")
+	return os.WriteFile(f.schema, []byte(next), 0o600)
 }
 
 // first is the release that the show begins with.
 func (f *fleet) first() release {
-	dsn := asBlog(f.testbed.Postgres.DSN(), map[string]string{"pool_lease": "blog",
-		"pool_reader_replicas": f.replicaDSNs(), "pool_reader_max_lag": maxLag.String()})
-	return release{name: "first", dsn: dsn, args: []string{"-boosted", "-compiled", "-same-memory",
-		"-manifest", f.manifest, "-pool-conns", strconv.Itoa(poolConns), "-drain-delay", drainDelay.String()}}
+	parameters := f.readerParameters()
+	parameters["pool_lease"], parameters["pool_lease_reserve"] = "blog", strconv.Itoa(pooled+surge)
+	return release{name: "first", dsn: asBlog(f.testbed.Postgres.DSN(), parameters),
+		args: append(f.redisFlags(), "-boosted", "-compiled", "-same-memory", "-pool-conns", strconv.Itoa(poolConns),
+			"-drain-delay", drainDelay.String())}
+}
+
+// readerParameters have instances read from the replicas.
+func (f *fleet) readerParameters() map[string]string {
+	return map[string]string{"pool_reader_replicas": f.replicaDSNs(), "pool_reader_max_lag": maxLag.String()}
 }
 
 // launch starts an instance of a release, and has the balancer send requests to it.
@@ -109,6 +122,10 @@ func (f *fleet) launch(ctx context.Context, r release) error {
 		return err
 	}
 	i := &instance{Server: s, release: r}
+	if i.before, err = i.look(ctx); err != nil {
+		return errors.Join(err, s.Stop())
+	}
+	i.warmed = i.before.misses
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i.slot = 1; slices.ContainsFunc(f.instances, func(other *instance) bool { return other.slot == i.slot }); {
@@ -160,6 +177,12 @@ func (f *fleet) close() error {
 	}
 	if f.balancer != nil {
 		errs = append(errs, f.balancer.stop())
+	}
+	if f.redis != nil {
+		errs = append(errs, f.redis.stop())
+	}
+	if f.pooler != nil {
+		errs = append(errs, f.pooler.stop())
 	}
 	if f.testbed != nil {
 		for _, s := range f.servers[min(len(f.servers), 1):] {

@@ -29,6 +29,7 @@ type instance struct {
 
 	// Those of the watcher, when it looked last.
 	before  figures
+	warmed  float64 // plans that it had when it was ready
 	refused float64 // canaries since then: each is a miss, because what is refused is never cached
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -17,6 +18,8 @@ type Check struct {
 	What  string
 	Found string
 	Held  bool
+	// Open says that it cannot be told, because something else used the machine.
+	Open bool
 }
 
 // What must hold.
@@ -25,46 +28,62 @@ const (
 	mostLatency  = 1.10 // of the P95 before an event
 	certainty    = 0.99 // with which P95 must be above it to fail
 	resamples    = 500
-	killedWithin = time.Second // in which requests of a killed instance fail
+	killedWithin = time.Second // of the kill, in which requests of a killed instance fail
 )
 
 // judge returns all checks of the events.
 func (w *watcher) judge(events []*Event, o Options) (list []Check) {
+	from := time.Duration(0) // What fails before the first event is no better.
 	for n, e := range events {
-		end := e.End + e.Recovery + o.Window
+		end := e.End + e.Recovery + o.Window + time.Hour
 		if n+1 < len(events) {
 			end = events[n+1].Begin
 		}
-		list = append(list, w.failures(e, end), w.hits(e, o.Window))
+		list = append(list, w.failures(e, from, end), w.hits(e, o.Window))
 		if !o.Short {
 			list = append(list, w.latency(e, o.Window))
 		}
+		from = end
 	}
 	return append(list, w.plansOfOneSchema())
 }
 
-// failures must be none. Nobody may send a mutation again that a killed instance has not answered:
-// whether it was done is not known.
-func (w *watcher) failures(e *Event, end time.Duration) Check {
+// failures must be none that were told from one time to another, but those that an outage may
+// have. Nobody may send a mutation again that a killed instance has not answered: whether it was
+// done is not known.
+func (w *watcher) failures(e *Event, from, to time.Duration) Check {
 	c := Check{Event: e.Name, What: "no request fails"}
+	if e.Outage {
+		c.What += fmt.Sprintf(" later than %v after it", e.Recovery)
+	}
 	mix := load.BlogMix()
-	failed, unknown := map[string]int{}, 0
-	for _, r := range w.between(e.Begin, end) {
+	failed, excused, total := map[string]int{}, 0, 0
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.results {
+		told := r.at + r.took
+		if told < from || told >= to {
+			continue
+		}
+		total++
 		switch {
 		case r.err == nil:
-		case e.Killed && !mix[r.operation].Reads() && r.at < e.Begin+killedWithin:
-			unknown++
+		case e.Killed && !mix[r.operation].Reads() && told >= e.Begin && told < e.Begin+killedWithin,
+			e.Outage && told >= e.Begin && told < e.End+e.Recovery:
+			excused++
 		default:
 			failed[mix[r.operation].Name+": "+r.err.Error()]++
 		}
 	}
-	total := len(w.between(e.Begin, end))
 	c.Held, c.Found = len(failed) == 0 && total > 0, fmt.Sprintf("0 of %d", total)
 	if len(failed) > 0 {
 		c.Found = kinds(failed) + fmt.Sprintf(" of %d", total)
 	}
-	if unknown > 0 {
-		c.Found += fmt.Sprintf(", and %d mutations that the killed instance had begun", unknown)
+	switch {
+	case excused > 0 && e.Outage:
+		c.Found += fmt.Sprintf(", and %d during it", excused)
+	case excused > 0:
+		c.Found += fmt.Sprintf(", and %d mutations that the killed instance had begun", excused)
 	}
 	return c
 }
@@ -121,9 +140,14 @@ func (w *watcher) latency(e *Event, window time.Duration) Check {
 	}
 	low := ratioAtLeast(bySecond(before), bySecond(after))
 	c.Held = low <= mostLatency
+	conditions := machine.Worst(w.conditions(e.Begin-window, e.Begin), w.conditions(from, from+window))
 	b, a := percentile(took(before), 0.95), percentile(took(after), 0.95)
 	c.Found = fmt.Sprintf("%.1f ms before, %.1f ms after: %.2f of it, at least %.2f with a certainty of %.0f %%",
 		millis(b), millis(a), float64(a)/float64(b), low, 100*certainty)
+	if !c.Held && conditions.Busy() {
+		c.Open = true
+		c.Found += "; " + conditions.String()
+	}
 	return c
 }
 

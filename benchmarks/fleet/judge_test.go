@@ -57,7 +57,14 @@ func TestChecksFailForWhatMustNotBe(t *testing.T) {
 		{"nothing", func(*watcher, *Event) {}, ""},
 		{"a failed request", func(w *watcher, _ *Event) { w.second(22)[7].err = errAny }, "no request fails"},
 		{"a failed request long after", func(w *watcher, _ *Event) { w.second(36)[7].err = errAny }, "no request fails"},
-		{"a failed request of before", func(w *watcher, _ *Event) { w.second(19)[7].err = errAny }, ""},
+		{"a failed request of before", func(w *watcher, _ *Event) { w.second(19)[7].err = errAny }, "no request fails"},
+		{"a failed request of an outage", func(w *watcher, e *Event) { e.Outage, w.second(26)[7].err = true, errAny }, ""},
+		{"one that was on its way when it began", func(w *watcher, e *Event) {
+			e.Outage = true
+			w.second(19)[150].err, w.second(19)[150].took = errAny, time.Second
+		}, ""},
+		{"a failed request after an outage", func(w *watcher, e *Event) { e.Outage, w.second(27)[7].err = true, errAny },
+			"no request fails"},
 		{"a mutation that nobody killed", func(w *watcher, _ *Event) {
 			w.second(20)[1].err, w.second(20)[1].operation = errAny, mutation
 		}, "no request fails"},

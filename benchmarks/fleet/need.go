@@ -9,7 +9,7 @@ import (
 )
 
 // programs are what the fleet needs of the distribution, besides Postgres.
-var programs = []program{haproxy}
+var programs = []program{haproxy, pgbouncer, redisServer, redisTool}
 
 // Need returns an error if a program is missing. With mayInstall it is installed, where that can
 // be done: as root, by apt-get.

@@ -20,7 +20,10 @@ const (
 )
 
 // recovery is how long an event may be felt after its end.
-const recovery = 2 * time.Second
+const (
+	recovery = 2 * time.Second
+	outage   = 5 * time.Second // after a failover
+)
 
 // Event is what happens to the fleet, and what it may cost.
 type Event struct {
@@ -29,6 +32,8 @@ type Event struct {
 	Begin, End time.Duration
 	// Recovery is how long after End the latency may be higher.
 	Recovery time.Duration
+	// Outage says that requests may fail until then.
+	Outage bool
 	// Killed says that an instance was killed with the requests it had.
 	Killed bool
 
@@ -45,6 +50,12 @@ func script() []*Event {
 			About: "An instance is killed with SIGKILL; its successor starts three seconds later."},
 		{Name: "lagging replica", Recovery: recovery, run: replicaLags,
 			About: "A replica receives what is written, but does not replay it for " + lagFor.String() + "."},
+		{Name: "killed Redis node", Recovery: recovery, run: killRedisNode,
+			About: "A node of the Redis cluster is killed, and comes back without its keys five seconds later."},
+		{Name: "behind PgBouncer", Recovery: recovery, run: behindPooler,
+			About: "Each instance is replaced by one that reaches the primary through PgBouncer, and has no lease."},
+		{Name: "failover", Recovery: outage, Outage: true, run: failOver,
+			About: "The primary is killed, the replica that has received most is promoted, and PgBouncer is pointed at it."},
 	}
 }
 
@@ -78,7 +89,7 @@ func (f *fleet) roll(ctx context.Context, next release) error {
 func killInstance(ctx context.Context, f *fleet) error {
 	victim := f.running()[0]
 	victim.Kill()
-	sleep(ctx, 3*time.Second)
+	f.wait(ctx, 3*time.Second)
 	if err := f.forget(victim); err != nil {
 		return err
 	}
@@ -93,8 +104,16 @@ func replicaLags(ctx context.Context, f *fleet) error {
 	if err := execute(ctx, lagging, "select pg_wal_replay_pause()"); err != nil {
 		return err
 	}
-	sleep(ctx, lagFor)
+	f.wait(ctx, lagFor)
 	return execute(ctx, lagging, "select pg_wal_replay_resume()")
+}
+
+// wait is a sleep that is a third as long in a short show.
+func (f *fleet) wait(ctx context.Context, d time.Duration) {
+	if f.Short {
+		d /= 3
+	}
+	sleep(ctx, d)
 }
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -189,7 +208,8 @@ func (f *fleet) play(ctx context.Context, w *watcher, begun <-chan struct{}) ([]
 		}
 		e.End, _ = w.now()
 		f.say("  took %.1f s", (e.End - e.Begin).Seconds())
-		sleep(ctx, e.Recovery+f.Window)
+		f.wait(ctx, e.Recovery)
+		sleep(ctx, f.Window)
 	}
 	return events, ctx.Err()
 }

@@ -33,6 +33,7 @@ type server struct {
 // is the furthest loses nothing.
 func settings() map[string]string {
 	return map[string]string{"max_connections": strconv.Itoa(maxConnections), "synchronous_commit": "on",
+		"wal_retrieve_retry_interval":    "500ms", // A replica looks for its new primary that often.
 		"superuser_reserved_connections": strconv.Itoa(reserved)}
 }
 

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/cpu"
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 )
 
 const (
@@ -24,8 +27,16 @@ type result struct {
 // plans are the lookups of plans since the look before.
 type plans struct {
 	at             time.Duration
-	lookups, built float64
+	lookups, built float64 // because of requests
+	warmed         float64 // before instances were ready
 	instances      int
+}
+
+// condition is what the machine and the fleet on it had used at a time.
+type condition struct {
+	at      time.Duration
+	machine *machine.Reading
+	own     time.Duration
 }
 
 // count is of the blog's connections to one server.
@@ -45,6 +56,7 @@ type watcher struct {
 	results []result
 	plans   []plans
 	counts  []count
+	machine []condition
 	wrong   []string // plans of another schema
 }
 
@@ -101,6 +113,8 @@ func (w *watcher) look(ctx context.Context) {
 		if err != nil {
 			continue // It starts, ends or was killed.
 		}
+		sum.warmed += i.warmed
+		i.warmed = 0
 		missed := f.misses - i.before.misses - i.refused
 		sum.lookups += f.hits - i.before.hits + missed
 		sum.built += missed
@@ -113,8 +127,10 @@ func (w *watcher) look(ctx context.Context) {
 	if !begun {
 		return
 	}
+	now := condition{at, machine.Read(), cpu.FamilyTime()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.machine = append(w.machine, now)
 	w.plans, w.wrong = append(w.plans, sum), append(w.wrong, wrong...)
 }
 
@@ -140,6 +156,26 @@ func (w *watcher) connections(ctx context.Context, s server) {
 	if conn != nil {
 		_ = conn.Close(context.WithoutCancel(ctx)) // The server may have gone.
 	}
+}
+
+// conditions are those of the machine in a time.
+func (w *watcher) conditions(from, to time.Duration) *machine.Conditions {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var first, last *condition
+	for i := range w.machine {
+		c := &w.machine[i]
+		if first == nil || c.at <= from {
+			first = c
+		}
+		if last == nil || last.at < to {
+			last = c
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return last.machine.Since(first.machine, last.own-first.own)
 }
 
 // between returns the results of requests that were due in a time.

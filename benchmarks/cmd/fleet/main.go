@@ -48,6 +48,9 @@ func run(ctx context.Context, o fleet.Options, html string, install bool) error 
 	for _, c := range report.Checks {
 		fmt.Println(c)
 	}
+	if n := len(report.Open()); n > 0 {
+		fmt.Printf("%d checks are open: run it again on a quiet machine\n", n)
+	}
 	fmt.Println("Report:", html)
 	if n := len(report.Failed()); n > 0 {
 		return fmt.Errorf("%d of %d checks do not hold", n, len(report.Checks))
