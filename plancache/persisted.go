@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync/atomic"
 )
 
 var (
@@ -29,6 +30,10 @@ const defaultPersistedBytes = 16 << 20
 type Persisted struct {
 	trusted map[string]string // nil: any text may be registered
 	texts   *large[string]    // nil if there is a list
+	tasks   tasks
+	ctx     context.Context
+	stop    context.CancelFunc
+	sharing atomic.Pointer[talliedSharing] // nil until Share
 }
 
 // NewPersisted returns a store in which clients register texts: automatic persisted
@@ -45,7 +50,9 @@ func NewPersisted(bytes int64) (*Persisted, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Persisted{texts: texts}, nil
+	p := &Persisted{texts: texts}
+	p.ctx, p.stop = context.WithCancel(context.Background())
+	return p, nil
 }
 
 // NewTrusted returns a store of a list of texts. [Persisted.Resolve] takes nothing else:
@@ -77,7 +84,11 @@ func (p *Persisted) Get(_ context.Context, hash string) (string, bool) {
 		query, ok := p.trusted[hash]
 		return query, ok
 	}
-	return p.texts.get(hash)
+	text, ok := p.texts.get(hash)
+	if ok {
+		p.sharing.Load().use(hash)
+	}
+	return text, ok
 }
 
 // Add keeps a text under its hash. A text with another hash is not kept: nobody can
@@ -119,11 +130,19 @@ func (p *Persisted) Resolve(ctx context.Context, hash, query string) (string, er
 	return "", ErrPersistedNotFound
 }
 
-// Close ends what ristretto has running. After it, Get finds nothing and Add does nothing,
-// unless it is a list of trusted documents, which needs no Close. Closing again does nothing.
+// Close ends what runs in the background. After it, Get finds nothing and Add does nothing,
+// unless it is a list of trusted documents, which needs no Close. Closing again does nothing. The
+// error says that a call of Uses.Ranking runs on after a second.
 func (p *Persisted) Close() error {
-	if p.texts != nil {
-		p.texts.close()
+	if p.trusted != nil {
+		return nil
+	}
+	p.stop()
+	p.tasks.close()
+	n := p.tasks.wait(closePatience)
+	p.texts.close()
+	if n > 0 {
+		return fmt.Errorf("plancache: persisted texts closed, and %d functions still run", n)
 	}
 	return nil
 }

@@ -53,8 +53,15 @@ func newCache(t *testing.T, store plancache.Store) *plancache.Cache[string] {
 // cluster makes three servers a cluster.
 func cluster(t *testing.T) (addresses []string) {
 	t.Helper()
+	_, addresses = nodes(t)
+	return addresses
+}
+
+func nodes(t *testing.T) (servers []*redis.Server, addresses []string) {
+	t.Helper()
 	for range 3 {
-		addresses = append(addresses, redis.Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000").Address)
+		s := redis.Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+		servers, addresses = append(servers, s), append(addresses, s.Address)
 	}
 	out, err := exec.Command("redis-cli", append(append([]string{"--cluster", "create"}, addresses...), "--cluster-yes")...).CombinedOutput()
 	if err != nil {
@@ -65,7 +72,7 @@ func cluster(t *testing.T) (addresses []string) {
 		info, err := client.Do(t.Context(), client.B().ClusterInfo().Build()).ToString()
 		return err == nil && strings.Contains(info, "cluster_state:ok")
 	})
-	return addresses
+	return servers, addresses
 }
 
 // The same holds for a server alone and for a cluster.
