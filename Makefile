@@ -25,6 +25,10 @@ help: ## this list
 demo: ## three servers on a private Postgres under the same load: tables, and out/demo.html (about 5 minutes); ARGS="-serve" leaves them up
 	cd benchmarks && go run ./cmd/demo -html $(OUT)/demo.html -json $(OUT)/demo.json $(ARGS)
 
+.PHONY: demo-fleet
+demo-fleet: ## instances of the blog behind a balancer while they are deployed and killed, replicas lag and the primary fails over, and what must hold meanwhile: out/fleet.html (about 3 minutes; as root it installs what is missing, by apt-get)
+	cd benchmarks && go run ./cmd/fleet -install -html $(OUT)/fleet.html $(ARGS)
+
 .PHONY: peers
 peers: ## other servers of the same blog in turns, on the same Postgres: PostGraphile, Yoga, graph-gophers, graphql-go, gqlgen, pgbench (about 10 minutes; Node.js peers need npm): out/peers.json; ARGS="-rounds 1 -more" adds a round to it
 	cd benchmarks && go run ./cmd/peers -json $(OUT)/peers.json $(ARGS)
@@ -200,6 +204,7 @@ bench-compare: ## fail if the benchmarks of the working tree, or what the librar
 .PHONY: smoke
 smoke: ## a short demo, load test and profile: that they run, not how fast
 	cd benchmarks && go run ./cmd/demo -duration 1s -rounds 1 -scale 0.05 -min-requests 1 -html $(OUT)/smoke/demo.html
+	cd benchmarks && go run ./cmd/fleet -short -install -scale 0.05 -window 1s -html $(OUT)/smoke/fleet.html
 	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 -min-requests 1 \
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
 	cd benchmarks && go run ./cmd/peers -duration 1s -warm-up 1s -rounds 1 -scale 0.05 -compared 16 -min-requests 1 -json $(OUT)/smoke/peers.json

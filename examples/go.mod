@@ -8,6 +8,7 @@ require (
 	github.com/gqlboost/gqlboost v0.1.0
 	github.com/gqlboost/gqlboost/contrib v0.1.0
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/redis/rueidis v1.0.79
 	github.com/vektah/gqlparser/v2 v2.5.64
 	github.com/vikstrous/dataloadgen v0.0.10
 )

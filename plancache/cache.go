@@ -18,7 +18,8 @@ type Cache[P any] struct {
 	current atomic.Pointer[epoch[P]]
 	stats   stripedCounter
 	counts  counters
-	level   *level // the second one; nil if there is none
+	level   *level                  // the second one; nil if there is none
+	sharing atomic.Pointer[sharing] // nil until Share
 	notes   notifier
 	tasks   tasks // builds, calls of OnEvict and what listens to the second level
 	ctx     context.Context
@@ -46,6 +47,7 @@ func New[P any](options Options[P]) (*Cache[P], error) {
 	c.current.Store(newEpoch(c, options.Schema))
 	if carrier := options.carrier(); carrier != nil {
 		c.level = &level{carrier: carrier, store: options.Store, timeout: options.StoreTimeout, failed: c.report}
+		c.level.leaser, _ = options.Store.(Leaser)
 		c.watch()
 	}
 	return c, nil

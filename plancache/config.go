@@ -77,6 +77,13 @@ type Options[P any] struct {
 	//
 	// [bus.Link]: https://pkg.go.dev/github.com/gqlboost/gqlboost/plancache/bus#Link
 	Invalidator Invalidator
+	// Lease lets one cache of a fleet build a plan while the others wait for it, which needs a
+	// Store that is a [Leaser]. It is how long a cache may build until another one takes over,
+	// and should be longer than builds take: what takes longer is not shared. The others wait
+	// for half as long again at most, and then build for themselves. They ask after a millisecond,
+	// and then less and less often, so it is for plans that take longer than that. Plans that are
+	// built again because they are stale take no lease. 0 is no leases.
+	Lease time.Duration
 	// StoreTimeout bounds a call of Store or Invalidator, 50 ms by default, also of one that
 	// ignores its context. Deletions of a whole version take as long as their context.
 	StoreTimeout time.Duration
@@ -144,6 +151,9 @@ func (c *Options[P]) check() error {
 			c.StaleFor, c.ErrorTTL, c.StoreTimeout)
 	case c.Store != nil && c.Codec == nil:
 		return fmt.Errorf("plancache: Store: %w", ErrNoCodec)
+	}
+	if err := c.checkLease(); err != nil {
+		return err
 	}
 	c.bound()
 	if c.TTL == 0 {

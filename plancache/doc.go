@@ -46,6 +46,14 @@
 // it. With Options.Normalize texts that differ in layout share a plan; [Relocate] makes the
 // places in its errors fit each client's text.
 //
+// # Fleets
+//
+// Where many instances start at the same time, as in a deploy, Options.Lease has one of them
+// build what all need. [Cache.Share] tells the fleet, from time to time and in the background,
+// what is used; [Cache.WarmShared] takes what is used most from it before an instance is ready, by
+// the version of the schema, and from older versions where that is new: their texts, never their
+// plans. Both work for [Results] and [Persisted] as well.
+//
 // # Beside plans
 //
 // [Persisted] keeps texts by their hash, registered by clients or from a list of trusted

@@ -48,12 +48,23 @@ func TestDuelsGrow(t *testing.T) {
 			t.Errorf("question %d: %d duels in a cache of %d entries, want %d", c.question, len(d.ring), c.size, c.want)
 		}
 	}
+	// Entries know the last place of the largest ring by its number.
+	d, e := &all[halfLives], &entry[int]{}
+	d.next = len(d.ring) - 1
+	d.begin(&entry[int]{}, e, residents, 0, 1<<40)
+	if n := int(e.left[halfLives]); n != len(d.ring) {
+		t.Errorf("the number of the last of %d duels is %d", len(d.ring), n)
+	}
 }
 
-// Shares come nearer to the worth of a win with each duel, and to 0 for the side that loses.
+// Shares come nearer to the worth of a win with each duel, and to 0 for the side that loses. One
+// duel does not decide.
 func TestDuelsShare(t *testing.T) {
 	for question, rule := range rules {
 		rate := rule.rate
+		if rate <= 0 || rate > 0.1 {
+			t.Errorf("question %d: one duel moves shares by %v of the way", question, rate)
+		}
 		d := duels[int]{question: question, shares: [2]float64{0.5, 0.5}}
 		want := d.shares
 		for i, side := range []int{residents, candidates, candidates} {

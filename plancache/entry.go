@@ -23,6 +23,7 @@ type entry[P any] struct {
 	// The rest is guarded by the epoch's lock, except for what does not change. Fields lie
 	// so that there is little between them.
 	counted  uint32            // how many of uses the heat has
+	told     uint32            // how many of uses the fleet has been told; modulo 2^32
 	heat     heat              // as it was at a time
 	heated   int64             // that time, on the policy's clock
 	factor   float64           // what cost makes a use worth

@@ -1,9 +1,11 @@
 package plancache_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gqlboost/gqlboost/plancache"
@@ -41,6 +43,64 @@ func ExampleCache_SetSchema() {
 	// Output:
 	// 2 <nil>
 	// <nil> 2
+}
+
+// ranking is a fleet's ranking in memory; contrib/redisstore has one on Redis.
+type ranking struct {
+	mu   sync.Mutex
+	uses map[string]map[string]float64
+}
+
+func (r *ranking) Count(_ context.Context, group string, uses []plancache.Use, _ plancache.Keep) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.uses[group] == nil {
+		r.uses[group] = map[string]float64{}
+	}
+	for _, u := range uses {
+		r.uses[group][u.Member] += u.Count
+	}
+	return nil
+}
+
+func (r *ranking) Top(_ context.Context, group string, n, _ int) (list []plancache.Use, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for member, count := range r.uses[group] {
+		list = append(list, plancache.Use{Member: member, Count: count})
+	}
+	slices.SortFunc(list, func(a, b plancache.Use) int { return cmp.Compare(b.Count, a.Count) })
+	return list[:min(n, len(list))], nil
+}
+
+func (r *ranking) empty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.uses) < 2 // the plans of a version, and the versions
+}
+
+// A new instance with a new schema gets the plans that the others use most.
+func ExampleCache_WarmShared() {
+	fleet := &ranking{uses: map[string]map[string]float64{}}
+	uses := plancache.Uses{Ranking: fleet, Every: 10 * time.Millisecond}
+	old, _ := plancache.New(plancache.Options[*plan]{Schema: "v1"})
+	defer old.Close()
+	_ = old.Share(uses)
+	key := plancache.Key{Query: "{ a }"}
+	for fleet.empty() {
+		_, _ = old.Load(context.Background(), key, func(ctx context.Context) (*plan, error) { return build(ctx, key) })
+	}
+
+	cache, _ := plancache.New(plancache.Options[*plan]{Schema: "v2"})
+	defer cache.Close()
+	_ = cache.Share(uses)
+	warmed, err := cache.WarmShared(context.Background(), plancache.WarmOptions{}, build)
+	fmt.Println(warmed.Built, err)
+	p, ok := cache.Get(context.Background(), key)
+	fmt.Println(p.query, ok)
+	// Output:
+	// 1 <nil>
+	// { a } true
 }
 
 func ExampleNormalize() {

@@ -55,11 +55,9 @@ func (p *policy[P]) used(h heat, uses uint32, calls int64) heat {
 	return h
 }
 
-// meanFade is what a use is worth that has come at any time in so many half-lives.
+// meanFade is what a use is worth that has come at any time in so many half-lives, which are more
+// than none.
 func meanFade(lives float64) float64 {
-	if lives < 1.0/fadeSteps {
-		return 1
-	}
 	return (1 - math.Exp2(-lives)) / (lives * math.Ln2)
 }
 

@@ -12,7 +12,8 @@ import (
 // breaker, which does not ask for a while after failures.
 type level struct {
 	carrier Invalidator
-	store   Store // nil if plans are not shared
+	store   Store  // nil if plans are not shared
+	leaser  Leaser // the store, if it is one
 	timeout time.Duration
 	failed  func(error) // is called with errors
 
@@ -21,6 +22,7 @@ type level struct {
 	abandoned atomic.Int32 // calls that go on after their time
 
 	hits, misses, errors, skipped, invalidations atomic.Uint64
+	leases                                       leaseCounts
 }
 
 const (
@@ -121,5 +123,8 @@ func (l *level) deleteAll(ctx, cache context.Context, keys string) error {
 }
 
 func (l *level) stats() StoreStats {
-	return StoreStats{l.hits.Load(), l.misses.Load(), l.errors.Load(), l.skipped.Load(), l.invalidations.Load()}
+	return StoreStats{
+		Hits: l.hits.Load(), Misses: l.misses.Load(), Errors: l.errors.Load(), Skipped: l.skipped.Load(),
+		Invalidations: l.invalidations.Load(), Leases: l.leases.stats(),
+	}
 }

@@ -76,12 +76,14 @@ func (l *load[P]) run(ctx context.Context, one *call[Key, P]) {
 	}
 	ctx, stop := l.context(ctx)
 	defer stop()
-	if m, ok := c.fetch(ctx, l.g, l.key); ok {
+	m, mine, ok := c.obtain(ctx, l.g, l.key)
+	if ok {
 		defer one.finish(m.plan, nil)
 		c.add(l.g, l.key, m, func() bool { return !one.current() })
 		return
 	}
-	l.make(ctx, one)
+	defer c.release(l.g, l.key, &mine) // when all who wait here have the plan
+	l.make(ctx, one, &mine)
 }
 
 // refresh builds a plan again in the background. If that fails, the next caller tries again.
@@ -93,7 +95,7 @@ func (l *load[P]) refresh(ctx context.Context, e *entry[P]) {
 		}
 		ctx, stop := l.context(ctx)
 		defer stop()
-		l.make(ctx, one)
+		l.make(ctx, one, new(claim))
 	})
 }
 
@@ -109,7 +111,7 @@ func (l *load[P]) context(ctx context.Context) (context.Context, func()) {
 }
 
 // make builds a plan, and gives it to the caches and to all who wait for it.
-func (l *load[P]) make(ctx context.Context, one *call[Key, P]) {
+func (l *load[P]) make(ctx context.Context, one *call[Key, P], mine *claim) {
 	c := l.cache
 	start := time.Now()
 	plan, err := protect(ctx, l.build)
@@ -129,6 +131,6 @@ func (l *load[P]) make(ctx context.Context, one *call[Key, P]) {
 	c.add(l.g, l.key, m, unwanted)
 	if !m.lost && one.current() {
 		one.finish(plan, nil) // Nobody waits for the second level to take it.
-		c.share(l.g, l.key, m)
+		c.share(l.g, l.key, m, mine)
 	}
 }

@@ -31,7 +31,11 @@ type Persisted struct {
 	trusted map[string]string  // nil: any text may be registered
 	texts   *large[storedText] // nil if there is a list
 	purges  atomic.Uint64
-	fleet   *textFleet // nil if nothing carries deletions
+	tasks   tasks
+	ctx     context.Context
+	stop    context.CancelFunc
+	fleet   *textFleet                     // nil if nothing carries deletions
+	sharing atomic.Pointer[talliedSharing] // nil until Share
 }
 
 // storedText is a text, and how often all had been taken out before it came in.
@@ -64,8 +68,9 @@ func OpenPersisted(o PersistedOptions) (*Persisted, error) {
 		return nil, err
 	}
 	p := &Persisted{texts: texts}
+	p.ctx, p.stop = context.WithCancel(context.Background())
 	if o.Invalidator != nil {
-		p.fleet = joinFleet(o, p.receive, p.Purge)
+		p.joinFleet(o)
 	}
 	return p, nil
 }
@@ -99,6 +104,15 @@ func (p *Persisted) Get(_ context.Context, hash string) (string, bool) {
 		query, ok := p.trusted[hash]
 		return query, ok
 	}
+	query, ok := p.find(hash)
+	if ok {
+		p.sharing.Load().use(hash)
+	}
+	return query, ok
+}
+
+// find is Get for what was registered, and counts no use.
+func (p *Persisted) find(hash string) (string, bool) {
 	one, ok := p.texts.get(hash)
 	if !ok || one.purges != p.purges.Load() {
 		return "", false
@@ -145,15 +159,19 @@ func (p *Persisted) Resolve(ctx context.Context, hash, query string) (string, er
 	return "", ErrPersistedNotFound
 }
 
-// Close ends what ristretto has running, and what listens to the Invalidator. After it, Get
-// finds nothing and Add does nothing, unless it is a list of trusted documents, which needs no
-// Close. Closing again does nothing. The error says how many functions of the Invalidator run on.
+// Close ends what runs in the background. After it, Get finds nothing and Add does nothing,
+// unless it is a list of trusted documents, which needs no Close. Closing again does nothing. The
+// error says how many calls of Uses.Ranking and the Invalidator run on after a second.
 func (p *Persisted) Close() error {
-	if p.texts != nil {
-		p.texts.close()
+	if p.trusted != nil {
+		return nil
 	}
-	if p.fleet != nil {
-		return p.fleet.close()
+	p.stop()
+	p.tasks.close()
+	n := p.tasks.wait(closePatience)
+	p.texts.close()
+	if n > 0 {
+		return fmt.Errorf("plancache: persisted texts closed, and %d functions still run", n)
 	}
 	return nil
 }

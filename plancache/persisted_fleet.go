@@ -52,8 +52,8 @@ func isHash(s string) bool { return len(s) == len(HashQuery("")) && isHex(s) }
 // Purge takes all texts out here. It does nothing for a list of trusted documents.
 func (p *Persisted) Purge() { p.purges.Add(1) }
 
-// receive takes in what another store has deleted, and reports whether that is of texts.
-func (p *Persisted) receive(key string) (mine bool) {
+// receive takes in what another store has deleted.
+func (p *Persisted) receive(key string) {
 	prefix, all := strings.CutSuffix(key, "*")
 	switch {
 	case all && (strings.HasPrefix(textPrefix, prefix) || strings.HasPrefix(prefix, textPrefix)):
@@ -61,25 +61,25 @@ func (p *Persisted) receive(key string) (mine bool) {
 	case strings.HasPrefix(key, textPrefix):
 		p.texts.remove(key[len(textPrefix):])
 	default:
-		return false
+		return
 	}
-	return true
+	p.fleet.level.invalidations.Add(1)
 }
 
 // textFleet is the connection of a store with those of other instances.
 type textFleet struct {
-	level *level
-	tasks tasks
+	level level
 	notes notifier
-	stop  context.CancelFunc
 }
 
-func joinFleet(o PersistedOptions, take func(string) bool, purge func()) *textFleet {
+// joinFleet listens to what other stores delete.
+func (p *Persisted) joinFleet(o PersistedOptions) {
 	if o.StoreTimeout == 0 {
 		o.StoreTimeout = defaultStoreTimeout
 	}
 	f := &textFleet{}
-	f.notes.tasks, f.notes.limit = &f.tasks, resultNotes*noteWeight
+	p.fleet = f
+	f.notes.tasks, f.notes.limit = &p.tasks, resultNotes*noteWeight
 	report := func(err error) {
 		if o.OnError != nil {
 			f.notes.send([]note{{0, func() {
@@ -87,27 +87,10 @@ func joinFleet(o PersistedOptions, take func(string) bool, purge func()) *textFl
 			}}})
 		}
 	}
-	f.level = &level{carrier: o.Invalidator, timeout: o.StoreTimeout, failed: report}
+	f.level.carrier, f.level.timeout, f.level.failed = o.Invalidator, o.StoreTimeout, report
 	l := &listener{
-		carrier: o.Invalidator, timeout: o.StoreTimeout, purge: purge, abandoned: &f.level.abandoned,
-		take: func(key string) {
-			if take(key) {
-				f.level.invalidations.Add(1)
-			}
-		},
+		carrier: o.Invalidator, timeout: o.StoreTimeout, take: p.receive, purge: p.Purge, abandoned: &f.level.abandoned,
 		failed: func(err error) { report(fmt.Errorf("plancache: watching for deletions of texts: %w", err)) },
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	f.stop = cancel
-	l.start(ctx, &f.tasks)
-	return f
-}
-
-func (f *textFleet) close() error {
-	f.stop()
-	f.tasks.close()
-	if n := f.tasks.wait(closePatience); n > 0 {
-		return fmt.Errorf("plancache: persisted texts closed, and %d functions still run", n)
-	}
-	return nil
+	l.start(p.ctx, &p.tasks)
 }

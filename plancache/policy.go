@@ -88,7 +88,8 @@ func (p *policy[P]) empty() {
 func (p *policy[P]) add(e *entry[P], now int64, out []*entry[P]) []*entry[P] {
 	p.sized()
 	p.age(now)
-	uses := e.uses.Load() + 1
+	e.told = e.uses.Load() // Those of a file have been told by those who had them.
+	uses := e.told + 1
 	h := heat{}.plus(float64(uses))
 	if g, ok := p.ghosts.find(e.hash); ok {
 		h = p.used(g.heat(), uses, now-g.used)
@@ -106,6 +107,7 @@ func (p *policy[P]) add(e *entry[P], now int64, out []*entry[P]) []*entry[P] {
 // begin counts the first use of an entry, with which it has some heat.
 func (p *policy[P]) begin(e *entry[P], h heat, now int64) {
 	e.uses.Add(1)
+	e.told++ // What was built may have been built because the fleet used it.
 	e.heat, e.heated = h, now
 	e.count(e.uses.Load())
 	e.last.Store(now)
@@ -212,7 +214,8 @@ func (p *policy[P]) age(now int64) {
 	for _, e := range p.all() {
 		p.heat(e, now)
 		half := (e.counted + 1) / 2
-		e.uses.Store(half) // Uses that come in between are lost.
+		e.told = half - (e.counted - e.told) // As many are left to tell.
+		e.uses.Store(half)                   // Uses that come in between are lost.
 		e.count(half)
 	}
 }
@@ -239,6 +242,7 @@ func (p *policy[P]) replace(old, e *entry[P], now int64, out []*entry[P]) []*ent
 	p.weight += e.weight - old.weight
 	h := p.heat(old, now).plus(1)
 	e.uses.Store(old.uses.Load())
+	e.told = old.told
 	p.begin(e, h, now)
 	if e.fresh, e.place = old.fresh, old.place; e.fresh {
 		p.window[e.place] = e

@@ -2,10 +2,10 @@ package plancache
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +26,7 @@ type Results struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	tags    tagClock
+	sharing atomic.Pointer[talliedSharing] // nil until Share
 
 	hits, misses, fills, failures, errors atomic.Uint64
 }
@@ -66,11 +67,7 @@ type ResultKey struct {
 }
 
 func (k ResultKey) text() string {
-	var b []byte
-	for _, s := range []string{k.Query, k.Operation, string(k.Variables), k.Extra, k.Schema} {
-		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
-	}
-	return string(b)
+	return join(k.Query, k.Operation, string(k.Variables), k.Extra, k.Schema)
 }
 
 // NewResults returns a cache, which the caller must close. If it has an
@@ -113,6 +110,7 @@ func (r *Results) get(key string) ([]byte, bool) {
 		return nil, false
 	}
 	r.hits.Add(1)
+	r.sharing.Load().use(key)
 	return v.data, true
 }
 
@@ -260,7 +258,7 @@ func (r *Results) metrics() (list []gqlboost.Metric) {
 	add("fills", "{fill}", "Results that were made.", r.failures.Load(), result("error"))
 	add("invalidations", "{invalidation}", "Tags that were invalidated.", r.tags.count.Load())
 	add("errors", "{error}", "Errors of the Invalidator and of OnError.", r.errors.Load())
-	return list
+	return slices.AppendSeq(list, usesMetrics(r.sharing.Load().inner(), "gqlboost.results."))
 }
 
 // Close ends fills, and what listens to the Invalidator. It waits for functions that still

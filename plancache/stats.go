@@ -33,6 +33,7 @@ type Stats struct {
 	Errors       uint64 // that OnError was called with
 	Untold       uint64 // calls of OnEvict and OnError that were not made, because others blocked
 	Store        StoreStats
+	Fleet        FleetStats
 }
 
 // HitRatio returns the share of hits, 0 without lookups.
@@ -57,6 +58,9 @@ func (c *Cache[P]) Stats() Stats {
 	}
 	if c.level != nil {
 		s.Store = c.level.stats()
+	}
+	if f := c.sharing.Load(); f != nil {
+		s.Fleet = f.stats()
 	}
 	return s
 }
@@ -129,8 +133,17 @@ func (c *Cache[P]) metrics() (list []gqlboost.Metric) {
 			float64(s.Store.Errors), result("error"))
 		add(gqlboost.Counter, "store.skipped", "{call}",
 			"Calls of the second level that were not made, because it had failed.", float64(s.Store.Skipped))
+		lease := func(result string, n uint64) {
+			add(gqlboost.Counter, "store.leases", "{lease}",
+				"Plans that one instance was to build for all, by what came of it here.",
+				float64(n), gqlboost.Attr{Key: "result", Value: result})
+		}
+		lease("held", s.Store.Leases.Held)
+		lease("awaited", s.Store.Leases.Awaited)
+		lease("overdue", s.Store.Leases.Overdue)
+		lease("lost", s.Store.Leases.Lost)
 		add(gqlboost.Counter, "store.invalidations", "{invalidation}", "Invalidations that came from the second level.",
 			float64(s.Store.Invalidations))
 	}
-	return list
+	return slices.AppendSeq(list, usesMetrics(c.sharing.Load(), "gqlboost.plancache."))
 }

@@ -41,6 +41,7 @@ type StoreStats struct {
 	Hits, Misses, Errors uint64
 	Skipped              uint64 // calls that were not made, because calls had failed
 	Invalidations        uint64 // that have come from it
+	Leases               LeaseStats
 }
 
 // address is the key of a plan in the second level. Plans of other planners have others.
@@ -123,9 +124,9 @@ func (c *Cache[P]) revive(key Key, r record) (m made[P], err error) {
 	return m, nil
 }
 
-// share gives a plan to the second level.
-func (c *Cache[P]) share(g *epoch[P], key Key, m made[P]) {
-	if c.level == nil || c.level.store == nil || c.ctx.Err() != nil || !c.has(g, key) {
+// share gives a plan to the second level, if that is this cache's to do.
+func (c *Cache[P]) share(g *epoch[P], key Key, m made[P], mine *claim) {
+	if c.level == nil || c.level.store == nil || mine.withheld || c.ctx.Err() != nil || !c.has(g, key) {
 		return
 	}
 	// What is invalidated while it is on its way must not stay.
@@ -149,7 +150,7 @@ func (c *Cache[P]) share(g *epoch[P], key Key, m made[P]) {
 			version: g.version, planVersion: c.options.PlanVersion, key: key,
 			cost: m.cost, deadline: m.deadline, plan: data,
 		})
-		return struct{}{}, c.level.store.Set(ctx, c.address(g.version, key), value, ttl)
+		return struct{}{}, c.store(ctx, c.address(g.version, key), value, ttl, mine)
 	})
 }
 

@@ -77,5 +77,8 @@ func TestEdge(t *testing.T) {
 		if later != p.narrow() {
 			t.Errorf("%d entries were used after the edge, want %d", later, p.narrow())
 		}
+		if n := testing.AllocsPerRun(10, func() { p.edge() }); n > 0 {
+			t.Errorf("%d entries in the window: %v allocations", len(p.window), n)
+		}
 	}
 }

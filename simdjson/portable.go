@@ -298,10 +298,10 @@ var hexDigit = func() (table [256]uint8) {
 	return table
 }()
 
-// scanNumber checks the grammar of a number and returns the offset behind it.
+// scanNumber checks the grammar of a number, whose first byte is at i, and returns the offset behind it.
 func scanNumber(data []byte, i int) (kind tag, end int, ok bool) {
 	kind = tagInteger
-	if i < len(data) && data[i] == '-' {
+	if data[i] == '-' {
 		i++
 	}
 	first := i

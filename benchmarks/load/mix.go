@@ -35,6 +35,9 @@ type Request struct {
 	Operation int // index into the mix
 	Body      []byte
 	check     check
+
+	text      string
+	variables []byte
 }
 
 // generator makes random parameters. A few ids get most of the requests, as in life:
@@ -101,15 +104,25 @@ func (d *generator) next() Request {
 func (d *generator) request(i int) Request {
 	o := d.mix[i]
 	variables, check := o.prepare(d)
-	body, err := json.Marshal(map[string]any{
-		"query":     strings.Replace(o.query, "NAME", o.Name+strconv.FormatUint(d.variants.Uint64(), 10), 1),
-		"variables": variables,
-	})
+	text := o.text(d.variants.Uint64())
+	encoded, err := json.Marshal(variables)
 	if err != nil {
 		panic(err) // Variables are numbers and strings.
 	}
-	return Request{Operation: i, Body: body, check: check}
+	body, err := json.Marshal(map[string]any{"query": text, "variables": json.RawMessage(encoded)})
+	if err != nil {
+		panic(err) // As above.
+	}
+	return Request{Operation: i, Body: body, check: check, text: text, variables: encoded}
 }
+
+// text returns one of the texts of the operation.
+func (o Operation) text(variant uint64) string {
+	return strings.Replace(o.query, "NAME", o.Name+strconv.FormatUint(variant, 10), 1)
+}
+
+// Reads reports whether the operation is a query, which may be sent again.
+func (o Operation) Reads() bool { return strings.HasPrefix(o.query, "query ") }
 
 // answer is what any of the operations can return.
 type answer struct {

@@ -21,6 +21,8 @@ func WriteHTML(w io.Writer, r *Report, notes ...string) error {
 		Headline, Warning string
 		Notes             []string
 		Charts            []chart.Chart
-		Script            template.JS
-	}{r, Headline(r), Warning(r), notes, charts(r), template.JS(chart.Script())})
+		Style             template.CSS
+		Script, Drawing   template.JS
+	}{r, Headline(r), Warning(r), notes, charts(r), template.CSS(chart.Style()), template.JS(chart.Script()),
+		template.JS(chart.Drawing())})
 }

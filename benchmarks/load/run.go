@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +37,10 @@ type Config struct {
 	Duration time.Duration // counted
 	Seed     uint64
 	Variants int // texts of each query, 1 if 0
+	// Persisted has queries go by GET with the hash of their text, and with the text itself
+	// where the server does not know it: automatic persisted queries, which a balancer may send
+	// to another server again.
+	Persisted bool
 	// Cores are those that the server and Postgres are pinned to, nil if they are not.
 	Cores []int
 	// MinRequests is how many requests must be answered for Measure to have a result, 0 for
@@ -43,6 +48,9 @@ type Config struct {
 	MinRequests int64
 	// Measuring, if not nil, is called when the warm-up is over.
 	Measuring func()
+	// Each, if not nil, is called with each request that was due in the measured time, by many
+	// goroutines: its operation, when it was due, how long it took since then, and its error.
+	Each func(operation int, due, latency time.Duration, err error)
 	// Progress, if not nil, is called every second.
 	Progress func(elapsed time.Duration, requests, errors int64, p95 float64)
 }
@@ -217,38 +225,80 @@ func (r *runner) openLoop(ctx context.Context) {
 }
 
 func (r *runner) fail(request dueRequest, err error) {
-	r.recorder.record(request.Operation, request.at.Sub(r.begin), 0, 0, err)
+	r.record(request.Operation, request.at.Sub(r.begin), 0, 0, err)
+}
+
+func (r *runner) record(operation int, due, latency time.Duration, bytes int, err error) {
+	r.recorder.record(operation, due, latency, bytes, err)
+	if r.Each != nil && due >= 0 {
+		r.Each(operation, due, latency, err)
+	}
 }
 
 // send records the result of a request that was due at a time.
 func (r *runner) send(request Request, due time.Time, buffer *bytes.Buffer) (failed bool) {
 	err := r.exchange(request, buffer)
-	r.recorder.record(request.Operation, due.Sub(r.begin), time.Since(due), buffer.Len(), err)
+	r.record(request.Operation, due.Sub(r.begin), time.Since(due), buffer.Len(), err)
 	return err != nil
 }
 
-// exchange posts a request and checks the response. Its context is not the
+// exchange sends a request and checks the response. Its context is not the
 // run's: what was sent before the end is waited for, and counts.
 func (r *runner) exchange(request Request, buffer *bytes.Buffer) error {
-	buffer.Reset()
-	post, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseRequest(post)
-	defer fasthttp.ReleaseResponse(response)
-	post.SetRequestURI(r.URL)
-	post.Header.SetMethod(http.MethodPost)
-	post.Header.SetContentType("application/json")
-	post.SetBodyRaw(request.Body)
-	if err := r.client.DoTimeout(post, response, requestTimeout); err != nil {
-		return errors.New(transportError(err))
+	var status int
+	var err error
+	if r.Persisted && r.Mix[request.Operation].Reads() {
+		status, err = r.persisted(request, buffer)
+	} else {
+		status, err = r.do(buffer, r.URL, request.Body)
 	}
-	buffer.Write(response.Body())
+	if err != nil {
+		return err
+	}
 	if err := request.Check(buffer.Bytes()); err != nil {
+		if status >= http.StatusInternalServerError && !bytes.HasPrefix(buffer.Bytes(), []byte("{")) {
+			return fmt.Errorf("status %d", status) // It is the page of a balancer, or of net/http.
+		}
 		return fmt.Errorf("%s: %w", r.Mix[request.Operation].Name, generalize(err))
 	}
-	if status := response.StatusCode(); status != http.StatusOK {
+	if status != http.StatusOK {
 		return fmt.Errorf("status %d", status)
 	}
 	return nil
+}
+
+// unknownText is in the answer of a server that does not know the text of a hash.
+var unknownText = []byte("PersistedQueryNotFound")
+
+// persisted sends a query by GET, with its text if the server asks for it.
+func (r *runner) persisted(request Request, buffer *bytes.Buffer) (status int, err error) {
+	extensions := fmt.Sprintf(`{"persistedQuery":{"version":1,"sha256Hash":"%x"}}`, sha256.Sum256([]byte(request.text)))
+	form := url.Values{"extensions": {extensions}, "variables": {string(request.variables)}}
+	status, err = r.do(buffer, r.URL+"?"+form.Encode(), nil)
+	if err == nil && buffer.Len() < 1<<10 && bytes.Contains(buffer.Bytes(), unknownText) {
+		form.Set("query", request.text)
+		status, err = r.do(buffer, r.URL+"?"+form.Encode(), nil)
+	}
+	return status, err
+}
+
+// do posts a body, or gets without one, and puts the response's body into the buffer.
+func (r *runner) do(buffer *bytes.Buffer, uri string, body []byte) (status int, err error) {
+	buffer.Reset()
+	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(request)
+	defer fasthttp.ReleaseResponse(response)
+	request.SetRequestURI(uri)
+	if body != nil {
+		request.Header.SetMethod(http.MethodPost)
+		request.Header.SetContentType("application/json")
+		request.SetBodyRaw(body)
+	}
+	if err := r.client.DoTimeout(request, response, requestTimeout); err != nil {
+		return 0, errors.New(transportError(err))
+	}
+	buffer.Write(response.Body())
+	return response.StatusCode(), nil
 }
 
 // transportError names a failure without the ports that would make each unique.

@@ -4,4 +4,5 @@ package load
 
 import "syscall"
 
-func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+// OwnSession keeps the signals of our terminal from a process.
+func OwnSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

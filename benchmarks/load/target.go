@@ -108,7 +108,7 @@ func serverArgs(dsn string) []string { return []string{"-addr", "127.0.0.1:0", "
 
 func launch(ctx context.Context, name, dsn string, cmd *exec.Cmd) (*Server, error) {
 	// A session of its own: Ctrl-C reaches us, and we stop it when we are done.
-	cmd.SysProcAttr = ownSession()
+	cmd.SysProcAttr = OwnSession()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -163,6 +163,15 @@ func (s *Server) Stop() error {
 		return fmt.Errorf("load: %s did not shut down within %v, killed", s.Name, exitTimeout)
 	}
 }
+
+// Kill ends the server as a crash does.
+func (s *Server) Kill() {
+	_ = s.cmd.Process.Kill() // Fails only if it has exited.
+	<-s.exited
+}
+
+// Log returns what the server has written.
+func (s *Server) Log() string { return s.log.String() }
 
 // syncBuffer is a buffer for two goroutines.
 type syncBuffer struct {

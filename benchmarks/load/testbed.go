@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -19,7 +20,12 @@ type Testbed struct {
 // OpenTestbed starts Postgres and builds the named servers of examples/. The caller
 // closes the testbed.
 func OpenTestbed(ctx context.Context, servers ...string) (*Testbed, error) {
-	pg, err := startPostgres(ctx)
+	return OpenTestbedWith(ctx, nil, servers...)
+}
+
+// OpenTestbedWith is [OpenTestbed] with other settings of Postgres than the usual ones.
+func OpenTestbedWith(ctx context.Context, settings map[string]string, servers ...string) (*Testbed, error) {
+	pg, err := startPostgres(ctx, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +66,7 @@ func (l *Testbed) BuildAs(ctx context.Context, as, root, module, name string, fl
 
 // Launch starts one of the testbed's servers. It appears in reports as label.
 func (l *Testbed) Launch(ctx context.Context, server, label string, args ...string) (*Server, error) {
-	s, err := Launch(ctx, label, l.binaries[server], l.Postgres.DSN(), args...)
+	s, err := l.LaunchOn(ctx, server, label, l.Postgres.DSN(), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -68,17 +74,26 @@ func (l *Testbed) Launch(ctx context.Context, server, label string, args ...stri
 	return s, nil
 }
 
+// LaunchOn is [Testbed.Launch] on another Postgres, or as another user.
+func (l *Testbed) LaunchOn(ctx context.Context, server, label, dsn string, args ...string) (*Server, error) {
+	return Launch(ctx, label, l.binaries[server], dsn, args...)
+}
+
+// Dir is the testbed's folder, which goes with it.
+func (l *Testbed) Dir() string { return l.dir }
+
 // Close stops Postgres and removes the binaries.
 func (l *Testbed) Close() error { return errors.Join(l.Postgres.Stop(), os.RemoveAll(l.dir)) }
 
 // startPostgres starts the private Postgres that servers under load use: its
 // settings are those of a small production machine, but nothing is synced to
 // disk, because the disk is not what is measured.
-func startPostgres(ctx context.Context) (*postgres.Server, error) {
+func startPostgres(ctx context.Context, own map[string]string) (*postgres.Server, error) {
 	settings := postgres.Volatile()
 	settings["shared_buffers"] = "256MB"
 	settings["random_page_cost"] = "1.1"
 	settings["max_connections"] = "400" // Several servers share it.
 	settings["jit"] = "off"
+	maps.Copy(settings, own)
 	return postgres.Start(ctx, postgres.Options{Settings: settings, Preload: []string{"pg_stat_statements"}})
 }

@@ -1,9 +1,13 @@
 package redisstore_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"time"
 
 	"github.com/gqlboost/gqlboost/contrib/redisstore"
+	"github.com/gqlboost/gqlboost/lifecycle"
 	"github.com/gqlboost/gqlboost/plancache"
 	"github.com/redis/rueidis"
 )
@@ -31,4 +35,36 @@ func Example() {
 		return
 	}
 	defer cache.Close()
+}
+
+// A new instance takes what its fleet uses most before it is ready, and instances that start
+// together build each plan once.
+func ExampleStore_warm() {
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{"localhost:6379"}})
+	if err != nil {
+		return
+	}
+	defer client.Close()
+	store := redisstore.New(client, redisstore.Options{Namespace: "shop:plan:"})
+	cache, err := plancache.New(plancache.Options[*Plan]{
+		Schema: plancache.HashSchema("type Query { me: User }"), Codec: planCodec{}, Store: store, Lease: time.Second,
+	})
+	if err != nil {
+		return
+	}
+	defer cache.Close()
+	if err := cache.Share(plancache.Uses{Ranking: store}); err != nil {
+		return
+	}
+	life, err := lifecycle.New(lifecycle.Options{})
+	if err != nil {
+		return
+	}
+	build := func(context.Context, plancache.Key) (*Plan, error) { return &Plan{}, nil } // as for a client's query
+	err = life.Add(lifecycle.Component{Name: "plans", Warm: func(ctx context.Context) error {
+		warmed, err := cache.WarmShared(ctx, plancache.WarmOptions{}, build)
+		fmt.Printf("%+v", warmed)
+		return err
+	}})
+	_ = err // A server goes on with life.Run.
 }

@@ -24,9 +24,11 @@ type Options struct {
 	Namespace string
 }
 
-// Store is a [plancache.Store]. It is safe for concurrent use.
+// Store is a [plancache.Store], with leases ([plancache.Leaser]), and a [plancache.Ranking]. It is
+// safe for concurrent use. Leases and rankings need Redis 6.2 or Valkey, and are scripts (EVALSHA, EVAL).
 //
-// A plan is one key, so it does not matter on which node of a cluster it is. Deletions go
+// A plan is one key, so it does not matter on which node of a cluster it is; the keys of a group
+// of a ranking are on one node. Deletions go
 // over a channel (PUBLISH), which a cluster carries to all of its nodes. Deleting a
 // version of a schema looks at all keys of the server (SCAN), and may take a while.
 type Store struct {
@@ -47,7 +49,7 @@ func New(client rueidis.Client, c Options) *Store {
 // Get returns the value of a key, or [plancache.ErrNotFound].
 func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	value, err := s.client.Do(ctx, s.client.B().Get().Key(s.namespace+key).Build()).AsBytes()
-	if rueidis.IsRedisNil(err) {
+	if rueidis.IsRedisNil(err) || strings.HasPrefix(rueidis.BinaryString(value), leased) {
 		return nil, plancache.ErrNotFound
 	}
 	return value, err

@@ -53,10 +53,17 @@ func newCache(t *testing.T, store plancache.Store) *plancache.Cache[string] {
 // cluster makes three servers a cluster.
 func cluster(t *testing.T) (addresses []string) {
 	t.Helper()
-	for _, node := range redis.StartCluster(t) {
-		addresses = append(addresses, node.Address)
-	}
+	_, addresses = nodes(t)
 	return addresses
+}
+
+func nodes(t *testing.T) (servers []*redis.Server, addresses []string) {
+	t.Helper()
+	servers = redis.StartCluster(t)
+	for _, s := range servers {
+		addresses = append(addresses, s.Address)
+	}
+	return servers, addresses
 }
 
 // The same holds for a server alone and for a cluster.

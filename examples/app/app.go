@@ -23,6 +23,7 @@ import (
 	"github.com/gqlboost/gqlboost/examples/blog/seed"
 	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/lifecycle"
+	"github.com/gqlboost/gqlboost/pool"
 )
 
 const (
@@ -39,6 +40,8 @@ type Options struct {
 	Scale           float64
 	SeedOnly        bool
 	DrainDelay      time.Duration
+	// Metrics, if not nil, is given what the server's life counts.
+	Metrics *Metrics
 }
 
 // AddFlags adds the flags.
@@ -76,6 +79,11 @@ type Server interface {
 	Close()
 }
 
+// Warmer is a server that can be made fast before its first request.
+type Warmer interface {
+	Warm(context.Context) error
+}
+
 // Closers is what a server holds, in the order in which it was opened.
 type Closers []func()
 
@@ -105,6 +113,9 @@ func run(ctx context.Context, o *Options, debug http.Handler, open func(context.
 	if err != nil {
 		return err
 	}
+	if o.Metrics != nil {
+		o.Metrics.Add(life)
+	}
 	if err := life.Add(database(o)); err != nil {
 		return err
 	}
@@ -116,6 +127,12 @@ func run(ctx context.Context, o *Options, debug http.Handler, open func(context.
 	err = life.Add(lifecycle.Component{
 		Name:  "server",
 		Start: func(ctx context.Context) (err error) { server, err = open(ctx); return err },
+		Warm: func(ctx context.Context) error {
+			if w, ok := server.(Warmer); ok {
+				return w.Warm(ctx)
+			}
+			return nil
+		},
 		Close: func(context.Context) error { server.Close(); return nil },
 	})
 	if err != nil {
@@ -206,7 +223,11 @@ func serveDebug(addr string, h http.Handler) (io.Closer, error) {
 func fill(ctx context.Context, o *Options) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, o.DSN)
+	config, err := pool.ParseConfig(o.DSN) // It may have the pool's parameters in it.
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"flag"
 	"net/http"
 	"os"
+	"slices"
 
 	"github.com/gqlboost/gqlboost/contrib/gqlgen"
 	"github.com/gqlboost/gqlboost/examples/app"
@@ -21,7 +22,8 @@ import (
 )
 
 func main() {
-	var o app.Options
+	metrics := new(app.Metrics)
+	o := app.Options{Metrics: metrics}
 	f := flag.NewFlagSet("blog", flag.ExitOnError)
 	o.AddFlags(f)
 	measure := f.Bool("spans", false, "measure where requests spend their time, and contention; for profiling")
@@ -29,6 +31,9 @@ func main() {
 		"memory in MiB that arena.TuneGC may use, which it switches on; 0 is TuneGC's default with -gc")
 	advise := f.Bool("advise", false,
 		"record statements, and serve what to fix in the database at /debug/advice of -debug-addr")
+	redis := f.String("redis", "", "addresses of Redis, with commas, by which instances tell each other what they use: "+
+		"a new one parses and validates that before its first request, with -plancache")
+	every := f.Duration("redis-every", 0, "how often instances tell each other; 0 is plancache's default")
 	chosen := blocks.AddFlags(f)
 	if app.Parse(f, os.Args[1:], os.Getenv) != nil {
 		os.Exit(2) // It has said why.
@@ -40,6 +45,7 @@ func main() {
 	}
 	debug := http.NewServeMux()
 	debug.Handle("/", server.Debug(recorder))
+	debug.Handle("GET /debug/metrics", metrics)
 	var statements *advisor.Recorder
 	if *advise {
 		statements = advisor.NewRecorder(advisor.RecorderOptions{Caller: gqlgen.FieldPath})
@@ -48,6 +54,15 @@ func main() {
 	app.Main("blog", &o, debug, func(ctx context.Context) (app.Server, error) {
 		b := chosen()
 		b.Advisor = statements
-		return b.Open(ctx, o.DSN, o.PoolConns, *gcBudget<<20, recorder)
+		var end func()
+		b.Fleet, end = fleet(*redis, *every)
+		s, err := b.Open(ctx, o.DSN, o.PoolConns, *gcBudget<<20, recorder)
+		if err != nil {
+			end()
+			return nil, err
+		}
+		s.Closers = slices.Insert(s.Closers, 0, end) // It is closed last.
+		metrics.Add(s.Sources...)
+		return s, nil
 	})
 }

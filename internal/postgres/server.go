@@ -170,7 +170,7 @@ func (s *Server) launch(ctx context.Context) error {
 		if err == nil || attempt == portAttempts+len(s.options.Preload) || ctx.Err() != nil {
 			return err
 		}
-		log := s.log()
+		log := s.Log()
 		missing := slices.IndexFunc(preload, func(name string) bool {
 			return strings.Contains(log, `could not access file "`+name+`"`)
 		})
@@ -212,7 +212,7 @@ func (s *Server) launchOnce(ctx context.Context, preload []string) error {
 	// listening on the port. The server binds both before it accepts on either.
 	if err := answers(ctx, s.socketDSN, p.exited); err != nil {
 		p.kill()
-		return fmt.Errorf("postgres: the server did not start: %w\n%s", err, s.log())
+		return fmt.Errorf("postgres: the server did not start: %w\n%s", err, s.Log())
 	}
 	return nil
 }
@@ -243,7 +243,8 @@ func ping(ctx context.Context, dsn string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
-func (s *Server) log() string {
+// Log returns what the server has logged since it was started last.
+func (s *Server) Log() string {
 	log, err := os.ReadFile(s.logFile())
 	if err != nil {
 		return err.Error()

@@ -113,15 +113,18 @@ func (l *Loader[K, V]) wait(ctx context.Context, b *batch[K, V]) error {
 		}
 		defer from.leave(&b.task)
 	}
-	if g := callers.From(ctx); g != nil {
+	g := callers.From(ctx)
+	if g != nil {
 		l.waitAsCaller(g, b)
-		defer l.resume(g, b)
 	}
 	select {
-	case <-b.done:
+	case <-b.done: // And finish has resumed the group.
 		return nil
 	case <-ctx.Done():
 		l.leave(b)
+		if g != nil {
+			l.resume(g, b)
+		}
 		return ctx.Err()
 	}
 }

@@ -10,10 +10,11 @@ type batch struct {
 // a Sync ends, so that statements of strangers hold no locks together, fail apart, and see
 // nothing of each other's settings.
 type run struct {
-	requests []*request
-	next     int         // the request whose result comes
-	guarded  bool        // the first result is that of its guard
-	parses   []*prepared // what it prepares, in order; nil for what does not stay
+	requests  []*request
+	next      int         // the request whose result comes
+	guarded   bool        // the first result is that of its guard
+	parses    []*prepared // what it prepares, in order; nil for what does not stay
+	rehearsal *rehearsal  // what comes behind it; nil: nothing
 }
 
 // replayed returns what the server must have replayed for all of the run; 0: anything.

@@ -42,6 +42,14 @@
 // row of QueryRow counts as seen when Scan returns, so its destinations may be stored to twice.
 // A caller whose context ends stops waiting.
 //
+// # Plans
+//
+// Postgres plans a statement that is given short lists, as data loaders give them, at each
+// execution, since it takes a list that it does not know for one of ten elements. A shared
+// connection prepares such a statement again after five executions, and has the plans by which
+// Postgres decides made for ten elements, in a transaction of its own that executes nothing.
+// See rehearse.go.
+//
 // # Settings of a request
 //
 // [WithSettings] gives the statements of a context a role and parameters, for row level

@@ -11,12 +11,13 @@ import (
 const StuckAfter time.Duration = stuckAfter
 
 // Counts are the Reader's counters.
-type Counts struct{ Direct, Shared, Writes, Runs, Sent, Reruns, Moved, Lost, Canceled uint64 }
+type Counts struct{ Direct, Shared, Writes, Runs, Sent, Reruns, Moved, Lost, Canceled, Rehearsed uint64 }
 
 // Counts returns them.
 func (r *Reader) Counts() Counts {
 	c := &r.counters
-	return Counts{c.direct.Load(), c.shared.Load(), c.writes.Load(), c.runs.Load(), c.sent.Load(), c.reruns.Load(), c.moved.Load(), c.lost.Load(), c.canceled.Load()}
+	return Counts{c.direct.Load(), c.shared.Load(), c.writes.Load(), c.runs.Load(), c.sent.Load(), c.reruns.Load(), c.moved.Load(), c.lost.Load(), c.canceled.Load(),
+		c.rehearsed.Load()}
 }
 
 // Idle reports whether nothing is under way.
@@ -102,3 +103,6 @@ func (r *Reader) Histories() (list []uint64) {
 	}
 	return list
 }
+
+// Repeat makes a list longer, as for a rehearsal.
+func Repeat(list []byte) ([]byte, bool) { return repeat(list) }

@@ -123,7 +123,7 @@ func describe(ctx context.Context, one lesson) (_ *description, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &description{StatementDescription: said, volatile: true}
+	d := &description{StatementDescription: said, volatile: true, lists: lists(conn.Conn().TypeMap(), said.ParamOIDs)}
 	if word := sqltext.FirstWord(one.statement.sql); word == "show" || word == "explain" {
 		return d, nil // They have no plan.
 	}

@@ -57,6 +57,8 @@ func (r *Reader) Metrics() (list []gqlboost.Metric) {
 		"Statements that went on to a connection of their own.", c.moved.Load())
 	add(gqlboost.Counter, "gqlboost.pool.reader.canceled", "{statement}",
 		"Statements that were canceled because others waited behind them.", c.canceled.Load())
+	add(gqlboost.Counter, "gqlboost.pool.reader.rehearsals", "{statement}",
+		"Statements that were prepared again, so that Postgres need not plan them at each execution.", c.rehearsed.Load())
 	const tokens, tokenReads = "gqlboost.pool.reader.tokens", "gqlboost.pool.reader.token_reads"
 	for _, one := range []struct {
 		name, unit, help string

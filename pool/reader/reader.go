@@ -46,7 +46,7 @@ type Reader struct {
 }
 
 type counters struct {
-	direct, shared, writes, runs, sent, reruns, moved, lost, canceled atomic.Uint64
+	direct, shared, writes, runs, sent, reruns, moved, lost, canceled, rehearsed atomic.Uint64
 
 	tokens, tokensUnknown                               atomic.Uint64 // that were taken
 	followReplica, followWaited, followPrimary, refused atomic.Uint64 // reads by a token

@@ -76,6 +76,9 @@ func (r *receiver) request() *request {
 
 // take takes a message in. It returns false if the connection is of no use any more.
 func (r *receiver) take(message pgproto3.BackendMessage) bool {
+	if r.rehearses(message) {
+		return true
+	}
 	switch m := message.(type) {
 	case *pgproto3.DataRow:
 		q := r.request()
@@ -243,6 +246,17 @@ func (r *receiver) ready(m *pgproto3.ReadyForQuery) bool {
 	p.reader.counters.sent.Add(uint64(len(run.requests)))
 	r.useful = true
 	r.last = max(r.last, p.reader.now())
+	if run.rehearsal != nil { // That comes next.
+		run.rehearsal.begun = true
+		r.head.Store(nil)
+		return true
+	}
+	return r.next()
+}
+
+// next goes to the next run.
+func (r *receiver) next() bool {
+	p := r.pipe
 	if r.at++; r.at < len(r.batch.runs) {
 		r.aim()
 		return true

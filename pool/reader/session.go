@@ -56,6 +56,7 @@ type session struct {
 type preparedKey struct {
 	statement *statement
 	shape     guard.Shape
+	rehearsed bool // it is being rehearsed, and not used yet
 }
 
 // prepared is a statement that Postgres has parsed on this connection.
@@ -63,6 +64,7 @@ type prepared struct {
 	key       preparedKey
 	name      string
 	described *description // nil for guards
+	uses      int          // of a statement with lists, until it is rehearsed
 	place     *list.Element
 }
 
@@ -136,6 +138,7 @@ func (s *session) abandon(b *batch) {
 		r := &b.runs[i]
 		s.pipe.giveUp(r.requests[r.next:])
 		r.next = len(r.requests)
+		s.endRehearsal(r)
 	}
 }
 
@@ -236,12 +239,7 @@ func (s *session) send(r *run) {
 		if !guardKnown {
 			s.frontend.SendParse(&pgproto3.Parse{Name: guardName, Query: g.Shape().Statement()})
 		}
-		var values [][]byte
-		for _, arg := range g.Args() {
-			values = append(values, []byte(arg))
-		}
-		s.frontend.SendBind(&pgproto3.Bind{PreparedStatement: guardName, Parameters: values})
-		s.frontend.SendExecute(&pgproto3.Execute{})
+		s.sendGuard(guardName, &g)
 	}
 	if !known {
 		s.frontend.SendParse(&pgproto3.Parse{Name: name, Query: first.statement.sql,
@@ -257,6 +255,17 @@ func (s *session) send(r *run) {
 		s.frontend.SendExecute(&pgproto3.Execute{})
 	}
 	s.frontend.SendSync(&pgproto3.Sync{})
+	s.rehearse(r)
+}
+
+// sendGuard runs a guard that is prepared.
+func (s *session) sendGuard(name string, g *guard.Guard) {
+	var values [][]byte
+	for _, arg := range g.Args() {
+		values = append(values, []byte(arg))
+	}
+	s.frontend.SendBind(&pgproto3.Bind{PreparedStatement: name, Parameters: values})
+	s.frontend.SendExecute(&pgproto3.Execute{})
 }
 
 // prepare returns the name of a statement, and reports whether Postgres knows it. What it
@@ -280,17 +289,23 @@ func (s *session) prepare(
 		closes = append(closes, entry.name)
 		s.remove(entry)
 	}
+	entry, closes = s.add(key, described, closes)
+	r.parses = append(r.parses, entry)
+	return entry.name, false, closes
+}
+
+// add has a new statement among those that are prepared. It is called with the lock.
+func (s *session) add(key preparedKey, described *description, closes []string) (*prepared, []string) {
 	for len(s.prepared) >= s.limit {
 		last := s.order.Back().Value.(*prepared)
 		closes = append(closes, last.name)
 		s.remove(last)
 	}
 	s.names++
-	entry = &prepared{key: key, name: "gqlboost_" + strconv.Itoa(s.names), described: described}
+	entry := &prepared{key: key, name: "gqlboost_" + strconv.Itoa(s.names), described: described}
 	entry.place = s.order.PushFront(entry)
 	s.prepared[key] = entry
-	r.parses = append(r.parses, entry)
-	return entry.name, false, closes
+	return entry, closes
 }
 
 // remove forgets a statement. It is called with the lock.

@@ -33,9 +33,10 @@ type statement struct {
 // schema changes.
 type description struct {
 	*pgconn.StatementDescription
-	volatile bool // it may have effects, or see those of others in its transaction
-	harmless bool // nothing that it calls can write
-	private  bool // it must not run where others do
+	volatile bool  // it may have effects, or see those of others in its transaction
+	harmless bool  // nothing that it calls can write
+	private  bool  // it must not run where others do
+	lists    []int // parameters that are lists
 	stale    atomic.Bool
 	columns  atomic.Pointer[[]pgconn.FieldDescription]
 }

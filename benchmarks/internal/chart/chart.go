@@ -16,9 +16,22 @@ var library string
 //go:embed charts.js
 var options string
 
+//go:embed page.js
+var drawAll string
+
+//go:embed page.css
+var style string
+
 // Script returns what a page needs to draw charts: ECharts, and a function
 // chartOption(chart, {width, dark}), which returns the option of a [Chart].
 func Script() string { return library + "\n" + options }
+
+// Drawing returns the script of a page that draws its charts, which it has in an array that is
+// named charts, into the elements "chart-" and their name. It comes after [Script].
+func Drawing() string { return drawAll }
+
+// Style returns the style of a page with charts.
+func Style() string { return style }
 
 // Chart is what one chart shows.
 type Chart struct {
@@ -31,7 +44,15 @@ type Chart struct {
 	Y      string   `json:"y"`               // the unit of values
 	Names  []string `json:"names,omitempty"` // of bars, from the top
 	Line   float64  `json:"line,omitempty"`  // a value to mark, if not 0
+	Marks  []Mark   `json:"marks,omitempty"` // of lines
 	Series []Series `json:"series"`
+}
+
+// Mark is a time in which something happened, from one X to another.
+type Mark struct {
+	Name string  `json:"name"`
+	From float64 `json:"from"`
+	To   float64 `json:"to"`
 }
 
 // Kind says how a chart draws its series.

@@ -79,9 +79,18 @@ function lineParts(chart, {axis, text, option, unit}) {
 		series: chart.series.map((s, i) => ({
 			type: 'line', name: s.name, data: (s.points || []).map(p => [place(p[0]), p[1]]),
 			symbol: chartSymbols[i % chartSymbols.length], symbolSize: 6, showSymbol: (s.points || []).length <= 40, lineStyle: {width: 2},
+			markArea: chart.marks && i === 0 ? markArea(chart.marks, text) : undefined,
 		})),
 	};
 }
+
+// markArea shades the times of marks, whose names take turns in two rows.
+const markArea = (marks, text) => ({
+	silent: true, itemStyle: {color: 'rgba(128, 128, 128, 0.22)'},
+	data: marks.map((m, i) => [
+		{name: m.name, xAxis: m.from, label: {...text, fontSize: 11, position: ['0%', i % 2 ? 14 : 0]}}, {xAxis: m.to},
+	]),
+});
 
 function barParts(chart, {width, axis, text, ink, paper}) {
 	const stacked = chart.kind === 'stack';

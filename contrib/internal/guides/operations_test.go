@@ -2,6 +2,7 @@ package guides
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -95,11 +96,22 @@ func sources(t *testing.T) (list []gqlboost.Source) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = plans.Close() })
+	if err := plans.Share(plancache.Uses{Ranking: store{}}); err != nil {
+		t.Fatal(err)
+	}
 	results, err := plancache.NewResults(plancache.ResultsOptions{Bytes: 1 << 20, TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = results.Close() })
+	persisted, err := plancache.NewPersisted(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = persisted.Close() })
+	if err := errors.Join(results.Share(plancache.Uses{Ranking: store{}}), persisted.Share(plancache.Uses{Ranking: store{}})); err != nil {
+		t.Fatal(err)
+	}
 	config, err := pool.ParseConfig(server.DSN())
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +128,7 @@ func sources(t *testing.T) (list []gqlboost.Source) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(list, plans, results, db, life, refreshed(t, db))
+	return append(list, plans, results, persisted, db, life, refreshed(t, db))
 }
 
 // refreshed returns the refresher of a view that it has refreshed.
@@ -196,6 +208,10 @@ func (store) Watch(ctx context.Context) (<-chan string, error) {
 	context.AfterFunc(ctx, func() { close(keys) })
 	return keys, nil
 }
+
+func (store) Count(context.Context, string, []plancache.Use, plancache.Keep) error { return nil }
+
+func (store) Top(context.Context, string, int, int) ([]plancache.Use, error) { return nil, nil }
 
 type codec struct{}
 

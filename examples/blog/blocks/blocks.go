@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"github.com/gqlboost/gqlboost"
 	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen"
 	"github.com/gqlboost/gqlboost/examples/app"
@@ -41,6 +42,17 @@ type Blocks struct {
 	Compiled   bool // operations are compiled once and executed breadth-first
 	Batch      bool // resolvers take all objects of a list
 	Tuned      bool // what a team can do with gqlgen alone: batch resolvers and a lazier garbage collector
+
+	// SchemaFile has the schema to serve instead of the blog's: a version of it whose fields the
+	// blog's resolvers know.
+	SchemaFile string
+	// Manifest is a file with queries, see plancache.Manifest, that are parsed and validated
+	// before the first request.
+	Manifest string
+
+	// Fleet is where the instances of a fleet add up what they use, with PlanCache: Warm takes what
+	// is used most. Without a Ranking there is no fleet.
+	Fleet plancache.Uses
 
 	Advisor *advisor.Recorder // sees the statements of requests, if it is not nil
 }
@@ -77,6 +89,9 @@ func AddFlags(f *flag.FlagSet) func() Blocks {
 	var b Blocks
 	f.BoolVar(&b.SameMemory, "same-memory", false,
 		"let arena.TuneGC take no more memory than GOGC=100 does, where it governs")
+	f.StringVar(&b.SchemaFile, "schema", "", "file with the version of the schema to serve; the blog's own if empty")
+	f.StringVar(&b.Manifest, "manifest", "", "file with queries to parse and validate before the first request, "+
+		"an object of JSON in each line, with -plancache")
 	for _, each := range Flags {
 		f.BoolVar(each.Of(&b), each.Name, false, each.Usage)
 	}
@@ -100,6 +115,13 @@ type Server struct {
 	app.Closers
 	// Schema executes the operations.
 	Schema graphql.ExecutableSchema
+	// Sources are the blocks that count what they do.
+	Sources []gqlboost.Source
+
+	replicas bool // reads may come from one
+	queries  graphql.Cache[*ast.QueryDocument]
+	manifest string
+	fleet    func(context.Context) error // warms from the fleet; nil without one
 }
 
 // Open returns the server. The recorder may be nil.
@@ -133,9 +155,14 @@ func (b Blocks) Open(
 			return nil, err
 		}
 		s.Closers = append(s.Closers, func() { persisted.Close() })
+		s.Sources = append(s.Sources, plans, persisted)
+		if err := b.share(s, plans, persisted); err != nil {
+			return nil, err
+		}
 		parts.Persisted = persisted
 		parts.QueryCache = func(schema graphql.ExecutableSchema) graphql.Cache[*ast.QueryDocument] {
-			return gqlgen.QueryCache(plans, schema)
+			s.queries = gqlgen.QueryCache(plans, schema)
+			return s.queries
 		}
 	}
 	if b.SIMDJSON || b.Stream {
@@ -147,23 +174,31 @@ func (b Blocks) Open(
 		parts.Around = gqlgen.WithArenas
 		parts.Store.Arena = gqlgen.Arena
 	}
+	if s.replicas {
+		parts.Around = around(readYourWrites, parts.Around)
+	}
 	if b.GC || gcBudget > 0 {
 		s.Closers = append(s.Closers, arena.TuneGC(arena.GCOptions{Budget: gcBudget, SameMemory: b.SameMemory}))
 	}
+	version, err := readSchema(b.SchemaFile)
+	if err != nil {
+		return nil, err
+	}
 	parts.Schema = func(r *graph.Resolver) graphql.ExecutableSchema {
-		s.Schema = b.schema(r)
+		s.Schema = b.schema(r, version)
 		return s.Schema
 	}
 	if b.Advisor != nil {
 		parts.Extensions = []graphql.HandlerExtension{gqlgen.Recording{Recorder: b.Advisor}}
 	}
-	s.Handler = server.Assemble(parts)
+	s.Handler, s.manifest = server.Assemble(parts), b.Manifest
 	return s, nil
 }
 
-// schema returns the executor of the operations.
-func (b Blocks) schema(r *graph.Resolver) graphql.ExecutableSchema {
-	single, batched := graph.Config{Resolvers: r}, batch.Config{Resolvers: &batch.Resolver{Resolver: r}}
+// schema returns the executor of the operations. The version is nil for the blog's own.
+func (b Blocks) schema(r *graph.Resolver, version *ast.Schema) graphql.ExecutableSchema {
+	single := graph.Config{Resolvers: r, Schema: version}
+	batched := batch.Config{Resolvers: &batch.Resolver{Resolver: r}, Schema: version}
 	switch {
 	case b.Compiled && b.Batch:
 		return batch.NewCompiledSchema(batched)
@@ -203,11 +238,23 @@ func (b Blocks) store(
 		return nil, err
 	}
 	s.Closers = append(s.Closers, p.Close)
+	s.Sources = append(s.Sources, p)
 	out := store.New(p)
 	if b.Reader {
 		out.Reads = p.Reader()
 	}
+	if s.replicas = b.Reader && len(config.Reader.Replicas) > 0; s.replicas {
+		out.Committed = func(ctx context.Context) { p.Token(ctx) }
+	}
 	return out, nil
+}
+
+// around returns outer with inner in it, which may be nil.
+func around(outer, inner func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+	if inner == nil {
+		return outer
+	}
+	return func(next http.Handler) http.Handler { return outer(inner(next)) }
 }
 
 // tracer returns that of those who want to see statements, nil if nobody does.

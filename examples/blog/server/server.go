@@ -28,10 +28,11 @@ import (
 
 const (
 	// MaxBody is the bytes of a request.
-	MaxBody    = 1 << 20
-	maxTokens  = 10_000 // of a query
-	queryCache = 1000   // parsed queries
-	apqCache   = 1000   // texts of persisted queries
+	MaxBody = 1 << 20
+	// MaxTokens is the tokens of a query.
+	MaxTokens  = 10_000
+	queryCache = 1000 // parsed queries
+	apqCache   = 1000 // texts of persisted queries
 )
 
 // Parts are what the server is made of. Those that are nil are the baseline's.
@@ -83,7 +84,7 @@ func Assemble(p Parts) http.Handler {
 		p.Persisted = lru.New[string](apqCache)
 	}
 	api.SetQueryCache(p.QueryCache(schema))
-	api.SetParserTokenLimit(maxTokens)
+	api.SetParserTokenLimit(MaxTokens)
 	api.Use(extension.Introspection{})
 	api.Use(extension.AutomaticPersistedQuery{Cache: p.Persisted})
 	for _, e := range p.Extensions {

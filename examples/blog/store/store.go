@@ -35,7 +35,9 @@ type Store struct {
 	Arena func(context.Context) *arena.Arena
 	// Dataloader makes loaders those of package dataloader.
 	Dataloader bool
-	pool       Pool
+	// Committed, if it is not nil, is called after each commit, with the context of the write.
+	Committed func(context.Context)
+	pool      Pool
 }
 
 // New returns a store over pool.
@@ -185,7 +187,7 @@ func (s *Store) CreatePost(ctx context.Context, n NewPost) (post *Post, err erro
 			n.Tags)
 		return err
 	})
-	return post, missing(err)
+	return post, s.written(ctx, err)
 }
 
 // AddComment stores a comment.
@@ -194,7 +196,15 @@ func (s *Store) AddComment(ctx context.Context, postID, authorID int, body strin
 	err := forEach(ctx, s.pool, c.targets(texts{}), func() {},
 		`insert into comments as c (post_id, author_id, body) values ($1, $2, $3)
 		returning `+CommentColumns, postID, authorID, body)
-	return c, missing(err)
+	return c, s.written(ctx, err)
+}
+
+// written returns the error of a write, or says that there was one.
+func (s *Store) written(ctx context.Context, err error) error {
+	if err == nil && s.Committed != nil {
+		s.Committed(ctx)
+	}
+	return missing(err)
 }
 
 // missing turns a foreign key's complaint into ErrNotFound.

@@ -1,0 +1,240 @@
+package fleet
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
+	"github.com/gqlboost/gqlboost/benchmarks/load"
+)
+
+// Check is something that must hold, and what was found.
+type Check struct {
+	Event string // "" for the whole show
+	What  string
+	Found string
+	Held  bool
+	// Open says that it cannot be told, because something else used the machine.
+	Open bool
+}
+
+// What must hold.
+const (
+	leastHits    = 0.95 // of the share of hits before an event
+	mostLatency  = 1.10 // of the P95 before an event
+	certainty    = 0.99 // with which P95 must be above it to fail
+	resamples    = 500
+	killedWithin = time.Second // of the kill, in which requests of a killed instance fail
+)
+
+// judge returns all checks of the events.
+func (w *watcher) judge(events []*Event, o Options) (list []Check) {
+	from := time.Duration(0) // What fails before the first event is no better.
+	for n, e := range events {
+		end := e.End + e.Recovery + o.Window + time.Hour
+		if n+1 < len(events) {
+			end = events[n+1].Begin
+		}
+		list = append(list, w.failures(e, from, end), w.hits(e, o.Window))
+		if !o.Short {
+			list = append(list, w.latency(e, o.Window))
+		}
+		from = end
+	}
+	return append(list, w.plansOfOneSchema())
+}
+
+// failures must be none that were told from one time to another, but those that an outage may
+// have. Nobody may send a mutation again that a killed instance has not answered: whether it was
+// done is not known.
+func (w *watcher) failures(e *Event, from, to time.Duration) Check {
+	c := Check{Event: e.Name, What: "no request fails"}
+	if e.Outage {
+		c.What += fmt.Sprintf(" later than %v after it", e.Recovery)
+	}
+	mix := load.BlogMix()
+	failed, excused, total := map[string]int{}, 0, 0
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.results {
+		told := r.at + r.took
+		if told < from || told >= to {
+			continue
+		}
+		total++
+		switch {
+		case r.err == nil:
+		case e.Killed && !mix[r.operation].Reads() && told >= e.Begin && told < e.Begin+killedWithin,
+			e.Outage && told >= e.Begin && told < e.End+e.Recovery:
+			excused++
+		default:
+			failed[mix[r.operation].Name+": "+r.err.Error()]++
+		}
+	}
+	c.Held, c.Found = len(failed) == 0 && total > 0, fmt.Sprintf("0 of %d", total)
+	if len(failed) > 0 {
+		c.Found = kinds(failed) + fmt.Sprintf(" of %d", total)
+	}
+	switch {
+	case excused > 0 && e.Outage:
+		c.Found += fmt.Sprintf(", and %d during it", excused)
+	case excused > 0:
+		c.Found += fmt.Sprintf(", and %d mutations that the killed instance had begun", excused)
+	}
+	return c
+}
+
+// kinds lists errors with their counts, the most frequent first.
+func kinds(counts map[string]int) string {
+	var names []string
+	for name := range counts {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(counts[b]-counts[a], strings.Compare(a, b)) })
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%d× %s", counts[name], name)
+	}
+	return strings.Join(names[:min(len(names), 5)], "; ")
+}
+
+// hits must stay near those of before.
+func (w *watcher) hits(e *Event, window time.Duration) Check {
+	c := Check{Event: e.Name,
+		What: fmt.Sprintf("the share of plans from the cache stays above %v of that before", leastHits)}
+	var before plans
+	lowest, at := 2.0, time.Duration(0)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.plans {
+		switch {
+		case p.at >= e.Begin-window && p.at < e.Begin:
+			before.lookups, before.built = before.lookups+p.lookups, before.built+p.built
+		case p.at >= e.Begin && p.at < e.End+e.Recovery+window && p.lookups > 0 && p.hitRatio() < lowest:
+			lowest, at = p.hitRatio(), p.at
+		}
+	}
+	if before.lookups == 0 || lowest > 1 {
+		c.Found = "nothing was looked up"
+		return c
+	}
+	c.Held = lowest >= leastHits*before.hitRatio()
+	c.Found = fmt.Sprintf("%.4f before, at least %.4f in each second (at %.0f s)", before.hitRatio(), lowest, at.Seconds())
+	return c
+}
+
+func (p plans) hitRatio() float64 { return 1 - p.built/max(p.lookups, 1) }
+
+// latency must be back soon after an event.
+func (w *watcher) latency(e *Event, window time.Duration) Check {
+	c := Check{Event: e.Name,
+		What: fmt.Sprintf("P95 is within %.0f %% of that before %v after it", 100*(mostLatency-1), e.Recovery)}
+	from := e.End + e.Recovery
+	before, after := w.between(e.Begin-window, e.Begin), w.between(from, from+window)
+	if len(before) == 0 || len(after) == 0 {
+		c.Found = "no requests"
+		return c
+	}
+	low := ratioAtLeast(bySecond(before), bySecond(after))
+	c.Held = low <= mostLatency
+	conditions := machine.Worst(w.conditions(e.Begin-window, e.Begin), w.conditions(from, from+window))
+	b, a := percentile(took(before), 0.95), percentile(took(after), 0.95)
+	c.Found = fmt.Sprintf("%.1f ms before, %.1f ms after: %.2f of it, at least %.2f with a certainty of %.0f %%",
+		millis(b), millis(a), float64(a)/float64(b), low, 100*certainty)
+	if !c.Held && conditions.Busy() {
+		c.Open = true
+		c.Found += "; " + conditions.String()
+	}
+	return c
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// took returns the latencies of requests that were answered.
+func took(list []result) (out []time.Duration) {
+	for _, r := range list {
+		if r.err == nil {
+			out = append(out, r.took)
+		}
+	}
+	return out
+}
+
+// bySecond returns latencies by the second in which requests were due: what disturbs one
+// request disturbs its neighbours, so seconds are what may count as independent.
+func bySecond(list []result) (out [][]time.Duration) {
+	seconds := map[time.Duration][]time.Duration{}
+	var order []time.Duration
+	for _, r := range list {
+		second := r.at / time.Second
+		if seconds[second] == nil {
+			order = append(order, second)
+		}
+		seconds[second] = append(seconds[second], took([]result{r})...)
+	}
+	for _, second := range order {
+		out = append(out, seconds[second])
+	}
+	return out
+}
+
+// percentile returns that of latencies, 0 if there are none.
+func percentile(list []time.Duration, q float64) time.Duration {
+	if len(list) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
+}
+
+// ratioAtLeast returns what the ratio of the P95s, after to before, is above with the
+// certainty: by drawing seconds again, with replacement.
+func ratioAtLeast(before, after [][]time.Duration) float64 {
+	random := rand.New(rand.NewPCG(1, 2))
+	draw := func(seconds [][]time.Duration) float64 {
+		var all []time.Duration
+		for range seconds {
+			all = append(all, seconds[random.IntN(len(seconds))]...)
+		}
+		return float64(max(percentile(all, 0.95), 1))
+	}
+	ratios := make([]float64, resamples)
+	for i := range ratios {
+		ratios[i] = draw(after) / draw(before)
+	}
+	slices.Sort(ratios)
+	return ratios[int((1-certainty)*resamples)]
+}
+
+// plansOfOneSchema must be all.
+func (w *watcher) plansOfOneSchema() Check {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := Check{What: "no instance answers by a plan of another schema", Held: len(w.wrong) == 0 && len(w.plans) > 0,
+		Found: fmt.Sprintf("0 in %d looks at all instances", len(w.plans))}
+	if len(w.wrong) > 0 {
+		c.Found = fmt.Sprintf("%d, as: %s", len(w.wrong), w.wrong[0])
+	}
+	return c
+}
+
+// withinLimit says that connections must be what the server has for the blog, at most.
+func (w *watcher) withinLimit(server string, limit int, log string) Check {
+	c := Check{What: fmt.Sprintf("the connections to the %s stay within %d, and none is refused", server, limit)}
+	most, looks := 0, 0
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, each := range w.counts {
+		if each.server == server {
+			most, looks = max(most, each.n), looks+1
+		}
+	}
+	refused := strings.Count(log, "too many clients already") +
+		strings.Count(log, "remaining connection slots are reserved")
+	c.Held = most <= limit && refused == 0 && looks > 0 && most > 0
+	c.Found = fmt.Sprintf("at most %d in %d looks, %d refused", most, looks, refused)
+	return c
+}

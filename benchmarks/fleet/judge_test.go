@@ -1,0 +1,183 @@
+package fleet
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gqlboost/gqlboost/benchmarks/load"
+)
+
+const window = 10 * time.Second
+
+// quiet is a watcher that has seen 60 seconds in which nothing went wrong, and an event in the
+// middle of them.
+func quiet() (*watcher, *Event) {
+	w := new(watcher)
+	for n := range 60 * 200 {
+		at := time.Duration(n) * 5 * time.Millisecond
+		w.results = append(w.results, result{at: at, took: time.Duration(1+n*7919%100) * 100 * time.Microsecond})
+	}
+	for n := range 60 {
+		w.plans = append(w.plans, plans{at: time.Duration(n) * time.Second, lookups: 200, built: 2, instances: 4})
+	}
+	for n := range 600 {
+		w.counts = append(w.counts, count{time.Duration(n) * 100 * time.Millisecond, "primary", 20})
+	}
+	return w, &Event{Name: "event", Begin: 20 * time.Second, End: 25 * time.Second, Recovery: recovery}
+}
+
+func operation(t *testing.T, name string) int {
+	t.Helper()
+	for i, o := range load.BlogMix() {
+		if o.Name == name {
+			return i
+		}
+	}
+	t.Fatalf("no operation %s", name)
+	return 0
+}
+
+// second is the results that were due in it.
+func (w *watcher) second(n int) []result { return w.results[200*n : 200*(n+1)] }
+
+var errAny = errors.New("any")
+
+// Each check holds where nothing happened, and one change breaks it.
+func TestChecksFailForWhatMustNotBe(t *testing.T) {
+	var mutation int
+	for _, c := range []struct {
+		name   string
+		change func(*watcher, *Event)
+		fails  string // parts of the checks that must fail, with | between them, "" for none
+	}{
+		{"nothing", func(*watcher, *Event) {}, ""},
+		{"a failed request", func(w *watcher, _ *Event) { w.second(22)[7].err = errAny }, "no request fails"},
+		{"a failed request long after", func(w *watcher, _ *Event) { w.second(36)[7].err = errAny }, "no request fails"},
+		{"a failed request of before", func(w *watcher, _ *Event) { w.second(19)[7].err = errAny }, "no request fails"},
+		{"a failed request of an outage", func(w *watcher, e *Event) { e.Outage, w.second(26)[7].err = true, errAny }, ""},
+		{"one that was on its way when it began", func(w *watcher, e *Event) {
+			e.Outage = true
+			w.second(19)[150].err, w.second(19)[150].took = errAny, time.Second
+		}, ""},
+		{"a failed request after an outage", func(w *watcher, e *Event) { e.Outage, w.second(27)[7].err = true, errAny },
+			"no request fails"},
+		{"a mutation that nobody killed", func(w *watcher, _ *Event) {
+			w.second(20)[1].err, w.second(20)[1].operation = errAny, mutation
+		}, "no request fails"},
+		{"a mutation of a killed instance", func(w *watcher, e *Event) {
+			e.Killed = true
+			w.second(20)[1].err, w.second(20)[1].operation = errAny, mutation
+		}, ""},
+		{"a mutation after the kill", func(w *watcher, e *Event) {
+			e.Killed = true
+			w.second(21)[1].err, w.second(21)[1].operation = errAny, mutation
+		}, "no request fails"},
+		{"a query of a killed instance", func(w *watcher, e *Event) { e.Killed, w.second(20)[1].err = true, errAny },
+			"no request fails"},
+		{"no requests", func(w *watcher, _ *Event) { w.results = nil }, "no request fails|P95"},
+		{"a second of misses", func(w *watcher, _ *Event) { w.plans[23].built = 14 }, "plans from the cache"},
+		{"a few misses", func(w *watcher, _ *Event) { w.plans[23].built = 8 }, ""},
+		{"misses before", func(w *watcher, _ *Event) { w.plans[8].built = 100 }, ""},
+		{"slow afterwards", func(w *watcher, _ *Event) {
+			for n := range 10 {
+				for i := range w.second(27 + n) {
+					w.second(27 + n)[i].took *= 2
+				}
+			}
+		}, "P95"},
+		{"slow in the recovery", func(w *watcher, _ *Event) {
+			for n := range 7 {
+				for i := range w.second(20 + n) {
+					w.second(20 + n)[i].took *= 10
+				}
+			}
+		}, ""},
+		{"one slow second, as any machine has", func(w *watcher, _ *Event) {
+			for i := range w.second(30) {
+				w.second(30)[i].took *= 3
+			}
+		}, ""},
+		{"another schema's plan", func(w *watcher, _ *Event) { w.wrong = []string{"wrong"} }, "another schema"},
+		{"too many connections", func(w *watcher, _ *Event) { w.counts[100].n = 38 }, "connections"},
+		{"no look at connections", func(w *watcher, _ *Event) { w.counts = nil }, "connections"},
+	} {
+		mutation = operation(t, "addComment")
+		w, e := quiet()
+		c.change(w, e)
+		checks := append(w.judge([]*Event{e}, Options{Window: window}), w.withinLimit("primary", 37, "all is well"))
+		for _, each := range checks {
+			fails := slices.ContainsFunc(strings.Split(c.fails, "|"), func(part string) bool {
+				return part != "" && strings.Contains(each.What, part)
+			})
+			if each.Held == fails {
+				t.Errorf("%s: %s", c.name, each)
+			}
+		}
+		if (len((&Report{Checks: checks}).Failed()) > 0) != (c.fails != "") {
+			t.Errorf("%s: a report of it fails: %v", c.name, c.fails == "")
+		}
+	}
+}
+
+func TestRefusedConnectionsAreSeen(t *testing.T) {
+	w, _ := quiet()
+	for _, line := range []string{"FATAL:  sorry, too many clients already",
+		"FATAL:  remaining connection slots are reserved for non-replication superuser connections"} {
+		if c := w.withinLimit("primary", 37, "LOG:  ready\n"+line+"\n"); c.Held {
+			t.Error(c)
+		}
+	}
+}
+
+// The next event ends the time of the one before.
+func TestAFailureBelongsToOneEvent(t *testing.T) {
+	w, first := quiet()
+	second := &Event{Name: "second", Begin: 37 * time.Second, End: 38 * time.Second, Recovery: recovery}
+	w.second(40)[0].err = errAny
+	checks := w.judge([]*Event{first, second}, Options{Window: window, Short: true})
+	for _, c := range checks {
+		if c.What == "no request fails" && c.Held != (c.Event == "event") {
+			t.Error(c)
+		}
+	}
+}
+
+func TestPageOfAReport(t *testing.T) {
+	w, e := quiet()
+	e.About = "<b>dangerous</b>"
+	w.second(22)[7].err = errAny
+	r := &Report{Date: time.Now(), Rate: 200, Requests: len(w.results), Events: []*Event{e},
+		Checks: w.judge([]*Event{e}, Options{Window: window}), charts: w.charts([]*Event{e}, 37)}
+	var out bytes.Buffer
+	if err := r.WriteHTML(&out); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	for _, part := range []string{"1 of 4 checks FAIL", `class="failed"`, "&lt;b&gt;dangerous", `"marks":[{"name":"event","from":20,"to":25}]`} {
+		if !strings.Contains(text, part) {
+			t.Errorf("the page lacks %s", part)
+		}
+	}
+	if strings.Contains(text, "http://") && strings.Contains(text, `src="http`) {
+		t.Error("the page loads something")
+	}
+	for _, c := range r.charts {
+		if c.Empty() {
+			t.Errorf("the chart %s is empty", c.Name)
+		}
+	}
+}
+
+func TestNextSchemaNeedsWhatItChanges(t *testing.T) {
+	next, err := nextSchema("type User {\n  id: ID!\n  handle: String!\n}\n")
+	if err != nil || strings.Contains(next, "handle") || !strings.Contains(next, "directive @cost") {
+		t.Errorf("%q, %v", next, err)
+	}
+	if _, err := nextSchema("type User { id: ID! }"); err == nil {
+		t.Error("a schema without the field is taken")
+	}
+}

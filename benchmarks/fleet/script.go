@@ -1,0 +1,215 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gqlboost/gqlboost/benchmarks/load"
+)
+
+// share of what a closed loop gets through is the load: the machine must have room for what
+// events cost.
+const share = 0.3
+
+const (
+	maximumClients = 16
+	maximumTime    = 4 * time.Second
+	warmup         = 4 * time.Second
+)
+
+// recovery is how long an event may be felt after its end.
+const (
+	recovery = 2 * time.Second
+	outage   = 5 * time.Second // after a failover
+)
+
+// Event is what happens to the fleet, and what it may cost.
+type Event struct {
+	Name       string
+	About      string
+	Begin, End time.Duration
+	// Recovery is how long after End the latency may be higher.
+	Recovery time.Duration
+	// Outage says that requests may fail until then.
+	Outage bool
+	// Killed says that an instance was killed with the requests it had.
+	Killed bool
+
+	run func(context.Context, *fleet) error
+}
+
+// script are the events, in their order.
+func script() []*Event {
+	return []*Event{
+		{Name: "rolling deploy", Recovery: recovery, run: rollingDeploy,
+			About: "The table posts gets a column, then each instance is replaced by one whose GraphQL schema has lost " +
+				"a field and has a new directive."},
+		{Name: "killed instance", Recovery: recovery, Killed: true, run: killInstance,
+			About: "An instance is killed with SIGKILL; its successor starts three seconds later."},
+		{Name: "lagging replica", Recovery: recovery, run: replicaLags,
+			About: "A replica receives what is written, but does not replay it for " + lagFor.String() + "."},
+		{Name: "killed Redis node", Recovery: recovery, run: killRedisNode,
+			About: "A node of the Redis cluster is killed, and comes back without its keys five seconds later."},
+		{Name: "behind PgBouncer", Recovery: recovery, run: behindPooler,
+			About: "Each instance is replaced by one that reaches the primary through PgBouncer, and has no lease."},
+		{Name: "failover", Recovery: outage, Outage: true, run: failOver,
+			About: "The primary is killed, the replica that has received most is promoted, and PgBouncer is pointed at it."},
+	}
+}
+
+// rollingDeploy brings the next version of the schema: the new one is there before the old one
+// leaves.
+func rollingDeploy(ctx context.Context, f *fleet) error {
+	// Old instances do not see it: they name the columns that they read.
+	err := execute(ctx, f.testbed.Postgres, "set lock_timeout = '1s'", "alter table posts add column subtitle text")
+	if err != nil {
+		return err
+	}
+	next := f.first()
+	next.name, next.next, next.args = "next", true, append(next.args, "-schema", f.schema)
+	return f.roll(ctx, next)
+}
+
+// roll replaces all instances by those of a release, one after the other.
+func (f *fleet) roll(ctx context.Context, next release) error {
+	f.release = next
+	for _, old := range f.running() {
+		if err := f.launch(ctx, next); err != nil {
+			return err
+		}
+		if err := f.retire(old); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func killInstance(ctx context.Context, f *fleet) error {
+	victim := f.running()[0]
+	victim.Kill()
+	f.wait(ctx, 3*time.Second)
+	if err := f.forget(victim); err != nil {
+		return err
+	}
+	return errors.Join(f.launch(ctx, f.release), ctx.Err())
+}
+
+// lagFor is longer than instances read from a replica that does not follow.
+const lagFor = maxLag + 4*time.Second
+
+func replicaLags(ctx context.Context, f *fleet) error {
+	lagging := f.servers[1].Server
+	if err := execute(ctx, lagging, "select pg_wal_replay_pause()"); err != nil {
+		return err
+	}
+	f.wait(ctx, lagFor)
+	return execute(ctx, lagging, "select pg_wal_replay_resume()")
+}
+
+// wait is a sleep that is a third as long in a short show.
+func (f *fleet) wait(ctx context.Context, d time.Duration) {
+	if f.Short {
+		d /= 3
+	}
+	sleep(ctx, d)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// Run shows a fleet, and returns what was seen. An error is about the show; whether what must
+// hold does is in the report.
+func Run(ctx context.Context, o Options) (_ *Report, err error) {
+	f := &fleet{Options: o}
+	defer func() { err = errors.Join(err, f.close()) }()
+	if err := f.open(ctx); err != nil {
+		return nil, err
+	}
+	config := load.Config{URL: "http://" + f.balancer.address + "/graphql", Mix: load.BlogMix(), Variants: variants,
+		Persisted: true, Seed: 1}
+	if config.Totals, err = (load.Target{URL: config.URL}).Totals(ctx); err != nil {
+		return nil, err
+	}
+	if f.Rate == 0 {
+		if f.Rate, err = f.affordable(ctx, config); err != nil {
+			return nil, err
+		}
+	}
+	w := &watcher{fleet: f, probe: newProbe(config.URL)}
+	events, err := f.show(ctx, config, w)
+	if err != nil {
+		return nil, err
+	}
+	return f.report(ctx, w, events)
+}
+
+// affordable returns the rate of the load.
+func (f *fleet) affordable(ctx context.Context, c load.Config) (float64, error) {
+	c.Clients, c.Warmup, c.Duration, c.Seed = maximumClients, maximumTime/2, maximumTime, 2
+	closed, err := load.Run(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	if closed.Errors > 0 {
+		return 0, fmt.Errorf("fleet: %d requests failed before anything happened: %v", closed.Errors, closed.ErrorKinds)
+	}
+	f.say("%d clients get through %.0f requests/s.", maximumClients, closed.Throughput)
+	return share * closed.Throughput, nil
+}
+
+// show sends the load while the events happen.
+func (f *fleet) show(ctx context.Context, c load.Config, w *watcher) ([]*Event, error) {
+	f.say("Sending %.0f requests/s ...", f.Rate)
+	sending, stop := context.WithCancel(ctx)
+	defer stop()
+	begun := make(chan struct{})
+	c.Phases, c.Arrivals = []load.Phase{{Rate: f.Rate, Duration: time.Hour}}, load.Poisson
+	c.Warmup, c.Duration = warmup, time.Hour
+	c.Each, c.Measuring = w.each, func() { w.measuring(); close(begun) }
+	ended := make(chan error, 2)
+	go func() {
+		_, err := load.Run(sending, c)
+		ended <- err
+	}()
+	go func() {
+		w.run(sending)
+		ended <- nil
+	}()
+	events, err := f.play(ctx, w, begun)
+	stop()
+	for range 2 {
+		if sent := <-ended; sent != nil && !errors.Is(sent, context.Canceled) {
+			err = errors.Join(err, sent)
+		}
+	}
+	return events, errors.Join(err, ctx.Err())
+}
+
+// play has the events happen, one after the other.
+func (f *fleet) play(ctx context.Context, w *watcher, begun <-chan struct{}) ([]*Event, error) {
+	select {
+	case <-begun:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	sleep(ctx, f.Window)
+	events := script()
+	for _, e := range events {
+		f.say("%s ...", e.Name)
+		e.Begin, _ = w.now()
+		if err := e.run(ctx, f); err != nil {
+			return nil, fmt.Errorf("fleet: %s: %w", e.Name, err)
+		}
+		e.End, _ = w.now()
+		f.say("  took %.1f s", (e.End - e.Begin).Seconds())
+		f.wait(ctx, e.Recovery)
+		sleep(ctx, f.Window)
+	}
+	return events, ctx.Err()
+}

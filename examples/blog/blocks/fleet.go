@@ -1,0 +1,33 @@
+package blocks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/gqlboost/gqlboost/contrib/gqlgen"
+	"github.com/gqlboost/gqlboost/examples/blog/server"
+	"github.com/gqlboost/gqlboost/plancache"
+)
+
+// share tells the fleet what is used here, and has Warm take what the others use.
+func (b Blocks) share(s *Server, plans *plancache.Cache[*ast.QueryDocument], persisted *plancache.Persisted) error {
+	if b.Fleet.Ranking == nil {
+		return nil
+	}
+	s.fleet = func(ctx context.Context) error {
+		texts, failed := persisted.WarmShared(ctx, plancache.WarmOptions{})
+		build := gqlgen.Build(s.Schema, gqlgen.BuildOptions{ParserTokenLimit: server.MaxTokens})
+		documents, err := plans.WarmShared(ctx, plancache.WarmOptions{}, build)
+		log.Printf("warm: %d persisted texts and %d documents of the fleet, %d that this schema refuses",
+			texts.Built, documents.Built, documents.Failed)
+		if err = errors.Join(failed, err); err != nil {
+			return fmt.Errorf("from the fleet: %w", err)
+		}
+		return nil
+	}
+	return errors.Join(plans.Share(b.Fleet), persisted.Share(b.Fleet))
+}
