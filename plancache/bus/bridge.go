@@ -24,7 +24,8 @@ type Side struct {
 }
 
 // Bridge carries messages between the transports of two regions. One is enough; more of
-// them, in processes that do not fail together, do no harm. Make it with [NewBridge]. It is safe for concurrent use.
+// them, in processes that do not fail together, do no harm. A key that somebody publishes alone,
+// as a migration does, goes over one bridge and no further. Make it with [NewBridge]. It is safe for concurrent use.
 type Bridge struct{ sides [2]*end }
 
 // end is the bridge's end in a region.
@@ -48,7 +49,7 @@ func NewBridge(a, b Side) (*Bridge, error) {
 	br := &Bridge{}
 	for i, side := range []Side{a, b} {
 		e := &end{name: side.Name, fills: side.Options.Before != nil}
-		link, err := newLink(side.Transport, side.Options, relay{e.forward, e.ignores, e.missed, [2]Side{a, b}[1-i].Name})
+		link, err := newLink(side.Transport, side.Options, relay{e.forward, e.ignores, e.missed, true})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("bus: region %s: %w", side.Name, err), br.Close())
 		}
@@ -72,6 +73,7 @@ func (e *end) ignores(m *message) bool {
 func (e *end) forward(m *message) {
 	other := e.other.Load()
 	switch {
+	case m.local:
 	case other == nil: // The peers there will notice the gap.
 	case m.origin == "":
 		_, _ = other.link.out.add(m.keys...) // It is closed.

@@ -50,7 +50,7 @@ type relay struct {
 	message func(m *message)      // is called with what others have sent
 	ignores func(m *message) bool // reports whether nothing is to be done with it
 	dropped func()                // is called when something may have been missed
-	from    string                // the region that the link's own keys are from
+	local   bool                  // other bridges do not carry what the link says itself
 }
 
 // Ready waits until messages go both ways. An instance that serves before may change what

@@ -22,6 +22,7 @@ type message struct {
 	seq    uint64        // of the last message with keys, which is this one if it has some
 	age    time.Duration // how long ago the one before this was sent that had keys
 	path   []string      // the regions that it has left, the first one first
+	local  bool          // bridges leave it where it is; then there is no path
 	keys   []string
 }
 
@@ -36,6 +37,8 @@ const (
 const (
 	wordPrefix = "gqlboost"
 	wordFormat = wordPrefix + "1"
+	noPath     = "-"
+	localPath  = "."
 	originSize = 16 // hexadecimal digits
 	maxKey     = 100
 	maxRegion  = 32
@@ -59,8 +62,11 @@ func (m *message) earlier() bool {
 }
 
 func (m *message) encode() []byte {
-	path := "-"
-	if len(m.path) > 0 {
+	path := noPath
+	switch {
+	case m.local:
+		path = localPath
+	case len(m.path) > 0:
 		path = strings.Join(m.path, ",")
 	}
 	age := min(m.age, maxAge).Milliseconds()
@@ -96,7 +102,11 @@ func decode(data []byte) (m message, err error) {
 	if m.seq, err = strconv.ParseUint(words[3], 10, 64); err != nil || m.seq == math.MaxUint64 {
 		return message{}, errFormat
 	}
-	if words[5] != "-" {
+	switch words[5] {
+	case noPath:
+	case localPath:
+		m.local = true
+	default:
 		m.path = strings.Split(words[5], ",")
 	}
 	if !m.valid() {
@@ -128,7 +138,7 @@ func validOrigin(s string) bool {
 }
 
 func validRegion(s string) bool {
-	return s != "" && s != "-" && len(s) <= maxRegion && only(s, func(c byte) bool { return letter(c) || c == '-' })
+	return s != "" && s != noPath && len(s) <= maxRegion && only(s, func(c byte) bool { return letter(c) || c == '-' })
 }
 
 func validKey(s string) bool {

@@ -116,6 +116,7 @@ func FuzzMessage(f *testing.F) {
 	}
 	for _, m := range []message{
 		full, {kind: kindBeat, origin: "0123456789abcdef"}, {kind: kindBye, origin: "0123456789abcdef", seq: 7, path: []string{"eu", "us-1"}},
+		{kind: kindBeat, origin: "0123456789abcdef", seq: 7, local: true},
 	} {
 		f.Add(m.encode())
 	}

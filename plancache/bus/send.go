@@ -219,9 +219,6 @@ func (l *Link) flush(due bool) error {
 			m := l.message(kindKeys)
 			m.seq++
 			m.keys = keys
-			if l.relays.from != "" { // Other bridges need not take it back there.
-				m.path = []string{l.relays.from}
-			}
 			l.out.head, l.out.seq = m.encode(), m.seq
 		}
 		err := l.deliver(kindKeys, l.out.sent, l.out.head)
@@ -290,7 +287,7 @@ func (o *outbox) relayDone(m *relayed) {
 
 // message returns a message of a kind from here.
 func (l *Link) message(k kind) message {
-	m := message{kind: k, origin: l.origin, seq: l.out.seq}
+	m := message{kind: k, origin: l.origin, seq: l.out.seq, local: l.relays.local}
 	if !l.out.last.IsZero() {
 		m.age = time.Since(l.out.last)
 	}
