@@ -11,7 +11,7 @@ import (
 // it compares what these plans have cost on average, and planning, with what a plan for any
 // values would cost, and keeps the latter if it costs no more. A list that it does not know it
 // takes for one of ten elements. Data loaders often ask for fewer, so their statements look
-// cheaper planned for their values, and are planned at each execution, for ever, although
+// cheaper planned for their values, and are planned at each execution, forever, although
 // the plan is always the same and takes longer to make than to run.
 //
 // A session therefore prepares a statement with short lists a second time, and has the first

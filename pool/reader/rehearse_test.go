@@ -69,7 +69,7 @@ func schemaOfLists(t *testing.T, p *pool.Pool) {
 		`create index on parted (id)`, `analyze listed`, `analyze parted`)
 }
 
-// Statements with short lists are planned once, where Postgres would plan them for ever; what is
+// Statements with short lists are planned once, where Postgres would plan them forever; what is
 // better planned for its values stays so.
 func TestListsArePlannedOnce(t *testing.T) {
 	p := open(t, "pool_max_conns=4&pool_reader_conns=1&pool_reader_slow_after=1s")
@@ -178,7 +178,7 @@ func TestNotRehearsed(t *testing.T) {
 			}
 		}
 	})
-	// Of the texts that come a few times each, some come more often than five times.
+	// Some of the texts that come a few times each come more often than five times.
 	if n := p.Reader().Counts().Rehearsed; n > 40 {
 		t.Errorf("%d rehearsals for %d statements", n, other.Load())
 	}
