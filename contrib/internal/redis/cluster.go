@@ -12,7 +12,7 @@ func StartCluster(t testing.TB) (nodes []*Server) {
 	t.Helper()
 	create := []string{"--cluster", "create"}
 	for range 3 {
-		node := Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+		node := Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
 		nodes = append(nodes, node)
 		create = append(create, node.Address)
 	}
