@@ -28,7 +28,7 @@ func anytime(calls, life float64) (mean float64) {
 	return mean
 }
 
-// near reports whether two heats are the same, but for the steps in which they fade.
+// near reports whether two heats differ by no more than the steps in which they fade.
 func near(got, want heat) bool {
 	for i := range want {
 		if math.Abs(got[i]-want[i]) > 0.02*want[i] {

@@ -193,7 +193,7 @@ func TestLeaseTooSlow(t *testing.T) {
 }
 
 // Nobody waits for longer than half as long again as a lease, however many holders there are, and
-// who has waited in vain shares nothing.
+// an instance that has waited in vain shares nothing.
 func TestLeaseWaitIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newLeaser()

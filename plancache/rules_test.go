@@ -189,7 +189,7 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-// An entry that comes is as hot as when it left, but for the time since, and one use more.
+// An entry that comes back is as hot as when it left, less what has faded since, and with one more use.
 func TestComesBack(t *testing.T) {
 	const size, left, now = 1000, 1000, 3000
 	p, life := heated(size), lives(size)

@@ -145,7 +145,7 @@ func TestShedError(t *testing.T) {
 	})
 }
 
-// Who waits, or comes later, is refused when the admission has closed.
+// Callers that wait, or come later, are refused when the admission has closed.
 func TestRefuseAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newTestGate(1)

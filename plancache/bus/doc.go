@@ -8,7 +8,7 @@
 //
 // A [Transport] has two methods, publish and subscribe. It may lose messages, send them
 // twice and break. A [Link] makes of it an invalidator (plancache.Invalidator) for all
-// caches of a process, which notices what the transport does not tell of.
+// caches of a process, which notices what the transport does not report.
 //
 // # What is noticed
 //

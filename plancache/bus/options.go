@@ -27,7 +27,7 @@ type Options struct {
 	Regions []string
 	// TrustSilence has a peer of the same region that falls silent count as ended at
 	// once, so that a crash costs nobody's caches anything. It is right where a transport
-	// fails for all or tells of it: one Redis, one Postgres, one NATS server. It is wrong
+	// fails for all or reports it: one Redis, one Postgres, one NATS server. It is wrong
 	// for clusters, whose nodes may lose each other.
 	TrustSilence bool
 	// Before is called with keys before they are published, and again until it returns

@@ -104,7 +104,7 @@ func (o *outbox) size() int {
 	return len(o.keys) + len(o.sent)
 }
 
-// batch returns as many keys as go into a message, and who waits for them if these are all.
+// batch returns as many keys as fit into a message, and the callers that wait for them if these are all.
 func (o *outbox) batch() (keys []string, waiters []chan error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -3,6 +3,7 @@ package reader
 import (
 	"encoding/binary"
 
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -39,55 +40,72 @@ type rehearsal struct {
 // executed as often as Postgres waits. Texts that come less often are not worth it.
 func (s *session) rehearse(r *run) {
 	first := r.requests[0]
-	if len(first.described.lists) == 0 || s.limit < minRehearsed {
+	if len(first.described.lists) == 0 || s.limit < minRehearsed || !s.due(r) {
 		return
 	}
-	g := s.guard(first.settings, 0)
-	s.mu.Lock()
-	of := s.prepared[preparedKey{statement: first.statement}]
-	if of == nil || of.uses > decidingPlans {
-		s.mu.Unlock()
-		return
-	}
-	if of.uses += len(r.requests); of.uses < decidingPlans {
-		s.mu.Unlock()
-		return
-	}
-	of.uses = decidingPlans
 	values, short := first.longer()
-	var guardName string
-	if guard := s.prepared[preparedKey{shape: g.Shape()}]; !g.Empty() {
-		short = short && guard != nil
-		if short {
-			guardName = guard.name
-		}
-	}
-	if !short {
-		s.mu.Unlock()
+	g := s.guard(first.settings, 0)
+	guardName, known := s.known(&g)
+	if !short || !known {
 		return
 	}
-	of.uses++
-	again, closes := s.add(preparedKey{statement: first.statement, rehearsed: true}, of.described, nil)
-	s.mu.Unlock()
-
-	for _, name := range closes {
-		s.frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: name})
+	h, closes := s.begin(first)
+	if h == nil {
+		return
 	}
-	s.frontend.SendParse(&pgproto3.Parse{Name: again.name, Query: first.statement.sql,
-		ParameterOIDs: first.described.ParamOIDs})
+	s.sendCloses(closes)
+	s.sendParse(h.again.name, first)
 	if !g.Empty() {
 		s.sendGuard(guardName, &g)
 	}
 	for range decidingPlans {
-		s.frontend.SendBind(&pgproto3.Bind{
-			PreparedStatement: again.name, ParameterFormatCodes: first.params.ParamFormats, Parameters: values,
-			ResultFormatCodes: first.params.ResultFormats,
-		})
+		s.sendBind(h.again.name, first, values)
 	}
 	s.frontend.SendSync(&pgproto3.Sync{})
-	r.rehearsal = &rehearsal{of: of, again: again}
+	r.rehearsal = h
 	s.pipe.load.Add(1) // The connection does not end meanwhile.
 	s.pipe.reader.counters.rehearsed.Add(1)
+}
+
+// due counts the executions of a run, and reports whether its statement may be rehearsed.
+func (s *session) due(r *run) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := s.prepared[preparedKey{statement: r.requests[0].statement}]
+	if of == nil || of.uses > decidingPlans {
+		return false
+	}
+	of.uses = min(of.uses+len(r.requests), decidingPlans)
+	return of.uses == decidingPlans
+}
+
+// known returns the name of a guard, and reports whether it needs none or is prepared.
+func (s *session) known(g *guard.Guard) (name string, ok bool) {
+	if g.Empty() {
+		return "", true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entry := s.prepared[preparedKey{shape: g.Shape()}]
+	if entry == nil {
+		return "", false
+	}
+	return entry.name, true
+}
+
+// begin begins the only rehearsal of a request's statement, and returns the names of statements
+// that make room. It returns nil if an error has had the statement discarded meanwhile.
+func (s *session) begin(q *request) (_ *rehearsal, closes []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := s.prepared[preparedKey{statement: q.statement}]
+	if of == nil {
+		return nil, nil
+	}
+	of.uses++ // Not again.
+	h := &rehearsal{of: of}
+	h.again, closes = s.add(preparedKey{statement: q.statement, rehearsed: true}, of.described, nil)
+	return h, closes
 }
 
 // rehearses reports whether a message belongs to a rehearsal, and takes it in.

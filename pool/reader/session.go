@@ -232,9 +232,7 @@ func (s *session) send(r *run) {
 	}
 	name, known, closes = s.prepare(r, preparedKey{statement: first.statement}, first.described, closes)
 	// These come first: what follows an error Postgres skips.
-	for _, name := range closes {
-		s.frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: name})
-	}
+	s.sendCloses(closes)
 	if r.guarded {
 		if !guardKnown {
 			s.frontend.SendParse(&pgproto3.Parse{Name: guardName, Query: g.Shape().Statement()})
@@ -242,20 +240,36 @@ func (s *session) send(r *run) {
 		s.sendGuard(guardName, &g)
 	}
 	if !known {
-		s.frontend.SendParse(&pgproto3.Parse{Name: name, Query: first.statement.sql,
-			ParameterOIDs: first.described.ParamOIDs})
+		s.sendParse(name, first)
 		// The schema may have changed since it was described.
 		s.frontend.SendDescribe(&pgproto3.Describe{ObjectType: 'S', Name: name})
 	}
 	for _, q := range r.requests {
-		s.frontend.SendBind(&pgproto3.Bind{
-			PreparedStatement: name, ParameterFormatCodes: q.params.ParamFormats, Parameters: q.params.ParamValues,
-			ResultFormatCodes: q.params.ResultFormats,
-		})
+		s.sendBind(name, q, q.params.ParamValues)
 		s.frontend.SendExecute(&pgproto3.Execute{})
 	}
 	s.frontend.SendSync(&pgproto3.Sync{})
 	s.rehearse(r)
+}
+
+// sendCloses has Postgres forget statements.
+func (s *session) sendCloses(names []string) {
+	for _, name := range names {
+		s.frontend.SendClose(&pgproto3.Close{ObjectType: 'S', Name: name})
+	}
+}
+
+// sendParse prepares the statement of a request.
+func (s *session) sendParse(name string, q *request) {
+	s.frontend.SendParse(&pgproto3.Parse{Name: name, Query: q.statement.sql, ParameterOIDs: q.described.ParamOIDs})
+}
+
+// sendBind binds a statement to values, which come in the formats of a request.
+func (s *session) sendBind(name string, q *request, values [][]byte) {
+	s.frontend.SendBind(&pgproto3.Bind{
+		PreparedStatement: name, ParameterFormatCodes: q.params.ParamFormats, Parameters: values,
+		ResultFormatCodes: q.params.ResultFormats,
+	})
 }
 
 // sendGuard runs a guard that is prepared.
