@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,13 +41,18 @@ func lasting(t testing.TB, addresses ...string) rueidis.Client {
 	return client
 }
 
+var networks atomic.Int64
+
+// network returns the name of a channel that no other test uses.
+func network() string { return fmt.Sprint("network", networks.Add(1)) }
+
 func TestBus(t *testing.T) {
 	t.Parallel()
 	server := redis.Start(t)
 	bustest.Run(t, func(t *testing.T) bustest.Network {
-		p := through(t, server.Address)
+		p, channel := through(t, server.Address), network()
 		return bustest.Network{
-			Connect: func(t testing.TB) bus.Transport { return redisstore.NewBus(lasting(t, p.Addr()), "") },
+			Connect: func(t testing.TB) bus.Transport { return redisstore.NewBus(lasting(t, p.Addr()), channel) },
 			Cut:     func() { p.SetDown(true) },
 			Heal:    func() { p.SetDown(false) },
 			Hang:    p.SetSilent,
@@ -62,8 +68,9 @@ func TestBusOnACluster(t *testing.T) {
 		addresses = append(addresses, node.Address)
 	}
 	bustest.Run(t, func(t *testing.T) bustest.Network {
+		channel := network() // A node may deliver late.
 		return bustest.Network{
-			Connect: func(t testing.TB) bus.Transport { return redisstore.NewBus(lasting(t, addresses...), "") },
+			Connect: func(t testing.TB) bus.Transport { return redisstore.NewBus(lasting(t, addresses...), channel) },
 			Cut: func() {
 				for _, node := range nodes {
 					node.Kill()

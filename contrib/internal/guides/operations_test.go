@@ -18,6 +18,8 @@ import (
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/lifecycle"
 	"github.com/gqlboost/gqlboost/plancache"
+	"github.com/gqlboost/gqlboost/plancache/bus"
+	"github.com/gqlboost/gqlboost/plancache/bus/bustest"
 	"github.com/gqlboost/gqlboost/pool"
 	"github.com/gqlboost/gqlboost/pool/matview"
 	"github.com/gqlboost/gqlboost/simdjson"
@@ -128,7 +130,12 @@ func sources(t *testing.T) (list []gqlboost.Source) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(list, plans, results, persisted, db, life, refreshed(t, db))
+	link, err := bus.New(bustest.NewHub().Connect(), bus.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = link.Close() })
+	return append(list, plans, results, persisted, db, life, refreshed(t, db), link)
 }
 
 // refreshed returns the refresher of a view that it has refreshed.

@@ -49,8 +49,9 @@ func TestBus(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(p.Close)
+		subject := nats.NewInbox() // which no other network uses
 		return bustest.Network{
-			Connect: func(t testing.TB) bus.Transport { return natsbus.New(connect(t, p.Addr()), "") },
+			Connect: func(t testing.TB) bus.Transport { return natsbus.New(connect(t, p.Addr()), subject) },
 			Cut:     func() { p.SetDown(true) },
 			Heal:    func() { p.SetDown(false) },
 			Hang: func(on bool) {
