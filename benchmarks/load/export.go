@@ -19,6 +19,8 @@ type Export struct {
 	Memory uint64 `json:"memoryBytes"`
 }
 
+const exportTimeout = 2 * time.Minute
+
 // exportQuery asks for half of the comments that there are at scale 1.
 const exportQuery = `{"query":"{ comments(first: 100000) { id body createdAt } }"}`
 
@@ -48,6 +50,8 @@ func MeasureExport(ctx context.Context, t Target) (*Export, error) {
 }
 
 func export(ctx context.Context, t Target) (*Export, error) {
+	ctx, cancel := context.WithTimeout(ctx, exportTimeout)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, strings.NewReader(exportQuery))
 	if err != nil {
 		return nil, err

@@ -33,6 +33,8 @@ type Target struct {
 
 // Totals asks the server how much data it has.
 func (t Target) Totals(ctx context.Context) (Totals, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout) // A port may be open with nobody behind it.
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL,
 		bytes.NewReader([]byte(`{"query":"{ totals { users posts comments } }"}`)))
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -36,8 +37,10 @@ func main() {
 	flag.DurationVar(&g.each, "duration", 1500*time.Millisecond, "measured time of each run")
 	flag.Float64Var(&g.limit, "limit", 1.1, "how many times as much the base may gain")
 	flag.Float64Var(&g.scale, "scale", 0.2, "size of the data; 1 is 10k users")
-	flag.Parse()
-	err := g.run(ctx)
+	err := flags.Parse(flag.CommandLine, os.Args[1:], "rounds", "duration", "scale")
+	if err == nil {
+		err = g.run(ctx)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "endtoend:", err)
 	}
@@ -62,6 +65,9 @@ type gate struct {
 func (g *gate) run(ctx context.Context) (err error) {
 	if g.rounds < fewest {
 		return fmt.Errorf("fewer than %d rounds cannot be certain of anything", fewest)
+	}
+	if g.limit < 1 {
+		return fmt.Errorf("-limit is %v: with less than 1, the same gain would be worse", g.limit)
 	}
 	root, err := load.SourceRoot()
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -30,8 +31,11 @@ func main() {
 	flag.DurationVar(&plan.Total, "duration", 8*time.Hour, "length of the run, with what the file has")
 	flag.DurationVar(&plan.Piece, "piece", 30*time.Minute, "length of this session at most; no bound if it is 0")
 	flag.StringVar(&plan.File, "file", "../out/soak.jsonl", "file of windows, a line each")
-	flag.Parse()
-	if err := run(ctx, *server, *args, *scale, *rate, plan); err != nil {
+	err := flags.Parse(flag.CommandLine, os.Args[1:], "scale", "rate", "window", "duration")
+	if err == nil {
+		err = run(ctx, *server, *args, *scale, *rate, plan)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		stop()
 		os.Exit(1)

@@ -30,6 +30,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -53,9 +54,11 @@ func main() {
 	flag.StringVar(&in.bench, "bench", "", "output of make bench to take in, for the benchmarks that it has")
 	check := flag.Bool("check", false, "only compare")
 	rewrite := flag.Bool("rewrite-history", false, "make "+historyFile+" from the commits of "+resultsFile)
-	flag.Parse()
-	var err error
-	if *rewrite {
+	err := flags.Parse(flag.CommandLine, os.Args[1:])
+	switch {
+	case err == nil && *check && (in != (inputs{}) || *rewrite):
+		err = errors.New("-check only compares: it takes nothing in")
+	case err == nil && *rewrite:
 		err = rewriteHistory()
 	}
 	if err == nil {

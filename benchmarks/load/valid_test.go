@@ -1,0 +1,87 @@
+package load
+
+import (
+	"io"
+	"math"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What would send nothing, or never end, is refused before anything is sent.
+func TestConfigIsRefused(t *testing.T) {
+	open := func(rate float64, long time.Duration, a Arrivals) Config {
+		return Config{Phases: []Phase{{rate, long}}, Arrivals: a, Duration: time.Second}
+	}
+	for name, c := range map[string]Config{
+		"no clients":           {Duration: time.Second},
+		"negative clients":     {Clients: -1, Duration: time.Second},
+		"no duration":          {Clients: 1},
+		"negative duration":    {Clients: 1, Duration: -1},
+		"unknown arrivals":     open(1, time.Hour, "now and then"),
+		"a phase of no time":   open(1, 0, Poisson),
+		"a negative rate":      open(-1, time.Hour, Poisson),
+		"no rate at all":       open(math.NaN(), time.Hour, Poisson),
+		"more than every rate": open(math.Inf(1), time.Hour, Constant),
+	} {
+		c.URL, c.Mix, c.Totals = "http://127.0.0.1:1", fixed, totals
+		if r, err := Run(t.Context(), c); err == nil {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+// A closed loop has a connection for each client, however many they are.
+func TestMoreClientsThanAnOpenLoopHas(t *testing.T) {
+	url := serve(t, answerOK)
+	r, err := Run(t.Context(), Config{URL: url, Mix: fixed, Totals: totals, Clients: maxInFlight + 100, Duration: time.Second, Variants: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind := range r.ErrorKinds {
+		if strings.Contains(kind, "no free connections") {
+			t.Errorf("errors: %v", r.ErrorKinds)
+		}
+	}
+}
+
+// A port that is open, with nobody who answers, does not hang a command.
+func TestNobodyAnswers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes the time of a request")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := (Target{URL: "http://" + l.Addr().String()}).Totals(t.Context()); err == nil {
+		t.Error("there was an answer")
+	}
+}
+
+func TestNoRoundsCompareNothing(t *testing.T) {
+	for _, rounds := range []int{0, -1} {
+		if c, err := Compare(t.Context(), "closed", []Target{{}}, Config{}, rounds, io.Discard); err == nil {
+			t.Errorf("%d rounds: %+v", rounds, c)
+		}
+	}
+	if c, err := Compare(t.Context(), "closed", []Target{}, Config{}, 3, io.Discard); err == nil {
+		t.Errorf("nobody: %+v", c)
+	}
+}
+
+// The median of two rounds is between their ratios, and its result is not the better one.
+func TestMedianOfTwoRounds(t *testing.T) {
+	round := func(base, other float64) []*Result {
+		return []*Result{{Server: "base", Throughput: base}, {Server: "other", Throughput: other}}
+	}
+	c := &Comparison{Rounds: [][]*Result{round(100, 300), round(100, 100)}}
+	if g := c.Gains()[0].Throughput; g != (Ratio{2, 1, 3}) {
+		t.Errorf("%+v", g)
+	}
+	if m := c.Median()[1]; m.Throughput != 100 {
+		t.Errorf("%v", m.Throughput)
+	}
+}
