@@ -4,6 +4,11 @@ import (
 	"io"
 	"math"
 	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +48,31 @@ func TestMoreClientsThanAnOpenLoopHas(t *testing.T) {
 		if strings.Contains(kind, "no free connections") {
 			t.Errorf("errors: %v", r.ErrorKinds)
 		}
+	}
+}
+
+// A server that ends while it is measured has no result, however much it had answered.
+func TestServerEndsMeanwhile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("it needs a shell")
+	}
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"data":{"totals":{"users":100,"posts":100,"comments":100}}}`)
+	})
+	end := filepath.Join(t.TempDir(), "end")
+	script := `echo "x serving: ` + url + `/" >&2; while [ ! -e "$0" ]; do sleep 0.1; done; echo "out of memory" >&2; exit 3`
+	s, err := launch(t.Context(), "fragile", "", exec.Command("sh", "-c", script, end))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Mix: fixed, Clients: 2, Duration: time.Hour}
+	c.Each = func(int, time.Duration, time.Duration, error) {
+		if _, err := os.Stat(end); err != nil {
+			_ = os.WriteFile(end, nil, 0o644) // It was measured: now it ends.
+		}
+	}
+	if r, err := Measure(t.Context(), s.Target, c, t.Output()); err == nil || r != nil || !strings.Contains(err.Error(), "fragile has ended") || !strings.Contains(err.Error(), "out of memory") {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 
