@@ -115,3 +115,31 @@ func TestMedianOfTwoRounds(t *testing.T) {
 		t.Errorf("%v", m.Throughput)
 	}
 }
+
+// A file is whole at any time: one that cannot be written to the end stays as it was.
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "below", "file")
+	text := func(text string, err error) func(io.Writer) error {
+		return func(w io.Writer) error {
+			_, _ = io.WriteString(w, text)
+			return err
+		}
+	}
+	if err := WriteFile(file, text("before", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(file, text("half", io.ErrShortWrite)); err == nil {
+		t.Error("no error")
+	}
+	got, err := os.ReadFile(file)
+	if err != nil || string(got) != "before" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) != 1 {
+		t.Errorf("%v, %v", left, err)
+	}
+	if err := WriteFile("", text("", io.ErrShortWrite)); err != nil {
+		t.Error(err)
+	}
+}
