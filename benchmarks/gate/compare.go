@@ -78,6 +78,9 @@ type verdict struct {
 	before, after float64 // medians
 	p             float64 // that they differ by chance only; of times
 	worse         bool
+	// suspect reports that it may be worse: on a busy machine a few runs cannot be certain even
+	// of twice the time.
+	suspect bool
 }
 
 func (v verdict) ratio() float64 {
@@ -90,8 +93,12 @@ func (v verdict) ratio() float64 {
 // thresholds of benchmath, which its tests take their alpha from.
 var thresholds = benchmath.DefaultThresholds
 
-// certain is the p-value below which times count as different.
-const certain = 0.001
+const (
+	// certain is the p-value below which times count as different.
+	certain = 0.001
+	// possible is the p-value below which it is worth while to measure again.
+	possible = 0.05
+)
 
 // compare returns what has changed of the benchmarks that both have.
 func compare(before, after samples, l limits) (list []verdict) {
@@ -133,12 +140,14 @@ func judge(of benchmark, unit string, a, b []float64, limit float64) verdict {
 		v.p = benchmath.AssumeNothing.Compare(before, after).P
 		// The intervals of the medians must be apart, too.
 		v.worse = v.p < certain && v.ratio() > limit && y.Lo > x.Hi
+		v.suspect = v.p < possible && v.ratio() > limit
 	case allocsUnit:
 		v.worse = slices.Min(b) > slices.Max(a)
 	case bytesUnit:
 		// What is allocated once is divided by the runs, which differ in number.
 		v.worse = slices.Min(b) > slices.Max(a)*1.01+8
 	}
+	v.suspect = v.suspect || v.worse
 	return v
 }
 
@@ -149,8 +158,11 @@ func (v verdict) String() string {
 		chance = fmt.Sprintf("p=%.4f", v.p)
 	}
 	mark := ""
-	if v.worse {
+	switch {
+	case v.worse:
 		mark = "WORSE"
+	case v.suspect:
+		mark = "UNSURE"
 	}
 	return fmt.Sprintf("%s\t%s\t%.4g\t%.4g\t%.3f\t%s\t%s", v.benchmark, v.unit, v.before, v.after, v.ratio(), chance, mark)
 }

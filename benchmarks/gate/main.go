@@ -7,7 +7,8 @@
 // meanwhile meets both, and compares them with benchmath. Times are worse if their median
 // has grown by more than the limit, with a p-value below 0.001 and with the
 // intervals of the medians apart; allocations are worse if there are more of them in every
-// run. What looks worse is measured again, twice as often, before it is complained of. A
+// run. What may be worse is measured again, twice as often, before it is complained of: what
+// the second measurement is not certain of is marked, and is no failure. A
 // benchmark that the second version does not have, or skips, is worse as well, unless -gone
 // names it: nobody knows how fast it is.
 package main
@@ -152,11 +153,11 @@ func (g *gate) run(ctx context.Context) (err error) {
 	return report(list, gone)
 }
 
-// confirm measures again what looks worse.
+// confirm measures again what may be worse.
 func (g *gate) confirm(ctx context.Context, before, after []suite, list []verdict) ([]verdict, error) {
 	var names []string
 	for _, v := range list {
-		if v.worse {
+		if v.suspect {
 			name := "^" + strings.ReplaceAll(regexp.QuoteMeta(withoutProcs(v.name)), "/", "$/^") + "$"
 			if !slices.Contains(names, name) {
 				names = append(names, name)
@@ -178,7 +179,7 @@ func (g *gate) confirm(ctx context.Context, before, after []suite, list []verdic
 		}
 	}
 	for i, v := range list {
-		if v.worse {
+		if v.suspect {
 			if second, ok := again[key{v.benchmark, v.unit}]; ok {
 				list[i] = second
 			}
@@ -253,6 +254,7 @@ func (g *gate) measure(ctx context.Context, before, after []suite, bench string,
 }
 
 func report(list []verdict, gone []benchmark) error {
+	unsure := 0
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "benchmark\tunit\tbefore\tafter\tratio\tchance\t")
 	worse := 0
@@ -260,9 +262,14 @@ func report(list []verdict, gone []benchmark) error {
 		fmt.Fprintln(w, v)
 		if v.worse {
 			worse++
+		} else if v.suspect {
+			unsure++
 		}
 	}
 	_ = w.Flush()
+	if unsure > 0 {
+		fmt.Printf("%d figures look worse, and may be by chance: more -rounds, or a quiet machine, would tell\n", unsure)
+	}
 	for _, b := range gone {
 		fmt.Printf("%s was not measured in the second version: it was removed, renamed or skipped\n", b)
 	}
