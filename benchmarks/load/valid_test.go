@@ -143,3 +143,35 @@ func TestWriteFile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An export has as many rows as its name says, or is no result.
+func TestExportIsWhole(t *testing.T) {
+	for rows, want := range map[int]bool{ExportRows: true, ExportRows - 1: false, 0: false} {
+		url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			list := strings.TrimSuffix(strings.Repeat(`{"id":"1","body":"]}}"},`, rows), ",")
+			_, _ = io.WriteString(w, `{"data":{"comments":[`+list+`]}}`)
+		})
+		e, err := MeasureExport(t.Context(), Target{Name: "a", URL: url})
+		if want != (err == nil) || want && (e.Bytes < int64(rows) || e.Whole < e.FirstByte) {
+			t.Errorf("%d rows: %+v, %v", rows, e, err)
+		}
+	}
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data":{"comments":[`) })
+	if e, err := MeasureExport(t.Context(), Target{URL: url}); err == nil {
+		t.Errorf("cut short: %+v", e)
+	}
+}
+
+// The collector has no more of the CPU than there is.
+func TestGCShare(t *testing.T) {
+	before := runtimeFigures{GCSeconds: 1, AllCPU: 10, IdleCPU: 5}
+	for want, after := range map[float64]runtimeFigures{
+		0.25: {GCSeconds: 2, AllCPU: 20, IdleCPU: 11},
+		1:    {GCSeconds: 9, AllCPU: 20, IdleCPU: 11},
+		0:    {GCSeconds: 2}, // The server does not tell.
+	} {
+		if got := after.gcShare(before); got != want {
+			t.Errorf("%+v: %v, want %v", after, got, want)
+		}
+	}
+}

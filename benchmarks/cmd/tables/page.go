@@ -83,6 +83,9 @@ func demoSection(b *bytes.Buffer, d *load.Report, tables map[string]string) {
 	if warning := load.Warning(d); warning != "" {
 		fmt.Fprintf(b, "%s ", warning)
 	}
+	for _, e := range load.ExamplesIn(d) {
+		fmt.Fprintf(b, "*%s* is %s. ", e.Name, e.About)
+	}
 	b.WriteString("\"-\" stands where fewer than ten requests were slower than a percentile; *machine* is what else " +
 		"the machine did, in the worst of the rounds.\n")
 	for _, part := range [][2]string{{"closed", "64 clients without a pause"},
