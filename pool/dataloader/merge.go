@@ -47,8 +47,8 @@ type MergeOptions struct {
 //
 // Only calls with equal scopes are merged. The context of fetch has the values of the scope and
 // no others, always, so what it returns cannot depend on anything else of a request: a tenant that
-// is in no scope is missed in the first test, and not under load. Spans and deadlines are not in it
-// either; it ends when all who wait have given up.
+// is in no scope is missed in the first test, and not under load. Spans are not in it either. It ends
+// when all who wait have given up.
 //
 // A call that has begun is never joined, so a request sees what it has written before.
 //
@@ -113,6 +113,9 @@ type merged[K comparable, V any] struct {
 func (m *merger[K, V, S]) load(ctx context.Context, scope S, keys []K) (map[K]V, error) {
 	if err := errors.Join(hashable(scope), hashable(keys...)); err != nil {
 		return nil, err
+	}
+	if scope != scope { // NaN, which a map never finds again
+		return m.alone(ctx, scope, keys)
 	}
 	c := m.enter(scope, keys)
 	if c == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"runtime"
@@ -304,10 +305,22 @@ func TestMergeUnhashable(t *testing.T) {
 	if _, err := merged(t.Context(), []any{1, []int{2}}); err == nil || !strings.Contains(err.Error(), "unhashable") {
 		t.Error(err)
 	}
-	if _, err := merged(t.Context(), []any{1}); err != nil {
+	if _, err := merged(t.Context(), []any{1, math.NaN()}); err != nil {
 		t.Error(err)
 	}
+	odd := dataloader.Merge(func(context.Context, []int) (map[int]int, error) { return nil, nil },
+		func(context.Context) weight { return weight(math.NaN()) }, dataloader.MergeOptions{})
+	for range 2 {
+		if _, err := odd(t.Context(), []int{1}); err != nil {
+			t.Error(err)
+		}
+	}
 }
+
+// weight is a scope that may be unlike itself.
+type weight float64
+
+func (weight) In(ctx context.Context) context.Context { return ctx }
 
 // Nothing is nil.
 func TestMergeNil(t *testing.T) {
