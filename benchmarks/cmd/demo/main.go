@@ -64,6 +64,7 @@ var blocks = []load.Example{
 	{Name: "pool", Server: "blog", Args: []string{"-pool"}},
 	{Name: "reader", Server: "blog", Args: []string{"-reader"}},
 	{Name: "dataloader", Server: "blog", Args: []string{"-dataloader"}},
+	{Name: "merge", Server: "blog", Args: []string{"-dataloader", "-merge"}},
 	{Name: "stream", Server: "blog", Args: []string{"-stream"}},
 	{Name: "arena", Server: "blog", Args: []string{"-arena"}},
 	{Name: "gc", Server: "blog", Args: []string{"-gc"}},
