@@ -139,6 +139,9 @@ func (o *outbox) outcome(err error, waiters []chan error) {
 // Delete tells all caches of a key, here at once. The error says that others may not know of
 // it: they will when the transport works again, unless the link is closed before.
 func (l *Link) Delete(ctx context.Context, key string) error {
+	if ctx == nil {
+		return errNoContext
+	}
 	if !validKey(key) {
 		return fmt.Errorf("bus: key %q: it must be of letters, digits and colons, and shorter than %d", key, maxKey)
 	}
@@ -153,7 +156,7 @@ func (l *Link) Delete(ctx context.Context, key string) error {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("bus: not published yet: %w", ctx.Err())
+		return l.late(ctx, "not published yet")
 	}
 }
 
@@ -326,9 +329,36 @@ func (l *Link) publish(k kind, data []byte) error {
 	return nil
 }
 
-// limited calls what is not ours for as long as a limit.
-func (l *Link) limited(limit time.Duration, f func(context.Context) error) error {
+// limited calls what is not ours for as long as a limit. What ignores its context is left behind, and
+// until it returns the next call fails.
+func (l *Link) limited(limit time.Duration, f func(context.Context) error) (err error) {
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.sendErr = err
+	}()
 	ctx, cancel := context.WithTimeout(l.ctx, limit)
 	defer cancel()
-	return protect(func() error { return f(ctx) })
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("an earlier call goes on after its context has ended: %w", ctx.Err())
+	}
+	returned := isolated(l.tasks.Go, func() error {
+		defer func() { <-l.turn }()
+		return f(ctx)
+	})
+	select {
+	case err := <-returned:
+		return err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(l.options.Beat / 8)
+	defer grace.Stop()
+	select {
+	case err := <-returned: // It says more than the context.
+		return err
+	case <-grace.C:
+		return fmt.Errorf("it goes on after its context has ended: %w", ctx.Err())
+	}
 }

@@ -18,10 +18,13 @@ const watched = 1024
 // the transport at first. The channel is closed when the context or the link ends, and when
 // it is not read from.
 func (l *Link) Watch(ctx context.Context) (<-chan string, error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
 	select {
 	case <-l.first:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, l.late(ctx, "not subscribed yet")
 	case <-l.ctx.Done():
 		return nil, ErrClosed
 	}
