@@ -3,6 +3,7 @@ package pgnotify_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -100,6 +101,29 @@ func TestCachesOfAFleet(t *testing.T) {
 	}
 	if err := bus.Delete(t.Context(), "x"); !errors.Is(err, pgnotify.ErrClosed) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Many keys are told of in one go, in their order.
+func TestDeleteEach(t *testing.T) {
+	bus := newBus(t, server.DSN(), pgnotify.Options{Channel: "each"})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	keys, err := bus.Watch(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for i := range 3000 {
+		list = append(list, fmt.Sprint(`tag "{`, i))
+	}
+	if err := bus.DeleteEach(ctx, list); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range list {
+		if got := <-keys; got != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
 	}
 }
 

@@ -36,7 +36,10 @@ type Store struct {
 	namespace string
 }
 
-var _ plancache.Store = (*Store)(nil)
+var (
+	_ plancache.Store            = (*Store)(nil)
+	_ plancache.BatchInvalidator = (*Store)(nil)
+)
 
 // New returns a store that uses a client, which it does not close.
 func New(client rueidis.Client, c Options) *Store {
@@ -67,10 +70,21 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 // Delete removes a value, or all whose keys begin with what is before an asterisk, and
 // notifies all watchers, even if something could not be removed.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	err := s.Remove(ctx, []string{key})
+	return s.DeleteEach(ctx, []string{key})
+}
+
+// DeleteEach implements [plancache.BatchInvalidator].
+func (s *Store) DeleteEach(ctx context.Context, keys []string) error {
+	errs := []error{s.Remove(ctx, keys)}
 	// After it: who is told must not find it any more.
-	publish := s.client.B().Publish().Channel(s.namespace).Message(key).Build()
-	return errors.Join(err, s.client.Do(ctx, publish).Error())
+	var publish rueidis.Commands
+	for _, key := range keys {
+		publish = append(publish, s.client.B().Publish().Channel(s.namespace).Message(key).Build())
+	}
+	for _, r := range s.client.DoMulti(ctx, publish...) {
+		errs = append(errs, r.Error())
+	}
+	return errors.Join(errs...)
 }
 
 // Remove is Delete for several keys, and notifies nobody. It is the Before of a bus.Link that

@@ -66,6 +66,34 @@ func nodes(t *testing.T) (servers []*redis.Server, addresses []string) {
 	return servers, addresses
 }
 
+// Many keys are deleted and told of in one go.
+func TestDeleteEach(t *testing.T) {
+	s := redisstore.New(connect(t, cluster(t)...), redisstore.Options{})
+	keys, err := s.Watch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for i := range 500 {
+		list = append(list, fmt.Sprint("tag:", i))
+		if err := s.Set(t.Context(), list[i], []byte("value"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.DeleteEach(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for range list {
+		told[<-keys] = true
+	}
+	for _, key := range list {
+		if _, err := s.Get(t.Context(), key); !told[key] || !errors.Is(err, plancache.ErrNotFound) {
+			t.Errorf("%s: told %v, and then %v", key, told[key], err)
+		}
+	}
+}
+
 // The same holds for a server alone and for a cluster.
 func TestStore(t *testing.T) {
 	for name, start := range map[string]func(*testing.T) []string{

@@ -38,7 +38,8 @@ func (l *Link) report(err error) {
 
 func (l *Link) tellErrors() {
 	for err := l.reports.next(); err != nil; err = l.reports.next() {
-		_ = <-isolated(func(f func()) { go f() }, func() error { l.options.OnError(err); return nil }) // Nobody is left to be told.
+		ended := isolated(func(f func()) { go f() }, func() error { l.options.OnError(err); return nil })
+		_ = <-ended // Nobody is left to be told.
 	}
 }
 

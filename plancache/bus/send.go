@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -139,16 +140,35 @@ func (o *outbox) outcome(err error, waiters []chan error) {
 // Delete tells all caches of a key, here at once. The error says that others may not know of
 // it: they will when the transport works again, unless the link is closed before.
 func (l *Link) Delete(ctx context.Context, key string) error {
+	return l.delete(ctx, []string{key})
+}
+
+// piece is how many keys are told at a time, so that watchers keep up.
+const piece = 256
+
+// DeleteEach is [Link.Delete] for many keys, which share messages.
+func (l *Link) DeleteEach(ctx context.Context, keys []string) (err error) {
+	for part := range slices.Chunk(keys, piece) {
+		if failed := l.delete(ctx, part); err == nil {
+			err = failed // Those of the others are alike.
+		}
+	}
+	return err
+}
+
+func (l *Link) delete(ctx context.Context, keys []string) error {
 	if ctx == nil {
 		return errNoContext
 	}
-	if !validKey(key) {
-		return fmt.Errorf("bus: key %q: it must be of letters, digits and colons, and shorter than %d", key, maxKey)
+	for _, key := range keys {
+		if !validKey(key) {
+			return fmt.Errorf("bus: key %q: it must be of letters, digits and colons, and shorter than %d", key, maxKey)
+		}
 	}
 	l.mu.Lock()
-	l.tell(key)
+	l.tell(keys...)
 	l.mu.Unlock()
-	done, err := l.out.add(key)
+	done, err := l.out.add(keys...)
 	if err != nil {
 		return err
 	}

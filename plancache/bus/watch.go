@@ -12,7 +12,7 @@ type watcher struct {
 }
 
 // watched is how many keys wait for a cache. One that is further behind loses all.
-const watched = 1024
+const watched = mostKeys
 
 // Watch returns the keys that are deleted, by anybody, from when it has returned. It waits for
 // the transport at first. The channel is closed when the context or the link ends, and when
