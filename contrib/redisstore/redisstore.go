@@ -20,7 +20,8 @@ const DefaultNamespace = "gqlboost:plan:"
 type Options struct {
 	// Namespace is the prefix of keys, and the name of the channel of deletions. Caches
 	// of the same namespace share plans, so it should name the kind of plan. Its default
-	// is [DefaultNamespace].
+	// is [DefaultNamespace]. None should begin with another one: to delete all of that one
+	// is to delete all of both.
 	Namespace string
 }
 
@@ -68,7 +69,8 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 }
 
 // Delete removes a value, or all whose keys begin with what is before an asterisk, and
-// notifies all watchers, even if something could not be removed.
+// notifies all watchers, even if something could not be removed. What is used (see
+// [plancache.Ranking]) stays: it is no plan, and cannot be stale.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	return s.DeleteEach(ctx, []string{key})
 }
@@ -132,6 +134,9 @@ func (s *Store) deleteFrom(ctx context.Context, node rueidis.Client, pattern str
 		}
 		var unlinks rueidis.Commands
 		for _, key := range page.Elements {
+			if strings.HasPrefix(key[len(s.namespace):], groupSign) {
+				continue
+			}
 			unlinks = append(unlinks, s.client.B().Unlink().Key(key).Build())
 		}
 		for _, r := range s.client.DoMulti(ctx, unlinks...) {
