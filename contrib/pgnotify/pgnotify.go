@@ -29,7 +29,8 @@ type Options struct {
 
 // Bus is a [plancache.Invalidator] and a [bus.Transport]. Make it with [New]. It is safe for
 // concurrent use. For each cache that watches, and for each subscription, it holds a connection
-// to Postgres itself: PgBouncer does not carry notifications in transaction mode.
+// to Postgres itself: PgBouncer in transaction mode does not carry notifications, and Watch and
+// Subscribe fail there.
 //
 // A migration can tell all caches in its own transaction:
 //
@@ -163,6 +164,10 @@ func (b *Bus) listening(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, b.connect)
 	if err != nil {
 		return nil, fmt.Errorf("pgnotify: %w", err)
+	}
+	if err := b.probe(ctx, conn); err != nil {
+		hangUp(ctx, conn)
+		return nil, err
 	}
 	if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{b.config.Channel}.Sanitize()); err != nil {
 		_ = conn.Close(context.WithoutCancel(ctx))
