@@ -118,7 +118,7 @@ func (u *Uses) groupOf(version string) string { return u.group() + ":" + version
 // schema.
 func versionName(version string) string { return strings.TrimSuffix(versionKey(version), ":") }
 
-// isVersionName reports whether a member is one, whoever has counted it.
+// isVersionName reports whether a member is one. A ranking may have others.
 func isVersionName(s string) bool { return len(s) == len(versionName("")) && isHex(s) }
 
 // versions is the group whose members are the names of versions of the schema.

@@ -258,7 +258,7 @@ func TestWarmSharedNewVersion(t *testing.T) {
 	r.put(groupOf("old"), 10, member("{ kept }"), member("{ gone }"), member("{ both }"))
 	r.put(groupOf("older"), 1000, member("{ once }"))
 	r.put(groupOf("new"), 5, member("{ both }"))
-	r.put("uses:plans:versions", 1000, "0123456789abcdeg") // whoever wrote that
+	r.put("uses:plans:versions", 1000, "0123456789abcdeg") // no name of a version
 	r.put("uses:plans:versions", 10, versionName("old"))
 	r.put("uses:plans:versions", 3, versionName("older"))
 	r.put("uses:plans:versions", 2, versionName("new"))
