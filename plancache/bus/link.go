@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/callback"
 )
 
 // Link is an invalidator of caches (plancache.Invalidator) over a transport, one for all
@@ -43,7 +45,7 @@ type Link struct {
 	sendErr error // of the last call of Before or of Publish
 
 	turn    chan struct{} // has a place for one call of Before or of Publish
-	reports reports
+	reports callback.Errors
 	counts  counts
 }
 
@@ -143,4 +145,12 @@ func (l *Link) Close() error {
 	})
 	<-l.closed
 	return l.unsent
+}
+
+// report counts an error that no caller gets, and has OnError called.
+func (l *Link) report(err error) {
+	l.counts.errors.Add(1)
+	if l.options.OnError != nil {
+		l.reports.Send(l.options.OnError, err)
+	}
 }

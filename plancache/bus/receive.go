@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/callback"
 )
 
 // subscribe is subscribed until the link ends.
@@ -29,7 +31,7 @@ func (l *Link) subscribeOnce() bool {
 	l.mu.Unlock()
 	begun := time.AfterFunc(2*l.options.Silence, func() { cancel(errSlow) }) // It is asked again.
 	defer begun.Stop()
-	err := <-isolated(l.tasks.Go, func() error {
+	err := <-callback.Run(l.tasks.Go, func() error {
 		return l.transport.Subscribe(ctx,
 			func() { begun.Stop(); l.ready(mine) },
 			func(data []byte) { l.receive(mine, data) })

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/callback"
 )
 
 // outbox is what is to be published.
@@ -364,7 +366,7 @@ func (l *Link) limited(limit time.Duration, f func(context.Context) error) (err 
 	case <-ctx.Done():
 		return fmt.Errorf("an earlier call goes on after its context has ended: %w", ctx.Err())
 	}
-	returned := isolated(l.tasks.Go, func() error {
+	returned := callback.Run(l.tasks.Go, func() error {
 		defer func() { <-l.turn }()
 		return f(ctx)
 	})
