@@ -35,42 +35,52 @@ func Go(f func()) { go f() }
 // that ends when there are none. The zero value is ready. It is safe for concurrent use.
 type Errors struct {
 	mu      sync.Mutex
-	waiting []error
+	waiting []letter
 	running bool
+}
+
+type letter struct {
+	err  error
+	told chan struct{}
 }
 
 // mostErrors bounds the errors that wait while the function blocks.
 const mostErrors = 64
 
 // Send has a function called with an error, or not, if as many wait as may. The function must be
-// the same each time.
-func (e *Errors) Send(on func(error), err error) {
+// the same each time. The channel is closed when the call has ended.
+func (e *Errors) Send(on func(error), err error) (told <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.waiting) < mostErrors {
-		e.waiting = append(e.waiting, err)
+	one := letter{err, make(chan struct{})}
+	if len(e.waiting) >= mostErrors {
+		close(one.told)
+		return one.told
 	}
+	e.waiting = append(e.waiting, one)
 	if !e.running {
 		e.running = true
 		go e.deliver(on)
 	}
+	return one.told
 }
 
 func (e *Errors) deliver(on func(error)) {
-	for err := e.next(); err != nil; err = e.next() {
-		_ = <-Run(Go, func() error { on(err); return nil }) // Nobody is left to be told of its panic.
+	for one, ok := e.next(); ok; one, ok = e.next() {
+		_ = <-Run(Go, func() error { on(one.err); return nil }) // Nobody is left to be told of its panic.
+		close(one.told)
 	}
 }
 
-// next returns the error that has waited for the longest time, or nil, which ends the goroutine.
-func (e *Errors) next() error {
+// next returns the error that has waited for the longest time. Without one the goroutine ends.
+func (e *Errors) next() (one letter, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.waiting) == 0 {
 		e.running, e.waiting = false, nil
-		return nil
+		return one, false
 	}
-	err := e.waiting[0]
+	one = e.waiting[0]
 	e.waiting = e.waiting[1:]
-	return err
+	return one, true
 }

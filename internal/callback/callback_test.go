@@ -50,9 +50,10 @@ func TestErrors(t *testing.T) {
 				e.Send(nil, errors.New("again"))
 			}
 		}
+		var last <-chan struct{}
 		send := func(from, to int) (want []string) {
 			for i := from; i < to; i++ {
-				e.Send(on, fmt.Errorf("%d", i))
+				last = e.Send(on, fmt.Errorf("%d", i))
 				want = append(want, fmt.Sprint(i))
 			}
 			synctest.Wait()
@@ -60,10 +61,12 @@ func TestErrors(t *testing.T) {
 		}
 		want := send(0, 1) // It is being told now.
 		want = append(want, send(1, 100)[:mostErrors]...)
+		<-last // It was left out.
 		close(blocked)
 		synctest.Wait()
 		want = append(want, "again")
 		want = append(want, send(100, 103)...)
+		<-last
 		if !slices.Equal(got, want) {
 			t.Errorf("got %v\nwant %v", got, want)
 		}
