@@ -52,7 +52,9 @@ func New(client rueidis.Client, c Options) *Store {
 
 // Get returns the value of a key, or [plancache.ErrNotFound].
 func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
-	value, err := s.client.Do(ctx, s.client.B().Get().Key(s.namespace+key).Build()).AsBytes()
+	// Arbitrary commands are not read-only to the client, which may send such to replicas: one that lags
+	// still has what was deleted.
+	value, err := s.client.Do(ctx, s.client.B().Arbitrary("GET").Keys(s.namespace+key).Build()).AsBytes()
 	if rueidis.IsRedisNil(err) || strings.HasPrefix(rueidis.BinaryString(value), leased) {
 		return nil, plancache.ErrNotFound
 	}
