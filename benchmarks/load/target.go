@@ -44,9 +44,15 @@ func (t Target) Totals(ctx context.Context) (Totals, error) {
 		return Totals{}, err
 	}
 	defer response.Body.Close()
-	var envelope struct{ Data struct{ Totals Totals } }
+	var envelope struct {
+		Data   struct{ Totals Totals }
+		Errors []struct{ Message string }
+	}
 	if err := json.NewDecoder(response.Body).Decode(&envelope); err != nil {
 		return Totals{}, fmt.Errorf("load: %s does not answer GraphQL: %w", t.URL, err)
+	}
+	if len(envelope.Errors) > 0 {
+		return Totals{}, fmt.Errorf("load: %s does not say how much data it has: %v", t.URL, envelope.Errors)
 	}
 	if totals := envelope.Data.Totals; totals.Users > 0 && totals.Posts > 20 && totals.Comments > 0 {
 		return totals, nil

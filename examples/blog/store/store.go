@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/jackc/pgx/v5"
@@ -35,9 +36,13 @@ type Store struct {
 	Arena func(context.Context) *arena.Arena
 	// Dataloader makes loaders those of package dataloader.
 	Dataloader bool
+	// Merge has loaders fetch for several requests at once, where they are those of package
+	// dataloader and Arena is nil.
+	Merge bool
 	// Committed, if it is not nil, is called after each commit, with the context of the write.
 	Committed func(context.Context)
 	pool      Pool
+	merged    sync.Map // of fetches, by mergedFetch
 }
 
 // New returns a store over pool.
