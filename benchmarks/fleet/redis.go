@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -109,9 +108,4 @@ func killRedisNode(ctx context.Context, f *fleet) error {
 	node.kill()
 	f.wait(ctx, 5*time.Second)
 	return node.start(ctx)
-}
-
-// redisFlags are those of an instance.
-func (f *fleet) redisFlags() []string {
-	return []string{"-redis", strings.Join(f.redis.addresses(), ","), "-redis-every", "1s"}
 }
