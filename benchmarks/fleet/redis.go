@@ -109,3 +109,16 @@ func killRedisNode(ctx context.Context, f *fleet) error {
 	f.wait(ctx, 5*time.Second)
 	return node.start(ctx)
 }
+
+// hangFor is longer than instances believe a node that says nothing.
+const hangFor = blindFor + 3*time.Second
+
+// hangRedisNode has a node stand still, and nobody is told.
+func hangRedisNode(ctx context.Context, f *fleet) error {
+	node := f.redis.nodes[1]
+	if err := node.hang(); err != nil {
+		return err
+	}
+	f.wait(ctx, hangFor)
+	return node.goOn()
+}

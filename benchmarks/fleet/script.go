@@ -54,6 +54,8 @@ func script() []*Event {
 			About: "A replica receives what is written, but does not replay it for " + lagFor.String() + "."},
 		{Name: "killed Redis node", Recovery: recovery, Stale: blindFor, run: killRedisNode,
 			About: "A node of the Redis cluster is killed, and comes back without its keys five seconds later."},
+		{Name: "hung Redis node", Recovery: recovery, Stale: blindFor, run: hangRedisNode,
+			About: "A node of the Redis cluster stands still for " + hangFor.String() + ", and nobody is told."},
 		{Name: "behind PgBouncer", Recovery: recovery, run: behindPooler,
 			About: "Each instance is replaced by one that reaches the primary through PgBouncer, and has no lease."},
 		{Name: "failover", Recovery: outage, Outage: true, Stale: staleFor, run: failOver,
