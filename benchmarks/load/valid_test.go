@@ -68,7 +68,7 @@ func TestServerEndsMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := Config{Mix: fixed, Clients: 2, Duration: time.Hour}
-	c.Each = func(int, time.Duration, time.Duration, error) {
+	c.Each = func(Sent) {
 		if _, err := os.Stat(end); err != nil {
 			_ = os.WriteFile(end, nil, 0o644) // It was measured: now it ends.
 		}

@@ -323,7 +323,7 @@ func TestMessageWithoutBinaries(t *testing.T) {
 	}
 }
 
-// Whoever is interrupted is not told to install what is there.
+// Callers that are interrupted are not told to install what is there.
 func TestStartIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -101,7 +101,7 @@ func (s *Settings) fail(format string, args ...any) {
 	s.Err = errors.Join(s.Err, fmt.Errorf("pool: settings: "+format, args...))
 }
 
-// Parse returns the settings of an ID. Text that is none has an Err.
+// Parse returns the settings of an ID. For other text they have an Err.
 func Parse(id string) *Settings {
 	var texts []string
 	for rest := id; rest != ""; {
