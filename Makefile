@@ -22,7 +22,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## three servers on a private Postgres under the same load: tables, and out/demo.html (about 5 minutes); ARGS="-serve" leaves them up
+demo: ## the blog with and without gqlboost, six servers on a private Postgres under the same load, and each block alone: tables, and out/demo.html (about 8 minutes); ARGS="-serve" leaves them up
 	cd benchmarks && go run ./cmd/demo -html $(OUT)/demo.html -json $(OUT)/demo.json $(ARGS)
 
 .PHONY: demo-fleet
@@ -204,7 +204,7 @@ bench-compare: ## fail if the benchmarks of the working tree, or what the librar
 .PHONY: smoke
 smoke: ## a short demo, load test and profile: that they run, not how fast
 	cd benchmarks && go run ./cmd/demo -duration 1s -rounds 1 -scale 0.05 -min-requests 1 -html $(OUT)/smoke/demo.html
-	cd benchmarks && go run ./cmd/fleet -short -install -scale 0.05 -window 1s -html $(OUT)/smoke/fleet.html
+	cd benchmarks && go run ./cmd/fleet -short -install -scale 0.05 -instances 3 -rate 80 -window 1s -html $(OUT)/smoke/fleet.html
 	cd benchmarks && go run ./cmd/load -preset burst -maximum 200 -duration 5s -warm-up 1s -scale 0.05 -min-requests 1 \
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
 	cd benchmarks && go run ./cmd/peers -duration 1s -warm-up 1s -rounds 1 -scale 0.05 -compared 16 -min-requests 1 -json $(OUT)/smoke/peers.json

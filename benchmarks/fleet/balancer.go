@@ -22,7 +22,7 @@ const slots = 16
 
 // balancerConfig has each instance asked for /readyz five times a second. What fails before a
 // byte was sent goes to another instance, and so does a GET that was not answered: it changes
-// nothing. A POST is sent once.
+// nothing. A POST is sent once. Responses say which slot they are from.
 const balancerConfig = `global
 	maxconn 4096
 	stats socket %[1]s mode 600 level admin
@@ -32,7 +32,7 @@ defaults
 	timeout client 30s
 	timeout server 30s
 	timeout http-keep-alive 5m
-	retries 3
+	retries %[4]d
 	option redispatch 1
 frontend api
 	bind %[2]s
@@ -40,8 +40,9 @@ frontend api
 backend blog
 	balance leastconn
 	option httpchk GET /readyz
+	http-response set-header %[5]s %%s
 	http-request disable-l7-retry unless METH_GET
-	retry-on conn-failure empty-response response-timeout 503
+	retry-on %[6]s
 	server-template s 1-%[3]d 127.0.0.1:1 check inter 200ms fall 2 rise 1 disabled
 `
 
@@ -52,14 +53,32 @@ type balancer struct {
 	socket  string // of its commands
 }
 
-func startBalancer(ctx context.Context, dir string) (*balancer, error) {
+// serverHeader is the header of responses that has the name of the slot.
+const serverHeader = "Served-By"
+
+// slotOf returns the number of a slot's name, 0 if it is none.
+func slotOf(name string) int {
+	number, isServer := strings.CutPrefix(name, "s")
+	n, err := strconv.Atoi(number)
+	if !isServer || err != nil || n < 1 || n > slots {
+		return 0
+	}
+	return n
+}
+
+func startBalancer(ctx context.Context, dir string, retries bool) (*balancer, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
 	b := &balancer{address: address, socket: filepath.Join(dir, "haproxy.sock")}
 	config := filepath.Join(dir, "haproxy.cfg")
-	if err := os.WriteFile(config, fmt.Appendf(nil, balancerConfig, b.socket, address, slots), 0o600); err != nil {
+	times, on := 3, "conn-failure empty-response response-timeout 503"
+	if !retries {
+		times, on = 0, "none"
+	}
+	text := fmt.Appendf(nil, balancerConfig, b.socket, address, slots, times, serverHeader, on)
+	if err := os.WriteFile(config, text, 0o600); err != nil {
 		return nil, fmt.Errorf("fleet: %w", err)
 	}
 	if b.process, err = startProcess(ctx, haproxy, address, "-db", "-f", config); err != nil {
@@ -139,9 +158,8 @@ func (b *balancer) status() (list [slots + 1]slotStatus, err error) {
 		column[name] = i
 	}
 	for _, row := range table[1:] {
-		number, isServer := strings.CutPrefix(row[column["svname"]], "s")
-		n, err := strconv.Atoi(number)
-		if row[column["pxname"]] != "blog" || !isServer || err != nil || n < 1 || n > slots {
+		n := slotOf(row[column["svname"]])
+		if row[column["pxname"]] != "blog" || n == 0 {
 			continue
 		}
 		list[n].state = row[column["status"]]

@@ -23,14 +23,19 @@ type Options struct {
 	Window    time.Duration // that is looked at before each event and after it
 	// Short hurries the events, and leaves out what needs long windows to be told: the latency.
 	Short bool
-	Log   io.Writer // of the progress
+	// Without names what is left out, to see what it is good for: see [Protections].
+	Without []string
+	Log     io.Writer // of the progress
 }
 
 const (
 	poolConns = 20 // of an instance, at most
 	surge     = 1  // instances that come before others leave
-	variants  = 8  // texts of each query
 )
+
+// keepResults is how long instances keep responses, unless the bus tells them that they have changed:
+// longer than the show.
+const keepResults = time.Hour
 
 // drainDelay is how long an instance that leaves goes on: the balancer asks five times a second,
 // and believes the second answer.
@@ -49,7 +54,14 @@ type fleet struct {
 	mu        sync.Mutex
 	instances []*instance
 	launched  int
+	starts    []start
 	release   release // of instances that are started now
+}
+
+// start is when a slot of the balancer got an instance.
+type start struct {
+	slot int
+	at   time.Time
 }
 
 // open starts everything but the load. The caller closes the fleet, also after an error.
@@ -67,7 +79,7 @@ func (f *fleet) open(ctx context.Context) (err error) {
 	if f.redis, err = startCluster(ctx, f.testbed.Dir()); err != nil {
 		return err
 	}
-	if f.balancer, err = startBalancer(ctx, f.testbed.Dir()); err != nil {
+	if f.balancer, err = startBalancer(ctx, f.testbed.Dir(), f.with(retry)); err != nil {
 		return err
 	}
 	f.release = f.first()
@@ -100,10 +112,15 @@ func (f *fleet) prepare() error {
 // first is the release that the show begins with.
 func (f *fleet) first() release {
 	parameters := f.readerParameters()
-	parameters["pool_lease"], parameters["pool_lease_reserve"] = "blog", strconv.Itoa(pooled+surge)
-	return release{name: "first", dsn: asBlog(f.testbed.Postgres.DSN(), parameters),
-		args: append(f.redisFlags(), "-boosted", "-compiled", "-same-memory", "-pool-conns", strconv.Itoa(poolConns),
-			"-drain-delay", drainDelay.String())}
+	if f.with(lease) {
+		parameters["pool_lease"], parameters["pool_lease_reserve"] = "blog", strconv.Itoa(pooled+surge)
+	}
+	args := append(f.redisFlags(), "-boosted", "-compiled", "-same-memory", "-pool-conns", strconv.Itoa(poolConns),
+		"-results", keepResults.String())
+	if f.with(drain) {
+		args = append(args, "-drain-delay", drainDelay.String())
+	}
+	return release{name: "first", dsn: asBlog(f.testbed.Postgres.DSN(), parameters), args: args}
 }
 
 // readerParameters have instances read from the replicas.
@@ -137,6 +154,7 @@ func (f *fleet) launch(ctx context.Context, r release) error {
 	if err := f.balancer.add(i.slot, i.address()); err != nil {
 		return errors.Join(err, s.Stop())
 	}
+	f.starts = append(f.starts, start{i.slot, time.Now()})
 	f.instances = append(f.instances, i)
 	return nil
 }

@@ -41,6 +41,7 @@ func (i *instance) address() string {
 // figures are counts of an instance since it was started.
 type figures struct {
 	hits, misses float64 // lookups of plans
+	kept, made   float64 // lookups of results
 }
 
 // client is that of looks at instances.
@@ -53,12 +54,16 @@ func (i *instance) look(ctx context.Context) (f figures, err error) {
 		return f, err
 	}
 	for _, m := range metrics {
+		hit := len(m.Attrs) == 1 && m.Attrs[0].Value == "hit"
 		switch {
-		case m.Name != "gqlboost.plancache.lookups":
-		case len(m.Attrs) == 1 && m.Attrs[0].Value == "hit":
+		case m.Name == "gqlboost.plancache.lookups" && hit:
 			f.hits += m.Value
-		default:
+		case m.Name == "gqlboost.plancache.lookups":
 			f.misses += m.Value
+		case m.Name == "gqlboost.results.lookups" && hit:
+			f.kept += m.Value
+		case m.Name == "gqlboost.results.lookups":
+			f.made += m.Value
 		}
 	}
 	return f, nil

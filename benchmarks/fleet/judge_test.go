@@ -16,18 +16,42 @@ const window = 10 * time.Second
 // quiet is a watcher that has seen 60 seconds in which nothing went wrong, and an event in the
 // middle of them.
 func quiet() (*watcher, *Event) {
-	w := new(watcher)
+	w := &watcher{writes: newWrites()}
 	for n := range 60 * 200 {
 		at := time.Duration(n) * 5 * time.Millisecond
-		w.results = append(w.results, result{at: at, took: time.Duration(1+n*7919%100) * 100 * time.Microsecond})
+		w.results = append(w.results, result{at: at, took: time.Duration(1+n*7919%100) * 100 * time.Microsecond,
+			slot: 1 + n%5})
 	}
 	for n := range 60 {
-		w.plans = append(w.plans, plans{at: time.Duration(n) * time.Second, lookups: 200, built: 2, instances: 4})
+		w.plans = append(w.plans, plans{at: time.Duration(n) * time.Second, lookups: 200, built: 2, instances: 4,
+			kept: 20, made: 20})
+	}
+	for n := range 8 {
+		w.starts = append(w.starts, began{1 + n%5, time.Duration(-2+5*n) * time.Second})
 	}
 	for n := range 600 {
+		w.writes.looks = append(w.writes.looks, look{time.Duration(n) * 100 * time.Millisecond, 30 * time.Millisecond, "one"})
 		w.counts = append(w.counts, count{time.Duration(n) * 100 * time.Millisecond, "primary", 20})
 	}
 	return w, &Event{Name: "event", Begin: 20 * time.Second, End: 25 * time.Second, Recovery: recovery}
+}
+
+// slow has new instances answer slowly in the second that begins some time after they do.
+func (w *watcher) slow(after time.Duration) {
+	for _, s := range w.starts {
+		for i, r := range w.results {
+			if r.slot == s.slot && r.at >= s.at+after && r.at < s.at+after+time.Second {
+				w.results[i].took *= 3
+			}
+		}
+	}
+}
+
+// restart has more instances start, which are not slow.
+func (w *watcher) restart() {
+	for n := range 5 {
+		w.starts = append(w.starts, began{1 + n, time.Duration(15+5*n) * time.Second})
+	}
 }
 
 func operation(t *testing.T, name string) int {
@@ -78,17 +102,19 @@ func TestChecksFailForWhatMustNotBe(t *testing.T) {
 		}, "no request fails"},
 		{"a query of a killed instance", func(w *watcher, e *Event) { e.Killed, w.second(20)[1].err = true, errAny },
 			"no request fails"},
-		{"no requests", func(w *watcher, _ *Event) { w.results = nil }, "no request fails|P95"},
+		{"no requests", func(w *watcher, _ *Event) { w.results = nil }, "no request fails|of that before 2s|first second|second second"},
 		{"a second of misses", func(w *watcher, _ *Event) { w.plans[23].built = 14 }, "plans from the cache"},
 		{"a few misses", func(w *watcher, _ *Event) { w.plans[23].built = 8 }, ""},
 		{"misses before", func(w *watcher, _ *Event) { w.plans[8].built = 100 }, ""},
+		{"no look in time before", func(w *watcher, _ *Event) { w.plans = append(w.plans[:9:9], w.plans[20:]...) }, ""},
+		{"no look before", func(w *watcher, _ *Event) { w.plans = w.plans[20:] }, "plans from the cache"},
 		{"slow afterwards", func(w *watcher, _ *Event) {
 			for n := range 10 {
 				for i := range w.second(27 + n) {
 					w.second(27 + n)[i].took *= 2
 				}
 			}
-		}, "P95"},
+		}, "of that before 2s"},
 		{"slow in the recovery", func(w *watcher, _ *Event) {
 			for n := range 7 {
 				for i := range w.second(20 + n) {
@@ -101,6 +127,26 @@ func TestChecksFailForWhatMustNotBe(t *testing.T) {
 				w.second(30)[i].took *= 3
 			}
 		}, ""},
+		{"new instances that are slow at first", func(w *watcher, _ *Event) { w.slow(0) }, "first second"},
+		{"new instances that are slow for longer", func(w *watcher, _ *Event) { w.slow(time.Second) }, "second second"},
+		{"one new instance that is slow", func(w *watcher, _ *Event) { w.starts = w.starts[:3]; w.slow(0); w.restart() }, ""},
+		{"nothing that is new", func(w *watcher, _ *Event) { w.starts = nil }, "first second|second second"},
+		{"a stale result", func(w *watcher, _ *Event) { w.writes.looks[222].behind = lateFor + 1 }, "was changed"},
+		{"one that may be", func(w *watcher, _ *Event) { w.writes.looks[222].behind = lateFor }, ""},
+		{"a stale result without Redis", func(w *watcher, e *Event) {
+			e.Stale = blindFor
+			w.writes.looks[222].behind = blindFor + 1
+		}, "was changed"},
+		{"one that may be without Redis", func(w *watcher, e *Event) {
+			e.Stale = blindFor
+			w.writes.looks[222].behind = blindFor
+		}, ""},
+		{"no look at results", func(w *watcher, _ *Event) { w.writes.looks = nil }, "was changed"},
+		{"results that are made each time", func(w *watcher, _ *Event) {
+			for i := range w.plans {
+				w.plans[i].kept = 0
+			}
+		}, "was changed"},
 		{"another schema's plan", func(w *watcher, _ *Event) { w.wrong = []string{"wrong"} }, "another schema"},
 		{"too many connections", func(w *watcher, _ *Event) { w.counts[100].n = 38 }, "connections"},
 		{"no look at connections", func(w *watcher, _ *Event) { w.counts = nil }, "connections"},
@@ -157,7 +203,7 @@ func TestPageOfAReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := out.String()
-	for _, part := range []string{"1 of 4 checks FAIL", `class="failed"`, "&lt;b&gt;dangerous", `"marks":[{"name":"event","from":20,"to":25}]`} {
+	for _, part := range []string{"1 of 7 checks FAIL", `class="failed"`, "&lt;b&gt;dangerous", `"marks":[{"name":"event","from":20,"to":25}]`} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the page lacks %s", part)
 		}
@@ -179,5 +225,38 @@ func TestNextSchemaNeedsWhatItChanges(t *testing.T) {
 	}
 	if _, err := nextSchema("type User { id: ID! }"); err == nil {
 		t.Error("a schema without the field is taken")
+	}
+}
+
+// What a page lacks is as old as the first write that it should show.
+func TestBehind(t *testing.T) {
+	now := time.Now()
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	w := newWrites()
+	w.acked = []write{{10, ago(9 * time.Second)}, {14, ago(5 * time.Second)}, {20, ago(time.Second)}, {22, now.Add(time.Second)}}
+	for _, c := range []struct {
+		shown []int
+		want  time.Duration
+	}{
+		{[]int{22, 20, 14, 10}, 0}, {[]int{20, 14, 10}, 0}, {[]int{21, 20, 15}, 0}, {[]int{14, 10}, time.Second},
+		{[]int{19, 14, 13}, time.Second}, {[]int{21, 14}, time.Second}, {[]int{20, 13}, 5 * time.Second},
+		{[]int{9, 8}, 9 * time.Second},
+	} {
+		if got := w.behind(c.shown, now); got != c.want {
+			t.Errorf("%v: %v, want %v", c.shown, got, c.want)
+		}
+	}
+}
+
+func TestWithoutWhatThereIsNot(t *testing.T) {
+	o := Options{Without: []string{warm, "luck"}}
+	if err := o.check(); err == nil || !strings.Contains(err.Error(), "luck") {
+		t.Errorf("got %v", err)
+	}
+	for _, p := range Protections {
+		o := Options{Without: []string{p.Name}}
+		if err := o.check(); err != nil || o.with(p.Name) || !(&Options{}).with(p.Name) {
+			t.Errorf("%s: %v", p.Name, err)
+		}
 	}
 }

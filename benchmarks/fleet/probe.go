@@ -116,7 +116,12 @@ func (p *probe) send(r *http.Request, cookie *http.Cookie, data any) ([]*http.Co
 	if cookie != nil {
 		r.AddCookie(cookie)
 	}
-	response, err := p.client.Do(r)
+	return exchange(p.client, r, data)
+}
+
+// exchange sends a request, and returns the cookies that come with its data.
+func exchange(client *http.Client, r *http.Request, data any) ([]*http.Cookie, error) {
+	response, err := client.Do(r)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -111,7 +110,15 @@ func killRedisNode(ctx context.Context, f *fleet) error {
 	return node.start(ctx)
 }
 
-// redisFlags are those of an instance.
-func (f *fleet) redisFlags() []string {
-	return []string{"-redis", strings.Join(f.redis.addresses(), ","), "-redis-every", "1s"}
+// hangFor is longer than instances believe a node that says nothing.
+const hangFor = blindFor + 3*time.Second
+
+// hangRedisNode has a node stand still, and nobody is told.
+func hangRedisNode(ctx context.Context, f *fleet) error {
+	node := f.redis.nodes[1]
+	if err := node.hang(); err != nil {
+		return err
+	}
+	f.wait(ctx, hangFor)
+	return node.goOn()
 }

@@ -21,6 +21,7 @@ type Report struct {
 	Machine  load.Machine
 	Versions []load.Version
 	Fleet    string // what it is made of
+	Without  []string
 	Rate     float64
 	Requests int
 	Retried  int // by the balancer
@@ -65,6 +66,7 @@ func (c Check) String() string {
 func (f *fleet) report(ctx context.Context, w *watcher, events []*Event) (*Report, error) {
 	r := &Report{Date: time.Now().UTC().Truncate(time.Second), Machine: load.ThisMachine(),
 		Versions: load.Versions(ctx, f.testbed.Postgres.DSN()), Rate: f.Rate, Events: events,
+		Without: f.Without,
 		Fleet: fmt.Sprintf("%d instances behind HAProxy, a primary and %d replicas of Postgres with %d connections each, "+
 			"PgBouncer, a Redis cluster of %d", f.Instances, replicas, maxConnections, redisNodes)}
 	status, err := f.balancer.status()
@@ -94,10 +96,10 @@ func (w *watcher) charts(events []*Event, limit int) []chart.Chart {
 		return chart.Chart{Name: name, Title: title, Kind: chart.Lines, X: "second", Y: unit, About: about, Marks: marks,
 			Series: series}
 	}
-	var sent, failed, p50, p95, hits, built, warmed, serving chart.Series
+	var sent, failed, p50, p95, hits, kept, built, warmed, serving chart.Series
 	sent.Name, failed.Name, p50.Name, p95.Name = "answered", "failed", "P50", "P95"
-	hits.Name, built.Name, warmed.Name = "from the cache", "for requests", "before instances were ready"
-	serving.Name = "answer"
+	hits.Name, built.Name, warmed.Name = "plans", "for requests", "before instances were ready"
+	serving.Name, kept.Name = "answer", "pages of the feed"
 	add := func(s *chart.Series, x, y float64) { s.Points = append(s.Points, [2]float64{math.Round(10*x) / 10, y}) }
 	end := w.end()
 	for second := range int(end.Seconds()) {
@@ -112,6 +114,7 @@ func (w *watcher) charts(events []*Event, limit int) []chart.Chart {
 	defer w.mu.Unlock()
 	for _, p := range w.plans {
 		add(&hits, p.at.Seconds(), 100*p.hitRatio())
+		add(&kept, p.at.Seconds(), 100*p.kept/max(p.kept+p.made, 1))
 		add(&built, p.at.Seconds(), p.built)
 		add(&warmed, p.at.Seconds(), p.warmed)
 		add(&serving, p.at.Seconds(), float64(p.instances))
@@ -120,7 +123,10 @@ func (w *watcher) charts(events []*Event, limit int) []chart.Chart {
 		line("requests", "Requests", "/s", "Requests that were answered rightly, and that failed, in each second.",
 			sent, failed),
 		line("latency", "Latency", "ms", "How long the requests of each second took, from the time they were due.", p50, p95),
-		line("hits", "Plans from the cache", "%", "The share of requests whose plan was in the instance's cache.", hits),
+		line("hits", "From the cache", "%", "The share of requests whose plan was in the instance's cache, and of those "+
+			"for a page of the feed that was: posts are published several times a second, which ends all pages.", hits, kept),
+		line("stale", "What was changed is shown for", "ms", "How long after a post was published through one instance the "+
+			"worst of the others did not show it, in each second.", w.writes.line()),
 		line("builds", "Plans built", "/s",
 			"Queries that were parsed and validated, because of a request or from what the fleet uses.", built, warmed),
 		line("connections", "Connections", "", "What the blog has open, ten times a second, and what the server allows.",
@@ -170,6 +176,9 @@ func (r *Report) Headline() string {
 		names = append(names, e.Name)
 	}
 	text := fmt.Sprintf("%d requests at %.0f/s through %s", r.Requests, r.Rate, strings.Join(names, ", "))
+	if len(r.Without) > 0 {
+		text += ", without " + strings.Join(r.Without, ", ")
+	}
 	if n := len(r.Failed()); n > 0 {
 		return fmt.Sprintf("%s: %d of %d checks FAIL", text, n, len(r.Checks))
 	}

@@ -36,6 +36,8 @@ type Event struct {
 	Outage bool
 	// Killed says that an instance was killed with the requests it had.
 	Killed bool
+	// Stale is how old what instances keep may be, if it is not what it is as a rule.
+	Stale time.Duration
 
 	run func(context.Context, *fleet) error
 }
@@ -50,11 +52,13 @@ func script() []*Event {
 			About: "An instance is killed with SIGKILL; its successor starts three seconds later."},
 		{Name: "lagging replica", Recovery: recovery, run: replicaLags,
 			About: "A replica receives what is written, but does not replay it for " + lagFor.String() + "."},
-		{Name: "killed Redis node", Recovery: recovery, run: killRedisNode,
+		{Name: "killed Redis node", Recovery: recovery, Stale: blindFor, run: killRedisNode,
 			About: "A node of the Redis cluster is killed, and comes back without its keys five seconds later."},
+		{Name: "hung Redis node", Recovery: recovery, Stale: blindFor, run: hangRedisNode,
+			About: "A node of the Redis cluster stands still for " + hangFor.String() + ", and nobody is told."},
 		{Name: "behind PgBouncer", Recovery: recovery, run: behindPooler,
 			About: "Each instance is replaced by one that reaches the primary through PgBouncer, and has no lease."},
-		{Name: "failover", Recovery: outage, Outage: true, run: failOver,
+		{Name: "failover", Recovery: outage, Outage: true, Stale: staleFor, run: failOver,
 			About: "The primary is killed, the replica that has received most is promoted, and PgBouncer is pointed at it."},
 	}
 }
@@ -108,6 +112,14 @@ func replicaLags(ctx context.Context, f *fleet) error {
 	return execute(ctx, lagging, "select pg_wal_replay_resume()")
 }
 
+// variants is how many texts there are of each query. The caches must know them before the first event.
+func (f *fleet) variants() int {
+	if f.Short {
+		return 2
+	}
+	return 8
+}
+
 // wait is a sleep that is a third as long in a short show.
 func (f *fleet) wait(ctx context.Context, d time.Duration) {
 	if f.Short {
@@ -127,12 +139,15 @@ func sleep(ctx context.Context, d time.Duration) {
 // hold does is in the report.
 func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	f := &fleet{Options: o}
+	if err := f.check(); err != nil {
+		return nil, err
+	}
 	defer func() { err = errors.Join(err, f.close()) }()
 	if err := f.open(ctx); err != nil {
 		return nil, err
 	}
-	config := load.Config{URL: "http://" + f.balancer.address + "/graphql", Mix: load.BlogMix(), Variants: variants,
-		Persisted: true, Seed: 1}
+	config := load.Config{URL: "http://" + f.balancer.address + "/graphql", Mix: load.BlogMix(), Variants: f.variants(),
+		Persisted: true, ServerHeader: serverHeader, Seed: 1}
 	if config.Totals, err = (load.Target{URL: config.URL}).Totals(ctx); err != nil {
 		return nil, err
 	}
@@ -141,10 +156,13 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 			return nil, err
 		}
 	}
-	w := &watcher{fleet: f, probe: newProbe(config.URL)}
+	w := &watcher{fleet: f, probe: newProbe(config.URL), writes: newWrites()}
 	events, err := f.show(ctx, config, w)
 	if err != nil {
 		return nil, err
+	}
+	for _, s := range f.starts {
+		w.starts = append(w.starts, began{s.slot, s.at.Sub(w.begin)})
 	}
 	return f.report(ctx, w, events)
 }
@@ -199,6 +217,10 @@ func (f *fleet) play(ctx context.Context, w *watcher, begun <-chan struct{}) ([]
 		return nil, ctx.Err()
 	}
 	sleep(ctx, f.Window)
+	// On a busy machine the first look may take longer.
+	if err := until(ctx, startTimeout, nil, w.looked); err != nil {
+		return nil, fmt.Errorf("fleet: a look at the instances: %w", err)
+	}
 	events := script()
 	for _, e := range events {
 		f.say("%s ...", e.Name)

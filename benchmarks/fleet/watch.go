@@ -10,6 +10,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/cpu"
 	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
+	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
 const (
@@ -21,7 +22,14 @@ const (
 type result struct {
 	at, took  time.Duration
 	operation int
+	slot      int // of the instance that has answered; 0: none
 	err       error
+}
+
+// began is when a slot got an instance.
+type began struct {
+	slot int
+	at   time.Duration
 }
 
 // plans are the lookups of plans since the look before.
@@ -30,6 +38,8 @@ type plans struct {
 	lookups, built float64 // because of requests
 	warmed         float64 // before instances were ready
 	instances      int
+
+	kept, made float64 // results that were asked for, and were there or not
 }
 
 // condition is what the machine and the fleet on it had used at a time.
@@ -48,8 +58,9 @@ type count struct {
 
 // watcher keeps what is seen. Times count from the beginning of the measurement.
 type watcher struct {
-	fleet *fleet
-	probe *probe
+	fleet  *fleet
+	probe  *probe
+	writes *writes
 
 	mu      sync.Mutex
 	begin   time.Time
@@ -58,6 +69,7 @@ type watcher struct {
 	counts  []count
 	machine []condition
 	wrong   []string // plans of another schema
+	starts  []began  // of instances; set at the end
 }
 
 // now is the time of the measurement; false before it has begun.
@@ -73,10 +85,10 @@ func (w *watcher) measuring() {
 	w.begin = time.Now()
 }
 
-func (w *watcher) each(operation int, due, took time.Duration, err error) {
+func (w *watcher) each(s load.Sent) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.results = append(w.results, result{due, took, operation, err})
+	w.results = append(w.results, result{s.Due, s.Latency, s.Operation, slotOf(s.Server), s.Err})
 }
 
 // run watches until the context ends.
@@ -84,6 +96,7 @@ func (w *watcher) run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { every(ctx, lookAtEvery, w.look) })
 	all.Go(func() { w.probe.run(ctx) })
+	all.Go(func() { every(ctx, probeEvery, w.changes) })
 	for _, s := range w.fleet.servers {
 		all.Go(func() { w.connections(ctx, s) })
 	}
@@ -118,6 +131,8 @@ func (w *watcher) look(ctx context.Context) {
 		missed := f.misses - i.before.misses - i.refused
 		sum.lookups += f.hits - i.before.hits + missed
 		sum.built += missed
+		sum.kept += f.kept - i.before.kept
+		sum.made += f.made - i.before.made
 		sum.instances++
 		i.before = f
 		var notes []string
@@ -132,6 +147,13 @@ func (w *watcher) look(ctx context.Context) {
 	defer w.mu.Unlock()
 	w.machine = append(w.machine, now)
 	w.plans, w.wrong = append(w.plans, sum), append(w.wrong, wrong...)
+}
+
+// looked reports whether there was a look at the instances.
+func (w *watcher) looked() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.plans, func(p plans) bool { return p.lookups > 0 })
 }
 
 // connections counts those of the blog's user to a server, through one of a superuser's.

@@ -24,6 +24,7 @@ func TestPersistedQueriesGoByGet(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
+		w.Header().Set("Served-By", "s7")
 		if r.Method == http.MethodPost {
 			posts++
 			body, _ := io.ReadAll(r.Body)
@@ -54,8 +55,8 @@ func TestPersistedQueriesGoByGet(t *testing.T) {
 	mix[1].query = "mutation NAME { x }"
 	var each atomic.Int64
 	r, err := Run(t.Context(), Config{URL: url, Mix: mix, Totals: totals, Phases: []Phase{{400, time.Hour}}, Arrivals: Constant,
-		Duration: time.Second, Variants: 3, Persisted: true, Each: func(_ int, _, _ time.Duration, err error) {
-			if err == nil {
+		Duration: time.Second, Variants: 3, Persisted: true, ServerHeader: "Served-By", Each: func(s Sent) {
+			if s.Err == nil && s.Server == "s7" && s.Latency > 0 && s.Due < time.Second {
 				each.Add(1)
 			}
 		}})

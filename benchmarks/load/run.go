@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -49,18 +50,28 @@ type Config struct {
 	// Measuring, if not nil, is called when the warm-up is over.
 	Measuring func()
 	// Each, if not nil, is called with each request that was due in the measured time, by many
-	// goroutines: its operation, when it was due, how long it took since then, and its error.
-	Each func(operation int, due, latency time.Duration, err error)
+	// goroutines.
+	Each func(Sent)
+	// ServerHeader names a header of responses that says which server has answered, for Each.
+	ServerHeader string
 	// Progress, if not nil, is called every second.
 	Progress func(elapsed time.Duration, requests, errors int64, p95 float64)
+}
+
+// Sent is a request and what became of it.
+type Sent struct {
+	Operation    int
+	Due, Latency time.Duration // Latency counts from when it was due.
+	Server       string        // see Config.ServerHeader
+	Err          error
 }
 
 // Run sends the load and returns its result when all of it is answered, timed
 // out or given up on: at most the request timeout after its end. When ctx is
 // cancelled it returns what was measured so far together with ctx's error.
 func Run(ctx context.Context, c Config) (*Result, error) {
-	if c.Duration <= 0 || c.Clients <= 0 && len(c.Phases) == 0 {
-		return nil, errors.New("load: neither clients nor rates, or no duration")
+	if err := c.valid(); err != nil {
+		return nil, err
 	}
 	r := &runner{
 		Config: c, recorder: newRecorder(c.Mix), begin: time.Now().Add(c.Warmup),
@@ -89,6 +100,24 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	return result, ctx.Err()
 }
 
+// valid refuses what would send nothing, or never end.
+func (c Config) valid() error {
+	switch {
+	case c.Duration <= 0 || c.Clients <= 0 && len(c.Phases) == 0:
+		return errors.New("load: neither clients nor rates, or no duration")
+	case c.Clients > 0:
+		return nil
+	case c.Arrivals != "" && c.Arrivals != Constant && c.Arrivals != Poisson:
+		return fmt.Errorf("load: arrivals are %q: they can be %q or %q", c.Arrivals, Constant, Poisson)
+	}
+	for _, p := range c.Phases {
+		if p.Duration <= 0 || p.Rate < 0 || math.IsNaN(p.Rate) || math.IsInf(p.Rate, 0) {
+			return fmt.Errorf("load: %v requests/s for %v are no phase", p.Rate, p.Duration)
+		}
+	}
+	return nil
+}
+
 type runner struct {
 	Config
 	recorder *recorder
@@ -104,7 +133,7 @@ func (r *runner) connect() error {
 		return fmt.Errorf("load: %w", err)
 	}
 	r.client = &fasthttp.HostClient{
-		Addr: u.Host, IsTLS: u.Scheme == "https", MaxConns: maxInFlight, MaxIdemponentCallAttempts: 1,
+		Addr: u.Host, IsTLS: u.Scheme == "https", MaxConns: max(maxInFlight, r.Clients), MaxIdemponentCallAttempts: 1,
 		Dial:        func(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, 2*time.Second) },
 		ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
 	}
@@ -140,7 +169,7 @@ func (r *runner) closedLoop(ctx context.Context) {
 	for i := range r.Clients {
 		clients.Go(func() {
 			d := newGenerator(r.Mix, r.Totals, r.Seed*1_000_003+uint64(i), r.Variants)
-			var buffer bytes.Buffer
+			var buffer reply
 			for ctx.Err() == nil {
 				start := time.Now()
 				failed := r.send(d.next(), start, &buffer)
@@ -180,7 +209,7 @@ func (r *runner) openLoop(ctx context.Context) {
 	var workers sync.WaitGroup
 	started := 0
 	worker := func() {
-		var buffer bytes.Buffer
+		var buffer reply
 		for {
 			idle.Add(1)
 			next, ok := <-queue
@@ -225,26 +254,32 @@ func (r *runner) openLoop(ctx context.Context) {
 }
 
 func (r *runner) fail(request dueRequest, err error) {
-	r.record(request.Operation, request.at.Sub(r.begin), 0, 0, err)
+	r.record(Sent{Operation: request.Operation, Due: request.at.Sub(r.begin), Err: err}, 0)
 }
 
-func (r *runner) record(operation int, due, latency time.Duration, bytes int, err error) {
-	r.recorder.record(operation, due, latency, bytes, err)
-	if r.Each != nil && due >= 0 {
-		r.Each(operation, due, latency, err)
+func (r *runner) record(s Sent, bytes int) {
+	r.recorder.record(s.Operation, s.Due, s.Latency, bytes, s.Err)
+	if r.Each != nil && s.Due >= 0 {
+		r.Each(s)
 	}
 }
 
+// reply is the body of a response, and which server has sent it.
+type reply struct {
+	bytes.Buffer
+	server string
+}
+
 // send records the result of a request that was due at a time.
-func (r *runner) send(request Request, due time.Time, buffer *bytes.Buffer) (failed bool) {
+func (r *runner) send(request Request, due time.Time, buffer *reply) (failed bool) {
 	err := r.exchange(request, buffer)
-	r.record(request.Operation, due.Sub(r.begin), time.Since(due), buffer.Len(), err)
+	r.record(Sent{request.Operation, due.Sub(r.begin), time.Since(due), buffer.server, err}, buffer.Len())
 	return err != nil
 }
 
 // exchange sends a request and checks the response. Its context is not the
 // run's: what was sent before the end is waited for, and counts.
-func (r *runner) exchange(request Request, buffer *bytes.Buffer) error {
+func (r *runner) exchange(request Request, buffer *reply) error {
 	var status int
 	var err error
 	if r.Persisted && r.Mix[request.Operation].Reads() {
@@ -271,7 +306,7 @@ func (r *runner) exchange(request Request, buffer *bytes.Buffer) error {
 var unknownText = []byte("PersistedQueryNotFound")
 
 // persisted sends a query by GET, with its text if the server asks for it.
-func (r *runner) persisted(request Request, buffer *bytes.Buffer) (status int, err error) {
+func (r *runner) persisted(request Request, buffer *reply) (status int, err error) {
 	extensions := fmt.Sprintf(`{"persistedQuery":{"version":1,"sha256Hash":"%x"}}`, sha256.Sum256([]byte(request.text)))
 	form := url.Values{"extensions": {extensions}, "variables": {string(request.variables)}}
 	status, err = r.do(buffer, r.URL+"?"+form.Encode(), nil)
@@ -283,8 +318,9 @@ func (r *runner) persisted(request Request, buffer *bytes.Buffer) (status int, e
 }
 
 // do posts a body, or gets without one, and puts the response's body into the buffer.
-func (r *runner) do(buffer *bytes.Buffer, uri string, body []byte) (status int, err error) {
+func (r *runner) do(buffer *reply, uri string, body []byte) (status int, err error) {
 	buffer.Reset()
+	buffer.server = ""
 	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(request)
 	defer fasthttp.ReleaseResponse(response)
@@ -298,6 +334,9 @@ func (r *runner) do(buffer *bytes.Buffer, uri string, body []byte) (status int, 
 		return 0, errors.New(transportError(err))
 	}
 	buffer.Write(response.Body())
+	if r.ServerHeader != "" {
+		buffer.server = string(response.Header.Peek(r.ServerHeader))
+	}
 	return response.StatusCode(), nil
 }
 

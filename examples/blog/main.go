@@ -9,15 +9,18 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"net/http"
 	"os"
 	"slices"
+	"sync/atomic"
 
 	"github.com/gqlboost/gqlboost/contrib/gqlgen"
 	"github.com/gqlboost/gqlboost/examples/app"
 	"github.com/gqlboost/gqlboost/examples/blog/blocks"
 	"github.com/gqlboost/gqlboost/examples/blog/server"
 	"github.com/gqlboost/gqlboost/examples/blog/spans"
+	"github.com/gqlboost/gqlboost/plancache/bus"
 	"github.com/gqlboost/gqlboost/pool/advisor"
 )
 
@@ -31,9 +34,13 @@ func main() {
 		"memory in MiB that arena.TuneGC may use, which it switches on; 0 is TuneGC's default with -gc")
 	advise := f.Bool("advise", false,
 		"record statements, and serve what to fix in the database at /debug/advice of -debug-addr")
-	redis := f.String("redis", "", "addresses of Redis, with commas, by which instances tell each other what they use: "+
-		"a new one parses and validates that before its first request, with -plancache")
-	every := f.Duration("redis-every", 0, "how often instances tell each other; 0 is plancache's default")
+	var shared redisOptions
+	f.StringVar(&shared.addresses, "redis", "",
+		"addresses of Redis, with commas, where instances share what -redis-for says")
+	f.StringVar(&shared.parts, "redis-for", "uses,bus", "uses: a new instance parses and validates what the others use "+
+		"before its first request, with -plancache; bus: what changes ends the results of all instances, with -results")
+	f.DurationVar(&shared.every, "redis-every", 0,
+		"how often instances tell each other what they use; 0 is plancache's default")
 	chosen := blocks.AddFlags(f)
 	if app.Parse(f, os.Args[1:], os.Getenv) != nil {
 		os.Exit(2) // It has said why.
@@ -51,17 +58,27 @@ func main() {
 		statements = advisor.NewRecorder(advisor.RecorderOptions{Caller: gqlgen.FieldPath})
 		debug.Handle("GET /debug/advice", blocks.Advice(func() string { return o.DSN }, statements))
 	}
+	var link atomic.Pointer[bus.Link]
+	debug.HandleFunc("GET /debug/bus", func(w http.ResponseWriter, _ *http.Request) {
+		if l := link.Load(); l != nil {
+			fmt.Fprintf(w, "%+v\n", l.Health())
+		}
+	})
 	app.Main("blog", &o, debug, func(ctx context.Context) (app.Server, error) {
 		b := chosen()
 		b.Advisor = statements
-		var end func()
-		b.Fleet, end = fleet(*redis, *every)
-		s, err := b.Open(ctx, o.DSN, o.PoolConns, *gcBudget<<20, recorder)
+		others, err := openFleet(shared)
 		if err != nil {
-			end()
 			return nil, err
 		}
-		s.Closers = slices.Insert(s.Closers, 0, end) // It is closed last.
+		b.Fleet, b.Bus = others.uses, others.link
+		link.Store(others.link)
+		s, err := b.Open(ctx, o.DSN, o.PoolConns, *gcBudget<<20, recorder)
+		if err != nil {
+			others.end()
+			return nil, err
+		}
+		s.Closers = slices.Insert(s.Closers, 0, others.end) // It is closed last.
 		metrics.Add(s.Sources...)
 		return s, nil
 	})

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gqlboost/gqlboost/plancache"
 	"github.com/gqlboost/gqlboost/plancache/bus"
 	"github.com/gqlboost/gqlboost/plancache/bus/bustest"
 	"go.uber.org/goleak"
@@ -180,6 +181,56 @@ func TestDown(t *testing.T) {
 			t.Errorf("still blind: %+v, %+v", a.Health(), b.Health())
 		}
 		closeAll(t, a, b)
+	})
+}
+
+// A transport that is not there at first, is so later: until then caches have the bounds of one
+// that fails, and what they have deleted is published when it comes.
+func TestDownAtFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := bustest.NewHub()
+		there, fromThere := open(t, hub.Connect(), bus.Options{})
+		late := hub.Connect()
+		late.Set(bustest.Down)
+		l, err := bus.New(late, bus.Options{Silence: 3 * time.Second, BlindFor: 4 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := plancache.NewResults(plancache.ResultsOptions{Bytes: 1 << 20, TTL: time.Hour, Invalidator: l})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := plancache.ResultKey{Query: "{ q }"}
+		began := time.Now()
+		made := began
+		for time.Since(began) < 30*time.Second {
+			_, err := results.Load(t.Context(), key, func(context.Context) ([]byte, []string, error) {
+				made = time.Now()
+				return []byte("1"), []string{"tag"}, nil
+			})
+			if age := time.Since(made); err != nil || age > 7*time.Second {
+				t.Fatalf("%v after the start a result is %v old, %v", time.Since(began), age, err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if made == began {
+			t.Fatal("nothing was made again")
+		}
+		if err := results.Invalidate(t.Context(), "tag"); err == nil {
+			t.Error("no error, and it was not published")
+		}
+		late.Set(bustest.Up)
+		time.Sleep(5 * time.Second)
+		if got := drain(fromThere); len(got) != 1 || !strings.HasPrefix(got[0], "tag:") {
+			t.Errorf("what was deleted before: got %q", got)
+		}
+		if _, ok := results.Get(key); ok || l.Health().Blind {
+			t.Errorf("a result of before is there: %v; %+v", ok, l.Health())
+		}
+		if err := results.Close(); err != nil {
+			t.Error(err)
+		}
+		closeAll(t, l, there)
 	})
 }
 

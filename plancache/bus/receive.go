@@ -67,7 +67,7 @@ func (l *Link) ready(attempt int) {
 		return
 	}
 	now := time.Now()
-	if l.ever { // What was published meanwhile has not come.
+	if l.ever || len(l.watchers) > 0 { // What was published meanwhile has not come.
 		l.dropAll(now, &l.counts.lostLink)
 	}
 	l.peers.subscribed(now)

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -33,8 +34,12 @@ func main() {
 	flag.StringVar(&d.html, "html", "out/demo.html", "file to write the page with plots to")
 	flag.StringVar(&d.json, "json", "", "file to write the figures to")
 	flag.BoolVar(&d.serve, "serve", false, "leave the servers up until Ctrl-C")
-	flag.Parse()
-	if err := d.run(ctx); err != nil {
+	err := flags.Parse(flag.CommandLine, os.Args[1:], "scale", "duration", "rounds")
+	if err == nil {
+		d.command = flags.Command(flag.CommandLine, "make demo", "rounds", "html", "json", "serve")
+		err = d.run(ctx)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		stop()
 		os.Exit(1)
@@ -49,6 +54,7 @@ type demo struct {
 	alone      bool
 	html, json string
 	serve      bool
+	command    string // as a reader has to give it
 }
 
 var blocks = []load.Example{
@@ -72,7 +78,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, testbed.Close()) }()
-	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: "make demo", Machine: load.ThisMachine(),
+	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: d.command, Machine: load.ThisMachine(),
 		Versions: load.Versions(ctx, testbed.Postgres.DSN())}
 
 	say("Filling the database at scale %v ...", d.scale)
@@ -186,20 +192,24 @@ func (d *demo) blocksAlone(ctx context.Context, testbed *load.Testbed, report *l
 	return nil
 }
 
-// exports asks each server, started for it, for 100 000 rows.
+// exportScale is the least at which there are enough comments for an export.
+const exportScale = 0.5
+
+// exports asks each server, started for it, for 100 000 rows, if there are so many.
 func (d *demo) exports(ctx context.Context, testbed *load.Testbed) (list []*load.Export, err error) {
+	if d.scale < exportScale {
+		return nil, nil
+	}
 	for _, c := range load.Examples {
 		targets, stop, err := d.launch(ctx, testbed, []load.Example{c})
 		if err != nil {
 			return nil, err
 		}
-		if d.scale >= 0.1 { // There are enough comments for a long list.
-			e, err := load.MeasureExport(ctx, targets[0])
-			if err != nil {
-				return nil, errors.Join(err, stop())
-			}
-			list = append(list, e)
+		e, err := load.MeasureExport(ctx, targets[0])
+		if err != nil {
+			return nil, errors.Join(err, stop())
 		}
+		list = append(list, e)
 		if err := stop(); err != nil {
 			return nil, err
 		}

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/gqlboost/gqlboost/benchmarks/fleet"
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -24,10 +26,19 @@ func main() {
 	flag.Float64Var(&o.Rate, "rate", 0, "requests per second; 0 is 30 % of what a closed loop gets through")
 	flag.DurationVar(&o.Window, "window", 10*time.Second, "what is looked at before each event and after it")
 	flag.BoolVar(&o.Short, "short", false, "leave out the checks of the latency, which need long windows")
+	var protections []string
+	for _, p := range fleet.Protections {
+		protections = append(protections, p.Name+" ("+p.About+")")
+	}
+	flag.Func("without", "what to leave out, with commas, to see what it is good for: "+strings.Join(protections, ", "),
+		func(list string) error { o.Without = strings.Split(list, ","); return nil })
 	html := flag.String("html", "out/fleet.html", "file to write the page with the timeline to")
 	install := flag.Bool("install", false, "install what is missing, by apt-get")
-	flag.Parse()
-	if err := run(ctx, o, *html, *install); err != nil {
+	err := flags.Parse(flag.CommandLine, os.Args[1:], "scale", "instances", "window")
+	if err == nil {
+		err = run(ctx, o, *html, *install)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "fleet:", err)
 		stop()
 		os.Exit(1)

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/jackc/pgx/v5"
@@ -24,6 +25,7 @@ import (
 	"github.com/gqlboost/gqlboost/examples/blog/spans"
 	"github.com/gqlboost/gqlboost/examples/blog/store"
 	"github.com/gqlboost/gqlboost/plancache"
+	"github.com/gqlboost/gqlboost/plancache/bus"
 	"github.com/gqlboost/gqlboost/pool"
 	"github.com/gqlboost/gqlboost/pool/advisor"
 )
@@ -54,6 +56,11 @@ type Blocks struct {
 	// Fleet is where the instances of a fleet add up what they use, with PlanCache: Warm takes what
 	// is used most. Without a Ranking there is no fleet.
 	Fleet plancache.Uses
+
+	// Results is how long responses that show the feed are kept at most, 0 for not at all. Bus ends
+	// them in all instances when something that they show changes; nil is for one instance.
+	Results time.Duration
+	Bus     *bus.Link
 
 	Advisor *advisor.Recorder // sees the statements of requests, if it is not nil
 }
@@ -93,6 +100,8 @@ func AddFlags(f *flag.FlagSet) func() Blocks {
 	f.BoolVar(&b.SameMemory, "same-memory", false,
 		"let arena.TuneGC take no more memory than GOGC=100 does, where it governs")
 	f.StringVar(&b.SchemaFile, "schema", "", "file with the version of the schema to serve; the blog's own if empty")
+	f.DurationVar(&b.Results, "results", 0, "how long to keep responses that show the feed, unless it changes; "+
+		"0 for not at all. With -redis, a change ends them in all instances")
 	f.StringVar(&b.Manifest, "manifest", "", "file with queries to parse and validate before the first request, "+
 		"an object of JSON in each line, with -plancache")
 	for _, each := range Flags {
@@ -125,6 +134,7 @@ type Server struct {
 	queries  graphql.Cache[*ast.QueryDocument]
 	manifest string
 	fleet    func(context.Context) error // warms from the fleet; nil without one
+	heard    func(context.Context) error // waits for the bus; nil without one
 }
 
 // Open returns the server. The recorder may be nil.
@@ -193,7 +203,14 @@ func (b Blocks) Open(
 		return s.Schema
 	}
 	if b.Advisor != nil {
-		parts.Extensions = []graphql.HandlerExtension{gqlgen.Recording{Recorder: b.Advisor}}
+		parts.Extensions = append(parts.Extensions, gqlgen.Recording{Recorder: b.Advisor})
+	}
+	cached, err := b.cacheFeed(s, parts.Store)
+	if err != nil {
+		return nil, err
+	}
+	if cached != nil {
+		parts.Extensions = append(parts.Extensions, cached)
 	}
 	s.Handler, s.manifest = server.Assemble(parts), b.Manifest
 	return s, nil
@@ -248,7 +265,7 @@ func (b Blocks) store(
 		out.Reads = p.Reader()
 	}
 	if s.replicas = b.Reader && len(config.Reader.Replicas) > 0; s.replicas {
-		out.Committed = func(ctx context.Context) { p.Token(ctx) }
+		out.Committed = func(ctx context.Context, _ ...string) { p.Token(ctx) }
 	}
 	return out, nil
 }

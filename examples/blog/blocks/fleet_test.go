@@ -85,3 +85,42 @@ func TestFleetMakesTheFirstRequestAHit(t *testing.T) {
 		t.Errorf("the new schema serves what it has no longer: %s", body)
 	}
 }
+
+// Before it is ready an instance has asked what the fleet asks, and has written nothing.
+func TestRehearsalReadsOnly(t *testing.T) {
+	r := &ranking{groups: map[string]map[string]float64{}}
+	b := blocks.Blocks{PlanCache: true, Pool: true, Reader: true, Compiled: true,
+		Fleet: plancache.Uses{Ranking: r, Every: 20 * time.Millisecond}}
+	old := open(t, b)
+	queries := []string{
+		`{ totals { comments posts } }`, `query u($id: ID!) { user(id: $id) { name } }`,
+		`query f($n: Int! = 3, $before: ID) { feed(first: $n, before: $before) { id } }`,
+		`mutation { addComment(input: {postId: 1, authorId: 1, body: \"one\"}) { id } }`,
+		`mutation c($c: NewComment!) { addComment(input: $c) { id } }`,
+		`query a { totals { users } } query b { totals { posts } }`,
+	}
+	wait.Until(t, "all are told", func() bool {
+		for _, q := range queries {
+			ask(old, q)
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, members := range r.groups {
+			if len(members) == len(queries) {
+				return true
+			}
+		}
+		return false
+	})
+	before := ask(old, queries[0])
+	fresh := open(t, b)
+	if err := fresh.Warm(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if after := ask(old, queries[0]); after != before {
+		t.Errorf("%s before, %s after", before, after)
+	}
+	if hits, misses := lookups(fresh); hits != 6 || misses != 6 {
+		t.Errorf("%v hits and %v misses, want 6 and 6: three queries are asked twice", hits, misses)
+	}
+}

@@ -29,11 +29,15 @@ func readSchema(file string) (*ast.Schema, error) {
 }
 
 // Warm parses and validates the queries of the manifest, and those that the fleet uses most. What the
-// schema has no longer is an error of that query, and the others are warm all the same.
+// schema has no longer is an error of that query, and the others are warm all the same. Then Warm
+// waits until it is heard what changes in other instances.
 func (s *Server) Warm(ctx context.Context) error {
 	err := s.warmManifest(ctx)
 	if s.fleet != nil {
 		err = errors.Join(err, s.fleet(ctx))
+	}
+	if s.heard != nil {
+		err = errors.Join(err, s.heard(ctx))
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -39,10 +40,13 @@ type Store struct {
 	// Merge has loaders fetch for several requests at once, where they are those of package
 	// dataloader and Arena is nil.
 	Merge bool
-	// Committed, if it is not nil, is called after each commit, with the context of the write.
-	Committed func(context.Context)
-	pool      Pool
-	merged    sync.Map // of fetches, by mergedFetch
+	// Committed, if it is not nil, is called after each commit, with the context of the write and
+	// the tags of what it has changed.
+	Committed func(ctx context.Context, tags ...string)
+	// Shown, if it is not nil, is called with the tags of what a page of the feed shows.
+	Shown  func(ctx context.Context, tags ...string)
+	pool   Pool
+	merged sync.Map // of fetches, by mergedFetch
 }
 
 // New returns a store over pool.
@@ -111,10 +115,23 @@ func (s *Store) Post(ctx context.Context, c *Columns, id int) (*Post, error) {
 	return first[Post](ctx, s, c, "select "+PostColumns+" from posts p where p.id = $1", id)
 }
 
+// feedTag is the tag of all pages of the feed: a post may come into any that begins after it.
+const feedTag = "feed"
+
+// postTag is the tag of a post and of its comments.
+func postTag(id int) string { return "post:" + strconv.Itoa(id) }
+
 // Feed returns the newest published posts, those before an id if it is not nil.
 func (s *Store) Feed(ctx context.Context, c *Columns, limit int, before *int) ([]*Post, error) {
-	return list[Post](ctx, s, c, "select "+PostColumns+` from posts p
+	posts, err := list[Post](ctx, s, c, "select "+PostColumns+` from posts p
 		where p.status = 'PUBLISHED' and ($2::bigint is null or p.id < $2) order by p.id desc limit $1`, limit, before)
+	if s.Shown != nil {
+		s.Shown(ctx, feedTag)
+		for _, p := range posts {
+			s.Shown(ctx, postTag(p.ID))
+		}
+	}
+	return posts, err
 }
 
 // Search returns published posts with all words of text in their title.
@@ -192,7 +209,7 @@ func (s *Store) CreatePost(ctx context.Context, n NewPost) (post *Post, err erro
 			n.Tags)
 		return err
 	})
-	return post, s.written(ctx, err)
+	return post, s.written(ctx, err, feedTag)
 }
 
 // AddComment stores a comment.
@@ -201,13 +218,13 @@ func (s *Store) AddComment(ctx context.Context, postID, authorID int, body strin
 	err := forEach(ctx, s.pool, c.targets(texts{}), func() {},
 		`insert into comments as c (post_id, author_id, body) values ($1, $2, $3)
 		returning `+CommentColumns, postID, authorID, body)
-	return c, s.written(ctx, err)
+	return c, s.written(ctx, err, postTag(postID))
 }
 
-// written returns the error of a write, or says that there was one.
-func (s *Store) written(ctx context.Context, err error) error {
+// written returns the error of a write, or says what it has changed.
+func (s *Store) written(ctx context.Context, err error, tags ...string) error {
 	if err == nil && s.Committed != nil {
-		s.Committed(ctx)
+		s.Committed(ctx, tags...)
 	}
 	return missing(err)
 }
