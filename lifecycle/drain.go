@@ -16,6 +16,9 @@ import (
 // components, and an error that matches [ErrCut] if requests did not end in time. A component must not
 // call it: the end would wait for itself, until the component's time is over.
 func (l *Lifecycle) Shutdown(ctx context.Context) error {
+	if ctx == nil {
+		return errNoContext
+	}
 	l.ending.Do(func() { go l.shutdown() })
 	select {
 	case <-l.closed:

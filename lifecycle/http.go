@@ -130,6 +130,9 @@ func (l *Lifecycle) Serve(s *http.Server, listener net.Listener) error {
 //	defer stop()
 //	err := life.Run(ctx, server, listener)
 func (l *Lifecycle) Run(ctx context.Context, s *http.Server, listener net.Listener) error {
+	if ctx == nil {
+		return errors.Join(errNoContext, listener.Close())
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	served := make(chan error, 1)

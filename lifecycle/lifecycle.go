@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/callback"
 )
 
 // State is where in its life an instance is. It only grows.
@@ -69,7 +71,8 @@ type Options struct {
 	// Shutdown, which wait for it, for 4 s at most.
 	OnState func(State)
 	// OnError is called with errors that end nothing: of Warm, and of OnState's and IsStream's
-	// panics.
+	// panics. It is called by one goroutine at a time, for which nobody waits for more than 50 ms, so it
+	// may call Shutdown.
 	OnError func(error)
 }
 
@@ -107,6 +110,7 @@ type Lifecycle struct {
 	endErr   error
 
 	telling chan struct{} // has a place for the one who calls OnState
+	told    callback.Errors
 
 	mu         sync.Mutex
 	state      State
@@ -200,9 +204,17 @@ func (l *Lifecycle) reach(s State) bool {
 	return true
 }
 
+// reportPatience is how long the caller of report waits for OnError.
+const reportPatience = 50 * time.Millisecond
+
 // report passes an error on that ends nothing.
 func (l *Lifecycle) report(err error) {
 	if on := l.options.OnError; on != nil && err != nil {
-		_ = guarded("OnError", func() error { on(err); return nil }) // Nobody is left to be told.
+		t := time.NewTimer(reportPatience)
+		defer t.Stop()
+		select {
+		case <-l.told.Send(on, err):
+		case <-t.C:
+		}
 	}
 }

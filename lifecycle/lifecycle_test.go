@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"runtime"
 	"slices"
 	"strings"
@@ -346,6 +348,65 @@ func TestCallbackThatShutsDown(t *testing.T) {
 		_ = l.Start(t.Context())
 		<-l.Done()
 		synctest.Wait()
+	})
+}
+
+// OnError may shut the instance down, and may block: nobody waits for it.
+func TestOnErrorDoesAsItLikes(t *testing.T) {
+	cold := Component{Name: "cold", Warm: func(context.Context) error { return errors.New("cold") }}
+	synctest.Test(t, func(t *testing.T) {
+		var l *Lifecycle
+		begun := time.Now()
+		l = make1(t, Options{DrainDelay: NoWait, OnError: func(error) { _ = l.Shutdown(context.Background()) }}, cold)
+		if err := l.Start(t.Context()); !errors.Is(err, ErrDraining) {
+			t.Errorf("got %v", err)
+		}
+		<-l.Done()
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		synctest.Wait()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		blocked := make(chan struct{})
+		l := make1(t, Options{DrainDelay: NoWait, OnError: func(error) { <-blocked }, OnState: func(State) { panic("x") }}, cold)
+		if err := errors.Join(l.Start(t.Context()), l.Shutdown(t.Context())); err != nil {
+			t.Error(err)
+		}
+		close(blocked)
+		synctest.Wait()
+	})
+}
+
+// A nil context is an error, and leaves nothing behind: no work that would be waited for, and no
+// shutdown that has begun.
+func TestNilContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := make1(t, Options{DrainDelay: NoWait})
+		var none context.Context
+		if err := l.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, begun := l.Begin(none, Request)
+		for _, err := range []error{begun, l.Start(none), l.Shutdown(none), l.Run(none, &http.Server{}, listener)} {
+			if err == nil {
+				t.Error("no error for a nil context")
+			}
+		}
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the listener is open: %v", err)
+		}
+		if l.State() != Ready {
+			t.Errorf("the instance is %v", l.State())
+		}
+		start := time.Now()
+		if err := l.Shutdown(t.Context()); err != nil || time.Since(start) > time.Second {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
 	})
 }
 

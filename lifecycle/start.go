@@ -22,10 +22,12 @@ func (l *Lifecycle) Start(ctx context.Context) error {
 	return l.startErr
 }
 
+var errNoContext = errors.New("lifecycle: the context is nil")
+
 // begin reports whether this is the first call. It refuses to start what is being shut down.
 func (l *Lifecycle) begin(ctx context.Context) (first bool, err error) {
 	if ctx == nil {
-		return false, errors.New("lifecycle: the context is nil")
+		return false, errNoContext
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

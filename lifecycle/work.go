@@ -40,6 +40,9 @@ func (l *Lifecycle) Begin(ctx context.Context, kind Kind) (_ context.Context, do
 	if kind != Stream {
 		kind = Request
 	}
+	if ctx == nil {
+		return nil, nil, errNoContext
+	}
 	if err := l.admit(kind); err != nil {
 		return nil, nil, err
 	}

@@ -134,6 +134,9 @@ func (c *Cache[P]) add(g *epoch[P], key Key, m made[P], unless func() bool) {
 // Delete takes the plan of a key out, here and, if there is a second level, there and in
 // all caches that use it. The error is the second level's; here it is out in any case.
 func (c *Cache[P]) Delete(ctx context.Context, key Key) error {
+	if ctx == nil {
+		return missing(ctx, false)
+	}
 	asked := key
 	c.canonical(&key)
 	var errs []error

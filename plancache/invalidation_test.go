@@ -3,6 +3,7 @@ package plancache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -125,6 +126,57 @@ func TestDeletionsAreNotSkipped(t *testing.T) {
 	if n := len(air.deleted); n != 20 {
 		t.Errorf("asked %d times", n)
 	}
+}
+
+// bulk is an Invalidator that takes many keys at a time, and is slow.
+type bulk struct {
+	airwaves
+	calls int
+}
+
+func (b *bulk) DeleteEach(ctx context.Context, keys []string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls++
+	b.deleted = append(b.deleted, keys...)
+	if b.fails {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+// Many tags take one call where the Invalidator can do that, and no longer than one of some calls if
+// it hangs: a mutation waits for it.
+func TestManyTags(t *testing.T) {
+	tags := make([]string, 10_000)
+	for i := range tags {
+		tags[i] = fmt.Sprint("tag ", i)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, fails := range []bool{false, true} {
+			b := &bulk{airwaves: airwaves{fails: fails}}
+			r, err := NewResults(ResultsOptions{Bytes: 1 << 20, TTL: time.Hour, Invalidator: b})
+			if err != nil {
+				t.Fatal(err)
+			}
+			begun := time.Now()
+			if err := r.Invalidate(t.Context(), tags...); (err != nil) != fails {
+				t.Error(err)
+			}
+			if took := time.Since(begun); took > time.Second {
+				t.Errorf("it took %v", took)
+			}
+			b.mu.Lock() // A call that goes on has it.
+			if b.calls != 1 || len(b.deleted) != len(tags) || b.deleted[77] != tagKey("tag 77") {
+				t.Errorf("%d calls with %d keys", b.calls, len(b.deleted))
+			}
+			b.mu.Unlock()
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 // A text is deleted in all stores of a fleet, and all are where deletions may be missed.

@@ -65,12 +65,14 @@ func ask[T any](ctx context.Context, l *level, f func(context.Context) (T, error
 	if l.open() {
 		return value, errBroken
 	}
-	return askAnyway(ctx, l, f)
+	return askAnyway(ctx, l, l.timeout, f)
 }
 
-// askAnyway is ask whatever the breaker says.
-func askAnyway[T any](ctx context.Context, l *level, f func(context.Context) (T, error)) (value T, err error) {
-	limited, cancel := context.WithTimeout(ctx, l.timeout)
+// askAnyway is ask whatever the breaker says, and with a timeout of its own.
+func askAnyway[T any](
+	ctx context.Context, l *level, timeout time.Duration, f func(context.Context) (T, error),
+) (value T, err error) {
+	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	value, err = within(limited, &l.abandoned, f)
 	var bad badValue
@@ -100,14 +102,33 @@ func (l *level) worked() {
 // delete is not for the breaker to skip: a carrier may keep what it cannot carry now, and what
 // nobody is told of is served on.
 func (l *level) delete(ctx context.Context, key string) error {
+	return l.deleteWithin(ctx, l.timeout, func(ctx context.Context) error { return l.carrier.Delete(ctx, key) })
+}
+
+func (l *level) deleteWithin(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
 	if l.abandoned.Load() >= mostAbandoned {
 		l.skipped.Add(1)
 		return errBroken
 	}
-	_, err := askAnyway(ctx, l, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, l.carrier.Delete(ctx, key)
-	})
+	_, err := askAnyway(ctx, l, timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
 	return err
+}
+
+// batchOf is how many keys of a batch have the time of one call.
+const batchOf = 1000
+
+// deleteEach is delete for several keys.
+func (l *level) deleteEach(ctx context.Context, keys []string) error {
+	carrier, ok := l.carrier.(BatchInvalidator)
+	if !ok || len(keys) < 2 {
+		var errs []error
+		for _, key := range keys {
+			errs = append(errs, l.delete(ctx, key))
+		}
+		return errors.Join(errs...)
+	}
+	timeout := l.timeout * time.Duration(1+len(keys)/batchOf)
+	return l.deleteWithin(ctx, timeout, func(ctx context.Context) error { return carrier.DeleteEach(ctx, keys) })
 }
 
 // deleteAll is delete for what takes its time, and is worth a try in any case. It ends when

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 )
 
 // After Close nothing pretends to have worked; above all, SaveFile keeps the plans that were
@@ -103,7 +104,24 @@ func TestNil(t *testing.T) {
 	_, warmed := c.Warm(none, keys, build)
 	_, cold := c.Warm(t.Context(), keys, nil)
 	_, empty := c.Warm(t.Context(), nil, build)
-	for i, err := range []error{loaded, unbuilt, warmed, cold, empty, c.SetSchema(none, "2", Switch[int]{})} {
+	r, err := NewResults(ResultsOptions{Bytes: 1 << 20, TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p, err := OpenPersisted(PersistedOptions{Invalidator: &airwaves{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	fill := func(context.Context) ([]byte, []string, error) { return nil, nil, nil }
+	_, filled := r.Load(none, ResultKey{}, fill)
+	_, unfilled := r.Load(t.Context(), ResultKey{}, nil)
+	for i, err := range []error{
+		loaded, unbuilt, warmed, cold, empty, c.SetSchema(none, "2", Switch[int]{}), c.Delete(none, key),
+		c.InvalidateSchema(none, "2"), filled, unfilled, r.Invalidate(none, "a"), r.Delete(none, ResultKey{}),
+		r.InvalidateSchema(none, "2"), p.Delete(none, HashQuery("a")),
+	} {
 		if err == nil {
 			t.Errorf("%d: no error", i)
 		}

@@ -35,6 +35,8 @@ const textPrefix = "text:"
 func (p *Persisted) Delete(ctx context.Context, hash string) error {
 	hash = strings.ToLower(hash)
 	switch {
+	case ctx == nil:
+		return missing(ctx, false)
 	case p.trusted != nil:
 		return ErrTrusted
 	case !isHash(hash):

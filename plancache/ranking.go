@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/gqlboost/gqlboost"
@@ -14,7 +15,7 @@ import (
 
 // Ranking adds up what the instances of a fleet use, so that a new one learns what it will need.
 // It must be safe for concurrent use. Groups are of letters, digits and colons, below 100 bytes;
-// members are any bytes.
+// members are any bytes, but not none.
 type Ranking interface {
 	// Count adds uses to those of a group's members that others have counted.
 	Count(ctx context.Context, group string, uses []Use, keep Keep) error
@@ -111,12 +112,16 @@ func (u *Uses) keep() Keep { return Keep{Most: u.Most, HalfLife: u.HalfLife, TTL
 // group is the group of what does not depend on the schema, or of a version of it.
 func (u *Uses) group() string { return "uses:" + u.Name }
 
-func (u *Uses) groupOf(version string) string {
-	hash := versionKey(version)
-	return u.group() + ":" + hash[:len(hash)-1]
-}
+func (u *Uses) groupOf(version string) string { return u.group() + ":" + version }
 
-// versions is the group whose members are versions of the schema.
+// versionName is what a version of the schema is called in a ranking: it may be empty, or the whole
+// schema.
+func versionName(version string) string { return strings.TrimSuffix(versionKey(version), ":") }
+
+// isVersionName reports whether a member is one. A ranking may have others.
+func isVersionName(s string) bool { return len(s) == len(versionName("")) && isHex(s) }
+
+// versions is the group whose members are the names of versions of the schema.
 func (u *Uses) versions() string { return u.group() + ":versions" }
 
 // join makes texts one, and split takes them apart again.

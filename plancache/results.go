@@ -2,7 +2,6 @@ package plancache
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -124,6 +123,9 @@ func (r *Results) get(key string) ([]byte, bool) {
 func (r *Results) Load(
 	ctx context.Context, key ResultKey, fill func(context.Context) (data []byte, tags []string, err error),
 ) ([]byte, error) {
+	if ctx == nil || fill == nil {
+		return nil, missing(ctx, fill == nil)
+	}
 	text := key.text()
 	if data, ok := r.get(text); ok {
 		return data, nil
@@ -192,15 +194,14 @@ func (r *Results) InvalidateSchema(ctx context.Context, version string) error {
 }
 
 func (r *Results) endEverywhere(ctx context.Context, keys ...string) error {
+	if ctx == nil {
+		return missing(ctx, false)
+	}
 	r.end(keys...)
 	if r.level == nil {
 		return nil
 	}
-	var errs []error
-	for _, key := range keys {
-		errs = append(errs, r.level.delete(ctx, key))
-	}
-	return errors.Join(errs...)
+	return r.level.deleteEach(ctx, keys)
 }
 
 // Purge ends all results here.

@@ -217,7 +217,7 @@ func TestResultsAreBounded(t *testing.T) {
 			t.Errorf("%v, %v", err, ended)
 		}
 		_, err = r.Load(t.Context(), ResultKey{}, func(ctx context.Context) ([]byte, []string, error) {
-			_, err := r.Load(ctx, ResultKey{}, nil)
+			_, err := r.Load(ctx, ResultKey{}, func(context.Context) ([]byte, []string, error) { return nil, nil, nil })
 			return nil, nil, err
 		})
 		if !errors.Is(err, ErrCycle) {

@@ -21,7 +21,7 @@ func (c *Cache[P]) Share(u Uses) error {
 	}
 	s := newSharing(u, c.report, func() ([]Use, string, bool) {
 		g := c.current.Load()
-		return g.toTell(u), g.version, true
+		return g.toTell(u), versionName(g.version), true
 	})
 	if !c.sharing.CompareAndSwap(nil, s) {
 		return errShared
@@ -93,7 +93,8 @@ func (c *Cache[P]) WarmShared(
 		ok = split(member, &key.Query, &key.Operation, &key.Extra)
 		return key, ok && key.Query != ""
 	}
-	return warm(ctx, s, o, func(ctx context.Context) ([]string, error) { return s.generations(ctx, c.Schema()) }, parse,
+	groups := func(ctx context.Context) ([]string, error) { return s.generations(ctx, versionName(c.Schema())) }
+	return warm(ctx, s, o, groups, parse,
 		func(ctx context.Context, key Key) (outcome, error) { return c.warmOne(ctx, key, build) })
 }
 
@@ -102,7 +103,7 @@ func (s *sharing) generations(ctx context.Context, version string) ([]string, er
 	groups := []string{s.uses.groupOf(version)}
 	others, err := s.top(ctx, s.uses.versions(), olderVersions+1, defaultMaxKey)
 	for _, u := range others {
-		if u.Member != version && len(groups) <= olderVersions {
+		if u.Member != version && isVersionName(u.Member) && len(groups) <= olderVersions {
 			groups = append(groups, s.uses.groupOf(u.Member))
 		}
 	}

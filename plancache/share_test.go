@@ -96,7 +96,7 @@ const testEvery = 10 * time.Second
 
 func groupOf(version string) string {
 	u := Uses{Name: "plans"}
-	return u.groupOf(version)
+	return u.groupOf(versionName(version))
 }
 
 // What the fleet is told is what was used: of a model with caches that are used at random, change
@@ -164,7 +164,7 @@ func TestUsesAddUp(t *testing.T) {
 		versions := map[string]float64{}
 		for version, uses := range want {
 			for _, n := range uses {
-				versions[version] += n
+				versions[versionName(version)] += n
 			}
 			if got := r.get(groupOf(version)); !maps.Equal(got, uses) {
 				t.Errorf("version %s: got %v\nwant %v", version, got, uses)
@@ -258,9 +258,10 @@ func TestWarmSharedNewVersion(t *testing.T) {
 	r.put(groupOf("old"), 10, member("{ kept }"), member("{ gone }"), member("{ both }"))
 	r.put(groupOf("older"), 1000, member("{ once }"))
 	r.put(groupOf("new"), 5, member("{ both }"))
-	r.put("uses:plans:versions", 10, "old")
-	r.put("uses:plans:versions", 3, "older")
-	r.put("uses:plans:versions", 2, "new")
+	r.put("uses:plans:versions", 1000, "0123456789abcdeg") // no name of a version
+	r.put("uses:plans:versions", 10, versionName("old"))
+	r.put("uses:plans:versions", 3, versionName("older"))
+	r.put("uses:plans:versions", 2, versionName("new"))
 	c := newTest(t, Options[string]{Schema: "new", Codec: jsonCodec[string]{}, Store: store, StoreTimeout: time.Second})
 	share(t, c, Uses{Ranking: r})
 	w, err := c.WarmShared(t.Context(), WarmOptions{Most: 4}, func(ctx context.Context, key Key) (string, error) {
@@ -279,6 +280,38 @@ func TestWarmSharedNewVersion(t *testing.T) {
 	}
 	if want := []string{"uses:plans:versions", groupOf("new"), groupOf("old"), groupOf("older")}; !slices.Equal(r.asked, want) {
 		t.Errorf("asked for %v, want %v", r.asked, want)
+	}
+}
+
+// A fleet learns of versions of any kind: none, and whole schemas.
+func TestShareAnyVersion(t *testing.T) {
+	for _, version := range []string{"", strings.Repeat("type Query { a: Int }", 10_000), "\xff\x00"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRankings()
+			old := newTest(t, Options[string]{Schema: version})
+			share(t, old, Uses{Ranking: r})
+			build := func(context.Context, Key) (string, error) { return "plan", nil }
+			_, err := old.Load(t.Context(), Key{Query: "{ a }"}, func(context.Context) (string, error) { return "plan", nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 100 {
+				old.Get(t.Context(), Key{Query: "{ a }"})
+				time.Sleep(time.Second)
+			}
+			for _, group := range []string{"uses:plans:versions", groupOf(version)} {
+				for m := range r.get(group) {
+					if m == "" || len(m) > 100 {
+						t.Errorf("group %s has a member of %d bytes", group, len(m))
+					}
+				}
+			}
+			c := newTest(t, Options[string]{Schema: "new"})
+			share(t, c, Uses{Ranking: r})
+			if w, err := c.WarmShared(t.Context(), WarmOptions{}, build); w.Built != 1 || err != nil {
+				t.Errorf("got %+v, %v", w, err)
+			}
+		})
 	}
 }
 

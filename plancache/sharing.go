@@ -15,7 +15,7 @@ type sharing struct {
 	uses  Uses
 	level level
 	// collect returns what was used since it was called last, those that are used most first,
-	// and of which version of the schema, if it depends on one.
+	// and of which version of the schema, by its name, if it depends on one.
 	collect func() (uses []Use, version string, versioned bool)
 
 	told atomic.Uint64

@@ -36,6 +36,14 @@ type Invalidator interface {
 	Watch(ctx context.Context) (<-chan string, error)
 }
 
+// BatchInvalidator is an [Invalidator] that takes many keys at a time, as a result's many tags are.
+// With any other, they are deleted one after the other.
+type BatchInvalidator interface {
+	Invalidator
+	// DeleteEach is Delete for all of the keys. Its error says that some may not have been deleted.
+	DeleteEach(ctx context.Context, keys []string) error
+}
+
 // StoreStats holds the counts of the second level.
 type StoreStats struct {
 	Hits, Misses, Errors uint64
@@ -162,6 +170,9 @@ func (c *Cache[P]) has(g *epoch[P], key Key) bool {
 // InvalidateSchema takes all plans of a version out, here, in the second level and in all
 // caches that use it. It takes as long as its context at most.
 func (c *Cache[P]) InvalidateSchema(ctx context.Context, version string) error {
+	if ctx == nil {
+		return missing(ctx, false)
+	}
 	c.everywhere(func(g *epoch[P]) {
 		if g.version == version {
 			g.clear(Removed)

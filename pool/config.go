@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -106,6 +107,9 @@ func (c *Config) checkLease() error {
 	switch l := c.Lease; {
 	case l.Fleet == "" && (l.Every != 0 || l.Reserve != 0 || l.Store != nil):
 		return errors.New("pool: Lease has settings but no Fleet (pool_lease), which turns it on")
+	case !utf8.ValidString(l.Fleet) || strings.ContainsRune(l.Fleet, 0) || len(l.Fleet) > mostFleet:
+		return fmt.Errorf("pool: Lease.Fleet is %.60q: it must be text without a zero byte, of up to %d bytes",
+			l.Fleet, mostFleet)
 	case l.Every > 0 && l.Every < leastHeartbeat:
 		return fmt.Errorf("pool: Lease.Every is %v: it must be at least %v", l.Every, leastHeartbeat)
 	case l.Fleet != "" && c.Reader.TransactionPooling:

@@ -10,9 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gqlboost/gqlboost/internal/callback"
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // LeaseOptions makes instances divide the connections of a Postgres server among themselves, see
@@ -29,11 +29,12 @@ type LeaseOptions struct {
 	// many as join at the same time (maxSurge), and those of others. 0 is 5. It must be the same
 	// in all instances.
 	Reserve int
-	// Store is where the fleet is stored. nil is the table gqlboost_leases of the database, which is
-	// created if it is not there; so all instances must use one database of the server.
+	// Store is where the fleet is stored. nil is the table gqlboost_leases of the database, in whatever
+	// schema it is, which is created if it is not there; so all instances must use one database of the
+	// server.
 	Store LeaseStore
-	// OnError is called with errors of the lease, by one goroutine at a time. The instance keeps
-	// its last share.
+	// OnError is called with errors of the lease, by one goroutine at a time, for which nobody
+	// waits. The instance keeps its last share.
 	OnError func(error)
 }
 
@@ -48,12 +49,14 @@ type LeaseStore interface {
 }
 
 const (
+	mostFleet      = 200 // bytes of a name
 	leastHeartbeat = 100 * time.Millisecond
-	missed         = 5                     // heartbeats, after which an instance is taken for dead
-	defaultEvery   = time.Second           // of heartbeats
-	leastEvery     = 20 * time.Millisecond // also where an instance waits for its share
-	trimEvery      = 20 * time.Millisecond // of looks for idle connections beyond the share
-	beatTimeout    = 5 * time.Second       // of one heartbeat, and of an instance's goodbye
+	missed         = 5                      // heartbeats, after which an instance is taken for dead
+	defaultEvery   = time.Second            // of heartbeats
+	leastEvery     = 20 * time.Millisecond  // also where an instance waits for its share
+	trimEvery      = 20 * time.Millisecond  // of looks for idle connections beyond the share
+	beatTimeout    = 5 * time.Second        // of one heartbeat, and of an instance's goodbye
+	storeGrace     = 100 * time.Millisecond // for a store to return after its context has ended
 )
 
 // lease holds a pool's share.
@@ -71,6 +74,8 @@ type lease struct {
 	errors atomic.Uint64
 	stop   context.CancelFunc
 	done   sync.WaitGroup
+	told   callback.Errors
+	turn   chan struct{} // has a place for one call of the store
 }
 
 // errPermanent is an error that time does not cure.
@@ -86,7 +91,10 @@ func newLease(p *Pool, c LeaseOptions) *lease {
 	if c.Reserve == 0 {
 		c.Reserve = 5
 	}
-	l := &lease{pool: p, config: c, id: rand.Text(), gate: newGate(c.Every, missed*c.Every), store: c.Store}
+	l := &lease{
+		pool: p, config: c, id: rand.Text(), gate: newGate(c.Every, missed*c.Every), store: c.Store,
+		turn: make(chan struct{}, 1),
+	}
 	l.last.Store(&share{})
 	if l.store == nil {
 		l.store = &leaseTable{lease: l}
@@ -146,9 +154,6 @@ func (l *lease) beat(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
 	defer func() {
-		if v := recover(); v != nil { // of the store
-			err = fmt.Errorf("pool: lease: the store panicked: %v", v)
-		}
 		if err != nil {
 			l.errors.Add(1)
 		}
@@ -159,14 +164,7 @@ func (l *lease) beat(ctx context.Context) (err error) {
 	}
 	var s share
 	r, asked := l.measure(), time.Now()
-	err = l.store.Update(ctx, l.config.Fleet, func(value []byte, now time.Time) ([]byte, error) {
-		f, err := readFleet(value)
-		if err != nil {
-			return nil, err
-		}
-		s = f.renew(r, on, now, missed*l.config.Every)
-		return f.state()
-	})
+	err = l.update(ctx, func(f *fleet, now time.Time) { s = f.renew(r, on, now, missed*l.config.Every) })
 	if err != nil {
 		return fmt.Errorf("pool: lease of fleet %q: %w", l.config.Fleet, err)
 	}
@@ -176,6 +174,53 @@ func (l *lease) beat(ctx context.Context) (err error) {
 	}
 	l.apply(s, asked)
 	return nil
+}
+
+// update changes what is stored of the fleet. A store that ignores its context is left behind, and what
+// it calls then changes nothing; until it returns, the next call fails.
+func (l *lease) update(ctx context.Context, change func(f *fleet, now time.Time)) error {
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("an earlier call of the store goes on: %w", ctx.Err())
+	}
+	var mu sync.Mutex
+	left := false
+	updated := callback.Run(callback.Go, func() error {
+		defer func() { <-l.turn }()
+		return l.store.Update(ctx, l.config.Fleet, func(value []byte, now time.Time) ([]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if left {
+				return nil, context.Cause(ctx)
+			}
+			f, err := readFleet(value)
+			if err != nil {
+				return nil, err
+			}
+			change(f, now)
+			return f.state()
+		})
+	})
+	if _, own := l.store.(*leaseTable); own { // It ends with its context, and the connection is its until then.
+		return <-updated
+	}
+	select {
+	case err := <-updated:
+		return err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(storeGrace)
+	defer grace.Stop()
+	select {
+	case err := <-updated: // It says more than the context.
+		return err
+	case <-grace.C:
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	left = true
+	return fmt.Errorf("the store goes on after its context has ended: %w", ctx.Err())
 }
 
 // measure says what the instance holds and could use.
@@ -282,95 +327,12 @@ func (l *lease) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), beatTimeout)
 	defer cancel()
 	defer l.disconnect()
-	_ = l.store.Update(ctx, l.config.Fleet, func(value []byte, _ time.Time) ([]byte, error) {
-		f, err := readFleet(value)
-		if err != nil {
-			return nil, err
-		}
-		f.leave(l.id)
-		return f.state()
-	}) // Without it, the instance is taken for dead later.
+	// Without it, the instance is taken for dead later.
+	_ = l.update(ctx, func(f *fleet, _ time.Time) { f.leave(l.id) })
 }
 
 func (l *lease) report(err error) {
 	if on := l.config.OnError; on != nil && err != nil {
-		defer caught("Lease.OnError", nil)
-		on(err)
+		l.told.Send(on, err)
 	}
-}
-
-// leaseTable is a table of the database.
-type leaseTable struct{ lease *lease }
-
-// Update implements [LeaseStore].
-func (t *leaseTable) Update(
-	ctx context.Context, fleet string, change func(value []byte, now time.Time) ([]byte, error),
-) error {
-	conn := t.lease.conn
-	if conn == nil || conn.IsClosed() {
-		return errors.New("there is no connection")
-	}
-	err := t.update(ctx, conn, fleet, change)
-	if code := sqlState(err); code == "42P01" || code == "P0002" { // no such table, no row
-		if err = t.create(ctx, conn, fleet); err == nil {
-			err = t.update(ctx, conn, fleet, change)
-		}
-	}
-	switch sqlState(err) {
-	case "42501": // insufficient_privilege
-		return errPermanent{fmt.Errorf("table gqlboost_leases: %w: let the role create it, or create it for the role: "+
-			"create table gqlboost_leases (fleet text primary key, value bytea not null)", err)}
-	case "25006": // read_only_sql_transaction
-		return errPermanent{fmt.Errorf("the server is a replica or read-only: %w", err)}
-	}
-	return err
-}
-
-func (t *leaseTable) create(ctx context.Context, conn *pgx.Conn, fleet string) error {
-	_, err := conn.Exec(ctx, "create table if not exists gqlboost_leases (fleet text primary key, value bytea not null)",
-		pgx.QueryExecModeSimpleProtocol)
-	if code := sqlState(err); err != nil && code != "23505" && code != "42P07" { // Another instance has created it.
-		return err
-	}
-	_, err = conn.Exec(ctx, "insert into gqlboost_leases values ($1, '') on conflict do nothing",
-		pgx.QueryExecModeExec, fleet)
-	return err
-}
-
-func (*leaseTable) update(
-	ctx context.Context, conn *pgx.Conn, fleet string, change func(value []byte, now time.Time) ([]byte, error),
-) error {
-	// A session that stops in the middle of it must not stop the others.
-	const bounds = "set local lock_timeout = '3s'; set local idle_in_transaction_session_timeout = '3s'"
-	mode := pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
-	return pgx.BeginTxFunc(ctx, conn, mode, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, bounds, pgx.QueryExecModeSimpleProtocol); err != nil {
-			return err
-		}
-		var value []byte
-		err := tx.QueryRow(ctx, "select value from gqlboost_leases where fleet = $1 for update",
-			pgx.QueryExecModeExec, fleet).Scan(&value)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return &pgconn.PgError{Code: "P0002", Message: "the fleet has no row"}
-		}
-		if err != nil {
-			return err
-		}
-		var now time.Time // after the wait for the row
-		if err := tx.QueryRow(ctx, "select clock_timestamp()", pgx.QueryExecModeExec).Scan(&now); err != nil {
-			return err
-		}
-		if value, err = change(value, now); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, "update gqlboost_leases set value = $2 where fleet = $1", pgx.QueryExecModeExec, fleet, value)
-		return err
-	})
-}
-
-func sqlState(err error) string {
-	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
-		return e.Code
-	}
-	return ""
 }

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gqlboost/gqlboost/benchmarks/load"
+	"github.com/gqlboost/gqlboost/benchmarks/internal/guard"
 )
 
 const (
@@ -53,12 +53,13 @@ func startProcess(ctx context.Context, p program, address string, args ...string
 	}
 	s := &process{name: p.name, cmd: exec.Command(path, args...), exited: make(chan struct{}), output: new(output)}
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
-	s.cmd.SysProcAttr = load.OwnSession()
-	if err := s.cmd.Start(); err != nil {
+	release, err := guard.Start(s.cmd)
+	if err != nil {
 		return nil, fmt.Errorf("fleet: %w", err)
 	}
 	go func() {
 		_ = s.cmd.Wait() // Why it has ended is in its output.
+		release()
 		close(s.exited)
 	}()
 	if err := until(ctx, startTimeout, s.exited, func() bool { return listens(address) }); err != nil {

@@ -158,7 +158,7 @@ func (w *watcher) fresh(e *Event, from, to time.Duration) Check {
 			worst = l
 		}
 	}
-	// What is made each time cannot be stale.
+	// What is made again each time cannot be stale.
 	c.Held = stale == 0 && looks > 0 && everKept > 0
 	c.Found = fmt.Sprintf("%d of %d looks are; at most %.2f s (%s); %.0f %% of the results were kept ones", stale, looks,
 		worst.behind.Seconds(), worst.name, 100*kept/max(kept+made, 1))

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func TestJudge(t *testing.T) {
@@ -39,12 +43,12 @@ func TestJudge(t *testing.T) {
 		{"more bytes", bytesUnit, []float64{1000, 1001}, []float64{1100, 1101}, true},
 		{"a byte more", bytesUnit, []float64{1000, 1001}, []float64{1002, 1003}, false},
 	} {
-		if v := judge("B", c.unit, c.a, c.b, 1.1); v.worse != c.worse {
+		if v := judge(benchmark{"p", "B"}, c.unit, c.a, c.b, 1.1); v.worse != c.worse {
 			t.Errorf("%s: %+v", c.name, v)
 		}
 	}
 	l := limits{usual: 1.1, own: []limit{{regexp.MustCompile("^Noisy"), 3}}}
-	if v := judge("Noisy/x", timeUnit, steady, times(2), l.of("Noisy/x")); v.worse {
+	if v := judge(benchmark{"p", "Noisy/x"}, timeUnit, steady, times(2), l.of("Noisy/x")); v.worse {
 		t.Error("a limit of its own is not kept")
 	}
 }
@@ -65,18 +69,32 @@ func TestJudgeOnABusyMachine(t *testing.T) {
 		}
 		return list
 	}
-	alarms, found := 0, 0
+	// twice is what the gate does: it measures again what may be worse.
+	twice := func(time float64) bool {
+		return judge(benchmark{"p", "B"}, timeUnit, runs(100), runs(time), 1.1).suspect &&
+			judge(benchmark{"p", "B"}, timeUnit, append(runs(100), runs(100)...), append(runs(time), runs(time)...), 1.1).worse
+	}
+	alarms, found, slower, confirmed := 0, 0, 0, 0
 	for range trials {
-		if judge("B", timeUnit, runs(100), runs(100), 1.1).worse {
+		if twice(150) {
+			slower++
+		}
+		if twice(100) {
+			confirmed++
+		}
+		if judge(benchmark{"p", "B"}, timeUnit, runs(100), runs(100), 1.1).worse {
 			alarms++
 		}
-		if judge("B", timeUnit, runs(100), runs(300), 1.1).worse {
+		if judge(benchmark{"p", "B"}, timeUnit, runs(100), runs(300), 1.1).worse {
 			found++
 		}
 	}
 	// What looks worse is measured again, so that an alarm must come twice.
 	if alarms > trials/500 || found < trials/2 {
 		t.Errorf("of %d: %d false alarms, %d of three times as slow found", trials, alarms, found)
+	}
+	if confirmed > 0 || slower < trials/2 {
+		t.Errorf("of %d: %d false alarms that came twice, %d of half as slow again found", trials, confirmed, slower)
 	}
 }
 
@@ -107,16 +125,25 @@ func BenchmarkWork(b *testing.B) {
 	}
 }
 `)
-	for _, args := range [][]string{{"init", "-q"}, {"add", "."},
-		{"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "x"}} {
-		cmd := exec.Command("git", args...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
+	git(t, dir, "init", "-q")
+	commit(t, dir)
 	t.Chdir(dir)
 	return dir
+}
+
+func commit(t *testing.T, dir string) {
+	t.Helper()
+	git(t, dir, "add", ".")
+	git(t, dir, "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "x")
+}
+
+func git(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", args, out)
+	}
 }
 
 func write(t *testing.T, dir, name, text string) {
@@ -147,7 +174,7 @@ func Work() (steps int) {
 // newGate runs benchmarks for a number of times, however long that takes.
 func newGate(rounds int) *gate {
 	return &gate{base: "HEAD", packages: "./...", bench: ".", rounds: rounds, benchtime: "1000x",
-		limits: limits{usual: 1.1}}
+		limits: limits{usual: 1.1}, gone: regexp.MustCompile("^$")}
 }
 
 // A version against itself is never worse, and each planted change is found.
@@ -189,6 +216,105 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// Packages may have benchmarks of one name: each has figures of its own.
+func TestGateOfTwoPackages(t *testing.T) {
+	dir := repository(t)
+	text, err := os.ReadFile(filepath.Join(dir, "work_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The second one takes so long that the first one's share is lost beside it.
+	for _, name := range []string{"other", "third"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, name+"/work.go", source(10_000, 0))
+		write(t, dir, name+"/work_test.go", string(text))
+	}
+	commit(t, dir)
+	if err := newGate(8).run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "work.go", source(150, 0))
+	if err := newGate(8).run(t.Context()); !errors.Is(err, errWorse) {
+		t.Errorf("one of three packages is slower: %v", err)
+	}
+}
+
+// A benchmark that is gone, or skipped, is no proof.
+func TestGateOfABenchmarkThatIsGone(t *testing.T) {
+	dir := repository(t)
+	text, err := os.ReadFile(filepath.Join(dir, "work_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "work_test.go", strings.Replace(string(text), "steps := 0", `if name == "a" { b.Skip("slow") }
+			steps := 0`, 1))
+	if err := newGate(8).run(t.Context()); !errors.Is(err, errWorse) {
+		t.Errorf("skipped: %v", err)
+	}
+	write(t, dir, "work_test.go", strings.Replace(string(text), "case=", "name=", 1))
+	if err := newGate(8).run(t.Context()); err == nil {
+		t.Errorf("all renamed: %v", err)
+	}
+	write(t, dir, "work_test.go", strings.Replace(string(text), `"b/c"`, `"b"`, 1))
+	g := newGate(8)
+	if err := g.run(t.Context()); !errors.Is(err, errWorse) {
+		t.Errorf("one renamed: %v", err)
+	}
+	g.gone = regexp.MustCompile("^Work/case=b/c")
+	if err := g.run(t.Context()); err != nil {
+		t.Errorf("one renamed, as it may be: %v", err)
+	}
+}
+
+func TestRatio(t *testing.T) {
+	for _, c := range []struct{ before, after, want float64 }{{0, 0, 1}, {2, 1, 0.5}, {0, 1, math.Inf(1)}} {
+		if got := (verdict{before: c.before, after: c.after}).ratio(); got != c.want {
+			t.Errorf("%v to %v: %v", c.before, c.after, got)
+		}
+	}
+}
+
+// A command that is told to end leaves no worktree and no folder.
+func TestGateIsTerminated(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no signals")
+	}
+	binary := filepath.Join(t.TempDir(), "gate")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	repository(t)
+	scratch := t.TempDir()
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		cmd := exec.Command(binary, "-base", "HEAD", "-rounds", "1000")
+		cmd.Env = append(os.Environ(), "TMPDIR="+scratch)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		deadline := time.Now().Add(2 * time.Minute)
+		for time.Now().Before(deadline) { // until it measures
+			if found, _ := filepath.Glob(filepath.Join(scratch, "gqlboost-gate-*", "after", "*.test")); len(found) > 0 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 2 {
+			t.Errorf("%v: %v", signal, err)
+		}
+		if left, _ := filepath.Glob(filepath.Join(scratch, "gqlboost-gate-*")); len(left) > 0 {
+			t.Errorf("after %v there is %v", signal, left)
+		}
+		if out, err := exec.Command("git", "worktree", "list").Output(); err != nil || strings.Count(string(out), "\n") != 1 {
+			t.Errorf("worktrees are left after %v: %s", signal, out)
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "limits.json")
 	if err := os.WriteFile(file, []byte(`{"^Hit": 1.3, "^Hit/slow": 2}`), 0o644); err != nil {
@@ -198,7 +324,7 @@ func TestLimits(t *testing.T) {
 	if err != nil || l.of("Hit/slow/x") != 2 || l.of("Hit/x") != 1.3 || l.of("Other") != 1.1 {
 		t.Errorf("%+v, %v", l, err)
 	}
-	for _, bad := range []string{"{", `{"(": 1}`} {
+	for _, bad := range []string{"{", `{"(": 1}`, `{"Hit": 0.9}`} {
 		if err := os.WriteFile(file, []byte(bad), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,10 @@
 // meanwhile meets both, and compares them with benchmath. Times are worse if their median
 // has grown by more than the limit, with a p-value below 0.001 and with the
 // intervals of the medians apart; allocations are worse if there are more of them in every
-// run. What looks worse is measured again, twice as often, before it is complained of.
+// run. What may be worse is measured again, twice as often, before it is complained of: what
+// the second measurement is not certain of is marked, and is no failure. A
+// benchmark that the second version does not have, or skips, is worse as well, unless -gone
+// names it: nobody knows how fast it is.
 package main
 
 import (
@@ -22,13 +25,16 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
+	"syscall"
 	"text/tabwriter"
+	"time"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var g gate
 	flag.StringVar(&g.base, "base", "origin/main", "git revision to compare with")
@@ -38,11 +44,19 @@ func main() {
 	flag.StringVar(&g.benchtime, "benchtime", "50ms", "time of a run of a benchmark")
 	limit := flag.Float64("limit", 1.1, "ratio of times above which a benchmark is slower")
 	file := flag.String("limits", "", `JSON file with other limits for some benchmarks: {"regular expression": ratio}`)
+	gone := flag.String("gone", "^$", "regular expression of the benchmarks that the second version need not have")
 	flag.Parse()
 	var err error
-	if g.limits, err = readLimits(*file, *limit); err == nil {
+	if g.gone, err = regexp.Compile(*gone); err == nil && flag.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	}
+	if err == nil {
+		g.limits, err = readLimits(*file, *limit)
+	}
+	if err == nil {
 		err = g.run(ctx)
 	}
+	stop()
 	switch {
 	case errors.Is(err, errWorse):
 		fmt.Fprintln(os.Stderr, "gate:", err)
@@ -57,6 +71,9 @@ var errWorse = errors.New("benchmarks are worse than before")
 
 func readLimits(file string, usual float64) (l limits, err error) {
 	l.usual = usual
+	if !(usual >= 1) { // NaN is none as well.
+		return l, fmt.Errorf("-limit is %v: with less than 1, the same time would be slower", usual)
+	}
 	if file == "" {
 		return l, nil
 	}
@@ -73,6 +90,10 @@ func readLimits(file string, usual float64) (l limits, err error) {
 		if err != nil {
 			return l, fmt.Errorf("%s: %w", file, err)
 		}
+		if ratio < 1 {
+			return l, fmt.Errorf("%s: the limit of %s is %v: with less than 1, the same time would be slower", file, pattern,
+				ratio)
+		}
 		l.own = append(l.own, limit{name, ratio})
 	}
 	// The longest first: it says most.
@@ -84,6 +105,7 @@ type gate struct {
 	base, packages, bench, benchtime string
 	rounds                           int
 	limits                           limits
+	gone                             *regexp.Regexp // benchmarks that the second version need not have
 }
 
 func (g *gate) run(ctx context.Context) (err error) {
@@ -97,6 +119,8 @@ func (g *gate) run(ctx context.Context) (err error) {
 	defer os.RemoveAll(scratch)
 	tree := filepath.Join(scratch, "base")
 	if err := command(ctx, ".", "git", "worktree", "add", "--detach", "--quiet", tree, g.base); err != nil {
+		// It may have been stopped half-way.
+		_ = command(context.WithoutCancel(ctx), ".", "git", "worktree", "remove", "--force", tree)
 		return err
 	}
 	defer func() {
@@ -122,35 +146,41 @@ func (g *gate) run(ctx context.Context) (err error) {
 	if len(list) == 0 {
 		return errors.New("the versions have no benchmark in common")
 	}
+	gone := missing(a, b, g.gone)
 	if list, err = g.confirm(ctx, before, after, list); err != nil {
 		return err
 	}
-	return report(list)
+	return report(list, gone)
 }
 
-// confirm measures again what looks worse.
+// confirm measures again what may be worse.
 func (g *gate) confirm(ctx context.Context, before, after []suite, list []verdict) ([]verdict, error) {
 	var names []string
 	for _, v := range list {
-		if v.worse {
-			names = append(names,
-				"^"+strings.ReplaceAll(regexp.QuoteMeta(strings.TrimPrefix(withoutProcs(v.benchmark), "Benchmark")), "/", "$/^")+
-					"$")
+		if v.suspect {
+			name := "^" + strings.ReplaceAll(regexp.QuoteMeta(withoutProcs(v.name)), "/", "$/^") + "$"
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
 		}
 	}
-	again := map[string]verdict{}
+	type key struct {
+		benchmark
+		unit string
+	}
+	again := map[key]verdict{}
 	for _, name := range names {
 		a, b, err := g.measure(ctx, before, after, name, 2*g.rounds)
 		if err != nil {
 			return nil, err
 		}
 		for _, v := range compare(a, b, g.limits) {
-			again[v.benchmark+v.unit] = v
+			again[key{v.benchmark, v.unit}] = v
 		}
 	}
 	for i, v := range list {
-		if v.worse {
-			if second, ok := again[v.benchmark+v.unit]; ok {
+		if v.suspect {
+			if second, ok := again[key{v.benchmark, v.unit}]; ok {
 				list[i] = second
 			}
 		}
@@ -164,7 +194,7 @@ func withoutProcs(name string) string {
 }
 
 // suite is the tests of a package.
-type suite struct{ binary, dir string }
+type suite struct{ pkg, binary, dir string }
 
 func (g *gate) build(ctx context.Context, dir, to string) (list []suite, err error) {
 	if err := os.MkdirAll(to, 0o755); err != nil {
@@ -186,7 +216,7 @@ func (g *gate) build(ctx context.Context, dir, to string) (list []suite, err err
 			return nil, err
 		}
 		if _, err := os.Stat(binary); err == nil { // There are tests.
-			list = append(list, suite{binary, source})
+			list = append(list, suite{path, binary, source})
 		}
 	}
 	return list, nil
@@ -214,7 +244,7 @@ func (g *gate) measure(ctx context.Context, before, after []suite, bench string,
 				if err != nil {
 					return nil, nil, err
 				}
-				if err := turn.to.read(strings.NewReader(text)); err != nil {
+				if err := turn.to.read(s.pkg, strings.NewReader(text)); err != nil {
 					return nil, nil, err
 				}
 			}
@@ -223,7 +253,8 @@ func (g *gate) measure(ctx context.Context, before, after []suite, bench string,
 	return a, b, nil
 }
 
-func report(list []verdict) error {
+func report(list []verdict, gone []benchmark) error {
+	unsure := 0
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "benchmark\tunit\tbefore\tafter\tratio\tchance\t")
 	worse := 0
@@ -231,11 +262,19 @@ func report(list []verdict) error {
 		fmt.Fprintln(w, v)
 		if v.worse {
 			worse++
+		} else if v.suspect {
+			unsure++
 		}
 	}
 	_ = w.Flush()
-	if worse > 0 {
-		return fmt.Errorf("%w: %d of %d figures", errWorse, worse, len(list))
+	if unsure > 0 {
+		fmt.Printf("%d figures look worse, and may be by chance: more -rounds, or a quiet machine, would tell\n", unsure)
+	}
+	for _, b := range gone {
+		fmt.Printf("%s was not measured in the second version: it was removed, renamed or skipped\n", b)
+	}
+	if worse+len(gone) > 0 {
+		return fmt.Errorf("%w: %d of %d figures, and %d benchmarks are gone", errWorse, worse, len(list), len(gone))
 	}
 	return nil
 }
@@ -248,6 +287,9 @@ func command(ctx context.Context, dir, name string, args ...string) error {
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
+	// What it has started, such as a database, it ends itself if it is asked to.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

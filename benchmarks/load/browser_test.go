@@ -125,7 +125,7 @@ function inspect() {
 		}
 		found.charts.push({name: at.id, texts: boxes.map(b => b[1]), paths: at.querySelectorAll('svg path').length, label: at.getAttribute('aria-label') || ''});
 	}
-	for (const e of document.querySelectorAll('h1, h2, p, figcaption, code')) {
+	for (const e of document.querySelectorAll('h1, h2, p, dt, dd, figcaption, code')) {
 		const b = e.getBoundingClientRect();
 		if (b.right > innerWidth + 1 || b.left < 0) problem(e.tagName, 'leaves the window:', e.textContent.slice(0, 40));
 	}

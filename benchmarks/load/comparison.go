@@ -39,6 +39,9 @@ func Compare[C Contender](
 func CompareFrom[C Contender](
 	ctx context.Context, preset string, contenders []C, c Config, had, rounds int, log io.Writer,
 ) (*Comparison, error) {
+	if rounds < 1 || len(contenders) == 0 {
+		return nil, fmt.Errorf("load: %d rounds of %d contenders compare nothing", rounds, len(contenders))
+	}
 	comparison := &Comparison{Preset: preset}
 	for round := had; round < had+rounds; round++ {
 		results := make([]*Result, len(contenders))
@@ -59,9 +62,9 @@ func CompareFrom[C Contender](
 	return comparison, nil
 }
 
-// Median returns, of each server, the round whose throughput is the median one, with the
-// errors and the worst conditions of all rounds: a result that was measured, not one that was
-// put together.
+// Median returns, of each server, the round whose throughput is the median one (the lower of the
+// two in the middle), with the errors and the worst conditions of all rounds: a result that was
+// measured, not one that was put together.
 func (c *Comparison) Median() []*Result {
 	var medians []*Result
 	for i := range c.Rounds[0] {
@@ -72,7 +75,7 @@ func (c *Comparison) Median() []*Result {
 			errors += round[i].Errors
 		}
 		slices.SortFunc(list, func(a, b *Result) int { return cmp.Compare(a.Throughput, b.Throughput) })
-		median := *list[len(list)/2]
+		median := *list[(len(list)-1)/2]
 		median.Errors, median.Conditions = errors, c.conditions(i)
 		medians = append(medians, &median)
 	}
@@ -113,5 +116,6 @@ func (c *Comparison) ratio(i int, figure func(*Result) float64) Ratio {
 		return Ratio{}
 	}
 	slices.Sort(list)
-	return Ratio{list[len(list)/2], list[0], list[len(list)-1]}
+	n := len(list)
+	return Ratio{(list[n/2] + list[(n-1)/2]) / 2, list[0], list[n-1]}
 }

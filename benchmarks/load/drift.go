@@ -10,9 +10,13 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Drift is how a figure has changed over a run.
+// Drift is how a figure has changed over a run, or over its sessions.
 type Drift struct {
-	Figure      string
+	Figure string
+	// Within reports that it is the change since the start of a session's server, all sessions
+	// taken together, because that is where it drifts: what grows in one process begins again
+	// with the next one.
+	Within      bool
 	First, Last float64 // of the line through all windows
 	// Growth is the change over the run as a part of the first value.
 	Growth float64
@@ -86,30 +90,48 @@ func sessions(windows []Window) (list [][]Window) {
 	return list
 }
 
-// Drifts looks for figures that change for the worse while the load stays the same. Windows on a
-// busy machine do not count.
+// Drifts looks for figures that change for the worse while the load stays the same: over the
+// whole run, and since the start of each session. Windows on a busy machine do not count.
 func Drifts(windows []Window) (list []Drift) {
-	windows = onQuietMachine(afterSettling(windows))
-	for _, f := range soakFigures {
-		var x, y []float64
-		for _, w := range windows {
-			x, y = append(x, w.Minutes), append(y, f.of(w)/f.unit)
+	var ofRun, ofSession, at []float64
+	var counted []Window
+	for _, session := range sessions(windows) {
+		for _, w := range onQuietMachine(afterSettling(session)) {
+			ofRun, ofSession = append(ofRun, w.Minutes), append(ofSession, w.Minutes-session[0].Minutes)
+			counted = append(counted, w)
 		}
-		d := Drift{Figure: f.name}
-		if len(x) > 2 {
-			intercept, slope := stat.LinearRegression(x, y, nil, false)
-			d.First, d.Last = intercept+slope*x[0], intercept+slope*x[len(x)-1]
-			if d.First != 0 {
-				d.Growth = (d.Last - d.First) / math.Abs(d.First)
-			}
-			if d.Correlation = stat.Correlation(x, y, nil); math.IsNaN(d.Correlation) {
-				d.Correlation = 0 // It never changes.
-			}
-			d.Drifts = len(x) >= fewestWindows && f.worse*d.Growth > driftGrowth && f.worse*d.Correlation > driftCorrelation
+	}
+	for _, f := range soakFigures {
+		at = at[:0]
+		for _, w := range counted {
+			at = append(at, f.of(w)/f.unit)
+		}
+		d := f.drift(ofRun, at)
+		if within := f.drift(ofSession, at); within.Drifts && !d.Drifts {
+			within.Within = true
+			d = within
 		}
 		list = append(list, d)
 	}
 	return list
+}
+
+// drift fits a line through the values of a figure at times.
+func (f soakFigure) drift(times, values []float64) Drift {
+	d := Drift{Figure: f.name}
+	if len(times) <= 2 || slices.Min(times) == slices.Max(times) {
+		return d
+	}
+	intercept, slope := stat.LinearRegression(times, values, nil, false)
+	d.First, d.Last = intercept+slope*slices.Min(times), intercept+slope*slices.Max(times)
+	if d.First != 0 {
+		d.Growth = (d.Last - d.First) / math.Abs(d.First)
+	}
+	if d.Correlation = stat.Correlation(times, values, nil); math.IsNaN(d.Correlation) {
+		d.Correlation = 0 // It never changes.
+	}
+	d.Drifts = len(times) >= fewestWindows && f.worse*d.Growth > driftGrowth && f.worse*d.Correlation > driftCorrelation
+	return d
 }
 
 // WriteDrifts prints how figures have changed.
@@ -120,6 +142,9 @@ func WriteDrifts(w io.Writer, windows []Window) {
 		mark := ""
 		if d.Drifts {
 			mark = "DRIFTS"
+			if d.Within {
+				mark = "DRIFTS in each session"
+			}
 		}
 		t.AppendRow(table.Row{d.Figure, fmt.Sprintf("%.4g", d.First), fmt.Sprintf("%.4g", d.Last), percent(d.Growth),
 			fmt.Sprintf("%.2f", d.Correlation), mark})

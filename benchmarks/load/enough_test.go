@@ -199,7 +199,7 @@ func TestGainsOfUnknownPercentiles(t *testing.T) {
 	}
 	c := Comparison{Rounds: [][]*Result{{run(5000, 10, 20), run(5000, 5, 10)}, {run(5000, 10, 20), run(500, 4, 1)}, {run(500, 10, 1), run(100, 1, 1)}}}
 	g := c.Gains()[0]
-	if g.P99 != (Ratio{0.5, 0.5, 0.5}) || g.P95 != (Ratio{0.5, 0.4, 0.5}) || g.P50 != (Ratio{1, 1, 1}) {
+	if g.P99 != (Ratio{0.5, 0.5, 0.5}) || g.P95 != (Ratio{0.45, 0.4, 0.5}) || g.P50 != (Ratio{1, 1, 1}) {
 		t.Errorf("P99 %v, P95 %v, P50 %v", g.P99, g.P95, g.P50)
 	}
 }

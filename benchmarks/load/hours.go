@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/chart"
 )
@@ -62,6 +63,7 @@ func minutesEach(windows []Window) float64 {
 // SoakSummary says how long a soak has really been, and what it met.
 type SoakSummary struct {
 	Server           string
+	Code             string  // versions of the code that it was built from
 	Minutes          float64 // of load
 	Sessions         int
 	Longest          float64 // minutes of the longest session
@@ -84,13 +86,18 @@ func Summarize(windows []Window) (s SoakSummary) {
 		s.Sessions++
 		s.Longest = max(s.Longest, each*float64(len(session)))
 	}
+	var versions []string
 	for _, w := range windows {
+		if w.Code != "" && !slices.Contains(versions, w.Code) {
+			versions = append(versions, w.Code)
+		}
 		s.Requests, s.Errors, s.PauseMax = s.Requests+w.Requests, s.Errors+w.Errors, max(s.PauseMax, w.PauseMax)
 		if w.Busy {
 			s.Busy++
 			s.ErrorsBusy += w.Errors
 		}
 	}
+	s.Code = strings.Join(versions, ", ")
 	return s
 }
 
@@ -101,6 +108,9 @@ func (s SoakSummary) String() string {
 	if s.Busy > 0 {
 		text += fmt.Sprintf("; the machine was busy in %d of %d windows, which had %d of the errors", s.Busy, s.Windows,
 			s.ErrorsBusy)
+	}
+	if s.Code != "" {
+		text += "; built from " + s.Code
 	}
 	return text + "."
 }

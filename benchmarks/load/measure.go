@@ -10,7 +10,8 @@ import (
 
 // Measure runs a load against a target and adds what it cost. Progress goes to
 // log, a line every few seconds. When the run is cut short the result so far
-// comes with the error; a run with fewer requests than c.MinRequests has no result.
+// comes with the error; a run with fewer requests than c.MinRequests has no result, and
+// neither has one whose server ended meanwhile, if Launch started it.
 func Measure(ctx context.Context, t Target, c Config, log io.Writer) (*Result, error) {
 	totals, err := t.Totals(ctx)
 	if err != nil {
@@ -28,7 +29,22 @@ func Measure(ctx context.Context, t Target, c Config, log io.Writer) (*Result, e
 		}
 	}
 	fmt.Fprintf(log, "%s: %s for %v\n", t.Name, c.Mode(), c.Duration)
-	result, err := Run(ctx, c)
+	sending, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		select {
+		case <-t.exited:
+			stop() // There is nobody to send anything to.
+		case <-sending.Done():
+		}
+	}()
+	result, err := Run(sending, c)
+	if gone := t.gone(); gone != nil {
+		if m != nil {
+			m.end(ctx, 0, nil)
+		}
+		return nil, gone
+	}
 	if result == nil {
 		return nil, err
 	}

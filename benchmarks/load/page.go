@@ -19,10 +19,11 @@ func WriteHTML(w io.Writer, r *Report, notes ...string) error {
 	return page.Execute(w, struct {
 		*Report
 		Headline, Warning string
+		Examples          []Example
 		Notes             []string
 		Charts            []chart.Chart
 		Style             template.CSS
 		Script, Drawing   template.JS
-	}{r, Headline(r), Warning(r), notes, charts(r), template.CSS(chart.Style()), template.JS(chart.Script()),
-		template.JS(chart.Drawing())})
+	}{r, Headline(r), Warning(r), ExamplesIn(r), notes, charts(r), template.CSS(chart.Style()),
+		template.JS(chart.Script()), template.JS(chart.Drawing())})
 }

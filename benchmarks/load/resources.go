@@ -28,7 +28,7 @@ type Resources struct {
 	Allocations    float64 `json:"allocationsPerRequest"`
 	AllocatedBytes float64 `json:"allocatedBytesPerRequest"`
 	GCCycles       float64 `json:"gcCycles"`
-	GCShare        float64 `json:"gcCpuShare"` // of the server's CPU time
+	GCShare        float64 `json:"gcCpuShare"` // of the server's CPU time, by the Go runtime's own count of both
 	GCPauseP50     float64 `json:"gcPauseP50Ms,omitempty"`
 	GCPauseP99     float64 `json:"gcPauseP99Ms"`
 	GCPauseMax     float64 `json:"gcPauseMaxMs,omitempty"`
@@ -124,7 +124,7 @@ func (m *meter) end(ctx context.Context, requests int64, cores []int) (*Resource
 		Allocations:    max(after.runtime.Objects-m.before.runtime.Objects, 0) / n,
 		AllocatedBytes: max(after.runtime.Bytes-m.before.runtime.Bytes, 0) / n,
 		GCCycles:       max(after.runtime.Cycles-m.before.runtime.Cycles, 0),
-		GCShare:        share(after.runtime.GCSeconds-m.before.runtime.GCSeconds, m.server.cpu()),
+		GCShare:        after.runtime.gcShare(m.before.runtime),
 		GCPauseP50:     1000 * pausePercentile(m.before.runtime.Pauses, after.runtime.Pauses, 0.5),
 		GCPauseP99:     1000 * pausePercentile(m.before.runtime.Pauses, after.runtime.Pauses, 0.99),
 		GCPauseMax:     1000 * pausePercentile(m.before.runtime.Pauses, after.runtime.Pauses, 1),
@@ -198,10 +198,20 @@ func (p *processes) cpu() (seconds float64) {
 // runtimeFigures are what the server's /debug/runtime says.
 type runtimeFigures struct {
 	GCSeconds float64      `json:"/cpu/classes/gc/total:cpu-seconds"`
+	AllCPU    float64      `json:"/cpu/classes/total:cpu-seconds"`
+	IdleCPU   float64      `json:"/cpu/classes/idle:cpu-seconds"`
 	Cycles    float64      `json:"/gc/cycles/total:gc-cycles"`
 	Bytes     float64      `json:"/gc/heap/allocs:bytes"`
 	Objects   float64      `json:"/gc/heap/allocs:objects"`
 	Pauses    [][2]float64 `json:"/sched/pauses/total/gc:seconds"`
+}
+
+// gcShare is the collector's part of the CPU time since a reading before. The runtime counts
+// time in which the kernel had given the CPU to others: beside what the kernel says of the
+// process, the collector's share was above 1 on a busy machine.
+func (f runtimeFigures) gcShare(before runtimeFigures) float64 {
+	used := f.AllCPU - f.IdleCPU - (before.AllCPU - before.IdleCPU)
+	return min(share(f.GCSeconds-before.GCSeconds, used), 1)
 }
 
 func readCounters(ctx context.Context, t Target) (c counters) {
@@ -217,6 +227,8 @@ func readCounters(ctx context.Context, t Target) (c counters) {
 }
 
 func getJSON(ctx context.Context, url string, v any) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
@@ -50,6 +51,9 @@ type Version struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 }
+
+// String returns both, without a name that the version begins with as well, as Go's does.
+func (v Version) String() string { return v.Name + " " + strings.TrimPrefix(v.Version, v.Name) }
 
 // Result is one run. Latencies are in milliseconds, of successes only.
 type Result struct {

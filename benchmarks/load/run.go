@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -69,8 +70,8 @@ type Sent struct {
 // out or given up on: at most the request timeout after its end. When ctx is
 // cancelled it returns what was measured so far together with ctx's error.
 func Run(ctx context.Context, c Config) (*Result, error) {
-	if c.Duration <= 0 || c.Clients <= 0 && len(c.Phases) == 0 {
-		return nil, errors.New("load: neither clients nor rates, or no duration")
+	if err := c.valid(); err != nil {
+		return nil, err
 	}
 	r := &runner{
 		Config: c, recorder: newRecorder(c.Mix), begin: time.Now().Add(c.Warmup),
@@ -99,6 +100,24 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	return result, ctx.Err()
 }
 
+// valid refuses what would send nothing, or never end.
+func (c Config) valid() error {
+	switch {
+	case c.Duration <= 0 || c.Clients <= 0 && len(c.Phases) == 0:
+		return errors.New("load: neither clients nor rates, or no duration")
+	case c.Clients > 0:
+		return nil
+	case c.Arrivals != "" && c.Arrivals != Constant && c.Arrivals != Poisson:
+		return fmt.Errorf("load: arrivals are %q: they can be %q or %q", c.Arrivals, Constant, Poisson)
+	}
+	for _, p := range c.Phases {
+		if p.Duration <= 0 || p.Rate < 0 || math.IsNaN(p.Rate) || math.IsInf(p.Rate, 0) {
+			return fmt.Errorf("load: %v requests/s for %v are no phase", p.Rate, p.Duration)
+		}
+	}
+	return nil
+}
+
 type runner struct {
 	Config
 	recorder *recorder
@@ -114,7 +133,7 @@ func (r *runner) connect() error {
 		return fmt.Errorf("load: %w", err)
 	}
 	r.client = &fasthttp.HostClient{
-		Addr: u.Host, IsTLS: u.Scheme == "https", MaxConns: maxInFlight, MaxIdemponentCallAttempts: 1,
+		Addr: u.Host, IsTLS: u.Scheme == "https", MaxConns: max(maxInFlight, r.Clients), MaxIdemponentCallAttempts: 1,
 		Dial:        func(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, 2*time.Second) },
 		ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
 	}

@@ -1,15 +1,11 @@
 package load
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,6 +15,7 @@ import (
 // server is started again for each of them.
 type Window struct {
 	Server      string  `json:"server,omitempty"`  // with its arguments
+	Code        string  `json:"code,omitempty"`    // the version that it was built from, see [CodeVersion]
 	Session     int     `json:"session,omitempty"` // from 1; 0 in old files, which have one only
 	Minutes     float64 `json:"minutes"`           // of load before it, of all sessions
 	Length      float64 `json:"lengthMinutes,omitempty"`
@@ -62,42 +59,52 @@ func (h Heap) Fragmentation() float64 { return share(h.HeapUnused, h.InUse()) }
 // SoakPlan is how long a soak goes on, and where it is written down.
 type SoakPlan struct {
 	Server string        // with its arguments; the file must be of no other one
+	Code   string        // the version that it is built from; the file may be of several
 	Window time.Duration // length of a window
 	Total  time.Duration // of all sessions
 	Piece  time.Duration // of this session at most; no bound if it is 0
 	File   string        // a line for each window
 }
 
+// Windows returns what the file has, and an error if a load cannot go on with it.
+func (p SoakPlan) Windows(c Config) ([]Window, error) {
+	windows, _, err := p.begin(c)
+	return windows, err
+}
+
+// begin returns the windows of the sessions before this one, and the first one of this.
+func (p SoakPlan) begin(c Config) (windows []Window, now Window, err error) {
+	if p.Window <= 0 || p.Piece < 0 || p.Piece > 0 && p.Piece < p.Window {
+		return nil, now, fmt.Errorf("load: a soak of %v has no window of %v", p.Piece, p.Window)
+	}
+	if windows, err = ReadWindows(p.File); err != nil {
+		return nil, now, err
+	}
+	c.Duration = p.Window
+	now = Window{Server: p.Server, Code: p.Code, Session: 1, Length: p.Window.Minutes(), Rate: math.Round(c.meanRate())}
+	for _, w := range windows {
+		if now, err = now.after(w); err != nil {
+			return windows, now, fmt.Errorf("load: %s: %w: choose another -file", p.File, err)
+		}
+	}
+	return windows, now, nil
+}
+
 // Soak runs a load in windows until there are enough of them in a file, to which each
 // is appended when it has ended, or until this session has had its piece. The next session goes
 // on where this one was, however it ended. Only the windows are kept in memory.
 func Soak(ctx context.Context, t Target, c Config, plan SoakPlan, log io.Writer) ([]Window, error) {
-	if plan.Window <= 0 || plan.Piece > 0 && plan.Piece < plan.Window {
-		return nil, fmt.Errorf("load: a soak of %v has no window of %v", plan.Piece, plan.Window)
-	}
-	windows, err := ReadWindows(plan.File)
+	windows, now, err := plan.begin(c)
 	if err != nil {
-		return nil, err
+		return windows, err
 	}
 	c.Duration = plan.Window
 	c.MinRequests = max(c.MinRequests, 1) // A window need not have a P95 of its own: what counts is how all of them drift.
-	now := Window{Server: plan.Server, Session: 1, Length: plan.Window.Minutes(), Rate: math.Round(c.meanRate())}
-	if len(windows) > 0 {
-		if now, err = now.after(windows[len(windows)-1]); err != nil {
-			return windows, fmt.Errorf("load: %s: %w: choose another -file", plan.File, err)
-		}
-	}
-	if err := os.MkdirAll(filepath.Dir(plan.File), 0o755); err != nil {
-		return nil, err
-	}
-	to, err := os.OpenFile(plan.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	to, err := openLog(plan.File)
 	if err != nil {
 		return nil, err
 	}
-	defer to.Close()
-	if err := endLine(plan.File, to); err != nil {
-		return nil, err
-	}
+	defer to.file.Close()
 	for range plan.windows(len(windows)) {
 		c.Seed = uint64(len(windows) + 1)
 		w, err := now.measure(ctx, t, c)
@@ -105,17 +112,18 @@ func Soak(ctx context.Context, t Target, c Config, plan SoakPlan, log io.Writer)
 			return windows, err
 		}
 		line, err := json.Marshal(w)
-		if err != nil {
-			return windows, err
+		if err == nil {
+			err = to.append(append(line, '\n'))
 		}
-		if _, err := to.Write(append(line, '\n')); err != nil {
+		if err != nil {
 			return windows, err
 		}
 		windows = append(windows, w)
 		now.Minutes += now.Length
 		c.Warmup = 0
-		fmt.Fprintf(log, "%5.1f of %v: %.0f/s, P95 %.1f ms, %d errors, %.0f MiB, %.0f goroutines, %.0f connections\n",
-			now.Minutes, plan.Total, w.Throughput, w.P95, w.Errors, w.Memory/(1<<20), w.Goroutines, w.Connections)
+		had := time.Duration(now.Minutes * float64(time.Minute)).Round(time.Second)
+		fmt.Fprintf(log, "%v of %v: %.0f/s, P95 %.1f ms, %d errors, %.0f MiB, %.0f goroutines, %.0f connections\n",
+			had, plan.Total, w.Throughput, w.P95, w.Errors, w.Memory/(1<<20), w.Goroutines, w.Connections)
 	}
 	return windows, nil
 }
@@ -191,35 +199,4 @@ func (w *Window) look(ctx context.Context, t Target) error {
 	defer conn.Close(context.WithoutCancel(ctx))
 	return conn.QueryRow(ctx,
 		"select (count(*) - 1)::float8 from pg_stat_activity where backend_type = 'client backend'").Scan(&w.Connections)
-}
-
-// endLine ends a line that was cut short, which must not go on.
-func endLine(file string, to io.Writer) error {
-	text, err := os.ReadFile(file)
-	if err != nil || len(text) == 0 || text[len(text)-1] == '\n' {
-		return err
-	}
-	_, err = io.WriteString(to, "\n")
-	return err
-}
-
-// ReadWindows reads what earlier sessions have measured. A line that was cut short is left
-// out. There are none if there is no file.
-func ReadWindows(file string) (windows []Window, err error) {
-	from, err := os.Open(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer from.Close()
-	lines := bufio.NewScanner(from)
-	for lines.Scan() {
-		var w Window
-		if json.Unmarshal(lines.Bytes(), &w) == nil {
-			windows = append(windows, w)
-		}
-	}
-	return windows, lines.Err()
 }

@@ -70,6 +70,84 @@ func TestDriftsOfSessions(t *testing.T) {
 	}
 }
 
+// What grows in each session, and begins again with the next one, is a leak.
+func TestDriftsWithinSessions(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	var windows []Window
+	for session := range 16 {
+		for i := range 30 {
+			windows = append(windows, Window{Session: session + 1, Minutes: float64(len(windows)), P95: 20 + random.NormFloat64(),
+				Memory: 100e6 + 1e6*float64(i) + 3e6*random.NormFloat64(), Goroutines: 40})
+		}
+	}
+	for _, d := range Drifts(windows) {
+		if want := d.Figure == "memory, MiB"; d.Drifts != want || d.Within != want {
+			t.Errorf("%+v", d)
+		}
+	}
+	var out strings.Builder
+	WriteDrifts(&out, windows)
+	if !strings.Contains(out.String(), "DRIFTS in each session") {
+		t.Error(out.String())
+	}
+}
+
+// A line that is damaged is not taken for one that was cut short, and left out.
+func TestWindowsFile(t *testing.T) {
+	const good = `{"minutes":0,"lengthMinutes":1,"requests":7}`
+	for name, c := range map[string]struct {
+		text    string
+		windows int
+		err     string
+	}{
+		"nothing":               {"", 0, ""},
+		"two":                   {good + "\n" + good + "\n", 2, ""},
+		"no line end":           {good + "\n" + good, 2, ""},
+		"cut in a number":       {good + "\n" + good[:14], 1, ""},
+		"cut in a name":         {good + "\n" + good[:5], 1, ""},
+		"cut, then another":     {good[:len(good)-1] + "\n" + good + "\n", 1, ""},
+		"cut, then a whole":     {good[:20] + "\n\n" + good + "\n", 1, ""},
+		"damaged in the middle": {good + "\n{\"minutes\x00\":1,\"requests\":7}\n" + good + "\n", 0, "line 2"},
+		"not JSON":              {good + "\nSat Nov 28\n", 0, "line 2"},
+		"another type":          {`{"minutes":"a","requests":1}`, 0, "line 1"},
+		"another kind of line":  {`{"benchmark":"x"}` + "\n", 0, "no requests"},
+		"a long line":           {good + "\n" + strings.Repeat("x", 100_000), 0, "line 2"},
+	} {
+		file := filepath.Join(t.TempDir(), "soak.jsonl")
+		if err := os.WriteFile(file, []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		windows, err := ReadWindows(file)
+		if c.err == "" && (err != nil || len(windows) != c.windows) || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+			t.Errorf("%s: %d windows, %v", name, len(windows), err)
+		}
+	}
+}
+
+// Two runs that add to one file are not one run.
+func TestSoakHasItsFileAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "soak.jsonl")
+	ours, err := openLog(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.file.Close()
+	theirs, err := openLog(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.file.Close()
+	if err := ours.append([]byte("1\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := theirs.append([]byte("2\n")); err == nil || !strings.Contains(err.Error(), "another run") {
+		t.Error(err)
+	}
+	if err := ours.append([]byte("3\n")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCompareHours(t *testing.T) {
 	windows := func(n int, each float64) (list []Window) {
 		for i := range n {
@@ -112,6 +190,9 @@ func TestCompareHours(t *testing.T) {
 	if text := s.String(); !strings.Contains(text, "75 minutes of load in 3 sessions, the longest of 50 minutes") ||
 		!strings.Contains(text, "busy in 1 of 150 windows, which had 7 of the errors") {
 		t.Error(text)
+	}
+	if s := Summarize([]Window{{Code: "a", Length: 1}, {Code: "b", Length: 1}, {Code: "a", Length: 1}, {Length: 1}}); !strings.Contains(s.String(), "built from a, b.") {
+		t.Error(s)
 	}
 	if f := (Heap{HeapObjects: 3, HeapUnused: 1}).Fragmentation(); f != 0.25 {
 		t.Error(f)
@@ -181,6 +262,11 @@ func TestSoakGoesOn(t *testing.T) {
 	}
 	if again, err := ReadWindows(file); err != nil || len(again) != 3 {
 		t.Errorf("%d windows in the file, %v", len(again), err)
+	}
+	other := plan
+	other.Server = "blog -scale=0.1"
+	if _, err := other.Windows(c); err == nil || !strings.Contains(err.Error(), "choose another -file") {
+		t.Errorf("another size of the data goes on with the same file: %v", err)
 	}
 	short := plan
 	short.Piece = each / 2

@@ -14,9 +14,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/guard"
 )
 
 // Target is a server under load. Only URL is needed; what else is known makes
@@ -29,10 +32,25 @@ type Target struct {
 	Workers     bool   // the server has child processes, which count as well
 	PostgresPID int    // of the postmaster, 0 if unknown
 	PostgresDSN string // "" if unknown
+
+	exited <-chan struct{} // closed when a server that Launch started is gone; nil if there is none
+	log    *syncBuffer     // what it has written
+}
+
+// gone returns an error if the server has ended: then what it answered until then is no result.
+func (t Target) gone() error {
+	select {
+	case <-t.exited:
+		return fmt.Errorf("load: %s has ended; it wrote last:\n%s", t.Name, t.log.tail(2000))
+	default:
+		return nil
+	}
 }
 
 // Totals asks the server how much data it has.
 func (t Target) Totals(ctx context.Context) (Totals, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout) // A port may be open with nobody behind it.
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL,
 		bytes.NewReader([]byte(`{"query":"{ totals { users posts comments } }"}`)))
 	if err != nil {
@@ -44,9 +62,15 @@ func (t Target) Totals(ctx context.Context) (Totals, error) {
 		return Totals{}, err
 	}
 	defer response.Body.Close()
-	var envelope struct{ Data struct{ Totals Totals } }
+	var envelope struct {
+		Data   struct{ Totals Totals }
+		Errors []struct{ Message string }
+	}
 	if err := json.NewDecoder(response.Body).Decode(&envelope); err != nil {
 		return Totals{}, fmt.Errorf("load: %s does not answer GraphQL: %w", t.URL, err)
+	}
+	if len(envelope.Errors) > 0 {
+		return Totals{}, fmt.Errorf("load: %s does not say how much data it has: %v", t.URL, envelope.Errors)
 	}
 	if totals := envelope.Data.Totals; totals.Users > 0 && totals.Posts > 20 && totals.Comments > 0 {
 		return totals, nil
@@ -86,9 +110,10 @@ func SourceRoot() (string, error) {
 // Server is a process that Launch started.
 type Server struct {
 	Target
-	cmd    *exec.Cmd
-	exited chan struct{}
-	log    *syncBuffer
+	cmd     *exec.Cmd
+	release func() // of its guard
+	exited  chan struct{}
+	log     *syncBuffer
 }
 
 const (
@@ -107,17 +132,17 @@ func Launch(ctx context.Context, name, binary, dsn string, args ...string) (*Ser
 func serverArgs(dsn string) []string { return []string{"-addr", "127.0.0.1:0", "-dsn", dsn} }
 
 func launch(ctx context.Context, name, dsn string, cmd *exec.Cmd) (*Server, error) {
-	// A session of its own: Ctrl-C reaches us, and we stop it when we are done.
-	cmd.SysProcAttr = OwnSession()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	release, err := guard.Start(cmd)
+	if err != nil {
 		return nil, err
 	}
-	s := &Server{Target: Target{Name: name, PID: cmd.Process.Pid, PostgresDSN: dsn}, cmd: cmd, exited: make(chan struct{}),
-		log: new(syncBuffer)}
+	s := &Server{Target: Target{Name: name, PID: cmd.Process.Pid, PostgresDSN: dsn}, cmd: cmd, release: release,
+		exited: make(chan struct{}), log: new(syncBuffer)}
+	s.Target.exited, s.Target.log = s.exited, s.log
 	serving := make(chan struct{})
 	go s.follow(stderr, serving)
 	select {
@@ -148,6 +173,7 @@ func (s *Server) follow(stderr io.Reader, serving chan struct{}) {
 		}
 	}
 	_ = s.cmd.Wait()
+	s.release()
 	close(s.exited)
 }
 
@@ -183,6 +209,12 @@ func (s *syncBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.Write(p)
+}
+
+// tail returns at most so many of the last bytes.
+func (s *syncBuffer) tail(n int) string {
+	text := s.String()
+	return strings.ToValidUTF8(text[max(len(text)-n, 0):], "")
 }
 
 func (s *syncBuffer) String() string {

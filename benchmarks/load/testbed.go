@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/guard"
 	"github.com/gqlboost/gqlboost/internal/postgres"
 )
 
@@ -14,6 +15,7 @@ import (
 type Testbed struct {
 	Postgres *postgres.Server
 	dir      string
+	release  func() // of the folder's guard
 	binaries map[string]string
 }
 
@@ -32,6 +34,9 @@ func OpenTestbedWith(ctx context.Context, settings map[string]string, servers ..
 	l := &Testbed{Postgres: pg, binaries: map[string]string{}}
 	if l.dir, err = os.MkdirTemp("", "gqlboost-load-"); err != nil {
 		return nil, errors.Join(err, pg.Stop())
+	}
+	if l.release, err = guard.Folder(l.dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(l.dir), pg.Stop())
 	}
 	for _, name := range servers {
 		if err := l.Build(ctx, "examples", name); err != nil {
@@ -83,7 +88,11 @@ func (l *Testbed) LaunchOn(ctx context.Context, server, label, dsn string, args 
 func (l *Testbed) Dir() string { return l.dir }
 
 // Close stops Postgres and removes the binaries.
-func (l *Testbed) Close() error { return errors.Join(l.Postgres.Stop(), os.RemoveAll(l.dir)) }
+func (l *Testbed) Close() error {
+	err := errors.Join(l.Postgres.Stop(), os.RemoveAll(l.dir))
+	l.release()
+	return err
+}
 
 // startPostgres starts the private Postgres that servers under load use: its
 // settings are those of a small production machine, but nothing is synced to

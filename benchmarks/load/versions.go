@@ -1,13 +1,39 @@
 package load
 
 import (
+	"context"
 	"debug/buildinfo"
 	"encoding/json"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 )
+
+// CodeVersion names the commit that is checked out, and says whether code was changed since: ""
+// outside of a repository.
+func CodeVersion(ctx context.Context) string {
+	root, err := SourceRoot()
+	if err != nil {
+		return ""
+	}
+	git := func(args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, "git", args...)
+		cmd.Dir = root
+		out, err := cmd.Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	commit, err := git("rev-parse", "--short=10", "HEAD")
+	if err != nil {
+		return ""
+	}
+	if changed, err := git("status", "--porcelain", "--", "*.go", "*.s", "*.mod", "*.sql"); err != nil || changed != "" {
+		commit += " with changes"
+	}
+	return commit
+}
 
 // BuiltWith returns the versions of modules that a server was built with.
 func (l *Testbed) BuiltWith(server string, modules ...string) (versions []Version) {

@@ -29,7 +29,8 @@ var _ bus.Transport = (*Bus)(nil)
 
 // New returns a bus that uses a connection, which it does not close. The connection should
 // reconnect without end (nats.MaxReconnects(-1)). One that is closed stays so, and a link on it
-// stays blind. The subject is [DefaultSubject] if it is empty.
+// stays blind. It must echo: with nats.NoEcho, Subscribe fails. The subject is [DefaultSubject] if it
+// is empty, and must have no wildcards.
 func New(conn *nats.Conn, subject string) *Bus {
 	if subject == "" {
 		subject = DefaultSubject
@@ -61,10 +62,17 @@ func (b *Bus) flush(ctx context.Context) error {
 	return b.conn.FlushWithContext(ctx)
 }
 
-var errLost = errors.New("natsbus: the connection was lost")
+var (
+	errLost = errors.New("natsbus: the connection was lost")
+	errEcho = errors.New("natsbus: the connection has the option NoEcho: a link needs its own messages, to know " +
+		"that they come")
+)
 
 // Subscribe receives messages until the context ends or some may have been missed.
 func (b *Bus) Subscribe(ctx context.Context, ready func(), receive func([]byte)) error {
+	if b.conn.Opts.NoEcho {
+		return errEcho
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	changes := b.conn.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)

@@ -29,7 +29,8 @@ type Options struct {
 
 // Bus is a [plancache.Invalidator] and a [bus.Transport]. Make it with [New]. It is safe for
 // concurrent use. For each cache that watches, and for each subscription, it holds a connection
-// to Postgres itself: PgBouncer does not carry notifications in transaction mode.
+// to Postgres itself: PgBouncer in transaction mode does not carry notifications, and Watch and
+// Subscribe fail there.
 //
 // A migration can tell all caches in its own transaction:
 //
@@ -46,7 +47,7 @@ type Bus struct {
 	closed atomic.Bool
 }
 
-var _ plancache.Invalidator = (*Bus)(nil)
+var _ plancache.BatchInvalidator = (*Bus)(nil)
 
 // New returns a bus. It does not connect before it is used.
 func New(dsn string, c Options) (*Bus, error) {
@@ -101,8 +102,11 @@ func (b *Bus) Close() error {
 // Delete notifies all watchers of a key.
 func (b *Bus) Delete(ctx context.Context, key string) error { return b.notify(ctx, key) }
 
-// notify sends a text to the channel.
-func (b *Bus) notify(ctx context.Context, text string) (err error) {
+// DeleteEach implements [plancache.BatchInvalidator]. All watchers are notified of all keys, or none is.
+func (b *Bus) DeleteEach(ctx context.Context, keys []string) error { return b.notify(ctx, keys...) }
+
+// notify sends texts to the channel.
+func (b *Bus) notify(ctx context.Context, texts ...string) (err error) {
 	select {
 	case b.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -120,7 +124,9 @@ func (b *Bus) notify(ctx context.Context, text string) (err error) {
 				return fmt.Errorf("pgnotify: %w", err)
 			}
 		}
-		if _, err = b.conn.Exec(ctx, "select pg_notify($1, $2)", pgx.QueryExecModeExec, b.config.Channel, text); err == nil {
+		_, err = b.conn.Exec(ctx, "select pg_notify($1, text) from unnest($2::text[]) text", pgx.QueryExecModeExec,
+			b.config.Channel, texts)
+		if err == nil {
 			return nil
 		}
 		_ = b.conn.Close(ctx)
@@ -158,6 +164,10 @@ func (b *Bus) listening(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, b.connect)
 	if err != nil {
 		return nil, fmt.Errorf("pgnotify: %w", err)
+	}
+	if err := b.probe(ctx, conn); err != nil {
+		hangUp(ctx, conn)
+		return nil, err
 	}
 	if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{b.config.Channel}.Sanitize()); err != nil {
 		_ = conn.Close(context.WithoutCancel(ctx))

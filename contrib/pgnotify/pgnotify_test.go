@@ -3,6 +3,7 @@ package pgnotify_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -11,10 +12,12 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/contrib/pgnotify"
+	"github.com/gqlboost/gqlboost/internal/pgbouncer"
 	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/internal/proxy"
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/plancache"
+	"github.com/gqlboost/gqlboost/plancache/bus"
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 )
@@ -100,6 +103,74 @@ func TestCachesOfAFleet(t *testing.T) {
 	}
 	if err := bus.Delete(t.Context(), "x"); !errors.Is(err, pgnotify.ErrClosed) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Behind PgBouncer notifications come in session mode. In transaction mode, where they do not, who
+// listens is told so, with nothing of the channel left behind.
+func TestPooler(t *testing.T) {
+	for mode, works := range map[string]bool{"session": true, "transaction": false} {
+		t.Run(mode, func(t *testing.T) {
+			defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+			dsn := pgbouncer.Start(t, server.DSN(), map[string]string{"pool_mode": mode})
+			b := newBus(t, dsn, pgnotify.Options{Channel: "pooled_" + mode})
+			defer b.Close()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			keys, err := b.Watch(ctx)
+			if !works {
+				if err == nil || !strings.Contains(err.Error(), "pooler") {
+					t.Errorf("got %v", err)
+				}
+				link, err := bus.New(b, bus.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer link.Close()
+				wait.Until(t, "the link says why", func() bool {
+					return link.Health().Err != nil && strings.Contains(link.Health().Err.Error(), "pooler")
+				})
+				if n := query(t, "select count(*) from pg_stat_activity where query ilike 'listen \"pooled%'"); n != 0 {
+					t.Errorf("%d connections listen", n)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Delete(ctx, "k"); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-keys; got != "k" {
+				t.Errorf("got %q", got)
+			}
+			cancel()
+			for range keys {
+			}
+		})
+	}
+}
+
+// Many keys are told of in one go, in their order.
+func TestDeleteEach(t *testing.T) {
+	bus := newBus(t, server.DSN(), pgnotify.Options{Channel: "each"})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	keys, err := bus.Watch(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for i := range 3000 {
+		list = append(list, fmt.Sprint(`tag "{`, i))
+	}
+	if err := bus.DeleteEach(ctx, list); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range list {
+		if got := <-keys; got != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
 	}
 }
 

@@ -18,7 +18,8 @@ var _ plancache.Ranking = (*Store)(nil)
 
 // A group is two keys of the same slot: a sorted set of the hashes of its members by their uses,
 // and the members by their hashes. Beside these the second one has, under the empty name, until
-// when uses have faded. All changes to a group are scripts, which run as a whole.
+// when uses have faded. All changes to a group are scripts, which run as a whole. The server may evict
+// either key: members without uses are nobody's then, and go.
 //
 // An instance sends the members only that the server asks for, which are few.
 var (
@@ -30,6 +31,7 @@ local uses, members = KEYS[1], KEYS[2]
 local most, half, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if redis.call('EXISTS', uses) == 0 then redis.call('DEL', members) end
 local at = tonumber(redis.call('HGET', members, '') or '')
 if not at or at > now then
 	redis.call('HSET', members, '', now)
@@ -61,6 +63,8 @@ return missing`)
 for i = 1, #ARGV, 2 do
 	if redis.call('ZSCORE', KEYS[1], ARGV[i]) then redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[i + 1]) end
 end
+local ttl = redis.call('PTTL', KEYS[1])
+if ttl > 0 then redis.call('PEXPIRE', KEYS[2], ttl) end
 return 1`)
 
 	// topScript returns members and their uses, those that are used most first.
@@ -78,13 +82,16 @@ end
 return found`)
 )
 
+// groupSign begins the keys of groups, and no others.
+const groupSign = "{"
+
 // group returns the two keys of a group.
 func (s *Store) group(name string) ([]string, error) {
 	if strings.Contains(s.namespace, "{}") {
 		return nil, fmt.Errorf("redisstore: the namespace %q has an empty hash tag, so groups cannot lie on one node",
 			s.namespace)
 	}
-	key := s.namespace + "{" + name + "}"
+	key := s.namespace + groupSign + name + "}"
 	return []string{key + ":uses", key + ":members"}, nil
 }
 

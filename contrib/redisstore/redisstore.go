@@ -20,7 +20,8 @@ const DefaultNamespace = "gqlboost:plan:"
 type Options struct {
 	// Namespace is the prefix of keys, and the name of the channel of deletions. Caches
 	// of the same namespace share plans, so it should name the kind of plan. Its default
-	// is [DefaultNamespace].
+	// is [DefaultNamespace]. None should begin with another one: to delete all of that one
+	// is to delete all of both.
 	Namespace string
 }
 
@@ -36,7 +37,10 @@ type Store struct {
 	namespace string
 }
 
-var _ plancache.Store = (*Store)(nil)
+var (
+	_ plancache.Store            = (*Store)(nil)
+	_ plancache.BatchInvalidator = (*Store)(nil)
+)
 
 // New returns a store that uses a client, which it does not close.
 func New(client rueidis.Client, c Options) *Store {
@@ -48,7 +52,9 @@ func New(client rueidis.Client, c Options) *Store {
 
 // Get returns the value of a key, or [plancache.ErrNotFound].
 func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
-	value, err := s.client.Do(ctx, s.client.B().Get().Key(s.namespace+key).Build()).AsBytes()
+	// Arbitrary commands are not read-only to the client, which may send such to replicas: one that lags
+	// still has what was deleted.
+	value, err := s.client.Do(ctx, s.client.B().Arbitrary("GET").Keys(s.namespace+key).Build()).AsBytes()
 	if rueidis.IsRedisNil(err) || strings.HasPrefix(rueidis.BinaryString(value), leased) {
 		return nil, plancache.ErrNotFound
 	}
@@ -65,12 +71,24 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 }
 
 // Delete removes a value, or all whose keys begin with what is before an asterisk, and
-// notifies all watchers, even if something could not be removed.
+// notifies all watchers, even if something could not be removed. What is used (see
+// [plancache.Ranking]) stays: it is no plan, and cannot be stale.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	err := s.Remove(ctx, []string{key})
+	return s.DeleteEach(ctx, []string{key})
+}
+
+// DeleteEach implements [plancache.BatchInvalidator].
+func (s *Store) DeleteEach(ctx context.Context, keys []string) error {
+	errs := []error{s.Remove(ctx, keys)}
 	// After it: who is told must not find it any more.
-	publish := s.client.B().Publish().Channel(s.namespace).Message(key).Build()
-	return errors.Join(err, s.client.Do(ctx, publish).Error())
+	var publish rueidis.Commands
+	for _, key := range keys {
+		publish = append(publish, s.client.B().Publish().Channel(s.namespace).Message(key).Build())
+	}
+	for _, r := range s.client.DoMulti(ctx, publish...) {
+		errs = append(errs, r.Error())
+	}
+	return errors.Join(errs...)
 }
 
 // Remove is Delete for several keys, and notifies nobody. It is the Before of a bus.Link that
@@ -118,6 +136,9 @@ func (s *Store) deleteFrom(ctx context.Context, node rueidis.Client, pattern str
 		}
 		var unlinks rueidis.Commands
 		for _, key := range page.Elements {
+			if strings.HasPrefix(key[len(s.namespace):], groupSign) {
+				continue
+			}
 			unlinks = append(unlinks, s.client.B().Unlink().Key(key).Build())
 		}
 		for _, r := range s.client.DoMulti(ctx, unlinks...) {

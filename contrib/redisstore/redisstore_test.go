@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -64,6 +65,72 @@ func nodes(t *testing.T) (servers []*redis.Server, addresses []string) {
 		addresses = append(addresses, s.Address)
 	}
 	return servers, addresses
+}
+
+// A client that reads from replicas does not bring back what was deleted: a replica may lag.
+func TestReplicaThatLags(t *testing.T) {
+	primary, replica := redis.Start(t), redis.Start(t)
+	_, port, _ := strings.Cut(primary.Address, ":")
+	follow := func(args ...string) {
+		t.Helper()
+		c := connect(t, replica.Address)
+		if err := c.Do(t.Context(), c.B().Arbitrary("REPLICAOF").Args(args...).Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	follow("127.0.0.1", port)
+	client, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{primary.Address}, DisableCache: true,
+		Standalone:     rueidis.StandaloneOption{ReplicaAddress: []string{replica.Address}},
+		SendToReplicas: func(cmd rueidis.Completed) bool { return cmd.IsReadOnly() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	s := redisstore.New(client, redisstore.Options{})
+	if err := s.Set(t.Context(), "k", []byte("old"), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	wait.Until(t, "the replica has it", func() bool {
+		c := connect(t, replica.Address)
+		return c.Do(t.Context(), c.B().Get().Key(redisstore.DefaultNamespace+"k").Build()).Error() == nil
+	})
+	follow("NO", "ONE") // It follows no more.
+	if err := s.Delete(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	if value, err := s.Get(t.Context(), "k"); !errors.Is(err, plancache.ErrNotFound) {
+		t.Errorf("got %q, %v", value, err)
+	}
+}
+
+// Many keys are deleted and told of in one go.
+func TestDeleteEach(t *testing.T) {
+	s := redisstore.New(connect(t, cluster(t)...), redisstore.Options{})
+	keys, err := s.Watch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for i := range 500 {
+		list = append(list, fmt.Sprint("tag:", i))
+		if err := s.Set(t.Context(), list[i], []byte("value"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.DeleteEach(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for range list {
+		told[<-keys] = true
+	}
+	for _, key := range list {
+		if _, err := s.Get(t.Context(), key); !told[key] || !errors.Is(err, plancache.ErrNotFound) {
+			t.Errorf("%s: told %v, and then %v", key, told[key], err)
+		}
+	}
 }
 
 // The same holds for a server alone and for a cluster.

@@ -41,6 +41,9 @@ func binaries(ctx context.Context, dir string, owner *account) (string, error) {
 	if bin := installed(ctx, candidates(), wanted); bin != "" {
 		return bin, nil
 	}
+	if err := ctx.Err(); err != nil { // Nothing was found because nothing could be asked.
+		return "", fmt.Errorf("postgres: %w", err)
+	}
 	if wanted != 0 {
 		root, err := Release(ctx, wanted)
 		if err != nil {

@@ -322,3 +322,12 @@ func TestMessageWithoutBinaries(t *testing.T) {
 		}
 	}
 }
+
+// Callers that are interrupted are not told to install what is there.
+func TestStartIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Start(ctx, Options{}); !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "Install") {
+		t.Errorf("err = %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -115,6 +116,66 @@ func TestBridgesDoNotEmptyTheOrigin(t *testing.T) {
 		for _, br := range bridges {
 			if err := br.Close(); err != nil {
 				t.Error(err)
+			}
+		}
+	})
+}
+
+// Many keys at a time share messages, watchers keep up, and what could not be published is kept.
+func TestDeleteEach(t *testing.T) {
+	keys := make([]string, 3000)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("tag:%040d", i)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		hub := bustest.NewHub()
+		w := hub.Connect()
+		a, own := open(t, w, bus.Options{})
+		b, others := open(t, hub.Connect(), bus.Options{})
+		var got [2][]string
+		var reading sync.WaitGroup
+		for i, from := range []<-chan string{own, others} {
+			reading.Go(func() {
+				for key := range from {
+					got[i] = append(got[i], key)
+				}
+			})
+		}
+		sent := metric(a, "gqlboost.bus.messages", "sent")
+		if err := a.DeleteEach(t.Context(), keys); err != nil {
+			t.Error(err)
+		}
+		if n := metric(a, "gqlboost.bus.messages", "sent") - sent; n > 100 {
+			t.Errorf("%v messages", n)
+		}
+		w.Set(bustest.Down)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := a.DeleteEach(ctx, keys[:1000]); err == nil {
+			t.Error("no error where nothing goes")
+		}
+		if n := metric(a, "gqlboost.bus.pending", ""); n != 1000 {
+			t.Errorf("%v keys are kept, want all", n)
+		}
+		w.Set(bustest.Up)
+		time.Sleep(time.Minute)
+		if err := a.DeleteEach(t.Context(), []string{"k", "not a key"}); err == nil {
+			t.Error("no error for what is no key")
+		}
+		if err := a.DeleteEach(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		closeAll(t, a, b)
+		reading.Wait()
+		for i, list := range got {
+			if !slices.Equal(list[:len(keys)], keys) {
+				t.Errorf("watcher %d has %d keys, the first not as they were deleted", i, len(list))
+			}
+			if n := metric([]*bus.Link{a, b}[i], "gqlboost.bus.slow", ""); n != 0 {
+				t.Errorf("watcher %d was too slow", i)
+			}
+			if !slices.Contains(list[len(keys):], keys[999]) && i == 1 {
+				t.Error("what was kept has not come")
 			}
 		}
 	})

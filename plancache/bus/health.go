@@ -23,7 +23,7 @@ type Health struct {
 	// Why says what is missing: "transport", "echo" if its own messages do not come back,
 	// "peer", and "region" with a name.
 	Why   []string
-	Err   error // of the transport
+	Err   error // of the transport, or of Before; nil if it works now
 	Peers int   // that are known
 }
 
@@ -33,6 +33,9 @@ func (l *Link) Health() Health {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := Health{Blind: !l.blind.since.IsZero(), Since: l.blind.since, Err: l.downErr, Peers: len(l.peers.list)}
+	if h.Err == nil {
+		h.Err = l.sendErr
+	}
 	if h.Blind {
 		h.Why = append(h.Why, l.blind.why...)
 	}
@@ -85,7 +88,7 @@ func (l *Link) evaluateLocked(now time.Time) {
 		b.begin(now, l.options.BlindFor)
 	}
 	if l.up && !l.unechoed.IsZero() && now.Sub(l.unechoed) > l.options.Silence {
-		l.drop() // The subscription is dead and does not know it.
+		l.drop(errMute) // The subscription is dead and does not know it.
 	}
 	if l.options.BlindFor > 0 && !now.Before(b.next) {
 		b.next = now.Add(l.options.BlindFor)

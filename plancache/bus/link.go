@@ -6,9 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/callback"
 )
 
 // Link is an invalidator of caches (plancache.Invalidator) over a transport, one for all
@@ -29,20 +30,23 @@ type Link struct {
 	out outbox
 
 	mu       sync.Mutex
-	up       bool               // it is subscribed
-	ever     bool               // it has been
-	downErr  error              // why it is not
-	attempt  int                // which call of Subscribe counts
-	drop     context.CancelFunc // ends the subscription
-	unechoed time.Time          // when the first message was published that has not come back; zero: all have
+	up       bool                    // it is subscribed
+	ever     bool                    // it has been
+	downErr  error                   // why it is not
+	attempt  int                     // which call of Subscribe counts
+	drop     context.CancelCauseFunc // ends the subscription
+	unechoed time.Time               // when the first message was published that has not come back; zero: all have
 	peers    *peers
 	first    chan struct{} // closed when it is subscribed for the first time
 	heard    chan struct{} // closed when the first of its own messages has come back
 	watchers map[*watcher]struct{}
 	blind    blindness
 
-	errors sync.Mutex // is held while OnError is called
-	counts counts
+	sendErr error // of the last call of Before or of Publish
+
+	turn    chan struct{} // has a place for one call of Before or of Publish
+	reports callback.Errors
+	counts  counts
 }
 
 // relay connects a link with the other one of a bridge. For other links it is zero.
@@ -56,14 +60,27 @@ type relay struct {
 // Ready waits until messages go both ways. An instance that serves before may change what
 // nobody is told of, and nobody misses it.
 func (l *Link) Ready(ctx context.Context) error {
+	if ctx == nil {
+		return errNoContext
+	}
 	select {
 	case <-l.heard:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("bus: no message has come back: %w", ctx.Err())
+		return l.late(ctx, "no message has come back")
 	case <-l.ctx.Done():
 		return ErrClosed
 	}
+}
+
+var errNoContext = errors.New("bus: the context is nil")
+
+// late is the error of a call whose context has ended, with what is known of the cause.
+func (l *Link) late(ctx context.Context, what string) error {
+	if err := l.Health().Err; err != nil {
+		return fmt.Errorf("bus: %s: %w: %w", what, ctx.Err(), err)
+	}
+	return fmt.Errorf("bus: %s: %w", what, ctx.Err())
 }
 
 // New returns a link, which the caller must close. It does not wait for the transport, which
@@ -83,7 +100,7 @@ func newLink(transport Transport, o Options, relays relay) (*Link, error) {
 	l := &Link{
 		transport: transport, options: o, origin: hex.EncodeToString(origin[:]), relays: relays,
 		closed: make(chan struct{}), first: make(chan struct{}), heard: make(chan struct{}),
-		watchers: map[*watcher]struct{}{}, drop: func() {},
+		watchers: map[*watcher]struct{}{}, drop: func(error) {}, turn: make(chan struct{}, 1),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	l.peers = newPeers(l.origin, o, now)
@@ -133,20 +150,7 @@ func (l *Link) Close() error {
 // report counts an error that no caller gets, and has OnError called.
 func (l *Link) report(err error) {
 	l.counts.errors.Add(1)
-	if l.options.OnError == nil {
-		return
+	if l.options.OnError != nil {
+		l.reports.Send(l.options.OnError, err)
 	}
-	l.errors.Lock()
-	defer l.errors.Unlock()
-	_ = protect(func() error { l.options.OnError(err); return nil })
-}
-
-// protect makes a panic of what is not ours an error.
-func protect(f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("bus: a panic: %v\n%s", v, debug.Stack())
-		}
-	}()
-	return f()
 }

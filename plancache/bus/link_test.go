@@ -276,13 +276,13 @@ func TestSilence(t *testing.T) {
 func TestSlowWatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, keys := open(t, bustest.NewHub().Connect(), bus.Options{})
-		for range 2000 {
+		for range 10_100 {
 			if err := a.Delete(t.Context(), "k"); err != nil {
 				t.Fatal(err)
 			}
 		}
 		got := drain(keys)
-		if n := len(got); n != 1025 || got[n-1] != "closed" {
+		if n := len(got); n != 10_001 || got[n-1] != "closed" {
 			t.Errorf("got %d keys, the last one %q", n, got[n-1])
 		}
 		closeAll(t, a)

@@ -32,10 +32,11 @@ type Options struct {
 	TrustSilence bool
 	// Before is called with keys before they are published, and again until it returns
 	// nil: it takes them out of what the caches share, such as the Remove of a
-	// redisstore.Store. Its time is bounded as that of Publish.
+	// redisstore.Store. Its time is bounded as that of Publish, by Silence. It must not call
+	// Delete, which waits for it.
 	Before func(ctx context.Context, keys []string) error
-	// OnError is called with errors that no caller gets, one call at a time. It should not
-	// block: the link waits for it.
+	// OnError is called with errors that no caller gets, one call at a time, on a goroutine of its
+	// own. It may call the link. If calls block, further errors are only counted.
 	OnError func(error)
 }
 
@@ -47,6 +48,8 @@ const (
 	defaultSilence  = 5 * time.Second
 	defaultForget   = time.Minute
 	defaultBlindFor = time.Minute
+	leastBeat       = time.Millisecond // the unit of ages in messages
+	mostTime        = 24 * 365 * time.Hour
 )
 
 // check returns an error for what cannot work, and sets defaults.
@@ -58,8 +61,8 @@ func (o *Options) check() error {
 	}{
 		{&o.Beat, "Beat", defaultBeat}, {&o.Silence, "Silence", defaultSilence}, {&o.Forget, "Forget", defaultForget},
 	} {
-		if *d.field < 0 {
-			return fmt.Errorf("bus: %s is %v: it must not be negative", d.name, *d.field)
+		if *d.field < 0 || *d.field > mostTime {
+			return fmt.Errorf("bus: %s is %v: it must not be negative, nor above %v", d.name, *d.field, mostTime)
 		}
 		if *d.field == 0 {
 			*d.field = d.value
@@ -69,6 +72,8 @@ func (o *Options) check() error {
 		o.BlindFor = defaultBlindFor
 	}
 	switch {
+	case o.Beat < leastBeat:
+		return fmt.Errorf("bus: Beat is %v: it must be at least %v", o.Beat, leastBeat)
 	case o.BlindFor < 0 && o.BlindFor != Forever:
 		return fmt.Errorf("bus: BlindFor is %v: it must be positive or Forever", o.BlindFor)
 	case o.Silence <= o.Beat:

@@ -62,9 +62,11 @@ func TestPeersModel(t *testing.T) {
 			m.kind, m.seq = kindKeys, s.seq
 		}
 		if lost := r.IntN(10) == 0; lost {
-			if m.kind == kindKeys {
+			switch m.kind {
+			case kindKeys:
 				s.missed = true
-				counts["missed"]++
+			case kindBye:
+				counts["waited for"]++
 			}
 			continue
 		}
@@ -77,7 +79,7 @@ func TestPeersModel(t *testing.T) {
 			counts["told"]++
 			dropped() // as a link does
 		}
-		if len(p.list) > len(senders)+counts["missed"] {
+		if len(p.list) > len(senders)+counts["waited for"] {
 			t.Fatalf("seed %d, step %d: %d peers of %d", seed, step, len(p.list), len(senders))
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/callback"
 )
 
 // subscribe is subscribed until the link ends.
@@ -20,22 +22,25 @@ func (l *Link) subscribe() {
 
 // subscribeOnce is subscribed until that fails, and reports whether it was.
 func (l *Link) subscribeOnce() bool {
-	ctx, cancel := context.WithCancel(l.ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(l.ctx)
+	defer cancel(nil)
 	l.mu.Lock()
 	l.attempt++
 	mine := l.attempt
 	l.drop = cancel
 	l.mu.Unlock()
-	begun := time.AfterFunc(2*l.options.Silence, cancel) // A transport that does not begin is asked again.
+	begun := time.AfterFunc(2*l.options.Silence, func() { cancel(errSlow) }) // It is asked again.
 	defer begun.Stop()
-	err := protect(func() error {
+	err := <-callback.Run(l.tasks.Go, func() error {
 		return l.transport.Subscribe(ctx,
 			func() { begun.Stop(); l.ready(mine) },
 			func(data []byte) { l.receive(mine, data) })
 	})
-	if err == nil {
+	switch cause := context.Cause(ctx); {
+	case err == nil:
 		err = errors.New("bus: the subscription has ended")
+	case cause != nil && l.ctx.Err() == nil:
+		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	l.mu.Lock()
 	l.attempt++ // What calls now is late.
@@ -48,6 +53,11 @@ func (l *Link) subscribeOnce() bool {
 	}
 	return was
 }
+
+var (
+	errSlow = errors.New("bus: the transport has not subscribed in time")
+	errMute = errors.New("bus: what is published does not come back")
+)
 
 // ready notes that messages come from now on.
 func (l *Link) ready(attempt int) {

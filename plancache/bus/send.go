@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/callback"
 )
 
 // outbox is what is to be published.
@@ -139,13 +142,35 @@ func (o *outbox) outcome(err error, waiters []chan error) {
 // Delete tells all caches of a key, here at once. The error says that others may not know of
 // it: they will when the transport works again, unless the link is closed before.
 func (l *Link) Delete(ctx context.Context, key string) error {
-	if !validKey(key) {
-		return fmt.Errorf("bus: key %q: it must be of letters, digits and colons, and shorter than %d", key, maxKey)
+	return l.delete(ctx, []string{key})
+}
+
+// piece is how many keys are told at a time, so that watchers keep up.
+const piece = 256
+
+// DeleteEach is [Link.Delete] for many keys, which share messages.
+func (l *Link) DeleteEach(ctx context.Context, keys []string) (err error) {
+	for part := range slices.Chunk(keys, piece) {
+		if failed := l.delete(ctx, part); err == nil {
+			err = failed // Those of the others are alike.
+		}
+	}
+	return err
+}
+
+func (l *Link) delete(ctx context.Context, keys []string) error {
+	if ctx == nil {
+		return errNoContext
+	}
+	for _, key := range keys {
+		if !validKey(key) {
+			return fmt.Errorf("bus: key %q: it must be of letters, digits and colons, and shorter than %d", key, maxKey)
+		}
 	}
 	l.mu.Lock()
-	l.tell(key)
+	l.tell(keys...)
 	l.mu.Unlock()
-	done, err := l.out.add(key)
+	done, err := l.out.add(keys...)
 	if err != nil {
 		return err
 	}
@@ -153,7 +178,7 @@ func (l *Link) Delete(ctx context.Context, key string) error {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("bus: not published yet: %w", ctx.Err())
+		return l.late(ctx, "not published yet")
 	}
 }
 
@@ -326,9 +351,36 @@ func (l *Link) publish(k kind, data []byte) error {
 	return nil
 }
 
-// limited calls what is not ours for as long as a limit.
-func (l *Link) limited(limit time.Duration, f func(context.Context) error) error {
+// limited calls what is not ours for as long as a limit. What ignores its context is left behind, and
+// until it returns the next call fails.
+func (l *Link) limited(limit time.Duration, f func(context.Context) error) (err error) {
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.sendErr = err
+	}()
 	ctx, cancel := context.WithTimeout(l.ctx, limit)
 	defer cancel()
-	return protect(func() error { return f(ctx) })
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("an earlier call goes on after its context has ended: %w", ctx.Err())
+	}
+	returned := callback.Run(l.tasks.Go, func() error {
+		defer func() { <-l.turn }()
+		return f(ctx)
+	})
+	select {
+	case err := <-returned:
+		return err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(l.options.Beat / 8)
+	defer grace.Stop()
+	select {
+	case err := <-returned: // It says more than the context.
+		return err
+	case <-grace.C:
+		return fmt.Errorf("it goes on after its context has ended: %w", ctx.Err())
+	}
 }

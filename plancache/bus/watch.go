@@ -12,20 +12,23 @@ type watcher struct {
 }
 
 // watched is how many keys wait for a cache. One that is further behind loses all.
-const watched = 1024
+const watched = mostKeys
 
 // Watch returns the keys that are deleted, by anybody, from when it has returned. It waits for
 // the transport at first, for up to Silence: then caches lose all each BlindFor, as they do when
 // it fails later. The channel is closed when the context or the link ends, and when it is not
 // read from.
 func (l *Link) Watch(ctx context.Context) (<-chan string, error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
 	timer := time.NewTimer(l.options.Silence)
 	defer timer.Stop()
 	select {
 	case <-l.first:
 	case <-timer.C:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, l.late(ctx, "not subscribed yet")
 	case <-l.ctx.Done():
 		return nil, ErrClosed
 	}

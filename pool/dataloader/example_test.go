@@ -9,6 +9,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/pool"
 	"github.com/gqlboost/gqlboost/pool/dataloader"
+	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -140,4 +141,21 @@ func ExampleLoader_Load() {
 	// [4 0] the server is restarting
 	// fetch [3]
 	// [4 9] <nil>
+}
+
+// Requests that come at the same time fetch together, if they have the same role and parameters.
+func ExampleMerge() {
+	fetch := func(_ context.Context, ids []int) (map[int]string, error) { // dataloader.ByColumn(db.Reader(), ...)
+		names := map[int]string{}
+		for _, id := range ids {
+			names[id] = fmt.Sprint("user ", id)
+		}
+		return names, nil
+	}
+	merged := dataloader.Merge(fetch, reader.ScopeOf, dataloader.MergeOptions{}) // one for the process
+
+	users := dataloader.New(merged, dataloader.Options{}) // one for each request
+	name, err := users.Load(context.Background(), 7)
+	fmt.Println(name, err)
+	// Output: user 7 <nil>
 }

@@ -19,12 +19,18 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 )
 
 func main() {
 	atMost := flag.Duration("at-most", 2*time.Hour, "time after which the command is stopped")
 	loops := flag.Int("loops", runtime.NumCPU(), "loops that compute all the time")
-	flag.Parse()
+	flag.Parse() // What is left over is the command.
+	if err := flags.Check(flag.CommandLine, "at-most", "loops"); err != nil {
+		fmt.Fprintln(os.Stderr, "busy:", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, *atMost)

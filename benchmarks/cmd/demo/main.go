@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -26,15 +27,19 @@ func main() {
 	defer stop()
 	var d demo
 	flag.Float64Var(&d.scale, "scale", 1, "size of the data; 1 is 10k users")
-	flag.DurationVar(&d.each, "duration", 5*time.Second, "measured time of each run")
-	flag.IntVar(&d.rounds, "rounds", 3, "runs of each server under each load; the table has the median")
+	flag.DurationVar(&d.each, "duration", 2*time.Second, "measured time of each run")
+	flag.IntVar(&d.rounds, "rounds", 7, "runs of each server under each load; the table has the median")
 	flag.Int64Var(&d.least, "min-requests", load.MinRequests, "requests that a run must answer to be a result")
 	flag.BoolVar(&d.alone, "alone", true, "run the server with each block alone, too")
 	flag.StringVar(&d.html, "html", "out/demo.html", "file to write the page with plots to")
 	flag.StringVar(&d.json, "json", "", "file to write the figures to")
 	flag.BoolVar(&d.serve, "serve", false, "leave the servers up until Ctrl-C")
-	flag.Parse()
-	if err := d.run(ctx); err != nil {
+	err := flags.Parse(flag.CommandLine, os.Args[1:], "scale", "duration", "rounds")
+	if err == nil {
+		d.command = flags.Command(flag.CommandLine, "make demo", "rounds", "html", "json", "serve")
+		err = d.run(ctx)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		stop()
 		os.Exit(1)
@@ -49,6 +54,7 @@ type demo struct {
 	alone      bool
 	html, json string
 	serve      bool
+	command    string // as a reader has to give it
 }
 
 var blocks = []load.Example{
@@ -58,6 +64,7 @@ var blocks = []load.Example{
 	{Name: "pool", Server: "blog", Args: []string{"-pool"}},
 	{Name: "reader", Server: "blog", Args: []string{"-reader"}},
 	{Name: "dataloader", Server: "blog", Args: []string{"-dataloader"}},
+	{Name: "merge", Server: "blog", Args: []string{"-dataloader", "-merge"}},
 	{Name: "stream", Server: "blog", Args: []string{"-stream"}},
 	{Name: "arena", Server: "blog", Args: []string{"-arena"}},
 	{Name: "gc", Server: "blog", Args: []string{"-gc"}},
@@ -71,7 +78,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, testbed.Close()) }()
-	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: "make demo", Machine: load.ThisMachine(),
+	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: d.command, Machine: load.ThisMachine(),
 		Versions: load.Versions(ctx, testbed.Postgres.DSN())}
 
 	say("Filling the database at scale %v ...", d.scale)
@@ -150,8 +157,21 @@ func (d *demo) comparison(
 		return nil, err
 	}
 	config := p.Config(maximum)
-	config.Duration, config.Warmup, config.MinRequests = d.each, min(config.Warmup, d.each/5), d.least
+	config.MinRequests = d.least
+	if maximum == 0 { // They have just started: their first plans and statements are not what is compared.
+		if err := warm(ctx, targets, config); err != nil {
+			return nil, err
+		}
+	}
+	config.Duration, config.Warmup = d.each, min(config.Warmup, d.each/5)
 	return load.Compare(ctx, preset, targets, config, d.rounds, os.Stderr)
+}
+
+// warm puts targets under a load for as long as it takes to settle.
+func warm(ctx context.Context, targets []load.Target, c load.Config) error {
+	c.Duration, c.Warmup, c.MinRequests = c.Warmup, 0, 1
+	_, err := load.Compare(ctx, "warm-up", targets, c, 1, io.Discard)
+	return err
 }
 
 // blocksAlone compares the baseline with itself and one block more.
@@ -172,20 +192,24 @@ func (d *demo) blocksAlone(ctx context.Context, testbed *load.Testbed, report *l
 	return nil
 }
 
-// exports asks each server, started for it, for 100 000 rows.
+// exportScale is the least at which there are enough comments for an export.
+const exportScale = 0.5
+
+// exports asks each server, started for it, for 100 000 rows, if there are so many.
 func (d *demo) exports(ctx context.Context, testbed *load.Testbed) (list []*load.Export, err error) {
+	if d.scale < exportScale {
+		return nil, nil
+	}
 	for _, c := range load.Examples {
 		targets, stop, err := d.launch(ctx, testbed, []load.Example{c})
 		if err != nil {
 			return nil, err
 		}
-		if d.scale >= 0.1 { // There are enough comments for a long list.
-			e, err := load.MeasureExport(ctx, targets[0])
-			if err != nil {
-				return nil, errors.Join(err, stop())
-			}
-			list = append(list, e)
+		e, err := load.MeasureExport(ctx, targets[0])
+		if err != nil {
+			return nil, errors.Join(err, stop())
 		}
+		list = append(list, e)
 		if err := stop(); err != nil {
 			return nil, err
 		}

@@ -25,18 +25,20 @@ const (
 type figure struct {
 	name string
 	gain func(baseline, compiled *load.Result) float64 // 0 if it is unknown
+	// always reports that a busy machine does not change it.
+	always bool
 }
 
 var figures = []figure{
 	{"throughput", func(baseline, compiled *load.Result) float64 {
 		return divided(compiled.Throughput, baseline.Throughput)
-	}},
+	}, false},
 	{"CPU per request", func(baseline, compiled *load.Result) float64 {
 		return divided(cpuEach(baseline), cpuEach(compiled))
-	}},
+	}, false},
 	{"allocations per request", func(baseline, compiled *load.Result) float64 {
 		return divided(allocations(baseline), allocations(compiled))
-	}},
+	}, true},
 }
 
 func cpuEach(r *load.Result) float64 {
@@ -66,11 +68,15 @@ type verdict struct {
 	before, after float64 // medians
 	p             float64 // that they differ by chance only
 	worse         bool
+	suspect       bool // it may be worse: more rounds would tell
+	always        bool // as that of figure
 }
 
 const (
-	// certain is the p-value below which gains count as different, as in benchmarks/gate.
-	certain = 0.001
+	// certain is the p-value below which gains count as different, as in benchmarks/gate, and
+	// possible the one below which it is worth while to measure again.
+	certain  = 0.001
+	possible = 0.05
 	// fewest rounds can be as certain as that.
 	fewest = 7
 )
@@ -101,8 +107,10 @@ func judge(rounds [][]*load.Result, limit float64) (list []verdict) {
 		}
 		a, b := benchmath.NewSample(before, &thresholds), benchmath.NewSample(after, &thresholds)
 		x, y := benchmath.AssumeNothing.Summary(a, 0.95), benchmath.AssumeNothing.Summary(b, 0.95)
-		v := verdict{figure: f.name, before: x.Center, after: y.Center, p: benchmath.AssumeNothing.Compare(a, b).P}
-		v.worse = v.p < certain && v.after*limit < v.before && y.Hi < x.Lo
+		v := verdict{figure: f.name, before: x.Center, after: y.Center, p: benchmath.AssumeNothing.Compare(a, b).P,
+			always: f.always}
+		v.suspect = v.p < possible && v.after*limit < v.before
+		v.worse = v.p < certain && v.suspect && y.Hi < x.Lo
 		list = append(list, v)
 	}
 	return list
@@ -113,6 +121,16 @@ func anyWorse(list []verdict) bool {
 	return slices.ContainsFunc(list, func(v verdict) bool { return v.worse })
 }
 
+// anySuspect reports whether one of the figures may be worse.
+func anySuspect(list []verdict) bool {
+	return slices.ContainsFunc(list, func(v verdict) bool { return v.suspect })
+}
+
+// always leaves the figures that count on a busy machine as well.
+func always(list []verdict) []verdict {
+	return slices.DeleteFunc(slices.Clone(list), func(v verdict) bool { return !v.always })
+}
+
 // table shows verdicts.
 func table(list []verdict) string {
 	var b strings.Builder
@@ -120,8 +138,11 @@ func table(list []verdict) string {
 	fmt.Fprintln(w, "gain of compiled over baseline\tbefore\tafter\tratio\tchance\t")
 	for _, v := range list {
 		mark := ""
-		if v.worse {
+		switch {
+		case v.worse:
 			mark = "WORSE"
+		case v.suspect:
+			mark = "UNSURE"
 		}
 		fmt.Fprintf(w, "%s\t%.3fx\t%.3fx\t%.3f\tp=%.4f\t%s\n", v.figure, v.before, v.after,
 			divided(v.after, v.before), v.p, mark)

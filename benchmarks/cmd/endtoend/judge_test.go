@@ -17,6 +17,7 @@ type simulation struct {
 	before, after float64 // the gains of the versions
 	noise         float64 // of each run, a share
 	busy          func(round int) bool
+	slower        bool // after allocates as before does, and takes its time
 }
 
 func (s simulation) rounds(n int) (list [][]*load.Result) {
@@ -25,6 +26,9 @@ func (s simulation) rounds(n int) (list [][]*load.Result) {
 		round := make([]*load.Result, servers)
 		for j, gain := range []float64{1, s.before, 1, s.after} {
 			throughput := speed * gain * (1 + s.noise*(s.random.Float64()-0.5))
+			if s.slower {
+				gain = s.before
+			}
 			round[j] = &load.Result{Server: "s", Requests: 1000, Throughput: throughput,
 				Resources:  &load.Resources{ServerCPU: 1000 / throughput, Allocations: 3000 / gain},
 				Conditions: &machine.Conditions{}}
@@ -92,6 +96,9 @@ func TestDecide(t *testing.T) {
 	less := simulation{random: random, before: 3, after: 2, noise: 0.1}
 	busy := less
 	busy.busy = func(int) bool { return true }
+	slower := busy // Its allocations are the same.
+	slower.slower = true
+	wild := simulation{random: random, before: 3, after: 2.4, noise: 0.5}
 	half := less
 	half.busy = func(round int) bool { return round%2 == 1 }
 	wrong := func(s simulation) func(int) ([][]*load.Result, error) {
@@ -117,10 +124,12 @@ func TestDecide(t *testing.T) {
 		{"the same", measured(same), "8 rounds, 8 of them on a quiet machine", nil},
 		{"less", measured(less, less), "16 rounds", errWorse},
 		{"less at first only", measured(less, same), "16 rounds", nil},
-		{"less on a busy machine", measured(busy), "no verdict: something else used the machine in 8 of 8 rounds", nil},
+		{"slower on a busy machine", measured(slower), "no verdict but for allocations: something else used the machine in 8 of 8 rounds", nil},
+		{"more allocations on a busy machine", measured(busy, busy), "16 of 16 rounds", errWorse},
+		{"a little less, for certain with more rounds only", measured(wild, wild), "16 rounds", errWorse},
 		{"less in the quiet half", measured(less, half), "16 rounds, 8 of them on a quiet machine", errWorse},
-		{"less, then busy", measured(less, busy), "no verdict", nil},
-		{"wrong answers on a busy machine", wrong(busy), "no verdict", nil},
+		{"less, then slower and busy", measured(less, slower), "no verdict", nil},
+		{"wrong answers on a busy machine", wrong(slower), "no verdict", nil},
 		{"no measurement", func(int) ([][]*load.Result, error) { return nil, failed }, "", failed},
 	} {
 		var out bytes.Buffer

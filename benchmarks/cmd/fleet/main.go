@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/benchmarks/fleet"
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -33,8 +34,11 @@ func main() {
 		func(list string) error { o.Without = strings.Split(list, ","); return nil })
 	html := flag.String("html", "out/fleet.html", "file to write the page with the timeline to")
 	install := flag.Bool("install", false, "install what is missing, by apt-get")
-	flag.Parse()
-	if err := run(ctx, o, *html, *install); err != nil {
+	err := flags.Parse(flag.CommandLine, os.Args[1:], "scale", "instances", "window")
+	if err == nil {
+		err = run(ctx, o, *html, *install)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "fleet:", err)
 		stop()
 		os.Exit(1)

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -26,8 +27,11 @@ func main() {
 	defer stop()
 	rounds := flag.Int("rounds", 5, "measurements of each")
 	each := flag.Duration("duration", 10*time.Second, "time of each")
-	flag.Parse()
-	if err := run(ctx, *rounds, *each); err != nil {
+	err := flags.Parse(flag.CommandLine, os.Args[1:], "rounds", "duration")
+	if err == nil {
+		err = run(ctx, *rounds, *each)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "governor:", err)
 		stop()
 		os.Exit(1)
@@ -129,7 +133,8 @@ func median(results []*load.Result, of func(*load.Result) float64) float64 {
 		values[i] = of(r)
 	}
 	slices.Sort(values)
-	return values[len(values)/2]
+	n := len(values)
+	return (values[n/2] + values[(n-1)/2]) / 2
 }
 
 func highest(results []*load.Result) (mib float64) {

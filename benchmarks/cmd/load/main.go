@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -82,8 +83,11 @@ func run(ctx context.Context, args []string) error {
 	if o.compare {
 		return compare(f.Args())
 	}
-	if len(f.Args()) > 0 {
-		return fmt.Errorf("unexpected argument %q", f.Arg(0))
+	if err := flags.Parse(f, args, "scale", "duration", "clients", "rate", "maximum", "p95"); err != nil {
+		return err
+	}
+	if o.clients > 0 && o.rate > 0 {
+		return errors.New("-clients is a closed loop and -rate an open one: give one of them")
 	}
 	s := &session{options: o, report: &load.Report{
 		Date: time.Now().UTC().Truncate(time.Second), Command: strings.Join(append([]string{"go run ./cmd/load"}, args...),
@@ -173,8 +177,10 @@ func (s *session) scenarios() ([]load.Preset, error) {
 		return []load.Preset{{Name: "custom", Phases: []load.Phase{{Rate: s.rate, Duration: time.Hour}},
 			Arrivals: load.Arrivals(s.arrivals),
 			Duration: 20 * time.Second, Warmup: 3 * time.Second}}, nil
-	case s.presets == "" || s.presets == "none":
-		return nil, nil
+	case s.presets == "none" && s.profile != "":
+		return nil, nil // The profile is what is wanted.
+	case s.presets == "none":
+		return nil, errors.New("-preset none measures nothing without -profile")
 	case s.presets == "all":
 		return append(load.Presets, load.Preset{Name: "max"}), nil
 	}

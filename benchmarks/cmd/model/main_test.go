@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -24,7 +25,7 @@ func TestReport(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before := model.Report{Command: "before", Machine: load.ThisMachine()}
+	before := model.Report{Command: "before, with a round", Machine: load.ThisMachine()}
 	for name, c := range map[string]struct {
 		more          bool
 		content       any
@@ -32,7 +33,8 @@ func TestReport(t *testing.T) {
 	}{
 		"no file":         {true, nil, "make model", ""},
 		"not asked":       {false, before, "make model", ""},
-		"asked":           {true, before, "before", ""},
+		"asked":           {true, before, "before, with a round", ""},
+		"another command": {true, model.Report{Command: "make model ARGS='-scale=0.1'", Machine: load.ThisMachine()}, "", "and this is make model"},
 		"another machine": {true, model.Report{Machine: load.Machine{CPU: "another"}}, "", "is of another, 0 cores"},
 		"no report":       {true, "text", "", "cannot unmarshal"},
 	} {
@@ -40,7 +42,8 @@ func TestReport(t *testing.T) {
 		if c.content != nil {
 			write(c.content)
 		}
-		r, err := (&session{json: file, more: c.more}).report()
+		s := &session{json: file, more: c.more, command: cmp.Or(c.command, "make model")}
+		r, err := s.report()
 		switch {
 		case c.want == "" && (err != nil || r.Command != c.command):
 			t.Errorf("%s: %v, %v", name, r, err)

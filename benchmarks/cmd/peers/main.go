@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
@@ -32,8 +33,12 @@ func main() {
 	flag.Int64Var(&s.least, "min-requests", load.MinRequests, "requests that a run must answer to be a result")
 	flag.StringVar(&s.json, "json", "", "file to write the figures to")
 	flag.BoolVar(&s.more, "more", false, "add the rounds to those in the file")
-	flag.Parse()
-	if err := s.run(ctx); err != nil {
+	err := flags.Parse(flag.CommandLine, os.Args[1:], "scale", "duration", "rounds", "clients")
+	if err == nil {
+		s.command = flags.Command(flag.CommandLine, "make peers", "rounds", "json", "more")
+		err = s.run(ctx)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		stop()
 		os.Exit(1)
@@ -49,6 +54,8 @@ type session struct {
 	least             int64
 	json              string
 	more              bool
+	// command is that of all sessions, without the number of their rounds.
+	command string
 }
 
 func (s *session) run(ctx context.Context) (err error) {
@@ -84,11 +91,11 @@ func (s *session) run(ctx context.Context) (err error) {
 
 // report returns the one to add to.
 func (s *session) report() (*load.PeerReport, error) {
-	r := &load.PeerReport{Date: time.Now().UTC().Truncate(time.Second), Command: "make peers", Machine: load.ThisMachine()}
+	r := &load.PeerReport{Date: time.Now().UTC().Truncate(time.Second), Command: s.command, Machine: load.ThisMachine()}
 	if !s.more {
 		return r, nil
 	}
-	return r, load.Continue(s.json, r, &r.Machine)
+	return r, load.Continue(s.json, r, &r.Machine, &r.Command)
 }
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

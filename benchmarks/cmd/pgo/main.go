@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -33,9 +34,13 @@ func main() {
 	flag.IntVar(&p.rounds, "rounds", 8, "runs of each build; 0 only takes the profile and builds with it")
 	flag.Int64Var(&p.least, "min-requests", load.MinRequests, "requests that a run must answer to be a result")
 	flag.StringVar(&p.json, "json", "", "file to write the figures to")
-	flag.Parse()
-	p.args = strings.Fields(*args)
-	if err := p.run(ctx); err != nil {
+	err := flags.Parse(flag.CommandLine, os.Args[1:], "scale", "duration", "profiled")
+	if err == nil {
+		p.command = flags.Command(flag.CommandLine, "make pgo", "rounds", "json", "profile")
+		p.args = strings.Fields(*args)
+		err = p.run(ctx)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "pgo:", err)
 		stop()
 		os.Exit(1)
@@ -47,6 +52,7 @@ type pgo struct {
 	args             []string
 	scale            float64
 	profile, json    string
+	command          string // as a reader has to give it
 	profiled, each   time.Duration
 	rounds           int
 	least            int64
@@ -125,7 +131,7 @@ func (p *pgo) compare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: "go run ./cmd/pgo",
+	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: p.command,
 		Machine: load.ThisMachine(), Versions: load.Versions(ctx, p.testbed.Postgres.DSN()),
 		Results: comparison.Median(), Gains: comparison.Gains()}
 	load.WriteTable(os.Stdout, report.Results)

@@ -11,6 +11,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -23,7 +24,12 @@ import (
 )
 
 func main() {
-	err := run(os.Stdout, os.Args[1:])
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "record COMMAND [ARGUMENTS]: runs a benchmark, and adds to its output "+
+			"which machine it ran on, and what else the machine did")
+	}
+	flag.Parse() // What is left over is the command.
+	err := run(os.Stdout, flag.Args())
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() > 0:

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -30,8 +31,11 @@ func main() {
 	flag.DurationVar(&plan.Total, "duration", 8*time.Hour, "length of the run, with what the file has")
 	flag.DurationVar(&plan.Piece, "piece", 30*time.Minute, "length of this session at most; no bound if it is 0")
 	flag.StringVar(&plan.File, "file", "../out/soak.jsonl", "file of windows, a line each")
-	flag.Parse()
-	if err := run(ctx, *server, *args, *scale, *rate, plan); err != nil {
+	err := flags.Parse(flag.CommandLine, os.Args[1:], "scale", "rate", "window", "duration")
+	if err == nil {
+		err = run(ctx, *server, *args, *scale, *rate, plan)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		stop()
 		os.Exit(1)
@@ -41,25 +45,24 @@ func main() {
 var errDrift = errors.New("the server drifts")
 
 func run(ctx context.Context, server, args string, scale, rate float64, plan load.SoakPlan) (err error) {
-	testbed, err := load.OpenTestbed(ctx, server)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, testbed.Close()) }()
-	s, err := testbed.Launch(ctx, server, server, append(strings.Fields(args), fmt.Sprintf("-scale=%v", scale))...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Stop()) }()
 	config := load.Config{Mix: load.BlogMix(), Phases: []load.Phase{{Rate: rate, Duration: time.Hour}},
 		Arrivals: load.Poisson, Warmup: 5 * time.Second}
-	plan.Server = strings.TrimSpace(server + " " + args)
-	windows, err := load.Soak(ctx, s.Target, config, plan, os.Stderr)
-	if len(windows) > 0 {
-		fmt.Println(load.Summarize(windows))
-		load.WriteHours(os.Stdout, windows)
-		load.WriteDrifts(os.Stdout, windows)
+	plan.Server, plan.Code = strings.TrimSpace(server+" "+args), load.CodeVersion(ctx)
+	if scale != 1 {
+		plan.Server += fmt.Sprintf(" -scale=%v", scale)
 	}
+	windows, err := plan.Windows(config) // Before there is anything to wait for.
+	if err != nil {
+		return err
+	}
+	if time.Duration(len(windows))*plan.Window < plan.Total {
+		if windows, err = soak(ctx, server, args, scale, config, plan); len(windows) == 0 {
+			return err
+		}
+	}
+	fmt.Println(load.Summarize(windows))
+	load.WriteHours(os.Stdout, windows)
+	load.WriteDrifts(os.Stdout, windows)
 	if err != nil {
 		return err
 	}
@@ -69,4 +72,21 @@ func run(ctx context.Context, server, args string, scale, rate float64, plan loa
 		}
 	}
 	return err
+}
+
+// soak runs a session on a server of its own.
+func soak(
+	ctx context.Context, server, args string, scale float64, config load.Config, plan load.SoakPlan,
+) (windows []load.Window, err error) {
+	testbed, err := load.OpenTestbed(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, testbed.Close()) }()
+	s, err := testbed.Launch(ctx, server, server, append(strings.Fields(args), fmt.Sprintf("-scale=%v", scale))...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Stop()) }()
+	return load.Soak(ctx, s.Target, config, plan, os.Stderr)
 }

@@ -138,24 +138,20 @@ func blockRatios(list []figure) (ratios []blockRatio) {
 }
 
 // addToHistory appends what is new in results, if anything is.
-func addToHistory(before, now *results) error {
+func addToHistory(list []record, before, now *results) ([]record, error) {
 	added := news(before, now)
 	if len(added) == 0 {
-		return nil
+		return list, nil
 	}
 	commit, err := git("rev-parse", "--short=10", "HEAD")
 	if err != nil {
-		return err
-	}
-	list, err := readHistory()
-	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, r := range added {
 		r.Date, r.Commit = time.Now().UTC().Truncate(time.Second), strings.TrimSpace(commit)
 		list = append(list, r)
 	}
-	return writeHistory(list)
+	return list, nil
 }
 
 // rewriteHistory makes the history from the commits that have changed the file of results: as
@@ -191,7 +187,11 @@ func rewriteHistory() error {
 		}
 		before = now
 	}
-	return writeHistory(list)
+	text, err := historyText(list)
+	if err != nil {
+		return err
+	}
+	return write(historyFile, text, false)
 }
 
 // parseResults reads a file of results of any time: old ones were of one machine, but for
@@ -256,15 +256,15 @@ func readHistory() (list []record, err error) {
 	return list, lines.Err()
 }
 
-func writeHistory(list []record) error {
+func historyText(list []record) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	for _, r := range list {
 		if err := encoder.Encode(r); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return os.WriteFile(historyFile, b.Bytes(), 0o644)
+	return b.Bytes(), nil
 }
 
 // historyCharts show servers and blocks over the records, which are numbered as in the table.

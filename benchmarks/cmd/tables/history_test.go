@@ -101,13 +101,10 @@ func TestHistory(t *testing.T) {
 		t.Fatalf("from git: %+v, %v", list, err)
 	}
 	taken := &results{Machines: []*measurements{{Demo: demoOf(1, 2)}}}
-	if err := addToHistory(taken, taken); err != nil {
-		t.Fatal(err)
+	if same, err := addToHistory(list, taken, taken); err != nil || len(same) != 2 {
+		t.Fatal(same, err)
 	}
-	if err := addToHistory(&results{}, taken); err != nil {
-		t.Fatal(err)
-	}
-	list, err = readHistory()
+	list, err = addToHistory(list, &results{}, taken)
 	if err != nil || len(list) != 3 || list[2].Commit != run("rev-parse", "--short=10", "HEAD") || list[2].Servers[0].Throughput != 2 {
 		t.Fatalf("with one more: %+v, %v", list, err)
 	}

@@ -30,6 +30,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/flags"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -53,9 +54,11 @@ func main() {
 	flag.StringVar(&in.bench, "bench", "", "output of make bench to take in, for the benchmarks that it has")
 	check := flag.Bool("check", false, "only compare")
 	rewrite := flag.Bool("rewrite-history", false, "make "+historyFile+" from the commits of "+resultsFile)
-	flag.Parse()
-	var err error
-	if *rewrite {
+	err := flags.Parse(flag.CommandLine, os.Args[1:])
+	switch {
+	case err == nil && *check && (in != (inputs{}) || *rewrite):
+		err = errors.New("-check only compares: it takes nothing in")
+	case err == nil && *rewrite:
 		err = rewriteHistory()
 	}
 	if err == nil {
@@ -72,14 +75,15 @@ func run(in inputs, check bool) error {
 	if err := readJSON(resultsFile, &r); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if in != (inputs{}) {
-		if err := takeAndRecord(&r, in); err != nil {
-			return err
-		}
-	}
 	history, err := readHistory()
 	if err != nil {
 		return err
+	}
+	files := map[string][]byte{} // They are written when all of them are known: none, or all.
+	if in != (inputs{}) {
+		if history, err = takeAndRecord(&r, in, history, files); err != nil {
+			return err
+		}
 	}
 	soak, err := load.ReadWindows(soakFile)
 	if err != nil {
@@ -99,7 +103,7 @@ func run(in inputs, check bool) error {
 			return err
 		}
 	}
-	files := map[string][]byte{page: r.page(targets, &baseline, history, soak)}
+	files[page] = r.page(targets, &baseline, history, soak)
 	for _, file := range readmes {
 		old, err := os.ReadFile(file)
 		if err != nil {
@@ -123,19 +127,25 @@ func run(in inputs, check bool) error {
 	return nil
 }
 
-// takeAndRecord takes new results in, saves them, and adds them to the history.
-func takeAndRecord(r *results, in inputs) error {
+// takeAndRecord takes new results in, and adds them to the history: both are among the files to
+// write.
+func takeAndRecord(r *results, in inputs, history []record, files map[string][]byte) ([]record, error) {
 	var before results
 	if err := readJSON(resultsFile, &before); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	if err := r.take(in); err != nil {
-		return err
+		return nil, err
 	}
-	if err := r.save(); err != nil {
-		return err
+	history, err := addToHistory(history, &before, r)
+	if err != nil {
+		return nil, err
 	}
-	return addToHistory(&before, r)
+	if files[resultsFile], err = r.text(); err != nil {
+		return nil, err
+	}
+	files[historyFile], err = historyText(history)
+	return history, err
 }
 
 // addPlots adds the files of charts.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
@@ -19,10 +18,6 @@ const (
 
 // modelSection is the part of the page about more cores.
 func modelSection(b *bytes.Buffer, m *model.Report, tables map[string]string) {
-	var versions []string
-	for _, v := range m.Versions {
-		versions = append(versions, v.Name+" "+v.Version)
-	}
 	shared := "The load generator had cores of its own."
 	if len(m.Servers) > 0 && len(m.Servers[0].Rounds) > 0 && m.Servers[0].Rounds[0].Two.Shared {
 		shared = "The load generator had the other core in the run on one; in that on two it shared them, as there are no " +
@@ -31,7 +26,7 @@ func modelSection(b *bytes.Buffer, m *model.Report, tables map[string]string) {
 	fmt.Fprintf(b, "\n### More cores\n\n%s. %s. `%s`: each server with its Postgres, pinned to one core and to two, "+
 		"under 64 clients without a pause. %s What the generator, other processes and other machines used of these cores is "+
 		"counted, and subtracted from what the server and Postgres had. The machine in the worst of the runs: %s.\n\n",
-		m.Date.Format("2 January 2006"), strings.Join(versions, ", "), m.Command, shared, m.Conditions.Figures())
+		m.Date.Format("2 January 2006"), versions(m.Versions), m.Command, shared, m.Conditions.Figures())
 	b.WriteString("**The check.** From the run on one core, throughput on two is predicted as if every request needed " +
 		"as much CPU there, and no core waited for another one; the error is the prediction against the " +
 		"measurement. What is missing on two cores is taken for the share of the work that only one core at " +

@@ -75,17 +75,16 @@ func (m *measurements) sections(b *bytes.Buffer, published bool, targets string)
 func demoSection(b *bytes.Buffer, d *load.Report, tables map[string]string) {
 	fmt.Fprintf(b, "\n### Servers\n\n%s, %v, %s. ", d.Date.Format("2 January 2006"), d.Machine,
 		humanize.IBytes(d.Machine.Memory))
-	var versions []string
-	for _, v := range d.Versions {
-		versions = append(versions, v.Name+" "+v.Version)
-	}
 	fmt.Fprintf(b,
-		"%s. `%s`: the load generator, the servers and Postgres share the cores. The round with the median throughput; in "+
-			"parentheses the median of the ratios to the baseline in the same round.\n", strings.Join(versions, ", "),
-		d.Command)
+		"%s. `%s`%s: the load generator, the servers and Postgres share the cores. The round with the median throughput; in "+
+			"parentheses the median of the ratios to the baseline in the same round, the lowest and the highest.\n",
+		versions(d.Versions), d.Command, rounds(d.Gains, d.Results))
 	fmt.Fprintf(b, "\n**%s** ", load.Headline(d))
 	if warning := load.Warning(d); warning != "" {
 		fmt.Fprintf(b, "%s ", warning)
+	}
+	for _, e := range load.ExamplesIn(d) {
+		fmt.Fprintf(b, "*%s* is %s. ", e.Name, e.About)
 	}
 	b.WriteString("\"-\" stands where fewer than ten requests were slower than a percentile; *machine* is what else " +
 		"the machine did, in the worst of the rounds.\n")
@@ -99,15 +98,38 @@ func demoSection(b *bytes.Buffer, d *load.Report, tables map[string]string) {
 	}
 }
 
+// rounds says how many there were of a load, and how long each was; "" if it is not known.
+func rounds(gains []*load.Gain, results []*load.Result) string {
+	if len(gains) == 0 || len(results) == 0 || gains[0].Rounds == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d rounds of %.2g s each", gains[0].Rounds, results[0].Seconds)
+}
+
+// versions are those of all parts.
+func versions(list []load.Version) string {
+	var parts []string
+	for _, v := range list {
+		parts = append(parts, v.String())
+	}
+	return strings.Join(parts, ", ")
+}
+
 // picture shows a plot, the dark one on dark pages.
 func picture(file, alt string) string {
 	return fmt.Sprintf("<picture><source media=\"(prefers-color-scheme: dark)\" srcset=\"%s-dark.svg\"><img alt=\"%s\" "+
 		"src=\"%s.svg\"></picture>", file, alt, file)
 }
 
+// source says how a figure was measured.
+func (f figure) source() string {
+	return fmt.Sprintf("`make bench PACKAGES=%s COUNT=%d`, %s; the machine, in the worst of the rounds: %v.", f.Package,
+		f.Runs, f.Date.Format("2 January 2006"), f.Conditions)
+}
+
 // benchmarkSections has one of each package.
 func benchmarkSections(b *bytes.Buffer, list []figure, tables map[string]string) {
-	last, seen := "", map[string]bool{}
+	last, source, seen := "", "", map[string]bool{}
 	show := func(name, title string) {
 		if table, ok := tables[name]; ok && !seen[name] {
 			seen[name] = true
@@ -116,15 +138,15 @@ func benchmarkSections(b *bytes.Buffer, list []figure, tables map[string]string)
 	}
 	for _, f := range list {
 		if f.Package != last {
-			last = f.Package
-			fmt.Fprintf(b,
-				"\n### %s\n\n`make bench PACKAGES=%s COUNT=%d`, %s: medians. In parentheses the ratio to the first column.\n",
-				f.Package, f.Package, f.Runs, f.Date.Format("2 January 2006"))
-			if f.Conditions != nil {
-				fmt.Fprintf(b, "\nThe machine, in the worst of the rounds: %v.\n", f.Conditions)
-			}
+			last, source = f.Package, ""
+			fmt.Fprintf(b, "\n### %s\n\nMedians. In parentheses the ratio to the first column.\n", f.Package)
 		}
 		name := f.benchmark()
+		// Those of one package need not be of one run.
+		if s := f.source(); s != source && !seen[name] {
+			source = s
+			fmt.Fprintf(b, "\n%s\n", s)
+		}
 		_, title, _ := strings.Cut(name, "/")
 		show(name, title)
 		show(name+" B/s", title+", bytes per second")

@@ -16,17 +16,17 @@ import (
 func peersTable(p *load.PeerReport) string {
 	var rows []table.Row
 	for i, r := range p.Results {
-		throughput, p95 := fmt.Sprintf("%.0f", r.Throughput), fmt.Sprintf("%.1f ms", r.Latency.P95)
+		throughput, p95 := fmt.Sprintf("%.0f", r.Throughput), known(r, 95, r.Latency.P95)
 		for _, g := range p.Gains {
 			if g.Server == r.Server {
-				throughput += fmt.Sprintf(" (%.2fx)", g.Throughput.Median)
-				p95 += fmt.Sprintf(" (%.2fx)", g.P95.Median)
+				throughput += against(g.Throughput)
+				p95 += against(g.P95)
 			}
 		}
 		u := cmp.Or(r.Resources, new(load.Resources))
 		rows = append(rows, table.Row{
-			r.Server, throughput, spread(p, i), fmt.Sprintf("%.1f ms", r.Latency.P50), p95,
-			fmt.Sprintf("%.1f ms", r.Latency.P99), each(u.ServerCPU, r.Requests), each(u.PostgresCPU, r.Requests),
+			r.Server, throughput, spread(p, i), known(r, 50, r.Latency.P50), p95,
+			known(r, 99, r.Latency.P99), each(u.ServerCPU, r.Requests), each(u.PostgresCPU, r.Requests),
 			humanize.IBytes(u.ServerMemory), fmt.Sprintf("%.1f", u.Statements), r.Errors, r.Conditions,
 		})
 	}
@@ -51,22 +51,19 @@ func spread(p *load.PeerReport, contender int) string {
 
 // peersSection is the part of the page about peers.
 func peersSection(b *bytes.Buffer, p *load.PeerReport, tables map[string]string) {
-	var versions []string
-	for _, v := range p.Versions {
-		versions = append(versions, v.Name+" "+v.Version)
-	}
 	clients := 0
 	if len(p.Results) > 0 {
 		clients = p.Results[0].Clients
 	}
 	m := p.Machine
-	fmt.Fprintf(b, "\n### Peers\n\n%s, %v, %s. %s. `%s`: ", p.Date.Format("2 January 2006"), m, humanize.IBytes(m.Memory), strings.Join(versions, ", "), p.Command)
+	fmt.Fprintf(b, "\n### Peers\n\n%s, %v, %s. %s. `%s`: ", p.Date.Format("2 January 2006"), m, humanize.IBytes(m.Memory), versions(p.Versions), p.Command)
 	fmt.Fprintf(b, "what else serves the same blog, set up as [its documentation advises](peers/README.md), on the same "+
-		"Postgres, with the same requests and checked answers, in turns: %d clients without a pause. The load generator, "+
+		"Postgres, with the same requests and checked answers, in turns: %d clients without a pause%s. The load generator, "+
 		"the server and Postgres share the cores. The round with the median throughput; in parentheses the median of the "+
-		"ratios to the first row in the same round; then the lowest and the highest throughput: where they are far apart, "+
+		"ratios to the first row in the same round, the lowest and the highest of them; then the lowest and the highest "+
+		"throughput: where they are far apart, "+
 		"so is the truth. CPU and resident memory are summed over all processes of a server. "+
-		"pgbench sends the statements of `direct`, and is no server.\n\n", clients)
+		"pgbench sends the statements of `direct`, and is no server.\n\n", clients, rounds(p.Gains, p.Results))
 	var sessions []string
 	for _, c := range p.Conditions {
 		sessions = append(sessions, c.Figures())

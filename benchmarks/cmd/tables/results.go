@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/model"
@@ -79,6 +80,9 @@ type inputs struct{ demo, peers, model, bench string }
 func (r *results) take(in inputs) error {
 	err := errors.Join(
 		takeReport(in.demo, func(d *load.Report) error {
+			if err := madeBy("make demo", d.Command); err != nil {
+				return err
+			}
 			for _, result := range d.Results {
 				result.Timeline, result.Operations = nil, nil // Too much to publish.
 				if result.Resources != nil {
@@ -92,6 +96,9 @@ func (r *results) take(in inputs) error {
 			return err
 		}),
 		takeReport(in.peers, func(p *load.PeerReport) error {
+			if err := madeBy("make peers", p.Command); err != nil {
+				return err
+			}
 			p.Compact()
 			m, err := r.on(p.Machine)
 			if err == nil {
@@ -100,6 +107,9 @@ func (r *results) take(in inputs) error {
 			return err
 		}),
 		takeReport(in.model, func(p *model.Report) error {
+			if err := madeBy("make model", p.Command); err != nil {
+				return err
+			}
 			m, err := r.on(p.Machine)
 			if err == nil {
 				m.Model = p
@@ -111,6 +121,15 @@ func (r *results) take(in inputs) error {
 	}
 	slices.SortStableFunc(r.Machines, func(a, b *measurements) int { return b.newest().Compare(a.newest()) })
 	return err
+}
+
+// madeBy returns an error if a report is not that of a command, whatever its arguments: reports
+// look alike, and one that stands in another one's place is published under a wrong name.
+func madeBy(want, command string) error {
+	if command == want || strings.HasPrefix(command, want+" ") {
+		return nil
+	}
+	return fmt.Errorf("it was made by %q, and %q is wanted", command, want)
 }
 
 // takeReport reads a report, if there is one.
@@ -151,13 +170,10 @@ func merge(old, measured []figure) []figure {
 	return list
 }
 
-// save writes the results.
-func (r *results) save() error {
+// text is the results as their file has them.
+func (r *results) text() ([]byte, error) {
 	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(resultsFile, append(data, '\n'), 0o644)
+	return append(data, '\n'), err
 }
 
 func readJSON(file string, to any) error {

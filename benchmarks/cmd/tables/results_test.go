@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 	"github.com/gqlboost/gqlboost/benchmarks/internal/model"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
@@ -58,13 +62,13 @@ func TestTake(t *testing.T) {
 			t.Errorf("machines %q, want %q", got, want)
 		}
 	}
-	take(inputs{demo: file(t, load.Report{Date: day(2), Machine: wider, Maximum: 2})})
+	take(inputs{demo: file(t, load.Report{Command: "make demo", Date: day(2), Machine: wider, Maximum: 2})})
 	order("CPU, 2 cores, AVX-512", "CPU, 2 cores, AVX2")
-	take(inputs{peers: file(t, load.PeerReport{Date: day(3), Machine: two})})
+	take(inputs{peers: file(t, load.PeerReport{Command: "make peers", Date: day(3), Machine: two})})
 	order("CPU, 2 cores, AVX2", "CPU, 2 cores, AVX-512")
 	take(inputs{bench: file(t, output)})
 	order("CPU, 8 cores, NEON", "CPU, 2 cores, AVX2", "CPU, 2 cores, AVX-512")
-	take(inputs{model: file(t, model.Report{Date: day(10), Machine: wider}), demo: file(t, load.Report{Date: day(4), Machine: two, Maximum: 4})})
+	take(inputs{model: file(t, model.Report{Command: "make model", Date: day(10), Machine: wider}), demo: file(t, load.Report{Command: "make demo ARGS='-rounds=5'", Date: day(4), Machine: two, Maximum: 4})})
 	order("CPU, 2 cores, AVX-512", "CPU, 8 cores, NEON", "CPU, 2 cores, AVX2")
 	first, second, third := r.Machines[0], r.Machines[1], r.Machines[2]
 	if first.Model == nil || first.Demo.Maximum != 2 || len(second.Benchmarks) != 1 || third.Demo.Maximum != 4 ||
@@ -82,14 +86,18 @@ func TestTakeRefuses(t *testing.T) {
 		in   inputs
 		want string
 	}{
-		"a report of before":  {inputs{demo: file(t, load.Report{Machine: load.Machine{CPU: "CPU", Cores: 2}})}, "SIMD"},
+		"a report of before":  {inputs{demo: file(t, load.Report{Command: "make demo", Machine: load.Machine{CPU: "CPU", Cores: 2}})}, "SIMD"},
 		"no machine":          {inputs{bench: file(t, "pkg: a/b\nBenchmarkX/impl=y 1 2 ns/op\n")}, "make bench"},
 		"two machines":        {inputs{bench: file(t, host+strings.Replace(host, "NEON", "AVX2", 1))}, "two machines"},
 		"no host":             {inputs{bench: file(t, "host: x\n")}, "the machine's name"},
 		"half a host":         {inputs{bench: file(t, strings.Replace(host, `"cores":8,`, "", 1))}, "how many cores"},
 		"there is no file":    {inputs{peers: "none"}, "none"},
 		"there is no JSON":    {inputs{model: file(t, "x")}, "invalid"},
-		"peers of no machine": {inputs{peers: file(t, load.PeerReport{})}, "SIMD"},
+		"peers of no machine": {inputs{peers: file(t, load.PeerReport{Command: "make peers"})}, "SIMD"},
+		"peers for a demo":    {inputs{demo: file(t, load.PeerReport{Command: "make peers"})}, "make demo"},
+		"a load for a demo":   {inputs{demo: file(t, load.Report{Command: "go run ./cmd/load"})}, "make demo"},
+		"a demo for peers":    {inputs{peers: file(t, load.Report{Command: "make demo"})}, "make peers"},
+		"a demo for a model":  {inputs{model: file(t, load.Report{Command: "make demo"})}, "make model"},
 	} {
 		r := new(results)
 		if err := r.take(c.in); err == nil || !strings.Contains(err.Error(), c.want) || len(r.Machines) > 0 {
@@ -124,5 +132,66 @@ func TestTablesOfSeveralMachines(t *testing.T) {
 			t.Errorf("%q is at %d, after what is at %d, in\n%s", want, at, last, p)
 		}
 		last = at
+	}
+}
+
+// Results that the page cannot be made of are not taken in: no file is changed.
+func TestAllOrNothing(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if out, err := exec.Command("git", "init", "-q").CombinedOutput(); err != nil {
+		t.Fatalf("%s", out)
+	}
+	for _, args := range []string{"-q --allow-empty -m start"} {
+		cmd := exec.Command("git", append([]string{"-c", "user.name=t", "-c", "user.email=t@example.com", "commit"}, strings.Fields(args)...)...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s", out)
+		}
+	}
+	demo := load.Report{Command: "make demo", Date: day(2), Machine: load.Machine{CPU: "CPU", Cores: 2, SIMD: "AVX2"},
+		Results: []*load.Result{{Server: "baseline", Preset: "closed"}, {Server: "other", Preset: "closed"}},
+		Gains:   []*load.Gain{{Server: "other", Preset: "closed", Throughput: load.Ratio{Median: 2}}}}
+	if err := run(inputs{demo: file(t, demo)}, false); err == nil {
+		t.Error("there is no profile of the baseline, and no README")
+	}
+	for _, name := range []string{resultsFile, historyFile, page} {
+		if _, err := os.Stat(name); !os.IsNotExist(err) {
+			t.Errorf("%s was written: %v", name, err)
+		}
+	}
+}
+
+func TestAgainst(t *testing.T) {
+	for want, r := range map[string]load.Ratio{
+		"":                       {},
+		" (2.00x)":               {Median: 2},
+		" (1.00x)":               {Median: 1, Lowest: 0.9999, Highest: 1.0001},
+		" (1.35x, 1.03 to 1.38)": {Median: 1.35, Lowest: 1.03, Highest: 1.38},
+	} {
+		if got := against(r); got != want {
+			t.Errorf("%v: %q, want %q", r, got, want)
+		}
+	}
+}
+
+// Each benchmark says which run it is of, where those of a package are of several.
+func TestBenchmarksOfSeveralRuns(t *testing.T) {
+	list := []figure{
+		{Package: "arena", Work: "A", Impl: "x", Unit: "sec/op", Median: 1, Runs: 2, Date: day(1)},
+		{Package: "arena", Work: "A", Impl: "x", Unit: "allocs/op", Median: 1, Runs: 2, Date: day(1)},
+		{Package: "arena", Work: "B", Impl: "x", Unit: "sec/op", Median: 1, Runs: 2, Date: day(1)},
+		{Package: "arena", Work: "C", Impl: "x", Unit: "sec/op", Median: 1, Runs: 6, Date: day(2), Conditions: &machine.Conditions{}},
+		{Package: "pool", Work: "D", Impl: "x", Unit: "sec/op", Median: 1, Runs: 6, Date: day(2), Conditions: &machine.Conditions{}},
+	}
+	tables := map[string]string{}
+	addBenchmarks(tables, list)
+	var b bytes.Buffer
+	benchmarkSections(&b, list, tables)
+	var got []string
+	for _, m := range regexp.MustCompile(`### \w+|COUNT=\d+\x60, \d+ January|rounds: [a-z ]+|(?m)^[A-D]:`).FindAllString(b.String(), -1) {
+		got = append(got, m)
+	}
+	want := "### arena|COUNT=2`, 1 January|rounds: not recorded|A:|B:|COUNT=6`, 2 January|rounds: quiet|C:|### pool|COUNT=6`, 2 January|rounds: quiet|D:"
+	if strings.Join(got, "|") != want {
+		t.Errorf("%s, want %s, in\n%s", strings.Join(got, "|"), want, b.String())
 	}
 }

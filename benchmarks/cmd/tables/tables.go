@@ -91,18 +91,14 @@ func servers(r *load.Report, preset string) string {
 		if s.Preset != preset {
 			continue
 		}
-		throughput, p95 := fmt.Sprintf("%.0f", s.Throughput), fmt.Sprintf("%.1f ms", s.Latency.P95)
+		throughput, p95 := fmt.Sprintf("%.0f", s.Throughput), known(s, 95, s.Latency.P95)
 		if i := slices.IndexFunc(r.Gains, func(g *load.Gain) bool {
 			return g.Server == s.Server && g.Preset == preset
 		}); i >= 0 {
-			throughput += fmt.Sprintf(" (%.2fx)", r.Gains[i].Throughput.Median)
-			p95 += fmt.Sprintf(" (%.2fx)", r.Gains[i].P95.Median)
+			throughput += against(r.Gains[i].Throughput)
+			p95 += against(r.Gains[i].P95)
 		}
-		p99 := "-"
-		if s.Knows(99) {
-			p99 = fmt.Sprintf("%.1f ms", s.Latency.P99)
-		}
-		row := table.Row{s.Server, throughput, fmt.Sprintf("%.1f ms", s.Latency.P50), p95, p99}
+		row := table.Row{s.Server, throughput, known(s, 50, s.Latency.P50), p95, known(s, 99, s.Latency.P99)}
 		if u := s.Resources; u != nil {
 			row = append(row, each(u.ServerCPU, s.Requests), each(u.PostgresCPU, s.Requests), fmt.Sprintf("%.0f", u.Allocations),
 				humanize.IBytes(u.ServerMemory))
@@ -111,6 +107,27 @@ func servers(r *load.Report, preset string) string {
 	}
 	return markdown(table.Row{"server", "requests/s", "P50", "P95", "P99", "CPU per request", "Postgres's CPU",
 		"allocations", "memory", "errors", "machine"}, rows, "machine")
+}
+
+// against is a ratio to the first server's figure, with its range over the rounds; "" if it is
+// not known.
+func against(r load.Ratio) string {
+	if r.Median == 0 {
+		return ""
+	}
+	lowest, highest := fmt.Sprintf("%.2f", r.Lowest), fmt.Sprintf("%.2f", r.Highest)
+	if r.Lowest == 0 || lowest == highest {
+		return fmt.Sprintf(" (%.2fx)", r.Median)
+	}
+	return fmt.Sprintf(" (%.2fx, %s to %s)", r.Median, lowest, highest)
+}
+
+// known is a percentile's latency, "-" if there are too few requests for it.
+func known(r *load.Result, percentile, latency float64) string {
+	if !r.Knows(percentile) {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f ms", latency)
 }
 
 func each(seconds float64, requests int64) string {

@@ -110,7 +110,7 @@ function barParts(chart, {width, axis, text, ink, paper}) {
 			type: 'bar', name: s.name, stack: stacked ? 'all' : null, barMaxWidth: 18, barGap: '10%', silent: false,
 			data: s.values.map((v, n) => ({value: v, label: stacked || !s.labels ? {} : {formatter: s.labels[n]}})),
 			label: {...text, textBorderColor: paper, textBorderWidth: 3, show: !stacked, position: 'right', formatter: p => chartNumber(p.value)},
-			markLine: chart.line && i === 0 ? {z: 1, silent: true, symbol: 'none', data: [{xAxis: chart.line}], label: {show: false}, lineStyle: {color: ink, type: 'dashed'}} : undefined,
+			markLine: chart.line && i === 0 ? {z: 1, silent: true, symbol: 'none', data: [{xAxis: chart.line}], label: {show: false}, lineStyle: {color: ink, type: 'dashed', opacity: 0.4}} : undefined, // Labels lie on the line.
 		})),
 		grid: {left: 20, right: 20, top: topOf(chart, width), bottom: chart.y ? 32 : 12, containLabel: true},
 		tooltip: {trigger: 'axis', confine: true, axisPointer: {type: 'shadow'}, valueFormatter: v => chartNumber(v) + (chart.y ? ' ' + chart.y : '')},

@@ -1,6 +1,8 @@
 package natsbus
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,5 +104,24 @@ func TestClosed(t *testing.T) {
 	}
 	if err := b.Subscribe(t.Context(), func() { t.Error("ready") }, func([]byte) {}); err == nil {
 		t.Error("subscribed")
+	}
+}
+
+// A connection without echo is refused, and the link says why nothing comes.
+func TestNoEcho(t *testing.T) {
+	conn, err := nats.Connect("nats://"+start(t).Addr().String(), nats.NoEcho())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	link, err := bus.New(natsbus.New(conn, ""), bus.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer link.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := link.Ready(ctx); err == nil || !strings.Contains(err.Error(), "NoEcho") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -18,7 +18,7 @@ func TestServers(t *testing.T) {
 	db, _ := open(t, 0.1)
 	dsn := as(t, db, "postgres")
 	for name, b := range map[string]blocks.Blocks{
-		"baseline": {}, "boosted": {SIMDJSON: true, PlanCache: true, Pool: true, Reader: true, Dataloader: true, Stream: true},
+		"baseline": {}, "boosted": {SIMDJSON: true, PlanCache: true, Pool: true, Reader: true, Dataloader: true, Merge: true, Stream: true},
 	} {
 		recorder := advisor.NewRecorder(advisor.RecorderOptions{Caller: gqlgen.FieldPath})
 		b.Advisor = recorder

@@ -37,6 +37,7 @@ type Blocks struct {
 	Pool       bool // connections are pool's
 	Reader     bool // queries share connections; mutations have their own
 	Dataloader bool // rows are fetched by pool/dataloader
+	Merge      bool // and for several requests at once, without Arena
 	Stream     bool // responses are written by stream
 	Arena      bool // rows of a request lie together
 	GC         bool // the garbage collector is governed
@@ -78,6 +79,8 @@ var Flags = []struct {
 	{"pool", "take connections from pool", func(b *Blocks) *bool { return &b.Pool }, false},
 	{"reader", "read through pool's Reader", func(b *Blocks) *bool { return &b.Reader }, false},
 	{"dataloader", "collect keys with pool/dataloader", func(b *Blocks) *bool { return &b.Dataloader }, false},
+	{"merge", "fetch for several requests at once, with -dataloader and without -arena",
+		func(b *Blocks) *bool { return &b.Merge }, false},
 	{"stream", "write responses with stream", func(b *Blocks) *bool { return &b.Stream }, false},
 	{"arena", "allocate rows in arenas", func(b *Blocks) *bool { return &b.Arena }, true},
 	{"gc", "let arena.TuneGC govern the garbage collector", func(b *Blocks) *bool { return &b.GC }, false},
@@ -153,7 +156,8 @@ func (b Blocks) Open(
 	if parts.Store, err = b.store(ctx, s, dsn, conns, recorder); err != nil {
 		return nil, err
 	}
-	parts.Store.Dataloader = b.Dataloader
+	// The advisor wants to know which request asks.
+	parts.Store.Dataloader, parts.Store.Merge = b.Dataloader, b.Merge && b.Advisor == nil
 	if b.PlanCache {
 		plans, err := plancache.New(plancache.Options[*ast.QueryDocument]{})
 		if err != nil {

@@ -15,6 +15,8 @@ import (
 // runtimeMetrics are what /debug/runtime reports, under their Go names.
 var runtimeMetrics = []string{
 	"/cpu/classes/gc/total:cpu-seconds",
+	"/cpu/classes/idle:cpu-seconds",
+	"/cpu/classes/total:cpu-seconds",
 	"/gc/cycles/total:gc-cycles",
 	"/gc/heap/allocs:bytes",
 	"/gc/heap/allocs:objects",

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/jackc/pgx/v5"
@@ -36,12 +37,16 @@ type Store struct {
 	Arena func(context.Context) *arena.Arena
 	// Dataloader makes loaders those of package dataloader.
 	Dataloader bool
+	// Merge has loaders fetch for several requests at once, where they are those of package
+	// dataloader and Arena is nil.
+	Merge bool
 	// Committed, if it is not nil, is called after each commit, with the context of the write and
 	// the tags of what it has changed.
 	Committed func(ctx context.Context, tags ...string)
 	// Shown, if it is not nil, is called with the tags of what a page of the feed shows.
-	Shown func(ctx context.Context, tags ...string)
-	pool  Pool
+	Shown  func(ctx context.Context, tags ...string)
+	pool   Pool
+	merged sync.Map // of fetches, by mergedFetch
 }
 
 // New returns a store over pool.

@@ -101,6 +101,27 @@ func (s *Settings) fail(format string, args ...any) {
 	s.Err = errors.Join(s.Err, fmt.Errorf("pool: settings: "+format, args...))
 }
 
+// Parse returns the settings of an ID. For other text they have an Err.
+func Parse(id string) *Settings {
+	var texts []string
+	for rest := id; rest != ""; {
+		quoted, _ := strconv.QuotedPrefix(rest)
+		text, err := strconv.Unquote(quoted)
+		if err != nil {
+			return &Settings{Err: fmt.Errorf("pool: settings: %w", err)}
+		}
+		texts, rest = append(texts, text), rest[len(quoted):]
+	}
+	if len(texts)%2 != 1 {
+		return &Settings{Err: fmt.Errorf("pool: settings: %w", strconv.ErrSyntax)}
+	}
+	parameters := make(map[string]string, len(texts)/2)
+	for i := 1; i < len(texts); i += 2 {
+		parameters[texts[i]] = texts[i+1]
+	}
+	return New(texts[0], parameters)
+}
+
 type contextKey struct{}
 
 // With returns a context with settings.

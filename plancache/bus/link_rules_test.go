@@ -1,0 +1,124 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gqlboost/gqlboost/plancache/bus"
+	"github.com/gqlboost/gqlboost/plancache/bus/bustest"
+)
+
+// late is a transport whose subscriptions can be used after they have ended.
+type late struct {
+	*bustest.Wire
+	mu      sync.Mutex
+	ready   []func()
+	receive []func([]byte)
+}
+
+func (l *late) Subscribe(ctx context.Context, ready func(), receive func([]byte)) error {
+	l.mu.Lock()
+	l.ready, l.receive = append(l.ready, ready), append(l.receive, receive)
+	l.mu.Unlock()
+	return l.Wire.Subscribe(ctx, ready, receive)
+}
+
+// What a subscription says after its end is not believed: it may be up no more, and its messages are of
+// before.
+func TestLateSubscriptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &late{Wire: bustest.NewHub().Connect()}
+		l, keys := open(t, w, bus.Options{})
+		w.Set(bustest.Down)
+		synctest.Wait()
+		drain(keys)
+		w.ready[0]()
+		if h := l.Health(); !h.Blind {
+			t.Error("a subscription that has ended counts as up")
+		}
+		w.receive[0]([]byte("k"))
+		expect(t, "from a subscription that has ended", keys)
+		w.Set(bustest.Up)
+		time.Sleep(time.Minute)
+		drain(keys)
+		drops := metric(l, "gqlboost.bus.drops", "link")
+		w.ready[0]()
+		w.receive[0]([]byte("k"))
+		expect(t, "from one before the present one", keys)
+		w.ready[len(w.ready)-1]() // again
+		if n := metric(l, "gqlboost.bus.drops", "link"); n != drops || len(w.receive) < 2 {
+			t.Errorf("%v drops more, %d subscriptions", n-drops, len(w.receive))
+		}
+		w.receive[len(w.receive)-1]([]byte("k"))
+		expect(t, "from the present one", keys, "k")
+		closeAll(t, l)
+	})
+}
+
+// Caches are told of a key again when Before has removed it: meanwhile they may have found it there.
+func TestToldAgainAfterBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		removing, removed := make(chan struct{}), make(chan struct{})
+		l, keys := open(t, bustest.NewHub().Connect(), bus.Options{Before: func(context.Context, []string) error {
+			close(removing)
+			<-removed
+			return nil
+		}})
+		done := make(chan error, 1)
+		go func() { done <- l.Delete(t.Context(), "k") }()
+		<-removing
+		expect(t, "before it is removed", keys, "k")
+		close(removed)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		expect(t, "when it is removed", keys, "k")
+		closeAll(t, l)
+	})
+}
+
+// A beat that is late says what is not true any more, so it has the time of a beat; keys have Silence.
+func TestTimesOfPublish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := bustest.NewHub().Connect()
+		var mu sync.Mutex
+		times := map[string]time.Duration{}
+		hang := false
+		transport := deaf{w, func(ctx context.Context, message []byte) error {
+			deadline, _ := ctx.Deadline()
+			mu.Lock()
+			times[strings.Fields(string(message))[1]] = time.Until(deadline)
+			hangs := hang
+			mu.Unlock()
+			if hangs {
+				<-ctx.Done()
+				return errors.New("it hangs")
+			}
+			return w.Publish(ctx, message)
+		}}
+		l, _ := open(t, transport, bus.Options{Beat: time.Second, Silence: 7 * time.Second})
+		if err := l.Delete(t.Context(), "k"); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		hang = true
+		mu.Unlock()
+		begun := time.Now()
+		if err := l.Delete(t.Context(), "k"); err == nil || time.Since(begun) > 9*time.Second {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+		mu.Lock()
+		hang = false
+		mu.Unlock()
+		time.Sleep(time.Minute)
+		closeAll(t, l)
+		if times["beat"] != time.Second || times["keys"] != 7*time.Second || times["bye"] != time.Second {
+			t.Errorf("got %v", times)
+		}
+	})
+}

@@ -1,0 +1,279 @@
+package dataloader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Scope is what a merged fetch knows of requests: the values of their contexts that decide what it
+// returns, such as a role or a tenant. It is compared with ==. Package reader has one, for what its
+// statements depend on, and [Anyone] is one.
+type Scope interface {
+	comparable
+	// In returns a context with the values of the scope.
+	In(ctx context.Context) context.Context
+}
+
+// Anyone is the scope of a fetch that returns the same to everybody.
+type Anyone struct{}
+
+// In returns the context as it is.
+func (Anyone) In(ctx context.Context) context.Context { return ctx }
+
+// AnyoneOf returns the scope of all contexts, for [Merge].
+func AnyoneOf(context.Context) Anyone { return Anyone{} }
+
+// MergeOptions configures [Merge]. Zero fields have defaults.
+type MergeOptions struct {
+	// MaxWait is how long a call waits for those under way, 10 ms by default. So one that hangs
+	// does not stop the others.
+	MaxWait time.Duration
+	// MaxBatch is the largest number of keys of several calls, 1000 by default.
+	MaxBatch int
+}
+
+// Merge returns a fetch for the loaders of all requests, which fetches for several of them at once. A
+// call runs at once if no other one does. Those that come meanwhile wait until a call ends, and
+// are one call then. So nobody waits at a server with little to do, and a busy one runs few statements
+// with many keys in place of many with a few.
+//
+//	// one for the process
+//	var fetchUsers = dataloader.Merge(dataloader.ByKey(db.Reader(), sql, key), reader.ScopeOf, dataloader.MergeOptions{})
+//	// one for each request
+//	users := dataloader.New(fetchUsers, dataloader.Options{})
+//
+// Only calls with equal scopes are merged. The context of fetch has the values of the scope and
+// no others, always, so what it returns cannot depend on anything else of a request: a tenant that
+// is in no scope is missed in the first test, and not under load. Spans are not in it either. It ends
+// when all who wait have given up.
+//
+// A call that has begun is never joined, so a request sees what it has written before.
+//
+// Requests share the values that they ask for at the same time, so nobody may change what a value
+// points to, and fetch may not put them into the memory of one request. They share no errors: if
+// a merged call fails or panics, each of its callers calls by itself. Only [KeyErrors] stay
+// with their keys. Fetch gives the map away; several goroutines read it.
+//
+// The returned function is safe for concurrent use. Merge panics if fetch or scope is nil.
+func Merge[K comparable, V any, S Scope](
+	fetch func(ctx context.Context, keys []K) (map[K]V, error), scope func(context.Context) S, o MergeOptions,
+) func(ctx context.Context, keys []K) (map[K]V, error) {
+	if fetch == nil || scope == nil {
+		panic("dataloader: Merge needs a fetch and a scope")
+	}
+	if o.MaxWait <= 0 {
+		o.MaxWait = 10 * time.Millisecond
+	}
+	if o.MaxBatch <= 0 {
+		o.MaxBatch = 1000
+	}
+	m := &merger[K, V, S]{fetch: fetch, options: o, lines: map[S]*line[K, V]{}}
+	return func(ctx context.Context, keys []K) (map[K]V, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return m.load(ctx, scope(ctx), keys)
+	}
+}
+
+// merger merges the calls of one fetch.
+type merger[K comparable, V any, S Scope] struct {
+	fetch   func(context.Context, []K) (map[K]V, error)
+	options MergeOptions
+
+	mu    sync.Mutex
+	lines map[S]*line[K, V] // of scopes with calls under way
+}
+
+// line is the calls of one scope.
+type line[K comparable, V any] struct {
+	running int
+	next    *merged[K, V] // what waits; nil: nothing
+}
+
+// merged is a call for several callers.
+type merged[K comparable, V any] struct {
+	keys    []K
+	known   map[K]struct{}
+	callers int
+	timer   *time.Timer
+	ctx     context.Context // ends when all callers have
+	cancel  context.CancelFunc
+
+	done   chan struct{} // closed when the rest is set
+	values map[K]V
+	failed KeyErrors[K]
+	apart  bool // it has failed: each caller calls by itself
+}
+
+// load fetches keys.
+func (m *merger[K, V, S]) load(ctx context.Context, scope S, keys []K) (map[K]V, error) {
+	if err := errors.Join(hashable(scope), hashable(keys...)); err != nil {
+		return nil, err
+	}
+	if scope != scope { // NaN, which a map never finds again
+		return m.alone(ctx, scope, keys)
+	}
+	c := m.enter(scope, keys)
+	if c == nil {
+		defer m.leave(scope)
+		return m.alone(ctx, scope, keys)
+	}
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		m.giveUp(scope, c)
+		return nil, ctx.Err()
+	}
+	if c.apart {
+		return m.alone(ctx, scope, keys)
+	}
+	return c.of(keys)
+}
+
+// of returns what belongs to some of the keys.
+func (c *merged[K, V]) of(keys []K) (map[K]V, error) {
+	found := make(map[K]V, len(keys))
+	var failed KeyErrors[K]
+	for _, k := range keys {
+		if v, ok := c.values[k]; ok {
+			found[k] = v
+		}
+		if err := c.failed[k]; err != nil {
+			if failed == nil {
+				failed = KeyErrors[K]{}
+			}
+			failed[k] = err
+		}
+	}
+	if failed != nil {
+		return found, failed
+	}
+	return found, nil
+}
+
+// enter returns the call that a caller has joined, or nil for one that begins now, which leave ends.
+func (m *merger[K, V, S]) enter(scope S, keys []K) *merged[K, V] {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.lines[scope]
+	if l == nil {
+		m.lines[scope] = &line[K, V]{running: 1}
+		return nil
+	}
+	if l.next != nil && len(l.next.keys)+len(keys) > m.options.MaxBatch {
+		m.start(scope, l)
+	}
+	if l.next == nil {
+		l.next = m.newCall(scope, l)
+	}
+	l.next.add(keys)
+	return l.next
+}
+
+// newCall returns a call that waits, which begins after MaxWait. It is called with the lock.
+func (m *merger[K, V, S]) newCall(scope S, l *line[K, V]) *merged[K, V] {
+	c := &merged[K, V]{known: map[K]struct{}{}, done: make(chan struct{})}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.timer = time.AfterFunc(m.options.MaxWait, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if l.next == c {
+			m.start(scope, l)
+		}
+	})
+	return c
+}
+
+// add adds a caller. It is called with the lock.
+func (c *merged[K, V]) add(keys []K) {
+	c.callers++
+	for _, k := range keys {
+		if _, ok := c.known[k]; !ok {
+			c.known[k] = struct{}{}
+			c.keys = append(c.keys, k)
+		}
+	}
+}
+
+// start begins the call that waits. It is called with the lock.
+func (m *merger[K, V, S]) start(scope S, l *line[K, V]) {
+	c := l.next
+	l.next = nil
+	l.running++
+	c.timer.Stop()
+	go m.run(scope, c)
+}
+
+// leave takes in that a call has ended, and begins the one that waits.
+func (m *merger[K, V, S]) leave(scope S) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.lines[scope]
+	l.running--
+	if l.next != nil {
+		m.start(scope, l)
+	} else if l.running == 0 {
+		delete(m.lines, scope)
+	}
+}
+
+// giveUp takes in that a caller waits no more.
+func (m *merger[K, V, S]) giveUp(scope S, c *merged[K, V]) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c.callers--; c.callers > 0 {
+		return
+	}
+	c.cancel()
+	// Those who come must not join it. While it waits, another call is under way.
+	if l := m.lines[scope]; l != nil && l.next == c {
+		l.next = nil
+		c.timer.Stop()
+	}
+}
+
+// run fetches for all callers.
+func (m *merger[K, V, S]) run(scope S, c *merged[K, V]) {
+	defer m.leave(scope)
+	defer c.cancel()
+	defer close(c.done)
+	defer func() { _ = recover() }() // Who panics is seen where each calls by itself.
+	c.apart = true                   // also if fetch calls Goexit
+	values, err := m.fetch(scope.In(c.ctx), c.keys)
+	failed, others := splitError[K](err)
+	if others == nil {
+		c.values, c.failed, c.apart = values, failed, false
+	}
+}
+
+// alone fetches for one caller.
+func (m *merger[K, V, S]) alone(ctx context.Context, scope S, keys []K) (map[K]V, error) {
+	return m.fetch(scope.In(bare{ctx}), keys)
+}
+
+// bare is a context without its values.
+type bare struct{ context.Context }
+
+func (bare) Value(any) any { return nil }
+
+// AfterFunc spares contexts that are derived from it a goroutine each.
+func (b bare) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(b.Context, f) }
+
+// hashable returns an error unless values can be keys of a map: one may be an interface, or have a field
+// that is one, which holds a slice.
+func hashable[K comparable](keys ...K) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("dataloader: cannot merge by a value of type %T: %v", *new(K), r)
+		}
+	}()
+	var none map[K]struct{}
+	for _, k := range keys {
+		_ = none[k]
+	}
+	return nil
+}
