@@ -159,6 +159,36 @@ func TestLeaseStoreHangsAtFirst(t *testing.T) {
 	})
 }
 
+// What is stored and is no fleet is an error of New, not a pool that never works. One that runs keeps its
+// share.
+func TestLeaseOfNoFleet(t *testing.T) {
+	store, told := &memory{}, make(chan error, 100)
+	running := openStored(t, store, func(err error) { told <- err })
+	defer running.Close()
+	for _, value := range []string{"garbage", `{"Members":[null]}`, `{"Members":3}`} {
+		store.mu.Lock()
+		store.value = []byte(value)
+		store.mu.Unlock()
+		c, err := ParseConfig(server.DSN())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Lease = LeaseOptions{Fleet: "stored", Store: store}
+		if p, err := NewWithConfig(t.Context(), c); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+			if err == nil {
+				p.Close()
+			}
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+	if err := <-told; !strings.Contains(err.Error(), "cannot be read") {
+		t.Errorf("told %v", err)
+	}
+	if _, err := running.Exec(t.Context(), "select 1"); err != nil {
+		t.Error(err)
+	}
+}
+
 // Names that Postgres cannot store are refused at once.
 func TestLeaseNames(t *testing.T) {
 	for _, name := range []string{"\xff", "a\x00b", strings.Repeat("x", 201)} {

@@ -3,6 +3,7 @@ package pool
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -68,8 +69,13 @@ func readFleet(state []byte) (*fleet, error) {
 	if len(state) == 0 {
 		return f, nil
 	}
-	if err := json.Unmarshal(state, f); err != nil {
-		return nil, fmt.Errorf("pool: what is stored of the fleet cannot be read: %w", err)
+	err := json.Unmarshal(state, f)
+	if err == nil && slices.Contains(f.Members, nil) {
+		err = errors.New("a member is null")
+	}
+	if err != nil {
+		return nil, errPermanent{fmt.Errorf("what is stored of the fleet cannot be read: %w: if nothing else writes "+
+			"there, delete it while no instance runs", err)}
 	}
 	return f, nil
 }

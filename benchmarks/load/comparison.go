@@ -31,26 +31,37 @@ type Comparison struct {
 func Compare[C Contender](
 	ctx context.Context, preset string, contenders []C, c Config, rounds int, log io.Writer,
 ) (*Comparison, error) {
-	return CompareFrom(ctx, preset, contenders, c, 0, rounds, log)
+	return CompareFrom(ctx, preset, contenders, c, 0, rounds, nil, log)
 }
 
 // CompareFrom is Compare for a session that is not the first one: it has had so many rounds
-// already.
+// already. A contender that cannot be measured, other than the first one, is left out of all
+// rounds, and drop is told why; if drop is nil there is no comparison.
 func CompareFrom[C Contender](
-	ctx context.Context, preset string, contenders []C, c Config, had, rounds int, log io.Writer,
+	ctx context.Context, preset string, contenders []C, c Config, had, rounds int, drop func(name string, why error),
+	log io.Writer,
 ) (*Comparison, error) {
 	if rounds < 1 || len(contenders) == 0 {
 		return nil, fmt.Errorf("load: %d rounds of %d contenders compare nothing", rounds, len(contenders))
 	}
 	comparison := &Comparison{Preset: preset}
+	dropped := make([]bool, len(contenders))
 	for round := had; round < had+rounds; round++ {
 		results := make([]*Result, len(contenders))
 		for n := range contenders {
 			i := (n + round) % len(contenders)
+			if dropped[i] {
+				continue
+			}
 			c.Seed = uint64(round + 1)
 			r, err := contenders[i].Measure(ctx, c, log)
-			if err != nil {
+			if err != nil && (drop == nil || i == 0 || ctx.Err() != nil) {
 				return nil, fmt.Errorf("%s: %w", contenders[i], err)
+			}
+			if err != nil {
+				dropped[i] = true
+				drop(contenders[i].String(), err)
+				continue
 			}
 			r.Preset = preset
 			results[i] = r
@@ -58,6 +69,15 @@ func CompareFrom[C Contender](
 			time.Sleep(200 * time.Millisecond)
 		}
 		comparison.Rounds = append(comparison.Rounds, results)
+	}
+	for i, results := range comparison.Rounds {
+		var left []*Result
+		for n, r := range results {
+			if !dropped[n] {
+				left = append(left, r)
+			}
+		}
+		comparison.Rounds[i] = left
 	}
 	return comparison, nil
 }

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // PGBench is Postgres's own benchmark, as the limit of what a server can do with one
@@ -68,15 +70,22 @@ func (b *PGBench) Measure(ctx context.Context, c Config, log io.Writer) (*Result
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	pg := b.testbed.Postgres
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	// On a busy machine that alone takes seconds, and pgbench counts from then on.
+	if err := connected(ctx, pg.DSN(), c.Clients, ended); err != nil {
+		_ = cmd.Process.Kill() // Fails only if it has exited.
+		return nil, fmt.Errorf("load: pgbench: %w%s", err, complaints(output.String()))
+	}
 	sleep(ctx, c.Warmup)
 	begin := time.Now()
-	pg := b.testbed.Postgres
 	m := startMeter(ctx, Target{PID: cmd.Process.Pid, PostgresPID: pg.PID(), PostgresDSN: pg.DSN()})
 	sleep(ctx, c.Duration-time.Since(begin))
 	recorder := newRecorder(c.Mix)
 	measured := time.Since(begin)
 	resources, conditions := m.end(ctx, 1, c.Cores)
-	if err := cmd.Wait(); err != nil {
+	if err := <-ended; err != nil {
 		return nil, fmt.Errorf("load: pgbench: %w%s", errors.Join(err, ctx.Err()), complaints(output.String()))
 	}
 	if err := readLogs(dir, recorder, operations, begin, measured); err != nil {
@@ -90,6 +99,37 @@ func (b *PGBench) Measure(ctx context.Context, c Config, log io.Writer) (*Result
 	resources.Statements /= float64(result.Requests)
 	result.Resources = resources
 	return result, nil
+}
+
+// connectTimeout is how long pgbench may take to connect its clients.
+const connectTimeout = time.Minute
+
+// connected waits until Postgres has so many sessions of pgbench, unless it ends before.
+func connected(ctx context.Context, dsn string, clients int, ended chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	for {
+		var sessions int
+		err := conn.QueryRow(ctx, "select count(*) from pg_stat_activity where application_name = 'pgbench'").Scan(&sessions)
+		if err != nil {
+			return err
+		}
+		if sessions >= clients {
+			return nil
+		}
+		select {
+		case err := <-ended:
+			return fmt.Errorf("it ended with %d of %d clients: %w", sessions, clients, cmp.Or(err, io.ErrUnexpectedEOF))
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // complaints are the lines of pgbench's output that say what went wrong: the statistics

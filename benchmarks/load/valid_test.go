@@ -1,6 +1,8 @@
 package load
 
 import (
+	"context"
+	"errors"
 	"io"
 	"math"
 	"net"
@@ -172,6 +174,62 @@ func TestGCShare(t *testing.T) {
 	} {
 		if got := after.gcShare(before); got != want {
 			t.Errorf("%+v: %v, want %v", after, got, want)
+		}
+	}
+}
+
+// contender is one that fails in a round.
+type contender struct {
+	name  string
+	fails int // the round, from 1
+	runs  *int
+}
+
+func (c contender) String() string { return c.name }
+
+func (c contender) Measure(context.Context, Config, io.Writer) (*Result, error) {
+	if *c.runs++; *c.runs == c.fails {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return &Result{Server: c.name, Throughput: 1}, nil
+}
+
+// What the others were measured at is kept when one of them fails.
+func TestAContenderIsDropped(t *testing.T) {
+	for failing, want := range map[string]string{"": "a,b,c", "b": "a,c", "c": "a,b", "a": ""} {
+		var list []contender
+		for _, name := range []string{"a", "b", "c"} {
+			c := contender{name: name, runs: new(int)}
+			if name == failing {
+				c.fails = 2
+			}
+			list = append(list, c)
+		}
+		var dropped []string
+		drop := func(name string, why error) {
+			if !errors.Is(why, io.ErrUnexpectedEOF) {
+				t.Error(why)
+			}
+			dropped = append(dropped, name)
+		}
+		c, err := CompareFrom(t.Context(), "closed", list, Config{}, 0, 3, drop, io.Discard)
+		if want == "" {
+			if err == nil {
+				t.Errorf("without the first one: %+v", c)
+			}
+			continue
+		}
+		if err != nil || len(c.Rounds) != 3 || strings.Join(dropped, "") != failing {
+			t.Fatalf("%s fails: %v, dropped %v", failing, err, dropped)
+		}
+		for _, round := range c.Rounds {
+			var names []string
+			for _, r := range round {
+				names = append(names, r.Server)
+			}
+			if strings.Join(names, ",") != want {
+				t.Errorf("%s fails: %v", failing, names)
+			}
 		}
 	}
 }

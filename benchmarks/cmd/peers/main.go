@@ -78,7 +78,8 @@ func (s *session) run(ctx context.Context) (err error) {
 	report.Versions = append(load.Versions(ctx, testbed.Postgres.DSN()), f.versions...)
 	config := load.Config{Mix: load.BlogMix(), Clients: s.clients, Duration: s.each, Warmup: s.warmup,
 		MinRequests: s.least}
-	comparison, err := load.CompareFrom(ctx, "closed", f.contenders, config, len(report.Rounds), s.rounds, os.Stderr)
+	comparison, err := load.CompareFrom(ctx, "closed", f.contenders, config, len(report.Rounds), s.rounds, f.skip,
+		os.Stderr)
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,11 @@ func TestHealthy(t *testing.T) {
 		if len(report.Findings) > 0 || len(report.Missing) > 0 || len(report.Statements) < 10 {
 			var text strings.Builder
 			_ = report.WriteText(&text)
-			t.Errorf("%s: false advice:\n%s", name, text.String())
+			var since string // If Postgres has crashed, it has forgotten the statements.
+			_ = db.QueryRow(ctx, "select format('%s statements since %s, Postgres since %s', count(*), "+
+				"(select stats_reset from pg_stat_statements_info), pg_postmaster_start_time()) from pg_stat_statements").Scan(&since)
+			t.Errorf("%s: %d findings about %d statements, %d missing; %s:\n%s", name, len(report.Findings),
+				len(report.Statements), len(report.Missing), since, text.String())
 		}
 	}
 }
