@@ -11,7 +11,7 @@ import (
 
 // How slow new instances may be, compared with the others at the same time.
 const (
-	mostFirst  = 1.5         // in their first second
+	mostFirst  = 1.25        // in their first second
 	mostSecond = mostLatency // in their second one
 )
 

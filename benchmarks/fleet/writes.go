@@ -141,6 +141,7 @@ func (w *watcher) fresh(e *Event, from, to time.Duration) Check {
 	bound := max(e.Stale, lateFor)
 	c := Check{Event: e.Name, What: fmt.Sprintf("no instance shows what was changed more than %v before", bound)}
 	kept, made := w.lookups(from, to)
+	everKept, _ := w.lookups(0, time.Hour)
 	w.writes.mu.Lock()
 	defer w.writes.mu.Unlock()
 	looks, stale := 0, 0
@@ -158,7 +159,7 @@ func (w *watcher) fresh(e *Event, from, to time.Duration) Check {
 		}
 	}
 	// What is made again each time cannot be stale.
-	c.Held = stale == 0 && looks > 0 && kept > 0
+	c.Held = stale == 0 && looks > 0 && everKept > 0
 	c.Found = fmt.Sprintf("%d of %d looks are; at most %.2f s (%s); %.0f %% of the results were kept ones", stale, looks,
 		worst.behind.Seconds(), worst.name, 100*kept/max(kept+made, 1))
 	return c

@@ -64,13 +64,16 @@ func export(ctx context.Context, t Target) (*Export, error) {
 		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
+	// Growing takes time that is not the server's, and so do pages that are used for the first time.
+	room := make([]byte, exportRoom)
+	clear(room)
+	body := bytes.NewBuffer(room[:0])
 	start := time.Now()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
-	body := bytes.NewBuffer(make([]byte, 0, exportRoom)) // Growing would take time that is not the server's.
 	if _, err := io.CopyN(body, response.Body, 1); err != nil {
 		return nil, err
 	}

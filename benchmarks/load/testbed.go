@@ -101,7 +101,7 @@ func startPostgres(ctx context.Context, own map[string]string) (*postgres.Server
 	settings := postgres.Volatile()
 	settings["shared_buffers"] = "256MB"
 	settings["random_page_cost"] = "1.1"
-	settings["max_connections"] = "400" // Several servers share it.
+	settings["max_connections"] = "600" // Two dozen servers share it, with 25 each.
 	settings["jit"] = "off"
 	maps.Copy(settings, own)
 	return postgres.Start(ctx, postgres.Options{Settings: settings, Preload: []string{"pg_stat_statements"}})

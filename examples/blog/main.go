@@ -36,7 +36,7 @@ func main() {
 		"record statements, and serve what to fix in the database at /debug/advice of -debug-addr")
 	var shared redisOptions
 	f.StringVar(&shared.addresses, "redis", "",
-		"addresses of Redis, with commas, where instances share what -redis-for says")
+		"address of Redis, or those of all nodes of a cluster with commas, where instances share what -redis-for says")
 	f.StringVar(&shared.parts, "redis-for", "uses,bus", "uses: a new instance parses and validates what the others use "+
 		"before its first request, with -plancache; bus: what changes ends the results of all instances, with -results")
 	f.DurationVar(&shared.every, "redis-every", 0,
