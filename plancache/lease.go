@@ -144,20 +144,20 @@ func (c *Cache[P]) release(g *epoch[P], key Key, mine *claim) {
 	})
 }
 
-// store keeps a plan in the second level, by the lease if there is one.
-func (c *Cache[P]) store(ctx context.Context, address string, value []byte, ttl time.Duration, mine *claim) error {
+// store keeps a plan in the second level, by the lease if there is one, and reports whether that
+// has ended.
+func (c *Cache[P]) store(
+	ctx context.Context, address string, value []byte, ttl time.Duration, mine claim,
+) (ended bool, err error) {
 	if mine.token == "" {
-		return c.level.store.Set(ctx, address, value, ttl)
+		return false, c.level.store.Set(ctx, address, value, ttl)
 	}
-	err := c.level.leaser.SetLeased(ctx, address, mine.token, value, ttl)
-	if err == nil || errors.Is(err, ErrLeaseLost) {
-		mine.token = ""
-	}
+	err = c.level.leaser.SetLeased(ctx, address, mine.token, value, ttl)
 	if errors.Is(err, ErrLeaseLost) {
 		c.level.leases.lost.Add(1)
-		return nil
+		return true, nil
 	}
-	return err
+	return err == nil, err
 }
 
 // sleep waits, and reports whether the context has not ended.

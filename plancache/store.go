@@ -143,23 +143,28 @@ func (c *Cache[P]) share(g *epoch[P], key Key, m made[P], mine *claim) {
 			_ = c.level.delete(c.ctx, c.address(g.version, key))
 		}
 	}()
-	_, _ = ask(c.ctx, c.level, func(ctx context.Context) (struct{}, error) { // It has taken the error in.
+	// A store that ignores its context may still be at it when others go on.
+	by := *mine
+	ended, _ := ask(c.ctx, c.level, func(ctx context.Context) (ended bool, _ error) { // It has taken the error in.
 		data, err := c.options.Codec.Encode(m.plan)
 		if err != nil {
-			return struct{}{}, badValue{err}
+			return false, badValue{err}
 		}
 		var ttl time.Duration
 		if !m.deadline.IsZero() {
 			if ttl = time.Until(m.deadline); ttl <= 0 {
-				return struct{}{}, nil
+				return false, nil
 			}
 		}
 		value := encodeRecord(record{
 			version: g.version, planVersion: c.options.PlanVersion, key: key,
 			cost: m.cost, deadline: m.deadline, plan: data,
 		})
-		return struct{}{}, c.store(ctx, c.address(g.version, key), value, ttl, mine)
+		return c.store(ctx, c.address(g.version, key), value, ttl, by)
 	})
+	if ended {
+		mine.token = ""
+	}
 }
 
 // has reports whether a plan is there for a canonical key, in a epoch that is current.
