@@ -92,23 +92,17 @@ func checkIdle(t *testing.T, merged fetch[int, string]) {
 func TestMergeGivesUpAtItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var release chan struct{}
+		var cancel context.CancelFunc
 		merged := dataloader.Merge(func(_ context.Context, keys []int) (map[int]string, error) {
 			<-release
+			cancel() // and the call ends
 			return map[int]string{keys[0]: "fine"}, nil
 		}, dataloader.AnyoneOf, dataloader.MergeOptions{})
 		for i := range 200 {
 			release = make(chan struct{})
-			ctx, cancel := context.WithCancel(t.Context())
-			var all sync.WaitGroup
-			for range 2 + i%2 {
-				all.Go(func() { _, _ = merged(t.Context(), []int{1}) })
-				synctest.Wait()
-				all.Go(func() { _, _ = merged(ctx, []int{2}) })
-				synctest.Wait()
-			}
-			all.Go(cancel)
-			close(release)
-			all.Wait()
+			var ctx context.Context
+			ctx, cancel = context.WithCancel(t.Context())
+			inLine(t, merged, t.Context(), release, 1+i%2, func(int) { _, _ = merged(ctx, []int{2}) })
 			checkIdle(t, merged)
 		}
 	})
@@ -225,44 +219,55 @@ func TestMergeOddScopes(t *testing.T) {
 	}
 }
 
-// A merged call loads what one of its two callers waits for: that one gets an error, the other one its
-// value, and nobody waits for ever.
+// A merged call loads what one of its two callers waits for. Nobody waits for ever, and each has what it
+// would have alone: only who waits for itself then has an error.
 func TestMergeCycle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
-		var first *dataloader.Loader[int, string]
-		var both atomic.Int64
-		merged := dataloader.Merge(func(ctx context.Context, keys []int) (map[int]string, error) {
-			<-release
-			if len(keys) == 2 {
-				both.Add(1)
-			}
-			values := map[int]string{}
-			for _, k := range keys {
-				values[k] = "fine"
-				if k == 2 {
-					if _, err := first.Load(ctx, k); err != nil {
-						return nil, err
+	for name, test := range map[string]struct {
+		loads int // the key that loads key 2 of the first loader
+		want  error
+	}{
+		"of one":      {2, dataloader.ErrCycle},
+		"of no one's": {3, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				var first *dataloader.Loader[int, string]
+				var both atomic.Int64
+				merged := dataloader.Merge(func(ctx context.Context, keys []int) (map[int]string, error) {
+					<-release
+					if len(keys) == 2 {
+						both.Add(1)
 					}
+					values, failed := map[int]string{}, dataloader.KeyErrors[int]{}
+					for _, k := range keys {
+						values[k] = "fine"
+						if k == test.loads {
+							_, failed[k] = first.Load(ctx, 2)
+						}
+					}
+					if failed[test.loads] == nil {
+						return values, nil
+					}
+					return values, failed
+				}, dataloader.AnyoneOf, dataloader.MergeOptions{})
+				first = dataloader.New(merged, dataloader.Options{})
+				inLine(t, merged, t.Context(), release, 2, func(i int) {
+					if i == 0 {
+						if _, err := first.Load(t.Context(), 2); !errors.Is(err, test.want) {
+							t.Errorf("who is waited for: %v, want %v", err, test.want)
+						}
+					} else if got, err := dataloader.New(merged, dataloader.Options{}).Load(t.Context(), 3); got != "fine" || err != nil {
+						t.Errorf("the other: %q, %v", got, err)
+					}
+				})
+				if both.Load() != 1 {
+					t.Errorf("%d merged calls", both.Load())
 				}
-			}
-			return values, nil
-		}, dataloader.AnyoneOf, dataloader.MergeOptions{})
-		first = dataloader.New(merged, dataloader.Options{})
-		inLine(t, merged, t.Context(), release, 2, func(i int) {
-			if i == 0 {
-				if _, err := first.Load(t.Context(), 2); !errors.Is(err, dataloader.ErrCycle) {
-					t.Errorf("who waits for itself: %v", err)
-				}
-			} else if got, err := dataloader.New(merged, dataloader.Options{}).Load(t.Context(), 3); got != "fine" || err != nil {
-				t.Errorf("who does not: %q, %v", got, err)
-			}
+				checkIdle(t, merged)
+			})
 		})
-		if both.Load() != 1 {
-			t.Errorf("%d merged calls", both.Load())
-		}
-		checkIdle(t, merged)
-	})
+	}
 }
 
 // Who appends to a list does not write into that of another request.
