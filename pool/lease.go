@@ -45,6 +45,10 @@ type LeaseStore interface {
 	// store, which is the same for all instances. It stores what change returns if nobody else
 	// has stored a value meanwhile. Otherwise it calls change again, or fails. If change fails,
 	// nothing is stored, and its error is returned.
+	//
+	// A store that has lost the newest value must call change with nil, never with an older one. If
+	// time does not cure an error, because something is set up wrong, it should have a method
+	// Permanent() bool that returns true: New returns it then, instead of a pool that waits.
 	Update(ctx context.Context, fleet string, change func(value []byte, now time.Time) ([]byte, error)) error
 }
 
@@ -68,6 +72,7 @@ type lease struct {
 	store  LeaseStore
 
 	conn   *pgx.Conn // to the server, for the lease alone; nil if there is none
+	seated *pgx.Conn // that which has the seat
 	demand int
 
 	last   atomic.Pointer[share]
@@ -83,6 +88,14 @@ type errPermanent struct{ error }
 
 // Unwrap returns the cause.
 func (e errPermanent) Unwrap() error { return e.error }
+
+// Permanent is what a [LeaseStore]'s errors may have.
+func (e errPermanent) Permanent() bool { return true }
+
+func isPermanent(err error) bool {
+	var permanent interface{ Permanent() bool }
+	return errors.As(err, &permanent) && permanent.Permanent()
+}
 
 func newLease(p *Pool, c LeaseOptions) *lease {
 	if c.Every == 0 {
@@ -106,7 +119,7 @@ func newLease(p *Pool, c LeaseOptions) *lease {
 // server that does not answer now is asked again.
 func (l *lease) begin(ctx context.Context) error {
 	err := l.beat(ctx)
-	if permanent := (errPermanent{}); errors.As(err, &permanent) {
+	if isPermanent(err) {
 		l.disconnect()
 		return err
 	}
@@ -166,13 +179,15 @@ func (l *lease) beat(ctx context.Context) (err error) {
 	r, asked := l.measure(), time.Now()
 	err = l.update(ctx, func(f *fleet, now time.Time) { s = f.renew(r, on, now, missed*l.config.Every) })
 	if err != nil {
+		if r.bound == 0 {
+			l.disconnect() // Others would wait for an instance that has nothing.
+		}
 		return fmt.Errorf("pool: lease of fleet %q: %w", l.config.Fleet, err)
 	}
+	l.apply(s, asked)
 	if s.members == 0 {
 		l.disconnect() // There is no room for it yet.
-		return nil
 	}
-	l.apply(s, asked)
 	return nil
 }
 
@@ -251,21 +266,27 @@ func (l *lease) look(ctx context.Context) (on servers, err error) {
 	}
 	var n int64
 	var self uint32
-	var processes []uint32
+	var processes, seats []uint32
 	var started []float64
 	err = l.conn.QueryRow(ctx, "select "+connectionsForUsers+`, extract(epoch from clock_timestamp())::float8, pg_backend_pid(),
-		array_agg(pid), array_agg(coalesce(extract(epoch from backend_start), 0)::float8) from pg_stat_activity`,
-		pgx.QueryExecModeSimpleProtocol).Scan(&n, &on.now, &self, &processes, &started)
+		array_agg(pid), array_agg(coalesce(extract(epoch from backend_start), 0)::float8), (`+l.seatsTaken()+`)
+		from pg_stat_activity`, pgx.QueryExecModeSimpleProtocol).Scan(&n, &on.now, &self, &processes, &started, &seats)
 	if err != nil {
 		return on, fmt.Errorf("pool: lease: asking the server for its connections: %w", err)
 	}
-	on.alive = map[uint32]float64{}
+	on.alive, on.seats = map[uint32]float64{}, map[uint32]bool{}
 	for i, id := range processes {
 		on.alive[id] = started[i]
+	}
+	for _, s := range seats {
+		on.seats[s] = true
 	}
 	if own := l.conn.PgConn().PID(); own != self {
 		return on, errPermanent{fmt.Errorf("pool: lease: process %d of this session is not Postgres's: behind a pooler "+
 			"the pooler bounds the server's connections; remove Config.Lease (pool_lease), or connect to Postgres itself", own)}
+	}
+	if err := l.sit(ctx); err != nil {
+		return on, fmt.Errorf("pool: lease: taking a seat: %w", err)
 	}
 	part := l.pool.share()
 	if part == 0 {

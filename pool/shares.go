@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -15,6 +16,10 @@ import (
 // instance has given up.
 type fleet struct {
 	Members []*member
+	// Missing are the seats of instances that were there when nothing was stored, and have not announced
+	// themselves since: a store may lose what it has. Until they have, or are gone, nobody knows what
+	// is free, and no share grows.
+	Missing []uint32
 }
 
 // member is an instance that has announced itself. What it holds may exceed what is there to divide
@@ -47,6 +52,7 @@ type servers struct {
 	reserve int                // connections that there are besides
 	now     float64            // Postgres's time, in seconds
 	alive   map[uint32]float64 // server processes, and when each was started; 0 if that is hidden
+	seats   map[uint32]bool    // of the fleet's instances that are connected, whatever is stored of them
 }
 
 func (s servers) lives(id uint32) bool {
@@ -84,22 +90,24 @@ func (f *fleet) state() ([]byte, error) { return json.Marshal(f) }
 
 // renew takes a report in, and grants what is free. Each member that lives has one connection of
 // the budget for its lease. A new one has that of the reserve, until others have made room; if all of
-// the reserve but one has been taken so, it must come again, and the share has no members. now
-// is the store's time.
+// the reserve but one has been taken so, or somebody is missing, it must come again, and the share has
+// no members. now is the store's time.
 func (f *fleet) renew(r report, on servers, now time.Time, ttl time.Duration) share {
+	lost := f.miss(r.id, on)
 	me := f.find(r.id)
 	if me == nil {
 		taken := 1
 		for _, m := range f.Members {
 			taken += 1 + m.Held
 		}
-		if r.open == 0 && taken > on.budget+max(1, on.reserve-1) {
+		full := len(f.Missing) > 0 || taken > on.budget+max(1, on.reserve-1)
+		if full && !lost && r.open == 0 {
 			return share{}
 		}
 		me = &member{ID: r.id, Joined: now}
 		f.Members = append(f.Members, me)
 	}
-	if !me.Until.After(now) { // New, or taken for dead: its share is gone.
+	if !me.Until.After(now) { // New, lost, or taken for dead: its share is gone, but for what is open.
 		me.Held = 0
 	}
 	me.Held = max(r.open, min(r.bound, me.Held))
@@ -127,12 +135,26 @@ func (f *fleet) renew(r report, on servers, now time.Time, ttl time.Duration) sh
 	s.granted = s.target
 	if more := s.target - me.Held; more > 0 {
 		more = min(more, max(0, s.total-s.held))
+		if len(f.Missing) > 0 {
+			more = 0
+		}
 		me.Held += more
 		s.held += more
 		s.granted = me.Held
 	}
 	me.Had = me.Held + 1
 	return s
+}
+
+// miss takes in that an instance announces itself, and reports whether it was missing.
+func (f *fleet) miss(id string, on servers) bool {
+	if len(f.Members) == 0 {
+		f.Missing = slices.Sorted(maps.Keys(on.seats))
+	}
+	own := seat(id)
+	missing := slices.Contains(f.Missing, own)
+	f.Missing = slices.DeleteFunc(f.Missing, func(s uint32) bool { return s == own || !on.seats[s] })
+	return missing && f.find(id) == nil
 }
 
 func (f *fleet) find(id string) *member {

@@ -58,9 +58,11 @@ type simulation struct {
 	now     time.Time
 	fleet   *fleet
 	alive   map[uint32]float64
-	orphans []uint32 // server processes whose instance has crashed
+	seats   map[uint32]string // instances, by the server processes of their leases
+	orphans []uint32          // server processes whose instance has crashed
 	list    []*simulated
 	ids     int
+	losses  int // of what is stored
 }
 
 const simulatedTTL = 5 * time.Second
@@ -86,7 +88,14 @@ func (s *simulation) beat(i *simulated) share {
 	}
 	r := report{id: i.id, bound: i.bound, open: len(i.open), demand: i.demand, max: 200,
 		backend: append(slices.Clone(i.open), i.lease)}
-	got := s.fleet.renew(r, servers{s.limit - 3, 3, s.seconds(), s.alive}, s.now, simulatedTTL)
+	seats := map[uint32]bool{}
+	for process, id := range s.seats {
+		if _, ok := s.alive[process]; ok {
+			seats[seat(id)] = true
+		}
+	}
+	got := s.fleet.renew(r, servers{s.limit - 3, 3, s.seconds(), s.alive, seats}, s.now, simulatedTTL)
+	s.seats[i.lease] = i.id
 	if s.rand.IntN(50) > 0 { // Otherwise the answer is lost.
 		i.bound, i.frozen, i.renewed = got.granted, false, s.now
 	}
@@ -100,6 +109,10 @@ func (s *simulation) step() {
 	if len(s.orphans) > 0 && s.rand.IntN(4) == 0 {
 		s.end(s.orphans[0])
 		s.orphans = s.orphans[1:]
+	}
+	if len(s.orphans) == 0 && s.rand.IntN(300) == 0 { // What a crashed one left would be forgotten.
+		s.fleet = &fleet{}
+		s.losses++
 	}
 	if len(s.list) == 0 || len(s.list) < 14 && len(s.alive) < s.limit && s.rand.IntN(300) == 0 {
 		i := &simulated{id: fmt.Sprint("instance ", s.ids), lease: s.start(), demand: 1}
@@ -194,7 +207,7 @@ func (s *simulation) settle() {
 func TestSharesNeverExceedTheLimit(t *testing.T) {
 	for seed := range uint64(10) {
 		s := &simulation{T: t, rand: rand.New(rand.NewPCG(seed, 24)), limit: 60, now: time.Unix(1e9, 0), fleet: &fleet{},
-			alive: map[uint32]float64{}}
+			alive: map[uint32]float64{}, seats: map[uint32]string{}}
 		most := 0
 		for i := range 10_000 {
 			s.step()
@@ -206,8 +219,8 @@ func TestSharesNeverExceedTheLimit(t *testing.T) {
 				s.settle()
 			}
 		}
-		if most < 40 {
-			t.Errorf("only %d connections: the simulation does nothing", most)
+		if most < 40 || s.losses < 5 {
+			t.Errorf("only %d connections, %d losses: the simulation does nothing", most, s.losses)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gqlboost/gqlboost/contrib/redisstore"
 	"github.com/gqlboost/gqlboost/lifecycle"
 	"github.com/gqlboost/gqlboost/plancache"
+	"github.com/gqlboost/gqlboost/pool"
 	"github.com/redis/rueidis"
 )
 
@@ -67,4 +68,24 @@ func ExampleStore_warm() {
 		return err
 	}})
 	_ = err // A server goes on with life.Run.
+}
+
+// Instances divide the connections of a Postgres server where they can write no table.
+func ExamplePoolShares() {
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{"localhost:6379"}})
+	if err != nil {
+		return
+	}
+	defer client.Close()
+	config, err := pool.ParseConfig("postgres://app@localhost/shop?pool_lease=shop&pool_max_conns=100")
+	if err != nil {
+		return
+	}
+	config.Lease.Store = redisstore.NewPoolShares(client, "shop:pool:")
+	config.Lease.OnError = func(err error) { fmt.Println("the last share stays:", err) }
+	db, err := pool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		return
+	}
+	defer db.Close()
 }

@@ -1,4 +1,5 @@
-// Package redisstore is a second level of plan caches on Redis or Valkey, alone, behind
+// Package redisstore is a second level of plan caches ([Store]), a transport of invalidations ([Bus]) and a
+// store of the leases by which pools divide connections ([PoolShares]), on Redis or Valkey, alone, behind
 // sentinels or as a cluster.
 package redisstore
 
