@@ -159,7 +159,7 @@ type panicking struct{}
 
 func (panicking) In(context.Context) context.Context { panic("no scope") }
 
-// Scopes that no statement can run in are refused, whoever waits. Nobody hangs, and others go on.
+// Scopes that no statement can run in are refused, merged or not. Nobody hangs, and others go on.
 func TestMergeOddScopes(t *testing.T) {
 	type scopeKey struct{}
 	here, there := tenant("a"), tenant("b")
@@ -219,7 +219,7 @@ func TestMergeOddScopes(t *testing.T) {
 	}
 }
 
-// A merged call loads what one of its two callers waits for. Nobody waits for ever, and each has what it
+// A merged call loads what one of its two callers waits for. Nobody waits forever, and each has what it
 // would have alone: only who waits for itself then has an error.
 func TestMergeCycle(t *testing.T) {
 	for name, test := range map[string]struct {
