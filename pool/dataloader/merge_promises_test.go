@@ -104,6 +104,7 @@ func TestMergeGivesUpAtItsTurn(t *testing.T) {
 			ctx, cancel = context.WithCancel(t.Context())
 			inLine(t, merged, t.Context(), release, 1+i%2, func(int) { _, _ = merged(ctx, []int{2}) })
 			checkIdle(t, merged)
+			cancel()
 		}
 	})
 }
