@@ -8,11 +8,12 @@ import (
 )
 
 // task is a fetch in the graph of fetches that wait for each other, over all loaders. A
-// fetch that calls Load waits for another fetch. A cycle of waits would never end. It is a
-// context: that of the fetch, with the values of the first caller's, but without its end.
+// fetch that calls Load waits for another fetch, and so does one that joins a call of [Merge]. A
+// cycle of waits would never end. It is a context: that of the fetch, with the values of the first
+// caller's, but without its end.
 type task struct {
 	values context.Context
-	done   chan struct{} // closed with the batch
+	done   chan struct{} // closed when the fetch has ended
 	on     []*task       // the tasks that it waits for; guarded by waits
 }
 
@@ -33,7 +34,7 @@ func (t *task) Value(key any) any {
 	return t.values.Value(key)
 }
 
-// waits guards the graph. Only a Load that a fetch calls takes it.
+// waits guards the graph. Only a Load that a fetch calls takes it, and a fetch that waits in [Merge].
 var waits sync.Mutex
 
 type taskKey struct{}

@@ -270,10 +270,24 @@ func TestBatchThatIsCancelledTakesNoKeys(t *testing.T) {
 
 // A fetch may load other keys; what would wait for itself is an error.
 func TestFetchLoads(t *testing.T) {
+	for name, made := range fetches {
+		t.Run(name, func(t *testing.T) { checkFetchLoads(t, made) })
+	}
+}
+
+// fetches makes fetches as they are, and merged ones.
+var fetches = map[string]func(fetch[int, int64]) fetch[int, int64]{
+	"alone": func(f fetch[int, int64]) fetch[int, int64] { return f },
+	"merged": func(f fetch[int, int64]) fetch[int, int64] {
+		return dataloader.Merge(f, dataloader.AnyoneOf, dataloader.MergeOptions{})
+	},
+}
+
+func checkFetchLoads(t *testing.T, made func(fetch[int, int64]) fetch[int, int64]) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	var l *dataloader.Loader[int, int64]
 	// Each number is loaded by way of its half, and 1 by way of 8.
-	l = dataloader.New(func(ctx context.Context, keys []int) (map[int]int64, error) {
+	l = dataloader.New(made(func(ctx context.Context, keys []int) (map[int]int64, error) {
 		values, failed := map[int]int64{}, dataloader.KeyErrors[int]{}
 		for _, key := range keys {
 			next := key / 2
@@ -294,7 +308,7 @@ func TestFetchLoads(t *testing.T) {
 			wg.Wait()
 		}
 		return values, failed
-	}, dataloader.Options{})
+	}), dataloader.Options{})
 	if _, err := l.Load(t.Context(), 16); !errors.Is(err, dataloader.ErrCycle) {
 		t.Errorf("a circle: %v", err)
 	}
@@ -309,12 +323,18 @@ func TestFetchLoads(t *testing.T) {
 
 // Two fetches that are under way load from each other.
 func TestFetchesOfTwoLoaders(t *testing.T) {
+	for name, made := range fetches {
+		t.Run(name, func(t *testing.T) { checkFetchesOfTwoLoaders(t, made) })
+	}
+}
+
+func checkFetchesOfTwoLoaders(t *testing.T, made func(fetch[int, int64]) fetch[int, int64]) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	var loaders [2]*dataloader.Loader[int, int64]
 	var both sync.WaitGroup
 	both.Add(2)
 	for i := range loaders {
-		loaders[i] = dataloader.New(func(ctx context.Context, keys []int) (map[int]int64, error) {
+		loaders[i] = dataloader.New(made(func(ctx context.Context, keys []int) (map[int]int64, error) {
 			both.Done()
 			both.Wait()
 			value, err := loaders[1-i].Load(ctx, keys[0])
@@ -322,7 +342,7 @@ func TestFetchesOfTwoLoaders(t *testing.T) {
 				return nil, err
 			}
 			return map[int]int64{keys[0]: value + 1}, nil
-		}, dataloader.Options{})
+		}), dataloader.Options{})
 	}
 	a, b := ask(t.Context(), loaders[0], 1), ask(t.Context(), loaders[1], 1)
 	for _, c := range []<-chan answer{a, b} {

@@ -52,12 +52,17 @@ type MergeOptions struct {
 //
 // A call that has begun is never joined, so a request sees what it has written before.
 //
-// Requests share the values that they ask for at the same time, so nobody may change what a value
-// points to, and fetch may not put them into the memory of one request. They share no errors: if
-// a merged call fails or panics, each of its callers calls by itself. Only [KeyErrors] stay
-// with their keys. Fetch gives the map away; several goroutines read it.
+// A merged call takes as long as its statement with the keys of all: who asks for one short list waits
+// for the long one of another request. Bound what a key may have, or do not merge such a fetch.
 //
-// The returned function is safe for concurrent use. Merge panics if fetch or scope is nil.
+// Requests share the values that they ask for at the same time, so nobody may change what a value
+// points to, and fetch may not put them into the memory of one request. Keys and scopes outlive
+// the request as well: a string that points into a buffer which is used again must be cloned before.
+// Requests share no errors: if a merged call fails or panics, each of its callers calls by itself.
+// Only [KeyErrors] stay with their keys. Fetch gives the map away; several goroutines read it.
+//
+// The returned function is safe for concurrent use. It returns an error for a scope that is nil, or
+// whose In returns nil. Merge panics if fetch or scope is nil.
 func Merge[K comparable, V any, S Scope](
 	fetch func(ctx context.Context, keys []K) (map[K]V, error), scope func(context.Context) S, o MergeOptions,
 ) func(ctx context.Context, keys []K) (map[K]V, error) {
@@ -103,14 +108,18 @@ type merged[K comparable, V any] struct {
 	ctx     context.Context // ends when all callers have
 	cancel  context.CancelFunc
 
-	done   chan struct{} // closed when the rest is set
+	task   task // its done is closed when the rest is set
 	values map[K]V
 	failed KeyErrors[K]
 	apart  bool // it has failed: each caller calls by itself
+	own    bool // it has one caller only, who calls by itself, and must leave
 }
 
 // load fetches keys.
 func (m *merger[K, V, S]) load(ctx context.Context, scope S, keys []K) (map[K]V, error) {
+	if any(scope) == nil {
+		return nil, errors.New("dataloader: the context has no scope, so its fetch cannot be merged")
+	}
 	if err := errors.Join(hashable(scope), hashable(keys...)); err != nil {
 		return nil, err
 	}
@@ -122,16 +131,35 @@ func (m *merger[K, V, S]) load(ctx context.Context, scope S, keys []K) (map[K]V,
 		defer m.leave(scope)
 		return m.alone(ctx, scope, keys)
 	}
-	select {
-	case <-c.done:
-	case <-ctx.Done():
-		m.giveUp(scope, c)
-		return nil, ctx.Err()
+	if err := m.wait(ctx, scope, c); err != nil {
+		return nil, err
 	}
-	if c.apart {
+	switch {
+	case c.own:
+		defer m.leave(scope)
+		return m.alone(ctx, scope, keys)
+	case c.apart:
 		return m.alone(ctx, scope, keys)
 	}
 	return c.of(keys)
+}
+
+// wait waits until the call is done or ctx ends.
+func (m *merger[K, V, S]) wait(ctx context.Context, scope S, c *merged[K, V]) error {
+	if from := taskOf(ctx); from != nil {
+		if !from.enter(&c.task) {
+			m.giveUp(scope, c)
+			return ErrCycle
+		}
+		defer from.leave(&c.task)
+	}
+	select {
+	case <-c.task.done:
+		return nil
+	case <-ctx.Done():
+		m.giveUp(scope, c)
+		return ctx.Err()
+	}
 }
 
 // of returns what belongs to some of the keys.
@@ -176,8 +204,8 @@ func (m *merger[K, V, S]) enter(scope S, keys []K) *merged[K, V] {
 
 // newCall returns a call that waits, which begins after MaxWait. It is called with the lock.
 func (m *merger[K, V, S]) newCall(scope S, l *line[K, V]) *merged[K, V] {
-	c := &merged[K, V]{known: map[K]struct{}{}, done: make(chan struct{})}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c := &merged[K, V]{known: map[K]struct{}{}, task: task{values: context.Background(), done: make(chan struct{})}}
+	c.ctx, c.cancel = context.WithCancel(&c.task)
 	c.timer = time.AfterFunc(m.options.MaxWait, func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -205,13 +233,24 @@ func (m *merger[K, V, S]) start(scope S, l *line[K, V]) {
 	l.next = nil
 	l.running++
 	c.timer.Stop()
+	if c.callers == 1 {
+		c.own = true
+		c.cancel()
+		close(c.task.done)
+		return
+	}
 	go m.run(scope, c)
 }
 
-// leave takes in that a call has ended, and begins the one that waits.
+// leave takes in that a call has ended.
 func (m *merger[K, V, S]) leave(scope S) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.end(scope)
+}
+
+// end begins the call that waits. It is called with the lock.
+func (m *merger[K, V, S]) end(scope S) {
 	l := m.lines[scope]
 	l.running--
 	if l.next != nil {
@@ -225,6 +264,10 @@ func (m *merger[K, V, S]) leave(scope S) {
 func (m *merger[K, V, S]) giveUp(scope S, c *merged[K, V]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if c.own { // It was the caller's turn at this moment.
+		m.end(scope)
+		return
+	}
 	if c.callers--; c.callers > 0 {
 		return
 	}
@@ -240,25 +283,39 @@ func (m *merger[K, V, S]) giveUp(scope S, c *merged[K, V]) {
 func (m *merger[K, V, S]) run(scope S, c *merged[K, V]) {
 	defer m.leave(scope)
 	defer c.cancel()
-	defer close(c.done)
+	defer close(c.task.done)
 	defer func() { _ = recover() }() // Who panics is seen where each calls by itself.
 	c.apart = true                   // also if fetch calls Goexit
-	values, err := m.fetch(scope.In(c.ctx), c.keys)
+	values, err := m.call(c.ctx, scope, c.keys)
 	failed, others := splitError[K](err)
-	if others == nil {
+	if others == nil && !errors.Is(err, ErrCycle) { // which may be of one caller only
 		c.values, c.failed, c.apart = values, failed, false
 	}
 }
 
 // alone fetches for one caller.
 func (m *merger[K, V, S]) alone(ctx context.Context, scope S, keys []K) (map[K]V, error) {
-	return m.fetch(scope.In(bare{ctx}), keys)
+	return m.call(bare{ctx}, scope, keys)
 }
 
-// bare is a context without its values.
+// call fetches in the scope.
+func (m *merger[K, V, S]) call(ctx context.Context, scope S, keys []K) (map[K]V, error) {
+	if ctx = scope.In(ctx); ctx == nil {
+		return nil, fmt.Errorf("dataloader: %T.In has returned a nil context", scope)
+	}
+	return m.fetch(ctx, keys)
+}
+
+// bare is a context without its values. Only what fetch it belongs to is left, for [ErrCycle].
 type bare struct{ context.Context }
 
-func (bare) Value(any) any { return nil }
+// Value implements context.Context.
+func (b bare) Value(key any) any {
+	if key == (taskKey{}) {
+		return b.Context.Value(key)
+	}
+	return nil
+}
 
 // AfterFunc spares contexts that are derived from it a goroutine each.
 func (b bare) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(b.Context, f) }
@@ -266,13 +323,14 @@ func (b bare) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(
 // hashable returns an error unless values can be keys of a map: one may be an interface, or have a field
 // that is one, which holds a slice.
 func hashable[K comparable](keys ...K) (err error) {
+	var none map[K]struct{}
+	var k K
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("dataloader: cannot merge by a value of type %T: %v", *new(K), r)
+			err = fmt.Errorf("dataloader: cannot merge by a value of type %T: %v", k, r)
 		}
 	}()
-	var none map[K]struct{}
-	for _, k := range keys {
+	for _, k = range keys {
 		_ = none[k]
 	}
 	return nil

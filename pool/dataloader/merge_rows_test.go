@@ -2,14 +2,17 @@ package dataloader_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"sync"
 	"testing"
 
+	"github.com/gqlboost/gqlboost/pool"
 	"github.com/gqlboost/gqlboost/pool/dataloader"
 	"github.com/gqlboost/gqlboost/pool/reader"
+	"go.uber.org/goleak"
 )
 
 // Row level security holds where requests of several tenants and roles merge their statements: each
@@ -69,6 +72,41 @@ func TestMergeSettings(t *testing.T) {
 					t.Errorf("%v: %v, want %v", s, err, want)
 				}
 			}
+		})
+	}
+}
+
+// The pool is closed while requests merge: each ends, with rows or with the pool's error.
+func TestMergeClose(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	for name, of := range map[string]func(*pool.Pool) dataloader.Querier{
+		"pool":   func(p *pool.Pool) dataloader.Querier { return p },
+		"reader": func(p *pool.Pool) dataloader.Querier { return p.Reader() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := open(t)
+			merged := dataloader.Merge(dataloader.ByColumn[int, int](of(p), "select k, k from unnest($1::int[]) k"),
+				reader.ScopeOf, dataloader.MergeOptions{})
+			var all sync.WaitGroup
+			for range 16 {
+				all.Go(func() {
+					for n := 0; ; n++ {
+						if n == 50 {
+							go p.Close()
+						}
+						got, err := dataloader.New(merged, dataloader.Options{}).Load(t.Context(), n)
+						if errors.Is(err, pool.ErrClosed) {
+							return
+						}
+						if err != nil || got != n {
+							t.Errorf("%d is %d, %v", n, got, err)
+							return
+						}
+					}
+				})
+			}
+			all.Wait()
+			p.Close()
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -33,7 +34,8 @@ func ByKey[K comparable, V any](db Querier, sql string, key func(V) K) func(cont
 }
 
 // ListByKey is like [ByKey] for any number of rows for each key. Lists keep the order of the
-// rows. A key without rows has an empty list.
+// rows. A key without rows has an empty list. All callers of a key share its list: they may
+// append to it, which copies it, but not change its elements.
 func ListByKey[K comparable, V any](
 	db Querier, sql string, key func(V) K,
 ) func(context.Context, []K) (map[K][]V, error) {
@@ -105,6 +107,11 @@ func list[K comparable, V, R any](
 		err := each(ctx, db, sql, keys, scan, func(row R) { k, v := split(row); found[k] = append(found[k], v) })
 		if err != nil {
 			return nil, err // The lists are incomplete.
+		}
+		for _, k := range keys {
+			if l, ok := found[k]; ok { // Not NaN.
+				found[k] = slices.Clip(l) // Who appends to a list must not write into another caller's.
+			}
 		}
 		return found, nil
 	}

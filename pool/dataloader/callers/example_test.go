@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/gqlboost/gqlboost/pool/dataloader"
 	"github.com/gqlboost/gqlboost/pool/dataloader/callers"
@@ -14,7 +15,7 @@ func Example() {
 	users := dataloader.New(func(_ context.Context, ids []int) (map[int]string, error) {
 		fmt.Println("fetches", len(ids))
 		return map[int]string{1: "Ann", 2: "Bob", 3: "Cy"}, nil
-	}, dataloader.Options{})
+	}, dataloader.Options{MaxWait: time.Minute}) // The machine may be busy; as a rule the default is right.
 
 	names := make([]string, 3)
 	group := callers.New(len(names))
