@@ -67,7 +67,7 @@ func (e *Errors) Send(on func(error), err error) (told <-chan struct{}) {
 
 func (e *Errors) deliver(on func(error)) {
 	for one, ok := e.next(); ok; one, ok = e.next() {
-		_ = <-Run(Go, func() error { on(one.err); return nil }) // Nobody is left to be told of its panic.
+		<-Run(Go, func() error { on(one.err); return nil }) // Nobody is left to be told of its panic.
 		close(one.told)
 	}
 }

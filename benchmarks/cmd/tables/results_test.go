@@ -186,10 +186,7 @@ func TestBenchmarksOfSeveralRuns(t *testing.T) {
 	addBenchmarks(tables, list)
 	var b bytes.Buffer
 	benchmarkSections(&b, list, tables)
-	var got []string
-	for _, m := range regexp.MustCompile(`### \w+|COUNT=\d+\x60, \d+ January|rounds: [a-z ]+|(?m)^[A-D]:`).FindAllString(b.String(), -1) {
-		got = append(got, m)
-	}
+	got := regexp.MustCompile(`### \w+|COUNT=\d+\x60, \d+ January|rounds: [a-z ]+|(?m)^[A-D]:`).FindAllString(b.String(), -1)
 	want := "### arena|COUNT=2`, 1 January|rounds: not recorded|A:|B:|COUNT=6`, 2 January|rounds: quiet|C:|### pool|COUNT=6`, 2 January|rounds: quiet|D:"
 	if strings.Join(got, "|") != want {
 		t.Errorf("%s, want %s, in\n%s", strings.Join(got, "|"), want, b.String())

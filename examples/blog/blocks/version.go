@@ -63,7 +63,7 @@ func (s *Server) warmManifest(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		doc, invalid := gqlparser.LoadQuery(s.Schema.Schema(), key.Query)
+		doc, invalid := gqlparser.LoadQueryWithRules(s.Schema.Schema(), key.Query, nil)
 		if invalid != nil {
 			errs = append(errs, fmt.Errorf("manifest: %.60q: %w", key.Query, invalid))
 			continue
