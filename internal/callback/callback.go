@@ -67,7 +67,8 @@ func (e *Errors) Send(on func(error), err error) (told <-chan struct{}) {
 
 func (e *Errors) deliver(on func(error)) {
 	for one, ok := e.next(); ok; one, ok = e.next() {
-		<-Run(Go, func() error { on(one.err); return nil }) // Nobody is left to be told of its panic.
+		panicked := <-Run(Go, func() error { on(one.err); return nil })
+		_ = panicked // Nobody is left to be told.
 		close(one.told)
 	}
 }
