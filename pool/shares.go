@@ -107,7 +107,7 @@ func (f *fleet) renew(r report, on servers, now time.Time, ttl time.Duration) sh
 		me = &member{ID: r.id, Joined: now}
 		f.Members = append(f.Members, me)
 	}
-	if !me.Until.After(now) { // New, lost, or taken for dead: its share is gone, but for what is open.
+	if !me.Until.After(now) { // New, lost, or taken for dead: only its open connections still count.
 		me.Held = 0
 	}
 	me.Held = max(r.open, min(r.bound, me.Held))

@@ -25,9 +25,3 @@ func (*process) pid() int                      { return 0 }
 func (*process) stop() error                   { return errNotUnix }
 func (*process) crash() error                  { return errNotUnix }
 func (*process) kill()                         {}
-
-type watchdog struct{}
-
-func watch(string) (*watchdog, error) { return nil, errNotUnix }
-func (*watchdog) pid(int)             {}
-func (*watchdog) dismiss() error      { return nil }

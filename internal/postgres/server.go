@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gqlboost/gqlboost/internal/watchdog"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -63,7 +64,7 @@ type Server struct {
 	port    int
 	options Options
 	owner   *account
-	guard   *watchdog
+	guard   *watchdog.Watchdog
 	mu      sync.Mutex // guards process and stopped
 	process *process
 	stopped bool
@@ -114,7 +115,7 @@ func provide(owner *account, o Options, fill func(*Server) error) (*Server, erro
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	s := &Server{dir: dir, options: o, owner: owner}
-	if s.guard, err = watch(dir); err != nil {
+	if s.guard, err = watchdog.Start(dir, "INT"); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if err := fill(s); err != nil {
@@ -144,7 +145,7 @@ func (s *Server) initdb(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("postgres: initdb: %w", err)
 	}
-	s.guard.pid(cmd.Process.Pid)
+	s.guard.PID(cmd.Process.Pid)
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("postgres: initdb: %w\n%s", err, output.String())
 	}
@@ -204,7 +205,7 @@ func (s *Server) launchOnce(ctx context.Context, preload []string) error {
 	if err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
-	s.guard.pid(cmd.Process.Pid)
+	s.guard.PID(cmd.Process.Pid)
 	s.mu.Lock()
 	s.process = p
 	s.mu.Unlock()
@@ -334,5 +335,5 @@ func (s *Server) Stop() error {
 	if s.process != nil {
 		err = s.process.stop()
 	}
-	return errors.Join(err, os.RemoveAll(s.dir), s.guard.dismiss())
+	return errors.Join(err, os.RemoveAll(s.dir), s.guard.Dismiss())
 }

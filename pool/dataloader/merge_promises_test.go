@@ -221,7 +221,7 @@ func TestMergeOddScopes(t *testing.T) {
 }
 
 // A merged call loads what one of its two callers waits for. Nobody waits forever, and each has what it
-// would have alone: only who waits for itself then has an error.
+// would have alone: only a caller that waits for itself even then has an error.
 func TestMergeCycle(t *testing.T) {
 	for name, test := range map[string]struct {
 		loads int // the key that loads key 2 of the first loader
