@@ -95,6 +95,9 @@ func (c *Config) check() error {
 		if err := checkSecurity(&c.ConnConfig.Config, &replica.ConnConfig.Config, dsn); err != nil {
 			return err
 		}
+		if err := checkMode(c.ConnConfig, replica.ConnConfig, dsn); err != nil {
+			return err
+		}
 	}
 	if err := c.checkLease(); err != nil {
 		return err

@@ -153,3 +153,41 @@ func TestReplicasAreAsSecure(t *testing.T) {
 		}
 	}
 }
+
+// A replica may have a mode of its own where callers cannot tell.
+func TestReplicasWithModesOfTheirOwn(t *testing.T) {
+	for _, c := range []struct {
+		primary, replica, mode string // of the replica; "" if it is refused
+	}{
+		{"", "", "cache statement"},
+		{"default_query_exec_mode=cache_describe", "", "cache describe"},
+		{"default_query_exec_mode=cache_describe", "default_query_exec_mode=cache_statement", "cache statement"},
+		{"", "default_query_exec_mode=cache_describe", "cache describe"},
+		{"default_query_exec_mode=exec", "", "exec"},
+		{"default_query_exec_mode=exec", "default_query_exec_mode=exec", "exec"},
+		{"default_query_exec_mode=exec", "default_query_exec_mode=cache_statement", ""},
+		{"", "default_query_exec_mode=simple_protocol", ""},
+		{"", "default_query_exec_mode=describe_exec", ""},
+		{"statement_cache_capacity=0&default_query_exec_mode=cache_describe", "default_query_exec_mode=cache_statement", ""},
+		{"description_cache_capacity=0", "default_query_exec_mode=cache_describe", ""},
+	} {
+		config, err := ParseConfig("postgres://u@127.0.0.1:1/db?" + c.primary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dsn := "postgres://u@127.0.0.1:2/db?" + c.replica
+		config.Reader.Replicas = []string{dsn}
+		p, err := NewWithConfig(t.Context(), config)
+		if err != nil {
+			if c.mode != "" || !strings.Contains(err.Error(), "default_query_exec_mode") {
+				t.Errorf("%q, %q: %v", c.primary, c.replica, err)
+			}
+			continue
+		}
+		p.Close()
+		own, err := replica(config, dsn)
+		if err != nil || own.ConnConfig.DefaultQueryExecMode.String() != c.mode {
+			t.Errorf("%q, %q: %v, %v", c.primary, c.replica, own.ConnConfig.DefaultQueryExecMode, err)
+		}
+	}
+}

@@ -116,6 +116,9 @@ func replica(base *Config, dsn string) (*Config, error) {
 	} else if own, err := pgxpool.ParseConfig(base.ConnString()); err == nil && own.ConnConfig.ValidateConnect != nil {
 		to.ValidateConnect = nil // The primary is chosen by target_session_attrs, a replica is not.
 	}
+	if namesMode(dsn) {
+		c.ConnConfig.DefaultQueryExecMode = parsed.ConnConfig.DefaultQueryExecMode
+	}
 	c.MinConns, c.MinIdleConns, c.Warm, c.ServerShare, c.Lease = 0, 0, false, 0, LeaseOptions{}
 	c.Reader.Replicas = nil
 	return c, nil

@@ -18,6 +18,8 @@ import (
 type backend struct {
 	reader  *Reader
 	server  Server
+	mode    pgx.QueryExecMode // of the server's connections
+	pooled  bool              // each transaction may be in another session of Postgres's
 	pipes   []*pipe
 	running atomic.Int64
 	turn    atomic.Uint32
@@ -31,7 +33,9 @@ type backend struct {
 }
 
 func newBackend(r *Reader, server Server) *backend {
-	b := &backend{reader: r, server: server, beside: make(chan struct{}, 1)}
+	b := &backend{reader: r, server: server, mode: server.Config().ConnConfig.DefaultQueryExecMode,
+		beside: make(chan struct{}, 1)}
+	b.pooled = r.config.TransactionPooling || b.mode != pgx.QueryExecModeCacheStatement
 	if r.unshared == "" {
 		for i := range server.Shared() {
 			b.pipes = append(b.pipes, &pipe{backend: b, reader: r, number: i, wanted: make(chan struct{}, 1),
@@ -39,6 +43,14 @@ func newBackend(r *Reader, server Server) *backend {
 		}
 	}
 	return b
+}
+
+// preparable is how many statements the Reader keeps prepared on one of the pool's connections.
+func (b *backend) preparable() int {
+	if b.pooled {
+		return 0
+	}
+	return min(maxPreparedDirect, b.server.Config().ConnConfig.StatementCacheCapacity-2) // and BEGIN and COMMIT
 }
 
 // lower takes in what a statement has cost. The floor follows at once when costs fall,
@@ -128,7 +140,7 @@ func (b *backend) begin(ctx context.Context, conn *pgx.Conn) (isolation string, 
 	}
 	isolation = string(rows[0][1])
 	// A pooler tells its clients numbers of its own.
-	if c.TransactionPooling {
+	if b.pooled {
 		return isolation, true, nil
 	}
 	if pid := strconv.FormatUint(uint64(conn.PgConn().PID()), 10); pid != string(rows[0][0]) {

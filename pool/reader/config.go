@@ -38,7 +38,8 @@ type Config struct {
 	// and to the pool's own server if there is none. Where they are is taken from
 	// the strings, and parameters of the session that they name; all else, and the budget
 	// of connections, from the pool's configuration. If that has a stricter sslmode than the
-	// default, they must name one.
+	// default, they must name one. Where only some of the servers are behind a pooler, a string
+	// names the default_query_exec_mode of its server: cache_statement or cache_describe.
 	Replicas []string
 	// MaxLag is how long a replica may be without what the primary has written, 10 s by
 	// default. One that lags longer, or does not answer, is left out until it has caught up.

@@ -20,7 +20,7 @@ func (b *backend) directGuard(c *call) guard.Guard {
 	r := b.reader
 	return guard.Guard{
 		Settings: c.settings, Accepted: &r.accepted, ReadOnly: c.settings != nil || c.stale > 0 || !c.harmless(),
-		Mode: r.mode, Prepared: r.prepared, Replayed: c.position(b),
+		Mode: b.mode, Prepared: b.preparable(), Replayed: c.position(b),
 		Transaction: c.statement != nil && c.statement.named, Overtaken: c.stale > 0,
 	}
 }
@@ -208,7 +208,7 @@ func (d *directRows) retry(err error) bool {
 		if e != nil && e.Code == "26000" {
 			guard.Forget(d.conn.Conn()) // Somebody has deallocated what was prepared.
 		}
-		if d.backend.reader.config.TransactionPooling {
+		if d.backend.pooled {
 			_ = d.conn.Conn().DeallocateAll(quiet.Context(c.ctx)) // Descriptions pgx does not forget by itself.
 		}
 	case fromPrimary:

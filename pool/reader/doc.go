@@ -98,7 +98,9 @@
 // # Replicas
 //
 // With Config.Replicas reads go to physical replicas: to the one with the fewest running
-// statements, if it is not more than Config.MaxLag behind, and to the primary if there is none.
+// statements, if it is not more than Config.MaxLag behind, and to the primary if there is none. A
+// replica whose connection string names a default_query_exec_mode has that one, not the primary's: a
+// pooler before one server costs the others nothing.
 //
 // A client that has just written would miss its write there. [Reader.Token], after the commit, stands
 // for it, and reads in a context of [WithToken] see it: from a replica that has replayed it, after

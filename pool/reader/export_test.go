@@ -51,7 +51,7 @@ func (r *Reader) Up() (n int32) {
 }
 
 // TransactionPooling reports whether nothing stays prepared.
-func (r *Reader) TransactionPooling() bool { return r.config.TransactionPooling }
+func (r *Reader) TransactionPooling() bool { return r.backends[0].pooled }
 
 // Registered returns the types of a map that were registered with it.
 func Registered(m *pgtype.Map) []*pgtype.Type { return registered(m) }

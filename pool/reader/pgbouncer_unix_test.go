@@ -3,10 +3,14 @@
 package reader_test
 
 import (
+	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gqlboost/gqlboost/internal/pgbouncer"
 	"github.com/gqlboost/gqlboost/internal/wait"
+	"github.com/gqlboost/gqlboost/pool/reader"
+	"github.com/jackc/pgx/v5"
 )
 
 // The Reader detects a pooler that the configuration does not mention (PgBouncer 1.21 supports
@@ -57,5 +61,74 @@ func TestReaderBehindPgBouncer(t *testing.T) {
 		"StatementTimeout":  TestReaderStatementTimeout,
 	} {
 		t.Run(name, test)
+	}
+}
+
+// A replica's connection string says how its statements are sent: a pooler before one server costs the
+// others nothing, and what is behind one has nothing prepared.
+func TestReplicasWithModesOfTheirOwn(t *testing.T) {
+	primary := startOwn(t, nil)
+	replica, err := primary.Replica(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { replica.Stop() })
+	const describe, statement = "&default_query_exec_mode=cache_describe", "&default_query_exec_mode=cache_statement"
+	for _, c := range []struct {
+		name, primary, replica string
+		prepares               bool // on the replica
+	}{
+		{"the primary behind one", pgbouncer.Start(t, primary.DSN(), nil) + describe, replica.DSN() + statement, true},
+		{"and nothing said of the replica", pgbouncer.Start(t, primary.DSN(), nil) + describe, replica.DSN(), false},
+		{"the replica behind one", primary.DSN(), pgbouncer.Start(t, replica.DSN(), nil) + describe, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := openOwn(t, c.primary+"&pool_max_conns=8&pool_reader_replicas="+escape(c.replica), nil)
+			r := p.Reader()
+			var prepared atomic.Int64
+			use := func() (all bool) {
+				var there atomic.Int64
+				crowd(16, func(i int) {
+					ctx := t.Context()
+					if i%2 == 0 {
+						ctx = reader.WithSettings(ctx, reader.Settings{GUC: map[string]string{"app.tenant": strconv.Itoa(i)}})
+					}
+					for range 20 {
+						var got int
+						var recovers bool
+						err := r.QueryRow(ctx, "select $1::int, pg_is_in_recovery()", i).Scan(&got, &recovers)
+						if err != nil || got != i {
+							t.Errorf("got %d of %d: %v", got, i, err)
+						}
+						if recovers {
+							there.Add(1)
+						}
+					}
+					var n int64
+					var recovers bool
+					err := r.QueryRow(ctx, `select count(*) filter (where statement like '%$1::int%'), pg_is_in_recovery()
+						from pg_prepared_statements`).Scan(&n, &recovers)
+					if err != nil {
+						t.Error(err)
+					}
+					if recovers {
+						prepared.Add(n)
+					}
+				})
+				return there.Load() == 16*20
+			}
+			wait.Until(t, "the replica answers", use)
+			if c.prepares {
+				wait.Until(t, "statements are prepared there", func() bool { use(); return prepared.Load() > 0 })
+			} else if use(); prepared.Load() > 0 {
+				t.Errorf("%d statements are prepared there", prepared.Load())
+			}
+			batch := &pgx.Batch{}
+			batch.Queue("select 1")
+			batch.Queue("select $1::int", 2)
+			if err := r.SendBatch(t.Context(), batch).Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

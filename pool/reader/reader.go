@@ -26,7 +26,6 @@ type Reader struct {
 	codec      atomic.Pointer[string] // why none is since its types are known
 	mode       pgx.QueryExecMode
 	disabled   error // of statements in that mode: its cache has no capacity
-	prepared   int   // statements that are kept prepared on a connection of the pool
 	turn       atomic.Uint32
 	statements statements
 	learner    learner
@@ -57,18 +56,12 @@ type counters struct {
 // must be filled in.
 func New(c Config, servers ...Server) *Reader {
 	primary := servers[0].Config()
-	if primary.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
-		c.TransactionPooling = true
-	}
 	r := &Reader{config: c, start: time.Now(), tracer: primary.ConnConfig.Tracer, errTimeout: newErrTimeout()}
 	if r.unshared = whyUnshared(&c, servers[0]); r.unshared != "" {
 		slog.Warn("gqlboost: the Reader shares no connections", "reason", r.unshared)
 	}
 	r.mode = primary.ConnConfig.DefaultQueryExecMode
 	r.disabled = disabledCache(primary.ConnConfig, r.mode)
-	if !c.TransactionPooling {
-		r.prepared = min(maxPreparedDirect, primary.ConnConfig.StatementCacheCapacity-2) // and BEGIN and COMMIT
-	}
 	r.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
 	ctx, cancel := context.WithCancel(context.Background())
 	r.ctx, r.cancel = ctx, cancel
