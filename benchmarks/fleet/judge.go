@@ -2,13 +2,12 @@ package fleet
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -24,10 +23,7 @@ type Check struct {
 
 // What must hold.
 const (
-	leastHits    = 0.95 // of the share of hits before an event
-	mostLatency  = 1.10 // of the P95 before an event
-	certainty    = 0.99 // with which P95 must be above it to fail
-	resamples    = 300
+	leastHits    = 0.95        // of the share of hits before an event
 	killedWithin = time.Second // of the kill, in which requests of a killed instance fail
 )
 
@@ -41,19 +37,20 @@ func (w *watcher) judge(events []*Event, o Options) (list []Check) {
 		}
 		list = append(list, w.failures(e, from, end), w.hits(e, o.Window), w.fresh(e, from, end))
 		if !o.Short {
-			list = append(list, w.latency(e, o.Window))
+			list = append(list, w.latency(e, o.Window), w.cost(e, o.Window))
 		}
 		from = end
 	}
 	if !o.Short {
-		list = append(list, w.fastAtOnce("first", 0, mostFirst), w.fastAtOnce("second", time.Second, mostSecond))
+		list = append(list, w.fastAtOnce("first", 0, mostFirst), w.fastAtOnce("second", time.Second, mostSecond),
+			w.lasting(events, o.Window), w.undisturbed())
 	}
 	return append(list, w.plansOfOneSchema())
 }
 
 // failures must be none that were told from one time to another, but those that an outage may
 // have. Nobody may send a mutation again that a killed instance has not answered: whether it was
-// done is not known.
+// done is not known. Nor can a balancer send again what it has passed the beginning of an answer to.
 func (w *watcher) failures(e *Event, from, to time.Duration) Check {
 	c := Check{Event: e.Name, What: "no request fails"}
 	if e.Outage {
@@ -71,7 +68,8 @@ func (w *watcher) failures(e *Event, from, to time.Duration) Check {
 		total++
 		switch {
 		case r.err == nil:
-		case e.Killed && !mix[r.operation].Reads() && told >= e.Begin && told < e.Begin+killedWithin,
+		case e.Killed && (!mix[r.operation].Reads() || errors.Is(r.err, load.ErrCutShort)) &&
+			told >= e.Begin && told < e.Begin+killedWithin,
 			e.Outage && told >= e.Begin && told < e.End+e.Recovery:
 			excused++
 		default:
@@ -86,7 +84,7 @@ func (w *watcher) failures(e *Event, from, to time.Duration) Check {
 	case excused > 0 && e.Outage:
 		c.Found += fmt.Sprintf(", and %d during it", excused)
 	case excused > 0:
-		c.Found += fmt.Sprintf(", and %d mutations that the killed instance had begun", excused)
+		c.Found += fmt.Sprintf(", and %d mutations or answers that the killed instance had begun", excused)
 	}
 	return c
 }
@@ -137,88 +135,6 @@ func (w *watcher) hits(e *Event, window time.Duration) Check {
 }
 
 func (p plans) hitRatio() float64 { return 1 - p.built/max(p.lookups, 1) }
-
-// latency must be back soon after an event.
-func (w *watcher) latency(e *Event, window time.Duration) Check {
-	c := Check{Event: e.Name,
-		What: fmt.Sprintf("P95 is within %.0f %% of that before %v after it", 100*(mostLatency-1), e.Recovery)}
-	from := e.End + e.Recovery
-	before, after := w.between(e.Begin-window, e.Begin), w.between(from, from+window)
-	if len(before) == 0 || len(after) == 0 {
-		c.Found = "no requests"
-		return c
-	}
-	low := ratioAtLeast(bySecond(before), bySecond(after))
-	c.Held = low <= mostLatency
-	conditions := machine.Worst(w.conditions(e.Begin-window, e.Begin), w.conditions(from, from+window))
-	b, a := percentile(took(before), 0.95), percentile(took(after), 0.95)
-	c.Found = fmt.Sprintf("%.1f ms before, %.1f ms after: %.2f of it, at least %.2f with a certainty of %.0f %%",
-		millis(b), millis(a), float64(a)/float64(b), low, 100*certainty)
-	if !c.Held && conditions.Busy() {
-		c.Open = true
-		c.Found += "; " + conditions.String()
-	}
-	return c
-}
-
-func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// took returns the latencies of requests that were answered.
-func took(list []result) (out []time.Duration) {
-	for _, r := range list {
-		if r.err == nil {
-			out = append(out, r.took)
-		}
-	}
-	return out
-}
-
-// bySecond returns latencies by the second in which requests were due: what disturbs one
-// request disturbs its neighbours, so seconds are what may count as independent.
-func bySecond(list []result) (out [][]time.Duration) {
-	seconds := map[time.Duration][]time.Duration{}
-	var order []time.Duration
-	for _, r := range list {
-		second := r.at / time.Second
-		if seconds[second] == nil {
-			order = append(order, second)
-		}
-		seconds[second] = append(seconds[second], took([]result{r})...)
-	}
-	for _, second := range order {
-		out = append(out, seconds[second])
-	}
-	return out
-}
-
-// percentile returns that of latencies, 0 if there are none.
-func percentile(list []time.Duration, q float64) time.Duration {
-	if len(list) == 0 {
-		return 0
-	}
-	sorted := slices.Clone(list)
-	slices.Sort(sorted)
-	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
-}
-
-// ratioAtLeast returns what the ratio of the P95s, after to before, is above with the
-// certainty: by drawing seconds again, with replacement.
-func ratioAtLeast(before, after [][]time.Duration) float64 {
-	random := rand.New(rand.NewPCG(1, 2))
-	draw := func(seconds [][]time.Duration) float64 {
-		var all []time.Duration
-		for range seconds {
-			all = append(all, seconds[random.IntN(len(seconds))]...)
-		}
-		return float64(max(percentile(all, 0.95), 1))
-	}
-	ratios := make([]float64, resamples)
-	for i := range ratios {
-		ratios[i] = draw(after) / draw(before)
-	}
-	slices.Sort(ratios)
-	return ratios[int((1-certainty)*resamples)]
-}
 
 // plansOfOneSchema must be all.
 func (w *watcher) plansOfOneSchema() Check {

@@ -16,15 +16,16 @@ const window = 10 * time.Second
 // quiet is a watcher that has seen 60 seconds in which nothing went wrong, and an event in the
 // middle of them.
 func quiet() (*watcher, *Event) {
-	w := &watcher{writes: newWrites()}
+	w := &watcher{writes: newWrites(), control: new(watcher)}
 	for n := range 60 * 200 {
 		at := time.Duration(n) * 5 * time.Millisecond
-		w.results = append(w.results, result{at: at, took: time.Duration(1+n*7919%100) * 100 * time.Microsecond,
-			slot: 1 + n%5})
+		r := result{at: at, took: time.Duration(1+n*7919%100) * 100 * time.Microsecond, slot: 1 + n%5}
+		w.results, w.control.results = append(w.results, r), append(w.control.results, r)
 	}
 	for n := range 60 {
 		w.plans = append(w.plans, plans{at: time.Duration(n) * time.Second, lookups: 200, built: 2, instances: 4,
 			kept: 20, made: 20})
+		w.machine = append(w.machine, condition{at: time.Duration(n) * time.Second, own: time.Duration(n) * time.Second})
 	}
 	for n := range 8 {
 		w.starts = append(w.starts, began{1 + n%5, time.Duration(-2+5*n) * time.Second})
@@ -43,6 +44,16 @@ func (w *watcher) slow(after time.Duration) {
 			if r.slot == s.slot && r.at >= s.at+after && r.at < s.at+after+time.Second {
 				w.results[i].took *= 3
 			}
+		}
+	}
+}
+
+// slowAfter has all requests of the seconds after the event and its recovery take so many times as long.
+func (w *watcher) slowAfter(times float64) {
+	for n := range 10 {
+		for i := range w.second(27 + n) {
+			r := &w.second(27 + n)[i]
+			r.took = time.Duration(times * float64(r.took))
 		}
 	}
 }
@@ -100,21 +111,33 @@ func TestChecksFailForWhatMustNotBe(t *testing.T) {
 			e.Killed = true
 			w.second(21)[1].err, w.second(21)[1].operation = errAny, mutation
 		}, "no request fails"},
+		{"an answer that a killed instance had begun", func(w *watcher, e *Event) {
+			e.Killed, w.second(20)[1].err = true, load.ErrCutShort
+		}, ""},
+		{"one that nobody killed", func(w *watcher, _ *Event) { w.second(20)[1].err = load.ErrCutShort }, "no request fails"},
 		{"a query of a killed instance", func(w *watcher, e *Event) { e.Killed, w.second(20)[1].err = true, errAny },
 			"no request fails"},
-		{"no requests", func(w *watcher, _ *Event) { w.results = nil }, "no request fails|of that before 2s|first second|second second"},
+		{"no requests", func(w *watcher, _ *Event) { w.results = nil }, "no request fails|of that before 2s|first second|second second|before the first"},
+		{"no control", func(w *watcher, _ *Event) { w.control.results = nil }, "of that before 2s|to the control|before the first"},
+		{"a failed request to the control", func(w *watcher, _ *Event) { w.control.second(50)[7].err = errAny }, "to the control"},
 		{"a second of misses", func(w *watcher, _ *Event) { w.plans[23].built = 14 }, "plans from the cache"},
 		{"a few misses", func(w *watcher, _ *Event) { w.plans[23].built = 8 }, ""},
 		{"misses before", func(w *watcher, _ *Event) { w.plans[8].built = 100 }, ""},
 		{"no look in time before", func(w *watcher, _ *Event) { w.plans = append(w.plans[:9:9], w.plans[20:]...) }, ""},
 		{"no look before", func(w *watcher, _ *Event) { w.plans = w.plans[20:] }, "plans from the cache"},
-		{"slow afterwards", func(w *watcher, _ *Event) {
-			for n := range 10 {
-				for i := range w.second(27 + n) {
-					w.second(27 + n)[i].took *= 2
-				}
+		{"slow afterwards", func(w *watcher, _ *Event) { w.slowAfter(2) }, "of that before 2s|before the first"},
+		{"a bit slow afterwards", func(w *watcher, _ *Event) { w.slowAfter(1.2) }, "of that before 2s|before the first"},
+		{"an event that makes it dearer", func(w *watcher, e *Event) { e.Dearer = 1.15; w.slowAfter(1.2) }, "before the first"},
+		{"one that makes it dearer than it may", func(w *watcher, e *Event) { e.Dearer = 1.15; w.slowAfter(1.3) },
+			"of that before 2s|before the first"},
+		{"a machine that is slow afterwards", func(w *watcher, _ *Event) { w.slowAfter(2); w.control.slowAfter(2) }, ""},
+		{"one that is fast afterwards, and the fleet is not", func(w *watcher, _ *Event) { w.control.slowAfter(0.5) },
+			"of that before 2s|before the first"},
+		{"what burns the CPU afterwards", func(w *watcher, _ *Event) {
+			for i := range w.machine[28:] {
+				w.machine[28+i].own += time.Duration(i) * time.Second
 			}
-		}, "of that before 2s"},
+		}, "CPU time"},
 		{"slow in the recovery", func(w *watcher, _ *Event) {
 			for n := range 7 {
 				for i := range w.second(20 + n) {
@@ -203,7 +226,7 @@ func TestPageOfAReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := out.String()
-	for _, part := range []string{"1 of 7 checks FAIL", `class="failed"`, "&lt;b&gt;dangerous", `"marks":[{"name":"event","from":20,"to":25}]`} {
+	for _, part := range []string{"1 of 10 checks FAIL", `class="failed"`, "&lt;b&gt;dangerous", `"marks":[{"name":"event","from":20,"to":25}]`} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the page lacks %s", part)
 		}

@@ -69,6 +69,9 @@ func (f *fleet) report(ctx context.Context, w *watcher, events []*Event) (*Repor
 		Without: f.Without,
 		Fleet: fmt.Sprintf("%d instances behind HAProxy, a primary and %d replicas of Postgres with %d connections each, "+
 			"PgBouncer, a Redis cluster of %d", f.Instances, replicas, maxConnections, redisNodes)}
+	if w.control != nil {
+		r.Fleet += "; and a second fleet of the same, the control, to which nothing happens"
+	}
 	status, err := f.balancer.status()
 	if err != nil {
 		return nil, err
@@ -96,8 +99,8 @@ func (w *watcher) charts(events []*Event, limit int) []chart.Chart {
 		return chart.Chart{Name: name, Title: title, Kind: chart.Lines, X: "second", Y: unit, About: about, Marks: marks,
 			Series: series}
 	}
-	var sent, failed, p50, p95, hits, kept, built, warmed, serving chart.Series
-	sent.Name, failed.Name, p50.Name, p95.Name = "answered", "failed", "P50", "P95"
+	var sent, failed, half, most, control, hits, kept, built, warmed, serving chart.Series
+	sent.Name, failed.Name, half.Name, most.Name, control.Name = "answered", "failed", "P50", "P95", "P95 of the control"
 	hits.Name, built.Name, warmed.Name = "plans", "for requests", "before instances were ready"
 	serving.Name, kept.Name = "answer", "pages of the feed"
 	add := func(s *chart.Series, x, y float64) { s.Points = append(s.Points, [2]float64{math.Round(10*x) / 10, y}) }
@@ -107,8 +110,11 @@ func (w *watcher) charts(events []*Event, limit int) []chart.Chart {
 		good, x := took(list), float64(second)
 		add(&sent, x, float64(len(good)))
 		add(&failed, x, float64(len(list)-len(good)))
-		add(&p50, x, millis(percentile(good, 0.5)))
-		add(&p95, x, millis(percentile(good, 0.95)))
+		add(&half, x, millis(percentile(good, 0.5)))
+		add(&most, x, p95(good))
+		if w.control != nil {
+			add(&control, x, p95(took(w.control.between(time.Duration(second)*time.Second, time.Duration(second+1)*time.Second))))
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,10 +125,15 @@ func (w *watcher) charts(events []*Event, limit int) []chart.Chart {
 		add(&warmed, p.at.Seconds(), p.warmed)
 		add(&serving, p.at.Seconds(), float64(p.instances))
 	}
+	latencies := []chart.Series{half, most}
+	if w.control != nil {
+		latencies = append(latencies, control)
+	}
 	return []chart.Chart{
 		line("requests", "Requests", "/s", "Requests that were answered rightly, and that failed, in each second.",
 			sent, failed),
-		line("latency", "Latency", "ms", "How long the requests of each second took, from the time they were due.", p50, p95),
+		line("latency", "Latency", "ms", "How long the requests of each second took, from the time they were due.",
+			latencies...),
 		line("hits", "From the cache", "%", "The share of requests whose plan was in the instance's cache, and of those "+
 			"for a page of the feed that was: posts are published several times a second, which ends all pages.", hits, kept),
 		line("stale", "What was changed is shown for", "ms", "How long after a post was published through one instance the "+

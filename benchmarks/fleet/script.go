@@ -36,6 +36,8 @@ type Event struct {
 	Outage bool
 	// Killed says that an instance was killed with the requests it had.
 	Killed bool
+	// Dearer is how many times the latency of before is what it is for good afterwards; 0 is 1.
+	Dearer float64
 	// Stale is how old what instances keep may be, if it is not what it is as a rule.
 	Stale time.Duration
 
@@ -56,7 +58,9 @@ func script() []*Event {
 			About: "A node of the Redis cluster is killed, and comes back without its keys five seconds later."},
 		{Name: "hung Redis node", Recovery: recovery, Stale: blindFor, run: hangRedisNode,
 			About: "A node of the Redis cluster stands still for " + hangFor.String() + ", and nobody is told."},
-		{Name: "behind PgBouncer", Recovery: recovery, run: behindPooler,
+		// A process more on the way, and statements that are planned each time: about a tenth, by fleets
+		// that were compared with and without it.
+		{Name: "behind PgBouncer", Recovery: recovery, Dearer: 1.15, run: behindPooler,
 			About: "Each instance is replaced by one that reaches the primary through PgBouncer, and has no lease."},
 		{Name: "failover", Recovery: outage, Outage: true, Stale: staleFor, run: failOver,
 			About: "The primary is killed, the replica that has received most is promoted, and PgBouncer is pointed at it."},
@@ -73,6 +77,9 @@ func rollingDeploy(ctx context.Context, f *fleet) error {
 	}
 	next := f.first()
 	next.name, next.next, next.args = "next", true, append(next.args, "-schema", f.schema)
+	if !f.with(fast) {
+		next.args = append(next.args, slower...)
+	}
 	return f.roll(ctx, next)
 }
 
@@ -138,37 +145,34 @@ func sleep(ctx context.Context, d time.Duration) {
 // Run shows a fleet, and returns what was seen. An error is about the show; whether what must
 // hold does is in the report.
 func Run(ctx context.Context, o Options) (_ *Report, err error) {
-	f := &fleet{Options: o}
-	if err := f.check(); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, f.close()) }()
-	if err := f.open(ctx); err != nil {
-		return nil, err
-	}
-	config := load.Config{URL: "http://" + f.balancer.address + "/graphql", Mix: load.BlogMix(), Variants: f.variants(),
-		Persisted: true, ServerHeader: serverHeader, Seed: 1}
-	if config.Totals, err = (load.Target{URL: config.URL}).Totals(ctx); err != nil {
-		return nil, err
-	}
-	if f.Rate == 0 {
-		if f.Rate, err = f.affordable(ctx, config); err != nil {
-			return nil, err
-		}
-	}
-	w := &watcher{fleet: f, probe: newProbe(config.URL), writes: newWrites()}
-	events, err := f.show(ctx, config, w)
+	sides, err := openSides(ctx, o)
+	defer func() { err = errors.Join(err, closeSides(sides)) }()
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range f.starts {
+	shown := sides[0]
+	if shown.Rate == 0 {
+		if shown.Rate, err = shown.affordable(ctx, len(sides)); err != nil {
+			return nil, err
+		}
+	}
+	events, err := show(ctx, sides)
+	if err != nil {
+		return nil, err
+	}
+	w := shown.watcher
+	for _, s := range shown.starts {
 		w.starts = append(w.starts, began{s.slot, s.at.Sub(w.begin)})
 	}
-	return f.report(ctx, w, events)
+	return shown.report(ctx, w, events)
 }
 
-// affordable returns the rate of the load.
-func (f *fleet) affordable(ctx context.Context, c load.Config) (float64, error) {
+// affordable returns the rate of the load on each of some sides.
+func (s *side) affordable(ctx context.Context, sides int) (float64, error) {
+	c := s.load
 	c.Clients, c.Warmup, c.Duration, c.Seed = maximumClients, maximumTime/2, maximumTime, 2
 	closed, err := load.Run(ctx, c)
 	if err != nil {
@@ -177,31 +181,37 @@ func (f *fleet) affordable(ctx context.Context, c load.Config) (float64, error) 
 	if closed.Errors > 0 {
 		return 0, fmt.Errorf("fleet: %d requests failed before anything happened: %v", closed.Errors, closed.ErrorKinds)
 	}
-	f.say("%d clients get through %.0f requests/s.", maximumClients, closed.Throughput)
-	return share * closed.Throughput, nil
+	s.say("%d clients get through %.0f requests/s.", maximumClients, closed.Throughput)
+	return share * closed.Throughput / float64(sides), nil
 }
 
-// show sends the load while the events happen.
-func (f *fleet) show(ctx context.Context, c load.Config, w *watcher) ([]*Event, error) {
-	f.say("Sending %.0f requests/s ...", f.Rate)
+// show sends the load to all sides while the events happen to the first.
+func show(ctx context.Context, sides []*side) ([]*Event, error) {
+	shown := sides[0]
+	shown.say("Sending %.0f requests/s to each of %d ...", shown.Rate, len(sides))
 	sending, stop := context.WithCancel(ctx)
 	defer stop()
-	begun := make(chan struct{})
-	c.Phases, c.Arrivals = []load.Phase{{Rate: f.Rate, Duration: time.Hour}}, load.Poisson
-	c.Warmup, c.Duration = warmup, time.Hour
-	c.Each, c.Measuring = w.each, func() { w.measuring(); close(begun) }
-	ended := make(chan error, 2)
+	var begun []<-chan struct{}
+	ended := make(chan error, 1+len(sides))
+	for _, s := range sides {
+		begins := make(chan struct{})
+		begun = append(begun, begins)
+		c, w := s.load, s.watcher
+		c.Phases, c.Arrivals = []load.Phase{{Rate: shown.Rate, Duration: time.Hour}}, load.Poisson
+		c.Warmup, c.Duration = warmup, time.Hour
+		c.Each, c.Measuring = w.each, func() { w.measuring(); close(begins) }
+		go func() {
+			_, err := load.Run(sending, c)
+			ended <- err
+		}()
+	}
 	go func() {
-		_, err := load.Run(sending, c)
-		ended <- err
-	}()
-	go func() {
-		w.run(sending)
+		shown.watcher.run(sending)
 		ended <- nil
 	}()
-	events, err := f.play(ctx, w, begun)
+	events, err := shown.play(ctx, shown.watcher, begun)
 	stop()
-	for range 2 {
+	for range cap(ended) {
 		if sent := <-ended; sent != nil && !errors.Is(sent, context.Canceled) {
 			err = errors.Join(err, sent)
 		}
@@ -210,13 +220,15 @@ func (f *fleet) show(ctx context.Context, c load.Config, w *watcher) ([]*Event, 
 }
 
 // play has the events happen, one after the other.
-func (f *fleet) play(ctx context.Context, w *watcher, begun <-chan struct{}) ([]*Event, error) {
-	select {
-	case <-begun:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+func (f *fleet) play(ctx context.Context, w *watcher, begun []<-chan struct{}) ([]*Event, error) {
+	for _, one := range begun {
+		select {
+		case <-one:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	sleep(ctx, f.Window)
+	sleep(ctx, opening*f.Window)
 	// On a busy machine the first look may take longer.
 	if err := until(ctx, startTimeout, nil, w.looked); err != nil {
 		return nil, fmt.Errorf("fleet: a look at the instances: %w", err)

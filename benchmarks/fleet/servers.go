@@ -105,11 +105,12 @@ func asBlog(dsn string, parameters map[string]string) string {
 	return u.String()
 }
 
-// replicaDSNs is what the Reader of an instance takes.
+// replicaDSNs is what the Reader of an instance takes. It reaches them directly, whatever is before
+// the primary.
 func (f *fleet) replicaDSNs() string {
 	var list []string
 	for _, s := range f.servers[1:] {
-		list = append(list, asBlog(s.DSN(), nil))
+		list = append(list, asBlog(s.DSN(), map[string]string{"default_query_exec_mode": "cache_statement"}))
 	}
 	return strings.Join(list, " ")
 }

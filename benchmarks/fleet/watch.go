@@ -58,9 +58,10 @@ type count struct {
 
 // watcher keeps what is seen. Times count from the beginning of the measurement.
 type watcher struct {
-	fleet  *fleet
-	probe  *probe
-	writes *writes
+	fleet   *fleet
+	control *watcher // of the other fleet; nil if latencies are not checked
+	probe   *probe
+	writes  *writes
 
 	mu      sync.Mutex
 	begin   time.Time

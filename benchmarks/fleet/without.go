@@ -13,6 +13,7 @@ const (
 	drain = "drain"
 	retry = "retry"
 	tell  = "bus"
+	fast  = "fast"
 )
 
 // Protections are what can be left out with [Options], and what each of them does. A show without one
@@ -23,6 +24,7 @@ var Protections = []struct{ Name, About string }{
 	{drain, "an instance that leaves serves on until the balancer has seen it"},
 	{retry, "the balancer sends requests again that were not answered, where that is harmless"},
 	{tell, "what changes ends the results that all instances keep"},
+	{fast, "the release that is deployed has all blocks that the first one has"},
 }
 
 // with reports whether a protection is there.
@@ -50,3 +52,7 @@ func (f *fleet) redisFlags() []string {
 	return []string{"-redis", strings.Join(f.redis.addresses(), ","), "-redis-every", "1s",
 		"-redis-for", strings.Join(parts, ",")}
 }
+
+// slower are the flags of a release that has lost all blocks but those that checks look at.
+var slower = []string{"-compiled=false", "-dataloader=false", "-stream=false", "-simdjson=false", "-reader=false",
+	"-gc=false"}

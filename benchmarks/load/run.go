@@ -331,7 +331,7 @@ func (r *runner) do(buffer *reply, uri string, body []byte) (status int, err err
 		request.SetBodyRaw(body)
 	}
 	if err := r.client.DoTimeout(request, response, requestTimeout); err != nil {
-		return 0, errors.New(transportError(err))
+		return 0, transportError(err)
 	}
 	buffer.Write(response.Body())
 	if r.ServerHeader != "" {
@@ -340,19 +340,24 @@ func (r *runner) do(buffer *reply, uri string, body []byte) (status int, err err
 	return response.StatusCode(), nil
 }
 
+// ErrCutShort says that a response began, and that its end never came. No balancer can send such a
+// request to another server: the client has a part of the answer.
+var ErrCutShort = errors.New("response cut short")
+
 // transportError names a failure without the ports that would make each unique.
-func transportError(err error) string {
+func transportError(err error) error {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &timeout) && timeout.Timeout():
-		return "timeout"
+		return errors.New("timeout")
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, fasthttp.ErrConnectionClosed),
-		errors.Is(err, io.ErrUnexpectedEOF):
-		return "connection broken"
+		return errors.New("connection refused")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return ErrCutShort
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, fasthttp.ErrConnectionClosed):
+		return errors.New("connection broken")
 	}
-	return "transport: " + err.Error()
+	return fmt.Errorf("transport: %w", err)
 }
 
 // generalize cuts what makes each message of one kind different.

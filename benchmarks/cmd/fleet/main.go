@@ -24,7 +24,7 @@ func main() {
 	flag.Float64Var(&o.Scale, "scale", 0.1, "size of the data; 1 is 10k users")
 	flag.IntVar(&o.Instances, "instances", 4, "instances of the blog")
 	flag.Float64Var(&o.Rate, "rate", 0, "requests per second; 0 is 30 % of what a closed loop gets through")
-	flag.DurationVar(&o.Window, "window", 10*time.Second, "what is looked at before each event and after it")
+	flag.DurationVar(&o.Window, "window", 15*time.Second, "what is looked at before each event and after it")
 	flag.BoolVar(&o.Short, "short", false, "leave out the checks of the latency, which need long windows")
 	var protections []string
 	for _, p := range fleet.Protections {
