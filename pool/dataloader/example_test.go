@@ -159,3 +159,27 @@ func ExampleMerge() {
 	fmt.Println(name, err)
 	// Output: user 7 <nil>
 }
+
+// A merged fetch has one span, which is linked to those of all requests that it is for. With
+// OpenTelemetry, the links are options of the tracer's Start.
+func ExampleMergeOptions_trace() {
+	type spanKey struct{}
+	fetch := func(ctx context.Context, ids []int) (map[int]string, error) {
+		fmt.Println("a statement of", ctx.Value(spanKey{}))
+		return nil, nil
+	}
+	trace := func(ctx context.Context, callers []context.Context) context.Context {
+		span := "a span that is linked to"
+		for _, caller := range callers {
+			span += fmt.Sprint(" ", caller.Value(spanKey{}))
+		}
+		return context.WithValue(ctx, spanKey{}, span)
+	}
+	merged := dataloader.Merge(fetch, reader.ScopeOf, dataloader.MergeOptions{Trace: trace})
+
+	request := context.WithValue(context.Background(), spanKey{}, "the first request's")
+	if _, err := merged(request, []int{7}); err != nil {
+		fmt.Println(err)
+	}
+	// Output: a statement of a span that is linked to the first request's
+}

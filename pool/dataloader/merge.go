@@ -33,6 +33,12 @@ type MergeOptions struct {
 	MaxWait time.Duration
 	// MaxBatch is the largest number of keys of several calls, 1000 by default.
 	MaxBatch int
+	// Trace is called before each fetch with its context and those of all calls that it is for, of
+	// which there may be one, and returns the context that fetch gets: with a span that is linked to
+	// those of the callers, for example. What fetch returns must not depend on what Trace adds.
+	// Callers may have left by then: only values are to be read from their contexts, and none that goes
+	// with its request. Several goroutines may call it at a time. nil: spans of a fetch have no parent.
+	Trace func(ctx context.Context, callers []context.Context) context.Context
 }
 
 // Merge returns a fetch for the loaders of all requests, which fetches for several of them at once. A
@@ -47,8 +53,8 @@ type MergeOptions struct {
 //
 // Only calls with equal scopes are merged. The context of fetch has the values of the scope and
 // no others, always, so what it returns cannot depend on anything else of a request: a tenant that
-// is in no scope is missed in the first test, and not under load. Spans are not in it either. It ends
-// when all who wait have given up.
+// is in no scope is missed in the first test, and not under load. Spans are not in it either, see
+// MergeOptions.Trace. It ends when all who wait have given up.
 //
 // A call that has begun is never joined, so a request sees what it has written before.
 //
@@ -104,6 +110,7 @@ type merged[K comparable, V any] struct {
 	keys    []K
 	known   map[K]struct{}
 	callers int
+	traced  []context.Context // of the callers, if there is a Trace
 	timer   *time.Timer
 	ctx     context.Context // ends when all callers have
 	cancel  context.CancelFunc
@@ -126,7 +133,7 @@ func (m *merger[K, V, S]) load(ctx context.Context, scope S, keys []K) (map[K]V,
 	if scope != scope { // NaN, which a map never finds again
 		return m.alone(ctx, scope, keys)
 	}
-	c := m.enter(scope, keys)
+	c := m.enter(ctx, scope, keys)
 	if c == nil {
 		defer m.leave(scope)
 		return m.alone(ctx, scope, keys)
@@ -184,7 +191,7 @@ func (c *merged[K, V]) of(keys []K) (map[K]V, error) {
 }
 
 // enter returns the call that a caller has joined, or nil for one that begins now, which leave ends.
-func (m *merger[K, V, S]) enter(scope S, keys []K) *merged[K, V] {
+func (m *merger[K, V, S]) enter(ctx context.Context, scope S, keys []K) *merged[K, V] {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l := m.lines[scope]
@@ -199,6 +206,9 @@ func (m *merger[K, V, S]) enter(scope S, keys []K) *merged[K, V] {
 		l.next = m.newCall(scope, l)
 	}
 	l.next.add(keys)
+	if m.options.Trace != nil {
+		l.next.traced = append(l.next.traced, ctx)
+	}
 	return l.next
 }
 
@@ -286,7 +296,7 @@ func (m *merger[K, V, S]) run(scope S, c *merged[K, V]) {
 	defer close(c.task.done)
 	defer func() { _ = recover() }() // Who panics is seen where each calls by itself.
 	c.apart = true                   // also if fetch calls Goexit
-	values, err := m.call(c.ctx, scope, c.keys)
+	values, err := m.call(c.ctx, scope, c.keys, c.traced)
 	failed, others := splitError[K](err)
 	if others == nil && !errors.Is(err, ErrCycle) { // which may be of one caller only
 		c.values, c.failed, c.apart = values, failed, false
@@ -295,13 +305,20 @@ func (m *merger[K, V, S]) run(scope S, c *merged[K, V]) {
 
 // alone fetches for one caller.
 func (m *merger[K, V, S]) alone(ctx context.Context, scope S, keys []K) (map[K]V, error) {
-	return m.call(bare{ctx}, scope, keys)
+	return m.call(bare{ctx}, scope, keys, []context.Context{ctx})
 }
 
 // call fetches in the scope.
-func (m *merger[K, V, S]) call(ctx context.Context, scope S, keys []K) (map[K]V, error) {
+func (m *merger[K, V, S]) call(
+	ctx context.Context, scope S, keys []K, callers []context.Context,
+) (map[K]V, error) {
 	if ctx = scope.In(ctx); ctx == nil {
 		return nil, fmt.Errorf("dataloader: %T.In has returned a nil context", scope)
+	}
+	if m.options.Trace != nil {
+		if ctx = m.options.Trace(ctx, callers); ctx == nil {
+			return nil, errors.New("dataloader: MergeOptions.Trace has returned a nil context")
+		}
 	}
 	return m.fetch(ctx, keys)
 }
