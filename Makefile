@@ -26,7 +26,7 @@ demo: ## the blog with and without gqlboost, six servers on a private Postgres u
 	cd benchmarks && go run ./cmd/demo -html $(OUT)/demo.html -json $(OUT)/demo.json $(ARGS)
 
 .PHONY: demo-fleet
-demo-fleet: ## instances of the blog behind a balancer while they are deployed and killed, replicas lag and the primary fails over, and what must hold meanwhile: out/fleet.html (about 4 minutes; as root it installs what is missing, by apt-get)
+demo-fleet: ## instances of the blog behind a balancer while they are deployed and killed, replicas lag and the primary fails over, and what must hold meanwhile, beside a second fleet as a control: out/fleet.html (about 5 minutes; as root it installs what is missing, by apt-get)
 	cd benchmarks && go run ./cmd/fleet -install -html $(OUT)/fleet.html $(ARGS)
 
 .PHONY: peers

@@ -116,8 +116,8 @@ func (w *watcher) compare(most float64, reference part, parts ...part) (c Check)
 	c.Held = low <= most
 	ownBefore, controlBefore := together(before)
 	ownAfter, controlAfter := together(after)
-	c.Found = fmt.Sprintf("%.1f ms before, %.1f ms after; of the control %.1f and %.1f ms: %.2f of it, at least %.2f with a "+
-		"certainty of %.0f %%", p95(ownBefore), p95(ownAfter), p95(controlBefore), p95(controlAfter),
+	c.Found = fmt.Sprintf("%.1f ms before, %.1f ms after; of the control %.1f and %.1f ms: %.2f of it, "+
+		"at least %.2f with a certainty of %.0f %%", p95(ownBefore), p95(ownAfter), p95(controlBefore), p95(controlAfter),
 		ratio(after)/ratio(before), low, 100*certainty)
 	if !c.Held && conditions.Busy() {
 		c.Open = true

@@ -106,14 +106,15 @@ func (w *watcher) charts(events []*Event, limit int) []chart.Chart {
 	add := func(s *chart.Series, x, y float64) { s.Points = append(s.Points, [2]float64{math.Round(10*x) / 10, y}) }
 	end := w.end()
 	for second := range int(end.Seconds()) {
-		list := w.between(time.Duration(second)*time.Second, time.Duration(second+1)*time.Second)
+		from, to := time.Duration(second)*time.Second, time.Duration(second+1)*time.Second
+		list := w.between(from, to)
 		good, x := took(list), float64(second)
 		add(&sent, x, float64(len(good)))
 		add(&failed, x, float64(len(list)-len(good)))
 		add(&half, x, millis(percentile(good, 0.5)))
 		add(&most, x, p95(good))
 		if w.control != nil {
-			add(&control, x, p95(took(w.control.between(time.Duration(second)*time.Second, time.Duration(second+1)*time.Second))))
+			add(&control, x, p95(took(w.control.between(from, to))))
 		}
 	}
 	w.mu.Lock()

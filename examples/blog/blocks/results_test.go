@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/gqlboost/gqlboost/examples/blog/blocks"
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/plancache/bus"
@@ -168,34 +166,12 @@ func TestKeptAnswersAreThoseOfTheServer(t *testing.T) {
 // What an instance keeps it has read from the primary: a replica that lags would bring back what
 // has just been ended. A client that has written is not answered from what is kept.
 func TestLaggingReplicaIsNotKept(t *testing.T) {
-	if database.PID() == 0 {
-		t.Skip("needs a private Postgres")
-	}
-	plain := open(t, blocks.Blocks{}) // It fills the database.
-	replica, err := database.Replica(t.Context())
-	if err != nil {
-		t.Skip("no replica: ", err)
-	}
-	t.Cleanup(func() { replica.Stop() })
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parameters := u.Query()
-	parameters.Set("pool_reader_replicas", replica.DSN())
-	parameters.Set("pool_reader_max_lag", "1h")
-	u.RawQuery = parameters.Encode()
+	replica := startStandby(t)
+	plain := open(t, blocks.Blocks{})
 	hub := bustest.NewHub()
 	b := executors["compiled"]
-	writer, other := instance(t, b, hub, u.String()), instance(t, b, hub, u.String())
-	conn, err := pgx.Connect(t.Context(), replica.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(t.Context())
-	if _, err := conn.Exec(t.Context(), "select pg_wal_replay_pause()"); err != nil {
-		t.Fatal(err)
-	}
+	writer, other := instance(t, b, hub, replica.dsn), instance(t, b, hub, replica.dsn)
+	replica.stop(t)
 	ask(other, front)
 	_, cookies := send(writer, publish, nil)
 	want := ask(plain, front)

@@ -3,11 +3,8 @@ package blocks_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/gqlboost/gqlboost/examples/blog/blocks"
 	"github.com/gqlboost/gqlboost/internal/wait"
@@ -28,39 +25,16 @@ func send(h http.Handler, query string, cookies []*http.Cookie) (string, []*http
 // A client that writes reads what it has written, also from another instance, while the replica
 // stands still; another client reads what the replica has.
 func TestClientsReadTheirWrites(t *testing.T) {
-	if database.PID() == 0 {
-		t.Skip("needs a private Postgres")
-	}
-	open(t, blocks.Blocks{}) // It fills the database.
-	replica, err := database.Replica(t.Context())
-	if err != nil {
-		t.Skip("no replica: ", err)
-	}
-	t.Cleanup(func() { replica.Stop() })
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	query := u.Query()
-	query.Set("pool_reader_replicas", replica.DSN())
-	query.Set("pool_reader_max_lag", "1h")
-	u.RawQuery = query.Encode()
+	replica := startStandby(t)
 	for name, b := range map[string]blocks.Blocks{
 		"gqlgen":   {Pool: true, Reader: true},
 		"compiled": {Pool: true, Reader: true, PlanCache: true, SIMDJSON: true, Stream: true, Compiled: true, Arena: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			writer, other := openOn(t, b, u.String()), openOn(t, b, u.String())
-			conn, err := pgx.Connect(t.Context(), replica.DSN())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close(t.Context())
+			writer, other := openOn(t, b, replica.dsn), openOn(t, b, replica.dsn)
 			const list = `{ post(id: 1) { commentCount } }`
 			before, _ := send(other, list, nil)
-			if _, err := conn.Exec(t.Context(), "select pg_wal_replay_pause()"); err != nil {
-				t.Fatal(err)
-			}
+			replica.stop(t)
 			answer, cookies := send(writer, `mutation { addComment(input: {postId: 1, authorId: 1, body: \"new\"}) { id } }`, nil)
 			if strings.Contains(answer, "errors") || len(cookies) != 1 {
 				t.Fatalf("%s, with %d cookies", answer, len(cookies))
@@ -72,9 +46,7 @@ func TestClientsReadTheirWrites(t *testing.T) {
 			if after, set := send(other, list, cookies); after == before || len(set) != 0 {
 				t.Errorf("the writer reads %s, as before, and gets %d cookies", after, len(set))
 			}
-			if _, err := conn.Exec(t.Context(), "select pg_wal_replay_resume()"); err != nil {
-				t.Fatal(err)
-			}
+			replica.follow(t)
 			wait.Until(t, "the replica has it", func() bool {
 				now, _ := send(other, list, nil)
 				return now != before
