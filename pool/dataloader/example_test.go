@@ -160,8 +160,9 @@ func ExampleMerge() {
 	// Output: user 7 <nil>
 }
 
-// A merged fetch has one span, which is linked to those of all requests that it is for. With
-// OpenTelemetry, the links are options of the tracer's Start.
+// A merged fetch has one span, which is linked to those of all requests that it is for, and which the
+// fetch ends. With OpenTelemetry, the links are an option of the tracer's Start: trace.WithLinks of a
+// trace.LinkFromContext for each caller; and fetch begins with defer trace.SpanFromContext(ctx).End().
 func ExampleMergeOptions_trace() {
 	type spanKey struct{}
 	fetch := func(ctx context.Context, ids []int) (map[int]string, error) {

@@ -13,7 +13,7 @@ import (
 // statements depend on, and [Anyone] is one.
 type Scope interface {
 	comparable
-	// In returns a context with the values of the scope.
+	// In returns a context that is derived from ctx, with the values of the scope.
 	In(ctx context.Context) context.Context
 }
 
@@ -33,11 +33,14 @@ type MergeOptions struct {
 	MaxWait time.Duration
 	// MaxBatch is the largest number of keys of several calls, 1000 by default.
 	MaxBatch int
-	// Trace is called before each fetch with its context and those of all calls that it is for, of
+	// Trace is called once before each fetch, with its context and those of all calls that it is for, of
 	// which there may be one, and returns the context that fetch gets: with a span that is linked to
-	// those of the callers, for example. What fetch returns must not depend on what Trace adds.
+	// those of the callers, for example, which fetch ends (defer trace.SpanFromContext(ctx).End()). It
+	// must be derived from ctx, or the calls fail: one of a caller would end with it, and has what no
+	// fetch may see. A deadline of it is the fetch's. What fetch returns must not depend on what Trace adds.
 	// Callers may have left by then: only values are to be read from their contexts, and none that goes
-	// with its request. Several goroutines may call it at a time. nil: spans of a fetch have no parent.
+	// with its request. Trace may keep the slice. The callers wait for it, each until its context ends.
+	// Several goroutines may call it at a time. nil: spans of a fetch have no parent.
 	Trace func(ctx context.Context, callers []context.Context) context.Context
 }
 
@@ -68,7 +71,7 @@ type MergeOptions struct {
 // Only [KeyErrors] stay with their keys. Fetch gives the map away; several goroutines read it.
 //
 // The returned function is safe for concurrent use. It returns an error for a scope that is nil, or
-// whose In returns nil. Merge panics if fetch or scope is nil.
+// whose In returns nil or a context that is not derived from its argument. Merge panics if fetch or scope is nil.
 func Merge[K comparable, V any, S Scope](
 	fetch func(ctx context.Context, keys []K) (map[K]V, error), scope func(context.Context) S, o MergeOptions,
 ) func(ctx context.Context, keys []K) (map[K]V, error) {
@@ -305,19 +308,22 @@ func (m *merger[K, V, S]) run(scope S, c *merged[K, V]) {
 
 // alone fetches for one caller.
 func (m *merger[K, V, S]) alone(ctx context.Context, scope S, keys []K) (map[K]V, error) {
-	return m.call(bare{ctx}, scope, keys, []context.Context{ctx})
+	return m.call(ctx, scope, keys, []context.Context{ctx})
 }
 
-// call fetches in the scope.
+// call fetches in the scope, until ctx ends.
 func (m *merger[K, V, S]) call(
 	ctx context.Context, scope S, keys []K, callers []context.Context,
 ) (map[K]V, error) {
-	if ctx = scope.In(ctx); ctx == nil {
-		return nil, fmt.Errorf("dataloader: %T.In has returned a nil context", scope)
+	own := &bare{ctx}
+	ctx = scope.In(own)
+	if err := own.check(ctx); err != nil {
+		return nil, fmt.Errorf("dataloader: %T.In has returned %w", scope, err)
 	}
 	if m.options.Trace != nil {
-		if ctx = m.options.Trace(ctx, callers); ctx == nil {
-			return nil, errors.New("dataloader: MergeOptions.Trace has returned a nil context")
+		ctx = m.options.Trace(ctx, callers)
+		if err := own.check(ctx); err != nil {
+			return nil, fmt.Errorf("dataloader: MergeOptions.Trace has returned %w", err)
 		}
 	}
 	return m.fetch(ctx, keys)
@@ -326,16 +332,33 @@ func (m *merger[K, V, S]) call(
 // bare is a context without its values. Only what fetch it belongs to is left, for [ErrCycle].
 type bare struct{ context.Context }
 
+type bareKey struct{}
+
+// check returns an error unless a context is derived from this one: another one would not end with it,
+// and nobody would notice that a fetch waits for itself.
+func (b *bare) check(ctx context.Context) error {
+	switch {
+	case ctx == nil:
+		return errors.New("a nil context")
+	case ctx.Value(bareKey{}) != b:
+		return errors.New("a context that is not derived from the one it was given")
+	}
+	return nil
+}
+
 // Value implements context.Context.
-func (b bare) Value(key any) any {
-	if key == (taskKey{}) {
+func (b *bare) Value(key any) any {
+	switch key {
+	case bareKey{}:
+		return b
+	case taskKey{}:
 		return b.Context.Value(key)
 	}
 	return nil
 }
 
 // AfterFunc spares contexts that are derived from it a goroutine each.
-func (b bare) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(b.Context, f) }
+func (b *bare) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(b.Context, f) }
 
 // hashable returns an error unless values can be keys of a map: one may be an interface, or have a field
 // that is one, which holds a slice.

@@ -152,6 +152,10 @@ type nowhere struct{ _ int }
 
 func (nowhere) In(context.Context) context.Context { return nil }
 
+type elsewhere struct{ _ int }
+
+func (elsewhere) In(context.Context) context.Context { return context.Background() }
+
 type unhashable []int
 
 func (unhashable) In(ctx context.Context) context.Context { return ctx }
@@ -170,6 +174,7 @@ func TestMergeOddScopes(t *testing.T) {
 	}{
 		"none":        {nil, "has no scope"},
 		"nil context": {nowhere{}, "nowhere.In has returned a nil context"},
+		"elsewhere":   {elsewhere{}, "elsewhere.In has returned a context that is not derived from the one it was given"},
 		"unhashable":  {unhashable{}, "type dataloader_test.unhashable: hash of unhashable"},
 		"panic":       {panicking{}, "no scope"},
 		"pointer":     {&here, ""},
