@@ -39,6 +39,7 @@ func (b *backend) direct(c *call) (pgx.Rows, error) {
 	r := b.reader
 	r.counters.direct.Add(1)
 	conn, err := b.server.Acquire(c.ctx)
+	c.reached, c.lost = err == nil, false
 	if err != nil {
 		b.running.Add(-1)
 		return nil, err
@@ -59,6 +60,7 @@ func (b *backend) direct(c *call) (pgx.Rows, error) {
 		err = d.run()
 	}
 	if err != nil && !d.retry(err) {
+		c.lost = d.conn == nil || d.conn.Conn().IsClosed()
 		d.release()
 		return nil, err
 	}

@@ -216,6 +216,8 @@ type call struct {
 	replayed  uint64     // what a replica must have replayed; 0: anything
 	runs      int        // how often Postgres may have run it
 	stale     int        // how often it did not, because the schema had changed
+	reached   bool       // there was a connection for it, the last time
+	lost      bool       // which has failed
 	trace     trace
 	direct    directRows // its rows, if it runs alone
 }

@@ -13,7 +13,10 @@ import (
 	"github.com/gqlboost/gqlboost/internal/postgres"
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/pool"
+	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // The Reader reads from a replica while it is there and up to date, and from the
@@ -189,6 +192,81 @@ func TestReplicasWithHooks(t *testing.T) {
 		})
 		if _, err := r.Exec(ctx, "select 1"); err == nil {
 			t.Errorf("%s: the hook was not run for a caller", name)
+		}
+	}
+}
+
+// failing is a rewriter that fails.
+type failing struct{}
+
+func (failing) RewriteQuery(context.Context, *pgx.Conn, string, []any) (string, []any, error) {
+	return "", nil, errors.New("no rewriting")
+}
+
+// A call that is wrong in itself fails as with pgxpool, and takes no replica away from the others.
+func TestReplicasStayWhereCallsAreWrong(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	replica, err := server.Replica(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { replica.Stop() })
+	type unwelcome struct{}
+	prepare := func(c *pool.Config) {
+		c.PrepareConn = func(ctx context.Context, _ *pgx.Conn) (bool, error) {
+			if ctx.Value(unwelcome{}) != nil {
+				return true, errors.New("unwelcome")
+			}
+			return true, nil
+		}
+	}
+	for _, mode := range []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"} {
+		at := "&pool_max_conns=8&default_query_exec_mode=" + mode
+		p := openOwn(t, server.DSN()+at+"&pool_reader_replicas="+escape(replica.DSN()), prepare)
+		peer, err := pgxpool.New(ctx, server.DSN()+at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(peer.Close)
+		r := p.Reader()
+		there := func() (found bool) {
+			if err := r.QueryRow(ctx, "select pg_is_in_recovery()").Scan(&found); err != nil {
+				t.Error(err)
+			}
+			return found
+		}
+		wait.Until(t, mode+": the replica is used", there)
+		type doer interface {
+			Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+			SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+		}
+		exec := func(ctx context.Context, sql string, args ...any) func(doer) error {
+			return func(d doer) error { _, err := d.Exec(ctx, sql, args...); return err }
+		}
+		batch := &pgx.Batch{}
+		batch.Queue("select $1::int", struct{}{})
+		for name, wrong := range map[string]func(doer) error{
+			"an argument too few":      exec(ctx, "select $1::int + $2::int", 1),
+			"an argument of no type":   exec(ctx, "select $1::int", struct{}{}),
+			"a rewriter":               exec(ctx, "select 1", failing{}),
+			"no such table":            exec(ctx, "select from no_such_table"),
+			"a hook":                   exec(context.WithValue(ctx, unwelcome{}, 1), "select 1"),
+			"an argument in a batch":   func(d doer) error { return d.SendBatch(ctx, batch).Close() },
+			"an argument with a token": exec(reader.WithToken(ctx, p.Token(ctx)), "select $1::int", struct{}{}),
+		} {
+			wait.Until(t, mode+", "+name+": the replica stays in use", func() bool {
+				stays := true
+				for range 5 {
+					got, want := wrong(r), wrong(peer)
+					var e, peers *pgconn.PgError
+					if got == nil || name != "a hook" && errors.As(got, &e) != errors.As(want, &peers) || e != nil && e.Code != peers.Code {
+						t.Fatalf("%s, %s: %v, pgxpool: %v", mode, name, got, want)
+					}
+					stays = there() && stays
+				}
+				return stays
+			})
 		}
 	}
 }

@@ -217,7 +217,8 @@ const (
 )
 
 // elsewhere reports whether a call that has failed on a server before it began runs on
-// another one: replicas are left when they serve nobody. The server is the failed one's fault then.
+// another one. A replica that serves nobody is left by all; one that is fine is not, whatever is wrong
+// with a call.
 func (r *Reader) elsewhere(c *call, b *backend, err error) bool {
 	if errors.Is(err, guard.ErrBehind) { // Nothing was run. If the context has ended, the primary says so.
 		b.behind()
@@ -225,15 +226,21 @@ func (r *Reader) elsewhere(c *call, b *backend, err error) bool {
 		return true
 	}
 	var e *pgconn.PgError
+	var unreachable *pgconn.ConnectError
+	down := errors.As(err, &e) && Down(e)
 	switch {
 	case b == r.backends[0], c.ctx.Err() != nil, c.runs >= maxRuns:
 		return false
-	case errors.As(err, &e) && !Down(e): // the statement's own error
-		return false
 	case errors.Is(err, ErrExhausted), errors.Is(err, ErrClosed):
 		return false
+	case c.reached && !c.lost && !down: // the call's own error: of Postgres, or of pgx, which cannot send an argument
+		return false
 	}
-	b.out.Store(true)
+	if down || c.lost || errors.As(err, &unreachable) {
+		b.out.Store(true)
+	} else { // A hook has failed, which may be for this call only.
+		c.away = true
+	}
 	return true
 }
 

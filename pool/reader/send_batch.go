@@ -19,11 +19,13 @@ func (r *Reader) sendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResul
 	for {
 		to := r.pick(c)
 		conn, err := to.server.Acquire(ctx)
+		c.reached, c.lost = err == nil, false
 		if err == nil {
 			b := &batchResults{reader: r, ctx: ctx, batch: batch}
 			if err = b.send(to, conn, c.position(to)); err == nil {
 				return b
 			}
+			c.lost = conn.Conn().IsClosed()
 			to.server.Release(conn)
 		}
 		if !r.elsewhere(c, to, err) {
