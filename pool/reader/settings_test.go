@@ -16,6 +16,7 @@ import (
 	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // tenants makes a table of rows that only their tenant sees, whose role has no other
@@ -322,5 +323,38 @@ func TestSettingsUnderFire(t *testing.T) {
 	t.Logf("%d reads, %d answers, %d shared, %d kills, %d changes of the schema", reads, answers.Load(), r.Counts().Shared, kills, changes)
 	if answers.Load() < reads*8/10 || r.Counts().Shared < uint64(reads/4) || kills < 10 {
 		t.Error("not all of it happened")
+	}
+}
+
+// Settings do not change how arguments are sent: in modes that do not ask for the types of parameters,
+// the types of the arguments decide.
+func TestSettingsKeepTheMode(t *testing.T) {
+	for _, mode := range []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"} {
+		c := config(t, "default_query_exec_mode="+mode)
+		p := openConfig(t, c)
+		peer, err := pgxpool.NewWithConfig(t.Context(), c.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(peer.Close)
+		type querier interface {
+			QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+		}
+		ask := func(ctx context.Context, q querier, arg any) string {
+			var got string
+			err := q.QueryRow(ctx, "select pg_typeof($1)::text || coalesce($1::text, '')", arg).Scan(&got)
+			return fmt.Sprint(got, err)
+		}
+		ctx := reader.WithSettings(t.Context(), reader.Settings{Role: "postgres", GUC: map[string]string{"search_path": "public"}})
+		for _, arg := range []any{1, "a", map[string]int{"a": 1}, []int{1}, 1.5, true} {
+			want := ask(t.Context(), peer, arg)
+			for name, q := range map[string]querier{"the pool": p, "the Reader": p.Reader()} {
+				for range 4 { // The Reader learns.
+					if got := ask(ctx, q, arg); got != want {
+						t.Errorf("%s, %s, %T: %s, pgxpool: %s", mode, name, arg, got, want)
+					}
+				}
+			}
+		}
 	}
 }

@@ -135,7 +135,7 @@ func (g Guard) queryTx(ctx context.Context, conn *pgx.Conn, sql string, args []a
 	if err != nil {
 		return nil, err
 	}
-	if g.Overtaken && g.describes() || g.Settings != nil && g.Settings.Scope != "" {
+	if g.describes() && (g.Overtaken || g.Settings != nil && g.Settings.Scope != "") {
 		// What pgx keeps of the text is out of date, or would be another tenant's next time. An
 		// option of the caller that follows this one counts.
 		args = append([]any{pgx.QueryExecModeDescribeExec}, args...)
