@@ -54,7 +54,8 @@ type Config struct {
 	// primary has of the budget.
 	Warm bool
 	// Statements are prepared on each new connection, so that their first use is as
-	// fast as the others. With Warm, one that Postgres refuses is an error of New's.
+	// fast as the others. With Warm, one that Postgres refuses is an error of New's. Where
+	// default_query_exec_mode is not cache_statement, of the pool or of a replica, they are not.
 	Statements []string
 	// Reader is the configuration of [Pool.Reader].
 	Reader ReaderConfig

@@ -104,7 +104,8 @@ func newAdmission(c *Config, size int) *admission {
 	g := newPlaces(c)
 	g.max, g.counting = int64(size), c.Adaptive
 	if len(c.Statements) > 0 {
-		g.prepared = &preparation{statements: c.Statements}
+		kept := c.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
+		g.prepared = &preparation{statements: c.Statements, kept: kept}
 	}
 	if c.LeakAfter > 0 && c.OnLeak != nil {
 		g.holders = &holders{after: c.LeakAfter, report: c.OnLeak, held: map[*pgx.Conn]*holder{}}

@@ -14,6 +14,7 @@ import (
 // preparation prepares statements on each new connection.
 type preparation struct {
 	statements []string
+	kept       bool // in other modes nothing stays prepared: a pooler may give the session to others
 
 	mu    sync.Mutex
 	stale map[*pgx.Conn]struct{} // prepared before the schema changed
@@ -22,6 +23,9 @@ type preparation struct {
 // prepare prepares all of them. What Postgres refuses is left out: New has told of it, if
 // it warms, and a table that is dropped later must not keep connections from being opened.
 func (p *preparation) prepare(ctx context.Context, conn *pgx.Conn) error {
+	if !p.kept {
+		return nil
+	}
 	err := p.prepareAll(ctx, conn)
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && !conn.IsClosed() {
@@ -30,10 +34,14 @@ func (p *preparation) prepare(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
+// prepareAll prepares all of them, or only asks Postgres whether it could.
 func (p *preparation) prepareAll(ctx context.Context, conn *pgx.Conn) (err error) {
 	for _, sql := range p.statements {
-		// Under its own text as name pgx finds it.
-		if _, e := conn.Prepare(ctx, sql, sql); e != nil {
+		name := ""
+		if p.kept {
+			name = sql // pgx finds it under its own text.
+		}
+		if _, e := conn.Prepare(ctx, name, sql); e != nil {
 			err = errors.Join(err, fmt.Errorf("preparing %.60q: %w", sql, e))
 			if conn.IsClosed() {
 				break

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/internal/pgbouncer"
 	"github.com/gqlboost/gqlboost/internal/wait"
+	"github.com/gqlboost/gqlboost/pool"
 	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
 )
@@ -130,5 +131,70 @@ func TestReplicasWithModesOfTheirOwn(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// Statements of the configuration are prepared where sessions are Postgres's own, and behind a pooler
+// nowhere: another session would be asked for them.
+func TestStatementsBehindPgBouncer(t *testing.T) {
+	primary := startOwn(t, nil)
+	replica, err := primary.Replica(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { replica.Stop() })
+	few := map[string]string{"default_pool_size": "3"} // so that sessions change hands
+	const describe, sql = "&default_query_exec_mode=cache_describe", "select $1::int, pg_is_in_recovery()"
+	behind, there := pgbouncer.Start(t, primary.DSN(), few)+describe, pgbouncer.Start(t, replica.DSN(), few)+describe
+	for _, c := range []struct {
+		name, primary, replica string
+		prepares               [2]bool // on the primary, on the replica
+	}{
+		{"the primary", behind, replica.DSN() + "&default_query_exec_mode=cache_statement", [2]bool{false, true}},
+		{"the replica", primary.DSN(), there, [2]bool{true, false}},
+		{"both", behind, there, [2]bool{false, false}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := openOwn(t, c.primary+"&pool_max_conns=8&pool_warm=true&pool_reader_replicas="+escape(c.replica),
+				func(c *pool.Config) { c.Statements = []string{sql} })
+			r := p.Reader()
+			ask := func(row pgx.Row, i int) (recovers bool) {
+				var got int
+				if err := row.Scan(&got, &recovers); err != nil || got != i {
+					t.Errorf("got %d of %d: %v", got, i, err)
+				}
+				return recovers
+			}
+			wait.Until(t, "the replica answers", func() bool { return ask(r.QueryRow(t.Context(), sql, 1), 1) })
+			crowd(16, func(i int) {
+				for range 20 {
+					ask(p.QueryRow(t.Context(), sql, i), i)
+					ask(r.QueryRow(reader.Alone(t.Context()), sql, i), i)
+				}
+			})
+			const prepared = `select count(*) > 0, pg_is_in_recovery() from pg_prepared_statements
+				where statement = $1 and name like 'stmt\_%'`
+			for server, row := range []func() pgx.Row{
+				func() pgx.Row { return p.QueryRow(t.Context(), prepared, sql) },
+				func() pgx.Row { return r.QueryRow(reader.Alone(t.Context()), prepared, sql) },
+			} {
+				wait.Until(t, "the server answers", func() bool {
+					var got, recovers bool
+					if err := row().Scan(&got, &recovers); err != nil {
+						t.Error(err)
+					}
+					if recovers == (server == 1) && got != c.prepares[server] {
+						t.Errorf("server %d: prepared: %t, want %t", server, got, c.prepares[server])
+					}
+					return recovers == (server == 1)
+				})
+			}
+		})
+	}
+	config := config(t, "pool_warm=true"+describe)
+	config.Statements = []string{"select nothing"}
+	if p, err := pool.NewWithConfig(t.Context(), config); err == nil {
+		p.Close()
+		t.Error("a statement that Postgres refuses is not noticed")
 	}
 }
