@@ -96,6 +96,9 @@ func (c *Config) check() error {
 		if err := checkSecurity(&c.ConnConfig.Config, &replica.ConnConfig.Config, dsn); err != nil {
 			return err
 		}
+		if err := checkOwn(&replica.ConnConfig.Config, dsn); err != nil {
+			return err
+		}
 		if err := checkMode(c.ConnConfig, replica.ConnConfig, dsn); err != nil {
 			return err
 		}

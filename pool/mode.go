@@ -5,21 +5,16 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// namesMode reports whether a connection string names how statements are sent.
-func namesMode(dsn string) bool {
-	c, err := pgconn.ParseConfig(dsn) // It leaves the parameters of pgx alone.
-	return err == nil && c.RuntimeParams["default_query_exec_mode"] != ""
-}
+const modeParameter = "default_query_exec_mode"
 
 // checkMode refuses a replica whose statements would be sent in a way that callers could tell from the
 // primary's: parameters are encoded by their Go types in the modes that do not ask for the types of
 // statements, and several statements at a time go by the simple protocol only.
 func checkMode(primary, replica *pgx.ConnConfig, dsn string) error {
 	mode := replica.DefaultQueryExecMode
-	if !namesMode(dsn) || mode == primary.DefaultQueryExecMode {
+	if !parametersOf(dsn)[modeParameter] || mode == primary.DefaultQueryExecMode {
 		return nil
 	}
 	for _, one := range []pgx.QueryExecMode{primary.DefaultQueryExecMode, mode} {

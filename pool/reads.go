@@ -93,37 +93,6 @@ func (rs *reads) reset() {
 	}
 }
 
-// replica returns the configuration of another server: the pool's, but for what the
-// connection string says of where it is and of its sessions.
-func replica(base *Config, dsn string) (*Config, error) {
-	parsed, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
-		return nil, err
-	}
-	c := base.Copy()
-	c.MaxConns /= int32(1 + len(base.Reader.Replicas))
-	to, from := &c.ConnConfig.Config, &parsed.ConnConfig.Config
-	to.Host, to.Port, to.Database, to.User, to.Password = from.Host, from.Port, from.Database, from.User, from.Password
-	to.TLSConfig, to.Fallbacks, to.SSLNegotiation = from.TLSConfig, from.Fallbacks, from.SSLNegotiation
-	if to.RuntimeParams == nil {
-		to.RuntimeParams = map[string]string{}
-	}
-	for name, value := range from.RuntimeParams {
-		to.RuntimeParams[name] = value
-	}
-	if from.ValidateConnect != nil {
-		to.ValidateConnect = from.ValidateConnect
-	} else if own, err := pgxpool.ParseConfig(base.ConnString()); err == nil && own.ConnConfig.ValidateConnect != nil {
-		to.ValidateConnect = nil // The primary is chosen by target_session_attrs, a replica is not.
-	}
-	if namesMode(dsn) {
-		c.ConnConfig.DefaultQueryExecMode = parsed.ConnConfig.DefaultQueryExecMode
-	}
-	c.MinConns, c.MinIdleConns, c.Warm, c.ServerShare, c.Lease = 0, 0, false, 0, LeaseOptions{}
-	c.Reader.Replicas = nil
-	return c, nil
-}
-
 // readServer is what the Reader sees of a pool.
 type readServer struct {
 	pool  *Pool

@@ -43,7 +43,7 @@ func securityOf(host string, c *tls.Config, local int) int {
 // checkSecurity refuses a replica that would be weaker protected than the primary because its
 // connection string does not say how.
 func checkSecurity(primary, replica *pgconn.Config, dsn string) error {
-	if strings.Contains(dsn, "sslmode") || security(replica, named) >= security(primary, plain) {
+	if keysOf(dsn)["sslmode"] || security(replica, named) >= security(primary, plain) {
 		return nil
 	}
 	const format = "pool: replica %s: the primary's sslmode is stricter than the default: " +

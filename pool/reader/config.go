@@ -35,11 +35,14 @@ type Config struct {
 	TransactionPooling bool
 	// Replicas are connection strings of servers to read from instead of the pool's,
 	// which are physical replicas of it. Statements go to the one with the least to do,
-	// and to the pool's own server if there is none. Where they are is taken from
-	// the strings, and parameters of the session that they name; all else, and the budget
-	// of connections, from the pool's configuration. If that has a stricter sslmode than the
-	// default, they must name one. Where only some of the servers are behind a pooler, a string
-	// names the default_query_exec_mode of its server: cache_statement or cache_describe.
+	// and to the pool's own server if there is none. Where they are is taken from the strings, and
+	// what they, or a service that they name, say of how their servers are reached (sslmode,
+	// connect_timeout, require_auth and the like), of target_session_attrs and of the session; all
+	// else, and the budget of connections, from the pool's configuration. If that has a stricter sslmode
+	// than the default, they must name one. Parameters of the pool as a whole (pool_max_conns and all
+	// others that begin with pool_, statement_cache_capacity, description_cache_capacity) are refused.
+	// Where only some of the servers are behind a pooler, a string names the default_query_exec_mode of
+	// its server: cache_statement or cache_describe, and both servers' must be one of these.
 	Replicas []string
 	// MaxLag is how long a replica may be without what the primary has written, 10 s by
 	// default. One that lags longer, or does not answer, is left out until it has caught up.
