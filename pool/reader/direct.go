@@ -202,6 +202,9 @@ func (d *directRows) retry(err error) bool {
 			known.stale.Store(true)
 		}
 	}
+	if e != nil && unserved(e) && d.backend != d.backend.reader.backends[0] {
+		c.runs-- // The replica is down. The primary is asked once.
+	}
 	switch d.again(err) {
 	case sameConn:
 		if d.Rows != nil {

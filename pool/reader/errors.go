@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -52,6 +54,14 @@ func Down(e *pgconn.PgError) bool {
 		return true
 	}
 	return len(e.Code) == 5 && e.Code[:2] == "08" // of the connection
+}
+
+// unserved reports whether PgBouncer says that it had no server to give a statement to. Its errors have one
+// code, and texts that are not translated.
+func unserved(e *pgconn.PgError) bool {
+	return e.Code == "08P01" && e.Routine == "" && slices.ContainsFunc([]string{
+		"server_login_retry", "query_wait_timeout", "server login failed", "cannot connect to server",
+	}, func(text string) bool { return strings.Contains(e.Message, text) })
 }
 
 // disabledCache returns pgx's error of a mode that needs a cache which was configured away.

@@ -3,15 +3,21 @@
 package reader_test
 
 import (
+	"context"
+	"errors"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gqlboost/gqlboost/internal/pgbouncer"
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/pool"
 	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // The Reader detects a pooler that the configuration does not mention (PgBouncer 1.21 supports
@@ -196,5 +202,68 @@ func TestStatementsBehindPgBouncer(t *testing.T) {
 	if p, err := pool.NewWithConfig(t.Context(), config); err == nil {
 		p.Close()
 		t.Error("a statement that Postgres refuses is not noticed")
+	}
+}
+
+// What a replica behind PgBouncer does not answer because it is down is read from the primary, also by
+// callers whom a shared connection has kept waiting before.
+func TestReplicaBehindPgBouncerIsKilled(t *testing.T) {
+	primary := startOwn(t, nil)
+	replica, err := primary.Replica(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { replica.Stop() })
+	dsn := pgbouncer.Start(t, replica.DSN(), map[string]string{"server_login_retry": "1"}) + "&default_query_exec_mode=cache_describe"
+	r := openOwn(t, primary.DSN()+"&pool_max_conns=12&pool_reader_replicas="+escape(dsn), nil).Reader()
+	var fromReplica, fromPrimary atomic.Int64
+	settings := reader.WithSettings(t.Context(), reader.Settings{GUC: map[string]string{"app.tenant": "7"}})
+	running, stop := context.WithCancel(t.Context())
+	var callers sync.WaitGroup
+	defer callers.Wait()
+	defer stop()
+	for i := range 16 {
+		callers.Go(func() {
+			for running.Err() == nil {
+				ctx := t.Context()
+				if i%2 == 0 {
+					ctx = settings
+				}
+				var got int
+				var recovers bool
+				err := r.QueryRow(ctx, "select $1::int, pg_is_in_recovery()", i).Scan(&got, &recovers)
+				var refused *pgconn.PgError
+				switch {
+				case errors.As(err, &refused) && strings.Contains(refused.Message, "server_login_retry"), err == nil && got != i:
+					t.Errorf("got %d of %d: %v", got, i, err)
+				case err != nil: // It was on two connections that ended.
+					t.Log(err)
+				case recovers:
+					fromReplica.Add(1)
+				default:
+					fromPrimary.Add(1)
+				}
+			}
+		})
+	}
+	rounds := 2
+	if long {
+		rounds = 10
+	}
+	more := func(what string, n *atomic.Int64) {
+		t.Helper()
+		seen := n.Load()
+		wait.Until(t, what, func() bool { return n.Load() > seen+500 })
+	}
+	for range rounds {
+		more("the replica answers", &fromReplica)
+		if err := replica.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		more("the primary answers", &fromPrimary)
+		time.Sleep(500 * time.Millisecond) // Until the replica is found to be down, it is asked.
+		if err := replica.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
