@@ -42,7 +42,7 @@ func openSides(ctx context.Context, o Options) (sides []*side, err error) {
 	if err != nil || o.Short {
 		return sides, err
 	}
-	shown.say("Starting a second fleet, the control ...")
+	shown.say("Starting a second fleet, the control, to which nothing will happen ...")
 	o.Log = io.Discard
 	control, err := openSide(ctx, o)
 	shown.watcher.control = control.watcher
@@ -80,7 +80,7 @@ func (w *watcher) latency(e *Event, window time.Duration) Check {
 	most := mostLatency * max(e.Dearer, 1)
 	c := w.compare(most, e.before(window), e.after(window))
 	c.Event = e.Name
-	c.What = fmt.Sprintf("P95 is within %.0f %% of that before %v after it", 100*(most-1), e.Recovery)
+	c.What = fmt.Sprintf("%v after it, P95 over the control's is at most %.3g times what it was before", e.Recovery, most)
 	return c
 }
 
@@ -96,7 +96,8 @@ func (w *watcher) lasting(events []*Event, window time.Duration) Check {
 		after = append(after, e.after(window))
 	}
 	c := w.compare(mostLatency, events[0].before(opening*window), after...)
-	c.What = fmt.Sprintf("P95 after all events together is within %.0f %% of that before the first", 100*(mostLatency-1))
+	c.What = fmt.Sprintf("after all events together, P95 over the control's is at most %.3g times what it was "+
+		"before the first", mostLatency)
 	return c
 }
 
@@ -116,7 +117,7 @@ func (w *watcher) compare(most float64, reference part, parts ...part) (c Check)
 	c.Held = low <= most
 	ownBefore, controlBefore := together(before)
 	ownAfter, controlAfter := together(after)
-	c.Found = fmt.Sprintf("%.1f ms before, %.1f ms after; of the control %.1f and %.1f ms: %.2f of it, "+
+	c.Found = fmt.Sprintf("%.1f ms before, %.1f ms after; the control %.1f ms and %.1f ms: %.2f times, "+
 		"at least %.2f with a certainty of %.0f %%", p95(ownBefore), p95(ownAfter), p95(controlBefore), p95(controlAfter),
 		ratio(after)/ratio(before), low, 100*certainty)
 	if !c.Held && conditions.Busy() {
@@ -144,14 +145,14 @@ func (w *watcher) seconds(of part) (list []pair) {
 // cost says that a request must not need much more CPU time after an event than before: what burns it,
 // as clients do that connect again without a pause, slows the control down as well.
 func (w *watcher) cost(e *Event, window time.Duration) Check {
-	c := Check{Event: e.Name, What: fmt.Sprintf("a request needs no more than %v times the CPU time of before", mostCPU)}
+	c := Check{Event: e.Name, What: fmt.Sprintf("a request needs at most %v times the CPU time of before", mostCPU)}
 	before, after := w.perRequest(e.before(window)), w.perRequest(e.after(window))
 	if before == 0 || after == 0 {
 		c.Open, c.Found = true, "not known"
 		return c
 	}
 	c.Held = float64(after) <= mostCPU*float64(before)
-	c.Found = fmt.Sprintf("%.2f ms before, %.2f ms after: %.2f of it", millis(before), millis(after),
+	c.Found = fmt.Sprintf("%.2f ms before, %.2f ms after: %.2f times", millis(before), millis(after),
 		float64(after)/float64(before))
 	return c
 }
@@ -191,7 +192,7 @@ func (w *watcher) undisturbed() Check {
 			failed[mix[r.operation].Name+": "+r.err.Error()]++
 		}
 	}
-	c.Held, c.Found = len(failed) == 0 && total > 0, fmt.Sprintf("%d of %d", 0, total)
+	c.Held, c.Found = len(failed) == 0 && total > 0, fmt.Sprintf("0 of %d fail", total)
 	if len(failed) > 0 {
 		c.Found = kinds(failed) + fmt.Sprintf(" of %d", total)
 	}

@@ -41,8 +41,8 @@ func (w *watcher) beginnings(after time.Duration) (list []pair, worst *machine.C
 
 // fastAtOnce says that new instances must answer as the others do.
 func (w *watcher) fastAtOnce(what string, after time.Duration, most float64) Check {
-	c := Check{What: fmt.Sprintf("P95 of new instances in their %s second is within %.0f %% of that of the others "+
-		"at the same time", what, 100*(most-1))}
+	c := Check{What: fmt.Sprintf("P95 of new instances in their %s second is at most %.3g times that of the others "+
+		"at the same time", what, most)}
 	pairs, conditions := w.beginnings(after)
 	if len(pairs) == 0 {
 		c.Found = "no instance was new"
@@ -51,7 +51,7 @@ func (w *watcher) fastAtOnce(what string, after time.Duration, most float64) Che
 	fresh, others := together(pairs)
 	low := atLeast(func(draw func([]pair) []pair) float64 { return ratio(draw(pairs)) })
 	c.Held = low <= most
-	c.Found = fmt.Sprintf("%.1f ms (%d requests to %d instances), the others %.1f ms (%d): %.2f of it, "+
+	c.Found = fmt.Sprintf("%.1f ms (%d requests to %d instances), the others %.1f ms (%d): %.2f times, "+
 		"at least %.2f with a certainty of %.0f %%; P50 %.1f and %.1f ms",
 		p95(fresh), len(fresh), len(pairs), p95(others), len(others),
 		ratio(pairs), low, 100*certainty, millis(percentile(fresh, 0.5)), millis(percentile(others, 0.5)))

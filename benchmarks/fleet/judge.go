@@ -76,15 +76,15 @@ func (w *watcher) failures(e *Event, from, to time.Duration) Check {
 			failed[mix[r.operation].Name+": "+r.err.Error()]++
 		}
 	}
-	c.Held, c.Found = len(failed) == 0 && total > 0, fmt.Sprintf("0 of %d", total)
+	c.Held, c.Found = len(failed) == 0 && total > 0, fmt.Sprintf("0 of %d fail", total)
 	if len(failed) > 0 {
 		c.Found = kinds(failed) + fmt.Sprintf(" of %d", total)
 	}
 	switch {
 	case excused > 0 && e.Outage:
-		c.Found += fmt.Sprintf(", and %d during it", excused)
+		c.Found += fmt.Sprintf(", besides %d during it, which may", excused)
 	case excused > 0:
-		c.Found += fmt.Sprintf(", and %d mutations or answers that the killed instance had begun", excused)
+		c.Found += fmt.Sprintf(", besides %d mutations or answers that the killed instance had begun, which may", excused)
 	}
 	return c
 }
@@ -105,7 +105,7 @@ func kinds(counts map[string]int) string {
 // hits must stay near those of before.
 func (w *watcher) hits(e *Event, window time.Duration) Check {
 	c := Check{Event: e.Name,
-		What: fmt.Sprintf("the share of plans from the cache stays above %v of that before", leastHits)}
+		What: fmt.Sprintf("the share of plans from the cache stays above %v times that of before", leastHits)}
 	var before, last plans
 	lowest, at := 2.0, time.Duration(0)
 	w.mu.Lock()
@@ -130,7 +130,7 @@ func (w *watcher) hits(e *Event, window time.Duration) Check {
 		return c
 	}
 	c.Held = lowest >= leastHits*before.hitRatio()
-	c.Found = fmt.Sprintf("%.4f before, at least %.4f in each second (at %.0f s)", before.hitRatio(), lowest, at.Seconds())
+	c.Found = fmt.Sprintf("%.4f before, %.4f in the worst second (at %.0f s)", before.hitRatio(), lowest, at.Seconds())
 	return c
 }
 

@@ -117,22 +117,22 @@ func TestChecksFailForWhatMustNotBe(t *testing.T) {
 		{"one that nobody killed", func(w *watcher, _ *Event) { w.second(20)[1].err = load.ErrCutShort }, "no request fails"},
 		{"a query of a killed instance", func(w *watcher, e *Event) { e.Killed, w.second(20)[1].err = true, errAny },
 			"no request fails"},
-		{"no requests", func(w *watcher, _ *Event) { w.results = nil }, "no request fails|of that before 2s|first second|second second|before the first"},
-		{"no control", func(w *watcher, _ *Event) { w.control.results = nil }, "of that before 2s|to the control|before the first"},
+		{"no requests", func(w *watcher, _ *Event) { w.results = nil }, "no request fails|after it, P95|first second|second second|before the first"},
+		{"no control", func(w *watcher, _ *Event) { w.control.results = nil }, "after it, P95|to the control|before the first"},
 		{"a failed request to the control", func(w *watcher, _ *Event) { w.control.second(50)[7].err = errAny }, "to the control"},
 		{"a second of misses", func(w *watcher, _ *Event) { w.plans[23].built = 14 }, "plans from the cache"},
 		{"a few misses", func(w *watcher, _ *Event) { w.plans[23].built = 8 }, ""},
 		{"misses before", func(w *watcher, _ *Event) { w.plans[8].built = 100 }, ""},
 		{"no look in time before", func(w *watcher, _ *Event) { w.plans = append(w.plans[:9:9], w.plans[20:]...) }, ""},
 		{"no look before", func(w *watcher, _ *Event) { w.plans = w.plans[20:] }, "plans from the cache"},
-		{"slow afterwards", func(w *watcher, _ *Event) { w.slowAfter(2) }, "of that before 2s|before the first"},
-		{"a bit slow afterwards", func(w *watcher, _ *Event) { w.slowAfter(1.2) }, "of that before 2s|before the first"},
+		{"slow afterwards", func(w *watcher, _ *Event) { w.slowAfter(2) }, "after it, P95|before the first"},
+		{"a bit slow afterwards", func(w *watcher, _ *Event) { w.slowAfter(1.2) }, "after it, P95|before the first"},
 		{"an event that makes it dearer", func(w *watcher, e *Event) { e.Dearer = 1.15; w.slowAfter(1.2) }, "before the first"},
 		{"one that makes it dearer than it may", func(w *watcher, e *Event) { e.Dearer = 1.15; w.slowAfter(1.3) },
-			"of that before 2s|before the first"},
+			"after it, P95|before the first"},
 		{"a machine that is slow afterwards", func(w *watcher, _ *Event) { w.slowAfter(2); w.control.slowAfter(2) }, ""},
 		{"one that is fast afterwards, and the fleet is not", func(w *watcher, _ *Event) { w.control.slowAfter(0.5) },
-			"of that before 2s|before the first"},
+			"after it, P95|before the first"},
 		{"what burns the CPU afterwards", func(w *watcher, _ *Event) {
 			for i := range w.machine[28:] {
 				w.machine[28+i].own += time.Duration(i) * time.Second
@@ -154,22 +154,22 @@ func TestChecksFailForWhatMustNotBe(t *testing.T) {
 		{"new instances that are slow for longer", func(w *watcher, _ *Event) { w.slow(time.Second) }, "second second"},
 		{"one new instance that is slow", func(w *watcher, _ *Event) { w.starts = w.starts[:3]; w.slow(0); w.restart() }, ""},
 		{"nothing that is new", func(w *watcher, _ *Event) { w.starts = nil }, "first second|second second"},
-		{"a stale result", func(w *watcher, _ *Event) { w.writes.looks[222].behind = lateFor + 1 }, "was changed"},
+		{"a stale result", func(w *watcher, _ *Event) { w.writes.looks[222].behind = lateFor + 1 }, "was published"},
 		{"one that may be", func(w *watcher, _ *Event) { w.writes.looks[222].behind = lateFor }, ""},
 		{"a stale result without Redis", func(w *watcher, e *Event) {
 			e.Stale = blindFor
 			w.writes.looks[222].behind = blindFor + 1
-		}, "was changed"},
+		}, "was published"},
 		{"one that may be without Redis", func(w *watcher, e *Event) {
 			e.Stale = blindFor
 			w.writes.looks[222].behind = blindFor
 		}, ""},
-		{"no look at results", func(w *watcher, _ *Event) { w.writes.looks = nil }, "was changed"},
+		{"no look at results", func(w *watcher, _ *Event) { w.writes.looks = nil }, "was published"},
 		{"results that are made each time", func(w *watcher, _ *Event) {
 			for i := range w.plans {
 				w.plans[i].kept = 0
 			}
-		}, "was changed"},
+		}, "was published"},
 		{"another schema's plan", func(w *watcher, _ *Event) { w.wrong = []string{"wrong"} }, "another schema"},
 		{"too many connections", func(w *watcher, _ *Event) { w.counts[100].n = 38 }, "connections"},
 		{"no look at connections", func(w *watcher, _ *Event) { w.counts = nil }, "connections"},

@@ -21,6 +21,7 @@ type Report struct {
 	Machine  load.Machine
 	Versions []load.Version
 	Fleet    string // what it is made of
+	Control  bool   // there is a second one, which latencies are compared with
 	Without  []string
 	Rate     float64
 	Requests int
@@ -71,6 +72,7 @@ func (f *fleet) report(ctx context.Context, w *watcher, events []*Event) (*Repor
 			"PgBouncer, a Redis cluster of %d", f.Instances, replicas, maxConnections, redisNodes)}
 	if w.control != nil {
 		r.Fleet += "; and a second fleet of the same, the control, to which nothing happens"
+		r.Control = true
 	}
 	status, err := f.balancer.status()
 	if err != nil {
@@ -133,18 +135,27 @@ func (w *watcher) charts(events []*Event, limit int) []chart.Chart {
 	return []chart.Chart{
 		line("requests", "Requests", "/s", "Requests that were answered rightly, and that failed, in each second.",
 			sent, failed),
-		line("latency", "Latency", "ms", "How long the requests of each second took, from the time they were due.",
+		line("latency", "Latency", "ms", latencyAbout(w.control != nil),
 			latencies...),
 		line("hits", "From the cache", "%", "The share of requests whose plan was in the instance's cache, and of those "+
 			"for a page of the feed that was: posts are published several times a second, which ends all pages.", hits, kept),
-		line("stale", "What was changed is shown for", "ms", "How long after a post was published through one instance the "+
-			"worst of the others did not show it, in each second.", w.writes.line()),
+		line("stale", "Old posts are shown for", "ms", "For how long after a post was published through one instance the "+
+			"last of the others did not show it, in each second.", w.writes.line()),
 		line("builds", "Plans built", "/s",
 			"Queries that were parsed and validated, because of a request or from what the fleet uses.", built, warmed),
 		line("connections", "Connections", "", "What the blog has open, ten times a second, and what the server allows.",
 			w.connectionLines(limit)...),
 		line("instances", "Instances", "", "Those that run and answer, before and while they serve, too.", serving),
 	}
+}
+
+// latencyAbout says what the chart of latencies shows.
+func latencyAbout(control bool) string {
+	const about = "How long the requests of each second took, from the time they were due."
+	if !control {
+		return about
+	}
+	return about + " The control had the same requests at the same times: where both rise, it was the machine."
 }
 
 // connectionLines are those of each server, and of the limit.
@@ -195,7 +206,7 @@ func (r *Report) Headline() string {
 		return fmt.Sprintf("%s: %d of %d checks FAIL", text, n, len(r.Checks))
 	}
 	if n := len(r.Open()); n > 0 {
-		return fmt.Sprintf("%s: %d checks hold, %d are open, because the machine was busy", text, len(r.Checks)-n, n)
+		return fmt.Sprintf("%s: %d checks hold, %d open, because the machine was busy", text, len(r.Checks)-n, n)
 	}
 	return fmt.Sprintf("%s: all %d checks hold", text, len(r.Checks))
 }

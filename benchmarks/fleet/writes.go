@@ -139,7 +139,8 @@ func (w *writes) ask(ctx context.Context, url, query string, data any) error {
 // fresh says that nothing older may be shown by what instances keep than the event may cause.
 func (w *watcher) fresh(e *Event, from, to time.Duration) Check {
 	bound := max(e.Stale, lateFor)
-	c := Check{Event: e.Name, What: fmt.Sprintf("no instance shows what was changed more than %v before", bound)}
+	c := Check{Event: e.Name,
+		What: fmt.Sprintf("%v after a post was published, no instance shows a feed without it", bound)}
 	kept, made := w.lookups(from, to)
 	everKept, _ := w.lookups(0, time.Hour)
 	w.writes.mu.Lock()
@@ -160,8 +161,8 @@ func (w *watcher) fresh(e *Event, from, to time.Duration) Check {
 	}
 	// What is made again each time cannot be stale.
 	c.Held = stale == 0 && looks > 0 && everKept > 0
-	c.Found = fmt.Sprintf("%d of %d looks are; at most %.2f s (%s); %.0f %% of the results were kept ones", stale, looks,
-		worst.behind.Seconds(), worst.name, 100*kept/max(kept+made, 1))
+	c.Found = fmt.Sprintf("%d of %d looks show one; the longest was %.2f s (%s); %.0f %% of the results were cached",
+		stale, looks, worst.behind.Seconds(), worst.name, 100*kept/max(kept+made, 1))
 	return c
 }
 
