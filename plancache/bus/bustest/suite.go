@@ -51,6 +51,9 @@ func quick() bus.Options {
 	return bus.Options{Beat: 100 * time.Millisecond, Silence: 1500 * time.Millisecond, BlindFor: 500 * time.Millisecond}
 }
 
+// late reports whether a key comes later than its Delete has waited for, as it does on a busy machine.
+func late(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
+
 // listen subscribes until the returned function is called, which returns why it has ended.
 func listen(t *testing.T, transport bus.Transport, receive func([]byte)) (end func() error) {
 	t.Helper()
@@ -280,10 +283,11 @@ func testClosePublishing(t *testing.T, n Network) {
 		for range 4 {
 			all.Go(func() {
 				for i := 0; ; i++ {
-					if err := l.Delete(t.Context(), fmt.Sprint("k", i)); err != nil {
-						if !errors.Is(err, bus.ErrClosed) && !errors.Is(err, context.Canceled) {
-							t.Error(err)
-						}
+					switch err := l.Delete(t.Context(), fmt.Sprint("k", i)); {
+					case errors.Is(err, bus.ErrClosed), errors.Is(err, context.Canceled):
+						return
+					case err != nil && !late(err):
+						t.Error(err)
 						return
 					}
 				}
@@ -321,7 +325,7 @@ func testPanics(t *testing.T, n Network) {
 func testCut(t *testing.T, n Network) {
 	a, b := newLink(t, n.Connect(t), quick()), newLink(t, n.Connect(t), quick())
 	came := watch(t, b)
-	if err := a.Delete(t.Context(), "k1"); err != nil {
+	if err := a.Delete(t.Context(), "k1"); err != nil && !late(err) {
 		t.Error(err)
 	}
 	wait.Until(t, "a key has come", func() bool { return came("k1") })
@@ -340,7 +344,7 @@ func testCut(t *testing.T, n Network) {
 	// It may be published before the other one is subscribed again, who then drops all.
 	wait.Until(t, "the key has come later, or all was dropped", func() bool { return came("k2", "*") })
 	wait.Until(t, "both see", func() bool { return !a.Health().Blind && !b.Health().Blind })
-	if err := a.Delete(t.Context(), "k3"); err != nil {
+	if err := a.Delete(t.Context(), "k3"); err != nil && !late(err) {
 		t.Error(err)
 	}
 	wait.Until(t, "a key has come again", func() bool { return came("k3") })
