@@ -30,8 +30,8 @@ type Config struct {
 	StatementTimeout time.Duration
 	// TransactionPooling is for servers behind PgBouncer in transaction mode or the
 	// like: nothing stays prepared, and each transaction is made read-only, not the
-	// session. It is on if default_query_exec_mode is set to something that prepares
-	// nothing.
+	// session. It is on for all servers if it is set, and else for those whose
+	// default_query_exec_mode is something that prepares nothing.
 	TransactionPooling bool
 	// Replicas are connection strings of servers to read from instead of the pool's,
 	// which are physical replicas of it. Statements go to the one with the least to do,
