@@ -214,7 +214,9 @@ func TestReplicaBehindPgBouncerIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { replica.Stop() })
-	dsn := pgbouncer.Start(t, replica.DSN(), map[string]string{"server_login_retry": "1"}) + "&default_query_exec_mode=cache_describe"
+	// What has come before the failure is noticed waits in PgBouncer's queue, for two minutes by default.
+	pooler := pgbouncer.Start(t, replica.DSN(), map[string]string{"server_login_retry": "1", "query_wait_timeout": "2"})
+	dsn := pooler + "&default_query_exec_mode=cache_describe"
 	r := openOwn(t, primary.DSN()+"&pool_max_conns=12&pool_reader_replicas="+escape(dsn), nil).Reader()
 	var fromReplica, fromPrimary atomic.Int64
 	settings := reader.WithSettings(t.Context(), reader.Settings{GUC: map[string]string{"app.tenant": "7"}})
@@ -234,7 +236,8 @@ func TestReplicaBehindPgBouncerIsKilled(t *testing.T) {
 				err := r.QueryRow(ctx, "select $1::int, pg_is_in_recovery()", i).Scan(&got, &recovers)
 				var refused *pgconn.PgError
 				switch {
-				case errors.As(err, &refused) && strings.Contains(refused.Message, "server_login_retry"), err == nil && got != i:
+				case errors.As(err, &refused) && (strings.Contains(refused.Message, "server_login_retry") ||
+					strings.Contains(refused.Message, "query_wait_timeout")), err == nil && got != i:
 					t.Errorf("got %d of %d: %v", got, i, err)
 				case err != nil: // It was on two connections that ended.
 					t.Log(err)
