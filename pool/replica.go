@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// replica returns the configuration of another server: the pool's, but for what the connection string says
-// of where it is, of how it is reached, and of its sessions.
+// replica returns the configuration of a replica. Its connection string sets where the server is, how to
+// reach it, and the parameters of its sessions. The rest comes from the pool's configuration.
 func replica(base *Config, dsn string) (*Config, error) {
 	parsed, err := pgxpool.ParseConfig(dsn)
 	if err != nil {

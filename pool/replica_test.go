@@ -164,7 +164,8 @@ func TestReplicaParametersOfThePool(t *testing.T) {
 // is known to be the pool's.
 func TestReplicaFieldsAreAllKnown(t *testing.T) {
 	known := map[string]bool{}
-	for _, name := range []string{"Host", "Port", "Database", "User", "Password", "TLSConfig", "Fallbacks", "SSLNegotiation",
+	for _, name := range []string{"Host", "Port", "Database", "User", "Password", "TLSConfig", "Fallbacks",
+		"SSLNegotiation",
 		"RuntimeParams", "ValidateConnect", // by replica itself
 		"DialFunc", "LookupFunc", "BuildFrontend", "BuildContextWatcherHandler", "AfterNetConnect", "AfterConnect",
 		"OnNotice", "OnNotification", "OnPgError", "OAuthTokenProvider", "MaxProtocolMessageBodyLen", // of programs

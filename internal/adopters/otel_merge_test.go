@@ -81,7 +81,7 @@ func TestOtelOfMergedFetches(t *testing.T) {
 		}
 		for _, link := range fetch.Links() {
 			if linked, ok := asked[link.SpanContext.SpanID()]; !ok || linked {
-				t.Errorf("a link to a span that is no request's, or the second one to it")
+				t.Error("a fetch is linked to a span that is not a request's, or is linked to one twice")
 			}
 			asked[link.SpanContext.SpanID()] = true
 		}

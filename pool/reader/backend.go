@@ -16,26 +16,30 @@ import (
 
 // backend is a server that the Reader reads from.
 type backend struct {
-	reader  *Reader
-	server  Server
-	mode    pgx.QueryExecMode // of the server's connections
-	pooled  bool              // each transaction may be in another session of Postgres's
-	pipes   []*pipe
-	running atomic.Int64
-	turn    atomic.Uint32
-	floor   atomic.Int64  // the cost of the fastest statement lately: the network's
-	out     atomic.Bool   // a replica that does not answer or is too far behind
-	forms   answers       // how Postgres reports settings
-	beside  chan struct{} // of capacity 1: a connection beyond the budget
-	epoch   atomic.Int64  // shared connections of an older one are to be closed
-	looks   looks
-	stopped atomic.Uint64 // where a replica was when somebody has waited for it in vain
+	reader   *Reader
+	server   Server
+	mode     pgx.QueryExecMode // of the server's connections
+	pooled   bool              // each transaction may be in another session of Postgres's
+	prepared int               // statements that are kept prepared on one of the pool\'s connections
+	pipes    []*pipe
+	running  atomic.Int64
+	turn     atomic.Uint32
+	floor    atomic.Int64  // the cost of the fastest statement lately: the network's
+	out      atomic.Bool   // a replica that does not answer or is too far behind
+	forms    answers       // how Postgres reports settings
+	beside   chan struct{} // of capacity 1: a connection beyond the budget
+	epoch    atomic.Int64  // shared connections of an older one are to be closed
+	looks    looks
+	stopped  atomic.Uint64 // where a replica was when somebody has waited for it in vain
 }
 
 func newBackend(r *Reader, server Server) *backend {
 	b := &backend{reader: r, server: server, mode: server.Config().ConnConfig.DefaultQueryExecMode,
 		beside: make(chan struct{}, 1)}
 	b.pooled = r.config.TransactionPooling || b.mode != pgx.QueryExecModeCacheStatement
+	if !b.pooled {
+		b.prepared = min(maxPreparedDirect, server.Config().ConnConfig.StatementCacheCapacity-2) // and BEGIN and COMMIT
+	}
 	if r.unshared == "" {
 		for i := range server.Shared() {
 			b.pipes = append(b.pipes, &pipe{backend: b, reader: r, number: i, wanted: make(chan struct{}, 1),
@@ -43,14 +47,6 @@ func newBackend(r *Reader, server Server) *backend {
 		}
 	}
 	return b
-}
-
-// preparable is how many statements the Reader keeps prepared on one of the pool's connections.
-func (b *backend) preparable() int {
-	if b.pooled {
-		return 0
-	}
-	return min(maxPreparedDirect, b.server.Config().ConnConfig.StatementCacheCapacity-2) // and BEGIN and COMMIT
 }
 
 // lower takes in what a statement has cost. The floor follows at once when costs fall,

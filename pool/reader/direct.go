@@ -20,7 +20,7 @@ func (b *backend) directGuard(c *call) guard.Guard {
 	r := b.reader
 	return guard.Guard{
 		Settings: c.settings, Accepted: &r.accepted, ReadOnly: c.settings != nil || c.stale > 0 || !c.harmless(),
-		Mode: b.mode, Prepared: b.preparable(), Replayed: c.position(b),
+		Mode: b.mode, Prepared: b.prepared, Replayed: c.position(b),
 		Transaction: c.statement != nil && c.statement.named, Overtaken: c.stale > 0,
 	}
 }

@@ -25,16 +25,10 @@ type fleet struct {
 
 func startFleet(t *testing.T, replicas int) *fleet {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	// With asynchronous commits a replica lags for as long as the primary's log is not written.
 	f := &fleet{primary: startOwn(t, map[string]string{"synchronous_commit": "on"})}
 	for range replicas {
-		r, err := f.primary.Replica(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { r.Stop() })
+		r := startReplica(t, f.primary)
 		f.replicas = append(f.replicas, r)
 		f.admins = append(f.admins, openOwn(t, r.DSN(), nil))
 	}
@@ -315,11 +309,7 @@ func (f *fleet) testFailover(t *testing.T) {
 
 	// A new replica misses what the old one has, becomes the primary, and writes less. Then the old one,
 	// which follows nobody, is further in its log, and has nothing of the new one.
-	late, err := f.primary.Replica(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { late.Stop() })
+	late := startReplica(t, f.primary)
 	f.replicas, f.admins = append(f.replicas, late), append(f.admins, openOwn(t, late.DSN(), nil))
 	p = f.open(t, "")
 	if err := late.Kill(); err != nil {

@@ -82,7 +82,20 @@ func startOwn(t *testing.T, settings map[string]string) *postgres.Server {
 	return own
 }
 
-// openOwn opens a pool on it.
+// startReplica starts a replica of a server.
+func startReplica(t *testing.T, of *postgres.Server) *postgres.Server {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	replica, err := of.Replica(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { replica.Stop() })
+	return replica
+}
+
+// openOwn opens a pool on a server.
 func openOwn(t *testing.T, dsn string, change func(*pool.Config)) *pool.Pool {
 	t.Helper()
 	c, err := pool.ParseConfig(dsn)

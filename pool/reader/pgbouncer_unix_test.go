@@ -75,11 +75,7 @@ func TestReaderBehindPgBouncer(t *testing.T) {
 // others nothing, and what is behind one has nothing prepared.
 func TestReplicasWithModesOfTheirOwn(t *testing.T) {
 	primary := startOwn(t, nil)
-	replica, err := primary.Replica(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { replica.Stop() })
+	replica := startReplica(t, primary)
 	const describe, statement = "&default_query_exec_mode=cache_describe", "&default_query_exec_mode=cache_statement"
 	for _, c := range []struct {
 		name, primary, replica string
@@ -144,11 +140,7 @@ func TestReplicasWithModesOfTheirOwn(t *testing.T) {
 // nowhere: another session would be asked for them.
 func TestStatementsBehindPgBouncer(t *testing.T) {
 	primary := startOwn(t, nil)
-	replica, err := primary.Replica(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { replica.Stop() })
+	replica := startReplica(t, primary)
 	few := map[string]string{"default_pool_size": "3"} // so that sessions change hands
 	const describe, sql = "&default_query_exec_mode=cache_describe", "select $1::int, pg_is_in_recovery()"
 	behind, there := pgbouncer.Start(t, primary.DSN(), few)+describe, pgbouncer.Start(t, replica.DSN(), few)+describe
@@ -209,11 +201,7 @@ func TestStatementsBehindPgBouncer(t *testing.T) {
 // callers whom a shared connection has kept waiting before.
 func TestReplicaBehindPgBouncerIsKilled(t *testing.T) {
 	primary := startOwn(t, nil)
-	replica, err := primary.Replica(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { replica.Stop() })
+	replica := startReplica(t, primary)
 	// What has come before the failure is noticed waits in PgBouncer's queue, for two minutes by default.
 	pooler := pgbouncer.Start(t, replica.DSN(), map[string]string{"server_login_retry": "1", "query_wait_timeout": "2"})
 	dsn := pooler + "&default_query_exec_mode=cache_describe"

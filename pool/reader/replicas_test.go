@@ -28,11 +28,7 @@ func TestReplicas(t *testing.T) {
 	var replicas []*postgres.Server
 	var dsns string
 	for range 2 {
-		r, err := primary.Replica(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { r.Stop() })
+		r := startReplica(t, primary)
 		replicas = append(replicas, r)
 		dsns += " " + r.DSN()
 	}
@@ -160,11 +156,7 @@ func caughtUp(t *testing.T, replicas []*pool.Pool, lsn string) bool {
 func TestReplicasWithHooks(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	replica, err := server.Replica(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { replica.Stop() })
+	replica := startReplica(t, server)
 	type tenant struct{}
 	ready := func(ctx context.Context) error {
 		if ctx.Value(tenant{}) == nil {
@@ -207,11 +199,7 @@ func (failing) RewriteQuery(context.Context, *pgx.Conn, string, []any) (string, 
 func TestReplicasStayWhereCallsAreWrong(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	replica, err := server.Replica(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { replica.Stop() })
+	replica := startReplica(t, server)
 	type unwelcome struct{}
 	prepare := func(c *pool.Config) {
 		c.PrepareConn = func(ctx context.Context, _ *pgx.Conn) (bool, error) {

@@ -345,7 +345,8 @@ func TestSettingsKeepTheMode(t *testing.T) {
 			err := q.QueryRow(ctx, "select pg_typeof($1)::text || coalesce($1::text, '')", arg).Scan(&got)
 			return fmt.Sprint(got, err)
 		}
-		ctx := reader.WithSettings(t.Context(), reader.Settings{Role: "postgres", GUC: map[string]string{"search_path": "public"}})
+		ctx := reader.WithSettings(t.Context(), reader.Settings{Role: "postgres",
+			GUC: map[string]string{"search_path": "public"}})
 		for _, arg := range []any{1, "a", map[string]int{"a": 1}, []int{1}, 1.5, true} {
 			want := ask(t.Context(), peer, arg)
 			for name, q := range map[string]querier{"the pool": p, "the Reader": p.Reader()} {
