@@ -120,10 +120,7 @@ func (w *watcher) compare(most float64, reference part, parts ...part) (c Check)
 	c.Found = fmt.Sprintf("%.1f ms before, %.1f ms after; the control %.1f ms and %.1f ms: %.2f times, "+
 		"at least %.2f with a certainty of %.0f %%", p95(ownBefore), p95(ownAfter), p95(controlBefore), p95(controlAfter),
 		ratio(after)/ratio(before), low, 100*certainty)
-	if !c.Held && conditions.Busy() {
-		c.Open = true
-		c.Found += "; " + conditions.String()
-	}
+	c.openIfBusy(conditions)
 	return c
 }
 
@@ -192,9 +189,6 @@ func (w *watcher) undisturbed() Check {
 			failed[mix[r.operation].Name+": "+r.err.Error()]++
 		}
 	}
-	c.Held, c.Found = len(failed) == 0 && total > 0, fmt.Sprintf("0 of %d fail", total)
-	if len(failed) > 0 {
-		c.Found = kinds(failed) + fmt.Sprintf(" of %d", total)
-	}
+	c.noneFails(failed, total)
 	return c
 }

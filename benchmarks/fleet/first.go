@@ -55,9 +55,6 @@ func (w *watcher) fastAtOnce(what string, after time.Duration, most float64) Che
 		"at least %.2f with a certainty of %.0f %%; P50 %.1f and %.1f ms",
 		p95(fresh), len(fresh), len(pairs), p95(others), len(others),
 		ratio(pairs), low, 100*certainty, millis(percentile(fresh, 0.5)), millis(percentile(others, 0.5)))
-	if !c.Held && conditions.Busy() {
-		c.Open = true
-		c.Found += "; " + conditions.String()
-	}
+	c.openIfBusy(conditions)
 	return c
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
@@ -76,10 +77,7 @@ func (w *watcher) failures(e *Event, from, to time.Duration) Check {
 			failed[mix[r.operation].Name+": "+r.err.Error()]++
 		}
 	}
-	c.Held, c.Found = len(failed) == 0 && total > 0, fmt.Sprintf("0 of %d fail", total)
-	if len(failed) > 0 {
-		c.Found = kinds(failed) + fmt.Sprintf(" of %d", total)
-	}
+	c.noneFails(failed, total)
 	switch {
 	case excused > 0 && e.Outage:
 		c.Found += fmt.Sprintf(", besides %d during it, which may", excused)
@@ -87,6 +85,22 @@ func (w *watcher) failures(e *Event, from, to time.Duration) Check {
 		c.Found += fmt.Sprintf(", besides %d mutations or answers that the killed instance had begun, which may", excused)
 	}
 	return c
+}
+
+// noneFails says that none of some requests may fail, and that there must be some.
+func (c *Check) noneFails(failed map[string]int, total int) {
+	c.Held, c.Found = len(failed) == 0 && total > 0, fmt.Sprintf("0 of %d fail", total)
+	if len(failed) > 0 {
+		c.Found = kinds(failed) + fmt.Sprintf(" of %d", total)
+	}
+}
+
+// openIfBusy leaves a check that does not hold open if the machine was busy.
+func (c *Check) openIfBusy(conditions *machine.Conditions) {
+	if !c.Held && conditions.Busy() {
+		c.Open = true
+		c.Found += "; " + conditions.String()
+	}
 }
 
 // kinds lists errors with their counts, the most frequent first.

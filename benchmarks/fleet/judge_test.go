@@ -117,9 +117,12 @@ func TestChecksFailForWhatMustNotBe(t *testing.T) {
 		{"one that nobody killed", func(w *watcher, _ *Event) { w.second(20)[1].err = load.ErrCutShort }, "no request fails"},
 		{"a query of a killed instance", func(w *watcher, e *Event) { e.Killed, w.second(20)[1].err = true, errAny },
 			"no request fails"},
-		{"no requests", func(w *watcher, _ *Event) { w.results = nil }, "no request fails|after it, P95|first second|second second|before the first"},
-		{"no control", func(w *watcher, _ *Event) { w.control.results = nil }, "after it, P95|to the control|before the first"},
-		{"a failed request to the control", func(w *watcher, _ *Event) { w.control.second(50)[7].err = errAny }, "to the control"},
+		{"no requests", func(w *watcher, _ *Event) { w.results = nil },
+			"no request fails|after it, P95|first second|second second|before the first"},
+		{"no control", func(w *watcher, _ *Event) { w.control.results = nil },
+			"after it, P95|to the control|before the first"},
+		{"a failed request to the control", func(w *watcher, _ *Event) { w.control.second(50)[7].err = errAny },
+			"to the control"},
 		{"a second of misses", func(w *watcher, _ *Event) { w.plans[23].built = 14 }, "plans from the cache"},
 		{"a few misses", func(w *watcher, _ *Event) { w.plans[23].built = 8 }, ""},
 		{"misses before", func(w *watcher, _ *Event) { w.plans[8].built = 100 }, ""},
@@ -127,7 +130,8 @@ func TestChecksFailForWhatMustNotBe(t *testing.T) {
 		{"no look before", func(w *watcher, _ *Event) { w.plans = w.plans[20:] }, "plans from the cache"},
 		{"slow afterwards", func(w *watcher, _ *Event) { w.slowAfter(2) }, "after it, P95|before the first"},
 		{"a bit slow afterwards", func(w *watcher, _ *Event) { w.slowAfter(1.2) }, "after it, P95|before the first"},
-		{"an event that makes it dearer", func(w *watcher, e *Event) { e.Dearer = 1.15; w.slowAfter(1.2) }, "before the first"},
+		{"an event that makes it dearer", func(w *watcher, e *Event) { e.Dearer = 1.15; w.slowAfter(1.2) },
+			"before the first"},
 		{"one that makes it dearer than it may", func(w *watcher, e *Event) { e.Dearer = 1.15; w.slowAfter(1.3) },
 			"after it, P95|before the first"},
 		{"a machine that is slow afterwards", func(w *watcher, _ *Event) { w.slowAfter(2); w.control.slowAfter(2) }, ""},
@@ -226,7 +230,8 @@ func TestPageOfAReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := out.String()
-	for _, part := range []string{"1 of 10 checks FAIL", `class="failed"`, "&lt;b&gt;dangerous", `"marks":[{"name":"event","from":20,"to":25}]`} {
+	for _, part := range []string{"1 of 10 checks FAIL", `class="failed"`, "&lt;b&gt;dangerous",
+		`"marks":[{"name":"event","from":20,"to":25}]`} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the page lacks %s", part)
 		}

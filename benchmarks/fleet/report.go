@@ -129,14 +129,15 @@ func (w *watcher) charts(events []*Event, limit int) []chart.Chart {
 		add(&serving, p.at.Seconds(), float64(p.instances))
 	}
 	latencies := []chart.Series{half, most}
+	about := "How long the requests of each second took, from the time they were due."
 	if w.control != nil {
 		latencies = append(latencies, control)
+		about += " The control had the same requests at the same times: where both rise, it was the machine."
 	}
 	return []chart.Chart{
 		line("requests", "Requests", "/s", "Requests that were answered rightly, and that failed, in each second.",
 			sent, failed),
-		line("latency", "Latency", "ms", latencyAbout(w.control != nil),
-			latencies...),
+		line("latency", "Latency", "ms", about, latencies...),
 		line("hits", "From the cache", "%", "The share of requests whose plan was in the instance's cache, and of those "+
 			"for a page of the feed that was: posts are published several times a second, which ends all pages.", hits, kept),
 		line("stale", "Old posts are shown for", "ms", "For how long after a post was published through one instance the "+
@@ -147,15 +148,6 @@ func (w *watcher) charts(events []*Event, limit int) []chart.Chart {
 			w.connectionLines(limit)...),
 		line("instances", "Instances", "", "Those that run and answer, before and while they serve, too.", serving),
 	}
-}
-
-// latencyAbout says what the chart of latencies shows.
-func latencyAbout(control bool) string {
-	const about = "How long the requests of each second took, from the time they were due."
-	if !control {
-		return about
-	}
-	return about + " The control had the same requests at the same times: where both rise, it was the machine."
 }
 
 // connectionLines are those of each server, and of the limit.
