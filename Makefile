@@ -170,9 +170,8 @@ bench: $(BENCHSTAT) ## every benchmark with its peers, in COUNT interleaved roun
 	@set -e; cd benchmarks; go build -o $(OUT)/record ./cmd/record; for p in $(or $(PACKAGES),$(BENCHED)); do \
 		go test $(if $(filter 1,$(CPP)),-tags simdjson_cpp) -c -o $(OUT)/bench-$$p.test ./$$p; done
 	@set -eo pipefail; for i in $$(seq $(or $(COUNT),1)); do for p in $(or $(PACKAGES),$(BENCHED)); do \
-		cd $(CURDIR)/benchmarks/$$p; run="$(OUT)/record $(OUT)/bench-$$p.test -test.run ^$$ -test.benchmem -test.benchtime $(or $(BENCHTIME),0.2s) -test.bench"; \
-		$$run '$(or $(BENCH),.)' | tee -a $(OUT)/bench.txt; \
-		if [ $$p = simdjson ]; then for k in avx2 portable; do GQLBOOST_SIMD=$$k $$run './work=./impl=gqlboost' | sed "s/impl=gqlboost/impl=$$k/" | tee -a $(OUT)/bench.txt; done; fi; \
+		cd $(CURDIR)/benchmarks/$$p; $(OUT)/record $(OUT)/bench-$$p.test -test.run '^$$' -test.bench '$(or $(BENCH),.)' \
+			-test.benchmem -test.benchtime $(or $(BENCHTIME),0.2s) | tee -a $(OUT)/bench.txt; \
 		done; done
 	@$(BENCHSTAT) -col /impl -ignore machine,host $(OUT)/bench.txt
 

@@ -3,6 +3,7 @@ package simdjson
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/bytedance/sonic"
@@ -20,6 +21,7 @@ type implementation struct {
 	run  func([]byte) error
 }
 
+// bench measures a list of implementations in turn, and ours with other kernels as well.
 func bench(b *testing.B, work string, data []byte, list []implementation) {
 	for _, c := range list {
 		b.Run("work="+work+"/impl="+c.name, func(b *testing.B) {
@@ -31,6 +33,12 @@ func bench(b *testing.B, work string, data []byte, list []implementation) {
 				}
 			}
 		})
+		if c.name != "gqlboost" {
+			continue
+		}
+		for _, kernel := range lower() {
+			b.Run("work="+work+"/impl="+kernel, func(b *testing.B) { benchKernel(b, kernel) })
+		}
 	}
 }
 
@@ -70,10 +78,11 @@ func BenchmarkParse(b *testing.B) {
 			return err
 		}})
 	}
+	parse := func(name string, data []byte) { bench(b, name, data, append(slices.Clip(list), inCPP(data)...)) }
 	for _, name := range corpora {
-		bench(b, name, corpus(b, name), list)
+		parse(name, corpus(b, name))
 	}
-	bench(b, "request-183B", requests(b)["183B"], list)
+	parse("request-183B", requests(b)["183B"])
 }
 
 // BenchmarkValid only checks a text. sonic and gjson do not check UTF-8.

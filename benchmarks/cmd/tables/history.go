@@ -90,8 +90,9 @@ func ratiosOf(d *load.Report) (list []serverRatios) {
 var (
 	// own are the names of the library's parts in benchmarks.
 	own = []string{ours, "pgrows", "reader", "adaptive"}
-	// noPeers are other ways of the library's, and limits that nothing can reach.
-	noPeers = []string{"avx2", "portable", "reader-transaction", "pool", "belady", "discard"}
+	// noPeers are other ways of the library's, what a program in Go cannot use, and limits that
+	// nothing can reach.
+	noPeers = []string{"avx2", "portable", "reader-transaction", "pool", "simdjson-cpp", "belady", "discard"}
 	// timeless are benchmarks whose time is not what they measure.
 	timeless = []string{"plancache/Ratio", "plancache/Holdout", "plancache/Third", "pool/Restart"}
 )
