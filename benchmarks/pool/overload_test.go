@@ -51,9 +51,9 @@ func BenchmarkOverload(b *testing.B) {
 		b.ReportMetric(float64(len(served))/time.Since(begin).Seconds(), "served/s")
 	}
 	b.Run("pgxpool", func(b *testing.B) { run(b, fixed(b, server.DSN(), connections)) })
-	for name, parameters := range map[string]string{"queue": "&pool_queue_timeout=100ms", "shedding": "&pool_target_wait=50ms"} {
-		b.Run("pool/"+name, func(b *testing.B) {
-			p, err := pool.New(b.Context(), server.DSN()+"&pool_max_conns=8"+parameters)
+	for _, way := range [][2]string{{"queue", "&pool_queue_timeout=100ms"}, {"shedding", "&pool_target_wait=50ms"}} {
+		b.Run("pool/"+way[0], func(b *testing.B) {
+			p, err := pool.New(b.Context(), server.DSN()+"&pool_max_conns=8"+way[1])
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -131,9 +131,9 @@ func measureQueries(b *testing.B, n int, query func(ctx context.Context, id int)
 func BenchmarkPoint(b *testing.B) {
 	setUp(b)
 	for _, n := range []int{1, 8, 32, 256} {
-		for name, parameters := range map[string]string{"reader": "", "reader-transaction": "&pool_reader_transaction_pooling=true"} {
-			b.Run(fmt.Sprintf("goroutines=%d/impl=%s", n, name), func(b *testing.B) {
-				p, err := pool.New(b.Context(), server.DSN()+"&pool_max_conns=8"+parameters)
+		for _, way := range [][2]string{{"reader", ""}, {"reader-transaction", "&pool_reader_transaction_pooling=true"}} {
+			b.Run(fmt.Sprintf("goroutines=%d/impl=%s", n, way[0]), func(b *testing.B) {
+				p, err := pool.New(b.Context(), server.DSN()+"&pool_max_conns=8"+way[1])
 				if err != nil {
 					b.Fatal(err)
 				}

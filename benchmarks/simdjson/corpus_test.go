@@ -37,6 +37,9 @@ func corpus(b testing.TB, name string) []byte {
 	return data
 }
 
+// sizes are the requests, in the order in which they are measured.
+var sizes = []string{"183B", "1.7KB", "64KB"}
+
 // requests are GraphQL requests of 183 B, 1.7 KB, and with 64 KB of variables.
 func requests(b testing.TB) map[string][]byte {
 	b.Helper()

@@ -88,7 +88,8 @@ func ratiosOf(d *load.Report) (list []serverRatios) {
 }
 
 var (
-	// own are the names of the library's parts in benchmarks.
+	// own are the names of the library's parts in benchmarks: the first of them that a benchmark
+	// has is what the others are compared with.
 	own = []string{ours, "pgrows", "reader", "adaptive"}
 	// noPeers are other ways of the library's, what a program in Go cannot use, and limits that
 	// nothing can reach.

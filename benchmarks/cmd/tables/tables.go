@@ -229,13 +229,15 @@ func pivot(list []figure) string {
 	return markdown(header, rows)
 }
 
-// ours is what the others are compared with, where there is one of that name.
+// ours is the name of the library in most benchmarks.
 const ours = "gqlboost"
 
 // reference returns what the others of a benchmark are compared with.
 func reference(impls []string) string {
-	if slices.Contains(impls, ours) {
-		return ours
+	for _, name := range own {
+		if slices.Contains(impls, name) {
+			return name
+		}
 	}
-	return impls[0] // In most benchmarks ours is the first to be measured.
+	return impls[0]
 }
