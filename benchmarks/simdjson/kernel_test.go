@@ -6,26 +6,27 @@ import (
 	"flag"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gqlboost/gqlboost/simdjson"
 )
 
-// lower are the kernels of other CPUs of this kind, by the names that GQLBOOST_SIMD has for them.
+// lower are the kernels below this machine's, by the names that GQLBOOST_SIMD has for them.
 func lower() []string {
-	switch {
-	case os.Getenv("GQLBOOST_SIMD") != "":
-		return nil // It chooses ours.
-	case runtime.GOARCH == "amd64":
+	switch kernel := simdjson.Kernel(); {
+	case os.Getenv("GQLBOOST_SIMD") != "", kernel == "portable":
+		return nil
+	case kernel == "avx512":
 		return []string{"avx2", "portable"}
 	}
 	return []string{"portable"}
 }
 
-// benchKernel reports what the benchmark of ours beside b does with another kernel. A process
-// has one, so that is measured in a process of its own: in turn with the others, because a machine
-// is not as fast all the time.
+// benchKernel reports what the benchmark of ours beside b does with another kernel. A process has
+// one, so a second process measures it: now and not after all the others, because a machine is not
+// as fast all the time.
 func benchKernel(b *testing.B, kernel string) {
 	b.Helper()
 	ours := strings.TrimSuffix(b.Name(), kernel) + "gqlboost"
