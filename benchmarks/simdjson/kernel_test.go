@@ -1,16 +1,16 @@
 package simdjson
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"flag"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/gqlboost/gqlboost/simdjson"
+	"golang.org/x/perf/benchfmt"
 )
 
 // lower are the kernels below this machine's, by the names that GQLBOOST_SIMD has for them.
@@ -39,23 +39,13 @@ func benchKernel(b *testing.B, kernel string) {
 		b.Fatalf("%v: %s", err, out)
 	}
 	b.ReportAllocs()
-	found := false
-	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
-		// The name, how often it ran, and pairs of a value and its unit.
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 2 || !strings.HasPrefix(fields[0], ours) {
-			continue
-		}
-		found = true
-		for i := 2; i+1 < len(fields); i += 2 {
-			value, err := strconv.ParseFloat(fields[i], 64)
-			if err != nil {
-				b.Fatalf("%v: %s", err, out)
+	for results := benchfmt.NewReader(bytes.NewReader(out), kernel); results.Scan(); {
+		if r, ok := results.Result().(*benchfmt.Result); ok {
+			for _, v := range r.Values {
+				b.ReportMetric(cmp.Or(v.OrigValue, v.Value), cmp.Or(v.OrigUnit, v.Unit))
 			}
-			b.ReportMetric(value, fields[i+1])
+			return
 		}
 	}
-	if !found {
-		b.Fatalf("no result of %s: %s", ours, out)
-	}
+	b.Fatalf("no result of %s: %s", ours, out)
 }
