@@ -20,7 +20,7 @@ type backend struct {
 	server   Server
 	mode     pgx.QueryExecMode // of the server's connections
 	pooled   bool              // each transaction may be in another session of Postgres's
-	prepared int               // statements that are kept prepared on one of the pool\'s connections
+	prepared int               // statements that are kept prepared on one of the pool's connections
 	pipes    []*pipe
 	running  atomic.Int64
 	turn     atomic.Uint32

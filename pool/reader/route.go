@@ -82,10 +82,10 @@ func (r *Reader) pick(c *call) *backend {
 		return r.backends[0]
 	}
 	replicas := r.backends[1:]
-	first := int(r.turn.Add(1))
+	n, first := uint32(len(replicas)), r.turn.Add(1)
 	var best *backend
-	for i := range replicas {
-		b := replicas[(first+i)%len(replicas)]
+	for i := range n {
+		b := replicas[(first+i)%n]
 		if b.serves(c) && (best == nil || b.running.Load() < best.running.Load()) {
 			best = b
 		}
