@@ -8,17 +8,19 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Drift is how a figure has changed over a run, or over its sessions.
+// Drift is how a figure has changed since the start of a session's server, all sessions taken
+// together, or from session to session. That two servers differ is no drift: each begins with what
+// the machine did to it.
 type Drift struct {
 	Figure string
-	// Within reports that it is the change since the start of a session's server, all sessions
-	// taken together, because that is where it drifts: what grows in one process begins again
-	// with the next one.
-	Within      bool
-	First, Last float64 // of the line through all windows
-	// Growth is the change over the run as a part of the first value.
+	// Sessions reports that it is the change from session to session, because that is where it
+	// drifts.
+	Sessions    bool
+	First, Last float64 // of a line through the windows
+	// Growth is the change as a part of the first value.
 	Growth float64
 	// Correlation is that of the figure with the time, from -1 to 1.
 	Correlation float64
@@ -26,14 +28,16 @@ type Drift struct {
 }
 
 const (
-	// A figure drifts if it grows by more than a tenth, steadily: chance alone makes a
-	// correlation of 0.5 once in two hundred runs of 30 windows.
+	// A figure drifts if it grows by more than a tenth, steadily, and not by chance, which makes
+	// a correlation of 0.5 once in two hundred runs of 30 windows, and a larger one of fewer.
 	driftGrowth      = 0.10
 	driftCorrelation = 0.5
+	driftChance      = 1.0 / 200 / 2 // One direction is for the worse.
 	// settling is the part of a session that is left out: caches and pools fill in it.
 	settling = 0.1
-	// Fewer windows say nothing.
-	fewestWindows = 10
+	// Fewer windows, or sessions, say nothing.
+	fewestWindows  = 10
+	fewestSessions = 5
 )
 
 // soakFigure is a figure of windows that a soak looks at.
@@ -71,13 +75,8 @@ func onQuietMachine(windows []Window) []Window {
 	return slices.DeleteFunc(slices.Clone(windows), func(w Window) bool { return w.Busy })
 }
 
-// afterSettling leaves out the first part of each session.
-func afterSettling(windows []Window) (list []Window) {
-	for _, session := range sessions(windows) {
-		list = append(list, session[int(settling*float64(len(session))):]...)
-	}
-	return list
-}
+// afterSettling leaves out the first part of a session.
+func afterSettling(session []Window) []Window { return session[int(settling*float64(len(session))):] }
 
 // sessions are windows by the session that they belong to.
 func sessions(windows []Window) (list [][]Window) {
@@ -90,48 +89,82 @@ func sessions(windows []Window) (list [][]Window) {
 	return list
 }
 
-// Drifts looks for figures that change for the worse while the load stays the same: over the
-// whole run, and since the start of each session. Windows on a busy machine do not count.
+// Drifts looks for figures that change for the worse while the load stays the same. Windows on a
+// busy machine do not count.
 func Drifts(windows []Window) (list []Drift) {
-	var ofRun, ofSession, at []float64
-	var counted []Window
+	var counted [][]Window
 	for _, session := range sessions(windows) {
-		for _, w := range onQuietMachine(afterSettling(session)) {
-			ofRun, ofSession = append(ofRun, w.Minutes), append(ofSession, w.Minutes-session[0].Minutes)
-			counted = append(counted, w)
+		if quiet := onQuietMachine(afterSettling(session)); len(quiet) > 0 {
+			counted = append(counted, quiet)
 		}
 	}
 	for _, f := range soakFigures {
-		at = at[:0]
-		for _, w := range counted {
-			at = append(at, f.of(w)/f.unit)
-		}
-		d := f.drift(ofRun, at)
-		if within := f.drift(ofSession, at); within.Drifts && !d.Drifts {
-			within.Within = true
-			d = within
+		d := f.within(counted)
+		if between := f.between(counted); between.Drifts && !d.Drifts {
+			d = between
 		}
 		list = append(list, d)
 	}
 	return list
 }
 
-// drift fits a line through the values of a figure at times.
-func (f soakFigure) drift(times, values []float64) Drift {
+// within returns the change since the start of sessions: of each, what it is beside its own mean.
+func (f soakFigure) within(sessions [][]Window) Drift {
+	var times, values []float64
+	mean := 0.0
+	for _, session := range sessions {
+		first := len(times)
+		for _, w := range session {
+			times, values = append(times, w.Minutes), append(values, f.of(w)/f.unit)
+		}
+		t, v := stat.Mean(times[first:], nil), stat.Mean(values[first:], nil)
+		for i := first; i < len(times); i++ {
+			times[i], values[i] = times[i]-t, values[i]-v
+		}
+		mean += v * float64(len(times)-first)
+	}
+	return f.drift(times, values, mean/float64(max(len(times), 1)), len(times)-len(sessions), fewestWindows)
+}
+
+// between returns the change of the sessions' medians.
+func (f soakFigure) between(sessions [][]Window) Drift {
+	var times, values []float64
+	for _, session := range sessions {
+		times = append(times, session[len(session)/2].Minutes)
+		values = append(values, medianOf(session, f))
+	}
+	d := f.drift(times, values, 0, len(times)-1, fewestSessions)
+	d.Sessions = true
+	return d
+}
+
+// drift fits a line through the values of a figure at times. They are beside a mean, and so many of
+// them are free. Fewer than some say nothing.
+func (f soakFigure) drift(times, values []float64, mean float64, free, fewest int) Drift {
 	d := Drift{Figure: f.name}
-	if len(times) <= 2 || slices.Min(times) == slices.Max(times) {
+	if len(times) < 3 || slices.Min(times) == slices.Max(times) {
 		return d
 	}
 	intercept, slope := stat.LinearRegression(times, values, nil, false)
-	d.First, d.Last = intercept+slope*slices.Min(times), intercept+slope*slices.Max(times)
+	d.First, d.Last = mean+intercept+slope*slices.Min(times), mean+intercept+slope*slices.Max(times)
 	if d.First != 0 {
 		d.Growth = (d.Last - d.First) / math.Abs(d.First)
 	}
 	if d.Correlation = stat.Correlation(times, values, nil); math.IsNaN(d.Correlation) {
 		d.Correlation = 0 // It never changes.
 	}
-	d.Drifts = len(times) >= fewestWindows && f.worse*d.Growth > driftGrowth && f.worse*d.Correlation > driftCorrelation
+	worse := f.worse * d.Correlation
+	d.Drifts = len(times) >= fewest && f.worse*d.Growth > driftGrowth && worse > driftCorrelation &&
+		byChance(worse, free) < driftChance
 	return d
+}
+
+// byChance returns how likely a correlation as large is by chance, of values of which so many are
+// free beside their mean.
+func byChance(correlation float64, free int) float64 {
+	nu := float64(free - 1)
+	t := correlation * math.Sqrt(nu/max(1-correlation*correlation, 1e-12))
+	return distuv.StudentsT{Sigma: 1, Nu: nu}.Survival(t)
 }
 
 // WriteDrifts prints how figures have changed.
@@ -142,8 +175,8 @@ func WriteDrifts(w io.Writer, windows []Window) {
 		mark := ""
 		if d.Drifts {
 			mark = "DRIFTS"
-			if d.Within {
-				mark = "DRIFTS in each session"
+			if d.Sessions {
+				mark = "DRIFTS from session to session"
 			}
 		}
 		t.AppendRow(table.Row{d.Figure, fmt.Sprintf("%.4g", d.First), fmt.Sprintf("%.4g", d.Last), percent(d.Growth),

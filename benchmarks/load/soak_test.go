@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -70,25 +71,40 @@ func TestDriftsOfSessions(t *testing.T) {
 	}
 }
 
-// What grows in each session, and begins again with the next one, is a leak.
-func TestDriftsWithinSessions(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 4))
-	var windows []Window
-	for session := range 16 {
-		for i := range 30 {
-			windows = append(windows, Window{Session: session + 1, Minutes: float64(len(windows)), P95: 20 + random.NormFloat64(),
-				Memory: 100e6 + 1e6*float64(i) + 3e6*random.NormFloat64(), Goroutines: 40})
+// What grows in each session, and begins again with the next one, is a leak, and what grows from
+// one session to the next drifts, too. That servers differ is neither.
+func TestDriftsOfSeveralSessions(t *testing.T) {
+	for name, c := range map[string]struct {
+		sessions int
+		memory   func(session, i int) float64 // MiB
+		mark     string
+	}{
+		"in each":      {16, func(_, i int) float64 { return 100 + float64(i) }, "DRIFTS"},
+		"in the third": {3, func(session, i int) float64 { return 100 + float64(session/2*3*i) }, "DRIFTS"},
+		"from session to session": {12, func(session, _ int) float64 { return 100 + 5*float64(session) },
+			"DRIFTS from session to session"},
+		"of few sessions": {4, func(session, _ int) float64 { return 100 + 5*float64(session) }, ""},
+		"steps":           {8, func(session, _ int) float64 { return 100 + 40*float64(session*5%8) }, ""},
+		"the last":        {3, func(session, _ int) float64 { return []float64{70, 60, 85}[session] }, ""},
+	} {
+		random := rand.New(rand.NewPCG(3, 4))
+		var windows []Window
+		for session := range c.sessions {
+			for i := range 30 {
+				windows = append(windows, Window{Session: session + 1, Minutes: float64(len(windows)), P95: 20 + random.NormFloat64(),
+					Memory: mib * (c.memory(session, i) + 3*random.NormFloat64()), Goroutines: 40})
+			}
 		}
-	}
-	for _, d := range Drifts(windows) {
-		if want := d.Figure == "memory, MiB"; d.Drifts != want || d.Within != want {
-			t.Errorf("%+v", d)
+		for _, d := range Drifts(windows) {
+			if want := d.Figure == "memory, MiB" && c.mark != ""; d.Drifts != want {
+				t.Errorf("%s: %+v", name, d)
+			}
 		}
-	}
-	var out strings.Builder
-	WriteDrifts(&out, windows)
-	if !strings.Contains(out.String(), "DRIFTS in each session") {
-		t.Error(out.String())
+		var out strings.Builder
+		WriteDrifts(&out, windows)
+		if mark := regexp.MustCompile("DRIFTS[a-z ]*[a-z]|DRIFTS").FindString(out.String()); mark != c.mark {
+			t.Errorf("%s: %q: %s", name, mark, out.String())
+		}
 	}
 }
 
