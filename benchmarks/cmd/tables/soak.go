@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
@@ -34,8 +35,22 @@ func soakSection(b *bytes.Buffer, windows []load.Window) {
 	for _, r := range h.Rows {
 		rows = append(rows, table.Row{r.Figure, digits(r.First), digits(r.Last)})
 	}
-	fmt.Fprintf(b, "\nThe beginning beside the end, medians of the windows:\n\n%s", markdown(table.Row{"figure",
+	fmt.Fprintf(b, "\n%s The beginning beside the end, medians of the windows:\n\n%s", drifting(windows), markdown(table.Row{"figure",
 		fmt.Sprintf("first %.4g minutes", h.Minutes), fmt.Sprintf("last %.4g minutes", h.Minutes)}, rows))
+}
+
+// drifting says which figures drift.
+func drifting(windows []load.Window) string {
+	var list []string
+	for _, d := range load.Drifts(windows) {
+		if d.Drifts {
+			list = append(list, fmt.Sprintf("%s (by %.0f %%)", d.Figure, 100*d.Growth))
+		}
+	}
+	if len(list) == 0 {
+		return "No figure drifts."
+	}
+	return "**Drifting**: " + strings.Join(list, "; ") + "."
 }
 
 // pauses is the garbage collector's part in the closed loop, before and after.
