@@ -76,6 +76,7 @@ func fastest(list []figure) (peers map[[2]string]float64, kernels map[string]map
 				kernels[f.Impl] = map[[2]string]float64{}
 			}
 			kernels[f.Impl][key] = f.Median
+		case slices.Contains(noPeers, f.Impl):
 		case peers[key] == 0 || f.Median < peers[key]:
 			peers[key] = f.Median
 		}
