@@ -82,7 +82,8 @@ test-postgres: ## the tests of what speaks to Postgres, with another version of 
 	cd contrib && GQLBOOST_POSTGRES=$(POSTGRES) go test ./pgnotify
 
 .PHONY: test-386
-test-386: ## the same on 32 bits; on other machines than x86 they need qemu-user
+test-386: ## the same on 32 bits, where all packages must compile; on other machines than x86 they need qemu-user
+	GOARCH=386 CGO_ENABLED=0 go vet ./...
 	GOARCH=386 CGO_ENABLED=0 go test -short $(if $(filter x86_64 i%86,$(MACHINE)),,$(call emulated,qemu-i386)) $(PORTABLE)
 
 .PHONY: test-arm64

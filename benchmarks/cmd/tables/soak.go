@@ -35,9 +35,9 @@ func soakSection(b *bytes.Buffer, windows []load.Window) {
 	for _, r := range h.Rows {
 		rows = append(rows, table.Row{r.Figure, digits(r.First), digits(r.Last)})
 	}
-	header := table.Row{"figure", fmt.Sprintf("first %.4g minutes", h.Minutes), fmt.Sprintf("last %.4g minutes", h.Minutes)}
+	long := fmt.Sprintf(" %.4g minutes", h.Minutes)
 	fmt.Fprintf(b, "\n%s The beginning beside the end, medians of the windows:\n\n%s", drifting(windows),
-		markdown(header, rows))
+		markdown(table.Row{"figure", "first" + long, "last" + long}, rows))
 }
 
 // drifting says which figures drift.
