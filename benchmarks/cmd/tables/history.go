@@ -277,14 +277,23 @@ func historyCharts(list []record) []chart.Chart {
 			"run, each time that the servers were measured."}
 	blocks := chart.Chart{Name: "history-blocks", Title: "Time of the best peer against each block's, over commits",
 		Kind: chart.Lines, X: x, Y: "x", About: "How many times as long as a block its fastest peer takes, the geometric " +
-			"mean over its benchmarks, each time that they were measured."}
+			"mean over its benchmarks, each time that as many works were measured as in the last record: means over others " +
+			"cannot be compared."}
+	works := map[string]int{}
+	for _, r := range list {
+		for _, b := range r.Blocks {
+			works[b.Block] = b.Works
+		}
+	}
 	for i, r := range list {
 		n := float64(i + 1)
 		for _, s := range r.Servers {
 			addPoint(&servers, s.Server, n, s.Throughput)
 		}
 		for _, b := range r.Blocks {
-			addPoint(&blocks, b.Block, n, b.Ratio)
+			if b.Works == works[b.Block] {
+				addPoint(&blocks, b.Block, n, b.Ratio)
+			}
 		}
 	}
 	return []chart.Chart{servers, blocks}
@@ -326,7 +335,8 @@ func historySection(b *bytes.Buffer, list []record) {
 	fmt.Fprintf(b, "\n## History\n\nEach time that new results were taken in ([%s](%s)): servers against the baseline of "+
 		"the same run, and for each block the time of its fastest peer as a multiple of its own, the geometric mean over "+
 		"its benchmarks. The commit is the one that was checked out. Machines differ between records, and so do ratios "+
-		"between machines; benchmarks are added over time. Only what was measured again is in a record.\n",
+		"between machines. Benchmarks are added over time: the plot has the records with as many works as the last one. "+
+		"Only what was measured again is in a record.\n",
 		historyFile, historyFile)
 	for _, c := range historyCharts(list) {
 		if !c.Empty() {

@@ -113,6 +113,12 @@ func TestHistory(t *testing.T) {
 		!reflect.DeepEqual(s[1].Points, [][2]float64{{3, 2}}) || !charts[1].Empty() {
 		t.Errorf("%+v", charts)
 	}
+	// A mean over other works than the last record's has no place beside its.
+	blocks := historyCharts([]record{{Blocks: []blockRatio{{"stream", 4, 3}, {"pool", 2, 3}}},
+		{Blocks: []blockRatio{{"stream", 1, 8}}}, {Blocks: []blockRatio{{"stream", 2, 8}}}})[1].Series
+	if len(blocks) != 2 || blocks[0].Name != "pool" || !reflect.DeepEqual(blocks[1].Points, [][2]float64{{2, 1}, {3, 2}}) {
+		t.Errorf("%+v", blocks)
+	}
 	var page bytes.Buffer
 	historySection(&page, list)
 	for _, want := range []string{"## History", "plots/history-servers.svg", "| direct, server | 5 |"} {
