@@ -123,7 +123,7 @@ func (f soakFigure) within(sessions [][]Window) Drift {
 		}
 		mean += v * float64(len(times)-first)
 	}
-	return f.drift(times, values, mean/float64(max(len(times), 1)), len(times)-len(sessions), fewestWindows)
+	return f.drift(times, values, mean/float64(max(len(times), 1)), len(times)-len(sessions)-1, fewestWindows)
 }
 
 // between returns the change of the sessions' medians.
@@ -133,14 +133,14 @@ func (f soakFigure) between(sessions [][]Window) Drift {
 		times = append(times, session[len(session)/2].Minutes)
 		values = append(values, medianOf(session, f))
 	}
-	d := f.drift(times, values, 0, len(times)-1, fewestSessions)
+	d := f.drift(times, values, 0, len(times)-2, fewestSessions)
 	d.Sessions = true
 	return d
 }
 
-// drift fits a line through the values of a figure at times. They are beside a mean, and so many of
-// them are free. Fewer than some say nothing.
-func (f soakFigure) drift(times, values []float64, mean float64, free, fewest int) Drift {
+// drift fits a line through the values of a figure at times, with so many degrees of freedom. A mean
+// that was taken from the values is added to the line. Fewer values than the fewest say nothing.
+func (f soakFigure) drift(times, values []float64, mean float64, freedom, fewest int) Drift {
 	d := Drift{Figure: f.name}
 	if len(times) < 3 || slices.Min(times) == slices.Max(times) {
 		return d
@@ -155,14 +155,13 @@ func (f soakFigure) drift(times, values []float64, mean float64, free, fewest in
 	}
 	worse := f.worse * d.Correlation
 	d.Drifts = len(times) >= fewest && f.worse*d.Growth > driftGrowth && worse > driftCorrelation &&
-		byChance(worse, free) < driftChance
+		byChance(worse, freedom) < driftChance
 	return d
 }
 
-// byChance returns how likely a correlation as large is by chance, of values of which so many are
-// free beside their mean.
-func byChance(correlation float64, free int) float64 {
-	nu := float64(free - 1)
+// byChance returns how likely a correlation as large is by chance, with so many degrees of freedom.
+func byChance(correlation float64, freedom int) float64 {
+	nu := float64(freedom)
 	t := correlation * math.Sqrt(nu/max(1-correlation*correlation, 1e-12))
 	return distuv.StudentsT{Sigma: 1, Nu: nu}.Survival(t)
 }

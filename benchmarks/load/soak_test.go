@@ -91,8 +91,8 @@ func TestDriftsOfSeveralSessions(t *testing.T) {
 		var windows []Window
 		for session := range c.sessions {
 			for i := range 30 {
-				windows = append(windows, Window{Session: session + 1, Minutes: float64(len(windows)), P95: 20 + random.NormFloat64(),
-					Memory: mib * (c.memory(session, i) + 3*random.NormFloat64()), Goroutines: 40})
+				windows = append(windows, Window{Session: session + 1, Minutes: float64(len(windows)),
+					P95: 20 + random.NormFloat64(), Memory: mib * (c.memory(session, i) + 3*random.NormFloat64()), Goroutines: 40})
 			}
 		}
 		for _, d := range Drifts(windows) {

@@ -2,8 +2,6 @@ package pool
 
 import (
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,27 +67,4 @@ func pointQuery(b *testing.B, q querier, i int64) error {
 func sleepQuery(b *testing.B, q querier, _ int64) error {
 	var void any
 	return q.QueryRow(b.Context(), "select pg_sleep(0.005)").Scan(&void)
-}
-
-func drive(b *testing.B, q querier, callers, n int, query func(*testing.B, querier, int64) error) (all []time.Duration) {
-	var next atomic.Int64
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for range callers {
-		wg.Go(func() {
-			var list []time.Duration
-			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
-				start := time.Now()
-				if err := query(b, q, i); err != nil {
-					b.Error(err)
-				}
-				list = append(list, time.Since(start))
-			}
-			mu.Lock()
-			all = append(all, list...)
-			mu.Unlock()
-		})
-	}
-	wg.Wait()
-	return all
 }

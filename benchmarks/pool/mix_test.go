@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,39 +56,21 @@ func fixed(b *testing.B, dsn string, size int32) *pgxpool.Pool {
 func BenchmarkMix(b *testing.B) {
 	setUp(b)
 	contenders(b, server.DSN(), []int32{8, 16, 50}, func(b *testing.B, q querier) {
-		mix(b, q, 4000)
+		drive(b, q, 64, 4000, mixed)
 		b.ResetTimer()
-		report(b, mix(b, q, b.N))
+		report(b, drive(b, q, 64, b.N, mixed))
 	})
 }
 
-// mix runs n queries, and returns the latencies of those that are not slow.
-func mix(b *testing.B, q querier, n int) []time.Duration {
-	b.Helper()
-	ctx := b.Context()
-	var next atomic.Int64
-	latencies := make([][]time.Duration, 64)
-	var wg sync.WaitGroup
-	for g := range latencies {
-		wg.Go(func() {
-			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
-				if i%20 == 0 {
-					var void any
-					if err := q.QueryRow(ctx, "select pg_sleep(0.05)").Scan(&void); err != nil {
-						b.Error(err)
-					}
-					continue
-				}
-				start := time.Now()
-				if err := point(ctx, q, int(i*7919%rows)+1); err != nil {
-					b.Error(err)
-				}
-				latencies[g] = append(latencies[g], time.Since(start))
-			}
-		})
+func mixed(b *testing.B, q querier, i int64) error {
+	if i%20 != 0 {
+		return pointQuery(b, q, i)
 	}
-	wg.Wait()
-	return slices.Concat(latencies...)
+	var void any
+	if err := q.QueryRow(b.Context(), "select pg_sleep(0.05)").Scan(&void); err != nil {
+		return err
+	}
+	return errUnmeasured
 }
 
 func report(b *testing.B, all []time.Duration) {

@@ -106,7 +106,9 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 
 func TestReference(t *testing.T) {
 	for want, impls := range map[string][]string{
-		"gqlboost": {"peer", "gqlboost"}, "reader": {"reader-transaction", "pgxpool-2", "reader"}, "pgxpool": {"pgxpool", "pool/queue"},
+		"gqlboost": {"peer", "gqlboost"},
+		"reader":   {"reader-transaction", "pgxpool-2", "reader"},
+		"pgxpool":  {"pgxpool", "pool/queue"},
 	} {
 		if got := reference(impls); got != want {
 			t.Errorf("%v are compared with %s, want %s", impls, got, want)
