@@ -16,6 +16,7 @@ import (
 type Window struct {
 	Server      string  `json:"server,omitempty"`  // with its arguments
 	Code        string  `json:"code,omitempty"`    // the version that it was built from, see [CodeVersion]
+	CPU         string  `json:"cpu,omitempty"`     // of the machine
 	Session     int     `json:"session,omitempty"` // from 1; 0 in old files, which have one only
 	Minutes     float64 `json:"minutes"`           // of load before it, of all sessions
 	Length      float64 `json:"lengthMinutes,omitempty"`
@@ -81,7 +82,8 @@ func (p SoakPlan) begin(c Config) (windows []Window, now Window, err error) {
 		return nil, now, err
 	}
 	c.Duration = p.Window
-	now = Window{Server: p.Server, Code: p.Code, Session: 1, Length: p.Window.Minutes(), Rate: math.Round(c.meanRate())}
+	now = Window{Server: p.Server, Code: p.Code, CPU: ThisMachine().CPU, Session: 1, Length: p.Window.Minutes(),
+		Rate: math.Round(c.meanRate())}
 	for _, w := range windows {
 		if now, err = now.after(w); err != nil {
 			return windows, now, fmt.Errorf("load: %s: %w: choose another -file", p.File, err)
