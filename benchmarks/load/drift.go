@@ -12,8 +12,8 @@ import (
 )
 
 // Drift is how a figure has changed since the start of a session's server, all sessions taken
-// together, or from session to session. That two servers differ is no drift: each begins with what
-// the machine did to it.
+// together, or from session to session on the same CPU. That two servers differ is no drift: each
+// begins with what the machine did to it.
 type Drift struct {
 	Figure string
 	// Sessions reports that it is the change from session to session, because that is where it
@@ -35,7 +35,7 @@ const (
 	driftChance      = 1.0 / 200 / 2 // One direction is for the worse.
 	// settling is the part of a session that is left out: caches and pools fill in it.
 	settling = 0.1
-	// Fewer windows, or sessions, say nothing.
+	// Fewer windows of one session, or sessions on one CPU, say nothing.
 	fewestWindows  = 10
 	fewestSessions = 5
 )
@@ -108,53 +108,71 @@ func Drifts(windows []Window) (list []Drift) {
 	return list
 }
 
-// within returns the change since the start of sessions: of each, what it is beside its own mean.
-func (f soakFigure) within(sessions [][]Window) Drift {
-	var times, values []float64
-	mean := 0.0
-	for _, session := range sessions {
-		first := len(times)
-		for _, w := range session {
-			times, values = append(times, w.Minutes), append(values, f.of(w)/f.unit)
-		}
-		t, v := stat.Mean(times[first:], nil), stat.Mean(values[first:], nil)
-		for i := first; i < len(times); i++ {
-			times[i], values[i] = times[i]-t, values[i]-v
-		}
-		mean += v * float64(len(times)-first)
-	}
-	return f.drift(times, values, mean/float64(max(len(times), 1)), len(times)-len(sessions)-1, fewestWindows)
+// series is the values of a figure, and the minutes at which it had them.
+type series struct{ times, values []float64 }
+
+func (s *series) add(time, value float64) {
+	s.times, s.values = append(s.times, time), append(s.values, value)
 }
 
-// between returns the change of the sessions' medians.
-func (f soakFigure) between(sessions [][]Window) Drift {
-	var times, values []float64
+// within returns the change since the start of sessions.
+func (f soakFigure) within(sessions [][]Window) Drift {
+	var list []series
 	for _, session := range sessions {
-		times = append(times, session[len(session)/2].Minutes)
-		values = append(values, medianOf(session, f))
+		var s series
+		for _, w := range session {
+			s.add(w.Minutes, f.of(w)/f.unit)
+		}
+		list = append(list, s)
 	}
-	d := f.drift(times, values, 0, len(times)-2, fewestSessions)
+	return f.drift(list, fewestWindows)
+}
+
+// between returns the change of the sessions' medians. That two CPUs differ is none.
+func (f soakFigure) between(sessions [][]Window) Drift {
+	ofCPU := map[string]int{}
+	var list []series
+	for _, session := range sessions {
+		cpu := session[0].CPU
+		if _, known := ofCPU[cpu]; !known {
+			ofCPU[cpu] = len(list)
+			list = append(list, series{})
+		}
+		list[ofCPU[cpu]].add(session[len(session)/2].Minutes, medianOf(session, f))
+	}
+	d := f.drift(list, fewestSessions)
 	d.Sessions = true
 	return d
 }
 
-// drift fits a line through the values of a figure at times, with so many degrees of freedom. A mean
-// that was taken from the values is added to the line. Fewer values than the fewest say nothing.
-func (f soakFigure) drift(times, values []float64, mean float64, freedom, fewest int) Drift {
+// drift fits a line through what the values of a figure, and their times, are beside the means of
+// their own series. Fewer values than the fewest of one series say nothing.
+func (f soakFigure) drift(list []series, fewest int) Drift {
 	d := Drift{Figure: f.name}
-	if len(times) < 3 || slices.Min(times) == slices.Max(times) {
+	var all series
+	mean := 0.0
+	for _, s := range list {
+		t, v := stat.Mean(s.times, nil), stat.Mean(s.values, nil)
+		for i := range s.times {
+			all.add(s.times[i]-t, s.values[i]-v)
+		}
+		mean += v * float64(len(s.times))
+	}
+	n := len(all.times)
+	if n < 3 || slices.Min(all.times) == slices.Max(all.times) {
 		return d
 	}
-	intercept, slope := stat.LinearRegression(times, values, nil, false)
-	d.First, d.Last = mean+intercept+slope*slices.Min(times), mean+intercept+slope*slices.Max(times)
+	mean /= float64(n)
+	intercept, slope := stat.LinearRegression(all.times, all.values, nil, false)
+	d.First, d.Last = mean+intercept+slope*slices.Min(all.times), mean+intercept+slope*slices.Max(all.times)
 	if d.First != 0 {
 		d.Growth = (d.Last - d.First) / math.Abs(d.First)
 	}
-	if d.Correlation = stat.Correlation(times, values, nil); math.IsNaN(d.Correlation) {
+	if d.Correlation = stat.Correlation(all.times, all.values, nil); math.IsNaN(d.Correlation) {
 		d.Correlation = 0 // It never changes.
 	}
-	worse := f.worse * d.Correlation
-	d.Drifts = len(times) >= fewest && f.worse*d.Growth > driftGrowth && worse > driftCorrelation &&
+	worse, freedom := f.worse*d.Correlation, n-len(list)-1
+	d.Drifts = freedom >= fewest-2 && f.worse*d.Growth > driftGrowth && worse > driftCorrelation &&
 		byChance(worse, freedom) < driftChance
 	return d
 }
@@ -184,7 +202,7 @@ func WriteDrifts(w io.Writer, windows []Window) {
 	t.Render()
 }
 
-// WriteHours prints the beginning of a soak beside its end.
+// WriteHours prints the beginning of the longest session beside its end.
 func WriteHours(w io.Writer, windows []Window) {
 	h := CompareHours(windows)
 	t := newTable(w)

@@ -9,7 +9,7 @@ import (
 	"github.com/gqlboost/gqlboost/benchmarks/internal/chart"
 )
 
-// Hours compares the beginning of a soak with its end.
+// Hours compares the beginning of a soak's longest session with its end: one server, on one machine.
 type Hours struct {
 	Minutes float64 // of the beginning, and of the end
 	Rows    []HoursRow
@@ -21,10 +21,11 @@ type HoursRow struct {
 	First, Last float64
 }
 
-// CompareHours compares the first hour with the last one; of a shorter soak, the first half with
-// the second. Windows on a busy machine do not count, and what was not measured is left out.
+// CompareHours compares the first hour of the longest session with its last one; of a shorter one,
+// the first half with the second. Windows on a busy machine do not count, and what was not measured
+// is left out.
 func CompareHours(windows []Window) (h Hours) {
-	windows = onQuietMachine(windows)
+	windows = onQuietMachine(longest(windows))
 	if len(windows) < 2 {
 		return h
 	}
@@ -40,6 +41,16 @@ func CompareHours(windows []Window) (h Hours) {
 		}
 	}
 	return h
+}
+
+// longest returns the windows of the longest session.
+func longest(windows []Window) (list []Window) {
+	for _, session := range sessions(windows) {
+		if len(session) > len(list) {
+			list = session
+		}
+	}
+	return list
 }
 
 func medianOf(windows []Window, f soakFigure) float64 {
@@ -64,6 +75,7 @@ func minutesEach(windows []Window) float64 {
 type SoakSummary struct {
 	Server           string
 	Code             string  // versions of the code that it was built from
+	CPU              string  // those of the machines
 	Minutes          float64 // of load
 	Sessions         int
 	Longest          float64 // minutes of the longest session
@@ -81,24 +93,29 @@ func Summarize(windows []Window) (s SoakSummary) {
 	}
 	each := minutesEach(windows)
 	s.Server, s.Rate, s.Windows = windows[0].Server, windows[0].Rate, len(windows)
-	s.Minutes = each * float64(len(windows))
-	for _, session := range sessions(windows) {
-		s.Sessions++
-		s.Longest = max(s.Longest, each*float64(len(session)))
-	}
-	var versions []string
+	s.Minutes, s.Sessions = each*float64(len(windows)), len(sessions(windows))
+	s.Longest = each * float64(len(longest(windows)))
 	for _, w := range windows {
-		if w.Code != "" && !slices.Contains(versions, w.Code) {
-			versions = append(versions, w.Code)
-		}
 		s.Requests, s.Errors, s.PauseMax = s.Requests+w.Requests, s.Errors+w.Errors, max(s.PauseMax, w.PauseMax)
 		if w.Busy {
 			s.Busy++
 			s.ErrorsBusy += w.Errors
 		}
 	}
-	s.Code = strings.Join(versions, ", ")
+	s.Code = differing(windows, func(w Window) string { return w.Code })
+	s.CPU = differing(windows, func(w Window) string { return w.CPU })
 	return s
+}
+
+// differing lists the texts of windows, each once.
+func differing(windows []Window, text func(Window) string) string {
+	var list []string
+	for _, w := range windows {
+		if t := text(w); t != "" && !slices.Contains(list, t) {
+			list = append(list, t)
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // String says it in a sentence.
@@ -111,6 +128,9 @@ func (s SoakSummary) String() string {
 	}
 	if s.Code != "" {
 		text += "; built from " + s.Code
+	}
+	if s.CPU != "" {
+		text += "; on " + s.CPU
 	}
 	return text + "."
 }

@@ -72,26 +72,32 @@ func TestDriftsOfSessions(t *testing.T) {
 }
 
 // What grows in each session, and begins again with the next one, is a leak, and what grows from
-// one session to the next drifts, too. That servers differ is neither.
+// one session to the next drifts, too. That servers or machines differ is neither.
 func TestDriftsOfSeveralSessions(t *testing.T) {
+	one := func(int) string { return "one" }
+	two := func(session int) string { return []string{"one", "another"}[session/6] }
 	for name, c := range map[string]struct {
 		sessions int
+		cpu      func(session int) string
 		memory   func(session, i int) float64 // MiB
 		mark     string
 	}{
-		"in each":      {16, func(_, i int) float64 { return 100 + float64(i) }, "DRIFTS"},
-		"in the third": {3, func(session, i int) float64 { return 100 + float64(session/2*3*i) }, "DRIFTS"},
-		"from session to session": {12, func(session, _ int) float64 { return 100 + 5*float64(session) },
+		"in each":      {16, one, func(_, i int) float64 { return 100 + float64(i) }, "DRIFTS"},
+		"in the third": {3, one, func(session, i int) float64 { return 100 + float64(session/2*3*i) }, "DRIFTS"},
+		"from session to session": {12, one, func(session, _ int) float64 { return 100 + 5*float64(session) },
 			"DRIFTS from session to session"},
-		"of few sessions": {4, func(session, _ int) float64 { return 100 + 5*float64(session) }, ""},
-		"steps":           {8, func(session, _ int) float64 { return 100 + 40*float64(session*5%8) }, ""},
-		"the last":        {3, func(session, _ int) float64 { return []float64{70, 60, 85}[session] }, ""},
+		"of few sessions": {4, one, func(session, _ int) float64 { return 100 + 5*float64(session) }, ""},
+		"steps":           {8, one, func(session, _ int) float64 { return 100 + 40*float64(session*5%8) }, ""},
+		"the last":        {3, one, func(session, _ int) float64 { return []float64{70, 60, 85}[session] }, ""},
+		"another machine": {12, two, func(session, _ int) float64 { return 100 + 40*float64(session/6) }, ""},
+		"on each of two machines": {12, two, func(session, _ int) float64 { return 100 + 10*float64(session%6) },
+			"DRIFTS from session to session"},
 	} {
 		random := rand.New(rand.NewPCG(3, 4))
 		var windows []Window
 		for session := range c.sessions {
 			for i := range 30 {
-				windows = append(windows, Window{Session: session + 1, Minutes: float64(len(windows)),
+				windows = append(windows, Window{Session: session + 1, CPU: c.cpu(session), Minutes: float64(len(windows)),
 					P95: 20 + random.NormFloat64(), Memory: mib * (c.memory(session, i) + 3*random.NormFloat64()), Goroutines: 40})
 			}
 		}
@@ -167,7 +173,7 @@ func TestSoakHasItsFileAlone(t *testing.T) {
 func TestCompareHours(t *testing.T) {
 	windows := func(n int, each float64) (list []Window) {
 		for i := range n {
-			list = append(list, Window{Session: 1 + i/100, Minutes: float64(i) * each, Length: each, Requests: 10, P95: float64(i),
+			list = append(list, Window{Session: 1 + i/500, Minutes: float64(i) * each, Length: each, Requests: 10, P95: float64(i),
 				PauseMax: float64(i % 7), Heap: Heap{HeapObjects: 3 * mib, HeapUnused: mib}})
 		}
 		return list
@@ -182,6 +188,7 @@ func TestCompareHours(t *testing.T) {
 		firstP95, lastP95 float64
 	}{
 		{480, 1, 60, 29.5, 449.5}, // the first of 8 hours, and the last
+		{600, 1, 60, 29.5, 469.5}, // a second session, which is shorter
 		{9, 1, 4, 1.5, 6.5},       // halves
 		{3, 90, 90, 0, 2},         // windows of more than an hour
 	} {
@@ -198,17 +205,18 @@ func TestCompareHours(t *testing.T) {
 	if h := CompareHours(windows(1, 1)); h.Rows != nil {
 		t.Errorf("of one window: %+v", h)
 	}
-	s := Summarize(busy(windows(149, 0.5)))
-	if want := (SoakSummary{Minutes: 75, Sessions: 3, Longest: 50, Busy: 1, Windows: 150, Requests: 1490,
+	s := Summarize(busy(windows(749, 0.5)))
+	if want := (SoakSummary{Minutes: 375, Sessions: 3, Longest: 250, Busy: 1, Windows: 750, Requests: 7490,
 		Errors: 7, ErrorsBusy: 7, PauseMax: 6}); s != want {
 		t.Errorf("%+v", s)
 	}
-	if text := s.String(); !strings.Contains(text, "75 minutes of load in 3 sessions, the longest of 50 minutes") ||
-		!strings.Contains(text, "busy in 1 of 150 windows, which had 7 of the errors") {
+	if text := s.String(); !strings.Contains(text, "375 minutes of load in 3 sessions, the longest of 250 minutes") ||
+		!strings.Contains(text, "busy in 1 of 750 windows, which had 7 of the errors") {
 		t.Error(text)
 	}
-	if s := Summarize([]Window{{Code: "a", Length: 1}, {Code: "b", Length: 1}, {Code: "a", Length: 1}, {Length: 1}}); !strings.Contains(s.String(), "built from a, b.") {
-		t.Error(s)
+	s = Summarize([]Window{{Code: "a", CPU: "X", Length: 1}, {Code: "b", CPU: "Y", Length: 1}, {Code: "a", CPU: "Y", Length: 1}, {Length: 1}})
+	if text := s.String(); !strings.Contains(text, "built from a, b; on X, Y.") {
+		t.Error(text)
 	}
 	if f := (Heap{HeapObjects: 3, HeapUnused: 1}).Fragmentation(); f != 0.25 {
 		t.Error(f)

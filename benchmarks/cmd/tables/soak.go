@@ -17,7 +17,8 @@ const (
 	soakHours = 8
 )
 
-// soakSection says how long the soak has been, and how its end differs from its beginning.
+// soakSection says how long the soak has been, and how the end of its longest session differs from
+// the beginning.
 func soakSection(b *bytes.Buffer, windows []load.Window) {
 	if len(windows) == 0 {
 		return
@@ -36,7 +37,7 @@ func soakSection(b *bytes.Buffer, windows []load.Window) {
 		rows = append(rows, table.Row{r.Figure, digits(r.First), digits(r.Last)})
 	}
 	long := fmt.Sprintf(" %.4g minutes", h.Minutes)
-	fmt.Fprintf(b, "\n%s The beginning beside the end, medians of the windows:\n\n%s", drifting(windows),
+	fmt.Fprintf(b, "\n%s The beginning of the longest session beside its end, medians of the windows:\n\n%s", drifting(windows),
 		markdown(table.Row{"figure", "first" + long, "last" + long}, rows))
 }
 

@@ -21,7 +21,7 @@ func TestSoakSection(t *testing.T) {
 	}
 	soakSection(&b, windows)
 	for _, want := range []string{"**35 minutes of 8 hours** (7.29 %)", "`blog -compiled` under 800 requests/s",
-		"2 sessions, the longest of 20 minutes", "| figure | first 17 minutes | last 17 minutes |", "| P95, ms | 8 | 26 |",
+		"2 sessions, the longest of 20 minutes", "| figure | first 10 minutes | last 10 minutes |", "| P95, ms | 4.5 | 14.5 |",
 		"**Drifting**: P95, ms (by"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in %s", want, b.String())
