@@ -74,13 +74,17 @@ func mixed(b *testing.B, q querier, i int64) error {
 }
 
 func report(b *testing.B, all []time.Duration) {
+	reportTimes(b, all)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "queries/s")
+}
+
+func reportTimes(b *testing.B, all []time.Duration) {
 	slices.Sort(all)
 	if len(all) > 0 {
 		b.ReportMetric(float64(all[len(all)*50/100].Microseconds()), "p50-us")
 		b.ReportMetric(float64(all[len(all)*95/100].Microseconds()), "p95-us")
 		b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-us")
 	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "queries/s")
 }
 
 // BenchmarkDistant has a network with 1 ms from call to answer, and 256 goroutines.
