@@ -76,9 +76,10 @@ func OpenPersisted(o PersistedOptions) (*Persisted, error) {
 }
 
 // NewTrusted returns a store of a list of texts. [Persisted.Resolve] takes nothing else:
-// no text that a client sends, and none that it wants to register. In gqlgen it needs the
-// extension Trusted of contrib/gqlgen: extension.AutomaticPersistedQuery asks a store only
-// for requests that have a hash, and runs all others.
+// no text that a client sends, and none that it wants to register. contrib/graphgophers and
+// contrib/graphqlgo ask it for each operation. In gqlgen it needs the extension Trusted of
+// contrib/gqlgen: extension.AutomaticPersistedQuery asks a store only for requests that have a
+// hash, and runs all others.
 func NewTrusted(queries iter.Seq[string]) *Persisted {
 	p := &Persisted{trusted: map[string]string{}}
 	for q := range queries {

@@ -39,7 +39,11 @@ func New(schema *graphql.Schema, o Options) *Handler {
 	}
 	return host.New(o, func(r *http.Request, o request.Operation) host.Result {
 		response := schema.Exec(r.Context(), o.Query, o.OperationName, o.Variables)
-		return host.Result{Refused: response.Data == nil, Write: func(w *stream.Writer) {
+		status := 0
+		if response.Data == nil {
+			status = host.Failed(r.Context())
+		}
+		return host.Result{Status: status, Write: func(w *stream.Writer) {
 			if len(response.Errors) > 0 {
 				w.Name("errors")
 				_ = w.Any(response.Errors) // The writer keeps its error.

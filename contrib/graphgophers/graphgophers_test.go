@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -56,6 +57,27 @@ func TestHandler(t *testing.T) {
 	host.Suite(t, h, func(query, name string, variables map[string]any) any {
 		return schema.Exec(context.Background(), query, name, variables)
 	})
+}
+
+// Only what is on a list of trusted documents runs, with a hash and without one.
+func TestTrusted(t *testing.T) {
+	schema := graphql.MustParseSchema(`schema { query: Query }
+		type Query { echo(s: String, n: Int): String fail: String panics: String }`, &root{})
+	trusted := plancache.NewTrusted(slices.Values([]string{`{ echo(s: "known") }`}))
+	host.Trusted(t, graphgophers.New(schema, graphgophers.Options{MaxBatch: 2, Persisted: trusted}))
+}
+
+type waiting struct{}
+
+func (*waiting) Slow(ctx context.Context) *string {
+	<-ctx.Done()
+	return nil
+}
+
+// A request that ran out of time is not at fault.
+func TestDeadline(t *testing.T) {
+	schema := graphql.MustParseSchema(`schema { query: Query } type Query { slow: String }`, &waiting{})
+	host.Deadline(t, graphgophers.New(schema, graphgophers.Options{}))
 }
 
 // A GET request runs no mutation. Whether a text is one is not left to parsers that may differ.

@@ -10,14 +10,15 @@
 // # What cannot be done
 //
 // The executor makes the whole result before it returns, so stream cannot send its
-// beginning early, and there is no @defer. Extensions of the schema are not called
-// for parsing and validation, which no longer happen for each request.
+// beginning early, and there is no @defer. A schema with extensions is served by
+// [graphql.Do], which parses and validates each query and calls all hooks: plans are not used.
 package graphqlgo
 
 import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 
 	"github.com/graphql-go/graphql"
 	"github.com/graphql-go/graphql/gqlerrors"
@@ -39,7 +40,8 @@ type Options struct {
 	MaxBytes int64
 	// MaxBatch is the largest number of operations in a request. 0 is no batches.
 	MaxBatch int
-	// Persisted has the texts of persisted queries; nil is none.
+	// Persisted has the texts of persisted queries; nil is none. With those of
+	// [plancache.NewTrusted], no other operation runs.
 	Persisted *plancache.Persisted
 	// Pretty indents responses by tabs.
 	Pretty bool
@@ -67,18 +69,26 @@ type Handler = host.Handler
 type Plan struct{ document *ast.Document }
 
 // New returns a handler of a schema. plans may be nil: then each query is parsed and
-// validated each time. It is safe for concurrent use.
+// validated each time, as for a schema with extensions. It is safe for concurrent use.
 func New(schema graphql.Schema, plans *plancache.Cache[*Plan], o Options) *Handler {
-	s := &server{schema, plans, o}
+	s := &server{schema, plans, hasExtensions(schema), o}
 	return host.New(host.Options{
 		MaxBytes: o.MaxBytes, MaxBatch: o.MaxBatch, Persisted: o.Persisted, Pretty: o.Pretty, Browser: o.Browser,
 	}, s.execute)
 }
 
 type server struct {
-	schema  graphql.Schema
-	plans   *plancache.Cache[*Plan]
-	options Options
+	schema   graphql.Schema
+	plans    *plancache.Cache[*Plan]
+	extended bool
+	options  Options
+}
+
+// hasExtensions reports whether a schema has extensions. graphql-go does not tell; where it cannot be
+// seen, there may be some.
+func hasExtensions(schema graphql.Schema) bool {
+	list := reflect.ValueOf(schema).FieldByName("extensions")
+	return !list.IsValid() || list.Kind() != reflect.Slice || list.Len() > 0
 }
 
 // execute runs an operation.
@@ -91,16 +101,15 @@ func (s *server) execute(r *http.Request, o request.Operation) host.Result {
 		params.RootObject = s.options.RootObjectFn(ctx, r)
 	}
 	var made host.Result
-	var result *graphql.Result
-	p, err := s.plan(ctx, o.Query)
-	if err != nil {
-		made.Refused, result = true, &graphql.Result{Errors: errorsOf(err)}
-	} else {
-		result = graphql.Execute(graphql.ExecuteParams{
-			Schema: s.schema, Root: params.RootObject, AST: p.document,
-			OperationName: o.OperationName, Args: o.Variables, Context: ctx,
-		})
-		made.Refused = result.Data == nil && len(result.Errors) > 0 && len(result.Errors[0].Path) == 0
+	result, err := s.run(params)
+	switch {
+	case err != nil:
+		made.Status, result = http.StatusInternalServerError, &graphql.Result{Errors: internal(err)}
+		if ctx.Err() != nil {
+			made.Status = http.StatusServiceUnavailable
+		}
+	case result.Data == nil && len(result.Errors) > 0 && len(result.Errors[0].Path) == 0:
+		made.Status = host.Failed(ctx)
 	}
 	if format := s.options.FormatErrorFn; format != nil && len(result.Errors) > 0 {
 		formatted := make([]gqlerrors.FormattedError, len(result.Errors))
@@ -109,7 +118,7 @@ func (s *server) execute(r *http.Request, o request.Operation) host.Result {
 		}
 		result.Errors = formatted
 	}
-	made.Write = func(w *stream.Writer) { write(w, result, err == nil) }
+	made.Write = func(w *stream.Writer) { write(w, result, made.Status == 0) }
 	if callback := s.options.ResultCallbackFn; callback != nil {
 		made.After = func() {
 			// What cannot be JSON has failed the response already.
@@ -125,6 +134,41 @@ func (s *server) execute(r *http.Request, o request.Operation) host.Result {
 	return made
 }
 
+// run returns what [graphql.Do] does. The error is none of the request's.
+func (s *server) run(params *graphql.Params) (*graphql.Result, error) {
+	if s.extended {
+		if _, err := parse(&s.schema, params.RequestString); errors.Is(err, errEndless) {
+			return refused(err)
+		}
+		return graphql.Do(*params), nil
+	}
+	p, err := s.plan(params.Context, params.RequestString)
+	if err != nil {
+		return refused(err)
+	}
+	return graphql.Execute(graphql.ExecuteParams{
+		Schema: s.schema, Root: params.RootObject, AST: p.document,
+		OperationName: params.OperationName, Args: params.VariableValues, Context: params.Context,
+	}), nil
+}
+
+// refused is the result of a query that is not valid, or the error of what has failed.
+func refused(err error) (*graphql.Result, error) {
+	if errs, ok := errors.AsType[*invalid](err); ok {
+		return &graphql.Result{Errors: errs.list}, nil
+	}
+	return nil, err
+}
+
+// internal is what a client is told of an error that is none of the request's.
+func internal(err error) []gqlerrors.FormattedError {
+	list := gqlerrors.FormatErrors(err)
+	for i := range list {
+		list[i].Message = stream.Public(err, nil).Message
+	}
+	return list
+}
+
 // plan returns the plan of a query.
 func (s *server) plan(ctx context.Context, query string) (*Plan, error) {
 	build := func(context.Context) (*Plan, error) { return plan(&s.schema, query) }
@@ -134,32 +178,40 @@ func (s *server) plan(ctx context.Context, query string) (*Plan, error) {
 	return s.plans.Load(ctx, plancache.Key{Query: query}, build)
 }
 
-func errorsOf(err error) []gqlerrors.FormattedError {
-	if errs, ok := errors.AsType[invalid](err); ok {
-		return errs
-	}
-	return gqlerrors.FormatErrors(err)
+// invalid is the errors of a query.
+type invalid struct {
+	list []gqlerrors.FormattedError
+	kind error // errEndless or nil
 }
 
-// invalid is the errors of a query.
-type invalid []gqlerrors.FormattedError
-
 // Error returns the first one.
-func (errs invalid) Error() string { return errs[0].Message }
+func (errs *invalid) Error() string { return errs.list[0].Message }
+
+// Unwrap returns errEndless if graphql-go must not see the query.
+func (errs *invalid) Unwrap() error { return errs.kind }
 
 func plan(schema *graphql.Schema, query string) (*Plan, error) {
+	document, err := parse(schema, query)
+	if err != nil {
+		return nil, err
+	}
+	if v := graphql.ValidateDocument(schema, document, nil); !v.IsValid {
+		return nil, &invalid{list: v.Errors}
+	}
+	return &Plan{document}, nil
+}
+
+// parse parses a query. The error wraps errEndless if validation would overflow the stack.
+func parse(schema *graphql.Schema, query string) (*ast.Document, error) {
 	text := source.NewSource(&source.Source{Body: []byte(query), Name: "GraphQL request"})
-	if errs := checkNesting(text); errs != nil {
-		return nil, invalid(errs)
+	if !nests(text) {
+		return nil, errTooDeep
 	}
 	document, err := parser.Parse(parser.ParseParams{Source: text})
 	if err != nil {
-		return nil, invalid(gqlerrors.FormatErrors(err))
+		return nil, &invalid{list: gqlerrors.FormatErrors(err)}
 	}
-	if v := graphql.ValidateDocument(schema, document, nil); !v.IsValid {
-		return nil, invalid(v.Errors)
-	}
-	return &Plan{document}, nil
+	return document, checkFragments(schema, document)
 }
 
 func write(w *stream.Writer, r *graphql.Result, data bool) {

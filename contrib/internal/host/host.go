@@ -3,6 +3,7 @@ package host
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -23,7 +24,8 @@ type Options struct {
 	MaxBytes int64
 	// MaxBatch is the largest number of operations in a request. 0 is no batches.
 	MaxBatch int
-	// Persisted has the texts of persisted queries; nil is none.
+	// Persisted has the texts of persisted queries; nil is none. With those of
+	// [plancache.NewTrusted], no other operation runs.
 	Persisted *plancache.Persisted
 	// Pretty indents responses by tabs.
 	Pretty bool
@@ -37,8 +39,9 @@ type Options struct {
 type Result struct {
 	// Write writes the members of the response's object.
 	Write func(*stream.Writer)
-	// Refused tells that the operation did not run: the request is at fault.
-	Refused bool
+	// Status is that of an operation that has no data, for clients that take
+	// application/graphql-response+json: see [Failed]. It is 0 for all others.
+	Status int
 	// After, if there is one, is called when the response has been written.
 	After func()
 }
@@ -72,12 +75,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	results := make([]Result, len(list))
 	if len(list) == 1 {
-		results[0] = h.one(r, list[0])
+		if results[0], err = h.one(r, list[0]); err != nil {
+			refuse(w, r, err)
+			return
+		}
 	} else {
-		request.Each(len(list), func(i int) { results[i] = h.one(r, list[i]) })
+		request.Each(len(list), func(i int) { results[i], _ = h.one(r, list[i]) }) // A batch comes by POST.
 	}
-	if !batch && results[0].Refused && wantsStatus(r) {
-		w = &statusWriter{ResponseWriter: w, status: http.StatusBadRequest}
+	if status := results[0].Status; !batch && status != 0 && wantsStatus(r) {
+		w = &statusWriter{ResponseWriter: w, status: status}
 	}
 	// Its error is that of the connection: there is nobody to tell.
 	_ = stream.RespondWith(w, r, inOne, func(out *stream.Writer) error {
@@ -141,14 +147,14 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (list []request.O
 	case http.MethodGet:
 		o, err := h.requests.Form(r.URL.Query())
 		if err == nil && changes(o) {
-			w.Header().Set("Allow", http.MethodPost)
-			err = request.Refusal(http.StatusMethodNotAllowed, "A GET request can only have a query.")
+			err = errChanges
 		}
 		return []request.Operation{o}, false, err
 	}
-	w.Header().Set("Allow", "GET, POST")
 	return nil, false, request.ErrMethod
 }
+
+var errChanges = request.Refusal(http.StatusMethodNotAllowed, "A GET request can only have a query.")
 
 // changes reports whether an operation is not a query, or may not be one: a host may accept a
 // text that this parser refuses, but then the text has the keyword.
@@ -161,32 +167,66 @@ func changes(o request.Operation) bool {
 	return operation != nil && operation.Operation != ast.Query
 }
 
-// one runs an operation, whose text may be known by its hash.
-func (h *Handler) one(r *http.Request, o request.Operation) Result {
-	if persisted, ok := o.Extensions["persistedQuery"].(map[string]any); ok && h.options.Persisted != nil {
+// one runs an operation, whose text may be known by its hash. The error is that of the whole request.
+func (h *Handler) one(r *http.Request, o request.Operation) (Result, error) {
+	if known := h.options.Persisted; known != nil {
+		persisted, _ := o.Extensions["persistedQuery"].(map[string]any)
 		hash, _ := persisted["sha256Hash"].(string)
-		text, err := h.options.Persisted.Resolve(r.Context(), hash, o.Query)
-		if err != nil {
-			return failed(err)
+		if persisted != nil || known.Trusted() {
+			text, err := known.Resolve(r.Context(), hash, o.Query)
+			if err != nil {
+				return failed(err, codeOf(err, o)), nil
+			}
+			o.Query = text
 		}
-		o.Query = text
+		if r.Method == http.MethodGet && changes(o) { // read has seen the text of the request only.
+			return Result{}, errChanges
+		}
 	}
 	if strings.TrimSpace(o.Query) == "" {
-		return failed(request.Refusal(http.StatusBadRequest, "The request has no query."))
+		return failed(request.Refusal(http.StatusBadRequest, "The request has no query."), ""), nil
 	}
-	return h.execute(r, o)
+	return h.execute(r, o), nil
+}
+
+// Failed returns the status of an operation that has no data: the request is at fault, unless its
+// context has ended.
+func Failed(ctx context.Context) int {
+	if ctx.Err() != nil {
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadRequest
+}
+
+// codeOf returns the code that clients know an error of [plancache.Persisted] by: Apollo's.
+func codeOf(err error, o request.Operation) string {
+	switch {
+	case errors.Is(err, plancache.ErrPersistedNotFound):
+		return "PERSISTED_QUERY_NOT_FOUND"
+	case !errors.Is(err, plancache.ErrNotAllowed):
+		return ""
+	case o.Query == "":
+		return "PERSISTED_QUERY_NOT_IN_LIST"
+	}
+	return "QUERY_NOT_IN_SAFELIST"
 }
 
 // failed is the result of an operation that did not run.
-func failed(err error) Result {
+func failed(err error, code string) Result {
 	e := &stream.Error{Message: err.Error(), Err: err}
-	if coded, ok := err.(interface{ Code() string }); ok {
-		e.Extensions = map[string]any{"code": coded.Code()}
+	if code != "" {
+		e.Extensions = map[string]any{"code": code}
 	}
-	return Result{Refused: true, Write: func(w *stream.Writer) { w.WriteErrors([]*stream.Error{e}) }}
+	return Result{Status: http.StatusBadRequest, Write: func(w *stream.Writer) { w.WriteErrors([]*stream.Error{e}) }}
 }
 
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case errors.Is(err, errChanges):
+		w.Header().Set("Allow", http.MethodPost)
+	case errors.Is(err, request.ErrMethod):
+		w.Header().Set("Allow", "GET, POST")
+	}
 	stream.WriteError(w, r, &stream.Error{Message: err.Error(), Status: request.Status(err), Err: err})
 }
 

@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gqlboost/gqlboost/plancache"
 )
@@ -29,6 +31,54 @@ func Suite(t *testing.T, ours http.Handler, theirs func(query, name string, vari
 	answers(t, ours, theirs)
 	Compressed(t, ours)
 	protocol(t, ours)
+	bodiless(t, ours)
+}
+
+// Trusted tests a handler of that schema that has the trusted document { echo(s: "known") }.
+func Trusted(t *testing.T, ours http.Handler) {
+	t.Helper()
+	hash := plancache.HashQuery(`{ echo(s: "known") }`)
+	for body, want := range map[string]string{
+		`{"query":"{ echo(s: \"known\") }"}`:                                          `"known"`,
+		`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + hash + `"}}}`: `"known"`,
+		`{"query":"{ echo(s: \"evil\") }"}`:                                           "QUERY_NOT_IN_SAFELIST",
+		`{"query":"{ echo(s: \"evil\") }","extensions":{}}`:                           "QUERY_NOT_IN_SAFELIST",
+		`{"query":"{ echo(s: \"evil\") }","extensions":{"persistedQuery":1}}`:         "QUERY_NOT_IN_SAFELIST",
+		`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}`:           "PERSISTED_QUERY_NOT_IN_LIST",
+		`[{"query":"{ echo(s: \"evil\") }"},{"query":"{ echo(s: \"known\") }"}]`:      "QUERY_NOT_IN_SAFELIST",
+	} {
+		_, _, got := send(t, ours, "POST", "/", "application/json", modern, body)
+		if b, _ := json.Marshal(got); !strings.Contains(string(b), want) || strings.Contains(string(b), "evil") {
+			t.Errorf("%s: %s, want %s", body, b, want)
+		}
+	}
+}
+
+// Deadline tests a handler whose query { slow } waits for the end of the context: the request is not
+// at fault.
+func Deadline(t *testing.T, ours http.Handler) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { ours.ServeHTTP(w, r.WithContext(ctx)) })
+	code, _, got := send(t, handler, "POST", "/", "application/json", modern, `{"query":"{ slow }"}`)
+	if code != http.StatusServiceUnavailable || got["errors"] == nil {
+		t.Errorf("%d %v", code, got)
+	}
+}
+
+// bodiless tests a request that did not come over HTTP: its Body is nil.
+func bodiless(t *testing.T, ours http.Handler) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	if ours.ServeHTTP(w, r); w.Code != http.StatusBadRequest {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 }
 
 const modern = "application/graphql-response+json"
@@ -97,9 +147,13 @@ func answers(t *testing.T, ours http.Handler, theirs func(query, name string, va
 // persisted queries.
 func protocol(t *testing.T, ours http.Handler) {
 	t.Helper()
-	const text = `{ p: echo(s: "persisted") }`
-	apq := fmt.Sprintf(`"extensions":{"persistedQuery":{"version":1,"sha256Hash":%q}}`, plancache.HashQuery(text))
+	const text, mutation = `{ p: echo(s: "persisted") }`, `mutation { p: echo(s: "changed") }`
+	extension := func(of string) string {
+		return fmt.Sprintf(`{"persistedQuery":{"version":1,"sha256Hash":%q}}`, plancache.HashQuery(of))
+	}
+	apq := `"extensions":` + extension(text)
 	quoted, _ := json.Marshal(text)
+	changing, _ := json.Marshal(mutation)
 	for _, c := range []struct {
 		method, target, contentType, body string
 		status                            int
@@ -120,6 +174,11 @@ func protocol(t *testing.T, ours http.Handler) {
 		{"POST", "/", "application/json", `{"query":"{ echo }",` + apq + `}`, 400, "hash"},
 		{"POST", "/", "application/json", `{"query":` + string(quoted) + `,` + apq + `}`, 200, "persisted"},
 		{"POST", "/", "application/json", `{` + apq + `}`, 200, "persisted"},
+		{"GET", "/?extensions=" + url.QueryEscape(extension(text)), "", "", 200, "persisted"},
+		{"GET", "/?extensions=" + url.QueryEscape(extension(mutation)), "", "", 400, "PERSISTED_QUERY_NOT_FOUND"},
+		{"POST", "/", "application/json", `{"query":` + string(changing) + `,"extensions":` + extension(mutation) + `}`, 200, "changed"},
+		{"GET", "/?extensions=" + url.QueryEscape(extension(mutation)), "", "", 405, "only have a query"},
+		{"GET", "/?query=%7Becho%7D&extensions=" + url.QueryEscape(extension(mutation)), "", "", 400, "hash"},
 	} {
 		code, _, got := send(t, ours, c.method, c.target, c.contentType, modern, c.body)
 		b := new(bytes.Buffer)

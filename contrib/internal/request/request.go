@@ -77,14 +77,20 @@ var (
 )
 
 // Each runs the n operations of a request at the same time. A panic of one is that of the
-// caller, when all have ended.
+// caller, when all have ended, and so is the end of its goroutine.
 func Each(n int, run func(i int)) {
 	panics := make([]any, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			defer func() { panics[i] = recover() }()
+			panics[i] = "an operation of the batch has called runtime.Goexit"
+			defer func() {
+				if p := recover(); p != nil {
+					panics[i] = p
+				}
+			}()
 			run(i)
+			panics[i] = nil
 		})
 	}
 	wg.Wait()
@@ -181,7 +187,11 @@ func (r *Reader) text(s string) string {
 // read returns the body, which is to be put back.
 func (r *Reader) read(w http.ResponseWriter, req *http.Request) (*bytebufferpool.ByteBuffer, error) {
 	body := r.buffers.Get(int(min(max(req.ContentLength, 0), r.MaxBytes, 64<<10)))
-	limited := http.MaxBytesReader(w, req.Body, r.MaxBytes)
+	from := req.Body
+	if from == nil { // As http.NewRequest makes it.
+		from = http.NoBody
+	}
+	limited := http.MaxBytesReader(w, from, r.MaxBytes)
 	for {
 		if len(body.B) == cap(body.B) {
 			body.B = append(body.B, 0)[:len(body.B)]

@@ -1,8 +1,10 @@
 package request
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -47,5 +49,30 @@ func TestPost(t *testing.T) {
 	_, _, err := NewReader(Options{}).Post(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(`[{}]`)))
 	if err == nil || Status(err) != 400 {
 		t.Errorf("a batch where there are none: %v", err)
+	}
+}
+
+// An operation that ends its goroutine is seen, and so is one that panics.
+func TestEachEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func()
+		want string
+	}{
+		"panic":  {func() { panic("on purpose") }, "on purpose"},
+		"Goexit": {runtime.Goexit, "Goexit"},
+		"return": {func() {}, "<nil>"},
+	} {
+		got := func() (p any) {
+			defer func() { p = recover() }()
+			Each(2, func(i int) {
+				if i == 0 {
+					c.end()
+				}
+			})
+			return nil
+		}()
+		if !strings.Contains(fmt.Sprint(got), c.want) {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
