@@ -82,12 +82,12 @@ test-postgres: ## the tests of what speaks to Postgres, with another version of 
 	cd contrib && GQLBOOST_POSTGRES=$(POSTGRES) go test ./pgnotify
 
 .PHONY: test-386
-test-386: ## the same on 32 bits, where all packages must compile; on other machines than x86 they need qemu-user
+test-386: ## the tests of portable code on 32 bits, where all packages must compile; on other machines than x86 they need qemu-user
 	GOARCH=386 CGO_ENABLED=0 go vet ./...
 	GOARCH=386 CGO_ENABLED=0 go test -short $(if $(filter x86_64 i%86,$(MACHINE)),,$(call emulated,qemu-i386)) $(PORTABLE)
 
 .PHONY: test-arm64
-test-arm64: ## the same on arm64, where simdjson has its NEON kernel; on other machines they need qemu-user
+test-arm64: ## the tests of portable code on arm64, where simdjson has its NEON kernel; on other machines they need qemu-user
 	GOARCH=arm64 CGO_ENABLED=0 go test -short $(if $(filter aarch64 arm64,$(MACHINE)),,$(call emulated,qemu-aarch64)) $(PORTABLE)
 
 .PHONY: install-test

@@ -9,14 +9,15 @@
 //   - simdjson parses: a SIMD JSON parser with a portable fallback, and the
 //     decoding of GraphQL requests.
 //   - plancache plans: an exact, stampede-proof cache of prepared queries.
-//   - pool fetches: a pgxpool that sizes itself, and pipelined reads.
+//   - pool fetches: a pgxpool that can size itself, and pipelined reads.
 //   - stream writes: JSON responses in constant memory.
 //   - arena is the memory of the others: buffers, arenas, interning, mapped
 //     files, and a governor for the garbage collector.
+//   - lifecycle starts and drains the server, so that a deploy fails no request.
 //
-// No block imports another one's host or framework. Adapters that need a third
-// party (gqlgen, graph-gophers, Prometheus, OpenTelemetry, Redis) are in the
-// nested module contrib, runnable servers in examples, and the measurements
+// No block imports another block. Adapters that need a third party (gqlgen,
+// graph-gophers, Prometheus, OpenTelemetry, Redis, NATS) are in the nested module
+// contrib, runnable servers in examples, and the measurements
 // behind every claim in benchmarks.
 //
 // # Metrics

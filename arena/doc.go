@@ -25,10 +25,11 @@
 // # When not to use it
 //
 //   - A value that does not escape needs no arena: the compiler puts it on the
-//     stack, at 1 ns instead of 3 (see `go build -gcflags=-m`). An arena makes
+//     stack, where it costs less than half as much (see `go build -gcflags=-m`). An arena makes
 //     it escape.
-//   - For one object, New and Free cost about what the heap does (23 and 27 ns);
-//     for 4 objects they are 3 times faster, for 64 and more 7 times.
+//   - For one object, New and Free cost what the heap does, or more. From a few
+//     objects on they gain, and are several times faster for 64 and more (the table in
+//     the README).
 //   - Objects that outlive the request, or whose lives differ, belong on the heap.
 //     So does everything that other code may keep a reference to: a cache, a log
 //     entry, a goroutine that continues.

@@ -47,6 +47,24 @@ func TestActionsArePinned(t *testing.T) {
 	}
 }
 
+// .ci/run installs what is missing, which root can only.
+func TestWorkflowsInstall(t *testing.T) {
+	runs := 0
+	for _, file := range workflows(t) {
+		for line := range strings.Lines(read(t, file)) {
+			if command, ok := strings.CutPrefix(strings.TrimSpace(line), "- run: "); ok && strings.Contains(command, ".ci/run") {
+				runs++
+				if !strings.HasPrefix(command, `sudo env "PATH=$PATH" .ci/run`) {
+					t.Errorf("%s: %s", file, command)
+				}
+			}
+		}
+	}
+	if runs < 4 {
+		t.Errorf("only %d runs were found", runs)
+	}
+}
+
 var (
 	supported  = regexp.MustCompile(`\*\*Go\*\*: the two newest versions, (\S+) and (\S+)\. `)
 	postgres   = regexp.MustCompile(`\*\*PostgreSQL\*\*: (\d+) to (\d+),`)

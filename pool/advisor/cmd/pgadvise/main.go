@@ -2,7 +2,7 @@
 //
 //	go run github.com/gqlboost/gqlboost/pool/advisor/cmd/pgadvise@latest postgres://...
 //
-// It changes nothing. With -check it is for pipelines: it exits with 1 if there are
+// It changes nothing, unless -history-table or -execute is given. With -check it is for pipelines: it exits with 1 if there are
 // sequential scans, missing indexes or repeated statements that an earlier report
 // (-before) has not, and with 2 if it fails, or sees too little to say that there are none.
 // pgadvise -help has the rest.
@@ -49,8 +49,8 @@ var (
 const usage = `usage: pgadvise [flags] [connection string]
 
 pgadvise says which statements, indexes and access patterns of a database to fix, what to
-do first, and what it brings. It changes nothing in the database. Without a connection
-string the variables PGHOST, PGDATABASE and so on are used.
+do first, and what it brings. It changes nothing in the database, unless -history-table or
+-execute is given. Without a connection string the variables PGHOST, PGDATABASE and so on are used.
 
 Examples:
   pgadvise -html advice.html postgres://reader@db.example/shop
