@@ -21,9 +21,13 @@ var (
 	// ends the process.
 	errEndless = errors.New("graphqlgo: the query nests too deeply or without an end")
 	// errTooDeep has no place: graphql-go takes seconds to find the line in a large text.
-	errTooDeep = &invalid{gqlerrors.FormattedErrors{gqlerrors.NewFormattedError(
-		fmt.Sprintf("The query nests more than %d levels deep.", maxNesting))}, errEndless}
+	errTooDeep = endless(fmt.Sprintf("The query nests more than %d levels deep.", maxNesting))
+	errCyclic  = endless("The query has fragments that spread each other.")
 )
+
+func endless(message string) *invalid {
+	return &invalid{gqlerrors.FormattedErrors{gqlerrors.NewFormattedError(message)}, errEndless}
+}
 
 // nests reports whether the brackets of a text nest as deep as they may at most.
 func nests(text *source.Source) bool {
@@ -69,7 +73,7 @@ func checkFragments(schema *graphql.Schema, document *ast.Document) error {
 	case e.cyclic:
 		v := graphql.ValidateDocument(schema, document, []graphql.ValidationRuleFn{graphql.NoFragmentCyclesRule})
 		if v.IsValid { // It may look at another one of two fragments with one name.
-			return errTooDeep
+			return errCyclic
 		}
 		return &invalid{v.Errors, errEndless}
 	}
@@ -85,7 +89,10 @@ type expansion struct {
 
 // depth returns how many levels a set has, which is on a level itself.
 func (e *expansion) depth(set *ast.SelectionSet, level int) (levels int) {
-	if e.deep = e.deep || level > maxNesting; e.deep || set == nil {
+	if set == nil {
+		return 0
+	}
+	if e.deep = e.deep || level > maxNesting; e.deep {
 		return 0
 	}
 	for _, s := range set.Selections {
