@@ -241,7 +241,7 @@ func (d *Delivery) Close() error {
 	if !d.begun {
 		d.fail(errors.New("incremental: Close was called before Initial has returned"))
 	}
-	for d.err == nil && (d.open > 0 || d.sending || len(d.entries) > 0) {
+	for d.err == nil && (!d.ended || d.sending) {
 		d.changed.Wait()
 	}
 	for d.writing { // Nobody may write after the handler has ended.

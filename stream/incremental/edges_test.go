@@ -421,3 +421,77 @@ type panickingWriter struct{ http.ResponseWriter }
 
 func (w panickingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w panickingWriter) Write([]byte) (int, error)   { panic("no more") }
+
+// blocking is a ResponseWriter that calls on before each write.
+type blocking struct {
+	http.ResponseWriter
+	on func(b []byte)
+}
+
+func (w blocking) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w blocking) Write(b []byte) (int, error) {
+	w.on(b)
+	return w.ResponseWriter.Write(b)
+}
+
+// lastOf delivers an event stream, and reports whether it has its end if run returns nil.
+func lastOf(t *testing.T, on func(b []byte), run func(d *Delivery) error) {
+	t.Helper()
+	errs := make(chan error, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d, err := New(blocking{w, on}, r, Options{Heartbeat: 20 * time.Millisecond})
+		if err != nil {
+			errs <- err
+			return
+		}
+		errs <- errors.Join(run(d), d.Close())
+	}))
+	defer s.Close()
+	b, err := io.ReadAll(get(t, s, "text/event-stream").Body)
+	if err := errors.Join(err, <-errs); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(string(b), `"hasNext":false`) || !strings.HasSuffix(string(b), "event: complete\ndata:\n\n") {
+		t.Errorf("Close returned nil for %q", b)
+	}
+}
+
+// The payload that ends the response is due when the last hold is released, also without parts.
+func TestReleaseDuringAHeartbeat(t *testing.T) {
+	beating, released := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	lastOf(t, func(b []byte) {
+		if string(b) == ":\n\n" {
+			once.Do(func() { close(beating); <-released })
+		}
+	}, func(d *Delivery) error {
+		release := d.Hold()
+		err := d.Initial(member("data", "{}"))
+		<-beating
+		release()
+		close(released)
+		return err
+	})
+}
+
+// Close waits for that payload, which release sends after it has woken Close.
+func TestReleaseDuringClose(t *testing.T) {
+	sent := make(chan error, 1)
+	lastOf(t, func([]byte) {}, func(d *Delivery) error {
+		d.Hold()
+		err := d.Initial(member("data", "{}"))
+		go func() { // These are the two halves of release.
+			d.mu.Lock()
+			d.open--
+			d.changed.Broadcast()
+			d.mu.Unlock()
+			time.Sleep(100 * time.Millisecond)
+			sent <- d.send()
+		}()
+		return err
+	})
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}

@@ -54,12 +54,10 @@ func (d *Delivery) beat() {
 		return
 	}
 	d.heartbeat.Reset(d.options.Heartbeat)
-	if len(d.entries) > 0 {
-		// Somebody has left these to us.
-		d.mu.Unlock()
-		_ = d.send()
-		d.mu.Lock()
-	}
+	// Somebody may have left a payload to us, also one without entries that ends the response.
+	d.mu.Unlock()
+	_ = d.send()
+	d.mu.Lock()
 }
 
 // put gives b to the client, unless the delivery has failed or was closed: nobody may use
