@@ -232,7 +232,7 @@ func (d *Delivery) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closing {
-		for !d.closed {
+		for !d.closed || d.writing {
 			d.changed.Wait()
 		}
 		return ErrClosed
@@ -257,11 +257,24 @@ func (d *Delivery) Close() error {
 		d.client.End()
 		return nil
 	case !d.client.Started():
-		d.refuse()
+		d.unlocked(d.refuse)
 		return d.err
 	}
 	d.client.Abort()
 	return fmt.Errorf("incremental: response aborted: %w", d.err)
+}
+
+// unlocked calls what writes to the client while nothing else does. Parts that come meanwhile do
+// not wait for it, and another Close does.
+func (d *Delivery) unlocked(write func()) {
+	d.writing = true
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		d.writing = false
+		d.changed.Broadcast()
+	}()
+	write()
 }
 
 // refuse answers with an error response instead of the initial result. In an event stream

@@ -495,3 +495,38 @@ func TestReleaseDuringClose(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A client that reads the error response slowly does not keep parts waiting, but another Close.
+func TestPartsDuringTheErrorResponse(t *testing.T) {
+	for _, accept := range []string{"application/x-ndjson", "text/event-stream"} {
+		errs := make(chan error, 2)
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var part *Part
+			failed := make(chan error, 1)
+			d, err := New(blocking{w, func([]byte) {
+				go func() { failed <- part.Fail(io.EOF) }()
+				select {
+				case err := <-failed:
+					errs <- err
+				case <-time.After(10 * time.Second):
+					errs <- errors.New("the part waits for the client")
+				}
+			}}, r, Options{})
+			if err != nil {
+				errs <- err
+				return
+			}
+			part = d.Defer(nil, "")
+			_ = d.Initial(func(*stream.Writer) error { return io.ErrNoProgress })
+			if err := d.Close(); !errors.Is(err, io.ErrNoProgress) {
+				t.Errorf("%s: Close: %v", accept, err)
+			}
+		}))
+		get(t, s, accept).Body.Close()
+		if err := <-errs; !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: %v", accept, err)
+		}
+		s.Client().CloseIdleConnections()
+		s.Close()
+	}
+}
