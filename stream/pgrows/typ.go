@@ -110,7 +110,7 @@ type types struct {
 
 // entry is a type with what was registered of it with pgx, nil for nothing.
 type entry struct {
-	typ  *typ
+	typ  *typ // nil if nobody has asked for it yet
 	told *pgtype.Type
 }
 
@@ -134,6 +134,7 @@ func (s *types) fresh() bool {
 // column returns how a column is written.
 func (s *types) column(oid uint32, format int16) encoder {
 	if _, told := s.m.TypeForOID(oid); !told && format != pgtype.BinaryFormatCode && builtins()[oid] == nil {
+		s.met(oid)
 		return s.unknownText(oid)
 	}
 	return s.later(oid).encoder(format)
@@ -147,7 +148,7 @@ func (s *types) of(o *output, oid uint32) (*typ, error) {
 	s.mu.RLock()
 	e, ok := s.known[oid]
 	s.mu.RUnlock()
-	if ok {
+	if ok && e.typ != nil {
 		return e.typ, nil
 	}
 	told, _ := s.m.TypeForOID(oid)
@@ -155,13 +156,30 @@ func (s *types) of(o *output, oid uint32) (*typ, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ok {
+		told = e.told // Plans have been made with that.
+	}
+	s.know(oid, entry{t, told})
+	return t, nil
+}
+
+// met notes a type that pgx does not know, so that the set is not fresh once it does.
+func (s *types) met(oid uint32) {
+	s.mu.RLock()
+	_, ok := s.known[oid]
+	s.mu.RUnlock()
+	if !ok {
+		s.know(oid, entry{})
+	}
+}
+
+func (s *types) know(oid uint32, e entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known == nil {
 		s.known = map[uint32]entry{}
 	}
-	s.known[oid] = entry{t, told}
-	return t, nil
+	s.known[oid] = e
 }
 
 func (s *types) resolve(o *output, oid uint32, told *pgtype.Type) (*typ, error) {

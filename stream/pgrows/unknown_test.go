@@ -187,3 +187,45 @@ func TestLookupOfSomethingElse(t *testing.T) {
 		}
 	}
 }
+
+// A type that is registered with pgx after its first query is written as registered from then
+// on, as it is with a new Encoder.
+func TestRegisteredLater(t *testing.T) {
+	encoder, shape := writer(NewEncoder(Options{}).Write), writer(NewShape([]Field{{Name: "v"}}, Options{}).Write)
+	for _, c := range []struct {
+		name   string
+		write  func(w *stream.Writer, rows pgx.Rows) error
+		arrays bool // are written before, for which Postgres's catalogs are asked
+	}{{"Encoder", encoder, false}, {"Encoder", encoder, true}, {"Shape", shape, false}, {"Shape", shape, true}} {
+		conn := connect(t)
+		if _, err := conn.Exec(t.Context(), "drop type if exists later_c; create type later_c as (a int)"); err != nil {
+			t.Fatal(err)
+		}
+		check := func(value, want string) {
+			t.Helper()
+			sql := "select " + value + " as v"
+			got, err := written(t, conn, sql, []any{pgx.QueryExecModeSimpleProtocol}, c.write)
+			if got != `[{"v":`+want+`}]` || err != nil {
+				t.Errorf("%s, arrays=%v, %s: got %s, %v, want %s", c.name, c.arrays, value, got, err, want)
+			}
+		}
+		check("row(1)::later_c", `"(1)"`)
+		if c.arrays {
+			check("array[row(1)::later_c]", `["(1)"]`)
+		}
+		typ, err := conn.LoadType(t.Context(), "later_c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.TypeMap().RegisterType(typ)
+		check("row(1)::later_c", `{"a":1}`)
+		check("array[row(1)::later_c]", `[{"a":1}]`)
+	}
+}
+
+func writer(write func(*stream.Writer, pgx.Rows) (int64, error)) func(*stream.Writer, pgx.Rows) error {
+	return func(w *stream.Writer, rows pgx.Rows) error {
+		_, err := write(w, rows)
+		return err
+	}
+}
