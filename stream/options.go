@@ -26,9 +26,9 @@ type Options struct {
 	// EscapeHTML writes <, > and & as escapes, for JSON inside of HTML, also in what is
 	// written by Raw and Pieces, but not by Append.
 	EscapeHTML bool
-	// RejectInvalidUTF8 makes invalid UTF-8 an error. Without it, U+FFFD takes the place
-	// of each of its bytes, in the form that encoding/json has in the Go version that
-	// builds the program.
+	// RejectInvalidUTF8 makes invalid UTF-8 an error, except in what is written by Append and
+	// Pieces, which is not looked at. Without it, U+FFFD takes the place of each of its bytes,
+	// in the form that encoding/json has in the Go version that builds the program.
 	RejectInvalidUTF8 bool
 	// WriteTimeout is how long a client may take for one chunk, 30 s by default;
 	// negative for no limit. The time in which nothing is written does not count. It needs
