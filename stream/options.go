@@ -12,7 +12,7 @@ type Options struct {
 	// MinChunk and MaxChunk bound a chunk's size in bytes. The first chunk has
 	// MinChunk, for a low time to the first byte; later ones double while the
 	// destination takes them at once, and are halved when it blocks. Defaults:
-	// 4 KiB and 256 KiB.
+	// 4 KiB and 256 KiB. More than 1 GiB is taken for that.
 	MinChunk, MaxChunk int
 	// MaxHeld bounds the bytes that Nullable can take back, 1 MiB by default.
 	MaxHeld int
@@ -54,6 +54,8 @@ const (
 	defaultMaxHeld      = 1 << 20
 	defaultMaxDepth     = 1000
 	defaultWriteTimeout = 30 * time.Second
+
+	maxChunkSize = 1<<30 - slack // Twice that is an int everywhere.
 )
 
 func (o Options) withDefaults() Options {
@@ -63,7 +65,8 @@ func (o Options) withDefaults() Options {
 	if o.MaxChunk <= 0 {
 		o.MaxChunk = defaultMaxChunk
 	}
-	o.MaxChunk = max(o.MaxChunk, o.MinChunk)
+	o.MinChunk = min(o.MinChunk, maxChunkSize)
+	o.MaxChunk = min(max(o.MaxChunk, o.MinChunk), maxChunkSize)
 	if o.MaxHeld <= 0 {
 		o.MaxHeld = defaultMaxHeld
 	}

@@ -72,7 +72,7 @@ var placeNames = [...]string{
 func NewWriter(dst io.Writer, o Options) *Writer {
 	w := &Writer{dst: dst, options: o.withDefaults()}
 	w.limit = w.options.MinChunk
-	w.buffer = w.options.Buffers.Get(w.limit + slack)
+	w.buffer = w.options.Buffers.Get(min(w.limit, defaultMaxChunk) + slack) // It grows where it must.
 	w.buf = w.buffer.B[:0]
 	if dst == nil {
 		w.fail(errors.New("stream: the destination is nil"))
