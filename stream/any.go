@@ -137,24 +137,29 @@ func (w *Writer) marshal(v any) {
 
 // Append writes a value that text appends to the chunk: one whole JSON value, which
 // is not checked, nor escaped for HTML. It is for encoders of other formats.
-// Appending nothing is an error.
+// Appending nothing is an error, and so is a use of the writer within text.
 func (w *Writer) Append(text func(chunk []byte) []byte) {
 	if !w.value("a value") {
 		return
 	}
-	before, returned := len(w.buf), false
-	w.lent++
-	defer w.giveBack(&returned)
-	chunk := text(w.buf)
-	returned = true
+	before := len(w.buf)
+	chunk := w.appended(text)
 	switch {
-	case w.state.Load() != isOpen:
+	case w.place == failed:
 	case len(chunk) <= before:
 		w.misused("Append of nothing")
 	default:
 		w.buf = chunk
 		w.filled()
 	}
+}
+
+func (w *Writer) appended(text func(chunk []byte) []byte) (chunk []byte) {
+	returned := false
+	defer w.giveBack(w.lend(), &returned)
+	chunk = text(w.buf)
+	returned = true
+	return chunk
 }
 
 // Pieces begins a value that comes in pieces of any size: what is written to it until its

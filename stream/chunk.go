@@ -42,8 +42,7 @@ func (w *Writer) chunk() {
 // deliver gives the chunk to the destination.
 func (w *Writer) deliver() (n int, err error) {
 	returned := false
-	w.lent++
-	defer w.giveBack(&returned)
+	defer w.giveBack(w.lend(), &returned)
 	chunk := w.buf
 	n, err = w.dst.Write(chunk)
 	returned = true
@@ -55,10 +54,22 @@ func (w *Writer) deliver() (n int, err error) {
 
 var errPanicked = errors.New("stream: a callback or the destination panicked")
 
+// lend gives the chunk to somebody else, who must not use the writer: what is written meanwhile
+// would be lost, or sent twice.
+func (w *Writer) lend() (before place) {
+	before = w.place
+	w.lent++
+	w.place = lentOut
+	return before
+}
+
 // giveBack ends the use of the chunk by somebody else. If that panicked, nobody knows what
 // became of the value, so that the document must not be completed by who recovers.
-func (w *Writer) giveBack(returned *bool) {
+func (w *Writer) giveBack(before place, returned *bool) {
 	w.lent--
+	if w.place == lentOut {
+		w.place = before
+	}
 	if !*returned {
 		w.fail(errPanicked)
 	}

@@ -2,6 +2,8 @@ package stream
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -31,6 +33,57 @@ func TestChunksWithoutABound(t *testing.T) {
 		w.EndArray()
 		if err := w.Close(); err != nil || strings.Count(b.String(), `"x"`) != 100 {
 			t.Errorf("%+v: %v, %s", o, err, b.String())
+		}
+	}
+}
+
+// using is a destination that uses its Writer.
+type using struct {
+	bytes.Buffer
+	w   *Writer
+	use func(*Writer)
+}
+
+func (u *using) Write(b []byte) (int, error) {
+	u.use(u.w)
+	return u.Buffer.Write(b)
+}
+
+// What uses the Writer while it has the chunk makes no document that looks complete.
+func TestUseWhileTheChunkIsLent(t *testing.T) {
+	for name, c := range map[string]struct {
+		use  func(*Writer)
+		fine bool
+	}{
+		"Flush":    {func(w *Writer) { _ = w.Flush() }, true},
+		"Err":      {func(w *Writer) { _, _, _ = w.Err(), w.Depth(), w.Stats() }, true},
+		"Int":      {func(w *Writer) { w.Int(2) }, false},
+		"large":    {func(w *Writer) { w.String(strings.Repeat("x", 10_000)) }, false},
+		"end":      {func(w *Writer) { w.EndArray() }, false},
+		"Append":   {func(w *Writer) { w.Append(func(b []byte) []byte { return append(b, '2') }) }, false},
+		"Nullable": {func(w *Writer) { w.Nullable(nil, func(*Writer) error { return io.EOF }) }, false},
+		"Pieces":   {func(w *Writer) { _, _ = w.Pieces().Write([]byte("2")) }, false},
+	} {
+		var b bytes.Buffer
+		w := NewWriter(&b, Options{})
+		w.BeginArray()
+		w.Int(0)
+		w.Append(func(chunk []byte) []byte { c.use(w); return append(chunk, '1') })
+		w.EndArray()
+		if err := w.Close(); (err == nil) != c.fine || !c.fine && !errors.Is(err, ErrMisuse) ||
+			c.fine && b.String() != "[0,1]" {
+			t.Errorf("%s in Append: %v, %s", name, err, b.String())
+		}
+
+		u := &using{use: c.use}
+		w = NewWriter(u, Options{MaxChunk: 1, MinChunk: 1})
+		u.w = w
+		w.BeginArray()
+		w.Int(1)
+		w.EndArray()
+		if err := w.Close(); (err == nil) != c.fine || !c.fine && !errors.Is(err, ErrMisuse) ||
+			c.fine && u.String() != "[1]" {
+			t.Errorf("%s in the destination: %v, %s", name, err, u.String())
 		}
 	}
 }

@@ -58,7 +58,7 @@ func (e *Error) status() int {
 // body panics, what it has written is taken back, and the caller that recovers writes the
 // value.
 //
-// What body writes is held until it has ended, which delays the client. It cannot
+// What body writes is held until it has ended, which delays the client, also by Flush. It cannot
 // be taken back any more when it is larger than MaxHeld: an error after that is the
 // writer's, and ends the response.
 func (w *Writer) Nullable(path Path, body func(*Writer) error) {

@@ -51,6 +51,7 @@ const (
 	atNullable               // the one value of Nullable
 	nullableEnd              // nothing more of it
 	inPieces                 // the rest of a value that comes in pieces
+	lentOut                  // nothing before a callback or the destination has returned
 	failed                   // anything: it does nothing
 )
 
@@ -65,6 +66,7 @@ var placeNames = [...]string{
 	atNullable:  "a value",
 	nullableEnd: "nothing more, the nullable value is complete",
 	inPieces:    "the rest of a value in pieces",
+	lentOut:     "nothing, a callback or the destination has the chunk",
 }
 
 // NewWriter returns a writer of one document. Close it in any case: it gives its
@@ -352,9 +354,10 @@ func (w *Writer) Close() error {
 }
 
 // Flush writes what there is. Use it before the producer waits, so that the
-// client sees what was written although the chunk is not full.
+// client sees what was written although the chunk is not full. Inside of Nullable, which
+// may take back what was written, and of Append it does nothing.
 func (w *Writer) Flush() error {
-	if w.err == nil && w.state.Load() == isOpen && len(w.buf) > 0 && w.held == 0 {
+	if w.err == nil && w.state.Load() == isOpen && len(w.buf) > 0 && w.held == 0 && w.lent == 0 {
 		w.chunk()
 	}
 	return w.err
