@@ -87,3 +87,16 @@ func TestUseWhileTheChunkIsLent(t *testing.T) {
 		}
 	}
 }
+
+// A nil error in the list is one whose message nobody knows.
+func TestWriteErrorsNil(t *testing.T) {
+	var b bytes.Buffer
+	w := NewWriter(&b, Options{})
+	w.BeginObject()
+	w.WriteErrors([]*Error{nil, {Message: "m"}})
+	w.EndObject()
+	const want = `{"errors":[{"message":"Internal server error"},{"message":"m"}]}`
+	if err := w.Close(); err != nil || b.String() != want {
+		t.Errorf("%v: got %s", err, b.String())
+	}
+}

@@ -16,8 +16,8 @@ type Error struct {
 	Locations  []Location // in the query
 	Path       Path
 	Extensions map[string]any
-	// Status is that of the HTTP response if there is no data, 500 by default and for what
-	// is no status of a response with a body.
+	// Status is that of the HTTP response if there is no data. It is 500 by default, and for
+	// a status whose responses have no body.
 	Status int
 	Err    error // the cause, not for the client, or nil
 }
@@ -126,7 +126,8 @@ func (w *Writer) TakeErrors() []*Error {
 	return list
 }
 
-// WriteErrors writes the member "errors" if there are some.
+// WriteErrors writes the member "errors" if there are some. One that is nil has a general
+// message.
 func (w *Writer) WriteErrors(list []*Error) {
 	if len(list) == 0 {
 		return
@@ -140,6 +141,9 @@ func (w *Writer) WriteErrors(list []*Error) {
 }
 
 func (w *Writer) graphqlError(e *Error) {
+	if e == nil {
+		e = Public(nil, nil)
+	}
 	w.BeginObject()
 	w.Name("message")
 	w.String(e.Message)
