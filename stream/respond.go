@@ -25,7 +25,7 @@ import (
 // "errors" may follow, is reported there. Any other error before the first byte becomes a GraphQL
 // error response: an [*Error] with its message and status, anything else as an internal error with
 // status 500. After the first byte, the connection is aborted, so that no client takes what it
-// received for complete.
+// received for complete. An error of a body that has closed the object is such an error too.
 //
 // The error is that of body or of the connection, for the log; its response has
 // been written. Where a response could not be aborted, it is held whole in memory before it
@@ -71,34 +71,47 @@ func Begin(rw http.ResponseWriter, r *http.Request, o Options) *Response {
 var errNotEnded = errors.New("stream: Close of a response that End has not ended")
 
 // Close gives the memory back. A response that End has not ended is aborted, if something of
-// it was sent; otherwise the handler may still give another one. After End it returns End's
-// error.
+// it was sent; otherwise the handler may still give another one, whose write deadline it sets
+// itself, since Begin has cleared the one of http.Server's WriteTimeout. After End it returns
+// End's error.
 func (p *Response) Close() error {
-	if p.ended {
-		return p.err
+	if !p.ended {
+		p.ended, p.err = true, errNotEnded
+		p.giveUp()
 	}
-	p.ended, p.err = true, errNotEnded
+	return p.err
+}
+
+// giveUp closes the Writer of a response that was not ended, and aborts it.
+func (p *Response) giveUp() {
 	p.fail(errNotEnded)
 	_ = p.Writer.Close()
 	if p.client.Started() {
 		abort(p.client)
 	}
-	return p.err
 }
 
 // End does with err what Respond does with the error of its body, and closes the Writer.
 // Ending it again, or after Close, does nothing and returns the same error.
 func (p *Response) End(err error) error {
-	if !p.ended {
-		p.ended, p.err = true, errNotEnded // What the response is made of may panic.
-		p.err = p.end(err)
+	if p.ended {
+		return p.err
 	}
+	p.ended, p.err = true, errNotEnded
+	returned := false
+	defer func() {
+		if !returned { // The ResponseWriter has panicked, or somebody has called runtime.Goexit.
+			p.giveUp()
+		}
+	}()
+	p.err = p.end(err)
+	_ = p.Writer.Close()
+	returned = true
 	return p.err
 }
 
 func (p *Response) end(err error) error {
 	w, c := p.Writer, p.client
-	defer func() { _ = w.Close() }()
 	if err == nil {
 		err = w.Err()
 	}
@@ -110,6 +123,8 @@ func (p *Response) end(err error) error {
 		if w.err != nil {
 			err = w.err
 		}
+	} else {
+		w.fail(err) // Also if the document is complete: the error has no place in it.
 	}
 	switch {
 	case w.place == atEnd && !c.Started():
@@ -125,10 +140,8 @@ func (p *Response) end(err error) error {
 			c.End()
 		}
 	case !c.Started():
-		w.fail(err)
 		writeError(c, Public(err, nil))
 	default:
-		w.fail(err)
 		abort(c)
 		return fmt.Errorf("stream: response aborted after %d bytes: %w", w.stats.Bytes, err)
 	}
@@ -143,8 +156,17 @@ func abort(c *client.Client) {
 // canReport reports whether the data is complete, so that "errors" may follow.
 func (w *Writer) canReport() bool { return w.err == nil && len(w.outer) == 1 && w.place == nextName }
 
-// finish closes the outermost object.
+// finish closes the outermost object. If a method MarshalJSON of what the errors have panics,
+// the response has failed. A panic of the destination is the caller's.
 func (w *Writer) finish() {
+	defer func() {
+		if v := recover(); v != nil {
+			if w.err != nil {
+				panic(v)
+			}
+			w.fail(extensionsPanicked(v))
+		}
+	}()
 	if len(w.outer) == 1 && (w.place == nextName || w.place == firstName) {
 		w.Errors()
 		w.EndObject()
@@ -190,7 +212,7 @@ func writeError(c *client.Client, e *Error) {
 func errorResponse(e *Error) (text []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil { // of a method MarshalJSON
-			err = fmt.Errorf("stream: an error's extensions panicked: %v", v)
+			err = extensionsPanicked(v)
 		}
 	}()
 	var b bytes.Buffer
@@ -201,6 +223,10 @@ func errorResponse(e *Error) (text []byte, err error) {
 	w.EndObject()
 	err = w.Close()
 	return b.Bytes(), err
+}
+
+func extensionsPanicked(v any) error {
+	return fmt.Errorf("stream: an error's extensions panicked: %v", v)
 }
 
 // responseType returns which of the two media types of GraphQL over HTTP the client prefers.

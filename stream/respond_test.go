@@ -330,3 +330,90 @@ func ExampleRespond() {
 	fmt.Println(recorder.Code, recorder.Body)
 	// Output: 200 {"data":{"hello":"world"}}
 }
+
+// An error of a body that has closed the object has no place in the document, which must not look
+// complete then.
+func TestErrorAfterTheObject(t *testing.T) {
+	failure := errors.New("commit failed")
+	for _, n := range []int{3, many} {
+		for _, http2 := range []bool{false, true} {
+			s, errs := serve(t, http2, nil, Options{}, list(n, func(w *Writer) error {
+				w.EndArray()
+				w.EndObject()
+				return failure
+			}))
+			got := get(t, s, "application/json")
+			if err := <-errs; !errors.Is(err, failure) || got.err == nil && got.status == http.StatusOK {
+				t.Errorf("%d items, http2=%v: %v; the client has %d, %d bytes, %v",
+					n, http2, err, got.status, len(got.body), got.err)
+			}
+		}
+	}
+}
+
+// recovering is what the middleware of most frameworks does: the handler returns, and net/http
+// ends the response well.
+func recovering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		defer func() { _ = recover() }()
+		next.ServeHTTP(rw, r)
+	})
+}
+
+// breaking is a ResponseWriter that panics in the write of a number.
+type breaking struct {
+	http.ResponseWriter
+	writes int
+}
+
+func (b *breaking) Unwrap() http.ResponseWriter { return b.ResponseWriter }
+
+func (b *breaking) Write(p []byte) (int, error) {
+	if b.writes--; b.writes == 0 {
+		panic("boom")
+	}
+	return b.ResponseWriter.Write(p)
+}
+
+// A panic while a response is ended aborts it: an error's extensions, or the ResponseWriter.
+func TestPanicInEnd(t *testing.T) {
+	panicking := func(w *Writer) error {
+		w.EndArray()
+		return &Error{Message: "m", Extensions: map[string]any{"p": panics{}}}
+	}
+	breaks := func(writes int) func(http.Handler) http.Handler {
+		return func(next http.Handler) http.Handler {
+			return recovering(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(&breaking{rw, writes}, r)
+			}))
+		}
+	}
+	for name, c := range map[string]struct {
+		wrap func(http.Handler) http.Handler
+		n    int
+		then func(*Writer) error
+	}{
+		"errors, small":  {recovering, 3, panicking},
+		"errors, chunks": {recovering, many, panicking},
+		"kept errors": {recovering, many, func(w *Writer) error {
+			w.Nullable(nil, func(*Writer) error { return &Error{Extensions: map[string]any{"p": panics{}}} })
+			return closed(w)
+		}},
+		"writer, whole":  {breaks(1), 3, closed},
+		"writer, chunks": {breaks(2), 15_000, closed}, // The second chunk is that of the end.
+	} {
+		for _, http2 := range []bool{false, true} {
+			s, errs := serve(t, http2, c.wrap, Options{MinChunk: 64 << 10}, list(c.n, c.then))
+			r, err := s.Client().Get(s.URL)
+			var body []byte
+			if err == nil {
+				body, err = io.ReadAll(r.Body)
+				r.Body.Close()
+			}
+			<-errs
+			if err == nil && !json.Valid(body) {
+				t.Errorf("%s, http2=%v: %d bytes that are no JSON look complete", name, http2, len(body))
+			}
+		}
+	}
+}
