@@ -201,6 +201,7 @@ func WriteError(rw http.ResponseWriter, r *http.Request, err error) {
 }
 
 func writeError(c *client.Client, e *Error) {
+	c.Discard() // Its data: the status may be 200.
 	text, err := errorResponse(e)
 	if err != nil { // What encoding/json refuses: the message at least can be sent.
 		text, _ = errorResponse(&Error{Message: e.Message, Locations: e.Locations})

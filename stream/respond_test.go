@@ -351,6 +351,19 @@ func TestErrorAfterTheObject(t *testing.T) {
 	}
 }
 
+// What was held of a response is not part of an error response, whatever its status is.
+func TestErrorOfAHeldResponse(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusForbidden} {
+		recorder := httptest.NewRecorder() // It has no deadlines.
+		_ = Respond(recorder, httptest.NewRequest(http.MethodPost, "/", nil), list(many, func(*Writer) error {
+			return &Error{Message: "no", Status: status}
+		}))
+		if got := recorder.Body.String(); got != `{"errors":[{"message":"no"}]}` || recorder.Code != status {
+			t.Errorf("got %d, %d bytes: %.40s...", recorder.Code, len(got), got)
+		}
+	}
+}
+
 // recovering is what the middleware of most frameworks does: the handler returns, and net/http
 // ends the response well.
 func recovering(next http.Handler) http.Handler {

@@ -35,6 +35,9 @@ func New(rw http.ResponseWriter, timeout time.Duration) *Client {
 // Hold makes Write hold everything until Whole, for a client that would not notice Abort.
 func (c *Client) Hold() { c.cannotAbort = true }
 
+// Discard forgets what is held.
+func (c *Client) Discard() { c.held = nil }
+
 // Started reports whether something has been sent.
 func (c *Client) Started() bool { return c.started }
 
@@ -91,11 +94,8 @@ func (c *Client) Write(b []byte) (int, error) {
 func (c *Client) End() { _ = c.deadline() }
 
 // Whole sends what is held and the rest as a response whose length is known, unless a
-// middleware encodes it. After a failure, nothing that is held is sent.
+// middleware encodes it.
 func (c *Client) Whole(status int, rest []byte) error {
-	if status != http.StatusOK {
-		c.held = nil
-	}
 	if c.rw.Header().Get("Content-Encoding") == "" {
 		c.Header.Set("Content-Length", strconv.Itoa(len(c.held)+len(rest)))
 	}
