@@ -31,9 +31,10 @@ type Options struct {
 	// in the form that encoding/json has in the Go version that builds the program.
 	RejectInvalidUTF8 bool
 	// WriteTimeout is how long a client may take for one chunk, 30 s by default;
-	// negative for no limit. The time in which nothing is written does not count. It needs
-	// a destination with deadlines, which Respond has, and takes the place of
-	// http.Server's WriteTimeout for the response.
+	// negative for no limit. The time in which nothing is written does not count, except after
+	// a response without Content-Length: its mark of the end is sent when the handler returns,
+	// which must be within the time. It needs a destination with deadlines, which Respond has,
+	// and takes the place of http.Server's WriteTimeout for the response.
 	WriteTimeout time.Duration
 	// ContentType is that of Respond's response. By default it is the media type of GraphQL
 	// over HTTP that the client prefers.

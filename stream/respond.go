@@ -57,7 +57,7 @@ func Begin(rw http.ResponseWriter, r *http.Request, o Options) *Response {
 		o.Context = r.Context()
 	}
 	o = o.withDefaults()
-	c := client.New(rw, o.WriteTimeout)
+	c := client.New(rw, r, o.WriteTimeout)
 	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
 		c.Hold() // Its responses end with the connection, also those that are aborted.
 	}
@@ -195,7 +195,7 @@ func Public(err error, path Path) *Error {
 // byte: an [*Error] with its message and status, anything else as an internal error
 // with status 500.
 func WriteError(rw http.ResponseWriter, r *http.Request, err error) {
-	c := client.New(rw, defaultWriteTimeout)
+	c := client.New(rw, r, defaultWriteTimeout)
 	c.Header.Set("Content-Type", responseType(r.Header.Values("Accept")))
 	writeError(c, Public(err, nil))
 }

@@ -430,3 +430,43 @@ func TestPanicInEnd(t *testing.T) {
 		}
 	}
 }
+
+// What a handler does after the response does not count as the client's time.
+func TestSlowAfterwards(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			err := RespondWith(rw, r, Options{WriteTimeout: 100 * time.Millisecond}, list(1, closed))
+			if err != nil {
+				t.Error(err)
+			}
+			time.Sleep(300 * time.Millisecond) // the log, the metrics
+		}))
+		s.EnableHTTP2 = http2
+		if http2 {
+			s.StartTLS()
+		} else {
+			s.Start()
+		}
+		if got := get(t, s, "*/*"); got.err != nil || got.body != `{"data":[0]}` {
+			t.Errorf("http2=%v: got %q, %v", http2, got.body, got.err)
+		}
+		s.Close()
+	}
+}
+
+// A response to HEAD is complete without its body.
+func TestHEAD(t *testing.T) {
+	for _, n := range []int{3, 1000, many} {
+		for _, http2 := range []bool{false, true} {
+			s, errs := serve(t, http2, nil, Options{}, list(n, closed))
+			r, err := s.Client().Head(s.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Body.Close()
+			if err := <-errs; err != nil || r.StatusCode != http.StatusOK {
+				t.Errorf("%d items, http2=%v: %v, %s", n, http2, err, r.Status)
+			}
+		}
+	}
+}

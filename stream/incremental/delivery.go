@@ -21,7 +21,8 @@ type Options struct {
 	// default; negative for none.
 	Heartbeat time.Duration
 	// WriteTimeout is how long the client may take for a chunk, 30 s by default;
-	// negative for no limit.
+	// negative for no limit. The handler must return within that time after Close, since
+	// HTTP's mark of the end is sent then.
 	WriteTimeout time.Duration
 	// MaxQueued bounds the bytes of parts that are ready while the client is slow,
 	// 1 MiB by default: then producers wait. Parts that are ready before the initial
@@ -88,7 +89,7 @@ func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) 
 	}
 	d := &Delivery{
 		frame: frame, options: o, ctx: r.Context(),
-		client: client.New(rw, o.WriteTimeout), rw: rw, request: r,
+		client: client.New(rw, r, o.WriteTimeout), rw: rw, request: r,
 	}
 	if !d.client.CanAbort() {
 		return nil, fmt.Errorf("%w: the ResponseWriter has no write deadlines, without which a response cannot be aborted",

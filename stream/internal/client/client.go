@@ -18,6 +18,7 @@ type Client struct {
 	rw          http.ResponseWriter
 	control     *http.ResponseController
 	timeout     time.Duration
+	head        bool // the request is HEAD: only the header is sent
 	started     bool
 	cannotAbort bool   // so everything is held
 	held        []byte // what is held
@@ -26,8 +27,11 @@ type Client struct {
 // New returns the client of rw. Each Write may take it as long as timeout, or
 // forever if that is negative. Between writes there is no deadline: the time that the producer
 // takes is not the client's, and HTTP/2 resets a stream whose deadline has passed.
-func New(rw http.ResponseWriter, timeout time.Duration) *Client {
-	c := &Client{Header: http.Header{}, rw: rw, control: http.NewResponseController(rw), timeout: timeout}
+func New(rw http.ResponseWriter, r *http.Request, timeout time.Duration) *Client {
+	c := &Client{
+		Header: http.Header{}, rw: rw, control: http.NewResponseController(rw), timeout: timeout,
+		head: r.Method == http.MethodHead,
+	}
 	c.cannotAbort = c.noDeadline() != nil
 	return c
 }
@@ -71,12 +75,15 @@ func (c *Client) Write(b []byte) (int, error) {
 	if !c.started {
 		c.start(http.StatusOK)
 	}
+	if c.head {
+		return len(b), nil // net/http fails writes and flushes of HTTP/2 here.
+	}
 	if err := c.deadline(); err != nil {
 		return 0, err
 	}
 	n, err := c.rw.Write(b)
 	if errors.Is(err, http.ErrBodyNotAllowed) {
-		return len(b), nil // The request is HEAD: its response is whole without a body.
+		return len(b), nil // A middleware has set a status without a body, such as 304.
 	}
 	if err == nil && n < len(b) {
 		err = io.ErrShortWrite
@@ -90,7 +97,8 @@ func (c *Client) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// End bounds the time for the mark of the end, which is sent when the handler returns.
+// End bounds the time for what is sent when the handler returns, such as the mark of the end.
+// It begins now: nobody is told when the handler returns.
 func (c *Client) End() { _ = c.deadline() }
 
 // Whole sends what is held and the rest as a response whose length is known, unless a
@@ -100,7 +108,10 @@ func (c *Client) Whole(status int, rest []byte) error {
 		c.Header.Set("Content-Length", strconv.Itoa(len(c.held)+len(rest)))
 	}
 	c.start(status)
-	c.End()
+	bounded := c.deadline() == nil && c.timeout >= 0
+	if c.head {
+		return nil
+	}
 	for _, b := range [][]byte{c.held, rest} {
 		switch n, err := c.rw.Write(b); {
 		case errors.Is(err, http.ErrBodyNotAllowed):
@@ -110,7 +121,18 @@ func (c *Client) Whole(status int, rest []byte) error {
 			return io.ErrShortWrite
 		}
 	}
-	return nil
+	if !bounded || c.rw.Header().Get("Content-Length") == "" {
+		return nil // A mark of the end is sent when the handler returns.
+	}
+	// Nothing is left to send after this: what the handler does then is not the client's time.
+	err := c.control.Flush()
+	if err == nil {
+		return c.noDeadline()
+	}
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
 }
 
 // Abort makes the end of the response fail: with a deadline in the past, HTTP/1.1
