@@ -29,7 +29,8 @@
 // to take back: [Writer.Nullable] holds the value of the nearest nullable parent
 // until that is complete, and puts null in its place if it fails. What is not
 // inside of one, and what has grown above [Options].MaxHeld, is sent; an error there
-// ends the connection, which HTTP/1.1 and HTTP/2 clients notice.
+// ends the connection, which HTTP/1.1 and HTTP/2 clients notice. For others the response is
+// held whole.
 //
 // # Chunks
 //
@@ -45,7 +46,8 @@
 // bytes, later. Compression that flushes (such as klauspost/compress/gzhttp, which is
 // tested) keeps chunks and aborts working. A middleware must pass on write deadlines
 // (http.ResponseController, Unwrap): without them a response could not be aborted, so it is
-// held whole before it is sent. So it is for clients of HTTP/1.0, for which the end of the
-// connection is the end of the response: nginx speaks that to servers unless it has
-// "proxy_http_version 1.1".
+// held whole before it is sent. So it is without Flush, and for clients of other versions than
+// HTTP/1.1 and HTTP/2. In HTTP/1.0 the end of the connection is the end of the response: nginx
+// speaks that to servers unless it has "proxy_http_version 1.1". Servers of HTTP/3 end a stream
+// well whatever its deadline is.
 package stream

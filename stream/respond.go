@@ -29,7 +29,8 @@ import (
 //
 // The error is that of body or of the connection, for the log; its response has
 // been written. Where a response could not be aborted, it is held whole in memory before it
-// is sent: where the ResponseWriter has no write deadlines, and for clients of HTTP/1.0.
+// is sent: where the ResponseWriter has no write deadlines or no Flush, and for clients of other
+// versions than HTTP/1.1 and HTTP/2.
 func Respond(rw http.ResponseWriter, r *http.Request, body func(*Writer) error) error {
 	return RespondWith(rw, r, Options{}, body)
 }
@@ -58,8 +59,10 @@ func Begin(rw http.ResponseWriter, r *http.Request, o Options) *Response {
 	}
 	o = o.withDefaults()
 	c := client.New(rw, r, o.WriteTimeout)
-	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
-		c.Hold() // Its responses end with the connection, also those that are aborted.
+	if r.ProtoMajor != 2 && !(r.ProtoMajor == 1 && r.ProtoMinor > 0) {
+		// HTTP/1.0 ends responses with the connection, also those that are aborted, and HTTP/3
+		// ends streams well, whatever the deadline is.
+		c.Hold()
 	}
 	if o.ContentType == "" {
 		o.ContentType = responseType(r.Header.Values("Accept"))

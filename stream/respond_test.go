@@ -470,3 +470,45 @@ func TestHEAD(t *testing.T) {
 		}
 	}
 }
+
+// quic is a ResponseWriter of HTTP/3: it has deadlines, and ends the stream well all the same.
+type quic struct{ *httptest.ResponseRecorder }
+
+func (quic) SetWriteDeadline(time.Time) error { return nil }
+
+func TestHTTP3(t *testing.T) {
+	for _, c := range []struct {
+		after func(*Writer) error
+		want  int
+	}{{closed, 200}, {func(*Writer) error { return errors.New("late") }, 500}} {
+		to, r := quic{httptest.NewRecorder()}, httptest.NewRequest(http.MethodPost, "/", nil)
+		r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/3.0", 3, 0
+		_ = Respond(to, r, list(many, c.after))
+		if to.Code != c.want || !json.Valid(to.Body.Bytes()) {
+			t.Errorf("got %d with %d bytes", to.Code, to.Body.Len())
+		}
+	}
+}
+
+// unflushed is a ResponseWriter with deadlines and without Flush.
+type unflushed struct{ to http.ResponseWriter }
+
+func (u unflushed) Header() http.Header         { return u.to.Header() }
+func (u unflushed) WriteHeader(status int)      { u.to.WriteHeader(status) }
+func (u unflushed) Write(b []byte) (int, error) { return u.to.Write(b) }
+func (u unflushed) SetWriteDeadline(at time.Time) error {
+	return http.NewResponseController(u.to).SetWriteDeadline(at)
+}
+
+// Without Flush there are no chunks, and the response is sent whole.
+func TestRespondWithoutFlush(t *testing.T) {
+	for _, n := range []int{3, many} {
+		s, errs := serve(t, false, func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { next.ServeHTTP(unflushed{rw}, r) })
+		}, Options{}, list(n, closed))
+		got := get(t, s, "*/*")
+		if err := <-errs; err != nil || got.err != nil || !json.Valid([]byte(got.body)) {
+			t.Errorf("%d items: %v, %v, %d bytes", n, err, got.err, len(got.body))
+		}
+	}
+}

@@ -66,9 +66,9 @@ type Delivery struct {
 }
 
 // New prepares the delivery of a response in the format that the request accepts.
-// If it accepts none, or the ResponseWriter has no deadlines and could not abort a
-// response, the error wraps [ErrNotAccepted] and nothing has been written. Close the
-// delivery in any case.
+// If it accepts none, or the ResponseWriter has no deadlines, so that it could not abort a
+// response, or no Flush, the error wraps [ErrNotAccepted] and nothing has been written. Close
+// the delivery in any case.
 func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) {
 	frame := negotiate(r)
 	if frame.format == None {
@@ -92,8 +92,8 @@ func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) 
 		client: client.New(rw, r, o.WriteTimeout), rw: rw, request: r,
 	}
 	if !d.client.CanAbort() {
-		return nil, fmt.Errorf("%w: the ResponseWriter has no write deadlines, without which a response cannot be aborted",
-			ErrNotAccepted)
+		return nil, fmt.Errorf("%w: the ResponseWriter must have write deadlines, without which a response cannot be "+
+			"aborted, and Flush", ErrNotAccepted)
 	}
 	d.changed.L = &d.mu
 	header := d.client.Header

@@ -530,3 +530,20 @@ func TestPartsDuringTheErrorResponse(t *testing.T) {
 		s.Close()
 	}
 }
+
+// unflushed is a ResponseWriter with deadlines and without Flush.
+type unflushed struct{ to http.ResponseWriter }
+
+func (u unflushed) Header() http.Header              { return u.to.Header() }
+func (u unflushed) WriteHeader(status int)           { u.to.WriteHeader(status) }
+func (u unflushed) Write(b []byte) (int, error)      { return u.to.Write(b) }
+func (u unflushed) SetWriteDeadline(time.Time) error { return nil }
+
+// Without Flush, parts would wait in buffers until the end.
+func TestWithoutFlush(t *testing.T) {
+	to, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil)
+	r.Header.Set("Accept", "multipart/mixed")
+	if _, err := New(unflushed{to}, r, Options{}); !errors.Is(err, ErrNotAccepted) || to.Body.Len() > 0 {
+		t.Errorf("got %v, %q", err, to.Body)
+	}
+}

@@ -10,7 +10,7 @@ import (
 
 var (
 	// ErrNotAccepted is wrapped by the error of New if the client does not accept parts, or the
-	// ResponseWriter cannot abort a response.
+	// ResponseWriter cannot abort or flush a response.
 	ErrNotAccepted = errors.New("incremental: the result cannot be sent in parts")
 	// ErrClosed is the error of using a delivery after Close.
 	ErrClosed = errors.New("incremental: the delivery is closed")

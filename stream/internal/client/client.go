@@ -32,8 +32,22 @@ func New(rw http.ResponseWriter, r *http.Request, timeout time.Duration) *Client
 		Header: http.Header{}, rw: rw, control: http.NewResponseController(rw), timeout: timeout,
 		head: r.Method == http.MethodHead,
 	}
-	c.cannotAbort = c.noDeadline() != nil
+	c.cannotAbort = c.noDeadline() != nil || !canFlush(rw)
 	return c
+}
+
+// canFlush reports whether rw supports Flush of a [http.ResponseController].
+func canFlush(rw http.ResponseWriter) bool {
+	for {
+		switch t := rw.(type) {
+		case interface{ FlushError() error }, http.Flusher:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			rw = t.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 // Hold makes Write hold everything until Whole, for a client that would not notice Abort.
@@ -46,7 +60,7 @@ func (c *Client) Discard() { c.held = nil }
 func (c *Client) Started() bool { return c.started }
 
 // CanAbort reports whether the client would notice Abort, as far as the ResponseWriter has
-// deadlines. If not, Write holds everything until Whole.
+// deadlines and Flush. If not, Write holds everything until Whole.
 func (c *Client) CanAbort() bool { return !c.cannotAbort }
 
 func (c *Client) deadline() error {
