@@ -7,10 +7,12 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
-// Client is the receiving end of one response. It is not safe for concurrent use.
+// Client is the receiving end of one response. It is not safe for concurrent use, except for
+// Abort.
 type Client struct {
 	// Header is set before the first byte.
 	Header http.Header
@@ -22,6 +24,7 @@ type Client struct {
 	started     bool
 	cannotAbort bool   // so everything is held
 	held        []byte // what is held
+	aborted     atomic.Bool
 }
 
 // New returns the client of rw. Each Write may take it as long as timeout, or
@@ -67,10 +70,19 @@ func (c *Client) deadline() error {
 	if c.timeout < 0 {
 		return c.noDeadline()
 	}
-	return c.control.SetWriteDeadline(time.Now().Add(c.timeout))
+	return c.until(time.Now().Add(c.timeout))
 }
 
-func (c *Client) noDeadline() error { return c.control.SetWriteDeadline(time.Time{}) }
+func (c *Client) noDeadline() error { return c.until(time.Time{}) }
+
+// until sets the deadline. That of Abort stays, also if it comes at the same time.
+func (c *Client) until(t time.Time) error {
+	err := c.control.SetWriteDeadline(t)
+	if c.aborted.Load() {
+		err = c.control.SetWriteDeadline(past)
+	}
+	return err
+}
 
 func (c *Client) start(status int) {
 	c.started = true
@@ -149,7 +161,12 @@ func (c *Client) Whole(status int, rest []byte) error {
 	return err
 }
 
+var past = time.Unix(1, 0)
+
 // Abort makes the end of the response fail: with a deadline in the past, HTTP/1.1
 // cannot send the mark of the end and closes the connection, and HTTP/2 resets the
-// stream.
-func (c *Client) Abort() { _ = c.control.SetWriteDeadline(time.Unix(1, 0)) }
+// stream. It may be called while Write is running, which fails then.
+func (c *Client) Abort() {
+	c.aborted.Store(true)
+	_ = c.control.SetWriteDeadline(past)
+}
