@@ -146,9 +146,13 @@ var pure = map[reflect.Type]bool{
 	reflect.TypeFor[json.Number](): true, reflect.TypeFor[json.RawMessage](): true, reflect.TypeFor[time.Time](): true,
 }
 
+// hasMethod reports whether a type has a method that encoding/json of any version of Go
+// calls for decoding. UnmarshalJSONFrom is that of encoding/json/v2, which must not be
+// imported without the experiment jsonv2; sonic does not know it.
 func hasMethod(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
-	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
+	_, from := p.MethodByName("UnmarshalJSONFrom")
+	return from || p.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
 		p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 

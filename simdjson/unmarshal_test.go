@@ -480,6 +480,24 @@ var totalCalls int
 
 func (c *callCounter) UnmarshalJSON([]byte) error { *c++; totalCalls++; return nil }
 
+// decodesItself has the name of encoding/json/v2's method, which encoding/json calls where
+// it is built on v2: see unmarshal_v2_test.go.
+type decodesItself struct{ N int }
+
+func (*decodesItself) UnmarshalJSONFrom(any) error { return nil }
+
+// sonic decodes nothing with a method for decoding of its own.
+func TestUnmarshalKnowsMethods(t *testing.T) {
+	for _, target := range []any{
+		new(decodesItself), new([]decodesItself), new(struct{ F *decodesItself }), new(map[string]decodesItself),
+		new(both), new(shout), new(upper), new(map[upper]int),
+	} {
+		if f := targetFitness(target); f != unfit {
+			t.Errorf("%T: fitness %d", target, f)
+		}
+	}
+}
+
 // closer closes the document that it is decoded from.
 type closer struct{ doc **Document }
 
