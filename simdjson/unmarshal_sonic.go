@@ -25,19 +25,20 @@ func decodeWithSonic(data []byte, target any) bool {
 
 // peculiar reports whether a text may have what sonic takes for something else than
 // encoding/json does:
-//   - a name that is one of ASCII if its case is ignored as Unicode does, where
-//     the long s (U+017F) is an S, and the Kelvin sign (U+212A) a K;
+//   - a name that only one of them takes for one of ASCII in another case. The long s
+//     (U+017F) is an S for encoding/json, which folds, and the dotted I (U+0130) an i for
+//     sonic, which lowers. The Kelvin sign is a k for both;
 //   - the number -0, which is not unsigned.
 func peculiar(data []byte) bool {
 	return followed(data, '\xC5', func(rest []byte) bool { return rest[0] == '\xBF' }) ||
-		followed(data, '\xE2', func(rest []byte) bool { return bytes.HasPrefix(rest, kelvin) }) ||
+		followed(data, '\xC4', func(rest []byte) bool { return rest[0] == '\xB0' }) ||
 		followed(data, '\\', func(rest []byte) bool {
-			return rest[0] == 'u' && (bytes.HasPrefix(rest, escapedLongS) || bytes.HasPrefix(rest, escapedKelvin))
+			return rest[0] == 'u' && (bytes.HasPrefix(rest, escapedLongS) || bytes.HasPrefix(rest, escapedDottedI))
 		}) ||
 		followed(data, '-', func(rest []byte) bool { return rest[0] == '0' && (len(rest) == 1 || rest[1] != '.') })
 }
 
-var kelvin, escapedLongS, escapedKelvin = []byte("\u212A")[1:], []byte("u017"), []byte("u212")
+var escapedLongS, escapedDottedI = []byte("u017"), []byte("u0130")
 
 // followed reports whether what follows a byte, at any of its places, is as asked
 // for.

@@ -259,7 +259,7 @@ var (
 				names = append(names, name, strings.ToLower(name), strings.ToUpper(name))
 			}
 		}
-		return append(names, "x", "1", "-2", "300", "true", "1.5", "ſ", "K", `\u0053`, "", "same", "r")
+		return append(names, "x", "1", "-2", "300", "true", "1.5", "ſ", "İd", `\u0130D`, "K", "S\u212a", "\u212aind", `\u212aind`, `\u0053`, "", "same", "r")
 	}()
 )
 
@@ -437,6 +437,10 @@ func TestUnmarshalWhereSonicDiffers(t *testing.T) {
 		{`{"bad":"\udc33"}`, reflect.TypeFor[quoted]()},
 		{`{"ſ":1}`, reflect.TypeFor[struct{ S int }]()},
 		{`{"\u212a":1}`, reflect.TypeFor[struct{ K int }]()},
+		{"{\"\u212a\":1}", reflect.TypeFor[struct{ K int }]()},
+		{`{"İd":5}`, reflect.TypeFor[struct{ ID int }]()},
+		{`{"\u0130D":5}`, reflect.TypeFor[struct{ ID int }]()},
+		{`{"id":1,"İd":2}`, reflect.TypeFor[struct{ ID int }]()},
 		{`-0`, reflect.TypeFor[uint]()},
 		{`{"1.5":1}`, reflect.TypeFor[map[float64]int]()},
 	} {
