@@ -15,9 +15,10 @@ import (
 // again that ends in an error, so that errors and what is stored beside them are its
 // own. On the list are bool, string, float64, integers, any, json.Number,
 // json.RawMessage and time.Time, and pointers, slices, arrays, maps by strings or
-// integers, and structs of them. Not on it are float32, []byte, embedded fields, the
-// option string in a tag, names with other than letters of ASCII, digits, and the marks
-// . - _, and types with their own methods for decoding, which are called once as usual.
+// integers, and structs of them. Not on it are float32, []byte, arrays of more than 64
+// elements (those of arrays in arrays are multiplied), embedded fields, the option string
+// in a tag, names with other than letters of ASCII, digits, and the marks . - _, and types
+// with their own methods for decoding, which are called once as usual.
 func Unmarshal(data []byte, target any) error {
 	if unmarshaledFast(data, target) {
 		return nil

@@ -61,17 +61,22 @@ func sonicFitness(t reflect.Type) fitness {
 	if known, ok := sonicTypes.Load(t); ok {
 		return known.(fitness)
 	}
-	f := fitnessOf(t, map[reflect.Type]bool{})
+	f := fitnessOf(t, 1, map[reflect.Type]int{})
 	sonicTypes.Store(t, f)
 	return f
 }
 
-// fitnessOf looks at a type and those that it is made of.
-func fitnessOf(t reflect.Type, seen map[reflect.Type]bool) fitness {
-	if seen[t] {
+// maxCopies bounds how often sonic makes machine code for one part of a type. It does so
+// again for each element of an array, and takes about 30 KB to compile an integer.
+const maxCopies = 64
+
+// fitnessOf looks at a type and those that it is made of. Copies is the number of elements
+// of the arrays that it is in, and seen the largest one that a type was looked at with.
+func fitnessOf(t reflect.Type, copies int, seen map[reflect.Type]int) fitness {
+	if copies <= seen[t] {
 		return fits
 	}
-	seen[t] = true
+	seen[t] = copies
 	if pure[t] {
 		return fits
 	}
@@ -91,23 +96,28 @@ func fitnessOf(t reflect.Type, seen map[reflect.Type]bool) fitness {
 		if t.Elem().Kind() == reflect.Uint8 {
 			return unfit // Its base64 is laxer.
 		}
-		return fitnessOf(t.Elem(), seen)
-	case reflect.Pointer, reflect.Array:
-		return fitnessOf(t.Elem(), seen)
+		return fitnessOf(t.Elem(), copies, seen)
+	case reflect.Pointer:
+		return fitnessOf(t.Elem(), copies, seen)
+	case reflect.Array:
+		if t.Len() > maxCopies/copies {
+			return unfit
+		}
+		return fitnessOf(t.Elem(), copies*max(t.Len(), 1), seen)
 	case reflect.Map:
 		if !mapKey(t.Key()) {
 			return unfit
 		}
 		// sonic stores a second member with the same name into the value of the first
 		// one, and ignores null.
-		return max(fitsUnique, fitnessOf(t.Elem(), seen))
+		return max(fitsUnique, fitnessOf(t.Elem(), copies, seen))
 	case reflect.Struct:
-		return structFitness(t, seen)
+		return structFitness(t, copies, seen)
 	}
 	return unfit
 }
 
-func structFitness(t reflect.Type, seen map[reflect.Type]bool) fitness {
+func structFitness(t reflect.Type, copies int, seen map[reflect.Type]int) fitness {
 	worst := fits
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -115,7 +125,7 @@ func structFitness(t reflect.Type, seen map[reflect.Type]bool) fitness {
 			return unfit
 		}
 		if f.IsExported() {
-			worst = max(worst, fitnessOf(f.Type, seen))
+			worst = max(worst, fitnessOf(f.Type, copies, seen))
 		}
 	}
 	return worst

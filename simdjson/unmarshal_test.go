@@ -502,6 +502,51 @@ func TestUnmarshalKnowsMethods(t *testing.T) {
 	}
 }
 
+// sonic compiles the code of an array's element for each of them, so a large array took
+// gigabytes at its first text, whatever that was.
+func TestUnmarshalLargeArrays(t *testing.T) {
+	if targetFitness(new(int)) == unfit {
+		t.Skip("sonic is not built")
+	}
+	type row struct{ Cells [8]int }
+	type binary struct{ Kids [2]*binary }
+	for _, c := range []struct {
+		target any
+		large  bool
+	}{
+		{new([64]int), false}, {new([65]int), true}, {new([8][8]int), false}, {new([8][9]int), true},
+		{new([8]row), false}, {new([9]row), true}, {new([64][]map[string]*[1]row), true},
+		{new(struct {
+			One  row
+			Many [9]row
+		}), true},
+		{new([1 << 60]struct{}), true}, {new([64][1 << 60]struct{}), true}, {new([0][65]int), true},
+		{new([][64]int), false}, {new(binary), true},
+	} {
+		// targetFitness might look at each of 2^60 elements.
+		if f := sonicFitness(reflect.TypeOf(c.target).Elem()); (f == unfit) != c.large {
+			t.Errorf("%T: fitness %d", c.target, f)
+		}
+	}
+	for _, typ := range []reflect.Type{
+		reflect.TypeFor[[64]int](), reflect.TypeFor[[8]row](), reflect.TypeFor[[65]int](), reflect.TypeFor[binary](),
+	} {
+		for _, text := range []string{`[]`, `[1,null,2]`, `[{"Cells":[1,2]}]`, `{"Kids":[{"Kids":null},{}]}`} {
+			comparePair(t, typ, []byte(text))
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got := new([2000]int)
+	if err := Unmarshal([]byte("[1]"), got); err != nil || got[0] != 1 {
+		t.Errorf("got %v, %v", got[0], err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("it took %d bytes", n)
+	}
+}
+
 // closer closes the document that it is decoded from.
 type closer struct{ doc **Document }
 
