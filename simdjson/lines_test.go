@@ -1,12 +1,14 @@
 package simdjson
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 func linesOf(p *Parser, r io.Reader) (got []string) {
@@ -104,6 +106,27 @@ func TestParseLinesReadErrorOfALine(t *testing.T) {
 		}
 		if (err != nil) != (n == 2) || n == 2 && !errors.Is(err, bad) {
 			t.Errorf("document %d: %v", n, err)
+		}
+	}
+}
+
+// Only io.EOF itself is the end, and an ErrBufferFull of the reader is an error as any other.
+func TestParseLinesReadErrorThatLooksHarmless(t *testing.T) {
+	for _, bad := range []error{
+		fmt.Errorf("fetch: %w", io.EOF), io.ErrUnexpectedEOF, bufio.ErrBufferFull, fmt.Errorf("peek: %w", bufio.ErrBufferFull),
+	} {
+		for text, before := range map[string]string{"": "", "1\n12": "1 ", "1\n" + strings.Repeat("1", 200_000): "1 "} {
+			r := io.MultiReader(strings.NewReader(text), iotest.ErrReader(bad))
+			got := make(chan []string, 1)
+			go func() { got <- linesOf(&standard, r) }()
+			select {
+			case got := <-got:
+				if want := fmt.Sprintf("[%s%d/%d %v]", before, len(before)/2, len(before)/2+1, bad); fmt.Sprint(got) != want {
+					t.Errorf("%.10q: got %.200q, want %s", text, got, want)
+				}
+			case <-time.After(time.Minute):
+				t.Fatalf("%.10q, %v: it does not end", text, bad)
+			}
 		}
 	}
 }
