@@ -99,6 +99,7 @@ func (p *Parser) request(body []byte) (Request, error) {
 	m.scratch = m.scratch[:0]
 	r, err := m.decode(p.resolved().MaxBatch)
 	if err != nil {
+		clear(r.batch) // The memory keeps the array, which must not keep the text.
 		m.release()
 		return Request{}, err
 	}

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/gqlboost/gqlboost/internal/race"
 )
 
 type operation struct {
@@ -95,6 +97,25 @@ func TestBadRequests(t *testing.T) {
 		if r != nil || !errors.As(err, &bad) || bad.Kind != want.kind || !strings.Contains(bad.Message, want.message) {
 			t.Errorf("%.60s: %v, want %v: %s", body, err, want.kind, want.message)
 		}
+	}
+}
+
+// The memory in the pool has the array that operations are taken from: those of a refused
+// batch must not keep its text.
+func TestRefusedBatchHoldsNothing(t *testing.T) {
+	if race.Enabled || debugging {
+		t.Skip("memory is not used again")
+	}
+	p := NewParser(Options{AliasInput: true})
+	before := memoryInUse()
+	for range 30 {
+		body := []byte(`[{"query":"` + strings.Repeat("x", 1<<20) + `"},{"variables":1}]`)
+		if _, err := p.DecodeRequest(body); err == nil {
+			t.Fatal("no error")
+		}
+	}
+	if grown := memoryInUse() - before; grown > 8<<20 {
+		t.Errorf("%d bytes are held", grown)
 	}
 }
 
