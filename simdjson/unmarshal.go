@@ -19,6 +19,9 @@ import (
 // elements (those of arrays in arrays are multiplied), embedded fields, the option string
 // in a tag, names with other than letters of ASCII, digits, and the marks . - _, and types
 // with their own methods for decoding, which are called once as usual.
+//
+// The build tag gqlboost_nosonic leaves sonic out. With sonic in it, a program panics at its
+// start where memory must not become executable: see the README.
 func Unmarshal(data []byte, target any) error {
 	if unmarshaledFast(data, target) {
 		return nil
