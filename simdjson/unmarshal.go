@@ -18,7 +18,9 @@ import (
 // integers, and structs of them. Not on it are float32, []byte, arrays of more than 64
 // elements (those of arrays in arrays are multiplied), embedded fields, the option string
 // in a tag, names with other than letters of ASCII, digits, and the marks . - _, and types
-// with their own methods for decoding, which are called once as usual.
+// with their own methods for decoding, which are called once as usual. With
+// SONIC_USE_OPTDEC=1 in the environment, sonic decodes nothing: that chooses a decoder
+// which was not compared.
 //
 // The build tag gqlboost_nosonic leaves sonic out. With sonic in it, a program panics at its
 // start where memory must not become executable: see the README.
