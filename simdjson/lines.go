@@ -68,7 +68,8 @@ func (p *Parser) ParseLines(r io.Reader) iter.Seq2[*Document, error] {
 	}
 }
 
-// lineReader returns lines without the white space around them.
+// lineReader returns lines without the white space at their end. That at their start
+// counts for the columns of errors.
 type lineReader struct {
 	r     *bufio.Reader
 	limit int
@@ -86,7 +87,7 @@ func (l *lineReader) next() (text []byte, tooLarge, err error) {
 		part, err := l.r.ReadSlice('\n')
 		size += len(part)
 		if err == nil && size == len(part) {
-			text, tooLarge = l.fitting(bytes.Trim(part, " \t\r\n"), size)
+			text, tooLarge = l.fitting(bytes.TrimRight(part, " \t\r\n"), size)
 			return text, tooLarge, nil
 		}
 		if size <= l.limit+2 { // "\r\n" may follow.
@@ -94,7 +95,7 @@ func (l *lineReader) next() (text []byte, tooLarge, err error) {
 		}
 		switch {
 		case err == nil || err == io.EOF:
-			text, tooLarge = l.fitting(bytes.Trim(l.long, " \t\r\n"), size)
+			text, tooLarge = l.fitting(bytes.TrimRight(l.long, " \t\r\n"), size)
 			l.ended = err != nil
 			return text, tooLarge, nil
 		case len(part) < l.r.Size() || !errors.Is(err, bufio.ErrBufferFull):

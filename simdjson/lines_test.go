@@ -59,6 +59,21 @@ func TestParseLines(t *testing.T) {
 	}
 }
 
+// Columns are those of the stream's line, whose indentation is a part of it.
+func TestParseLinesColumn(t *testing.T) {
+	n := 0
+	for _, err := range ParseLines(strings.NewReader("\n    {x}\r\n" + strings.Repeat(" ", 100_000) + "{x}\n")) {
+		n++
+		want := []int64{6, 100_002}[n-1]
+		if e, ok := errors.AsType[*SyntaxError](err); !ok || e.Line != 1 || int64(e.Column) != want || e.Offset != want {
+			t.Errorf("line %d: %+v", n, e)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d errors", n)
+	}
+}
+
 func TestParseLinesLimit(t *testing.T) {
 	p := NewParser(Options{MaxBytes: 100_000})
 	fits, over := strings.Repeat("1", 100_000), strings.Repeat("1", 100_001)
