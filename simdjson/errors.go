@@ -26,6 +26,10 @@ func (e *SyntaxError) Error() string { return e.Msg }
 // be more than 1 GiB.
 var ErrTooLarge = errors.New("simdjson: document too large")
 
+func sizeError(size, limit int) error {
+	return fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, size, limit)
+}
+
 // ErrKind is returned, wrapped, by an accessor of another kind of value.
 var ErrKind = errors.New("simdjson: wrong kind of value")
 

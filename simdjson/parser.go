@@ -186,7 +186,7 @@ func (p *Parser) parse(data []byte) (*memory, error) {
 // read parses a text, and returns which kernel has decided.
 func (m *memory) read(data []byte, s *settings) (kernel, error) {
 	if len(data) > s.MaxBytes {
-		return portable, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, len(data), s.MaxBytes)
+		return portable, sizeError(len(data), s.MaxBytes)
 	}
 	k := s.kernel
 	if s.Mode == Verify && k != portable && s.sampled() {
@@ -244,9 +244,12 @@ func (m *memory) check(s *settings) error {
 // Valid reports whether data is one JSON text that [Parse] accepts.
 func Valid(data []byte) bool { return aliasing.valid(data) }
 
-func (p *Parser) valid(data []byte) bool {
+func (p *Parser) valid(data []byte) bool { return p.accepts(data) == nil }
+
+// accepts returns the error that Parse has for a text.
+func (p *Parser) accepts(data []byte) error {
 	m := memories.Get().(*memory)
 	defer m.release()
 	_, err := m.read(data, p.resolved())
-	return err == nil
+	return err
 }
