@@ -41,7 +41,8 @@ type Options struct {
 	// Sample is the share of documents that Verify checks, 0.01 by default.
 	Sample float64
 	// OnMismatch is called in mode Verify when the kernels disagree. It may be
-	// called by several goroutines at a time.
+	// called by several goroutines at a time. A panic of it is recovered, and the
+	// result is that of the portable kernel as usual.
 	OnMismatch func(Mismatch)
 }
 

@@ -103,6 +103,24 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// A hook that panics does not end the call that it is told about.
+func TestVerifyPanic(t *testing.T) {
+	if environment().kernel == portable {
+		t.Skip("there is one kernel only")
+	}
+	before := metricValues()["gqlboost.simdjson.mismatches"]
+	p := NewParser(Options{Mode: Verify, Sample: 1, OnMismatch: func(Mismatch) { panic("no logger") }})
+	p.settings.tamper = func(d *memory) { d.tape = nil }
+	doc, err := p.Parse(longText())
+	if err != nil || doc.Root().Get("list").Len() != 201 {
+		t.Errorf("got %v, %v", doc.Root(), err)
+	}
+	doc.Close()
+	if got := metricValues()["gqlboost.simdjson.mismatches"] - before; got != 1 {
+		t.Errorf("%v mismatches were counted, want 1", got)
+	}
+}
+
 func TestVerifySamples(t *testing.T) {
 	if environment().kernel == portable {
 		t.Skip("there is one kernel only")
