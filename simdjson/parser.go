@@ -14,7 +14,7 @@ const (
 )
 
 // Options say what a [Parser] accepts and how it works. The zero value is the
-// default and safe; a limit of 0 is its default.
+// default and safe; a number that is not positive is its default.
 type Options struct {
 	// MaxDepth is how deep objects and arrays may nest, 10 000 by default.
 	MaxDepth int
@@ -36,7 +36,7 @@ type Options struct {
 	// [Kernel]. If this machine lacks it, the best below it is used. With an
 	// unknown name, every call fails, and [Parser.Kernel] says why.
 	Kernel string
-	// Mode is Auto by default.
+	// Mode is Auto by default. With an unknown one, every call fails.
 	Mode Mode
 	// Sample is the share of documents that Verify checks, 0.01 by default.
 	Sample float64
@@ -60,7 +60,7 @@ type Parser struct {
 type settings struct {
 	Options
 	kernel  kernel
-	unknown error         // of a kernel's name, or nil
+	unknown error         // of a kernel's name or a mode, or nil
 	tamper  func(*memory) // how a test makes the fast kernel fail
 }
 
@@ -81,7 +81,7 @@ func (o Options) withDefaults() Options {
 	if o.MaxBatch <= 0 {
 		o.MaxBatch = defaultMaxBatch
 	}
-	if o.Sample <= 0 {
+	if !(o.Sample > 0) { // NaN is not.
 		o.Sample = defaultSample
 	}
 	return o
@@ -94,7 +94,7 @@ func resolve(o Options) settings {
 }
 
 // kernelFor returns the kernel that options ask for, never one above that of the
-// environment.
+// environment, or what they ask for that is unknown.
 func kernelFor(o Options) (kernel, error) {
 	best := environment().kernel
 	if o.Kernel != "" {
@@ -105,10 +105,13 @@ func kernelFor(o Options) (kernel, error) {
 		}
 		best = min(best, bestBelow(limit))
 	}
-	if o.Mode == Portable {
+	switch o.Mode {
+	case Auto, Verify:
+		return best, nil
+	case Portable:
 		return portable, nil
 	}
-	return best, nil
+	return portable, fmt.Errorf("Options.Mode: simdjson: unknown mode %d: use Auto, Portable or Verify", o.Mode)
 }
 
 var (
@@ -125,7 +128,8 @@ func (p *Parser) resolved() *settings {
 }
 
 // Kernel names the code that the parser uses for texts that are not small. For an
-// unknown name in Options.Kernel, it returns what is wrong with it.
+// unknown name in Options.Kernel or an unknown Options.Mode, it returns what is wrong
+// with it.
 func (p *Parser) Kernel() string {
 	s := p.resolved()
 	switch {

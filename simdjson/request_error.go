@@ -21,7 +21,7 @@ const (
 	BodyTooLarge
 	// BatchTooLarge is a batch above Options.MaxBatch.
 	BatchTooLarge
-	// Misconfigured is not the body's fault: Options.Kernel names no kernel.
+	// Misconfigured is not the body's fault: Options.Kernel or Options.Mode is unknown.
 	Misconfigured
 )
 

@@ -3,6 +3,7 @@ package simdjson
 import (
 	"bytes"
 	"errors"
+	"math"
 	"net/url"
 	"strings"
 	"testing"
@@ -51,6 +52,30 @@ func TestUnknownKernel(t *testing.T) {
 	} {
 		if r, err := decode(); r != nil || !errors.As(err, &refused) || refused.Kind != Misconfigured || errorText(refused.Err) != want {
 			t.Errorf("got %v, %v", r, err)
+		}
+	}
+}
+
+// So does one with a mode that there is not, which is not a kernel for the metric.
+func TestUnknownMode(t *testing.T) {
+	const want = "Options.Mode: simdjson: unknown mode 3: use Auto, Portable or Verify"
+	before := metricValues()["gqlboost.simdjson.unknown_kernels"]
+	p := NewParser(Options{Mode: Verify + 1})
+	if got := p.Kernel(); got != want {
+		t.Errorf("Kernel: got %s", got)
+	}
+	if doc, err := p.Parse([]byte("1")); doc != nil || errorText(err) != want {
+		t.Errorf("Parse: got %v, %v", doc, err)
+	}
+	if got := metricValues()["gqlboost.simdjson.unknown_kernels"]; got != before {
+		t.Errorf("the metric grew to %v", got)
+	}
+}
+
+func TestDefaultSample(t *testing.T) {
+	for _, sample := range []float64{0, -1, math.NaN()} {
+		if got := NewParser(Options{Sample: sample}).settings.Sample; got != defaultSample {
+			t.Errorf("%v: got %v", sample, got)
 		}
 	}
 }
