@@ -43,6 +43,7 @@ test: ## every test of every module
 	go test ./arena ./simdjson ./stream # what the race detector would disturb: memory bounds, reuse by pools
 	go test $(RACE) -tags gqlboost_debug ./arena ./simdjson ./stream
 	go test -tags purego ./simdjson ./stream
+	go test -tags gqlboost_nosonic ./simdjson
 
 .PHONY: test-busy
 test-busy: ## make test while loops keep every core busy: no test may depend on an idle machine (about twice as long as alone)

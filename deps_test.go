@@ -77,3 +77,14 @@ func TestEachPackageAlone(t *testing.T) {
 		})
 	}
 }
+
+// The tags leave sonic out of simdjson, whose initialization panics where memory must not become
+// executable.
+func TestWithoutSonic(t *testing.T) {
+	for _, tag := range []string{"gqlboost_nosonic", "purego"} {
+		out, err := exec.Command("go", "list", "-deps", "-tags", tag, "./simdjson").CombinedOutput()
+		if err != nil || strings.Contains(string(out), "bytedance") {
+			t.Errorf("%s: %v\n%s", tag, err, out)
+		}
+	}
+}

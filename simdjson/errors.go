@@ -5,14 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 )
 
 // SyntaxError is returned for a text that is not JSON. Offset, Line and Column
 // are where reading it stopped.
 type SyntaxError struct {
-	Offset int64 // bytes that were read before the error, as in encoding/json
+	Offset int64 // bytes that were read, with the one that is wrong, as in encoding/json
 	Line   int   // from 1
-	Column int   // bytes from the start of the line, from 1
+	Column int   // of that byte from the start of the line, from 1
 	Msg    string
 }
 
@@ -23,6 +25,10 @@ func (e *SyntaxError) Error() string { return e.Msg }
 // ErrTooLarge is returned, wrapped, for a text above MaxBytes, which can never
 // be more than 1 GiB.
 var ErrTooLarge = errors.New("simdjson: document too large")
+
+func sizeError(size, limit int) error {
+	return fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, size, limit)
+}
 
 // ErrKind is returned, wrapped, by an accessor of another kind of value.
 var ErrKind = errors.New("simdjson: wrong kind of value")
@@ -46,20 +52,37 @@ var ErrTooDeep = fmt.Errorf("simdjson: objects and arrays nest deeper than %d", 
 // syntaxError describes a refused text. encoding/json is asked for its words:
 // they are what people know, and there is no hurry any more.
 func syntaxError(data []byte, why failure, offset, maxDepth int) error {
-	switch why {
-	case badUTF8:
-		return newSyntaxError(data, int64(offset), "invalid UTF-8 in string")
-	case tooDeep:
-		if maxDepth != defaultMaxDepth {
-			return newSyntaxError(data, int64(offset), fmt.Sprintf("exceeded max depth of %d", maxDepth))
-		}
+	if why == badUTF8 {
+		offset = invalidUTF8(data, offset)
+	}
+	read := int64(min(offset+1, len(data))) // with the byte that is wrong
+	switch {
+	case why == badUTF8:
+		return newSyntaxError(data, read, "invalid UTF-8 in string")
+	case why == tooDeep && maxDepth != defaultMaxDepth:
+		return newSyntaxError(data, read, fmt.Sprintf("exceeded max depth of %d", maxDepth))
 	}
 	var raw json.RawMessage
 	var theirs *json.SyntaxError
 	if err := json.Unmarshal(data, &raw); errors.As(err, &theirs) {
-		return newSyntaxError(data, theirs.Offset, theirs.Error())
+		// It gives up at its own depth, even where the options allow more.
+		if maxDepth <= defaultMaxDepth || !strings.Contains(theirs.Error(), "exceeded max depth") {
+			return newSyntaxError(data, theirs.Offset, theirs.Error())
+		}
 	}
-	return newSyntaxError(data, int64(offset), "invalid JSON")
+	return newSyntaxError(data, read, "invalid JSON")
+}
+
+// invalidUTF8 returns the offset of the first byte from i on that is not UTF-8.
+func invalidUTF8(data []byte, i int) int {
+	for i < len(data) {
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		i += size
+	}
+	return i
 }
 
 func newSyntaxError(data []byte, offset int64, msg string) *SyntaxError {

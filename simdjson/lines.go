@@ -24,8 +24,9 @@ func (e *LineError) Unwrap() error { return e.Err }
 
 // ParseLines reads newline-delimited JSON: a document on each line. The caller
 // closes the documents. A line that cannot be parsed gives a [*LineError], and
-// reading goes on behind it; an error of the reader gives one as well, and is the
-// last. Blank lines are skipped. Memory is that of the longest line.
+// reading goes on behind it; an error of the reader other than [io.EOF] itself gives one
+// as well, and is the last. Blank lines are skipped. Memory is that of the longest line.
+// Range over the sequence once: it reads ahead.
 func ParseLines(r io.Reader) iter.Seq2[*Document, error] { return standard.ParseLines(r) }
 
 // ParseLines is the function of that name with the parser's options. A line is
@@ -56,7 +57,7 @@ func (p *Parser) ParseLines(r io.Reader) iter.Seq2[*Document, error] {
 				}
 				index++
 			}
-			if errors.Is(err, io.EOF) {
+			if lines.ended {
 				return
 			}
 			if err != nil {
@@ -67,15 +68,18 @@ func (p *Parser) ParseLines(r io.Reader) iter.Seq2[*Document, error] {
 	}
 }
 
-// lineReader returns lines without the white space around them.
+// lineReader returns lines without the white space at their end. That at their start
+// counts for the columns of errors.
 type lineReader struct {
 	r     *bufio.Reader
 	limit int
 	long  []byte // a line that does not fit into r's buffer
+	ended bool   // by io.EOF
 }
 
-// next returns the next line, which is valid until the call after. At the end it
-// comes with io.EOF. One above the limit is read but not kept.
+// next returns the next line, which is valid until the call after. One above the limit
+// is read but not kept. An error that wraps io.EOF is not the end: the stream broke off,
+// and so may have the line.
 func (l *lineReader) next() (text []byte, tooLarge, err error) {
 	l.long = l.long[:0]
 	size := 0
@@ -83,18 +87,19 @@ func (l *lineReader) next() (text []byte, tooLarge, err error) {
 		part, err := l.r.ReadSlice('\n')
 		size += len(part)
 		if err == nil && size == len(part) {
-			text, tooLarge = l.fitting(bytes.Trim(part, " \t\r\n"), size)
+			text, tooLarge = l.fitting(bytes.TrimRight(part, " \t\r\n"), size)
 			return text, tooLarge, nil
 		}
 		if size <= l.limit+2 { // "\r\n" may follow.
 			l.long = append(l.long, part...)
 		}
 		switch {
-		case err == nil || errors.Is(err, io.EOF):
-			text, tooLarge = l.fitting(bytes.Trim(l.long, " \t\r\n"), size)
-			return text, tooLarge, err
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return nil, nil, err
+		case err == nil || err == io.EOF:
+			text, tooLarge = l.fitting(bytes.TrimRight(l.long, " \t\r\n"), size)
+			l.ended = err != nil
+			return text, tooLarge, nil
+		case len(part) < l.r.Size() || !errors.Is(err, bufio.ErrBufferFull):
+			return nil, nil, err // The reader's: ErrBufferFull of bufio comes with a full buffer.
 		}
 	}
 }

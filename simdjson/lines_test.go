@@ -1,12 +1,14 @@
 package simdjson
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 func linesOf(p *Parser, r io.Reader) (got []string) {
@@ -57,6 +59,21 @@ func TestParseLines(t *testing.T) {
 	}
 }
 
+// Columns are those of the stream's line, whose indentation is a part of it.
+func TestParseLinesColumn(t *testing.T) {
+	n := 0
+	for _, err := range ParseLines(strings.NewReader("\n    {x}\r\n" + strings.Repeat(" ", 100_000) + "{x}\n")) {
+		n++
+		want := []int64{6, 100_002}[n-1]
+		if e, ok := errors.AsType[*SyntaxError](err); !ok || e.Line != 1 || int64(e.Column) != want || e.Offset != want {
+			t.Errorf("line %d: %+v", n, e)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d errors", n)
+	}
+}
+
 func TestParseLinesLimit(t *testing.T) {
 	p := NewParser(Options{MaxBytes: 100_000})
 	fits, over := strings.Repeat("1", 100_000), strings.Repeat("1", 100_001)
@@ -104,6 +121,27 @@ func TestParseLinesReadErrorOfALine(t *testing.T) {
 		}
 		if (err != nil) != (n == 2) || n == 2 && !errors.Is(err, bad) {
 			t.Errorf("document %d: %v", n, err)
+		}
+	}
+}
+
+// Only io.EOF itself is the end, and an ErrBufferFull of the reader is an error as any other.
+func TestParseLinesReadErrorThatLooksHarmless(t *testing.T) {
+	for _, bad := range []error{
+		fmt.Errorf("fetch: %w", io.EOF), io.ErrUnexpectedEOF, bufio.ErrBufferFull, fmt.Errorf("peek: %w", bufio.ErrBufferFull),
+	} {
+		for text, before := range map[string]string{"": "", "1\n12": "1 ", "1\n" + strings.Repeat("1", 200_000): "1 "} {
+			r := io.MultiReader(strings.NewReader(text), iotest.ErrReader(bad))
+			got := make(chan []string, 1)
+			go func() { got <- linesOf(&standard, r) }()
+			select {
+			case got := <-got:
+				if want := fmt.Sprintf("[%s%d/%d %v]", before, len(before)/2, len(before)/2+1, bad); fmt.Sprint(got) != want {
+					t.Errorf("%.10q: got %.200q, want %s", text, got, want)
+				}
+			case <-time.After(time.Minute):
+				t.Fatalf("%.10q, %v: it does not end", text, bad)
+			}
 		}
 	}
 }

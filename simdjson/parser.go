@@ -14,7 +14,7 @@ const (
 )
 
 // Options say what a [Parser] accepts and how it works. The zero value is the
-// default and safe; a limit of 0 is its default.
+// default and safe; a number that is not positive is its default.
 type Options struct {
 	// MaxDepth is how deep objects and arrays may nest, 10 000 by default.
 	MaxDepth int
@@ -36,12 +36,13 @@ type Options struct {
 	// [Kernel]. If this machine lacks it, the best below it is used. With an
 	// unknown name, every call fails, and [Parser.Kernel] says why.
 	Kernel string
-	// Mode is Auto by default.
+	// Mode is Auto by default. With an unknown one, every call fails.
 	Mode Mode
 	// Sample is the share of documents that Verify checks, 0.01 by default.
 	Sample float64
 	// OnMismatch is called in mode Verify when the kernels disagree. It may be
-	// called by several goroutines at a time.
+	// called by several goroutines at a time. A panic of it is recovered, and the
+	// result is that of the portable kernel as usual.
 	OnMismatch func(Mismatch)
 }
 
@@ -59,7 +60,7 @@ type Parser struct {
 type settings struct {
 	Options
 	kernel  kernel
-	unknown error         // of a kernel's name, or nil
+	unknown error         // of a kernel's name or a mode, or nil
 	tamper  func(*memory) // how a test makes the fast kernel fail
 }
 
@@ -80,7 +81,7 @@ func (o Options) withDefaults() Options {
 	if o.MaxBatch <= 0 {
 		o.MaxBatch = defaultMaxBatch
 	}
-	if o.Sample <= 0 {
+	if !(o.Sample > 0) { // NaN is not.
 		o.Sample = defaultSample
 	}
 	return o
@@ -93,7 +94,7 @@ func resolve(o Options) settings {
 }
 
 // kernelFor returns the kernel that options ask for, never one above that of the
-// environment.
+// environment, or what they ask for that is unknown.
 func kernelFor(o Options) (kernel, error) {
 	best := environment().kernel
 	if o.Kernel != "" {
@@ -104,10 +105,13 @@ func kernelFor(o Options) (kernel, error) {
 		}
 		best = min(best, bestBelow(limit))
 	}
-	if o.Mode == Portable {
+	switch o.Mode {
+	case Auto, Verify:
+		return best, nil
+	case Portable:
 		return portable, nil
 	}
-	return best, nil
+	return portable, fmt.Errorf("Options.Mode: simdjson: unknown mode %d: use Auto, Portable or Verify", o.Mode)
 }
 
 var (
@@ -124,7 +128,8 @@ func (p *Parser) resolved() *settings {
 }
 
 // Kernel names the code that the parser uses for texts that are not small. For an
-// unknown name in Options.Kernel, it returns what is wrong with it.
+// unknown name in Options.Kernel or an unknown Options.Mode, it returns what is wrong
+// with it.
 func (p *Parser) Kernel() string {
 	s := p.resolved()
 	switch {
@@ -186,7 +191,7 @@ func (p *Parser) parse(data []byte) (*memory, error) {
 // read parses a text, and returns which kernel has decided.
 func (m *memory) read(data []byte, s *settings) (kernel, error) {
 	if len(data) > s.MaxBytes {
-		return portable, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, len(data), s.MaxBytes)
+		return portable, sizeError(len(data), s.MaxBytes)
 	}
 	k := s.kernel
 	if s.Mode == Verify && k != portable && s.sampled() {
@@ -244,9 +249,12 @@ func (m *memory) check(s *settings) error {
 // Valid reports whether data is one JSON text that [Parse] accepts.
 func Valid(data []byte) bool { return aliasing.valid(data) }
 
-func (p *Parser) valid(data []byte) bool {
+func (p *Parser) valid(data []byte) bool { return p.accepts(data) == nil }
+
+// accepts returns the error that Parse has for a text.
+func (p *Parser) accepts(data []byte) error {
 	m := memories.Get().(*memory)
 	defer m.release()
 	_, err := m.read(data, p.resolved())
-	return err == nil
+	return err
 }

@@ -24,6 +24,9 @@ type Operation struct {
 	Ambiguous bool
 }
 
+// members are the names that GraphQL over HTTP knows.
+var members = [...]string{"query", "operationName", "variables", "extensions"}
+
 // PersistedQueryHash returns the SHA-256 hash of an automatic persisted query
 // (extensions.persistedQuery.sha256Hash), "" if there is none.
 func (o Operation) PersistedQueryHash() string {
@@ -99,6 +102,7 @@ func (p *Parser) request(body []byte) (Request, error) {
 	m.scratch = m.scratch[:0]
 	r, err := m.decode(p.resolved().MaxBatch)
 	if err != nil {
+		clear(r.batch) // The memory keeps the array, which must not keep the text.
 		m.release()
 		return Request{}, err
 	}
@@ -170,7 +174,7 @@ func (o *Operation) read(v Value) (err error) {
 
 // similar reports whether a name differs from those that are known in case only.
 func similar(name []byte) bool {
-	for _, known := range []string{"query", "operationName", "variables", "extensions"} {
+	for _, known := range members {
 		if bytes.EqualFold(name, []byte(known)) {
 			return true
 		}
@@ -230,43 +234,67 @@ func (v Value) requestObject(name string) (Value, error) {
 
 // DecodeForm reads a GraphQL request from the parameters of a GET request's URL
 // or of an application/x-www-form-urlencoded body. If one comes more than once, the
-// first counts, and the operation is Ambiguous.
+// first counts, and the operation is Ambiguous. Options.MaxBytes is for their values
+// together.
 func (p *Parser) DecodeForm(form url.Values) (*Request, error) {
-	// The parameters become the members of one object, which is then read as
-	// any request is: variables and extensions are JSON already.
-	body, repeated := append([]byte(nil), '{'), false
-	for _, name := range []string{"query", "operationName", "variables", "extensions"} {
-		text := form.Get(name)
+	s := p.resolved()
+	if s.unknown != nil {
+		return nil, notParsed(s.unknown)
+	}
+	size, repeated := 0, false
+	for _, name := range members {
+		size += len(form.Get(name))
 		repeated = repeated || len(form[name]) > 1
+	}
+	if size > s.MaxBytes {
+		return nil, notParsed(sizeError(size, s.MaxBytes))
+	}
+	// The text that is made of them is nobody else's, and longer than they are.
+	object := *s
+	object.AliasInput, object.MaxBytes = true, maxDocument-1
+	inner := Parser{settings: &object}
+	body, err := inner.object(form, size)
+	if err != nil {
+		return nil, err
+	}
+	r, err := inner.DecodeRequest(body)
+	if err == nil {
+		r.Operations()[0].Ambiguous = repeated
+	}
+	return r, err
+}
+
+// object makes the parameters the members of one object, which is then read as any request
+// is: variables and extensions are JSON already.
+func (p *Parser) object(form url.Values, size int) ([]byte, error) {
+	body := append(make([]byte, 0, size+size/8+64), '{')
+	for _, name := range members {
+		text := form.Get(name)
 		if text == "" {
 			continue
 		}
 		if len(body) > 1 {
 			body = append(body, ',')
 		}
-		body = append(body, '"')
-		body = append(append(body, name...), '"', ':')
+		body = append(append(append(body, '"'), name...), '"', ':')
 		if name == "variables" || name == "extensions" {
-			if !Valid([]byte(text)) {
-				return nil, badRequest("The parameter %q is not valid JSON.", name)
-			}
+			start := len(body)
 			body = append(body, text...)
-		} else {
-			if !utf8.ValidString(text) {
-				return nil, badRequest("The parameter %q is not valid UTF-8.", name)
+			if err := p.accepts(body[start:]); err != nil {
+				return nil, badRequest("The parameter %q is not valid JSON: %v.", name, err)
 			}
-			quoted, err := json.Marshal(text)
-			if err != nil {
-				return nil, badRequest("The parameter %q: %v.", name, err)
-			}
-			body = append(body, quoted...)
+			continue
 		}
+		if !utf8.ValidString(text) {
+			return nil, badRequest("The parameter %q is not valid UTF-8.", name)
+		}
+		quoted, err := json.Marshal(text)
+		if err != nil {
+			return nil, badRequest("The parameter %q: %v.", name, err)
+		}
+		body = append(body, quoted...)
 	}
-	r, err := p.DecodeRequest(append(body, '}'))
-	if err == nil {
-		r.Operations()[0].Ambiguous = repeated
-	}
-	return r, err
+	return append(body, '}'), nil
 }
 
 // DecodeForm is the method of that name with the default options.

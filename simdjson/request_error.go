@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // RequestErrorKind is what is wrong with a body that is not a GraphQL request. A
@@ -16,11 +17,11 @@ const (
 	NotJSON RequestErrorKind = iota + 1
 	// NotRequest is JSON that is not a GraphQL request.
 	NotRequest
-	// BodyTooLarge is a body above Options.MaxBytes.
+	// BodyTooLarge is a body, or a form's parameters together, above Options.MaxBytes.
 	BodyTooLarge
 	// BatchTooLarge is a batch above Options.MaxBatch.
 	BatchTooLarge
-	// Misconfigured is not the body's fault: Options.Kernel names no kernel.
+	// Misconfigured is not the body's fault: Options.Kernel or Options.Mode is unknown.
 	Misconfigured
 )
 
@@ -60,7 +61,8 @@ func notParsed(err error) error {
 	kind, message := Misconfigured, "The server cannot read requests: its JSON parser is misconfigured."
 	switch syntax := (*SyntaxError)(nil); {
 	case errors.Is(err, ErrTooLarge):
-		kind, message = BodyTooLarge, "The request body is not valid JSON: "+err.Error()
+		message = "The request body is too large" + strings.TrimPrefix(err.Error(), ErrTooLarge.Error())
+		kind = BodyTooLarge
 	case errors.As(err, &syntax):
 		kind, message = NotJSON, "The request body is not valid JSON: "+err.Error()
 	}

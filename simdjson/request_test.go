@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/gqlboost/gqlboost/internal/race"
 )
 
 type operation struct {
@@ -87,7 +89,7 @@ func TestBadRequests(t *testing.T) {
 		`[1]`:                        {NotRequest, "Operation 0 of the batch must be an object, not a number"},
 		`[{},{"query":0}]`:           {NotRequest, `"query"`},
 		`[{},{},{}]`:                 {BatchTooLarge, "limit of 2"},
-		strings.Repeat(" ", 1001):    {BodyTooLarge, "too large"},
+		strings.Repeat(" ", 1001):    {BodyTooLarge, "The request body is too large: 1001 bytes, limit 1000"},
 		`{"variables":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `}`: {NotJSON, "max depth of 10"},
 	} {
 		r, err := p.DecodeRequest([]byte(body))
@@ -95,6 +97,25 @@ func TestBadRequests(t *testing.T) {
 		if r != nil || !errors.As(err, &bad) || bad.Kind != want.kind || !strings.Contains(bad.Message, want.message) {
 			t.Errorf("%.60s: %v, want %v: %s", body, err, want.kind, want.message)
 		}
+	}
+}
+
+// The memory in the pool has the array that operations are taken from: those of a refused
+// batch must not keep its text.
+func TestRefusedBatchHoldsNothing(t *testing.T) {
+	if race.Enabled || debugging {
+		t.Skip("memory is not used again")
+	}
+	p := NewParser(Options{AliasInput: true})
+	before := memoryInUse()
+	for range 30 {
+		body := []byte(`[{"query":"` + strings.Repeat("x", 1<<20) + `"},{"variables":1}]`)
+		if _, err := p.DecodeRequest(body); err == nil {
+			t.Fatal("no error")
+		}
+	}
+	if grown := memoryInUse() - before; grown > 8<<20 {
+		t.Errorf("%d bytes are held", grown)
 	}
 }
 
@@ -125,6 +146,41 @@ func TestDecodeForm(t *testing.T) {
 		r, err := DecodeForm(form)
 		if err != nil || r.Operations()[0].Query != "a" || r.Operations()[0].Ambiguous != want {
 			t.Errorf("%s: %v, %v", query, r, err)
+		}
+		r.Close()
+	}
+}
+
+// A form's limit applies to the client's parameters, not to the JSON that is made of them.
+func TestDecodeFormLimits(t *testing.T) {
+	p := NewParser(Options{MaxBytes: 1000, MaxDepth: 12_000, RejectDuplicates: true})
+	deep := func(n int) string { return strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) }
+	for _, c := range []struct {
+		name string
+		p    *Parser
+		form url.Values
+		want string // the error, "" is none
+	}{
+		{"escapes", p, url.Values{"query": {strings.Repeat("<\x01\u2028", 180)}}, ""},
+		{"at the limit", p, url.Values{"query": {strings.Repeat("q", 998)}, "variables": {"{}"}, "other": {"no"}}, ""},
+		{"above it", p, url.Values{"query": {strings.Repeat("q", 999)}, "variables": {"{}"}},
+			"The request body is too large: 1001 bytes, limit 1000"},
+		{"invalid and above it", p, url.Values{"variables": {strings.Repeat("x", 1001)}},
+			"The request body is too large: 1001 bytes, limit 1000"},
+		{"duplicates", p, url.Values{"variables": {`{"a":1,"a":2}`}},
+			`The parameter "variables" is not valid JSON: duplicate object member name "a".`},
+		{"deep", NewParser(Options{MaxDepth: 12_000}), url.Values{"variables": {deep(11_000)}}, ""},
+		{"too deep", NewParser(Options{MaxDepth: 10}), url.Values{"variables": {deep(11)}},
+			`The parameter "variables" is not valid JSON: exceeded max depth of 10.`},
+		{"no kernel", NewParser(Options{Kernel: "portabel"}), url.Values{"variables": {"{"}},
+			"The server cannot read requests: its JSON parser is misconfigured."},
+	} {
+		r, err := c.p.DecodeForm(c.form)
+		if errorText(err) != c.want {
+			t.Errorf("%s: got %.200q, want %q", c.name, errorText(err), c.want)
+		}
+		if err == nil && r.Operations()[0].Query != c.form.Get("query") {
+			t.Errorf("%s: another query", c.name)
 		}
 		r.Close()
 	}

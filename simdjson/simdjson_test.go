@@ -370,10 +370,27 @@ func TestLimits(t *testing.T) {
 }
 
 func TestSyntaxErrorPosition(t *testing.T) {
-	_, err := Parse([]byte("{\n  \"a\": 1,\n  \"b\": x\n}"))
-	var syntax *SyntaxError
-	if !errors.As(err, &syntax) || syntax.Line != 3 || syntax.Column != 8 || syntax.Offset != 20 {
-		t.Errorf("%+v", syntax)
+	deep := func(n int) string { return strings.Repeat("[", n) }
+	for _, c := range []struct {
+		maxDepth int
+		text     string
+		want     SyntaxError
+	}{
+		{0, "{\n  \"a\": 1,\n  \"b\": x\n}", SyntaxError{20, 3, 8, "invalid character 'x' looking for beginning of value"}},
+		{3, "[[\n[[1]]]]", SyntaxError{5, 2, 2, "exceeded max depth of 3"}},
+		{3, "[[[x", SyntaxError{4, 1, 4, "invalid character 'x' looking for beginning of value"}},
+		// encoding/json has no words for what is deeper than 10 000.
+		{20_000, deep(15_000) + "x", SyntaxError{15_001, 1, 15_001, "invalid JSON"}},
+		{20_000, deep(10_001), SyntaxError{10_001, 1, 10_001, "invalid JSON"}},
+		{20_000, deep(20_001), SyntaxError{20_001, 1, 20_001, "exceeded max depth of 20000"}},
+		{20_000, "[x", SyntaxError{2, 1, 2, "invalid character 'x' looking for beginning of value"}},
+		{0, "[\n \"aé\xff\"]", SyntaxError{8, 2, 6, "invalid UTF-8 in string"}},
+		{0, "\"" + strings.Repeat("é", 100) + "\xe2\x82\"", SyntaxError{202, 1, 202, "invalid UTF-8 in string"}},
+	} {
+		_, err := NewParser(Options{MaxDepth: c.maxDepth}).Parse([]byte(c.text))
+		if got, ok := errors.AsType[*SyntaxError](err); !ok || *got != c.want {
+			t.Errorf("%.20q: got %+v, want %+v", c.text, err, c.want)
+		}
 	}
 }
 

@@ -15,9 +15,15 @@ import (
 // again that ends in an error, so that errors and what is stored beside them are its
 // own. On the list are bool, string, float64, integers, any, json.Number,
 // json.RawMessage and time.Time, and pointers, slices, arrays, maps by strings or
-// integers, and structs of them. Not on it are float32, []byte, embedded fields, the
-// option string in a tag, names with other than letters of ASCII, digits, and the marks
-// . - _, and types with their own methods for decoding, which are called once as usual.
+// integers, and structs of them. Not on it are float32, []byte, arrays of more than 64
+// elements (those of arrays in arrays are multiplied), embedded fields, the option string
+// in a tag, names with other than letters of ASCII, digits, and the marks . - _, and types
+// with their own methods for decoding, which are called once as usual. With
+// SONIC_USE_OPTDEC=1 in the environment, sonic decodes nothing: that chooses a decoder
+// which was not compared.
+//
+// The build tag gqlboost_nosonic leaves sonic out. With sonic in it, a program panics at its
+// start where memory must not become executable: see the README.
 func Unmarshal(data []byte, target any) error {
 	if unmarshaledFast(data, target) {
 		return nil
@@ -26,7 +32,7 @@ func Unmarshal(data []byte, target any) error {
 }
 
 // unmarshaledFast returns false if encoding/json must do it. The target is then as
-// it was.
+// it was, but for the sign of a float64 that was -0.
 func unmarshaledFast(data []byte, target any) bool {
 	f := targetFitness(target)
 	if f == unfit || !f.valid(data) {

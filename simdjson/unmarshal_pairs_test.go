@@ -101,7 +101,7 @@ func (m *jsonMaker) spoil(text []byte) []byte {
 				}
 			}
 		case 5:
-			text = append(text[:at:at], append([]byte(pickOne(m.Rand, []string{" ", "\xff", "\x00", "1", "\"", "}", "]", ",", "null", "-", "é", "ſ", `\u212a`})), text[at:]...)...)
+			text = append(text[:at:at], append([]byte(pickOne(m.Rand, []string{" ", "\xff", "\x00", "1", "\"", "}", "]", ",", "null", "-", "é", "ſ", "İ", `\u212a`})), text[at:]...)...)
 		case 6:
 			text = text[:at]
 		default:

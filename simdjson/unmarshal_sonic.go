@@ -1,4 +1,4 @@
-//go:build amd64 && !purego
+//go:build amd64 && !purego && !gqlboost_nosonic
 
 package simdjson
 
@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding"
 	"encoding/json"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -25,19 +26,20 @@ func decodeWithSonic(data []byte, target any) bool {
 
 // peculiar reports whether a text may have what sonic takes for something else than
 // encoding/json does:
-//   - a name that is one of ASCII if its case is ignored as Unicode does, where
-//     the long s (U+017F) is an S, and the Kelvin sign (U+212A) a K;
+//   - a name that only one of them takes for one of ASCII in another case. The long s
+//     (U+017F) is an S for encoding/json, which folds, and the dotted I (U+0130) an i for
+//     sonic, which lowers. The Kelvin sign is a k for both;
 //   - the number -0, which is not unsigned.
 func peculiar(data []byte) bool {
 	return followed(data, '\xC5', func(rest []byte) bool { return rest[0] == '\xBF' }) ||
-		followed(data, '\xE2', func(rest []byte) bool { return bytes.HasPrefix(rest, kelvin) }) ||
+		followed(data, '\xC4', func(rest []byte) bool { return rest[0] == '\xB0' }) ||
 		followed(data, '\\', func(rest []byte) bool {
-			return rest[0] == 'u' && (bytes.HasPrefix(rest, escapedLongS) || bytes.HasPrefix(rest, escapedKelvin))
+			return rest[0] == 'u' && (bytes.HasPrefix(rest, escapedLongS) || bytes.HasPrefix(rest, escapedDottedI))
 		}) ||
 		followed(data, '-', func(rest []byte) bool { return rest[0] == '0' && (len(rest) == 1 || rest[1] != '.') })
 }
 
-var kelvin, escapedLongS, escapedKelvin = []byte("\u212A")[1:], []byte("u017"), []byte("u212")
+var escapedLongS, escapedDottedI = []byte("u017"), []byte("u0130")
 
 // followed reports whether what follows a byte, at any of its places, is as asked
 // for.
@@ -55,22 +57,34 @@ func followed(data []byte, c byte, as func(rest []byte) bool) bool {
 
 var sonicTypes sync.Map // of reflect.Type to fitness
 
+// otherDecoder reports whether sonic's own variable chooses its other decoder, which has not
+// been compared with encoding/json.
+var otherDecoder = os.Getenv("SONIC_USE_OPTDEC") == "1"
+
 // sonicFitness returns for which texts sonic treats a type as encoding/json does.
 func sonicFitness(t reflect.Type) fitness {
+	if otherDecoder {
+		return unfit
+	}
 	if known, ok := sonicTypes.Load(t); ok {
 		return known.(fitness)
 	}
-	f := fitnessOf(t, map[reflect.Type]bool{})
+	f := fitnessOf(t, 1, map[reflect.Type]int{})
 	sonicTypes.Store(t, f)
 	return f
 }
 
-// fitnessOf looks at a type and those that it is made of.
-func fitnessOf(t reflect.Type, seen map[reflect.Type]bool) fitness {
-	if seen[t] {
+// maxCopies bounds how often sonic makes machine code for one part of a type. It does so
+// again for each element of an array, and takes about 30 KB to compile an integer.
+const maxCopies = 64
+
+// fitnessOf looks at a type and those that it is made of. Copies is the number of elements
+// of the arrays that it is in, and seen the largest one that a type was looked at with.
+func fitnessOf(t reflect.Type, copies int, seen map[reflect.Type]int) fitness {
+	if copies <= seen[t] {
 		return fits
 	}
-	seen[t] = true
+	seen[t] = copies
 	if pure[t] {
 		return fits
 	}
@@ -90,23 +104,28 @@ func fitnessOf(t reflect.Type, seen map[reflect.Type]bool) fitness {
 		if t.Elem().Kind() == reflect.Uint8 {
 			return unfit // Its base64 is laxer.
 		}
-		return fitnessOf(t.Elem(), seen)
-	case reflect.Pointer, reflect.Array:
-		return fitnessOf(t.Elem(), seen)
+		return fitnessOf(t.Elem(), copies, seen)
+	case reflect.Pointer:
+		return fitnessOf(t.Elem(), copies, seen)
+	case reflect.Array:
+		if t.Len() > maxCopies/copies {
+			return unfit
+		}
+		return fitnessOf(t.Elem(), copies*max(t.Len(), 1), seen)
 	case reflect.Map:
 		if !mapKey(t.Key()) {
 			return unfit
 		}
 		// sonic stores a second member with the same name into the value of the first
 		// one, and ignores null.
-		return max(fitsUnique, fitnessOf(t.Elem(), seen))
+		return max(fitsUnique, fitnessOf(t.Elem(), copies, seen))
 	case reflect.Struct:
-		return structFitness(t, seen)
+		return structFitness(t, copies, seen)
 	}
 	return unfit
 }
 
-func structFitness(t reflect.Type, seen map[reflect.Type]bool) fitness {
+func structFitness(t reflect.Type, copies int, seen map[reflect.Type]int) fitness {
 	worst := fits
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -114,7 +133,7 @@ func structFitness(t reflect.Type, seen map[reflect.Type]bool) fitness {
 			return unfit
 		}
 		if f.IsExported() {
-			worst = max(worst, fitnessOf(f.Type, seen))
+			worst = max(worst, fitnessOf(f.Type, copies, seen))
 		}
 	}
 	return worst
@@ -146,9 +165,13 @@ var pure = map[reflect.Type]bool{
 	reflect.TypeFor[json.Number](): true, reflect.TypeFor[json.RawMessage](): true, reflect.TypeFor[time.Time](): true,
 }
 
+// hasMethod reports whether a type has a method that encoding/json of any version of Go
+// calls for decoding. UnmarshalJSONFrom is that of encoding/json/v2, which must not be
+// imported without the experiment jsonv2; sonic does not know it.
 func hasMethod(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
-	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
+	_, from := p.MethodByName("UnmarshalJSONFrom")
+	return from || p.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
 		p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 

@@ -259,7 +259,7 @@ var (
 				names = append(names, name, strings.ToLower(name), strings.ToUpper(name))
 			}
 		}
-		return append(names, "x", "1", "-2", "300", "true", "1.5", "ſ", "K", `\u0053`, "", "same", "r")
+		return append(names, "x", "1", "-2", "300", "true", "1.5", "ſ", "İd", `\u0130D`, "K", "S\u212a", "\u212aind", `\u212aind`, `\u0053`, "", "same", "r")
 	}()
 )
 
@@ -437,6 +437,10 @@ func TestUnmarshalWhereSonicDiffers(t *testing.T) {
 		{`{"bad":"\udc33"}`, reflect.TypeFor[quoted]()},
 		{`{"ſ":1}`, reflect.TypeFor[struct{ S int }]()},
 		{`{"\u212a":1}`, reflect.TypeFor[struct{ K int }]()},
+		{"{\"\u212a\":1}", reflect.TypeFor[struct{ K int }]()},
+		{`{"İd":5}`, reflect.TypeFor[struct{ ID int }]()},
+		{`{"\u0130D":5}`, reflect.TypeFor[struct{ ID int }]()},
+		{`{"id":1,"İd":2}`, reflect.TypeFor[struct{ ID int }]()},
 		{`-0`, reflect.TypeFor[uint]()},
 		{`{"1.5":1}`, reflect.TypeFor[map[float64]int]()},
 	} {
@@ -479,6 +483,69 @@ type callCounter int
 var totalCalls int
 
 func (c *callCounter) UnmarshalJSON([]byte) error { *c++; totalCalls++; return nil }
+
+// decodesItself has the name of encoding/json/v2's method, which encoding/json calls where
+// it is built on v2: see unmarshal_v2_test.go.
+type decodesItself struct{ N int }
+
+func (*decodesItself) UnmarshalJSONFrom(any) error { return nil }
+
+// sonic decodes nothing with a method for decoding of its own.
+func TestUnmarshalKnowsMethods(t *testing.T) {
+	for _, target := range []any{
+		new(decodesItself), new([]decodesItself), new(struct{ F *decodesItself }), new(map[string]decodesItself),
+		new(both), new(shout), new(upper), new(map[upper]int),
+	} {
+		if f := targetFitness(target); f != unfit {
+			t.Errorf("%T: fitness %d", target, f)
+		}
+	}
+}
+
+// sonic compiles the code of an array's element for each of them, so a large array took
+// gigabytes at its first text, whatever that was.
+func TestUnmarshalLargeArrays(t *testing.T) {
+	if targetFitness(new(int)) == unfit {
+		t.Skip("sonic is not built")
+	}
+	type row struct{ Cells [8]int }
+	type binary struct{ Kids [2]*binary }
+	for _, c := range []struct {
+		target any
+		large  bool
+	}{
+		{new([64]int), false}, {new([65]int), true}, {new([8][8]int), false}, {new([8][9]int), true},
+		{new([8]row), false}, {new([9]row), true}, {new([64][]map[string]*[1]row), true},
+		{new(struct {
+			One  row
+			Many [9]row
+		}), true},
+		{new([1 << 60]struct{}), true}, {new([64][1 << 60]struct{}), true}, {new([0][65]int), true},
+		{new([][64]int), false}, {new(binary), true},
+	} {
+		// targetFitness might look at each of 2^60 elements.
+		if f := sonicFitness(reflect.TypeOf(c.target).Elem()); (f == unfit) != c.large {
+			t.Errorf("%T: fitness %d", c.target, f)
+		}
+	}
+	for _, typ := range []reflect.Type{
+		reflect.TypeFor[[64]int](), reflect.TypeFor[[8]row](), reflect.TypeFor[[65]int](), reflect.TypeFor[binary](),
+	} {
+		for _, text := range []string{`[]`, `[1,null,2]`, `[{"Cells":[1,2]}]`, `{"Kids":[{"Kids":null},{}]}`} {
+			comparePair(t, typ, []byte(text))
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got := new([2000]int)
+	if err := Unmarshal([]byte("[1]"), got); err != nil || got[0] != 1 {
+		t.Errorf("got %v, %v", got[0], err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("it took %d bytes", n)
+	}
+}
 
 // closer closes the document that it is decoded from.
 type closer struct{ doc **Document }

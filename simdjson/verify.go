@@ -38,6 +38,12 @@ type Mismatch struct {
 
 func (s *settings) sampled() bool { return s.Sample >= 1 || rand.Float64() < s.Sample }
 
+// report calls OnMismatch. Its panic is not the document's: the result is known.
+func (s *settings) report(m Mismatch) {
+	defer func() { _ = recover() }()
+	s.OnMismatch(m)
+}
+
 // verify reads m.data with both kernels.
 func (m *memory) verify(k kernel, s *settings) error {
 	counters.verified.Add(1)
@@ -56,7 +62,7 @@ func (m *memory) verify(k kernel, s *settings) error {
 	if ok != (err == nil) || ok && !slices.Equal(fast.tape, m.tape) {
 		counters.mismatches.Add(1)
 		if s.OnMismatch != nil {
-			s.OnMismatch(Mismatch{Kernel: k.String(), Text: m.data, Accepted: ok, Err: err})
+			s.report(Mismatch{Kernel: k.String(), Text: m.data, Accepted: ok, Err: err})
 		}
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package simdjson
 import (
 	"bytes"
 	"errors"
+	"math"
 	"net/url"
 	"strings"
 	"testing"
@@ -55,6 +56,30 @@ func TestUnknownKernel(t *testing.T) {
 	}
 }
 
+// So does one with a mode that there is not, which is not a kernel for the metric.
+func TestUnknownMode(t *testing.T) {
+	const want = "Options.Mode: simdjson: unknown mode 3: use Auto, Portable or Verify"
+	before := metricValues()["gqlboost.simdjson.unknown_kernels"]
+	p := NewParser(Options{Mode: Verify + 1})
+	if got := p.Kernel(); got != want {
+		t.Errorf("Kernel: got %s", got)
+	}
+	if doc, err := p.Parse([]byte("1")); doc != nil || errorText(err) != want {
+		t.Errorf("Parse: got %v, %v", doc, err)
+	}
+	if got := metricValues()["gqlboost.simdjson.unknown_kernels"]; got != before {
+		t.Errorf("the metric grew to %v", got)
+	}
+}
+
+func TestDefaultSample(t *testing.T) {
+	for _, sample := range []float64{0, -1, math.NaN()} {
+		if got := NewParser(Options{Sample: sample}).settings.Sample; got != defaultSample {
+			t.Errorf("%v: got %v", sample, got)
+		}
+	}
+}
+
 func TestVerify(t *testing.T) {
 	if environment().kernel == portable {
 		t.Skip("there is one kernel only")
@@ -100,6 +125,24 @@ func TestVerify(t *testing.T) {
 				t.Errorf("got mismatches %q, want %q", got, c.mismatch)
 			}
 		})
+	}
+}
+
+// A hook that panics does not end the call that it is told about.
+func TestVerifyPanic(t *testing.T) {
+	if environment().kernel == portable {
+		t.Skip("there is one kernel only")
+	}
+	before := metricValues()["gqlboost.simdjson.mismatches"]
+	p := NewParser(Options{Mode: Verify, Sample: 1, OnMismatch: func(Mismatch) { panic("no logger") }})
+	p.settings.tamper = func(d *memory) { d.tape = nil }
+	doc, err := p.Parse(longText())
+	if err != nil || doc.Root().Get("list").Len() != 201 {
+		t.Errorf("got %v, %v", doc.Root(), err)
+	}
+	doc.Close()
+	if got := metricValues()["gqlboost.simdjson.mismatches"] - before; got != 1 {
+		t.Errorf("%v mismatches were counted, want 1", got)
 	}
 }
 
