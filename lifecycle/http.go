@@ -21,7 +21,7 @@ func (l *Lifecycle) Handler(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind := l.kindOf(r)
-		if kind == Request && r.Context().Value(servedKey{}) == l {
+		if kind == Request && r.Context().Value(servedKey{}) == l && r.Header.Get("Upgrade") == "" {
 			// Its context ends with the server's: it needs none of its own, which would cost a dozen
 			// allocations.
 			if err := l.admit(kind); err != nil {
@@ -36,6 +36,9 @@ func (l *Lifecycle) Handler(next http.Handler) http.Handler {
 				return
 			}
 			defer done()
+			if conn, ok := ctx.Value(connKey{}).(net.Conn); ok {
+				defer context.AfterFunc(l.work.severed, func() { _ = conn.Close() })()
+			}
 			r = r.WithContext(ctx)
 		}
 		if l.State() >= Draining {
@@ -47,6 +50,9 @@ func (l *Lifecycle) Handler(next http.Handler) http.Handler {
 
 // servedKey is that of the Lifecycle whose Serve has made the context of a server.
 type servedKey struct{}
+
+// connKey is that of a request's connection, which the server no longer knows once it was hijacked.
+type connKey struct{}
 
 // base has the contexts of a server's requests end when requests are told to. They outlive Serve,
 // which returns before the last requests have ended.
@@ -60,6 +66,13 @@ func (l *Lifecycle) base(s *http.Server) {
 		ctx, cancel := context.WithCancelCause(context.WithValue(of, servedKey{}, l))
 		context.AfterFunc(l.work.ends[Request], func() { cancel(ErrDraining) })
 		return ctx
+	}
+	changed := s.ConnContext
+	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if changed != nil {
+			ctx = changed(ctx, c)
+		}
+		return context.WithValue(ctx, connKey{}, c)
 	}
 }
 
@@ -104,8 +117,8 @@ func isStream(r *http.Request) bool {
 
 // Serve serves until the instance is shut down, which shuts the server down, too. It returns nil
 // then, and otherwise the error of [http.Server.Serve]. The server's handler should be made by
-// [Lifecycle.Handler], and its BaseContext is wrapped. The listener is closed in any case. It may be
-// called for several servers.
+// [Lifecycle.Handler], and its BaseContext and ConnContext are wrapped. The listener is closed in any
+// case. It may be called for several servers.
 func (l *Lifecycle) Serve(s *http.Server, listener net.Listener) error {
 	l.mu.Lock()
 	if l.shedding || l.state == Closed {

@@ -226,6 +226,47 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// A WebSocket that ignores its context is cut off: the server itself does not know its connection.
+func TestHijackedIsCut(t *testing.T) {
+	const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+	for name, is := range map[string]func(*http.Request) bool{
+		"a stream": nil, "a request": func(*http.Request) bool { return false },
+	} {
+		ended := make(chan error, 1)
+		s := run(t, Options{DrainDelay: NoWait, DrainTimeout: NoWait, CutGrace: 50 * time.Millisecond, IsStream: is},
+			func(w http.ResponseWriter, _ *http.Request) {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					ended <- nil
+					return
+				}
+				defer conn.Close()
+				io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\n"+upgrade)
+				_, err = conn.Read(make([]byte, 1))
+				ended <- err
+			})
+		c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n"+upgrade)
+		_, _ = c.Read(make([]byte, 12)) // It runs.
+		s.stop()
+		if err := <-s.done; !errors.Is(err, ErrCut) {
+			t.Errorf("%s: %v", name, err)
+		}
+		select {
+		case err := <-ended:
+			if !errors.Is(err, net.ErrClosed) {
+				t.Errorf("%s: the handler got %v", name, err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s: the instance is closed, and the WebSocket is open", name)
+		}
+	}
+}
+
 // A server that cannot serve ends the instance, and the error says why.
 func TestServerThatFails(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
