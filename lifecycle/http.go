@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,16 +119,18 @@ func isStream(r *http.Request) bool {
 // Serve serves until the instance is shut down, which shuts the server down, too. It returns nil
 // then, and otherwise the error of [http.Server.Serve]. The server's handler should be made by
 // [Lifecycle.Handler], and its BaseContext and ConnContext are wrapped. The listener is closed in any
-// case. It may be called for several servers.
+// case. It may be called for several servers, and for one server with several listeners.
 func (l *Lifecycle) Serve(s *http.Server, listener net.Listener) error {
 	l.mu.Lock()
 	if l.shedding || l.state == Closed {
 		l.mu.Unlock()
 		return errors.Join(ErrClosed, listener.Close())
 	}
-	l.servers = append(l.servers, s)
+	if !slices.Contains(l.servers, s) { // Otherwise it serves already, and reads what base writes.
+		l.servers = append(l.servers, s)
+		l.base(s)
+	}
 	l.mu.Unlock()
-	l.base(s)
 	err := s.Serve(listener)
 	if errors.Is(err, http.ErrServerClosed) && l.State() >= Draining {
 		return nil

@@ -267,6 +267,45 @@ func TestHijackedIsCut(t *testing.T) {
 	}
 }
 
+// One server serves on two listeners; the race detector looks at its fields.
+func TestTwoListeners(t *testing.T) {
+	l := make1(t, Options{DrainDelay: NoWait})
+	if err := l.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: l.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "answer")
+	}))}
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	served := make(chan error, 2)
+	var urls []string
+	for range cap(served) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		urls = append(urls, "http://"+listener.Addr().String())
+		go func() { served <- l.Serve(s, listener) }()
+	}
+	for _, url := range urls {
+		if text, err := io.ReadAll(get(t, client, url, "").Body); string(text) != "answer" {
+			t.Errorf("%q, %v", text, err)
+		}
+	}
+	if err := l.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for range urls {
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}
+	if len(l.servers) != 1 {
+		t.Errorf("%d servers", len(l.servers))
+	}
+}
+
 // A server that cannot serve ends the instance, and the error says why.
 func TestServerThatFails(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
