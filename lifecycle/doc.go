@@ -16,8 +16,8 @@
 // # Streams
 //
 // Work that has an end is waited for, also a response that is delivered in parts (@defer
-// and @stream). A subscription has none. A request for an event stream or an upgrade
-// (WebSocket) is a stream, see Options.IsStream: after StreamGrace its context ends, with
+// and @stream). A subscription has none. A request that prefers an event stream to JSON, or asks for
+// a WebSocket, is a stream, see Options.IsStream: after StreamGrace its context ends, with
 // [ErrDraining] as the cause, and its handler sends what ends the stream: the complete event, the
 // close frame. After DrainTimeout the context of everything that still runs ends in the same way,
 // and CutGrace later the servers that Serve serves are closed under it, with the connections of WebSockets,

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/accept"
 )
 
 // Handler returns a handler that passes requests on while the instance takes work, and answers
@@ -104,13 +106,24 @@ func (l *Lifecycle) kindOf(r *http.Request) (kind Kind) {
 	return kind
 }
 
+const eventStream = "text/event-stream"
+
+var offers = []accept.Offer{{Type: eventStream, Named: true}, {Type: accept.JSON}, {Type: accept.GraphQL}}
+
+// isStream is the usual Options.IsStream. Clients ask for other upgrades with ordinary requests, such as h2c, and
+// accept event streams besides JSON with all of them.
 func isStream(r *http.Request) bool {
-	if r.Header.Get("Upgrade") != "" {
-		return true
+	for _, line := range r.Header.Values("Upgrade") {
+		for protocol := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(protocol), "websocket") {
+				return true
+			}
+		}
 	}
-	for _, accept := range r.Header.Values("Accept") {
-		if strings.Contains(strings.ToLower(accept), "text/event-stream") {
-			return true
+	for _, line := range r.Header.Values("Accept") {
+		if strings.Contains(strings.ToLower(line), eventStream) {
+			best, _ := accept.Of(r).Best(offers)
+			return best >= 0 && offers[best].Type == eventStream
 		}
 	}
 	return false

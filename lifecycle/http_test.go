@@ -215,7 +215,17 @@ func TestStreams(t *testing.T) {
 		header, value string
 		stream        bool
 	}{
-		{"Accept", "application/json, Text/Event-Stream;q=0.5", true}, {"Upgrade", "websocket", true},
+		{"Upgrade", "websocket", true}, {"Upgrade", "foo, WebSocket", true},
+		{"Upgrade", "h2c", false},     // Java's HttpClient, curl --http2: with every request
+		{"Upgrade", "TLS/1.2", false}, // Apache's HttpClient
+		{"Accept", "Text/Event-Stream", true},
+		{"Accept", "text/event-stream, multipart/mixed", true}, // a subscription of urql's
+		{"Accept", "text/event-stream, */*", true},
+		{"Accept", "application/json;q=0.5, text/event-stream", true},
+		{"Accept", "application/graphql-response+json, application/graphql+json, application/json, " +
+			"text/event-stream, multipart/mixed", false}, // every other request of urql's
+		{"Accept", "application/json, Text/Event-Stream;q=0.5", false},
+		{"Accept", "text/event-stream;q=0", false},
 		{"Accept", "multipart/mixed;incrementalSpec=v0.2", false}, {"Accept", "*/*", false},
 	} {
 		r := httptest.NewRequest("POST", "/", nil)
