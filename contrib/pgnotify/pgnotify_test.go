@@ -50,7 +50,12 @@ func newCache(t *testing.T, b *pgnotify.Bus) *plancache.Cache[func()] {
 
 func query(t *testing.T, sql string, args ...any) (n int) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), server.DSN())
+	return queryOn(t, server.DSN(), sql, args...)
+}
+
+func queryOn(t *testing.T, dsn, sql string, args ...any) (n int) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +126,10 @@ func TestPooler(t *testing.T) {
 			if !works {
 				if err == nil || !strings.Contains(err.Error(), "pooler") {
 					t.Errorf("got %v", err)
+				}
+				// PgBouncer gives out the connection that was used last.
+				if n := queryOn(t, dsn, "select count(*) from pg_listening_channels()", pgx.QueryExecModeExec); n != 0 {
+					t.Errorf("a pooled connection listens on %d channels", n)
 				}
 				link, err := bus.New(b, bus.Options{})
 				if err != nil {
