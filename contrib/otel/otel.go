@@ -42,7 +42,7 @@ var _ metric.Producer = (*Producer)(nil)
 // NewProducer returns a producer of sources. It returns an error if metrics of the
 // sources cannot be told apart.
 func NewProducer(sources ...gqlboost.Source) (*Producer, error) {
-	s := series.New(sources)
+	s := series.New(sources, "")
 	if _, err := s.Check(); err != nil {
 		return nil, fmt.Errorf("otel: %w", err)
 	}
