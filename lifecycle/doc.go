@@ -16,12 +16,14 @@
 // # Streams
 //
 // Work that has an end is waited for, also a response that is delivered in parts (@defer
-// and @stream). A subscription has none. A request for an event stream or an upgrade
-// (WebSocket) is a stream, see Options.IsStream: after StreamGrace its context ends, with
+// and @stream). A subscription has none. A request that prefers an event stream to JSON, or asks for
+// a WebSocket, is a stream, see Options.IsStream: after StreamGrace its context ends, with
 // [ErrDraining] as the cause, and its handler sends what ends the stream: the complete event, the
 // close frame. After DrainTimeout the context of everything that still runs ends in the same way,
-// and CutGrace later connections are closed under it. [http.Server.Shutdown] alone would
-// wait for a subscription until its own context ends and then leave it to be cut off.
+// and CutGrace later the servers that Serve serves are closed under it, with the connections of WebSockets,
+// which [http.Server.Close] alone leaves open. A hijacked connection whose handler has returned is not
+// waited for, and stays open. [http.Server.Shutdown] alone would wait for a subscription until its own
+// context ends and then leave it to be cut off.
 //
 // # Kubernetes
 //

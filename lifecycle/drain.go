@@ -110,6 +110,7 @@ func (l *Lifecycle) finish() (err error) {
 	for _, s := range servers {
 		err = errors.Join(err, closeServer(s))
 	}
+	l.work.sever() // A server does not close what was hijacked.
 	if left > 0 {
 		err = errors.Join(err, fmt.Errorf("%w: %d requests and streams did not end within CutGrace", ErrCut, left))
 	}

@@ -7,9 +7,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/accept"
 )
 
 // Handler returns a handler that passes requests on while the instance takes work, and answers
@@ -21,7 +24,7 @@ func (l *Lifecycle) Handler(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind := l.kindOf(r)
-		if kind == Request && r.Context().Value(servedKey{}) == l {
+		if kind == Request && r.Context().Value(servedKey{}) == l && r.Header.Get("Upgrade") == "" {
 			// Its context ends with the server's: it needs none of its own, which would cost a dozen
 			// allocations.
 			if err := l.admit(kind); err != nil {
@@ -36,6 +39,9 @@ func (l *Lifecycle) Handler(next http.Handler) http.Handler {
 				return
 			}
 			defer done()
+			if conn, ok := ctx.Value(connKey{}).(net.Conn); ok {
+				defer context.AfterFunc(l.work.severed, func() { _ = conn.Close() })()
+			}
 			r = r.WithContext(ctx)
 		}
 		if l.State() >= Draining {
@@ -47,6 +53,9 @@ func (l *Lifecycle) Handler(next http.Handler) http.Handler {
 
 // servedKey is that of the Lifecycle whose Serve has made the context of a server.
 type servedKey struct{}
+
+// connKey is that of a request's connection, which the server no longer knows once it was hijacked.
+type connKey struct{}
 
 // base has the contexts of a server's requests end when requests are told to. They outlive Serve,
 // which returns before the last requests have ended.
@@ -60,6 +69,13 @@ func (l *Lifecycle) base(s *http.Server) {
 		ctx, cancel := context.WithCancelCause(context.WithValue(of, servedKey{}, l))
 		context.AfterFunc(l.work.ends[Request], func() { cancel(ErrDraining) })
 		return ctx
+	}
+	changed := s.ConnContext
+	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if changed != nil {
+			ctx = changed(ctx, c)
+		}
+		return context.WithValue(ctx, connKey{}, c)
 	}
 }
 
@@ -90,13 +106,24 @@ func (l *Lifecycle) kindOf(r *http.Request) (kind Kind) {
 	return kind
 }
 
+const eventStream = "text/event-stream"
+
+var offers = []accept.Offer{{Type: eventStream, Named: true}, {Type: accept.JSON}, {Type: accept.GraphQL}}
+
+// isStream is the usual Options.IsStream. Clients ask for other upgrades with ordinary requests, such as h2c, and
+// accept event streams besides JSON with all of them.
 func isStream(r *http.Request) bool {
-	if r.Header.Get("Upgrade") != "" {
-		return true
+	for _, line := range r.Header.Values("Upgrade") {
+		for protocol := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(protocol), "websocket") {
+				return true
+			}
+		}
 	}
-	for _, accept := range r.Header.Values("Accept") {
-		if strings.Contains(strings.ToLower(accept), "text/event-stream") {
-			return true
+	for _, line := range r.Header.Values("Accept") {
+		if strings.Contains(strings.ToLower(line), eventStream) {
+			best, _ := accept.Of(r).Best(offers)
+			return best >= 0 && offers[best].Type == eventStream
 		}
 	}
 	return false
@@ -104,17 +131,19 @@ func isStream(r *http.Request) bool {
 
 // Serve serves until the instance is shut down, which shuts the server down, too. It returns nil
 // then, and otherwise the error of [http.Server.Serve]. The server's handler should be made by
-// [Lifecycle.Handler], and its BaseContext is wrapped. The listener is closed in any case. It may be
-// called for several servers.
+// [Lifecycle.Handler], and its BaseContext and ConnContext are wrapped. The listener is closed in any
+// case. It may be called for several servers, and for one server with several listeners.
 func (l *Lifecycle) Serve(s *http.Server, listener net.Listener) error {
 	l.mu.Lock()
 	if l.shedding || l.state == Closed {
 		l.mu.Unlock()
 		return errors.Join(ErrClosed, listener.Close())
 	}
-	l.servers = append(l.servers, s)
+	if !slices.Contains(l.servers, s) { // Otherwise it serves already, and reads what base writes.
+		l.servers = append(l.servers, s)
+		l.base(s)
+	}
 	l.mu.Unlock()
-	l.base(s)
 	err := s.Serve(listener)
 	if errors.Is(err, http.ErrServerClosed) && l.State() >= Draining {
 		return nil

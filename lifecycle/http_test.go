@@ -215,7 +215,17 @@ func TestStreams(t *testing.T) {
 		header, value string
 		stream        bool
 	}{
-		{"Accept", "application/json, Text/Event-Stream;q=0.5", true}, {"Upgrade", "websocket", true},
+		{"Upgrade", "websocket", true}, {"Upgrade", "foo, WebSocket", true},
+		{"Upgrade", "h2c", false},     // Java's HttpClient, curl --http2: with every request
+		{"Upgrade", "TLS/1.2", false}, // Apache's HttpClient
+		{"Accept", "Text/Event-Stream", true},
+		{"Accept", "text/event-stream, multipart/mixed", true}, // a subscription of urql's
+		{"Accept", "text/event-stream, */*", true},
+		{"Accept", "application/json;q=0.5, text/event-stream", true},
+		{"Accept", "application/graphql-response+json, application/graphql+json, application/json, " +
+			"text/event-stream, multipart/mixed", false}, // every other request of urql's
+		{"Accept", "application/json, Text/Event-Stream;q=0.5", false},
+		{"Accept", "text/event-stream;q=0", false},
 		{"Accept", "multipart/mixed;incrementalSpec=v0.2", false}, {"Accept", "*/*", false},
 	} {
 		r := httptest.NewRequest("POST", "/", nil)
@@ -223,6 +233,86 @@ func TestStreams(t *testing.T) {
 		if isStream(r) != c.stream {
 			t.Error(c)
 		}
+	}
+}
+
+// A WebSocket that ignores its context is cut off: the server itself does not know its connection.
+func TestHijackedIsCut(t *testing.T) {
+	const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+	for name, is := range map[string]func(*http.Request) bool{
+		"a stream": nil, "a request": func(*http.Request) bool { return false },
+	} {
+		ended := make(chan error, 1)
+		s := run(t, Options{DrainDelay: NoWait, DrainTimeout: NoWait, CutGrace: 50 * time.Millisecond, IsStream: is},
+			func(w http.ResponseWriter, _ *http.Request) {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					ended <- nil
+					return
+				}
+				defer conn.Close()
+				io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\n"+upgrade)
+				_, err = conn.Read(make([]byte, 1))
+				ended <- err
+			})
+		c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n"+upgrade)
+		_, _ = c.Read(make([]byte, 12)) // It runs.
+		s.stop()
+		if err := <-s.done; !errors.Is(err, ErrCut) {
+			t.Errorf("%s: %v", name, err)
+		}
+		select {
+		case err := <-ended:
+			if !errors.Is(err, net.ErrClosed) {
+				t.Errorf("%s: the handler got %v", name, err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s: the instance is closed, and the WebSocket is open", name)
+		}
+	}
+}
+
+// One server serves on two listeners; the race detector looks at its fields.
+func TestTwoListeners(t *testing.T) {
+	l := make1(t, Options{DrainDelay: NoWait})
+	if err := l.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: l.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "answer")
+	}))}
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	served := make(chan error, 2)
+	var urls []string
+	for range cap(served) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		urls = append(urls, "http://"+listener.Addr().String())
+		go func() { served <- l.Serve(s, listener) }()
+	}
+	for _, url := range urls {
+		if text, err := io.ReadAll(get(t, client, url, "").Body); string(text) != "answer" {
+			t.Errorf("%q, %v", text, err)
+		}
+	}
+	if err := l.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for range urls {
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}
+	if len(l.servers) != 1 {
+		t.Errorf("%d servers", len(l.servers))
 	}
 }
 

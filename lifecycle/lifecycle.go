@@ -41,7 +41,7 @@ var (
 	ErrDraining = errors.New("lifecycle: draining: the instance is shutting down")
 	// ErrClosed is returned by what needs an instance that has not been closed.
 	ErrClosed = errors.New("lifecycle: closed")
-	// ErrCut is matched by Shutdown's error if work had to be told to end, or was cut off.
+	// ErrCut is matched by Shutdown's error if requests had to be told to end, or work was cut off.
 	ErrCut = errors.New("lifecycle: work was cut short")
 )
 
@@ -65,7 +65,8 @@ type Options struct {
 	// RetryAfter is what shed requests are told, in whole seconds. 0 is 1 s, NoWait sends none.
 	RetryAfter time.Duration
 	// IsStream reports whether a request's response has no end of its own. nil: the request
-	// accepts text/event-stream, or asks for an upgrade.
+	// prefers text/event-stream to JSON by its Accept header, or asks for an upgrade to WebSocket. A client
+	// that subscribes in another way needs a function of its own.
 	IsStream func(*http.Request) bool
 	// OnState is called with each state that is reached, in order. It must not wait for Start or
 	// Shutdown, which wait for it, for 4 s at most.

@@ -24,10 +24,13 @@ type work struct {
 	cut     atomic.Uint64
 	ends    [2]context.Context // end when work of the kind is told to
 	tell    [2]context.CancelCauseFunc
+	severed context.Context // ends when connections are closed under what runs
+	sever   context.CancelFunc
 }
 
 func (w *work) init() {
 	w.idle = make(chan struct{})
+	w.severed, w.sever = context.WithCancel(context.Background())
 	for kind := range w.ends {
 		w.ends[kind], w.tell[kind] = context.WithCancelCause(context.Background())
 	}

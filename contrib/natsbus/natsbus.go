@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gqlboost/gqlboost/plancache/bus"
@@ -23,6 +24,7 @@ const DefaultSubject = "gqlboost.bus"
 type Bus struct {
 	conn    *nats.Conn
 	subject string
+	wrong   error // what each use returns, because New has no error
 }
 
 var _ bus.Transport = (*Bus)(nil)
@@ -30,12 +32,24 @@ var _ bus.Transport = (*Bus)(nil)
 // New returns a bus that uses a connection, which it does not close. The connection should
 // reconnect without end (nats.MaxReconnects(-1)). One that is closed stays so, and a link on it
 // stays blind. It must echo: with nats.NoEcho, Subscribe fails. The subject is [DefaultSubject] if it
-// is empty, and must have no wildcards.
+// is empty, and must have no wildcards. With one that has, or without a connection, Publish and Subscribe
+// fail.
 func New(conn *nats.Conn, subject string) *Bus {
 	if subject == "" {
 		subject = DefaultSubject
 	}
-	return &Bus{conn, subject}
+	b := &Bus{conn: conn, subject: subject}
+	if conn == nil {
+		b.wrong = errors.New("natsbus: the connection is nil")
+	}
+	for token := range strings.SplitSeq(subject, ".") {
+		if token == "*" || token == ">" {
+			b.wrong = errors.Join(b.wrong, fmt.Errorf("natsbus: the subject %q has wildcards: it must be that of one bus",
+				subject))
+			break
+		}
+	}
+	return b
 }
 
 // flushTimeout bounds the wait for the server where a context has no deadline.
@@ -43,6 +57,9 @@ const flushTimeout = 10 * time.Second
 
 // Publish sends a message, and waits until the server has it.
 func (b *Bus) Publish(ctx context.Context, message []byte) error {
+	if b.wrong != nil {
+		return b.wrong
+	}
 	if !b.conn.IsConnected() { // The client would keep it.
 		return fmt.Errorf("natsbus: publishing: %w", nats.ErrDisconnected)
 	}
@@ -70,6 +87,9 @@ var (
 
 // Subscribe receives messages until the context ends or some may have been missed.
 func (b *Bus) Subscribe(ctx context.Context, ready func(), receive func([]byte)) error {
+	if b.wrong != nil {
+		return b.wrong
+	}
 	if b.conn.Opts.NoEcho {
 		return errEcho
 	}

@@ -5,7 +5,9 @@
 //
 // A producer takes the place of instruments: it also passes on histograms, which
 // OpenTelemetry's asynchronous instruments cannot. Metrics of database clients have the
-// names, units and instruments of the semantic conventions 1.3x.
+// names, units and instruments of the semantic conventions 1.3x. Sums and histograms are cumulative, whatever
+// the temporality that the exporter selects: the SDK applies that to instruments only. A backend that
+// takes deltas needs a converter, such as the collector's cumulativetodelta processor.
 //
 // Two sources of the same kind, such as two caches, must be told apart by
 // gqlboost.WithAttrs. A metric has at most 2000 points. Those that come last are
@@ -40,7 +42,7 @@ var _ metric.Producer = (*Producer)(nil)
 // NewProducer returns a producer of sources. It returns an error if metrics of the
 // sources cannot be told apart.
 func NewProducer(sources ...gqlboost.Source) (*Producer, error) {
-	s := series.New(sources)
+	s := series.New(sources, "")
 	if _, err := s.Check(); err != nil {
 		return nil, fmt.Errorf("otel: %w", err)
 	}

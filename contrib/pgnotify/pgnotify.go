@@ -76,27 +76,31 @@ var ErrClosed = errors.New("pgnotify: closed")
 
 const maxChannel = 63 // bytes of an identifier
 
-// closeTimeout bounds the wait of Close for a call of Delete and for Postgres.
+// closeTimeout bounds the wait of Close for a call of Delete.
 const closeTimeout = 5 * time.Second
 
-// Close closes the connection that notifies. Watchers end with their contexts. Closing again
-// does nothing.
+// Close waits for a call of Delete, for up to 5 s, and closes the connection that notifies; a call that takes
+// longer closes it when it ends. Watchers end with their contexts. Closing again does nothing.
 func (b *Bus) Close() error {
+	b.closed.Store(true)
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	select {
 	case b.turn <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("pgnotify: closing: a call has not ended within %v: %w", closeTimeout, ctx.Err())
 	}
 	defer func() { <-b.turn }()
-	conn := b.conn
-	b.closed.Store(true)
-	b.conn = nil
-	if conn == nil {
-		return nil
+	b.disconnect(ctx)
+	return nil
+}
+
+// disconnect closes the connection that notifies. It is called with the turn.
+func (b *Bus) disconnect(ctx context.Context) {
+	if b.conn != nil {
+		hangUp(ctx, b.conn)
+		b.conn = nil
 	}
-	return conn.Close(ctx)
 }
 
 // Delete notifies all watchers of a key.
@@ -107,17 +111,25 @@ func (b *Bus) DeleteEach(ctx context.Context, keys []string) error { return b.no
 
 // notify sends texts to the channel.
 func (b *Bus) notify(ctx context.Context, texts ...string) (err error) {
+	if b.closed.Load() { // A call that hangs may still have the turn.
+		return ErrClosed
+	}
 	select {
 	case b.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-b.turn }()
-	if b.closed.Load() {
-		return ErrClosed
-	}
+	defer func() {
+		if b.closed.Load() { // Close may have given up waiting for this call.
+			b.disconnect(ctx)
+		}
+		<-b.turn
+	}()
 	// A connection may have been lost since it was used last, a new one has not.
 	for range 2 {
+		if b.closed.Load() {
+			return ErrClosed
+		}
 		if b.conn == nil {
 			if b.conn, err = pgx.ConnectConfig(ctx, b.connect); err != nil {
 				b.conn = nil
@@ -129,8 +141,7 @@ func (b *Bus) notify(ctx context.Context, texts ...string) (err error) {
 		if err == nil {
 			return nil
 		}
-		_ = b.conn.Close(ctx)
-		b.conn = nil
+		b.disconnect(ctx)
 	}
 	return fmt.Errorf("pgnotify: %w", err)
 }
@@ -170,7 +181,7 @@ func (b *Bus) listening(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{b.config.Channel}.Sanitize()); err != nil {
-		_ = conn.Close(context.WithoutCancel(ctx))
+		hangUp(ctx, conn)
 		return nil, fmt.Errorf("pgnotify: %w", err)
 	}
 	return conn, nil

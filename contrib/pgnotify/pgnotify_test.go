@@ -50,7 +50,12 @@ func newCache(t *testing.T, b *pgnotify.Bus) *plancache.Cache[func()] {
 
 func query(t *testing.T, sql string, args ...any) (n int) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), server.DSN())
+	return queryOn(t, server.DSN(), sql, args...)
+}
+
+func queryOn(t *testing.T, dsn, sql string, args ...any) (n int) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +126,10 @@ func TestPooler(t *testing.T) {
 			if !works {
 				if err == nil || !strings.Contains(err.Error(), "pooler") {
 					t.Errorf("got %v", err)
+				}
+				// PgBouncer gives out the connection that was used last.
+				if n := queryOn(t, dsn, "select count(*) from pg_listening_channels()", pgx.QueryExecModeExec); n != 0 {
+					t.Errorf("a pooled connection listens on %d channels", n)
 				}
 				link, err := bus.New(b, bus.Options{})
 				if err != nil {
@@ -213,6 +222,67 @@ func TestSilence(t *testing.T) {
 			return false
 		}
 	})
+}
+
+// A call that hangs keeps Close waiting, but not the bus open: it makes no other connection, and closes the one
+// that it has if Close has given up.
+func TestCloseWhileDeleteHangs(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	u, err := url.Parse(server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := proxy.New(net.JoinHostPort(u.Hostname(), u.Port()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	u.Host = p.Addr()
+	for name, c := range map[string]struct {
+		hang, end func()
+		givesUp   bool  // Close
+		want      error // of the call that hangs
+	}{
+		"the connection is lost": {
+			func() { p.SetSilent(true) }, func() { p.SetSilent(false); p.Reset() }, false, pgnotify.ErrClosed,
+		},
+		"Postgres answers late": {func() { p.SetDelay(4 * time.Second) }, func() { p.SetDelay(0) }, true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBus(t, u.String(), pgnotify.Options{})
+			if err := b.Delete(t.Context(), "k"); err != nil {
+				t.Fatal(err)
+			}
+			c.hang()
+			hung, closed := make(chan error, 1), make(chan error, 1)
+			go func() { hung <- b.Delete(context.Background(), "k") }()
+			time.Sleep(300 * time.Millisecond)
+			go func() { closed <- b.Close() }()
+			wait.Until(t, "the bus is closed", func() bool {
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				defer cancel()
+				_, err := b.Watch(ctx)
+				return errors.Is(err, pgnotify.ErrClosed) && errors.Is(b.Delete(ctx, "k"), pgnotify.ErrClosed)
+			})
+			if c.givesUp {
+				if err := <-closed; !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("Close: %v", err)
+				}
+			}
+			c.end()
+			if err := <-hung; !errors.Is(err, c.want) {
+				t.Errorf("the call: got %v, want %v", err, c.want)
+			}
+			wait.Until(t, "no connection is left", func() bool {
+				return query(t, "select count(*) from pg_stat_activity where pid <> pg_backend_pid() and query like '%pg_notify%'") == 0
+			})
+			if !c.givesUp {
+				if err := <-closed; err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			}
+		})
+	}
 }
 
 func TestErrors(t *testing.T) {

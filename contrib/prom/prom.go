@@ -12,7 +12,7 @@
 // only metrics that are there at registration.
 //
 // A metric has at most 2000 series. Those that come last are one, with "other"
-// for each label.
+// for each label, to which a series that has these labels itself is added.
 package prom
 
 import (
@@ -24,11 +24,15 @@ import (
 	"github.com/gqlboost/gqlboost/contrib/internal/series"
 )
 
+const other = "other"
+
 // Collector is a [prometheus.Collector] of sources. It is safe for concurrent use.
 type Collector struct{ series *series.Set }
 
 // NewCollector returns a collector of sources.
-func NewCollector(sources ...gqlboost.Source) *Collector { return &Collector{series.New(sources)} }
+func NewCollector(sources ...gqlboost.Source) *Collector {
+	return &Collector{series.New(sources, other)}
+}
 
 // Describe describes the metrics that the sources have now. Two that cannot be distinguished
 // make registration fail.
@@ -50,7 +54,7 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 		desc, values := describe(m)
 		if overflow {
 			for i := range values {
-				values[i] = "other"
+				values[i] = other
 			}
 		}
 		to <- convert(m, desc, values)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gqlboost/gqlboost/plancache"
@@ -159,7 +160,14 @@ func (s *Store) Watch(ctx context.Context) (<-chan string, error) {
 	client, release := s.client.Dedicate()
 	ctx, cancel := context.WithCancel(ctx)
 	keys := make(chan string, 1024)
+	var mu sync.Mutex
+	ended := false // keys is closed: the client may deliver a message that it has read, even after release.
 	lost := client.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: func(m rueidis.PubSubMessage) {
+		mu.Lock()
+		defer mu.Unlock()
+		if ended {
+			return
+		}
 		select {
 		case keys <- m.Message:
 		default:
@@ -182,6 +190,9 @@ func (s *Store) Watch(ctx context.Context) (<-chan string, error) {
 		}
 		cancel()
 		release()
+		mu.Lock()
+		defer mu.Unlock()
+		ended = true
 		close(keys)
 	}()
 	return keys, nil

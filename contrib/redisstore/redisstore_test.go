@@ -105,6 +105,36 @@ func TestReplicaThatLags(t *testing.T) {
 	}
 }
 
+// A watch that ends while deletions arrive closes its channel behind the last of them. With -race, a
+// message on its way to a closed channel is found even if it comes just in time.
+func TestWatchEndsUnderLoad(t *testing.T) {
+	client := connect(t, redis.Start(t).Address)
+	s := redisstore.New(client, redisstore.Options{})
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop()
+	for range 4 {
+		all.Go(func() {
+			publish := client.B().Publish().Channel(redisstore.DefaultNamespace).Message("k").Build().Pin()
+			for ctx.Err() == nil {
+				_ = client.Do(ctx, publish).Error()
+			}
+		})
+	}
+	for range 500 {
+		watch, cancel := context.WithCancel(t.Context())
+		keys, err := s.Watch(watch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-keys
+		cancel()
+		for range keys { // until it is closed
+		}
+	}
+}
+
 // Many keys are deleted and told of in one go.
 func TestDeleteEach(t *testing.T) {
 	s := redisstore.New(connect(t, cluster(t)...), redisstore.Options{})

@@ -78,6 +78,8 @@ type token struct {
 	text string // empty for literals
 }
 
+const space = " \t\r\n\f\v"
+
 // tokens returns the tokens of a statement as Postgres reads them with
 // standard_conforming_strings. Comments nest. What is not closed reaches to the end.
 func tokens(sql string) iter.Seq[token] {
@@ -86,15 +88,11 @@ func tokens(sql string) iter.Seq[token] {
 			var t token
 			c := sql[0]
 			switch {
-			case strings.IndexByte(" \t\r\n\f\v", c) >= 0:
+			case strings.IndexByte(space, c) >= 0:
 				sql = sql[1:]
 				continue
 			case strings.HasPrefix(sql, "--"):
-				end := strings.IndexAny(sql, "\r\n")
-				if end < 0 {
-					return
-				}
-				sql = sql[end:]
+				sql = afterLine(sql)
 				continue
 			case strings.HasPrefix(sql, "/*"):
 				sql = afterComment(sql)
@@ -169,8 +167,40 @@ func afterString(sql string, escapes bool) string {
 				i++
 				continue
 			}
-			return sql[i+1:]
+			more, goesOn := continued(sql[i+1:])
+			if !goesOn {
+				return sql[i+1:]
+			}
+			sql, i = more, -1
 		}
+	}
+	return ""
+}
+
+// continued reports whether a string goes on behind its quote, and returns what follows the next one. It does
+// behind white space with a line end, and may have escapes there if it had them before. Comments of one
+// line are white space, too.
+func continued(sql string) (rest string, ok bool) {
+	for sql != "" {
+		switch c := sql[0]; {
+		case c == '\n' || c == '\r':
+			ok = true
+			sql = sql[1:]
+		case strings.IndexByte(space, c) >= 0:
+			sql = sql[1:]
+		case strings.HasPrefix(sql, "--"):
+			sql = afterLine(sql)
+		default:
+			return sql[1:], ok && c == '\''
+		}
+	}
+	return "", false
+}
+
+// afterLine returns the rest from the end of a line on.
+func afterLine(sql string) string {
+	if end := strings.IndexAny(sql, "\r\n"); end >= 0 {
+		return sql[end:]
 	}
 	return ""
 }

@@ -32,6 +32,16 @@ func TestCalls(t *testing.T) {
 		"select 'torn f(":      "",
 		`select "torn f(`:      "",
 		"select f('x' /* torn": "f",
+		// A string goes on behind a line end, with the escapes that it had.
+		"select E'a'\n'\\'', f(1), '":                    "f",
+		"select E'a' --'\n\t-- '\r'\\'', f(1), E'' 'g('": "f",
+		"select E'a'\n'b'\n'\\' g(', f(1)":               "f",
+		"select 'a'\n'\\', f(1)":                         "f",
+		"select E'a' '\\', f(1)":                         "f", // a mistake in SQL: no line end
+		"select E'a' /*\n*/ '\\', f(1)":                  "f", // the same
+		"select E'a'\n, f(1)":                            "f",
+		"select E'a'\n":                                  "",
+		"select E'a' --":                                 "",
 	} {
 		if got := strings.Join(slices.Collect(Calls(sql)), " "); got != want {
 			t.Errorf("%q: %q, want %q", sql, got, want)

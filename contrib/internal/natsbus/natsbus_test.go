@@ -107,6 +107,23 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+// A bus that cannot work refuses each use.
+func TestRefused(t *testing.T) {
+	for name, b := range map[string]*natsbus.Bus{
+		"nil":       natsbus.New(nil, ""),
+		`"a.*"`:     natsbus.New(&nats.Conn{}, "a.*"),
+		`">"`:       natsbus.New(&nats.Conn{}, ">"),
+		`"shop.*.b`: natsbus.New(&nats.Conn{}, "shop.*.b"),
+	} {
+		subscribed := b.Subscribe(t.Context(), func() { t.Error("ready") }, func([]byte) {})
+		for _, err := range []error{subscribed, b.Publish(t.Context(), []byte("m"))} {
+			if err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+	}
+}
+
 // A connection without echo is refused, and the link says why nothing comes.
 func TestNoEcho(t *testing.T) {
 	conn, err := nats.Connect("nats://"+start(t).Addr().String(), nats.NoEcho())

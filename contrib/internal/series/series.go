@@ -17,14 +17,16 @@ const Limit = 2000
 // Set is the metrics of some sources. It is safe for concurrent use.
 type Set struct {
 	sources []gqlboost.Source
+	rest    string // stands for each value of what is beyond Limit, or ""
 
 	mu    sync.Mutex
 	known map[string]map[string]bool // the identities of each name, up to Limit
 }
 
-// New returns the metrics of sources.
-func New(sources []gqlboost.Source) *Set {
-	return &Set{sources: slices.Clone(sources), known: map[string]map[string]bool{}}
+// New returns the metrics of sources. An adapter that gives those beyond Limit one value for each attribute
+// names it as rest: metrics with these values are theirs. Otherwise rest is "".
+func New(sources []gqlboost.Source, rest string) *Set {
+	return &Set{sources: slices.Clone(sources), rest: rest, known: map[string]map[string]bool{}}
 }
 
 // Check returns the first metric of each name. It is an error if two metrics cannot be told
@@ -76,7 +78,7 @@ func (s *Set) Collect(yield func(m gqlboost.Metric, overflow bool)) {
 				byName[m.Name] = f
 				names = append(names, m.Name)
 			}
-			if id := identity(m); s.knows(m.Name, id) {
+			if id := identity(m); !s.isRest(m) && s.knows(m.Name, id) {
 				f.add(id, m)
 			} else {
 				f.add(overflowID, m)
@@ -90,6 +92,12 @@ func (s *Set) Collect(yield func(m gqlboost.Metric, overflow bool)) {
 			yield(m, ok && at == i)
 		}
 	}
+}
+
+// isRest reports whether a metric looks as those beyond Limit do together.
+func (s *Set) isRest(m gqlboost.Metric) bool {
+	return s.rest != "" && len(m.Attrs) > 0 &&
+		!slices.ContainsFunc(m.Attrs, func(a gqlboost.Attr) bool { return a.Value != s.rest })
 }
 
 // knows reports whether a metric is one of the first of its name.

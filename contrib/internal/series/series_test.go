@@ -25,7 +25,7 @@ func TestSums(t *testing.T) {
 	s := New([]gqlboost.Source{
 		source{first, {Name: "g", Kind: gqlboost.Gauge, Value: 1}},
 		source{histogram(7, 1, 2, 3), histogram(100, 2, 1, 1), {Name: "g", Kind: gqlboost.Gauge, Value: 2}},
-	})
+	}, "")
 	if _, err := s.Check(); err == nil {
 		t.Error("no error for metrics that cannot be told apart")
 	}
@@ -43,7 +43,7 @@ func TestSums(t *testing.T) {
 
 // A source that is nil is refused, also where a registry collects all the same.
 func TestNilSource(t *testing.T) {
-	s := New([]gqlboost.Source{source{{Name: "a"}}, nil})
+	s := New([]gqlboost.Source{source{{Name: "a"}}, nil}, "")
 	if _, err := s.Check(); err == nil {
 		t.Error("no error for a nil source")
 	}
