@@ -26,8 +26,27 @@ type Comparison struct {
 	Rounds [][]*Result // of each round, by server
 }
 
-// Compare runs rounds of a load. Between rounds the order turns, so that no server is
-// always the one behind the same other one.
+// Order returns the order in which so many contenders take their turns in a round, which counts
+// from 0. What one leaves behind, such as rows to vacuum and buffers to write, must not always be
+// charged to the same other one: over as many rounds as there are contenders, or twice as many if
+// their number is odd, each has each place equally often, and each of the others right before it
+// in a round equally often (a Williams design).
+func Order(contenders, round int) []int {
+	order := make([]int, contenders)
+	for place := range order {
+		step := (place + 1) / 2 // 0, 1, -1, 2, -2, ...: the distances between neighbours all differ.
+		if place%2 == 0 {
+			step = contenders - step
+		}
+		order[place] = (step + round) % contenders
+	}
+	if contenders%2 == 1 && round%2 == 1 {
+		slices.Reverse(order)
+	}
+	return order
+}
+
+// Compare runs rounds of a load, in each of which the servers take turns in another [Order].
 func Compare[C Contender](
 	ctx context.Context, preset string, contenders []C, c Config, rounds int, log io.Writer,
 ) (*Comparison, error) {
@@ -48,8 +67,7 @@ func CompareFrom[C Contender](
 	dropped := make([]bool, len(contenders))
 	for round := had; round < had+rounds; round++ {
 		results := make([]*Result, len(contenders))
-		for n := range contenders {
-			i := (n + round) % len(contenders)
+		for _, i := range Order(len(contenders), round) {
 			if dropped[i] {
 				continue
 			}
