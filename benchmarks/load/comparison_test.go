@@ -3,7 +3,9 @@ package load
 import (
 	"context"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 )
@@ -72,4 +74,53 @@ type turn struct {
 func (c turn) Measure(ctx context.Context, config Config, log io.Writer) (*Result, error) {
 	*c.turns = append(*c.turns, c.name)
 	return c.contender.Measure(ctx, config, log)
+}
+
+// At a given rate all rounds have the same throughput but for noise: P95 tells which is the median
+// one. In a closed loop the throughput does.
+func TestMedianRound(t *testing.T) {
+	for name, c := range map[string]struct {
+		rate float64
+		p95  []float64 // of rounds with a throughput of 100, 101, 102 ...
+		want float64
+		by   string
+	}{
+		"closed loop":  {0, []float64{30, 90, 20}, 90, ""},
+		"given rate":   {100, []float64{30, 90, 20}, 30, ByP95},
+		"an even rate": {100, []float64{30, 90, 20, 40}, 40, ByP95}, // The worse of the two in the middle.
+	} {
+		var comparison Comparison
+		for i, p95 := range c.p95 {
+			comparison.Rounds = append(comparison.Rounds, []*Result{
+				{Rate: c.rate, Throughput: float64(100 + i), Latency: Latency{P95: p95}}})
+		}
+		m := comparison.Median()[0]
+		if m.Latency.P95 != c.want || m.MedianBy != c.by {
+			t.Errorf("%s: P95 %v by %q, want %v by %q", name, m.Latency.P95, m.MedianBy, c.want, c.by)
+		}
+		text := (&Report{Results: []*Result{m}}).MedianRound()
+		if strings.Contains(text, "P95") != (c.by == ByP95) {
+			t.Errorf("%s: %q", name, text)
+		}
+	}
+}
+
+// The errors of all rounds are a share of the requests of all rounds, each of a kind.
+func TestErrorRateOfRounds(t *testing.T) {
+	var c Comparison
+	for i := range 4 {
+		r := &Result{Requests: 99, Throughput: float64(i), Errors: 1, ErrorKinds: map[string]int64{"timeout": 1}}
+		if i == 3 {
+			r.ErrorKinds = map[string]int64{"connection refused": 1}
+		}
+		c.Rounds = append(c.Rounds, []*Result{r})
+	}
+	m := c.Median()[0]
+	want := map[string]int64{"timeout": 3, "connection refused": 1}
+	if m.Requests != 99 || m.Errors != 4 || m.ErrorRate() != 0.01 || !maps.Equal(m.ErrorKinds, want) {
+		t.Errorf("%d errors of %v, a rate of %v", m.Errors, m.ErrorKinds, m.ErrorRate())
+	}
+	if one := c.Rounds[0][0]; one.Errors != 1 || one.ErrorRate() != 0.01 || len(one.ErrorKinds) != 1 {
+		t.Errorf("the round has changed: %+v", one)
+	}
 }

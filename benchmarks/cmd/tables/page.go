@@ -76,9 +76,9 @@ func demoSection(b *bytes.Buffer, d *load.Report, tables map[string]string) {
 	fmt.Fprintf(b, "\n### Servers\n\n%s, %v, %s. ", d.Date.Format("2 January 2006"), d.Machine,
 		humanize.IBytes(d.Machine.Memory))
 	fmt.Fprintf(b,
-		"%s. `%s`%s: the load generator, the servers and Postgres share the cores. The round with the median throughput; in "+
+		"%s. `%s`%s: the load generator, the servers and Postgres share the cores. The %s; in "+
 			"parentheses the median of the ratios to the baseline in the same round, the lowest and the highest.\n",
-		versions(d.Versions), d.Command, rounds(d.Gains, d.Results))
+		versions(d.Versions), d.Command, rounds(d.Gains, d.Results), d.MedianRound())
 	fmt.Fprintf(b, "\n**%s** ", load.Headline(d))
 	if warning := load.Warning(d); warning != "" {
 		fmt.Fprintf(b, "%s ", warning)
