@@ -80,7 +80,7 @@ type inputs struct{ demo, peers, model, bench string }
 func (r *results) take(in inputs) error {
 	err := errors.Join(
 		takeReport(in.demo, func(d *load.Report) error {
-			if err := madeBy("make demo", d.Command); err != nil {
+			if err := errors.Join(madeBy("make demo", d.Command), d.Failed()); err != nil {
 				return err
 			}
 			for _, result := range d.Results {
