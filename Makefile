@@ -166,7 +166,7 @@ BENCHED := arena simdjson stream plancache dataloader pool
 # With pipefail a benchmark that fails is not hidden by what its output goes through.
 .PHONY: bench
 bench: SHELL := bash
-bench: $(BENCHSTAT) ## every benchmark with its peers, in COUNT interleaved rounds: out/bench.txt (about 1 minute each; PACKAGES="arena pool" COUNT=3 BENCHTIME=1s; CPP=1 adds simdjson in C++, which needs its header)
+bench: $(BENCHSTAT) ## every benchmark with its peers, in COUNT interleaved rounds: out/bench.txt (about 1 minute each; PACKAGES="arena pool" COUNT=6 BENCHTIME=1s, fewer than 6 rounds have no interval; CPP=1 adds simdjson in C++, which needs its header)
 	@mkdir -p $(OUT) && rm -f $(OUT)/bench.txt
 	@set -e; cd benchmarks; go build -o $(OUT)/record ./cmd/record; for p in $(or $(PACKAGES),$(BENCHED)); do \
 		go test $(if $(filter 1,$(CPP)),-tags simdjson_cpp) -c -o $(OUT)/bench-$$p.test ./$$p; done

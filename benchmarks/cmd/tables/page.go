@@ -139,7 +139,9 @@ func benchmarkSections(b *bytes.Buffer, list []figure, tables map[string]string)
 	for _, f := range list {
 		if f.Package != last {
 			last, source = f.Package, ""
-			fmt.Fprintf(b, "\n### %s\n\nMedians. In parentheses the ratio to the first column.\n", f.Package)
+			fmt.Fprintf(b, "\n### %s\n\nMedians, with half of the 95 %% interval behind ±; where there are too few runs "+
+				"for one, the lowest and the highest in parentheses. The last parentheses have the ratio to the first column.\n",
+				f.Package)
 		}
 		name := f.benchmark()
 		// Those of one package need not be of one run.
