@@ -235,7 +235,7 @@ soak: ## the compiled server under a steady load, and what drifts: 30 minutes of
 	cd benchmarks && go run ./cmd/soak -file $(OUT)/soak.jsonl $(ARGS)
 
 .PHONY: pgo
-pgo: ## an example server with its CPU profile and without, in turns: what profile-guided optimization brings (docs/pgo.md; ARGS='-server direct -args "" -profile ../out/pgo/direct.pgo'; about 5 minutes)
+pgo: ## an example server with its CPU profile and without, in turns: what profile-guided optimization brings (docs/pgo.md; ARGS='-server direct -args ""'; about 5 minutes)
 	cd benchmarks && go run ./cmd/pgo $(ARGS)
 
 .PHONY: clean
