@@ -22,7 +22,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## the blog with and without gqlboost, six servers on a private Postgres under the same load, and each block alone: tables, and out/demo.html (about 8 minutes); ARGS="-serve" leaves them up
+demo: ## the blog with and without gqlboost, six servers on a private Postgres under the same load, and each block alone: tables, and out/demo.html (about 9 minutes); ARGS="-serve" leaves them up
 	cd benchmarks && go run ./cmd/demo -html $(OUT)/demo.html -json $(OUT)/demo.json $(ARGS)
 
 .PHONY: demo-fleet

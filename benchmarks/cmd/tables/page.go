@@ -93,7 +93,7 @@ func demoSection(b *bytes.Buffer, d *load.Report, tables map[string]string) {
 		{"blocks", "Each block alone, against the baseline: the median of the rounds, the lowest and the highest"},
 		{"pauses", "The garbage collector under 64 clients; a pause stops all goroutines, and \"-\" is what the run has " +
 			"not recorded"},
-		{"exports", "A long list"}} {
+		{"exports", "A long list, " + d.ExportsAre()}} {
 		fmt.Fprintf(b, "\n%s:\n\n%s", part[1], tables[part[0]])
 	}
 }

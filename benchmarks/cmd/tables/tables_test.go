@@ -44,9 +44,11 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 		Throughputs: [][]float64{{90, 100, 120}, {40, 50, 60}},
 		Skipped:     []load.Skipped{{Name: "Yoga", Reason: "no node | here\nmore"}}, Conditions: []*machine.Conditions{{Load: 7.5, Steal: 0.25, OthersUnknown: true}, {Load: 1, Others: 0.5}},
 	}
+	r.Demo.Exports = []*load.Export{{Server: "old", FirstByte: 5, Whole: 70}, {Server: "new", Whole: 60, Rounds: 5, Lowest: 55, Highest: 81}}
 	tables := r.tables()
 	for name, want := range map[string]string{
-		"closed": "200 (2.00x)", "peers": "| other | 50 (0.50x) | 40 to 60 |", "blocks": "1.35 (1.20 to 1.50)", "arena/Tree": "| mode=serial | 210 ns (200 to 220) | 505 ns (2.4x) |", "arena/Tree allocs/op": "| mode=serial | 0 | 3 |",
+		"closed": "200 (2.00x)", "peers": "| other | 50 (0.50x) | 40 to 60 |", "blocks": "1.35 (1.20 to 1.50)",
+		"exports": "| old | 5.0 ms | 70 ms | 0 B |\n| new | 0.0 ms | 60 ms (55 to 81) |", "arena/Tree": "| mode=serial | 210 ns (200 to 220) | 505 ns (2.4x) |", "arena/Tree allocs/op": "| mode=serial | 0 | 3 |",
 	} {
 		if !strings.Contains(tables[name], want) {
 			t.Errorf("%s: no %s in\n%s", name, want, tables[name])
