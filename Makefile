@@ -212,7 +212,7 @@ smoke: ## a short demo, load test and profile: that they run, not how fast
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
 	cd benchmarks && go run ./cmd/peers -duration 1s -warm-up 1s -rounds 1 -scale 0.05 -compared 16 -min-requests 1 -json $(OUT)/smoke/peers.json
 	cd benchmarks && go run ./cmd/model -duration 1s -rounds 1 -scale 0.05 -min-requests 1 -json $(OUT)/smoke/model.json
-	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s
+	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s -min-requests 1
 	cd benchmarks && go run ./cmd/endtoend -base HEAD -rounds 7 -duration 300ms -scale 0.05 -limit 100
 	rm -f $(OUT)/smoke/soak.jsonl && cd benchmarks && go run ./cmd/soak -rate 100 -scale 0.05 -window 1s -duration 2s -file $(OUT)/smoke/soak.jsonl
 	$(MAKE) bench OUT=$(OUT)/smoke PACKAGES="arena simdjson" BENCHTIME=1x >$(OUT)/smoke/bench.log

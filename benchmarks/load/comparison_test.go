@@ -4,10 +4,12 @@ import (
 	"context"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // Each contender has each place, and each of the others right before it, equally often.
@@ -63,6 +65,30 @@ func TestTurnsOfASession(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A server whose process is not known is none of the other processes.
+func TestOthersBesideAnUnknownServer(t *testing.T) {
+	own := os.Getpid()
+	for name, c := range map[string]struct {
+		target  Target
+		unknown bool
+	}{
+		"neither":   {Target{}, true},
+		"server":    {Target{PID: own}, true},
+		"Postgres":  {Target{PostgresPID: own}, true},
+		"all known": {Target{PID: own, PostgresPID: own}, false},
+	} {
+		m := startMeter(t.Context(), c.target)
+		time.Sleep(50 * time.Millisecond) // The system's counters have steps of a hundredth of a second.
+		_, conditions := m.end(t.Context(), 1, nil)
+		if conditions == nil {
+			t.Skip("the system does not tell its conditions")
+		}
+		if conditions.OthersUnknown != c.unknown || c.unknown && conditions.Others != 0 {
+			t.Errorf("%s: %+v", name, conditions)
+		}
+	}
 }
 
 // turn notes when a contender is measured.
