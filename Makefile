@@ -22,7 +22,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## the blog with and without gqlboost, six servers on a private Postgres under the same load, and each block alone: tables, and out/demo.html (about 8 minutes); ARGS="-serve" leaves them up
+demo: ## the blog with and without gqlboost, six servers on a private Postgres under the same load, and each block alone: tables, and out/demo.html (about 9 minutes); ARGS="-serve" leaves them up
 	cd benchmarks && go run ./cmd/demo -html $(OUT)/demo.html -json $(OUT)/demo.json $(ARGS)
 
 .PHONY: demo-fleet
@@ -167,7 +167,7 @@ BENCHED := arena simdjson stream plancache dataloader pool
 # With pipefail a benchmark that fails is not hidden by what its output goes through.
 .PHONY: bench
 bench: SHELL := bash
-bench: $(BENCHSTAT) ## every benchmark with its peers, in COUNT interleaved rounds: out/bench.txt (about 1 minute each; PACKAGES="arena pool" COUNT=3 BENCHTIME=1s; CPP=1 adds simdjson in C++, which needs its header)
+bench: $(BENCHSTAT) ## every benchmark with its peers, in COUNT interleaved rounds: out/bench.txt (about 1 minute each; PACKAGES="arena pool" COUNT=6 BENCHTIME=1s, fewer than 6 rounds have no interval; CPP=1 adds simdjson in C++, which needs its header)
 	@mkdir -p $(OUT) && rm -f $(OUT)/bench.txt
 	@set -e; cd benchmarks; go build -o $(OUT)/record ./cmd/record; for p in $(or $(PACKAGES),$(BENCHED)); do \
 		go test $(if $(filter 1,$(CPP)),-tags simdjson_cpp) -c -o $(OUT)/bench-$$p.test ./$$p; done
@@ -213,7 +213,7 @@ smoke: ## a short demo, load test and profile: that they run, not how fast
 		-profile $(OUT)/smoke -json $(OUT)/smoke/load.json -html $(OUT)/smoke/load.html
 	cd benchmarks && go run ./cmd/peers -duration 1s -warm-up 1s -rounds 1 -scale 0.05 -compared 16 -min-requests 1 -json $(OUT)/smoke/peers.json
 	cd benchmarks && go run ./cmd/model -duration 1s -rounds 1 -scale 0.05 -min-requests 1 -json $(OUT)/smoke/model.json
-	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s
+	cd benchmarks && go run ./cmd/governor -rounds 1 -duration 2s -min-requests 1
 	cd benchmarks && go run ./cmd/endtoend -base HEAD -rounds 7 -duration 300ms -scale 0.05 -limit 100
 	rm -f $(OUT)/smoke/soak.jsonl && cd benchmarks && go run ./cmd/soak -rate 100 -scale 0.05 -window 1s -duration 2s -file $(OUT)/smoke/soak.jsonl
 	$(MAKE) bench OUT=$(OUT)/smoke PACKAGES="arena simdjson" BENCHTIME=1x >$(OUT)/smoke/bench.log
@@ -236,7 +236,7 @@ soak: ## the compiled server under a steady load, and what drifts: 30 minutes of
 	cd benchmarks && go run ./cmd/soak -file $(OUT)/soak.jsonl $(ARGS)
 
 .PHONY: pgo
-pgo: ## an example server with its CPU profile and without, in turns: what profile-guided optimization brings (docs/pgo.md; ARGS='-server direct -args "" -profile ../out/pgo/direct.pgo'; about 5 minutes)
+pgo: ## an example server with its CPU profile and without, in turns: what profile-guided optimization brings (docs/pgo.md; ARGS='-server direct -args ""'; about 5 minutes)
 	cd benchmarks && go run ./cmd/pgo $(ARGS)
 
 .PHONY: clean

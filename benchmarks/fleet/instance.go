@@ -105,16 +105,17 @@ func nextSchema(sdl string) (string, error) {
 	return next + "\ndirective @cost(of: Int) on FIELD\n", nil
 }
 
-// canary asks for both queries, and returns how many were refused and what was wrong.
-func (i *instance) canary(ctx context.Context) (refused float64, wrong []string) {
+// canary asks for both queries, and returns how many were answered, how many of these by a refusal, and
+// what was wrong.
+func (i *instance) canary(ctx context.Context) (answers int, refused float64, wrong []string) {
 	for query, known := range map[string]bool{retiredQuery: !i.release.next, addedQuery: i.release.next} {
 		body, err := json.Marshal(map[string]string{"query": query})
 		if err != nil {
-			return refused, []string{err.Error()}
+			return answers, refused, []string{err.Error()}
 		}
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, i.URL, bytes.NewReader(body))
 		if err != nil {
-			return refused, []string{err.Error()}
+			return answers, refused, []string{err.Error()}
 		}
 		request.Header.Set("Content-Type", "application/json")
 		var answer struct {
@@ -124,6 +125,7 @@ func (i *instance) canary(ctx context.Context) (refused float64, wrong []string)
 		if err := i.exchange(request, &answer); err != nil {
 			continue // It starts, ends or was killed.
 		}
+		answers++
 		if !known {
 			refused++
 		}
@@ -135,5 +137,5 @@ func (i *instance) canary(ctx context.Context) (refused float64, wrong []string)
 				i.release.next, query, answer.Data, answer.Errors))
 		}
 	}
-	return refused, wrong
+	return answers, refused, wrong
 }

@@ -26,7 +26,36 @@ type Check struct {
 const (
 	leastHits    = 0.95        // of the share of hits before an event
 	killedWithin = time.Second // of the kill, in which requests of a killed instance fail
+	mostFailed   = 0.2         // of the requests of a check itself: an instance that was killed answers none
 )
+
+// attempt is a request that a check looks at, and whether it had no answer.
+type attempt struct {
+	at     time.Duration
+	failed bool
+}
+
+// tally returns how many attempts there are of those whose time counts, and how many of them failed.
+func tally(list []attempt, counts func(at time.Duration) bool) (all, failed int) {
+	for _, a := range list {
+		if !counts(a.at) {
+			continue
+		}
+		all++
+		if a.failed {
+			failed++
+		}
+	}
+	return all, failed
+}
+
+// mostAnswered reports whether so few requests failed that those that were answered tell something.
+func mostAnswered(all, failed int) bool { return float64(failed) <= mostFailed*float64(all) }
+
+// out reports whether requests may fail at a time, because of an outage.
+func (e *Event) out(at time.Duration) bool {
+	return e.Outage && at >= e.Begin && at < e.End+e.Recovery
+}
 
 // judge returns all checks of the events.
 func (w *watcher) judge(events []*Event, o Options) (list []Check) {
@@ -71,7 +100,7 @@ func (w *watcher) failures(e *Event, from, to time.Duration) Check {
 		case r.err == nil:
 		case e.Killed && (!mix[r.operation].Reads() || errors.Is(r.err, load.ErrCutShort)) &&
 			told >= e.Begin && told < e.Begin+killedWithin,
-			e.Outage && told >= e.Begin && told < e.End+e.Recovery:
+			e.out(told):
 			excused++
 		default:
 			failed[mix[r.operation].Name+": "+r.err.Error()]++
@@ -154,8 +183,12 @@ func (p plans) hitRatio() float64 { return 1 - p.built/max(p.lookups, 1) }
 func (w *watcher) plansOfOneSchema() Check {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c := Check{What: "no instance answers by a plan of another schema", Held: len(w.wrong) == 0 && len(w.plans) > 0,
-		Found: fmt.Sprintf("0 in %d looks at all instances", len(w.plans))}
+	answers := 0
+	for _, p := range w.plans {
+		answers += p.answers
+	}
+	c := Check{What: "no instance answers by a plan of another schema", Held: len(w.wrong) == 0 && answers > 0,
+		Found: fmt.Sprintf("0 of %d answers in %d looks at all instances", answers, len(w.plans))}
 	if len(w.wrong) > 0 {
 		c.Found = fmt.Sprintf("%d, as: %s", len(w.wrong), w.wrong[0])
 	}

@@ -24,14 +24,19 @@ func quiet() (*watcher, *Event) {
 	}
 	for n := range 60 {
 		w.plans = append(w.plans, plans{at: time.Duration(n) * time.Second, lookups: 200, built: 2, instances: 4,
-			kept: 20, made: 20})
+			answers: 8, kept: 20, made: 20})
 		w.machine = append(w.machine, condition{at: time.Duration(n) * time.Second, own: time.Duration(n) * time.Second})
 	}
 	for n := range 8 {
 		w.starts = append(w.starts, began{1 + n%5, time.Duration(-2+5*n) * time.Second})
 	}
 	for n := range 600 {
-		w.writes.looks = append(w.writes.looks, look{time.Duration(n) * 100 * time.Millisecond, 30 * time.Millisecond, "one"})
+		at := time.Duration(n) * 100 * time.Millisecond
+		w.writes.looks = append(w.writes.looks, look{at, 30 * time.Millisecond, "one"})
+		w.writes.reads = append(w.writes.reads, attempt{at, false})
+		if n%writeEach == 0 {
+			w.writes.posts = append(w.writes.posts, attempt{at, false})
+		}
 		w.counts = append(w.counts, count{time.Duration(n) * 100 * time.Millisecond, "primary", 20})
 	}
 	return w, &Event{Name: "event", Begin: 20 * time.Second, End: 25 * time.Second, Recovery: recovery}
@@ -74,6 +79,13 @@ func operation(t *testing.T, name string) int {
 	}
 	t.Fatalf("no operation %s", name)
 	return 0
+}
+
+// fail has one of so many attempts of a time fail.
+func fail(list []attempt, each int, from, to time.Duration) {
+	for i, a := range list {
+		list[i].failed = a.failed || i%each == 0 && a.at >= from && a.at < to
+	}
 }
 
 // second is the results that were due in it.
@@ -169,11 +181,33 @@ func TestChecksFailForWhatMustNotBe(t *testing.T) {
 			w.writes.looks[222].behind = blindFor
 		}, ""},
 		{"no look at results", func(w *watcher, _ *Event) { w.writes.looks = nil }, "was published"},
+		{"no post", func(w *watcher, _ *Event) { w.writes.posts = nil }, "was published"},
+		{"posts that all fail", func(w *watcher, _ *Event) { fail(w.writes.posts, 1, 0, time.Hour) }, "was published"},
+		{"too many looks that fail", func(w *watcher, _ *Event) { fail(w.writes.reads, 3, 0, time.Hour) }, "was published"},
+		{"looks at a killed instance", func(w *watcher, _ *Event) {
+			fail(w.writes.reads, 4, 20*time.Second, 23*time.Second)
+			fail(w.writes.posts, 4, 20*time.Second, 23*time.Second)
+		}, ""},
+		{"none is answered in an outage", func(w *watcher, e *Event) {
+			e.Outage = true
+			fail(w.writes.reads, 1, e.Begin, e.End+e.Recovery)
+			fail(w.writes.posts, 1, e.Begin, e.End+e.Recovery)
+		}, ""},
+		{"nor afterwards", func(w *watcher, e *Event) {
+			e.Outage = true
+			fail(w.writes.posts, 1, 0, time.Hour)
+		}, "was published"},
+		{"a show that ends in an outage", func(w *watcher, e *Event) { e.Outage, w.writes.posts = true, nil }, ""},
 		{"results that are made each time", func(w *watcher, _ *Event) {
 			for i := range w.plans {
 				w.plans[i].kept = 0
 			}
 		}, "was published"},
+		{"no answer to what one schema has", func(w *watcher, _ *Event) {
+			for i := range w.plans {
+				w.plans[i].answers = 0
+			}
+		}, "another schema"},
 		{"another schema's plan", func(w *watcher, _ *Event) { w.wrong = []string{"wrong"} }, "another schema"},
 		{"too many connections", func(w *watcher, _ *Event) { w.counts[100].n = 38 }, "connections"},
 		{"no look at connections", func(w *watcher, _ *Event) { w.counts = nil }, "connections"},
@@ -192,6 +226,38 @@ func TestChecksFailForWhatMustNotBe(t *testing.T) {
 		}
 		if (len((&Report{Checks: checks}).Failed()) > 0) != (c.fails != "") {
 			t.Errorf("%s: a report of it fails: %v", c.name, c.fails == "")
+		}
+	}
+}
+
+// What a client reads tells nothing if hardly any of its requests are answered, but in an outage.
+func TestProbeNeedsAnswers(t *testing.T) {
+	outage := &Event{Begin: 20 * time.Second, End: 25 * time.Second, Recovery: recovery, Outage: true}
+	for name, c := range map[string]struct {
+		change      func(*probe)
+		own, others bool // hold
+	}{
+		"nothing":         {func(*probe) {}, true, true},
+		"a few fail":      {func(p *probe) { fail(p.own.asked, 10, 0, time.Hour) }, true, true},
+		"one is answered": {func(p *probe) { fail(p.own.asked[1:], 1, 0, time.Hour) }, false, true},
+		"an outage": {func(p *probe) {
+			fail(p.own.asked, 1, outage.Begin, outage.End+recovery)
+			fail(p.others.asked, 1, outage.Begin, outage.End+recovery)
+		}, true, true},
+		"as long before it": {func(p *probe) { fail(p.others.asked, 1, 0, 15*time.Second) }, true, false},
+		"a wrong one":       {func(p *probe) { p.others.wrong = []string{"old"} }, true, false},
+		"none":              {func(p *probe) { p.own.asked = nil }, false, true},
+	} {
+		p := newProbe("")
+		for n := range 600 {
+			at := time.Duration(n) * probeEvery
+			p.own.asked = append(p.own.asked, attempt{at, false})
+			p.others.asked = append(p.others.asked, attempt{at, false})
+		}
+		c.change(p)
+		checks := p.judge([]*Event{{Begin: time.Second, End: 10 * time.Second}, outage})
+		if checks[0].Held != c.own || checks[1].Held != c.others {
+			t.Errorf("%s: %v", name, checks)
 		}
 	}
 }

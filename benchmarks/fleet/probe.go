@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -30,10 +30,14 @@ type probe struct {
 	cookie *http.Cookie // of the writer
 	acked  []write      // the oldest first
 
-	mu            sync.Mutex
-	own, others   int // reads that were answered
-	missed, stale []string
-	failed        int // requests
+	mu          sync.Mutex
+	own, others readings
+}
+
+// readings are the reads of one kind, each with the write before it if there is one.
+type readings struct {
+	asked []attempt
+	wrong []string
 }
 
 // write is a comment that the database has.
@@ -47,26 +51,36 @@ func newProbe(url string) *probe {
 	return &probe{url: url, client: &http.Client{Timeout: 5 * time.Second, Transport: transport}}
 }
 
-// run probes until the context ends.
-func (p *probe) run(ctx context.Context) { every(ctx, probeEvery, p.step) }
+// probing writes and reads.
+func (w *watcher) probing(ctx context.Context) {
+	if at, begun := w.now(); begun {
+		w.probe.step(ctx, at)
+	}
+}
 
-func (p *probe) step(ctx context.Context) {
+func (p *probe) step(ctx context.Context, at time.Duration) {
 	id, err := p.write(ctx)
 	if err == nil {
 		p.acked = append(p.acked, write{id, time.Now()})
-		err = p.read(ctx, id, p.cookie, &p.own, &p.missed)
+		err = p.read(ctx, id, p.cookie, &p.own)
 	}
+	p.note(ctx, &p.own, at, err)
 	for len(p.acked) > 1 && time.Since(p.acked[1].at) > staleFor {
 		p.acked = p.acked[1:]
 	}
 	if len(p.acked) > 0 && time.Since(p.acked[0].at) > staleFor {
-		err = errors.Join(err, p.read(ctx, p.acked[0].id, nil, &p.others, &p.stale))
+		p.note(ctx, &p.others, at, p.read(ctx, p.acked[0].id, nil, &p.others))
 	}
-	if err != nil && ctx.Err() == nil {
-		p.mu.Lock()
-		p.failed++
-		p.mu.Unlock()
+}
+
+// note keeps whether a read was answered, unless the show has ended meanwhile.
+func (p *probe) note(ctx context.Context, of *readings, at time.Duration, err error) {
+	if ctx.Err() != nil {
+		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of.asked = append(of.asked, attempt{at, err != nil})
 }
 
 // write adds a comment and keeps the cookie that comes with it.
@@ -92,8 +106,8 @@ func (p *probe) write(ctx context.Context) (id int, err error) {
 	return strconv.Atoi(data.AddComment.ID)
 }
 
-// read asks for a comment, and counts whether it is there.
-func (p *probe) read(ctx context.Context, id int, cookie *http.Cookie, found *int, missed *[]string) error {
+// read asks for a comment, and notes if it is not there.
+func (p *probe) read(ctx context.Context, id int, cookie *http.Cookie, of *readings) error {
 	query := url.Values{"query": {`query probe($after: ID!) { comments(first: 1, after: $after) { id } }`},
 		"variables": {fmt.Sprintf(`{"after":"%d"}`, id-1)}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"?"+query.Encode(), nil)
@@ -106,8 +120,8 @@ func (p *probe) read(ctx context.Context, id int, cookie *http.Cookie, found *in
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if *found++; len(data.Comments) != 1 || data.Comments[0].ID != strconv.Itoa(id) {
-		*missed = append(*missed, fmt.Sprintf("comment %d at %v: %v", id, time.Now().Format("15:04:05.000"), data.Comments))
+	if len(data.Comments) != 1 || data.Comments[0].ID != strconv.Itoa(id) {
+		of.wrong = append(of.wrong, fmt.Sprintf("comment %d at %v: %v", id, time.Now().Format("15:04:05.000"), data.Comments))
 	}
 	return nil
 }
@@ -144,19 +158,24 @@ func exchange(client *http.Client, r *http.Request, data any) ([]*http.Cookie, e
 }
 
 // judge returns the checks of what was read.
-func (p *probe) judge() []Check {
+func (p *probe) judge(events []*Event) []Check {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	one := func(what string, reads int, wrong []string) Check {
-		c := Check{What: what, Held: reads > 0 && len(wrong) == 0,
-			Found: fmt.Sprintf("%d of %d reads are wrong; %d requests failed", len(wrong), reads, p.failed)}
-		if len(wrong) > 0 {
-			c.Found += ", as: " + wrong[0]
+	one := func(what string, r readings) Check {
+		all, unanswered := tally(r.asked, func(time.Duration) bool { return true })
+		asked, failed := tally(r.asked, func(at time.Duration) bool {
+			return !slices.ContainsFunc(events, func(e *Event) bool { return e.out(at) })
+		})
+		c := Check{What: what, Held: asked > 0 && mostAnswered(asked, failed) && len(r.wrong) == 0,
+			Found: fmt.Sprintf("%d of %d reads are wrong; %d of %d failed that had to be answered", len(r.wrong),
+				all-unanswered, failed, asked)}
+		if len(r.wrong) > 0 {
+			c.Found += ", as: " + r.wrong[0]
 		}
 		return c
 	}
 	return []Check{
-		one("a client reads what it has written", p.own, p.missed),
-		one(fmt.Sprintf("nobody reads what is older than %v", staleFor), p.others, p.stale),
+		one("a client reads what it has written", p.own),
+		one(fmt.Sprintf("nobody reads what is older than %v", staleFor), p.others),
 	}
 }

@@ -82,7 +82,7 @@ func (f *fleet) report(ctx context.Context, w *watcher, events []*Event) (*Repor
 		r.Retried += s.retried
 	}
 	limit := maxConnections - reserved
-	r.Checks = append(w.judge(events, f.Options), w.probe.judge()...)
+	r.Checks = append(w.judge(events, f.Options), w.probe.judge(events)...)
 	for _, s := range f.servers {
 		r.Checks = append(r.Checks, w.withinLimit(s.name, limit, s.Log()))
 	}

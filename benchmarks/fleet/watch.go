@@ -38,6 +38,7 @@ type plans struct {
 	lookups, built float64 // because of requests
 	warmed         float64 // before instances were ready
 	instances      int
+	answers        int // of them to what only one of the schemas has
 
 	kept, made float64 // results that were asked for, and were there or not
 }
@@ -96,7 +97,7 @@ func (w *watcher) each(s load.Sent) {
 func (w *watcher) run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { every(ctx, lookAtEvery, w.look) })
-	all.Go(func() { w.probe.run(ctx) })
+	all.Go(func() { every(ctx, probeEvery, w.probing) })
 	all.Go(func() { every(ctx, probeEvery, w.changes) })
 	for _, s := range w.fleet.servers {
 		all.Go(func() { w.connections(ctx, s) })
@@ -136,8 +137,9 @@ func (w *watcher) look(ctx context.Context) {
 		sum.made += f.made - i.before.made
 		sum.instances++
 		i.before = f
-		var notes []string
-		i.refused, notes = i.canary(ctx)
+		answers, refused, notes := i.canary(ctx)
+		i.refused = refused
+		sum.answers += answers
 		wrong = append(wrong, notes...)
 	}
 	if !begun {

@@ -28,11 +28,11 @@ const writeEach = 5
 type writes struct {
 	client *http.Client
 
-	mu     sync.Mutex
-	turn   int
-	acked  []write // the oldest first
-	looks  []look
-	failed int // requests
+	mu           sync.Mutex
+	turn         int
+	acked        []write // the oldest first
+	looks        []look
+	posts, reads []attempt
 }
 
 // look is what an instance has shown.
@@ -60,7 +60,7 @@ func (w *writes) step(ctx context.Context, instances []*instance, at time.Durati
 	turn := w.turn
 	w.mu.Unlock()
 	if turn%writeEach == 0 {
-		w.publish(ctx, instances[turn/writeEach%len(instances)])
+		w.publish(ctx, instances[turn/writeEach%len(instances)], at)
 	}
 	var all sync.WaitGroup
 	for _, i := range instances {
@@ -70,18 +70,21 @@ func (w *writes) step(ctx context.Context, instances []*instance, at time.Durati
 }
 
 // publish publishes a post. One that is not answered may be there or not, and does not count.
-func (w *writes) publish(ctx context.Context, through *instance) {
+func (w *writes) publish(ctx context.Context, through *instance, at time.Duration) {
 	var data struct{ CreatePost struct{ ID string } }
 	err := w.ask(ctx, through.URL,
 		`mutation publish { createPost(input: {authorId: 1, title: "News", body: "New"}) { id } }`, &data)
-	id, _ := strconv.Atoi(data.CreatePost.ID) // 0 beside an error.
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err != nil || id == 0 {
-		w.failed++
+	if ctx.Err() != nil {
 		return
 	}
-	w.acked = append(w.acked, write{id, time.Now()})
+	id, _ := strconv.Atoi(data.CreatePost.ID) // 0 beside an error.
+	failed := err != nil || id == 0
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.posts = append(w.posts, attempt{at, failed})
+	if !failed {
+		w.acked = append(w.acked, write{id, time.Now()})
+	}
 }
 
 // read looks at the front page of an instance. Its client has no cookie: it is answered from what the
@@ -100,11 +103,11 @@ func (w *writes) read(ctx context.Context, from *instance, at time.Duration) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err != nil || len(shown) == 0 {
-		w.failed++
-		return
+	failed := err != nil || len(shown) == 0
+	w.reads = append(w.reads, attempt{at, failed})
+	if !failed {
+		w.looks = append(w.looks, look{at, w.behind(shown, asked), from.Name})
 	}
-	w.looks = append(w.looks, look{at, w.behind(shown, asked), from.Name})
 }
 
 // behind returns how long before a time the first post was published that a page, newest first, does
@@ -159,10 +162,16 @@ func (w *watcher) fresh(e *Event, from, to time.Duration) Check {
 			worst = l
 		}
 	}
-	// What is made again each time cannot be stale.
-	c.Held = stale == 0 && looks > 0 && everKept > 0
-	c.Found = fmt.Sprintf("%d of %d looks show one; the longest was %.2f s (%s); %.0f %% of the results were cached",
-		stale, looks, worst.behind.Seconds(), worst.name, 100*kept/max(kept+made, 1))
+	counts := func(at time.Duration) bool { return at >= from && at < to && !e.out(at) }
+	posts, noPosts := tally(w.writes.posts, counts)
+	reads, noReads := tally(w.writes.reads, counts)
+	// What is made again each time cannot be stale, nor is anything if nothing is published. A short show
+	// may end in an outage.
+	published := posts > noPosts || e.Outage && posts == 0
+	c.Held = stale == 0 && looks > 0 && everKept > 0 && published && mostAnswered(posts+reads, noPosts+noReads)
+	c.Found = fmt.Sprintf("%d of %d looks show one; the longest was %.2f s (%s); %.0f %% of the results were cached; "+
+		"%d posts; %d of %d requests failed", stale, looks, worst.behind.Seconds(), worst.name,
+		100*kept/max(kept+made, 1), posts-noPosts, noPosts+noReads, posts+reads)
 	return c
 }
 

@@ -26,8 +26,27 @@ type Comparison struct {
 	Rounds [][]*Result // of each round, by server
 }
 
-// Compare runs rounds of a load. Between rounds the order turns, so that no server is
-// always the one behind the same other one.
+// Order returns the order in which so many contenders take their turns in a round, which counts
+// from 0. What one leaves behind, such as rows to vacuum and buffers to write, must not always be
+// charged to the same other one: over as many rounds as there are contenders, or twice as many if
+// their number is odd, each has each place equally often, and each of the others right before it
+// in a round equally often (a Williams design).
+func Order(contenders, round int) []int {
+	order := make([]int, contenders)
+	for place := range order {
+		step := (place + 1) / 2 // 0, 1, -1, 2, -2, ...: the distances between neighbours all differ.
+		if place%2 == 0 {
+			step = contenders - step
+		}
+		order[place] = (step + round) % contenders
+	}
+	if contenders%2 == 1 && round%2 == 1 {
+		slices.Reverse(order)
+	}
+	return order
+}
+
+// Compare runs rounds of a load, in each of which the servers take turns in another [Order].
 func Compare[C Contender](
 	ctx context.Context, preset string, contenders []C, c Config, rounds int, log io.Writer,
 ) (*Comparison, error) {
@@ -48,8 +67,7 @@ func CompareFrom[C Contender](
 	dropped := make([]bool, len(contenders))
 	for round := had; round < had+rounds; round++ {
 		results := make([]*Result, len(contenders))
-		for n := range contenders {
-			i := (n + round) % len(contenders)
+		for _, i := range Order(len(contenders), round) {
 			if dropped[i] {
 				continue
 			}
@@ -82,24 +100,43 @@ func CompareFrom[C Contender](
 	return comparison, nil
 }
 
-// Median returns, of each server, the round whose throughput is the median one (the lower of the
-// two in the middle), with the errors and the worst conditions of all rounds: a result that was
-// measured, not one that was put together.
+// Median returns, of each server, the round that is the median one (the worse of the two in the
+// middle), with the errors and the worst conditions of all rounds: a result that was measured, not
+// one that was put together. In a closed loop that is the round with the median throughput; at a
+// given rate, where the throughput is that of the load, the one with the median P95.
 func (c *Comparison) Median() []*Result {
 	var medians []*Result
 	for i := range c.Rounds[0] {
 		list := make([]*Result, 0, len(c.Rounds))
-		var errors int64
 		for _, round := range c.Rounds {
 			list = append(list, round[i])
-			errors += round[i].Errors
 		}
-		slices.SortFunc(list, func(a, b *Result) int { return cmp.Compare(a.Throughput, b.Throughput) })
+		by, worse := "", func(a, b *Result) int { return cmp.Compare(a.Throughput, b.Throughput) }
+		if list[0].Rate > 0 {
+			by, worse = ByP95, func(a, b *Result) int { return cmp.Compare(b.Latency.P95, a.Latency.P95) }
+		}
+		slices.SortFunc(list, worse)
 		median := *list[(len(list)-1)/2]
-		median.Errors, median.Conditions = errors, c.conditions(i)
+		median.MedianBy, median.Conditions = by, c.conditions(i)
+		median.addErrors(list)
 		medians = append(medians, &median)
 	}
 	return medians
+}
+
+// addErrors sets the errors to those of all rounds.
+func (r *Result) addErrors(rounds []*Result) {
+	r.Errors, r.ErrorKinds, r.AllRequests = 0, nil, 0
+	for _, each := range rounds {
+		r.Errors += each.Errors
+		r.AllRequests += each.Requests
+		for kind, count := range each.ErrorKinds {
+			if r.ErrorKinds == nil {
+				r.ErrorKinds = map[string]int64{}
+			}
+			r.ErrorKinds[kind] += count
+		}
+	}
 }
 
 // Conditions are the worst that any contender met in any round; nil if none were recorded.

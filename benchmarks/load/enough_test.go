@@ -125,6 +125,21 @@ func TestHeadline(t *testing.T) {
 	}
 }
 
+// Whatever has failed is named, but nothing twice: a server has a result and a gain.
+func TestFailed(t *testing.T) {
+	r := &Report{Results: []*Result{{Server: "baseline", Preset: "closed"}, {Server: "a", Preset: "closed"}},
+		Gains: []*Gain{{Server: "a", Preset: "closed"}, {Server: "gc", Preset: "closed", Alone: true}}}
+	if err := r.Failed(); err != nil {
+		t.Error(err)
+	}
+	r.Results[1].Requests, r.Results[1].Errors, r.Results[1].ErrorKinds = 98, 2, map[string]int64{"timeout": 2}
+	r.Gains[0].Errors, r.Gains[1].Errors = 2, 3
+	const want = "a, closed: 2 requests failed (2.00 %): map[timeout:2]\ngc alone, closed: 3 requests failed"
+	if err := r.Failed(); err == nil || err.Error() != want {
+		t.Error(err)
+	}
+}
+
 func TestWarning(t *testing.T) {
 	r := exampleReport()
 	r.Gains = []*Gain{{Server: "reader", Preset: "closed", Conditions: &machine.Conditions{Others: 0.01}}}

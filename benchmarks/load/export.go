@@ -2,11 +2,13 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,6 +21,38 @@ type Export struct {
 	Whole     float64 `json:"wholeMs"`
 	// Memory is what the server's resident memory has grown by at most, in bytes.
 	Memory uint64 `json:"memoryBytes"`
+	// Rounds are the requests of which this is the median one by Whole, and the lowest and the highest
+	// are those of all of them; 0 in old files, which have one request only.
+	Rounds  int     `json:"rounds,omitempty"`
+	Lowest  float64 `json:"wholeMsLowest,omitempty"`
+	Highest float64 `json:"wholeMsHighest,omitempty"`
+}
+
+// MedianExport returns the median one of a server's exports, which must not be none: the slower one
+// of the two in the middle.
+func MedianExport(list []*Export) *Export {
+	sorted := slices.SortedFunc(slices.Values(list), func(a, b *Export) int { return cmp.Compare(a.Whole, b.Whole) })
+	n := len(sorted)
+	median := *sorted[n/2]
+	median.Rounds, median.Lowest, median.Highest = n, sorted[0].Whole, sorted[n-1].Whole
+	return &median
+}
+
+// Range is what to write behind Whole: the lowest and the highest, "" if there is one request only.
+func (e *Export) Range() string {
+	if e.Rounds < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" (%.0f to %.0f)", e.Lowest, e.Highest)
+}
+
+// ExportsAre says how the exports of a report were measured.
+func (r *Report) ExportsAre() string {
+	if len(r.Exports) == 0 || r.Exports[0].Rounds < 2 {
+		return "one request to each server"
+	}
+	return fmt.Sprintf("the median one of %d requests to each server, in turns; in parentheses the lowest and the highest",
+		r.Exports[0].Rounds)
 }
 
 const exportTimeout = 2 * time.Minute

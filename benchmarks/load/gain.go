@@ -96,9 +96,10 @@ func WriteExports(w io.Writer, r *Report) {
 		return
 	}
 	t := newTable(w)
-	t.AppendHeader(table.Row{"100 000 rows", "size", "first byte ms", "whole ms", "memory"})
+	fmt.Fprintf(w, "100 000 rows: %s\n", r.ExportsAre())
+	t.AppendHeader(table.Row{"server", "size", "first byte ms", "whole ms", "memory"})
 	for _, e := range r.Exports {
-		t.AppendRow(table.Row{e.Server, humanize.IBytes(uint64(e.Bytes)), ms(e.FirstByte), ms(e.Whole),
+		t.AppendRow(table.Row{e.Server, humanize.IBytes(uint64(e.Bytes)), ms(e.FirstByte), ms(e.Whole) + e.Range(),
 			humanize.IBytes(e.Memory)})
 	}
 	t.Render()

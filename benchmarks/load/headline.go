@@ -2,6 +2,7 @@ package load
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +22,24 @@ func (r *Report) BlockAlone(g *Gain) bool {
 			other.Preset == g.Preset
 	})
 	return r.Gains[first] != g
+}
+
+// Failed returns an error that names the servers and blocks of which requests have failed: what they
+// gain is not what they would if they worked.
+func (r *Report) Failed() error {
+	var errs []error
+	for _, s := range r.Results {
+		if s.Errors > 0 {
+			errs = append(errs, fmt.Errorf("%s, %s: %d requests failed (%s): %v", s.Server, s.Preset, s.Errors,
+				percent(s.ErrorRate()), s.ErrorKinds))
+		}
+	}
+	for _, g := range r.Gains {
+		if g.Errors > 0 && r.BlockAlone(g) {
+			errs = append(errs, fmt.Errorf("%s alone, %s: %d requests failed", g.Server, g.Preset, g.Errors))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Headline says in a sentence what was gained, or that nothing was.

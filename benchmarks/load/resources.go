@@ -114,6 +114,9 @@ func (m *meter) end(ctx context.Context, requests int64, cores []int) (*Resource
 	used := time.Duration((m.server.cpu() + m.postgres.cpu()) * float64(time.Second))
 	reading := machine.Read()
 	conditions := reading.Since(m.machine, own+used)
+	if conditions != nil && (m.server.root == nil || m.postgres.root == nil) {
+		conditions.Others, conditions.OthersUnknown = 0, true // The server or its Postgres is among them.
+	}
 	after := readCounters(ctx, m.target)
 	n := float64(max(requests, 1))
 	return &Resources{

@@ -1,7 +1,9 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,9 +69,15 @@ type Result struct {
 	Requests   int64            `json:"requests"` // successes
 	Errors     int64            `json:"errors"`
 	ErrorKinds map[string]int64 `json:"errorKinds,omitempty"`
-	Throughput float64          `json:"throughput"` // successes per second
-	Bytes      int64            `json:"bytes"`      // of their bodies
-	Latency    Latency          `json:"latency"`
+	// AllRequests are the successes of all rounds in a median of them, whose Errors are those of all
+	// rounds; 0 in a single run, and in old files. MedianBy is the figure whose median it is: "" is
+	// the throughput.
+	AllRequests int64  `json:"allRequests,omitempty"`
+	MedianBy    string `json:"medianBy,omitempty"`
+
+	Throughput float64 `json:"throughput"` // successes per second
+	Bytes      int64   `json:"bytes"`      // of their bodies
+	Latency    Latency `json:"latency"`
 	// Percentiles are pairs of a percentile and its latency, as far up as ten requests were
 	// slower.
 	Percentiles [][2]float64 `json:"percentiles,omitempty"`
@@ -81,12 +89,25 @@ type Result struct {
 	Resources  *Resources        `json:"resources,omitempty"`
 }
 
+// ByP95 is the [Result.MedianBy] of rounds at a given rate.
+const ByP95 = "P95"
+
 // ErrorRate is the share of requests that failed.
 func (r *Result) ErrorRate() float64 {
-	if r.Requests+r.Errors == 0 {
+	all := cmp.Or(r.AllRequests, r.Requests) + r.Errors
+	if all == 0 {
 		return 0
 	}
-	return float64(r.Errors) / float64(r.Requests+r.Errors)
+	return float64(r.Errors) / float64(all)
+}
+
+// MedianRound names the round that results of a comparison are: "round with the median ...".
+func (r *Report) MedianRound() string {
+	text := "round with the median throughput"
+	if slices.ContainsFunc(r.Results, func(s *Result) bool { return s.MedianBy == ByP95 }) {
+		text += ", at a given rate the one with the median P95"
+	}
+	return text
 }
 
 // Latency is in milliseconds.

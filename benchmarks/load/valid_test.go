@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -161,6 +162,30 @@ func TestExportIsWhole(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data":{"comments":[`) })
 	if e, err := MeasureExport(t.Context(), Target{URL: url}); err == nil {
 		t.Errorf("cut short: %+v", e)
+	}
+}
+
+// The median of exports is one that was measured, with the range of all.
+func TestMedianExport(t *testing.T) {
+	for text, wholes := range map[string][]float64{
+		"20 of 20 to 20, 1":                 {20},
+		"30 of 20 to 30, 2 (20 to 30)":      {30, 20}, // Not the better one.
+		"20 of 10 to 90, 3 (10 to 90)":      {90, 10, 20},
+		"300 of 100 to 500, 5 (100 to 500)": {500, 100, 300, 200, 400},
+	} {
+		var list []*Export
+		for _, whole := range wholes {
+			list = append(list, &Export{Whole: whole, FirstByte: whole / 2})
+		}
+		e := MedianExport(list)
+		got := fmt.Sprintf("%v of %v to %v, %d%s", e.Whole, e.Lowest, e.Highest, e.Rounds, e.Range())
+		if got != text || e.FirstByte != e.Whole/2 || list[0].Whole != wholes[0] || list[0].Rounds != 0 {
+			t.Errorf("%s, want %s", got, text)
+		}
+		are := (&Report{Exports: []*Export{e}}).ExportsAre()
+		if strings.HasPrefix(are, "one request") != (len(wholes) == 1) {
+			t.Errorf("%s: %s", text, are)
+		}
 	}
 }
 

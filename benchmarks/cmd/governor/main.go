@@ -27,9 +27,10 @@ func main() {
 	defer stop()
 	rounds := flag.Int("rounds", 5, "measurements of each")
 	each := flag.Duration("duration", 10*time.Second, "time of each")
+	least := flag.Int64("min-requests", load.MinRequests, "requests that a run must answer to be a result")
 	err := flags.Parse(flag.CommandLine, os.Args[1:], "rounds", "duration")
 	if err == nil {
-		err = run(ctx, *rounds, *each)
+		err = run(ctx, *rounds, *each, *least)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "governor:", err)
@@ -38,31 +39,34 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, rounds int, each time.Duration) (err error) {
+// variants are the servers that are compared.
+var variants = []struct {
+	name string
+	args []string
+}{
+	{"GOGC=100", nil},
+	{"governor", []string{fmt.Sprintf("-gc-budget=%d", budgetMiB)}},
+	{"same memory", []string{"-boosted", "-same-memory"}},
+}
+
+func run(ctx context.Context, rounds int, each time.Duration, least int64) (err error) {
 	testbed, err := load.OpenTestbed(ctx, "blog")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, testbed.Close()) }()
-	var plain, governed, same []*load.Result
-	for range rounds {
-		for _, c := range []struct {
-			name    string
-			args    []string
-			results *[]*load.Result
-		}{
-			{"GOGC=100", nil, &plain},
-			{"governor", []string{fmt.Sprintf("-gc-budget=%d", budgetMiB)}, &governed},
-			{"same memory", []string{"-boosted", "-same-memory"}, &same},
-		} {
-			result, err := measure(ctx, testbed, c.name, each, false, c.args...)
+	results := make([][]*load.Result, len(variants))
+	for round := range rounds {
+		for _, i := range load.Order(len(variants), round) {
+			result, err := measure(ctx, testbed, variants[i].name, each, least, false, variants[i].args...)
 			if err != nil {
 				return err
 			}
-			*c.results = append(*c.results, result)
+			results[i] = append(results[i], result)
 		}
 	}
-	growing, err := measure(ctx, testbed, "growing", 2*each, true, fmt.Sprintf("-gc-budget=%d", budgetMiB))
+	plain, governed, same := results[0], results[1], results[2]
+	growing, err := measure(ctx, testbed, "growing", 2*each, least, true, variants[1].args...)
 	if err != nil {
 		return err
 	}
@@ -79,9 +83,9 @@ func run(ctx context.Context, rounds int, each time.Duration) (err error) {
 }
 
 func measure(
-	ctx context.Context, testbed *load.Testbed, name string, each time.Duration, grow bool, args ...string,
+	ctx context.Context, testbed *load.Testbed, name string, each time.Duration, least int64, grow bool, args ...string,
 ) (result *load.Result, err error) {
-	server, err := testbed.Launch(ctx, "blog", name, append(args, "-scale=1")...)
+	server, err := testbed.Launch(ctx, "blog", name, append(slices.Clone(args), "-scale=1")...)
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +97,11 @@ func measure(
 		failed <- nil
 	}
 	result, err = load.Measure(ctx, server.Target, load.Config{
-		Mix: load.BlogMix(), Clients: 64, Warmup: 2 * time.Second, Duration: each,
-		MinRequests: 1, // It compares throughput and memory, and no percentiles.
+		Mix: load.BlogMix(), Clients: 64, Warmup: 2 * time.Second, Duration: each, MinRequests: least,
 	}, os.Stderr)
+	if err == nil && result.Errors > 0 {
+		err = fmt.Errorf("%s: %d requests failed: %v", name, result.Errors, result.ErrorKinds)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -97,8 +97,7 @@ func (s *session) run(ctx context.Context) (err error) {
 		measured.Servers = append(measured.Servers, &model.Server{Name: e.Name})
 	}
 	for round := had; round < had+s.rounds; round++ {
-		for n := range load.Examples {
-			i := (n + round) % len(load.Examples)
+		for _, i := range load.Order(len(load.Examples), round) {
 			r, err := b.round(ctx, b.started[i].Target, round)
 			if err != nil {
 				return fmt.Errorf("%s: %w", load.Examples[i].Name, err)

@@ -96,7 +96,7 @@ func (b *bench) closed(ctx context.Context, t load.Target, p place) (model.Run, 
 	if err != nil {
 		return model.Run{}, err
 	}
-	return model.NewRun(len(p.server), p.shared(), result), nil
+	return model.NewRun(len(p.server), p.shared(), result)
 }
 
 func (b *bench) measure(ctx context.Context, t load.Target, c load.Config) (*load.Result, error) {

@@ -1,10 +1,12 @@
 // Command pgo measures what profile-guided optimization does for an example server: it takes the
 // server's CPU profile under load, builds the server with it and without, and runs both in
 // turns. A third server, which is the one without it once more, says how much of a difference is
-// noise.
+// noise. A profile that was taken before is used again, and named with its date and commit; one of
+// another server is refused.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -28,7 +30,8 @@ func main() {
 	flag.StringVar(&p.server, "server", "blog", "example server: blog or direct")
 	args := flag.String("args", "-boosted -compiled -same-memory", "its arguments")
 	flag.Float64Var(&p.scale, "scale", 1, "size of the data; 1 is 10k users")
-	flag.StringVar(&p.profile, "profile", "../out/pgo/blog.pgo", "file of the profile: taken if it is not there")
+	flag.StringVar(&p.profile, "profile", "",
+		"file of the profile: taken if it is not there; without one, a file of the server's in "+folder)
 	flag.DurationVar(&p.profiled, "profiled", 20*time.Second, "time that is profiled")
 	flag.DurationVar(&p.each, "duration", 4*time.Second, "measured time of each run")
 	flag.IntVar(&p.rounds, "rounds", 8, "runs of each build; 0 only takes the profile and builds with it")
@@ -36,7 +39,7 @@ func main() {
 	flag.StringVar(&p.json, "json", "", "file to write the figures to")
 	err := flags.Parse(flag.CommandLine, os.Args[1:], "scale", "duration", "profiled")
 	if err == nil {
-		p.command = flags.Command(flag.CommandLine, "make pgo", "rounds", "json", "profile")
+		p.command = flags.Command(flag.CommandLine, "make pgo", "rounds", "json")
 		p.args = strings.Fields(*args)
 		err = p.run(ctx)
 	}
@@ -56,12 +59,13 @@ type pgo struct {
 	profiled, each   time.Duration
 	rounds           int
 	least            int64
+	origin           origin // of the profile
 	testbed          *load.Testbed
 	root, withoutPGO string // the checkout, and the name of the build without a profile
 }
 
 func (p *pgo) run(ctx context.Context) (err error) {
-	if p.profile, err = filepath.Abs(p.profile); err != nil {
+	if p.profile, err = filepath.Abs(cmp.Or(p.profile, profileFile(p.subject()))); err != nil {
 		return err
 	}
 	if p.root, err = load.SourceRoot(); err != nil {
@@ -92,15 +96,28 @@ func (p *pgo) run(ctx context.Context) (err error) {
 // takeProfile takes the profile of the server without one, unless there is the file.
 func (p *pgo) takeProfile(ctx context.Context) (err error) {
 	if _, err := os.Stat(p.profile); err == nil {
-		return nil
+		if p.origin, err = p.known(); err == nil {
+			fmt.Fprintf(os.Stderr, "%s was there: %v\n", p.profile, p.origin)
+		}
+		return err
 	}
 	s, err := p.launch(ctx, p.withoutPGO, "without")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Stop()) }()
-	if _, err := load.CPUProfile(ctx, s.Target, p.profiled, p.profile, os.Stderr); err != nil {
-		return err
+	r, err := load.CPUProfile(ctx, s.Target, p.profiled, p.profile, os.Stderr)
+	if err == nil && r.Errors > 0 {
+		err = fmt.Errorf("%d requests failed while the profile was taken: %v", r.Errors, r.ErrorKinds)
+	}
+	if err == nil {
+		err = sign(p.profile, origin{server: p.subject(), code: load.CodeVersion(ctx)})
+	}
+	if err == nil {
+		p.origin, err = readOrigin(p.profile)
+	}
+	if err != nil { // The next run must not find it.
+		return errors.Join(err, os.RemoveAll(p.profile))
 	}
 	info, err := os.Stat(p.profile)
 	if err != nil {
@@ -132,7 +149,9 @@ func (p *pgo) compare(ctx context.Context) (err error) {
 		return err
 	}
 	report := &load.Report{Date: time.Now().UTC().Truncate(time.Second), Command: p.command,
-		Machine: load.ThisMachine(), Versions: load.Versions(ctx, p.testbed.Postgres.DSN()),
+		Machine: load.ThisMachine(),
+		Versions: append(load.Versions(ctx, p.testbed.Postgres.DSN()),
+			load.Version{Name: "profile", Version: p.origin.String()}),
 		Results: comparison.Median(), Gains: comparison.Gains()}
 	load.WriteTable(os.Stdout, report.Results)
 	load.WriteGains(os.Stdout, report)

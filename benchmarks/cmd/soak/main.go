@@ -1,7 +1,7 @@
 // Command soak runs a server under a steady load for long, and reports whether its latency,
 // its memory, its pauses, its goroutines or its connections drift. It can be stopped at any
 // time, and stops by itself after a piece: the next run with the same file goes on, with the
-// server started again.
+// server started again. It fails if requests of this run have failed, or if something drifts.
 package main
 
 import (
@@ -55,7 +55,8 @@ func run(ctx context.Context, server, args string, scale, rate float64, plan loa
 	if err != nil {
 		return err
 	}
-	if time.Duration(len(windows))*plan.Window < plan.Total {
+	had := len(windows)
+	if time.Duration(had)*plan.Window < plan.Total {
 		if windows, err = soak(ctx, server, args, scale, config, plan); len(windows) == 0 {
 			return err
 		}
@@ -66,12 +67,23 @@ func run(ctx context.Context, server, args string, scale, rate float64, plan loa
 	if err != nil {
 		return err
 	}
+	return verdict(windows, had)
+}
+
+// verdict returns an error if requests failed in windows behind those that there were before, or if
+// something drifts in all of them.
+func verdict(windows []load.Window, had int) error {
+	var failed, drifts error
+	if s := load.Summarize(windows[had:]); s.Errors > 0 {
+		failed = fmt.Errorf("%d of %d requests of this run failed, %d of them while the machine was busy", s.Errors,
+			s.Requests+s.Errors, s.ErrorsBusy)
+	}
 	for _, d := range load.Drifts(windows) {
 		if d.Drifts {
-			err = errDrift
+			drifts = errDrift
 		}
 	}
-	return err
+	return errors.Join(failed, drifts)
 }
 
 // soak runs a session on a server of its own.

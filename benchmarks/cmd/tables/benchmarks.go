@@ -144,20 +144,29 @@ func readConditions(text []byte) (map[string]*machine.Conditions, error) {
 // path is the last part of a package's path.
 func path(pkg string) string { return strings.Clone(pkg[strings.LastIndex(pkg, "/")+1:]) }
 
-// text is the median with its unit, and the half of its interval where there are enough
-// runs for one.
+// text is the median with its unit, and the half of its interval; where there are too few runs for
+// one, the lowest and the highest. What is within a hundredth is left out.
 func (f figure) text() string {
-	text := digits(f.Median)
+	text, unit, scale := digits(f.Median), "", 1.0
 	switch {
 	case strings.Contains(f.Unit, "sec"):
-		text = humanize.SIWithDigits(three(f.Median), 2, "s")
+		unit = "s"
 	case f.Unit == "B/s":
-		text = humanize.SIWithDigits(three(f.Median), 2, "B/s")
+		unit = "B/s"
 	}
-	if half := max(f.High-f.Median, f.Median-f.Low); f.Confidence > 0 && half > 0.01*f.Median {
-		text += fmt.Sprintf(" ± %.0f %%", 100*half/f.Median)
+	if unit != "" {
+		text = humanize.SIWithDigits(three(f.Median), 2, unit)
+		if value, _ := humanize.ComputeSI(three(f.Median)); value > 0 {
+			scale = three(f.Median) / value
+		}
 	}
-	return text
+	switch half := max(f.High-f.Median, f.Median-f.Low); {
+	case f.Low > f.Median || f.High < f.Median || half <= 0.01*f.Median:
+		return text
+	case f.Confidence > 0 && f.Median > 0:
+		return text + fmt.Sprintf(" ± %.0f %%", 100*half/f.Median)
+	}
+	return fmt.Sprintf("%s (%s to %s)", text, digits(f.Low/scale), digits(f.High/scale))
 }
 
 // digits writes three of them, and all before the point.

@@ -137,7 +137,7 @@ func pairs(a, b []timeRatio) (list []ratioPair) {
 		i := slices.IndexFunc(b, func(o timeRatio) bool {
 			return o.benchmark == r.benchmark && o.work == r.work && o.impl == r.impl
 		})
-		if i >= 0 && !slices.Contains(lower, r.impl) {
+		if i >= 0 && !slices.Contains(noPeers, r.impl) {
 			list = append(list, ratioPair{r, b[i]})
 		}
 	}

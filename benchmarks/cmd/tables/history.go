@@ -93,7 +93,8 @@ var (
 	own = []string{ours, "pgrows", "reader", "adaptive"}
 	// noPeers are other ways of the library's, what a program in Go cannot use, and limits that
 	// nothing can reach.
-	noPeers = []string{"avx2", "portable", "reader-transaction", "pool", "simdjson-cpp", "belady", "discard"}
+	noPeers = []string{"avx2", "portable", "reader-transaction", "pool", "simdjson-cpp", "belady", "discard", "file",
+		"mapped"}
 	// timeless are benchmarks whose time is not what they measure.
 	timeless = []string{"plancache/Ratio", "plancache/Holdout", "plancache/Third", "pool/Restart"}
 )

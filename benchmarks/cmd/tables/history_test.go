@@ -38,6 +38,9 @@ func TestNews(t *testing.T) {
 		seconds("arena", "Alone/b", "gqlboost", 1), // without a peer
 		seconds("plancache", "Ratio/x", "gqlboost", 1), seconds("plancache", "Ratio/x", "otter", 9),
 		{Package: "arena", Work: "Tree/a", Impl: "gqlboost", Unit: "allocs/op", Median: 1},
+		// A file that is read or mapped is restored by the cache as well.
+		seconds("plancache", "Restore", "reader", 2), seconds("plancache", "Restore", "file", 1), seconds("plancache", "Restore", "mapped", 1),
+		seconds("plancache", "Restore", "build", 70),
 		seconds("stream", "Rows/x", "pgrows", 4), seconds("stream", "Rows/x", "discard", 1), seconds("stream", "Rows/x", "structs", 2),
 	}
 	on := func(demo *load.Report, list []figure) *results {
@@ -47,7 +50,7 @@ func TestNews(t *testing.T) {
 	}
 	first := on(demoOf(1, 2.5), list)
 	want := []record{
-		{Machine: "C, 2 cores", Servers: []serverRatios{{"compiled", 2.5, 0.5, 0.25}}, Blocks: []blockRatio{{"arena", 4, 2}, {"stream", 0.5, 1}}},
+		{Machine: "C, 2 cores", Servers: []serverRatios{{"compiled", 2.5, 0.5, 0.25}}, Blocks: []blockRatio{{"arena", 4, 2}, {"plancache", 35, 1}, {"stream", 0.5, 1}}},
 		{Machine: "D, 4 cores, AVX2", Blocks: []blockRatio{{"arena", 3, 1}}},
 	}
 	if got := news(&results{}, first); !reflect.DeepEqual(got, want) {

@@ -38,9 +38,9 @@ func modelSection(b *bytes.Buffer, m *model.Report, tables map[string]string) {
 		"cores %s requests/s need with a P95 below %.0f ms. It assumes that CPU is the limit: a network, a "+
 		"disk that is written to, and a connection pool that is too small are not in it; nor is what more "+
 		"than two cores cost each other in caches, which two points cannot tell. The cores are those at the "+
-		"highest share of the throughput on one core, of those that were tried, whose P95 stayed below the "+
-		"bound: at the same share, more cores wait less. Where none did (above), they are those for the throughput "+
-		"alone, at the lowest share. In parentheses the range of what single rounds say, which is the "+
+		"highest share of the throughput on one core, of those that were tried, at which no request failed and P95 stayed "+
+		"below the bound: at the same share, more cores wait less. Where there is none (above, or with errors), they are "+
+		"those for the throughput alone, at the lowest share. In parentheses the range of what single rounds say, which is the "+
 		"error bar: a serial share is the small difference of two large figures, and %d cores "+
 		"multiply its error.\n\n", planCores, thousands(planRate), planBound, planCores)
 	b.WriteString(tables["cores"])
@@ -61,7 +61,7 @@ func checkTable(m *model.Report) string {
 		}
 		others := s.Over(func(r model.Round) float64 { return r.Two.Others() })
 		rows = append(rows, table.Row{
-			s.Name, fmt.Sprintf("%d, %d", len(s.Rounds), len(fitted.Rounds)),
+			named(s), fmt.Sprintf("%d, %d", len(s.Rounds), len(fitted.Rounds)),
 			ranged(s.Over(func(r model.Round) float64 { return r.One.Throughput }), "%.0f", 1),
 			ranged(s.Over(func(r model.Round) float64 { return r.Two.Throughput }), "%.0f", 1),
 			each(s.Over(func(r model.Round) float64 { return r.One.Server }).Median, 1),
@@ -75,6 +75,14 @@ func checkTable(m *model.Report) string {
 	return markdown(table.Row{"server", "rounds, with a share", "1 core, requests/s", "2 cores", "CPU per request on 1",
 		"Postgres's", "the generator's", "both on 2 cores", "cores that others took",
 		"error, nothing serial", "serial share", "error with it"}, rows)
+}
+
+// named is a server, with its errors if it has any.
+func named(s *model.Server) string {
+	if n := s.Errors(); n > 0 {
+		return fmt.Sprintf("%s (%d requests failed)", s.Name, n)
+	}
+	return s.Name
 }
 
 func serial(r model.Round) float64 {
@@ -97,10 +105,13 @@ func coresTable(m *model.Report) string {
 			l, _ := model.Fit(r.One, r.Two)
 			return model.Law{PerCore: l.PerCore}.Throughput(planCores)
 		})
-		row := table.Row{s.Name, predicted, ranged(linearly, "%.0f", 1)}
+		row := table.Row{named(s), predicted, ranged(linearly, "%.0f", 1)}
 		share, p95, ok := s.Highest(planBound)
 		latency := fmt.Sprintf("%.1f ms at %.0f %%", p95, 100*share)
-		if !ok {
+		switch {
+		case !ok && share > 0 && p95 < planBound:
+			latency += ", with errors"
+		case !ok:
 			latency += ", above"
 		}
 		var linear []model.Law

@@ -22,12 +22,15 @@ func TestModelTables(t *testing.T) {
 		{Name: "serial", Rounds: []model.Round{round(1000, 1600, 50), round(1000, 1600, 90), round(1000, 2000, 95)}}, // Shares of 0.25, 0.25, 0.
 		{Name: "slow", Rounds: []model.Round{{One: model.Run{Cores: 1, Throughput: 10}, Two: model.Run{Cores: 2, Throughput: 20}, Open: []model.Open{{Share: 0.7, P95: 100}}}}},
 		{Name: "busy", Rounds: []model.Round{{One: model.Run{Cores: 1, Throughput: 800, Taken: 0.2}, Two: model.Run{Cores: 2, Throughput: 800, Taken: 1.2}, Open: []model.Open{{Share: 0.85, P95: 80}}}}},
+		{Name: "failing", Rounds: []model.Round{{One: model.Run{Cores: 1, Throughput: 10}, Two: model.Run{Cores: 2, Throughput: 20},
+			Open: []model.Open{{Share: 0.7, P95: 10, Errors: 4}, {Share: 0.85, P95: 12, Errors: 5}}}}},
 	}}
 	check, cores := checkTable(m), coresTable(m)
 	for _, want := range []string{
 		"| linear | 3, 3 | 1000 | 2000 | 1000 us | 500 us | 100 us | 1800 us | 0.00 | +0 % | 0.00 | +0 % |",
 		"| serial | 3, 3 | 1000 | 1600 (1600 to 2000) |", "| +25 % (+0 % to +25 %) | 0.25 (0.00 to 0.25) | +11 % (-20 % to +11 %) |",
 		"| slow | 1, 1 |", "| busy | 1, 0 | 800 | 800 | 0 us | 0 us | 0 us | 0 us | 1.20 | +0 % | - | - |", "| +0 % | 0.00 | - |",
+		"| failing (9 requests failed) | 1, 1 |",
 	} {
 		if !strings.Contains(check, want) {
 			t.Errorf("no %q in\n%s", want, check)
@@ -39,6 +42,7 @@ func TestModelTables(t *testing.T) {
 		"| serial | 3368 (3368 to 16000) | 16000 | 10.0 ms at 70 % | more than one machine (18 to more than one machine) | 18 |",
 		"| busy | - | 16000 | 80.0 ms at 85 % | - | 15 |",
 		"| slow | 160 | 160 | 100.0 ms at 70 %, above | 1715 | 1715 |",
+		"| failing (9 requests failed) | 160 | 160 | 10.0 ms at 70 %, with errors | 1715 | 1715 |",
 	} {
 		if !strings.Contains(cores, want) {
 			t.Errorf("no %q in\n%s", want, cores)

@@ -76,9 +76,9 @@ func demoSection(b *bytes.Buffer, d *load.Report, tables map[string]string) {
 	fmt.Fprintf(b, "\n### Servers\n\n%s, %v, %s. ", d.Date.Format("2 January 2006"), d.Machine,
 		humanize.IBytes(d.Machine.Memory))
 	fmt.Fprintf(b,
-		"%s. `%s`%s: the load generator, the servers and Postgres share the cores. The round with the median throughput; in "+
+		"%s. `%s`%s: the load generator, the servers and Postgres share the cores. The %s; in "+
 			"parentheses the median of the ratios to the baseline in the same round, the lowest and the highest.\n",
-		versions(d.Versions), d.Command, rounds(d.Gains, d.Results))
+		versions(d.Versions), d.Command, rounds(d.Gains, d.Results), d.MedianRound())
 	fmt.Fprintf(b, "\n**%s** ", load.Headline(d))
 	if warning := load.Warning(d); warning != "" {
 		fmt.Fprintf(b, "%s ", warning)
@@ -93,7 +93,7 @@ func demoSection(b *bytes.Buffer, d *load.Report, tables map[string]string) {
 		{"blocks", "Each block alone, against the baseline: the median of the rounds, the lowest and the highest"},
 		{"pauses", "The garbage collector under 64 clients; a pause stops all goroutines, and \"-\" is what the run has " +
 			"not recorded"},
-		{"exports", "A long list"}} {
+		{"exports", "A long list, " + d.ExportsAre()}} {
 		fmt.Fprintf(b, "\n%s:\n\n%s", part[1], tables[part[0]])
 	}
 }
@@ -139,7 +139,9 @@ func benchmarkSections(b *bytes.Buffer, list []figure, tables map[string]string)
 	for _, f := range list {
 		if f.Package != last {
 			last, source = f.Package, ""
-			fmt.Fprintf(b, "\n### %s\n\nMedians. In parentheses the ratio to the first column.\n", f.Package)
+			fmt.Fprintf(b, "\n### %s\n\nMedians, with half of the 95 %% interval behind ±; where there are too few runs "+
+				"for one, the lowest and the highest in parentheses. The last parentheses have the ratio to the first column.\n",
+				f.Package)
 		}
 		name := f.benchmark()
 		// Those of one package need not be of one run.

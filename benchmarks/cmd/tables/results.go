@@ -80,7 +80,7 @@ type inputs struct{ demo, peers, model, bench string }
 func (r *results) take(in inputs) error {
 	err := errors.Join(
 		takeReport(in.demo, func(d *load.Report) error {
-			if err := madeBy("make demo", d.Command); err != nil {
+			if err := errors.Join(madeBy("make demo", d.Command), d.Failed()); err != nil {
 				return err
 			}
 			for _, result := range d.Results {
@@ -157,7 +157,21 @@ func (r *results) takeBenchmarks(file string) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	m.Benchmarks = merge(m.Benchmarks, list)
+	if n := uncertain(list); n > 0 {
+		fmt.Fprintf(os.Stderr, "tables: %s: %d of %d figures have too few runs for an interval: make bench COUNT=6 has "+
+			"enough\n", file, n, len(list))
+	}
 	return nil
+}
+
+// uncertain counts the figures without an interval.
+func uncertain(list []figure) (n int) {
+	for _, f := range list {
+		if f.Confidence == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // merge puts new figures in place of those of the same benchmarks.

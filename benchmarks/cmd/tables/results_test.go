@@ -96,8 +96,10 @@ func TestTakeRefuses(t *testing.T) {
 		"peers of no machine": {inputs{peers: file(t, load.PeerReport{Command: "make peers"})}, "SIMD"},
 		"peers for a demo":    {inputs{demo: file(t, load.PeerReport{Command: "make peers"})}, "make demo"},
 		"a load for a demo":   {inputs{demo: file(t, load.Report{Command: "go run ./cmd/load"})}, "make demo"},
-		"a demo for peers":    {inputs{peers: file(t, load.Report{Command: "make demo"})}, "make peers"},
-		"a demo for a model":  {inputs{model: file(t, load.Report{Command: "make demo"})}, "make model"},
+		"a server that fails": {inputs{demo: file(t, load.Report{Command: "make demo", Machine: load.Machine{CPU: "CPU", Cores: 2, SIMD: "AVX2"},
+			Results: []*load.Result{{Server: "boosted", Preset: "peak", Requests: 99, Errors: 1}}})}, "boosted, peak: 1 requests failed (1.00 %)"},
+		"a demo for peers":   {inputs{peers: file(t, load.Report{Command: "make demo"})}, "make peers"},
+		"a demo for a model": {inputs{model: file(t, load.Report{Command: "make demo"})}, "make model"},
 	} {
 		r := new(results)
 		if err := r.take(c.in); err == nil || !strings.Contains(err.Error(), c.want) || len(r.Machines) > 0 {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jedib0t/go-pretty/v6/table"
+
 	"github.com/gqlboost/gqlboost/benchmarks/internal/machine"
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
@@ -42,9 +44,11 @@ machine: {"stealShare":0,"othersCpuShare":0.2}
 		Throughputs: [][]float64{{90, 100, 120}, {40, 50, 60}},
 		Skipped:     []load.Skipped{{Name: "Yoga", Reason: "no node | here\nmore"}}, Conditions: []*machine.Conditions{{Load: 7.5, Steal: 0.25, OthersUnknown: true}, {Load: 1, Others: 0.5}},
 	}
+	r.Demo.Exports = []*load.Export{{Server: "old", FirstByte: 5, Whole: 70}, {Server: "new", Whole: 60, Rounds: 5, Lowest: 55, Highest: 81}}
 	tables := r.tables()
 	for name, want := range map[string]string{
-		"closed": "200 (2.00x)", "peers": "| other | 50 (0.50x) | 40 to 60 |", "blocks": "1.35 (1.20 to 1.50)", "arena/Tree": "| mode=serial | 210 ns | 505 ns (2.4x) |", "arena/Tree allocs/op": "| mode=serial | 0 | 3 |",
+		"closed": "200 (2.00x)", "peers": "| other | 50 (0.50x) | 40 to 60 |", "blocks": "1.35 (1.20 to 1.50)",
+		"exports": "| old | 5.0 ms | 70 ms | 0 B |\n| new | 0.0 ms | 60 ms (55 to 81) |", "arena/Tree": "| mode=serial | 210 ns (200 to 220) | 505 ns (2.4x) |", "arena/Tree allocs/op": "| mode=serial | 0 | 3 |",
 	} {
 		if !strings.Contains(tables[name], want) {
 			t.Errorf("%s: no %s in\n%s", name, want, tables[name])
@@ -113,5 +117,46 @@ func TestReference(t *testing.T) {
 		if got := reference(impls); got != want {
 			t.Errorf("%v are compared with %s, want %s", impls, got, want)
 		}
+	}
+}
+
+// A figure shows how certain it is, however few runs it has.
+func TestText(t *testing.T) {
+	for want, f := range map[string]figure{
+		"17 ms":                  {Unit: "sec/op", Median: 0.017, Low: 0.017, High: 0.017, Runs: 1},
+		"17 ms (14.9 to 18.2)":   {Unit: "sec/op", Median: 0.017, Low: 0.0149, High: 0.0182, Runs: 3},
+		"990 µs (980 to 1100)":   {Unit: "sec/op", Median: 990e-6, Low: 980e-6, High: 1100e-6, Runs: 3},
+		"17 ms ± 12 %":           {Unit: "sec/op", Median: 0.017, Low: 0.0149, High: 0.0182, Confidence: 0.97, Runs: 6},
+		"1.09 GB/s (1 to 1.2)":   {Unit: "B/s", Median: 1.09e9, Low: 1e9, High: 1.2e9, Runs: 3},
+		"3.46 (3.1 to 3.6)":      {Unit: "x-queries/s", Median: 3.46, Low: 3.1, High: 3.6, Runs: 3},
+		"1000":                   {Unit: "B/op", Median: 1000, Low: 991, High: 1009, Runs: 3}, // Within a hundredth.
+		"0 (0 to 2)":             {Unit: "late/op", Low: 0, High: 2, Runs: 3},
+		"500 ms":                 {Unit: "sec/op", Median: 0.5}, // Without its runs.
+		"0":                      {Unit: "allocs/op", Runs: 3},
+		"0.843 (0.721 to 0.894)": {Unit: "ratio", Median: 0.8427, Low: 0.7211, High: 0.8942, Runs: 3},
+	} {
+		if got := f.text(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// A ratio is not taken for the range before it.
+func TestRatioOf(t *testing.T) {
+	tables := map[string]string{"x": markdown(table.Row{"work", "ours", "peer"},
+		[]table.Row{{"a", "17 ms (16 to 19)", "34 ms (33 to 40) (2x)"}, {"b", "1 s", "2e+03 s (1.5e+03x)"}})}
+	for name, want := range map[string]string{
+		"x; a; peer; ratio": "2x", "x; b; peer; ratio": "1.5e+03x", "x; a; ours; ratio": "", "x; b; ours; ratio": "",
+		"x; a; peer; first": "34",
+	} {
+		if got, err := figureNamed(name, tables); got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestUncertain(t *testing.T) {
+	if n := uncertain([]figure{{Runs: 3}, {Runs: 6, Confidence: 0.97}, {Runs: 1}}); n != 2 {
+		t.Error(n)
 	}
 }

@@ -153,6 +153,9 @@ func TestHighest(t *testing.T) {
 	round := func(low, high float64) Round {
 		return Round{Open: []Open{{Share: 0.7, P95: low}, {Share: 0.85, P95: high}}}
 	}
+	failing := func(low, high int64) Round {
+		return Round{Open: []Open{{Share: 0.7, P95: 10, Errors: low}, {Share: 0.85, P95: 20, Errors: high}}}
+	}
 	for name, c := range map[string]struct {
 		rounds     []Round
 		share, p95 float64
@@ -163,9 +166,12 @@ func TestHighest(t *testing.T) {
 		"none":      {[]Round{round(100, 900)}, 0.7, 100},
 		"even":      {[]Round{round(10, 80), round(20, 100)}, 0.7, 15},
 		"nothing":   {nil, 0, 0},
+		// A server that answers half of the requests may answer those fast.
+		"errors at the higher": {[]Round{failing(0, 0), failing(0, 1), failing(0, 0)}, 0.7, 10},
+		"errors at both":       {[]Round{failing(1, 1)}, 0.7, 10},
 	} {
 		share, p95, ok := (&Server{Rounds: c.rounds}).Highest(85)
-		if share != c.share || p95 != c.p95 || ok != (name != "none" && name != "nothing") {
+		if share != c.share || p95 != c.p95 || ok != (name != "none" && name != "nothing" && name != "errors at both") {
 			t.Errorf("%s: %v, %v, %v", name, share, p95, ok)
 		}
 	}
@@ -187,9 +193,21 @@ func TestAdd(t *testing.T) {
 }
 
 func TestNewRun(t *testing.T) {
-	got := NewRun(2, true, &load.Result{Requests: 100, Throughput: 50, Latency: load.Latency{P95: 7},
-		Resources: &load.Resources{ServerCPU: 2, PostgresCPU: 1, GeneratorCPU: 0.5, TakenCores: 0.25}})
-	if want := (Run{2, true, 0.25, 50, 7, 0.02, 0.01, 0.005, 0}); got != want || !near(got.available(), 1.75) {
-		t.Errorf("%+v, available %v", got, got.available())
+	r := &load.Result{Requests: 100, Throughput: 50, Latency: load.Latency{P95: 7},
+		Resources: &load.Resources{ServerCPU: 2, PostgresCPU: 1, GeneratorCPU: 0.5, TakenCores: 0.25}}
+	got, err := NewRun(2, true, r)
+	if want := (Run{2, true, 0.25, 50, 7, 0.02, 0.01, 0.005, 0}); err != nil || got != want || !near(got.available(), 1.75) {
+		t.Errorf("%+v, available %v, %v", got, got.available(), err)
+	}
+	r.Errors = 1
+	if got, err := NewRun(2, true, r); err == nil {
+		t.Errorf("with a request that failed: %+v", got)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	r := Round{One: Run{Errors: 1}, Two: Run{Errors: 2}, Open: []Open{{Errors: 4}, {Errors: 8}}}
+	if got := (&Server{Rounds: []Round{r, r}}).Errors(); got != 30 {
+		t.Errorf("%d errors", got)
 	}
 }

@@ -3,6 +3,7 @@ package model
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -48,7 +49,7 @@ type Run struct {
 	Server     float64 `json:"serverCpu"`
 	Postgres   float64 `json:"postgresCpu"`
 	Generator  float64 `json:"generatorCpu"`
-	Errors     int64   `json:"errors"`
+	Errors     int64   `json:"errors"` // 0, but in old files
 }
 
 // Open is an open loop at random times, at a share of the round's throughput on one core.
@@ -58,15 +59,19 @@ type Open struct {
 	Errors int64   `json:"errors"`
 }
 
-// NewRun keeps what the model needs of a result.
-func NewRun(cores int, shared bool, r *load.Result) Run {
-	run := Run{Cores: float64(cores), Shared: shared, Throughput: r.Throughput, P95: r.Latency.P95, Errors: r.Errors}
+// NewRun keeps what the model needs of a result. One with requests that failed is refused: what they
+// cost tells nothing of those that do not.
+func NewRun(cores int, shared bool, r *load.Result) (Run, error) {
+	if r.Errors > 0 {
+		return Run{}, fmt.Errorf("model: %d requests failed (%.2f %%): %v", r.Errors, 100*r.ErrorRate(), r.ErrorKinds)
+	}
+	run := Run{Cores: float64(cores), Shared: shared, Throughput: r.Throughput, P95: r.Latency.P95}
 	if u := r.Resources; u != nil {
 		n := float64(max(r.Requests, 1))
 		run.Taken = u.TakenCores
 		run.Server, run.Postgres, run.Generator = u.ServerCPU/n, u.PostgresCPU/n, u.GeneratorCPU/n
 	}
-	return run
+	return run, nil
 }
 
 // available is how many cores were left to the server and Postgres.
@@ -186,19 +191,31 @@ func (l Law) of(r Round) float64 {
 	return predicted / r.Two.Throughput
 }
 
-// Highest returns the highest share of the throughput that was measured at which P95, the
-// median of the rounds, is below a bound, in milliseconds. If there is none, ok is false, and
-// share the lowest one that was tried, 0 if there is none of these either.
+// Errors are the requests that failed in all rounds.
+func (s *Server) Errors() (n int64) {
+	for _, r := range s.Rounds {
+		n += r.One.Errors + r.Two.Errors
+		for _, o := range r.Open {
+			n += o.Errors
+		}
+	}
+	return n
+}
+
+// Highest returns the highest share of the throughput that was measured at which no request failed
+// in any round and P95, the median of the rounds, is below a bound, in milliseconds. If there is
+// none, ok is false, and share the lowest one that was tried, 0 if there is none of these either.
 func (s *Server) Highest(bound float64) (share, p95 float64, ok bool) {
-	at := map[float64][]float64{}
+	at, failed := map[float64][]float64{}, map[float64]int64{}
 	for _, r := range s.Rounds {
 		for _, o := range r.Open {
 			at[o.Share] = append(at[o.Share], o.P95)
+			failed[o.Share] += o.Errors
 		}
 	}
 	for _, each := range slices.Sorted(maps.Keys(at)) {
 		m := rangeOf(at[each]).Median
-		if below := m < bound; below || share == 0 {
+		if below := m < bound && failed[each] == 0; below || share == 0 {
 			share, p95, ok = each, m, below
 		}
 	}
