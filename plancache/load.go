@@ -88,7 +88,8 @@ func (l *load[P]) run(ctx context.Context, one *call[Key, P]) {
 
 // refresh builds a plan again in the background. If that fails, the next caller tries again.
 func (l *load[P]) refresh(ctx context.Context, e *entry[P]) {
-	l.g.flights.background(ctx, l.key, l.asked.Query, func(ctx context.Context, one *call[Key, P]) {
+	limit := l.cache.options.StaleFor
+	l.g.flights.background(ctx, l.key, l.asked.Query, limit, func(ctx context.Context, one *call[Key, P]) {
 		if !l.g.has(e) {
 			one.finish(e.plan, nil) // Another one was faster.
 			return
