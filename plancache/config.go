@@ -56,8 +56,8 @@ type Options[P any] struct {
 	// new one in the background. 0 is not at all. The context of such a build ends after
 	// StaleFor, or when those who have come to wait for it have left.
 	StaleFor time.Duration
-	// ErrorTTL is how long Load returns the error of a build without another try. 0 is
-	// not at all.
+	// ErrorTTL is how long Load returns the error of a build without another try, unless
+	// there is a plan by then. 0 is not at all.
 	ErrorTTL time.Duration
 	// Schema is the version of the schema that plans are for at first.
 	Schema string

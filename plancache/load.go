@@ -31,7 +31,7 @@ func (c *Cache[P]) Load(ctx context.Context, key Key, build func(context.Context
 	}
 	g := c.current.Load()
 	asked := key
-	e, _ := c.lookup(g, &key)
+	e := c.lookup(g, &key)
 	l := load[P]{c, g, key, asked, build}
 	if e != nil {
 		e.use(c.stats.mine().hits.Add(1), g.clock.Load())
@@ -124,7 +124,7 @@ func (l *load[P]) make(ctx context.Context, one *call[Key, P], mine *claim) {
 	if err != nil {
 		c.counts.failures.Add(1)
 		if c.options.ErrorTTL > 0 && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrCycle) {
-			l.g.put(c.failed(l.asked, err), func() bool { return unwanted() || l.g.hasPlan(&l.asked) })
+			l.g.put(c.failed(l.asked, err), func() bool { return unwanted() || l.g.hasPlan(&l.key) })
 		}
 		return
 	}
