@@ -148,7 +148,9 @@ func (c *Cache[P]) Delete(ctx context.Context, key Key) error {
 			g.drop(&asked) // An error may be kept under it.
 		}
 		if c.level != nil {
-			errs = append(errs, c.level.delete(ctx, c.address(g.version, key)))
+			address := c.address(g.version, key)
+			c.level.uploads.invalidate(address)
+			errs = append(errs, c.level.delete(ctx, address))
 		}
 	})
 	return errors.Join(errs...)
@@ -157,6 +159,9 @@ func (c *Cache[P]) Delete(ctx context.Context, key Key) error {
 // Purge takes all plans out here. Builds that have begun go on, and are not cached.
 func (c *Cache[P]) Purge() {
 	c.everywhere(func(g *epoch[P]) { g.clear(Removed) })
+	if c.level != nil {
+		c.level.uploads.invalidate("*")
+	}
 }
 
 // everywhere calls f with the current epoch, with the one that a change of the schema

@@ -21,6 +21,8 @@ type level struct {
 	openUntil atomic.Int64 // nanoseconds since 1970
 	abandoned atomic.Int32 // calls that go on after their time
 
+	uploads uploads
+
 	hits, misses, errors, skipped, invalidations atomic.Uint64
 	leases                                       leaseCounts
 }

@@ -130,8 +130,7 @@ func (l *load[P]) make(ctx context.Context, one *call[Key, P], mine *claim) {
 	}
 	m := c.dated(l.key, plan, cost)
 	c.add(l.g, l.key, m, unwanted)
-	if !m.lost && one.current() {
-		one.finish(plan, nil) // Nobody waits for the second level to take it.
-		c.share(l.g, l.key, m, mine)
+	if !m.lost {
+		l.share(one, m, mine)
 	}
 }

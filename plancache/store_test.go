@@ -294,6 +294,62 @@ func TestForeignValues(t *testing.T) {
 	}
 }
 
+// A plan that is evicted while it is on its way to the store stays there: others may use it. What is
+// invalidated meanwhile does not, whether or not it was evicted before.
+func TestEvictedWhileShared(t *testing.T) {
+	key := Key{Query: "a"}
+	address := storeKey("1", key)
+	for name, test := range map[string]struct {
+		meanwhile func(*Cache[string], *memory) error
+		stays     bool
+	}{
+		"nothing":              {func(*Cache[string], *memory) error { return nil }, true},
+		"another one deleted":  {func(c *Cache[string], _ *memory) error { return c.Delete(context.Background(), Key{Query: "b"}) }, true},
+		"another version ends": {func(c *Cache[string], _ *memory) error { return c.InvalidateSchema(context.Background(), "2") }, true},
+		"deleted":              {func(c *Cache[string], _ *memory) error { return c.Delete(context.Background(), key) }, false},
+		"deleted elsewhere":    {func(_ *Cache[string], m *memory) error { return m.Delete(context.Background(), address) }, false},
+		"deleted by prefix":    {func(_ *Cache[string], m *memory) error { return m.Delete(context.Background(), address[:20]+"*") }, false},
+		"version ends":         {func(c *Cache[string], _ *memory) error { return c.InvalidateSchema(context.Background(), "1") }, false},
+		"purged":               {func(c *Cache[string], _ *memory) error { c.Purge(); return nil }, false},
+	} {
+		for _, evicted := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				m, release := newMemory(), make(chan struct{})
+				store := callingStore{m, func(what string) {
+					if what == "Set" {
+						<-release
+					}
+				}}
+				c, err := New(Options[string]{
+					Schema: "1", Capacity: 1, Codec: jsonCodec[string]{}, Store: store, StoreTimeout: time.Minute,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if _, err := c.Load(t.Context(), key, func(context.Context) (string, error) { return "plan", nil }); err != nil {
+					t.Error(err)
+				}
+				if synctest.Wait(); evicted {
+					c.Add(t.Context(), Key{Query: "c"}, "plan")
+				}
+				if err := test.meanwhile(c, m); err != nil {
+					t.Error(err)
+				}
+				synctest.Wait()
+				close(release)
+				synctest.Wait()
+				if _, err := m.Get(t.Context(), address); (err == nil) != test.stays {
+					t.Errorf("%s, evicted: %v: the store has it: %v", name, evicted, err == nil)
+				}
+				if n := len(c.level.uploads.all); n != 0 {
+					t.Errorf("%s: %d plans are still on their way", name, n)
+				}
+			})
+		}
+	}
+}
+
 // Caches that share no plans, and have no codec for them, tell each other of deletions.
 func TestInvalidatorOnly(t *testing.T) {
 	m := newMemory()

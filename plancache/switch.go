@@ -234,7 +234,7 @@ func (r *rebuilds) done(ctx context.Context) {
 	}
 }
 
-// take adds a plan to a epoch that is being prepared, with the history of another
+// take adds a plan to an epoch that is being prepared, with the history of another
 // one's entry.
 func (c *Cache[P]) take(next *epoch[P], from *entry[P], m made[P]) {
 	e := c.entry(from.key, m)

@@ -121,4 +121,5 @@ func (c *Cache[P]) invalidate(key string) {
 			g.dropWhere(func(k Key) bool { return c.address(g.version, k) == key })
 		}
 	})
+	c.level.uploads.invalidate(key)
 }
