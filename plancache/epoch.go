@@ -2,6 +2,7 @@ package plancache
 
 import (
 	"container/heap"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,10 +22,13 @@ type epoch[P any] struct {
 	expiries expiries[P]
 	timer    *time.Timer // for the first of expiries
 	retired  bool
-	// What was deleted while a change of the schema prepares this epoch.
-	deleted map[Key]bool
+	// What was deleted while a change of the schema prepares this epoch: some addresses, or all.
+	deleted map[string]bool // nil: nothing is carried over
 	purged  bool
 }
+
+// mostDeleted is how many deletions are remembered. Beyond it, nothing more is carried over.
+const mostDeleted = 10_000
 
 func newEpoch[P any](c *Cache[P], version string) *epoch[P] {
 	g := &epoch[P]{cache: c, version: version}
@@ -149,7 +153,7 @@ func (g *epoch[P]) drop(key *Key) {
 	e := g.table.Load().find(g.cache.hashOf(key), key)
 	removed := e != nil && g.remove(e)
 	if g.deleted != nil {
-		g.deleted[*key] = true
+		g.note(g.cache.address(g.version, *key))
 	}
 	g.mu.Unlock()
 	if removed {
@@ -157,8 +161,31 @@ func (g *epoch[P]) drop(key *Key) {
 	}
 }
 
-// dropWhere is drop for the keys that a function accepts.
-func (g *epoch[P]) dropWhere(which func(Key) bool) {
+// note remembers a key of an [Invalidator] that was deleted, as long as plans are carried over. It
+// is called with the lock.
+func (g *epoch[P]) note(key string) {
+	switch {
+	case g.deleted == nil:
+	case len(g.deleted) >= mostDeleted || strings.HasSuffix(key, "*"):
+		g.purged = true
+	default:
+		g.deleted[key] = true
+	}
+}
+
+// carried forgets what was deleted: nothing is carried over any more.
+func (g *epoch[P]) carried() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.deleted = nil
+}
+
+// dropAddresses is drop for the plans that a key of an [Invalidator] covers.
+func (g *epoch[P]) dropAddresses(key string) {
+	which := func(k Key) bool { return covers(key, g.cache.address(g.version, k)) }
+	g.mu.Lock()
+	g.note(key) // Its plan may be on its way from the epoch before.
+	g.mu.Unlock()
 	g.flights.forget(func(k Key) bool { g.cache.canonical(&k); return which(k) })
 	for _, e := range g.entries() {
 		if which(e.key) {

@@ -350,6 +350,34 @@ func TestEvictedWhileShared(t *testing.T) {
 	}
 }
 
+// A prefix of keys takes their plans out, and no others, however long it is.
+func TestDeletedByPrefix(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		c, err := New(Options[string]{Schema: "1", PlanVersion: "2", Invalidator: m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		keys := []Key{{Query: "a"}, {Query: "b"}}
+		first, second := c.address("1", keys[0]), c.address("1", keys[1])
+		for prefix, want := range map[string]int{
+			first[:8]: 0, first[:versionSize]: 0, first[:versionSize+4]: 0, first[:len(first)-1]: 1, first: 1,
+			second[:len(second)-20]: 1, versionKey("2"): 2, versionKey("2") + "ab": 2, first + "0": 2,
+		} {
+			for _, key := range keys {
+				c.Add(t.Context(), key, "plan")
+			}
+			if err := m.Delete(t.Context(), prefix+"*"); err != nil {
+				t.Error(err)
+			}
+			if synctest.Wait(); c.Len() != want {
+				t.Errorf("%s*: %d plans are left, want %d", prefix, c.Len(), want)
+			}
+		}
+	})
+}
+
 // Caches that share no plans, and have no codec for them, tell each other of deletions.
 func TestInvalidatorOnly(t *testing.T) {
 	m := newMemory()
