@@ -38,12 +38,18 @@ func newEpoch[P any](c *Cache[P], version string) *epoch[P] {
 	return g
 }
 
-// put adds an entry, unless a condition holds when it comes in; nil never holds.
+// put adds an entry, unless a condition holds when it comes in; nil never holds. One whose time is
+// over already only takes the place of an older one.
 func (g *epoch[P]) put(e *entry[P], unless func() bool) {
 	e.expiry = -1
 	g.mu.Lock()
 	wall := time.Now()
-	if g.retired || unless != nil && unless() || !e.deadline.IsZero() && !e.deadline.After(wall) {
+	if !e.deadline.IsZero() && !e.deadline.After(wall) {
+		g.mu.Unlock()
+		g.discard(&e.key, unless)
+		return
+	}
+	if g.retired || unless != nil && unless() {
 		g.mu.Unlock()
 		return
 	}
