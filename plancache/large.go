@@ -49,16 +49,21 @@ func newLarge[V any](bytes int64) (*large[V], error) {
 }
 
 func (l *large[V]) get(key string) (v V, ok bool) {
-	l.mu.RLock()
-	one, ok := l.front[key]
-	l.mu.RUnlock()
-	if !ok {
-		one, ok = l.main.Get(key)
-	}
+	one, ok := l.find(key)
 	if !ok || one.none || one.key != key || !one.ends.IsZero() && !time.Now().Before(one.ends) {
 		return v, false
 	}
 	return one.value, true
+}
+
+// find looks in both parts. It holds the lock all the time: ristretto's Get may panic beside its Close.
+func (l *large[V]) find(key string) (one item[V], ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if one, ok = l.front[key]; !ok && !l.closed {
+		one, ok = l.main.Get(key)
+	}
+	return one, ok
 }
 
 // put takes a value in; ttl 0 is forever. What is larger than all may be is not kept.

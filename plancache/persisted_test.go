@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 func TestPersisted(t *testing.T) {
@@ -54,6 +56,36 @@ func TestPersisted(t *testing.T) {
 	}
 	if kept < 500 || kept > 1100 {
 		t.Errorf("%d texts of 1 KB are kept in 1 MB", kept)
+	}
+}
+
+// Get beside Close is no race, as the race detector sees, and does not panic.
+func TestGetWhileClosing(t *testing.T) {
+	for range 20 {
+		p, err := NewPersisted(1 << 16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		stop := make(chan struct{})
+		for range 8 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						p.Get(t.Context(), "x")
+					}
+				}
+			})
+		}
+		time.Sleep(time.Millisecond) // Some of them look.
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		close(stop)
+		wg.Wait()
 	}
 }
 
