@@ -109,7 +109,7 @@ func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 	}
 }
 
-// remove takes a value out.
+// remove takes a value out. It is gone when remove returns.
 func (l *large[V]) remove(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -118,6 +118,7 @@ func (l *large[V]) remove(key string) {
 	}
 	if !l.closed {
 		l.main.Del(key)
+		l.main.Wait() // A value that has just left the front comes in before it is deleted.
 	}
 }
 

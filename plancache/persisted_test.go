@@ -59,6 +59,40 @@ func TestPersisted(t *testing.T) {
 	}
 }
 
+// A text that was deleted is not found again, also if it has just left the front: ristretto takes it in
+// later than it is deleted.
+func TestDeletedTextIsGone(t *testing.T) {
+	p, err := NewPersisted(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	ctx, pad := t.Context(), strings.Repeat("x", 1000)
+	inFront := func(hash string) bool {
+		p.texts.mu.RLock()
+		defer p.texts.mu.RUnlock()
+		_, ok := p.texts.front[hash]
+		return ok
+	}
+	for i := range 300 {
+		query := fmt.Sprint("{ victim", i, " }")
+		hash := HashQuery(query)
+		p.Add(ctx, hash, query)
+		for j := 0; inFront(hash); j++ {
+			filler := fmt.Sprint(i, j, pad)
+			p.Add(ctx, HashQuery(filler), filler)
+		}
+		if err := p.Delete(ctx, hash); err != nil {
+			t.Error(err)
+		}
+		for range 500 {
+			if _, ok := p.Get(ctx, hash); ok {
+				t.Fatalf("round %d: it is back", i)
+			}
+		}
+	}
+}
+
 // Get beside Close is no race, as the race detector sees, and does not panic.
 func TestGetWhileClosing(t *testing.T) {
 	for range 20 {
