@@ -45,8 +45,8 @@ type storedText struct {
 }
 
 // NewPersisted returns a store in which clients register texts: automatic persisted
-// queries. It keeps up to that many bytes of them, 16 MiB if that is 0. The caller
-// must close it.
+// queries. It keeps up to that many bytes of them, 16 MiB if that is 0, see
+// PersistedOptions.Bytes. The caller must close it.
 func NewPersisted(bytes int64) (*Persisted, error) {
 	return OpenPersisted(PersistedOptions{Bytes: bytes})
 }

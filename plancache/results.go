@@ -32,7 +32,9 @@ type Results struct {
 
 // ResultsOptions configures [Results]. Bytes and TTL are needed.
 type ResultsOptions struct {
-	// Bytes bounds the results, with their keys and tags. A larger one is not kept.
+	// Bytes bounds the results, with their keys and tags, and with the room that is left in
+	// their slices. One that is larger than a 16th of it is kept only if it is asked for more
+	// than those in whose place it comes, and one that is larger than 15 16ths is not kept.
 	Bytes int64
 	// TTL is how long a result is good.
 	TTL time.Duration
@@ -162,7 +164,7 @@ func (r *Results) put(key, schema string, v result) {
 		tags = append(tags, tagKey(tag))
 	}
 	tags = append(tags, resultKey(key), versionKey(schema)+"*")
-	size := int64(len(v.data))
+	size := int64(cap(v.data))
 	for _, tag := range tags {
 		size += int64(len(tag)) + 16
 	}
