@@ -157,7 +157,10 @@ func TestManifest(t *testing.T) {
 	if got := slices.Collect(keys); !slices.Equal(got, []Key{{"b", "o", "e"}, {Query: "a"}, {Query: "c"}}) {
 		t.Errorf("got %v", got)
 	}
-	for _, bad := range []string{`{"query":""}`, `{"query":"a"} {"query":"b"}`, `{"quer":"a"}`, `[`, "{\"query\":\"a\"}\nx"} {
+	for _, bad := range []string{
+		`{"query":""}`, `{"query":"a"} {"query":"b"}`, `{"query":"a"}}`, `{"query":"a"}]`, `{"quer":"a"}`, `[`,
+		"{\"query\":\"a\"}\nx",
+	} {
 		if _, err := Manifest(strings.NewReader(bad)); err == nil || !strings.Contains(err.Error(), "line") {
 			t.Errorf("%s: %v", bad, err)
 		}
