@@ -83,9 +83,15 @@ func TestRelocate(t *testing.T) {
 			t.Errorf("%q and %q: %d:%d", c.from, c.to, line, column)
 		}
 	}
-	for _, c := range [][2]int{{0, 1}, {1, 0}, {9, 1}} {
-		if _, _, ok := Relocate("{ a }", "{a}", c[0], c[1]); ok {
-			t.Errorf("%v is a place", c)
+	const from = "{ a(b:\r\n \"é\") }\n"
+	for place, want := range map[[2]int]bool{
+		{0, 1}: false, {1, 0}: false, {9, 1}: false, {1, 7}: true, {1, 8}: false, {1, 100}: false, {2, 1}: true,
+		{2, 8}: true, {2, 9}: false, {2, 100}: false, {3, 1}: true, {3, 2}: false, {4, 1}: false,
+	} {
+		for _, to := range []string{from, `{a(b:"é")}`, "{ a(b: \"é\")\r}"} {
+			if line, column, ok := Relocate(from, to, place[0], place[1]); ok != want {
+				t.Errorf("%v in %q is at %d:%d, %v", place, to, line, column, ok)
+			}
 		}
 	}
 }
