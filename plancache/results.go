@@ -132,6 +132,9 @@ func (r *Results) Load(
 	if data, ok := r.get(text); ok {
 		return data, nil
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	one := r.flights.join(ctx, text, text, func(ctx context.Context, one *call[string, []byte]) {
 		v := result{since: r.tags.now()}
 		if again, ok := r.values.get(text); ok && r.tags.good(again) {

@@ -296,6 +296,23 @@ func TestResultsStayInBytes(t *testing.T) {
 	}
 }
 
+// A request that is over starts no fill.
+func TestResultsOfARequestThatIsOver(t *testing.T) {
+	r, err := NewResults(ResultsOptions{Bytes: 1 << 20, TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = r.Load(ctx, ResultKey{Query: "q"}, func(context.Context) ([]byte, []string, error) { return nil, nil, nil })
+	if err := r.Close(); err != nil { // It waits for fills.
+		t.Error(err)
+	}
+	if !errors.Is(err, context.Canceled) || r.fills.Load() != 0 {
+		t.Errorf("%v, %d fills", err, r.fills.Load())
+	}
+}
+
 // Results that are too large leave nothing behind, also in place of smaller ones.
 func TestResultsThatAreTooLarge(t *testing.T) {
 	r, err := NewResults(ResultsOptions{Bytes: 64 << 10, TTL: time.Hour})
