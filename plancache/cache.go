@@ -197,12 +197,12 @@ func (c *Cache[P]) leave(all []*entry[P], cause Cause) {
 	c.tell(left)
 }
 
-// Len returns the number of plans.
+// Len returns the number of plans, without the errors that are kept for Options.ErrorTTL.
 func (c *Cache[P]) Len() int {
 	g := c.current.Load()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return int(g.policy.count())
+	return int(g.policy.count()) - g.failed
 }
 
 // Close ends builds, and what listens to the second level, and takes all plans out. After

@@ -20,6 +20,7 @@ type epoch[P any] struct {
 	mu       sync.Mutex // is locked before that of flights
 	policy   policy[P]
 	expiries expiries[P]
+	failed   int         // how many entries are errors
 	timer    *time.Timer // for the first of expiries
 	retired  bool
 	// What was deleted while a change of the schema prepares this epoch: some addresses, or all.
@@ -56,6 +57,9 @@ func (g *epoch[P]) put(e *entry[P], unless func() bool) {
 	now := g.tick()
 	t, old := g.table.Load().put(e)
 	g.table.Store(t)
+	if e.err != nil {
+		g.failed++
+	}
 	var left []departure[P]
 	var victims []*entry[P]
 	if old != nil {
@@ -93,6 +97,9 @@ func (g *epoch[P]) tick() int64 {
 // the lock.
 func (g *epoch[P]) forget(e *entry[P]) {
 	e.gone = true
+	if e.err != nil {
+		g.failed--
+	}
 	if e.expiry >= 0 {
 		first := e.expiry == 0
 		heap.Remove(&g.expiries, e.expiry)
@@ -219,6 +226,7 @@ func (g *epoch[P]) clear(cause Cause) {
 	all := g.take()
 	if !g.retired {
 		g.policy.empty()
+		g.failed = 0
 		g.table.Store(newTable[P](minSlots))
 	}
 	g.mu.Unlock()

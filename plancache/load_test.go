@@ -94,6 +94,56 @@ func TestErrorTTL(t *testing.T) {
 	})
 }
 
+// Errors that are kept take room in the cache, and do not count as plans.
+func TestErrorsAreNoPlans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := New(Options[int]{ErrorTTL: time.Second, Capacity: 3})
+		defer c.Close()
+		fail := func(list ...int) {
+			for _, i := range list {
+				_, _ = c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (int, error) { return 0, errors.New("bad") })
+			}
+		}
+		expect := func(what string, plans int) {
+			t.Helper()
+			if n, hot, slow := c.Len(), len(c.Hot(9)), len(c.Slow(9)); n != plans || hot != plans || slow != plans {
+				t.Errorf("%s: %d plans, %d hot, %d slow; want %d", what, n, hot, slow, plans)
+			}
+		}
+		fail(1, 2)
+		expect("two errors", 0)
+		c.Add(t.Context(), Key{Query: query(1)}, 1)
+		expect("a plan in place of one", 1)
+		fail(3, 4, 5, 6, 7)
+		if counted, errs := countErrors(c); counted != errs || errs < 2 {
+			t.Errorf("%d errors are counted, and there are %d", counted, errs)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if counted, errs := countErrors(c); counted != 0 || errs != 0 {
+			t.Errorf("%d errors are counted, and there are %d: their time is over", counted, errs)
+		}
+		fail(8)
+		c.Purge()
+		expect("purged", 0)
+		c.Add(t.Context(), Key{Query: query(9)}, 1)
+		expect("a plan after it", 1)
+	})
+}
+
+// countErrors returns how many entries are said to be errors, and how many are.
+func countErrors[P any](c *Cache[P]) (counted, errs int) {
+	g := c.current.Load()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, e := range g.policy.all() {
+		if e.err != nil {
+			errs++
+		}
+	}
+	return g.failed, errs
+}
+
 // A caller waits as long as its own context. The build goes on for the others, and ends
 // when nobody waits.
 func TestContexts(t *testing.T) {
