@@ -40,19 +40,19 @@ func newEpoch[P any](c *Cache[P], version string) *epoch[P] {
 }
 
 // put adds an entry, unless a condition holds when it comes in; nil never holds. One whose time is
-// over already only takes the place of an older one.
-func (g *epoch[P]) put(e *entry[P], unless func() bool) {
+// over already only takes the place of an older one. It reports whether the entry has come in.
+func (g *epoch[P]) put(e *entry[P], unless func() bool) bool {
 	e.expiry = -1
 	g.mu.Lock()
 	wall := time.Now()
 	if !e.deadline.IsZero() && !e.deadline.After(wall) {
 		g.mu.Unlock()
 		g.discard(&e.key, unless)
-		return
+		return false
 	}
 	if g.retired || unless != nil && unless() {
 		g.mu.Unlock()
-		return
+		return false
 	}
 	now := g.tick()
 	t, old := g.table.Load().put(e)
@@ -83,6 +83,7 @@ func (g *epoch[P]) put(e *entry[P], unless func() bool) {
 	}
 	g.mu.Unlock()
 	g.cache.tell(left)
+	return true
 }
 
 // tick brings the clock up to date.
