@@ -126,7 +126,7 @@ func (p *Persisted) find(hash string) (string, bool) {
 // none.
 func (p *Persisted) Add(_ context.Context, hash, query string) {
 	if p.trusted == nil && subtle.ConstantTimeCompare([]byte(hash), []byte(HashQuery(query))) == 1 {
-		p.texts.put(hash, storedText{strings.Clone(query), p.purges.Load()}, int64(len(query)), 0)
+		p.texts.put(strings.Clone(hash), storedText{strings.Clone(query), p.purges.Load()}, int64(len(query)), 0)
 	}
 }
 

@@ -148,7 +148,7 @@ func (l *load[P]) share(one *call[Key, P], m made[P], mine *claim) {
 	// A store that ignores its context may still be at it when others go on.
 	by := *mine
 	ended, _ := ask(c.ctx, c.level, func(ctx context.Context) (ended bool, _ error) { // It has taken the error in.
-		data, err := c.options.Codec.Encode(m.plan)
+		data, err := protect(ctx, func(context.Context) ([]byte, error) { return c.options.Codec.Encode(m.plan) })
 		if err != nil {
 			return false, badValue{err}
 		}

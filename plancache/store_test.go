@@ -378,6 +378,38 @@ func TestDeletedByPrefix(t *testing.T) {
 	})
 }
 
+// A plan whose Encode panics is no failure of the store, which is asked on.
+func TestEncodePanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		encode := func(what string) {
+			if what == "Encode" {
+				panic("no")
+			}
+		}
+		c, err := New(Options[string]{Codec: callingCodec(encode), Store: newMemory()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for i := range 2 * breakAfter { // All ask before the first one encodes: an answer would hide that.
+			go func() {
+				_, err := c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (string, error) {
+					time.Sleep(time.Second)
+					return "plan", nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if c.level.open() || c.Stats().Errors != 2*breakAfter {
+			t.Errorf("the breaker is open, or not all of the errors were reported: %+v", c.Stats())
+		}
+	})
+}
+
 // Caches that share no plans, and have no codec for them, tell each other of deletions.
 func TestInvalidatorOnly(t *testing.T) {
 	m := newMemory()
