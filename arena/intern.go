@@ -31,7 +31,7 @@ const (
 type Interner struct {
 	MaxEntries int // 4096 if 0; rounded up to a power of two; MaxBytes and 16,777,216 at most
 	MaxBytes   int // of all strings, 1 MiB if 0
-	MaxLength  int // bytes of a string that is worth keeping, 128 if 0
+	MaxLength  int // bytes of a string that is worth keeping, 128 if 0; MaxBytes at most
 
 	table atomic.Pointer[internTable]
 	once  sync.Once
@@ -77,7 +77,7 @@ func (i *Interner) start() *internTable {
 		}
 		i.table.Store(&internTable{
 			seed: maphash.MakeSeed(), mask: uint64(sets - 1), sets: make([]internSet, sets),
-			maxLength: or(i.MaxLength, defaultMaxLength), maxBytes: int64(maxBytes),
+			maxLength: min(or(i.MaxLength, defaultMaxLength), maxBytes), maxBytes: int64(maxBytes),
 		})
 	})
 	return i.table.Load()

@@ -96,6 +96,16 @@ func TestInternerWithAnyNumberOfEntries(t *testing.T) {
 	}
 }
 
+// A string that can never be kept drives out no others.
+func TestInternerOfLessThanItsMaxLength(t *testing.T) {
+	i := Interner{MaxBytes: 10, MaxLength: 100}
+	text := i.String("name")
+	i.String("more than ten bytes")
+	if got := i.String("name"); unsafe.StringData(got) != unsafe.StringData(text) || i.Stats().Evictions != 0 {
+		t.Errorf("it is not kept: %+v", i.Stats())
+	}
+}
+
 func TestInternerInParallel(t *testing.T) {
 	i := Interner{MaxEntries: 64}
 	var wg sync.WaitGroup
