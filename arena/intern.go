@@ -13,6 +13,9 @@ const (
 	defaultMaxEntries = 4096
 	defaultMaxBytes   = 1 << 20
 	defaultMaxLength  = 128
+
+	// mostEntries bounds the table, which is allocated as a whole: 128 MiB.
+	mostEntries = 1 << 24
 )
 
 // Interner returns the same string for the same bytes, without allocating it
@@ -26,9 +29,9 @@ const (
 // drive those out: a string that has been asked for again outlives one that was
 // not (the second chance of the CLOCK algorithm, Corbató 1968, in sets of four).
 type Interner struct {
-	MaxEntries int // 4096 if 0; rounded up to a power of two
+	MaxEntries int // 4096 if 0; rounded up to a power of two; MaxBytes and 16,777,216 at most
 	MaxBytes   int // of all strings, 1 MiB if 0
-	MaxLength  int // bytes of a string that is worth keeping, 128 if 0
+	MaxLength  int // bytes of a string that is worth keeping, 128 if 0; MaxBytes at most
 
 	table atomic.Pointer[internTable]
 	once  sync.Once
@@ -65,13 +68,16 @@ func (i *Interner) start() *internTable {
 			}
 			return n
 		}
+		maxBytes := or(i.MaxBytes, defaultMaxBytes)
+		// All but the empty string have a byte at least.
+		entries := min(or(i.MaxEntries, defaultMaxEntries), maxBytes, mostEntries)
 		sets := 1
-		for sets*ways < or(i.MaxEntries, defaultMaxEntries) {
+		for sets*ways < entries {
 			sets *= 2
 		}
 		i.table.Store(&internTable{
 			seed: maphash.MakeSeed(), mask: uint64(sets - 1), sets: make([]internSet, sets),
-			maxLength: or(i.MaxLength, defaultMaxLength), maxBytes: int64(or(i.MaxBytes, defaultMaxBytes)),
+			maxLength: min(or(i.MaxLength, defaultMaxLength), maxBytes), maxBytes: int64(maxBytes),
 		})
 	})
 	return i.table.Load()

@@ -2,6 +2,7 @@ package arena
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -76,6 +77,32 @@ func TestInternerIsBoundedAndKeepsWhatIsUsed(t *testing.T) {
 	}
 	if s := i.Stats(); s.Evictions == 0 || s.Misses == 0 {
 		t.Errorf("stats: %+v", s)
+	}
+}
+
+// However many entries are allowed, the table is no larger than the bytes need.
+func TestInternerWithAnyNumberOfEntries(t *testing.T) {
+	for i, want := range map[*Interner]int{
+		{MaxEntries: math.MaxInt}: 1 << 20, {MaxEntries: math.MaxInt/2 + 1}: 1 << 20,
+		{MaxEntries: 1 << 29, MaxBytes: 100}: 128, {MaxEntries: 100, MaxBytes: math.MaxInt}: 128,
+	} {
+		text := i.String("name")
+		if got := i.Bytes([]byte("name")); unsafe.StringData(got) != unsafe.StringData(text) {
+			t.Errorf("%d entries: it is not kept", i.MaxEntries)
+		}
+		if n := len(i.table.Load().sets) * ways; n != want {
+			t.Errorf("%d entries: a table of %d, want %d", i.MaxEntries, n, want)
+		}
+	}
+}
+
+// A string that can never be kept drives out no others.
+func TestInternerOfLessThanItsMaxLength(t *testing.T) {
+	i := Interner{MaxBytes: 10, MaxLength: 100}
+	text := i.String("name")
+	i.String("more than ten bytes")
+	if got := i.String("name"); unsafe.StringData(got) != unsafe.StringData(text) || i.Stats().Evictions != 0 {
+		t.Errorf("it is not kept: %+v", i.Stats())
 	}
 }
 

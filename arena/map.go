@@ -100,8 +100,8 @@ func (m *Mapping) Len() int {
 }
 
 // Bytes returns the whole file without a copy, nil after Close. The bytes must not be
-// written to. After Close they read as zeros (on Windows as the file, which stays
-// mapped), so the addresses of a file whose Bytes were returned are not used again. A
+// written to. After Close they read as zeros (as the file on Windows, where it stays
+// mapped, and if it is below 64 KiB), so the addresses of a file whose Bytes were returned are not used again. A
 // read of them ends the process if the file was truncated: use View unless nobody can
 // do that.
 func (m *Mapping) Bytes() []byte {

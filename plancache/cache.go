@@ -74,7 +74,7 @@ func (c *Cache[P]) Get(_ context.Context, key Key) (P, bool) { return c.get(&key
 
 func (c *Cache[P]) get(key *Key) (P, bool) {
 	g := c.current.Load()
-	e, _ := c.lookup(g, key)
+	e := c.lookup(g, key)
 	if e == nil || e.err != nil {
 		c.stats.mine().misses.Add(1)
 		var none P
@@ -84,22 +84,24 @@ func (c *Cache[P]) get(key *Key) (P, bool) {
 	return e.plan, true
 }
 
-// lookup returns the entry of a key, and the key's hash. If keys are normalized, the key
-// is changed to what it is cached under if there is no entry.
-func (c *Cache[P]) lookup(g *epoch[P], key *Key) (*entry[P], uint64) {
-	hash := c.hashOf(key)
-	e := g.table.Load().find(hash, key)
-	if e != nil || !c.options.Normalize {
-		return e, hash
+// lookup returns the entry of a key. If keys are normalized, the key is changed to what its
+// plan is cached under, unless there is a plan under the key as it is.
+func (c *Cache[P]) lookup(g *epoch[P], key *Key) *entry[P] {
+	e := g.table.Load().find(c.hashOf(key), key)
+	if e != nil && e.err == nil || !c.options.Normalize {
+		return e
 	}
-	if text := Normalize(key.Query); text != key.Query {
-		key.Query = text
-		hash = c.hashOf(key)
-		if e = g.table.Load().find(hash, key); e != nil && e.err != nil {
-			e = nil // The error is that of another text: its positions are.
-		}
+	text := Normalize(key.Query)
+	if text == key.Query {
+		return e
 	}
-	return e, hash
+	key.Query = text
+	// A plan counts more than an error that is kept for the text. An error there is that of
+	// another text: its positions are.
+	if plan := g.table.Load().find(c.hashOf(key), key); plan != nil && plan.err == nil {
+		return plan
+	}
+	return e
 }
 
 // Add adds the plan of a key, which Get finds from now on. A plan that was there for
@@ -146,7 +148,9 @@ func (c *Cache[P]) Delete(ctx context.Context, key Key) error {
 			g.drop(&asked) // An error may be kept under it.
 		}
 		if c.level != nil {
-			errs = append(errs, c.level.delete(ctx, c.address(g.version, key)))
+			address := c.address(g.version, key)
+			c.level.uploads.invalidate(address)
+			errs = append(errs, c.level.delete(ctx, address))
 		}
 	})
 	return errors.Join(errs...)
@@ -155,6 +159,9 @@ func (c *Cache[P]) Delete(ctx context.Context, key Key) error {
 // Purge takes all plans out here. Builds that have begun go on, and are not cached.
 func (c *Cache[P]) Purge() {
 	c.everywhere(func(g *epoch[P]) { g.clear(Removed) })
+	if c.level != nil {
+		c.level.uploads.invalidate("*")
+	}
 }
 
 // everywhere calls f with the current epoch, with the one that a change of the schema
@@ -190,12 +197,12 @@ func (c *Cache[P]) leave(all []*entry[P], cause Cause) {
 	c.tell(left)
 }
 
-// Len returns the number of plans.
+// Len returns the number of plans, without the errors that are kept for Options.ErrorTTL.
 func (c *Cache[P]) Len() int {
 	g := c.current.Load()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return int(g.policy.count())
+	return int(g.policy.count()) - g.failed
 }
 
 // Close ends builds, and what listens to the second level, and takes all plans out. After

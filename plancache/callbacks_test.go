@@ -387,6 +387,29 @@ func TestWeights(t *testing.T) {
 	}
 }
 
+// A plan whose time is over when it comes in takes the place of the older one, and is not found.
+func TestOverBeforeItComesIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var causes []Cause
+		c, err := New(Options[string]{
+			Bytes: 1 << 20, Weigh: func(Key, string) int64 { time.Sleep(time.Second); return 1 },
+			Expire: func(_ Key, p string) time.Duration {
+				return map[string]time.Duration{"old": time.Hour, "new": time.Millisecond}[p]
+			},
+			OnEvict: func(_ Key, _ string, cause Cause) { causes = append(causes, cause) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.Add(t.Context(), Key{Query: "q"}, "old")
+		c.Add(t.Context(), Key{Query: "q"}, "new")
+		if got, ok := c.Get(t.Context(), Key{Query: "q"}); ok || !slices.Equal(causes, []Cause{Replaced}) {
+			t.Errorf("got %q; left by %v", got, causes)
+		}
+	})
+}
+
 // Invalid times to live keep a plan out.
 func TestExpireNonsense(t *testing.T) {
 	c := newTest(t, Options[int64]{Expire: func(_ Key, p int64) time.Duration { return time.Duration(p) }})

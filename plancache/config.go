@@ -53,10 +53,11 @@ type Options[P any] struct {
 	// were built together do not end together. 0 is 0.1, below 0 is none.
 	Jitter float64
 	// StaleFor is how long after its TTL a plan is still served, while Load builds a
-	// new one in the background. 0 is not at all.
+	// new one in the background. 0 is not at all. The context of such a build ends after
+	// StaleFor, or when those who have come to wait for it have left.
 	StaleFor time.Duration
-	// ErrorTTL is how long Load returns the error of a build without another try. 0 is
-	// not at all.
+	// ErrorTTL is how long Load returns the error of a build without another try, unless
+	// there is a plan by then. 0 is not at all.
 	ErrorTTL time.Duration
 	// Schema is the version of the schema that plans are for at first.
 	Schema string

@@ -2,6 +2,7 @@ package plancache
 
 import (
 	"container/heap"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,12 +20,16 @@ type epoch[P any] struct {
 	mu       sync.Mutex // is locked before that of flights
 	policy   policy[P]
 	expiries expiries[P]
+	failed   int         // how many entries are errors
 	timer    *time.Timer // for the first of expiries
 	retired  bool
-	// What was deleted while a change of the schema prepares this epoch.
-	deleted map[Key]bool
+	// What was deleted while a change of the schema prepares this epoch: some addresses, or all.
+	deleted map[string]bool // nil: nothing is carried over
 	purged  bool
 }
+
+// mostDeleted is how many deletions are remembered. Beyond it, nothing more is carried over.
+const mostDeleted = 10_000
 
 func newEpoch[P any](c *Cache[P], version string) *epoch[P] {
 	g := &epoch[P]{cache: c, version: version}
@@ -34,18 +39,27 @@ func newEpoch[P any](c *Cache[P], version string) *epoch[P] {
 	return g
 }
 
-// put adds an entry, unless a condition holds when it comes in; nil never holds.
-func (g *epoch[P]) put(e *entry[P], unless func() bool) {
+// put adds an entry, unless a condition holds when it comes in; nil never holds. One whose time is
+// over already only takes the place of an older one. It reports whether the entry has come in.
+func (g *epoch[P]) put(e *entry[P], unless func() bool) bool {
 	e.expiry = -1
 	g.mu.Lock()
 	wall := time.Now()
-	if g.retired || unless != nil && unless() || !e.deadline.IsZero() && !e.deadline.After(wall) {
+	if !e.deadline.IsZero() && !e.deadline.After(wall) {
 		g.mu.Unlock()
-		return
+		g.discard(&e.key, unless)
+		return false
+	}
+	if g.retired || unless != nil && unless() {
+		g.mu.Unlock()
+		return false
 	}
 	now := g.tick()
 	t, old := g.table.Load().put(e)
 	g.table.Store(t)
+	if e.err != nil {
+		g.failed++
+	}
 	var left []departure[P]
 	var victims []*entry[P]
 	if old != nil {
@@ -69,6 +83,7 @@ func (g *epoch[P]) put(e *entry[P], unless func() bool) {
 	}
 	g.mu.Unlock()
 	g.cache.tell(left)
+	return true
 }
 
 // tick brings the clock up to date.
@@ -83,6 +98,9 @@ func (g *epoch[P]) tick() int64 {
 // the lock.
 func (g *epoch[P]) forget(e *entry[P]) {
 	e.gone = true
+	if e.err != nil {
+		g.failed--
+	}
 	if e.expiry >= 0 {
 		first := e.expiry == 0
 		heap.Remove(&g.expiries, e.expiry)
@@ -149,7 +167,7 @@ func (g *epoch[P]) drop(key *Key) {
 	e := g.table.Load().find(g.cache.hashOf(key), key)
 	removed := e != nil && g.remove(e)
 	if g.deleted != nil {
-		g.deleted[*key] = true
+		g.note(g.cache.address(g.version, *key))
 	}
 	g.mu.Unlock()
 	if removed {
@@ -157,8 +175,31 @@ func (g *epoch[P]) drop(key *Key) {
 	}
 }
 
-// dropWhere is drop for the keys that a function accepts.
-func (g *epoch[P]) dropWhere(which func(Key) bool) {
+// note remembers a key of an [Invalidator] that was deleted, as long as plans are carried over. It
+// is called with the lock.
+func (g *epoch[P]) note(key string) {
+	switch {
+	case g.deleted == nil:
+	case len(g.deleted) >= mostDeleted || strings.HasSuffix(key, "*"):
+		g.purged = true
+	default:
+		g.deleted[key] = true
+	}
+}
+
+// carried forgets what was deleted: nothing is carried over any more.
+func (g *epoch[P]) carried() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.deleted = nil
+}
+
+// dropAddresses is drop for the plans that a key of an [Invalidator] covers.
+func (g *epoch[P]) dropAddresses(key string) {
+	which := func(k Key) bool { return covers(key, g.cache.address(g.version, k)) }
+	g.mu.Lock()
+	g.note(key) // Its plan may be on its way from the epoch before.
+	g.mu.Unlock()
 	g.flights.forget(func(k Key) bool { g.cache.canonical(&k); return which(k) })
 	for _, e := range g.entries() {
 		if which(e.key) {
@@ -186,6 +227,7 @@ func (g *epoch[P]) clear(cause Cause) {
 	all := g.take()
 	if !g.retired {
 		g.policy.empty()
+		g.failed = 0
 		g.table.Store(newTable[P](minSlots))
 	}
 	g.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // ErrCycle is returned by a Load inside of a build that waits for this build itself. It is
@@ -24,7 +25,8 @@ type call[K comparable, V any] struct {
 	key     K
 	text    string // for which of the texts of its key
 	done    chan struct{}
-	waiters int // guarded by the lock of flights
+	waiters int  // guarded by the lock of flights
+	alone   bool // it goes on without waiters; guarded by the lock of flights
 	cancel  context.CancelFunc
 	once    sync.Once
 	value   V
@@ -42,24 +44,31 @@ type runner[K comparable, V any] = func(context.Context, *call[K, V])
 func (f *flights[K, V]) join(ctx context.Context, key K, text string, run runner[K, V]) *call[K, V] {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if one := f.calls[key]; one != nil {
-		one.waiters++
-		return one
+	one := f.calls[key]
+	if one == nil {
+		one = f.start(ctx, key, text, run)
 	}
-	return f.start(ctx, key, text, run)
+	one.waiters++
+	return one
 }
 
-// background starts a call that nobody waits for, if there is none.
-func (f *flights[K, V]) background(ctx context.Context, key K, text string, run runner[K, V]) {
+// background starts a call that nobody waits for, if there is none. It goes on for as long as a
+// limit, or until all who have joined it have left.
+func (f *flights[K, V]) background(ctx context.Context, key K, text string, limit time.Duration, run runner[K, V]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.calls[key] == nil {
-		f.start(ctx, key, text, run) // Its one waiter never leaves.
+	if f.calls[key] != nil {
+		return
 	}
+	one := f.start(ctx, key, text, func(ctx context.Context, one *call[K, V]) {
+		defer time.AfterFunc(limit, one.unaided).Stop()
+		run(ctx, one)
+	})
+	one.alone = true
 }
 
 func (f *flights[K, V]) start(ctx context.Context, key K, text string, run runner[K, V]) *call[K, V] {
-	one := &call[K, V]{flights: f, key: key, text: text, done: make(chan struct{}), waiters: 1}
+	one := &call[K, V]{flights: f, key: key, text: text, done: make(chan struct{})}
 	detached, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), waitingKey{}, &one.waiting))
 	one.cancel = cancel
 	if f.calls == nil {
@@ -99,7 +108,6 @@ func (one *call[K, V]) current() bool {
 
 // wait returns what a call has made, or the context's error if that ends before.
 func (one *call[K, V]) wait(ctx context.Context) (V, error) {
-	f := one.flights
 	err := ErrCycle
 	if inside, _ := ctx.Value(waitingKey{}).(*waiting); inside.begin(&one.waiting) {
 		defer inside.end(&one.waiting)
@@ -110,16 +118,34 @@ func (one *call[K, V]) wait(ctx context.Context) (V, error) {
 			err = ctx.Err()
 		}
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if one.waiters--; one.waiters == 0 {
-		one.cancel()
-		if f.calls[one.key] == one {
-			delete(f.calls, one.key) // New callers must not wait for what is canceled.
-		}
+	one.flights.mu.Lock()
+	defer one.flights.mu.Unlock()
+	one.waiters--
+	if !errors.Is(err, ErrCycle) { // Else the call has asked for itself.
+		one.alone = false // It may hang: the next caller must not wait for it as well.
 	}
+	one.end()
 	var none V
 	return none, err
+}
+
+// unaided ends a call in the background if nobody waits for it.
+func (one *call[K, V]) unaided() {
+	one.flights.mu.Lock()
+	defer one.flights.mu.Unlock()
+	one.alone = false
+	one.end()
+}
+
+// end ends a call that nobody wants any more. It is called with the lock of flights.
+func (one *call[K, V]) end() {
+	if one.waiters > 0 || one.alone {
+		return
+	}
+	one.cancel()
+	if f := one.flights; f.calls[one.key] == one {
+		delete(f.calls, one.key) // New callers must not wait for what is canceled.
+	}
 }
 
 // forget lets the calls of some keys count no more: what they make is for those who wait

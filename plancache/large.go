@@ -1,6 +1,7 @@
 package plancache
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -9,8 +10,8 @@ import (
 
 // large keeps values up to a number of bytes. What is new goes into an exact front, from
 // which it is found at once; what leaves the front goes to ristretto, which may refuse it,
-// and which takes a moment. ristretto is good at much that is hardly ever asked for
-// again, and that is not missed for long if it is lost.
+// and which takes a moment. So does at once what is larger than the front. ristretto is good
+// at much that is hardly ever asked for again, and that is not missed for long if it is lost.
 type large[V any] struct {
 	main *ristretto.Cache[string, item[V]]
 
@@ -19,7 +20,6 @@ type large[V any] struct {
 	queue  []string // keys of the front, the oldest first
 	bytes  int64    // of the front
 	limit  int64    // of the front
-	most   int64    // of a value
 	closed bool
 }
 
@@ -45,23 +45,28 @@ func newLarge[V any](bytes int64) (*large[V], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &large[V]{main: main, front: map[string]item[V]{}, limit: front, most: bytes}, nil
+	return &large[V]{main: main, front: map[string]item[V]{}, limit: front}, nil
 }
 
 func (l *large[V]) get(key string) (v V, ok bool) {
-	l.mu.RLock()
-	one, ok := l.front[key]
-	l.mu.RUnlock()
-	if !ok {
-		one, ok = l.main.Get(key)
-	}
+	one, ok := l.find(key)
 	if !ok || one.none || one.key != key || !one.ends.IsZero() && !time.Now().Before(one.ends) {
 		return v, false
 	}
 	return one.value, true
 }
 
-// put takes a value in; ttl 0 is forever. What is larger than all may be is not kept.
+// find looks in both parts. It holds the lock all the time: ristretto's Get may panic beside its Close.
+func (l *large[V]) find(key string) (one item[V], ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if one, ok = l.front[key]; !ok && !l.closed {
+		one, ok = l.main.Get(key)
+	}
+	return one, ok
+}
+
+// put takes a value in; ttl 0 is forever.
 func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 	one := item[V]{key: key, value: v, size: size + int64(len(key)) + 64}
 	if ttl > 0 {
@@ -73,12 +78,9 @@ func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 		return
 	}
 	old, again := l.front[key]
-	if one.size > l.most {
-		if !again {
-			l.main.Del(key)
-			return
-		}
-		one = item[V]{size: old.size, none: true} // It takes the place of the old value.
+	if one.size > l.limit {
+		l.putLarge(one, again)
+		return
 	}
 	if again {
 		l.bytes -= old.size
@@ -88,23 +90,50 @@ func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 	}
 	l.front[key] = one
 	l.bytes += one.size
-	for l.bytes > l.limit && len(l.queue) > 1 {
-		leaves := l.front[l.queue[0]]
-		delete(l.front, l.queue[0])
-		l.queue = l.queue[1:]
-		l.bytes -= leaves.size
-		if leaves.none {
-			continue
-		}
-		if leaves.ends.IsZero() {
-			l.main.Set(leaves.key, leaves, leaves.size)
-		} else if ttl := time.Until(leaves.ends); ttl > 0 {
-			l.main.SetWithTTL(leaves.key, leaves, leaves.size, ttl)
-		}
+	for l.bytes > l.limit {
+		l.pass(l.cut(0))
 	}
 }
 
-// remove takes a value out.
+// putLarge puts a value that is larger than the front behind it.
+func (l *large[V]) putLarge(one item[V], again bool) {
+	if again {
+		l.cut(slices.Index(l.queue, one.key))
+	}
+	l.main.Del(one.key)
+	if one.size <= l.main.MaxCost() {
+		l.pass(one)
+		l.main.Wait() // What has just been made should be found.
+	}
+}
+
+// cut takes the value at a place of the queue out of the front.
+func (l *large[V]) cut(place int) item[V] {
+	key := l.queue[place]
+	one := l.front[key]
+	delete(l.front, key)
+	if place == 0 {
+		l.queue = l.queue[1:]
+	} else {
+		l.queue = slices.Delete(l.queue, place, place+1)
+	}
+	l.bytes -= one.size
+	return one
+}
+
+// pass gives a value to ristretto.
+func (l *large[V]) pass(one item[V]) {
+	if one.none {
+		return
+	}
+	if one.ends.IsZero() {
+		l.main.Set(one.key, one, one.size)
+	} else if ttl := time.Until(one.ends); ttl > 0 {
+		l.main.SetWithTTL(one.key, one, one.size, ttl)
+	}
+}
+
+// remove takes a value out. It is gone when remove returns.
 func (l *large[V]) remove(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,6 +142,7 @@ func (l *large[V]) remove(key string) {
 	}
 	if !l.closed {
 		l.main.Del(key)
+		l.main.Wait() // A value that has just left the front comes in before it is deleted.
 	}
 }
 

@@ -17,9 +17,11 @@ type level struct {
 	timeout time.Duration
 	failed  func(error) // is called with errors
 
-	failures  atomic.Int32 // in a row
-	openUntil atomic.Int64 // nanoseconds since 1970
-	abandoned atomic.Int32 // calls that go on after their time
+	failures  atomic.Int32              // in a row
+	openUntil atomic.Pointer[time.Time] // nil: it is not open
+	abandoned atomic.Int32              // calls that go on after their time
+
+	uploads uploads
 
 	hits, misses, errors, skipped, invalidations atomic.Uint64
 	leases                                       leaseCounts
@@ -49,11 +51,12 @@ func (l *level) open() bool {
 		return true
 	}
 	until := l.openUntil.Load()
-	if until == 0 {
+	if until == nil {
 		return false
 	}
-	now := time.Now()
-	if now.UnixNano() < until || !l.openUntil.CompareAndSwap(until, now.Add(l.timeout).UnixNano()) {
+	now := time.Now() // Times are compared by the monotonic clock, which nobody sets.
+	next := now.Add(l.timeout)
+	if now.Before(*until) || !l.openUntil.CompareAndSwap(until, &next) {
 		l.skipped.Add(1)
 		return true
 	}
@@ -87,7 +90,8 @@ func askAnyway[T any](
 		l.errors.Add(1)
 		if n := l.failures.Add(1); n >= breakAfter {
 			pause := min(breakFirst<<min(n-breakAfter, 10), breakMost)
-			l.openUntil.Store(time.Now().Add(pause/2 + rand.N(pause)).UnixNano())
+			until := time.Now().Add(pause/2 + rand.N(pause))
+			l.openUntil.Store(&until)
 		}
 		l.failed(err)
 	}
@@ -96,7 +100,7 @@ func askAnyway[T any](
 
 func (l *level) worked() {
 	l.failures.Store(0)
-	l.openUntil.Store(0)
+	l.openUntil.Store(nil)
 }
 
 // delete is not for the breaker to skip: a carrier may keep what it cannot carry now, and what

@@ -31,7 +31,7 @@ func (c *Cache[P]) Load(ctx context.Context, key Key, build func(context.Context
 	}
 	g := c.current.Load()
 	asked := key
-	e, _ := c.lookup(g, &key)
+	e := c.lookup(g, &key)
 	l := load[P]{c, g, key, asked, build}
 	if e != nil {
 		e.use(c.stats.mine().hits.Add(1), g.clock.Load())
@@ -88,7 +88,8 @@ func (l *load[P]) run(ctx context.Context, one *call[Key, P]) {
 
 // refresh builds a plan again in the background. If that fails, the next caller tries again.
 func (l *load[P]) refresh(ctx context.Context, e *entry[P]) {
-	l.g.flights.background(ctx, l.key, l.asked.Query, func(ctx context.Context, one *call[Key, P]) {
+	limit := l.cache.options.StaleFor
+	l.g.flights.background(ctx, l.key, l.asked.Query, limit, func(ctx context.Context, one *call[Key, P]) {
 		if !l.g.has(e) {
 			one.finish(e.plan, nil) // Another one was faster.
 			return
@@ -123,14 +124,13 @@ func (l *load[P]) make(ctx context.Context, one *call[Key, P], mine *claim) {
 	if err != nil {
 		c.counts.failures.Add(1)
 		if c.options.ErrorTTL > 0 && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrCycle) {
-			l.g.put(c.failed(l.asked, err), func() bool { return unwanted() || l.g.hasPlan(&l.asked) })
+			l.g.put(c.failed(l.asked, err), func() bool { return unwanted() || l.g.hasPlan(&l.key) })
 		}
 		return
 	}
 	m := c.dated(l.key, plan, cost)
 	c.add(l.g, l.key, m, unwanted)
-	if !m.lost && one.current() {
-		one.finish(plan, nil) // Nobody waits for the second level to take it.
-		c.share(l.g, l.key, m, mine)
+	if !m.lost {
+		l.share(one, m, mine)
 	}
 }

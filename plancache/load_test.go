@@ -94,6 +94,56 @@ func TestErrorTTL(t *testing.T) {
 	})
 }
 
+// Errors that are kept take room in the cache, and do not count as plans.
+func TestErrorsAreNoPlans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := New(Options[int]{ErrorTTL: time.Second, Capacity: 3})
+		defer c.Close()
+		fail := func(list ...int) {
+			for _, i := range list {
+				_, _ = c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (int, error) { return 0, errors.New("bad") })
+			}
+		}
+		expect := func(what string, plans int) {
+			t.Helper()
+			if n, hot, slow := c.Len(), len(c.Hot(9)), len(c.Slow(9)); n != plans || hot != plans || slow != plans {
+				t.Errorf("%s: %d plans, %d hot, %d slow; want %d", what, n, hot, slow, plans)
+			}
+		}
+		fail(1, 2)
+		expect("two errors", 0)
+		c.Add(t.Context(), Key{Query: query(1)}, 1)
+		expect("a plan in place of one", 1)
+		fail(3, 4, 5, 6, 7)
+		if counted, errs := countErrors(c); counted != errs || errs < 2 {
+			t.Errorf("%d errors are counted, and there are %d", counted, errs)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if counted, errs := countErrors(c); counted != 0 || errs != 0 {
+			t.Errorf("%d errors are counted, and there are %d: their time is over", counted, errs)
+		}
+		fail(8)
+		c.Purge()
+		expect("purged", 0)
+		c.Add(t.Context(), Key{Query: query(9)}, 1)
+		expect("a plan after it", 1)
+	})
+}
+
+// countErrors returns how many entries are said to be errors, and how many are.
+func countErrors[P any](c *Cache[P]) (counted, errs int) {
+	g := c.current.Load()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, e := range g.policy.all() {
+		if e.err != nil {
+			errs++
+		}
+	}
+	return g.failed, errs
+}
+
 // A caller waits as long as its own context. The build goes on for the others, and ends
 // when nobody waits.
 func TestContexts(t *testing.T) {
@@ -192,6 +242,80 @@ func TestStale(t *testing.T) {
 		synctest.Wait()
 		if got := load(); got != 6 {
 			t.Errorf("got %d: it was stale for too long", got)
+		}
+	})
+}
+
+// A build in the background that hangs holds up those who come when the stale plan has gone, but
+// only until all of them have left; and it ends after StaleFor if nobody comes.
+func TestRefreshHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := New(Options[int]{TTL: time.Minute, Jitter: -1, StaleFor: time.Minute})
+		defer c.Close()
+		load := func(q string, build func(context.Context) (int, error)) error {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			_, err := c.Load(ctx, Key{Query: q}, build)
+			return err
+		}
+		good := func(context.Context) (int, error) { return 1, nil }
+		var ended atomic.Int64
+		hang := func(ctx context.Context) (int, error) {
+			<-ctx.Done()
+			ended.Add(1)
+			return 0, ctx.Err()
+		}
+		for _, q := range []string{"joined", "alone"} {
+			if err := load(q, good); err != nil {
+				t.Error(err)
+			}
+		}
+		time.Sleep(90 * time.Second)
+		for _, q := range []string{"joined", "alone"} {
+			if err := load(q, hang); err != nil {
+				t.Errorf("%s: the stale plan is good: %v", q, err)
+			}
+		}
+		time.Sleep(40 * time.Second)
+		if n := ended.Load(); n != 0 {
+			t.Errorf("%d builds have ended", n)
+		}
+		for i := range 3 {
+			if err := load("joined", good); (err != nil) != (i == 0) {
+				t.Errorf("load %d: %v", i, err)
+			}
+		}
+		if synctest.Wait(); ended.Load() != 1 {
+			t.Errorf("all have left one, and %d have ended", ended.Load())
+		}
+		if time.Sleep(30 * time.Second); ended.Load() != 2 {
+			t.Errorf("StaleFor is over, and %d have ended", ended.Load())
+		}
+	})
+}
+
+// A build in the background that asks for its own plan goes on.
+func TestRefreshAsksForItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := New(Options[int]{TTL: time.Minute, Jitter: -1, StaleFor: time.Minute})
+		defer c.Close()
+		key := Key{Query: "q"}
+		c.Add(t.Context(), key, 1)
+		time.Sleep(90 * time.Second)
+		build := func(ctx context.Context) (int, error) {
+			time.Sleep(40 * time.Second) // until the stale plan has gone
+			_, err := c.Load(ctx, key, func(context.Context) (int, error) { return 3, nil })
+			if !errors.Is(err, ErrCycle) || ctx.Err() != nil {
+				t.Errorf("got %v, and the build's context has %v", err, ctx.Err())
+			}
+			return 2, nil
+		}
+		if got, err := c.Load(t.Context(), key, build); got != 1 || err != nil {
+			t.Errorf("got %d, %v", got, err)
+		}
+		time.Sleep(45 * time.Second)
+		if got, ok := c.Get(t.Context(), key); !ok || got != 2 {
+			t.Errorf("got %d, %v", got, ok)
 		}
 	})
 }

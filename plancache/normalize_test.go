@@ -2,6 +2,7 @@ package plancache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,9 +83,15 @@ func TestRelocate(t *testing.T) {
 			t.Errorf("%q and %q: %d:%d", c.from, c.to, line, column)
 		}
 	}
-	for _, c := range [][2]int{{0, 1}, {1, 0}, {9, 1}} {
-		if _, _, ok := Relocate("{ a }", "{a}", c[0], c[1]); ok {
-			t.Errorf("%v is a place", c)
+	const from = "{ a(b:\r\n \"é\") }\n"
+	for place, want := range map[[2]int]bool{
+		{0, 1}: false, {1, 0}: false, {9, 1}: false, {1, 7}: true, {1, 8}: false, {1, 100}: false, {2, 1}: true,
+		{2, 8}: true, {2, 9}: false, {2, 100}: false, {3, 1}: true, {3, 2}: false, {4, 1}: false,
+	} {
+		for _, to := range []string{from, `{a(b:"é")}`, "{ a(b: \"é\")\r}"} {
+			if line, column, ok := Relocate(from, to, place[0], place[1]); ok != want {
+				t.Errorf("%v in %q is at %d:%d, %v", place, to, line, column, ok)
+			}
 		}
 	}
 }
@@ -115,15 +122,51 @@ func TestErrorsFitTheText(t *testing.T) {
 		if n := builds.Load(); n != 3 {
 			t.Errorf("%d builds", n)
 		}
-		// The plan that one of them has after all is that of all when their errors are over.
+		// The plan that one of them has after all is that of all.
 		c.Add(t.Context(), Key{Query: texts[1]}, "plan")
-		time.Sleep(time.Minute)
 		for _, text := range texts {
 			if _, ok := c.Get(t.Context(), Key{Query: text}); !ok {
 				t.Errorf("%q has no plan", text)
 			}
 		}
 	})
+}
+
+// An error that is kept hides no plan, whether or not the client's text is the normal one: neither
+// one that was added, nor a stale one whose build fails.
+func TestErrorsHideNoPlan(t *testing.T) {
+	bad := func(context.Context) (string, error) { return "", errors.New("bad") }
+	for _, text := range []string{"{a}", "{ a }"} {
+		synctest.Test(t, func(t *testing.T) {
+			c, err := New(Options[string]{
+				Normalize: true, ErrorTTL: time.Minute, TTL: time.Minute, Jitter: -1, StaleFor: time.Hour,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			key := Key{Query: text}
+			if _, err := c.Load(t.Context(), key, bad); err == nil {
+				t.Errorf("%q: no error", text)
+			}
+			c.Add(t.Context(), key, "plan")
+			if _, ok := c.Get(t.Context(), key); !ok {
+				t.Errorf("%q: just added, and not found", text)
+			}
+			time.Sleep(90 * time.Second)
+			for range 2 { // The build for the first one fails.
+				if got, err := c.Load(t.Context(), key, bad); got != "plan" {
+					t.Errorf("%q: %v, and a stale plan is good for an hour", text, err)
+				}
+				synctest.Wait()
+			}
+			for _, e := range c.current.Load().entries() {
+				if e.err != nil {
+					t.Errorf("%q: an error is kept beside the plan", text)
+				}
+			}
+		})
+	}
 }
 
 func TestSignature(t *testing.T) {

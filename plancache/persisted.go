@@ -45,8 +45,8 @@ type storedText struct {
 }
 
 // NewPersisted returns a store in which clients register texts: automatic persisted
-// queries. It keeps up to that many bytes of them, 16 MiB if that is 0. The caller
-// must close it.
+// queries. It keeps up to that many bytes of them, 16 MiB if that is 0, see
+// PersistedOptions.Bytes. The caller must close it.
 func NewPersisted(bytes int64) (*Persisted, error) {
 	return OpenPersisted(PersistedOptions{Bytes: bytes})
 }
@@ -126,7 +126,7 @@ func (p *Persisted) find(hash string) (string, bool) {
 // none.
 func (p *Persisted) Add(_ context.Context, hash, query string) {
 	if p.trusted == nil && subtle.ConstantTimeCompare([]byte(hash), []byte(HashQuery(query))) == 1 {
-		p.texts.put(hash, storedText{strings.Clone(query), p.purges.Load()}, int64(len(query)), 0)
+		p.texts.put(strings.Clone(hash), storedText{strings.Clone(query), p.purges.Load()}, int64(len(query)), 0)
 	}
 }
 

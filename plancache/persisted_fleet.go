@@ -10,7 +10,8 @@ import (
 
 // PersistedOptions configures a [Persisted]. Zero fields have defaults.
 type PersistedOptions struct {
-	// Bytes bounds the texts, 16 MiB by default.
+	// Bytes bounds the texts, 16 MiB by default. One that is larger than a 16th of it is kept
+	// only if it is asked for more than those in whose place it comes.
 	Bytes int64
 	// Invalidator carries deletions between the stores of a fleet. It may be that of plans
 	// and results.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 func TestPersisted(t *testing.T) {
@@ -54,6 +56,70 @@ func TestPersisted(t *testing.T) {
 	}
 	if kept < 500 || kept > 1100 {
 		t.Errorf("%d texts of 1 KB are kept in 1 MB", kept)
+	}
+}
+
+// A text that was deleted is not found again, also if it has just left the front: ristretto takes it in
+// later than it is deleted.
+func TestDeletedTextIsGone(t *testing.T) {
+	p, err := NewPersisted(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	ctx, pad := t.Context(), strings.Repeat("x", 1000)
+	inFront := func(hash string) bool {
+		p.texts.mu.RLock()
+		defer p.texts.mu.RUnlock()
+		_, ok := p.texts.front[hash]
+		return ok
+	}
+	for i := range 300 {
+		query := fmt.Sprint("{ victim", i, " }")
+		hash := HashQuery(query)
+		p.Add(ctx, hash, query)
+		for j := 0; inFront(hash); j++ {
+			filler := fmt.Sprint(i, j, pad)
+			p.Add(ctx, HashQuery(filler), filler)
+		}
+		if err := p.Delete(ctx, hash); err != nil {
+			t.Error(err)
+		}
+		for range 500 {
+			if _, ok := p.Get(ctx, hash); ok {
+				t.Fatalf("round %d: it is back", i)
+			}
+		}
+	}
+}
+
+// Get beside Close is no race, as the race detector sees, and does not panic.
+func TestGetWhileClosing(t *testing.T) {
+	for range 20 {
+		p, err := NewPersisted(1 << 16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		stop := make(chan struct{})
+		for range 8 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						p.Get(t.Context(), "x")
+					}
+				}
+			})
+		}
+		time.Sleep(time.Millisecond) // Some of them look.
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		close(stop)
+		wg.Wait()
 	}
 }
 

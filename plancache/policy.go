@@ -238,6 +238,7 @@ func (p *policy[P]) release(e *entry[P]) {
 // leave for it.
 func (p *policy[P]) replace(old, e *entry[P], now int64, out []*entry[P]) []*entry[P] {
 	p.sized()
+	p.age(now)
 	p.release(old)
 	p.weight += e.weight - old.weight
 	h := p.heat(old, now).plus(1)

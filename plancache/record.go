@@ -74,7 +74,11 @@ type source struct {
 	sum  uint32
 }
 
-const sourceBuffer = 64 << 10
+const (
+	sourceBuffer = 64 << 10
+	// mostEmptyReads is how often a reader may return nothing, as in package bufio.
+	mostEmptyReads = 100
+)
 
 // next returns the next n bytes, which are good until it is called again.
 func (s *source) next(n uint64) ([]byte, error) {
@@ -100,7 +104,13 @@ func (s *source) fetch() error {
 	} else {
 		s.rest = s.buf[:copy(s.buf, s.rest)]
 	}
-	n, err := s.from.Read(s.buf[len(s.rest):])
+	n, err := 0, error(nil)
+	for tries := 0; n == 0 && err == nil; tries++ {
+		if tries == mostEmptyReads {
+			return io.ErrNoProgress
+		}
+		n, err = s.from.Read(s.buf[len(s.rest):])
+	}
 	s.rest = s.buf[:len(s.rest)+n]
 	switch {
 	case n > 0: // An error comes again.

@@ -11,16 +11,17 @@ import (
 // text that this client has sent. Lines and columns count from 1, columns in characters.
 //
 // It reports false, and returns the place as it is, if the texts are not the same or the
-// first one has no such place.
+// first one has no such place. The end of a line is a place, where parsers may report that a
+// text ends.
 func Relocate(from, to string, line, column int) (int, int, bool) {
+	at := offset(from, line, column)
+	if at < 0 {
+		return line, column, false
+	}
 	if from == to {
 		return line, column, true
 	}
 	if Normalize(from) != Normalize(to) {
-		return line, column, false
-	}
-	at := offset(from, line, column)
-	if at < 0 {
 		return line, column, false
 	}
 	// The token that it is in, or the last one before.
@@ -58,7 +59,10 @@ func offset(s string, line, column int) int {
 		}
 		at += n
 	}
-	for ; column > 1 && at < len(s); column-- {
+	for ; column > 1; column-- {
+		if at == len(s) || s[at] == '\r' || s[at] == '\n' {
+			return -1
+		}
 		_, n := utf8.DecodeRuneInString(s[at:])
 		at += n
 	}

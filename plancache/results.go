@@ -32,7 +32,9 @@ type Results struct {
 
 // ResultsOptions configures [Results]. Bytes and TTL are needed.
 type ResultsOptions struct {
-	// Bytes bounds the results, with their keys and tags. A larger one is not kept.
+	// Bytes bounds the results, with their keys and tags, and with the room that is left in
+	// their slices. One that is larger than a 16th of it is kept only if it is asked for more
+	// than those in whose place it comes, and one that is larger than 15 16ths is not kept.
 	Bytes int64
 	// TTL is how long a result is good.
 	TTL time.Duration
@@ -130,6 +132,9 @@ func (r *Results) Load(
 	if data, ok := r.get(text); ok {
 		return data, nil
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	one := r.flights.join(ctx, text, text, func(ctx context.Context, one *call[string, []byte]) {
 		v := result{since: r.tags.now()}
 		if again, ok := r.values.get(text); ok && r.tags.good(again) {
@@ -162,7 +167,7 @@ func (r *Results) put(key, schema string, v result) {
 		tags = append(tags, tagKey(tag))
 	}
 	tags = append(tags, resultKey(key), versionKey(schema)+"*")
-	size := int64(len(v.data))
+	size := int64(cap(v.data))
 	for _, tag := range tags {
 		size += int64(len(tag)) + 16
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -242,6 +243,74 @@ func TestResultsAreBounded(t *testing.T) {
 		}
 		close(release)
 	})
+}
+
+// held returns how many bytes are in memory.
+func (l *large[V]) held() int64 {
+	l.main.Wait()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.bytes + l.main.MaxCost() - l.main.RemainingCost()
+}
+
+// Bytes bounds the results whatever their sizes, and counts what their slices hold. A large one is
+// kept where there is room.
+func TestResultsStayInBytes(t *testing.T) {
+	const limit = 1 << 20
+	r, err := NewResults(ResultsOptions{Bytes: limit, TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	load := func(query string, length, capacity int) {
+		t.Helper()
+		fill := func(context.Context) ([]byte, []string, error) { return make([]byte, length, capacity), nil, nil }
+		r.Purge() // so that it is made
+		if data, err := r.Load(t.Context(), ResultKey{Query: query}, fill); err != nil || len(data) != length {
+			t.Errorf("%s: %d bytes, %v", query, len(data), err)
+		}
+		if held := r.values.held(); held > limit {
+			t.Errorf("after %s: %d bytes are held of %d", query, held, limit)
+		}
+	}
+	load("large", 300<<10, 300<<10)
+	if _, ok := r.Get(ResultKey{Query: "large"}); !ok {
+		t.Error("there is room, and a large one is not kept")
+	}
+	for i := range 400 {
+		load(fmt.Sprint("small", i), 6<<10, 6<<10)
+		load(fmt.Sprint("with room", i), 10, 6<<10)
+	}
+	for i := range 20 {
+		load("changing", 300<<10, 300<<10)
+		load("changing", 1<<10, 1<<10)
+		load(fmt.Sprint("huge", i), 900<<10, 900<<10)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		size := 1 << random.IntN(21)
+		load(fmt.Sprint(random.IntN(100)), random.IntN(size+1), size)
+	}
+	if n := len(r.values.queue); n != len(r.values.front) {
+		t.Errorf("%d keys in the queue of %d values", n, len(r.values.front))
+	}
+}
+
+// A request that is over starts no fill.
+func TestResultsOfARequestThatIsOver(t *testing.T) {
+	r, err := NewResults(ResultsOptions{Bytes: 1 << 20, TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = r.Load(ctx, ResultKey{Query: "q"}, func(context.Context) ([]byte, []string, error) { return nil, nil, nil })
+	if err := r.Close(); err != nil { // It waits for fills.
+		t.Error(err)
+	}
+	if !errors.Is(err, context.Canceled) || r.fills.Load() != 0 {
+		t.Errorf("%v, %d fills", err, r.fills.Load())
+	}
 }
 
 // Results that are too large leave nothing behind, also in place of smaller ones.

@@ -238,6 +238,19 @@ func TestReplace(t *testing.T) {
 	}
 }
 
+// They are halved also where nothing new comes, but plans are built again.
+func TestAgeOfAFixedSet(t *testing.T) {
+	const size = 100
+	old := hot(1)
+	old.uses.Store(8)
+	old.counted = 8
+	p := regions(size, []*entry[int]{old}, nil)
+	e := &entry[int]{weight: entryWeight}
+	if p.replace(old, e, size*agePeriods, nil); e.uses.Load() != 5 {
+		t.Errorf("%d uses, want half of 8 and one", e.uses.Load())
+	}
+}
+
 // The uses that are reported are halved after agePeriods calls for each entry, and again after as many.
 func TestAge(t *testing.T) {
 	for size, period := range map[int64]int64{100: 100 * agePeriods, 3: 10 * agePeriods} {

@@ -163,8 +163,9 @@ func (c *Cache[P]) restore(s *source) (n int, err error) {
 			continue
 		}
 		e.uses.Store(p.uses)
-		g.put(e, func() bool { return g.hasPlan(&e.key) })
-		n++
+		if g.put(e, func() bool { return g.hasPlan(&e.key) }) {
+			n++
+		}
 	}
 	return n, nil
 }

@@ -93,6 +93,32 @@ func TestSaveAndRestore(t *testing.T) {
 	}
 }
 
+// Restore counts what has come in: a key that is in the file twice does so once.
+func TestRestoreCounts(t *testing.T) {
+	r := encodeRecord(record{key: Key{Query: "q"}, plan: []byte(`"plan"`)})
+	data := append([]byte(magic), 1, '1', 0, 2) // the schema, no version of plans, two records
+	data = append(append(data, r...), r...)
+	data = binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, castagnoli))
+	c := newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}})
+	if n, err := c.Restore(bytes.NewReader(data)); n != 1 || err != nil || c.Len() != 1 {
+		t.Errorf("%d restored, %v, %d are there", n, err, c.Len())
+	}
+}
+
+// A Reader that returns nothing, again and again, is an error.
+func TestRestoreFromAReaderWithoutProgress(t *testing.T) {
+	_, data := saved(t)
+	c := newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}})
+	r := io.MultiReader(bytes.NewReader(data[:len(data)/2]), stuck{})
+	if n, err := c.Restore(r); n != 0 || !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("%d restored, %v", n, err)
+	}
+}
+
+type stuck struct{}
+
+func (stuck) Read([]byte) (int, error) { return 0, nil }
+
 type mappedBytes []byte
 
 func (m mappedBytes) Len() int { return len(m) }
@@ -157,7 +183,10 @@ func TestManifest(t *testing.T) {
 	if got := slices.Collect(keys); !slices.Equal(got, []Key{{"b", "o", "e"}, {Query: "a"}, {Query: "c"}}) {
 		t.Errorf("got %v", got)
 	}
-	for _, bad := range []string{`{"query":""}`, `{"query":"a"} {"query":"b"}`, `{"quer":"a"}`, `[`, "{\"query\":\"a\"}\nx"} {
+	for _, bad := range []string{
+		`{"query":""}`, `{"query":"a"} {"query":"b"}`, `{"query":"a"}}`, `{"query":"a"}]`, `{"quer":"a"}`, `[`,
+		"{\"query\":\"a\"}\nx",
+	} {
 		if _, err := Manifest(strings.NewReader(bad)); err == nil || !strings.Contains(err.Error(), "line") {
 			t.Errorf("%s: %v", bad, err)
 		}

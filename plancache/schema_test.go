@@ -204,6 +204,55 @@ func TestChangesOverlap(t *testing.T) {
 	})
 }
 
+// What another instance deletes while a change prepares plans is not in the new version either.
+func TestDeletedElsewhereMeanwhile(t *testing.T) {
+	key := Key{Query: "q"}
+	for _, deleted := range []string{storeKey("2", key), storeKey("2", key)[:20] + "*", versionKey("2") + "*", "*"} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMemory()
+			c, err := New(Options[string]{Schema: "1", Invalidator: m})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			c.Add(t.Context(), key, "old")
+			err = c.SetSchema(t.Context(), "2", Switch[string]{Rebuild: func(context.Context, Key) (string, error) {
+				err := m.Delete(t.Context(), deleted)
+				time.Sleep(time.Second) // until all have heard of it
+				return "new", err
+			}})
+			if got, ok := c.Get(t.Context(), key); ok || err != nil {
+				t.Errorf("%q was deleted, and %q is there; %v", deleted, got, err)
+			}
+		})
+	}
+}
+
+// What is deleted is remembered while a change prepares plans only, and not without bounds.
+func TestDeletedKeysAreForgotten(t *testing.T) {
+	c := newTest(t, Options[int]{Capacity: 10, Schema: "1"})
+	deletes := func() {
+		for i := range 2 * mostDeleted {
+			_ = c.Delete(t.Context(), Key{Query: query(i)})
+		}
+	}
+	key := Key{Query: "q"}
+	c.Add(t.Context(), key, 1)
+	err := c.SetSchema(t.Context(), "2", Switch[int]{Rebuild: func(context.Context, Key) (int, error) {
+		deletes()
+		if n := len(c.changes.pending.next.deleted); n > mostDeleted {
+			t.Errorf("%d keys are remembered", n)
+		}
+		return 2, nil
+	}})
+	if _, ok := c.Get(t.Context(), key); ok || err != nil {
+		t.Errorf("nobody knows whether it was deleted, and it is there; %v", err)
+	}
+	if deletes(); c.current.Load().deleted != nil {
+		t.Errorf("%d keys are remembered", len(c.current.Load().deleted))
+	}
+}
+
 func TestHashSchema(t *testing.T) {
 	if a, b := HashSchema("type Query { a: Int } # x"), HashSchema("type Query {\n\ta: Int\n}"); a != b {
 		t.Error("white space makes another version")

@@ -115,7 +115,7 @@ func (c *Cache[P]) warmOne(
 	ctx context.Context, key Key, build func(context.Context, Key) (P, error),
 ) (outcome, error) {
 	asked := key
-	if e, _ := c.lookup(c.current.Load(), &asked); e != nil && e.err == nil {
+	if e := c.lookup(c.current.Load(), &asked); e != nil && e.err == nil {
 		return present, nil
 	}
 	var own atomic.Bool // The build may go on when the wait has ended.

@@ -149,7 +149,7 @@ func TestUsesAddUp(t *testing.T) {
 				g.mu.Unlock()
 				ticks++
 			default:
-				if e, _ := c.lookup(c.current.Load(), &Key{Query: q}); e != nil {
+				if e := c.lookup(c.current.Load(), &Key{Query: q}); e != nil {
 					want[c.Schema()][member(q)]++
 				}
 				if _, err := c.Load(t.Context(), Key{Query: q}, build); err != nil {

@@ -23,7 +23,7 @@ type Stats struct {
 	Len          int
 	Hits, Misses uint64
 	Builds       uint64        // that Load has started, with those that failed
-	BuildErrors  uint64        //
+	BuildErrors  uint64        // builds that have failed
 	BuildTime    time.Duration // of all builds
 	Saved        time.Duration // by hits, if all builds took as long as the mean
 	Evictions    uint64        // for other plans
@@ -86,6 +86,9 @@ func (c *Cache[P]) top(n int, order func(a, b Usage) int) []Usage {
 	bySignature := map[string]Usage{}
 	g := c.current.Load()
 	for _, e := range g.entries() {
+		if e.err != nil {
+			continue
+		}
 		name := Signature(e.key.Query)
 		u := bySignature[name]
 		u.Signature, u.Uses, u.BuildTime = name, u.Uses+e.uses.Load(), max(u.BuildTime, e.cost)

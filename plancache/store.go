@@ -132,21 +132,23 @@ func (c *Cache[P]) revive(key Key, r record) (m made[P], err error) {
 	return m, nil
 }
 
-// share gives a plan to the second level, if that is this cache's to do.
-func (c *Cache[P]) share(g *epoch[P], key Key, m made[P], mine *claim) {
-	if c.level == nil || c.level.store == nil || mine.withheld || c.ctx.Err() != nil || !c.has(g, key) {
+// share gives what a call has made to the second level, if that is this cache's to do.
+func (l *load[P]) share(one *call[Key, P], m made[P], mine *claim) {
+	c, g, key := l.cache, l.g, l.key
+	if c.level == nil || c.level.store == nil || mine.withheld || c.ctx.Err() != nil {
 		return
 	}
-	// What is invalidated while it is on its way must not stay.
-	defer func() {
-		if now := c.current.Load(); now.version == g.version && !c.has(now, key) {
-			_ = c.level.delete(c.ctx, c.address(g.version, key))
-		}
-	}()
+	address := c.address(g.version, key)
+	up := c.level.uploads.begin(address) // before the last look at whether it was deleted
+	if !one.current() || !c.has(g, key) {
+		c.level.uploads.end(up)
+		return
+	}
+	one.finish(m.plan, nil) // Nobody waits for the second level to take it.
 	// A store that ignores its context may still be at it when others go on.
 	by := *mine
 	ended, _ := ask(c.ctx, c.level, func(ctx context.Context) (ended bool, _ error) { // It has taken the error in.
-		data, err := c.options.Codec.Encode(m.plan)
+		data, err := protect(ctx, func(context.Context) ([]byte, error) { return c.options.Codec.Encode(m.plan) })
 		if err != nil {
 			return false, badValue{err}
 		}
@@ -160,14 +162,17 @@ func (c *Cache[P]) share(g *epoch[P], key Key, m made[P], mine *claim) {
 			version: g.version, planVersion: c.options.PlanVersion, key: key,
 			cost: m.cost, deadline: m.deadline, plan: data,
 		})
-		return c.store(ctx, c.address(g.version, key), value, ttl, by)
+		return c.store(ctx, address, value, ttl, by)
 	})
 	if ended {
 		mine.token = ""
 	}
+	if c.level.uploads.end(up) { // It must not stay. What was evicted here may.
+		_ = c.level.delete(c.ctx, address)
+	}
 }
 
-// has reports whether a plan is there for a canonical key, in a epoch that is current.
+// has reports whether a plan is there for a canonical key, in an epoch that is current.
 func (c *Cache[P]) has(g *epoch[P], key Key) bool {
 	return c.current.Load() == g && g.table.Load().find(c.hashOf(&key), &key) != nil
 }
@@ -186,5 +191,6 @@ func (c *Cache[P]) InvalidateSchema(ctx context.Context, version string) error {
 	if c.level == nil {
 		return nil
 	}
+	c.level.uploads.invalidate(versionKey(version) + "*")
 	return c.level.deleteAll(ctx, c.ctx, versionKey(version)+"*")
 }

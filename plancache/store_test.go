@@ -294,6 +294,122 @@ func TestForeignValues(t *testing.T) {
 	}
 }
 
+// A plan that is evicted while it is on its way to the store stays there: others may use it. What is
+// invalidated meanwhile does not, whether or not it was evicted before.
+func TestEvictedWhileShared(t *testing.T) {
+	key := Key{Query: "a"}
+	address := storeKey("1", key)
+	for name, test := range map[string]struct {
+		meanwhile func(*Cache[string], *memory) error
+		stays     bool
+	}{
+		"nothing":              {func(*Cache[string], *memory) error { return nil }, true},
+		"another one deleted":  {func(c *Cache[string], _ *memory) error { return c.Delete(context.Background(), Key{Query: "b"}) }, true},
+		"another version ends": {func(c *Cache[string], _ *memory) error { return c.InvalidateSchema(context.Background(), "2") }, true},
+		"deleted":              {func(c *Cache[string], _ *memory) error { return c.Delete(context.Background(), key) }, false},
+		"deleted elsewhere":    {func(_ *Cache[string], m *memory) error { return m.Delete(context.Background(), address) }, false},
+		"deleted by prefix":    {func(_ *Cache[string], m *memory) error { return m.Delete(context.Background(), address[:20]+"*") }, false},
+		"version ends":         {func(c *Cache[string], _ *memory) error { return c.InvalidateSchema(context.Background(), "1") }, false},
+		"purged":               {func(c *Cache[string], _ *memory) error { c.Purge(); return nil }, false},
+	} {
+		for _, evicted := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				m, release := newMemory(), make(chan struct{})
+				store := callingStore{m, func(what string) {
+					if what == "Set" {
+						<-release
+					}
+				}}
+				c, err := New(Options[string]{
+					Schema: "1", Capacity: 1, Codec: jsonCodec[string]{}, Store: store, StoreTimeout: time.Minute,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if _, err := c.Load(t.Context(), key, func(context.Context) (string, error) { return "plan", nil }); err != nil {
+					t.Error(err)
+				}
+				if synctest.Wait(); evicted {
+					c.Add(t.Context(), Key{Query: "c"}, "plan")
+				}
+				if err := test.meanwhile(c, m); err != nil {
+					t.Error(err)
+				}
+				synctest.Wait()
+				close(release)
+				synctest.Wait()
+				if _, err := m.Get(t.Context(), address); (err == nil) != test.stays {
+					t.Errorf("%s, evicted: %v: the store has it: %v", name, evicted, err == nil)
+				}
+				if n := len(c.level.uploads.all); n != 0 {
+					t.Errorf("%s: %d plans are still on their way", name, n)
+				}
+			})
+		}
+	}
+}
+
+// A prefix of keys takes their plans out, and no others, however long it is.
+func TestDeletedByPrefix(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		c, err := New(Options[string]{Schema: "1", PlanVersion: "2", Invalidator: m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		keys := []Key{{Query: "a"}, {Query: "b"}}
+		first, second := c.address("1", keys[0]), c.address("1", keys[1])
+		for prefix, want := range map[string]int{
+			first[:8]: 0, first[:versionSize]: 0, first[:versionSize+4]: 0, first[:len(first)-1]: 1, first: 1,
+			second[:len(second)-20]: 1, versionKey("2"): 2, versionKey("2") + "ab": 2, first + "0": 2,
+		} {
+			for _, key := range keys {
+				c.Add(t.Context(), key, "plan")
+			}
+			if err := m.Delete(t.Context(), prefix+"*"); err != nil {
+				t.Error(err)
+			}
+			if synctest.Wait(); c.Len() != want {
+				t.Errorf("%s*: %d plans are left, want %d", prefix, c.Len(), want)
+			}
+		}
+	})
+}
+
+// A plan whose Encode panics is no failure of the store, which is asked on.
+func TestEncodePanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		encode := func(what string) {
+			if what == "Encode" {
+				panic("no")
+			}
+		}
+		c, err := New(Options[string]{Codec: callingCodec(encode), Store: newMemory()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for i := range 2 * breakAfter { // All ask before the first one encodes: an answer would hide that.
+			go func() {
+				_, err := c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (string, error) {
+					time.Sleep(time.Second)
+					return "plan", nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if c.level.open() || c.Stats().Errors != 2*breakAfter {
+			t.Errorf("the breaker is open, or not all of the errors were reported: %+v", c.Stats())
+		}
+	})
+}
+
 // Caches that share no plans, and have no codec for them, tell each other of deletions.
 func TestInvalidatorOnly(t *testing.T) {
 	m := newMemory()

@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// stripedCounter count what happens on every call, each on a cache line that few goroutines
+// stripedCounter counts what happens on every call, each on a cache line that few goroutines
 // share.
 type stripedCounter struct {
 	_    [128]byte // What lies before is read on every call.

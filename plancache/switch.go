@@ -111,7 +111,7 @@ func (c *Cache[P]) begin(version string, cancel context.CancelFunc) (old *epoch[
 	}
 	next := newEpoch(c, version)
 	next.tick()
-	next.deleted = map[Key]bool{}
+	next.deleted = map[string]bool{}
 	mine = &change[P]{c.changes.begun, next, cancel}
 	c.changes.pending = mine
 	return old, mine, nil
@@ -161,6 +161,7 @@ func (c *Cache[P]) Schema() string { return c.current.Load().version }
 
 // carry brings what it can from one epoch to the next, until the context ends.
 func (c *Cache[P]) carry(ctx context.Context, old, next *epoch[P], s Switch[P]) {
+	defer next.carried() // when the last rebuild has ended
 	var work []*entry[P]
 	for _, e := range byUse(old.entries()) {
 		if ctx.Err() != nil {
@@ -234,7 +235,7 @@ func (r *rebuilds) done(ctx context.Context) {
 	}
 }
 
-// take adds a plan to a epoch that is being prepared, with the history of another
+// take adds a plan to an epoch that is being prepared, with the history of another
 // one's entry.
 func (c *Cache[P]) take(next *epoch[P], from *entry[P], m made[P]) {
 	e := c.entry(from.key, m)
@@ -242,7 +243,8 @@ func (c *Cache[P]) take(next *epoch[P], from *entry[P], m made[P]) {
 		return
 	}
 	e.uses.Store(from.uses.Load())
-	next.put(e, func() bool { return next.purged || next.deleted[e.key] })
+	address := c.address(next.version, e.key)
+	next.put(e, func() bool { return next.purged || next.deleted[address] })
 }
 
 // byUse sorts entries by how much they are used, most first.

@@ -85,7 +85,7 @@ func Manifest(r io.Reader) (iter.Seq[Key], error) {
 			if err := d.Decode(&l); err != nil {
 				return nil, fmt.Errorf("plancache: manifest, line %d: %w", n, err)
 			}
-			if l.Query == "" || d.More() {
+			if _, err := d.Token(); l.Query == "" || !errors.Is(err, io.EOF) {
 				return nil, fmt.Errorf("plancache: manifest, line %d: it must be one object with a query", n)
 			}
 			lines = append(lines, l)

@@ -118,7 +118,8 @@ func (c *Cache[P]) invalidate(key string) {
 		case all && strings.HasPrefix(mine, prefix):
 			g.clear(Removed)
 		case strings.HasPrefix(key, mine):
-			g.dropWhere(func(k Key) bool { return c.address(g.version, k) == key })
+			g.dropAddresses(key)
 		}
 	})
+	c.level.uploads.invalidate(key)
 }

@@ -3,6 +3,7 @@ package bus_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -36,6 +37,26 @@ func TestBridgeOptions(t *testing.T) {
 			t.Error("no error without a transport")
 		}
 	}
+}
+
+// Close says what the other region could not be told.
+func TestBridgeClosesWithWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hubA, hubB := bustest.NewHub(), bustest.NewHub()
+		far := hubB.Connect()
+		br := bridge(t, hubA.Connect(), far, bus.Options{})
+		a, _ := open(t, hubA.Connect(), bus.Options{})
+		time.Sleep(3 * time.Second)
+		far.Set(bustest.Down)
+		if err := a.DeleteEach(t.Context(), []string{"k:1", "k:2"}); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if err := br.Close(); err == nil || !strings.Contains(err.Error(), "2 keys") {
+			t.Errorf("got %v, want the 2 keys that are left", err)
+		}
+		closeAll(t, a)
+	})
 }
 
 // Keys go from one region to the other and back, once for each bridge, and in no circle.

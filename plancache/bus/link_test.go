@@ -395,6 +395,33 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// What is deleted while a beat is on its way, with Close behind it, is published before the goodbye.
+func TestCloseDuringBeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := bustest.NewHub()
+		w := hub.Connect()
+		far := deaf{w, func(ctx context.Context, message []byte) error {
+			if strings.Contains(string(message), " beat ") {
+				time.Sleep(100 * time.Millisecond)
+			}
+			return w.Publish(ctx, message)
+		}}
+		begun := time.Now()
+		a, _ := open(t, far, bus.Options{})
+		b, fromB := open(t, hub.Connect(), bus.Options{})
+		time.Sleep(time.Until(begun.Add(1050 * time.Millisecond))) // in the second beat
+		deleted := make(chan error, 1)
+		go func() { deleted <- a.Delete(t.Context(), "k") }()
+		synctest.Wait()
+		closeAll(t, a)
+		if err := <-deleted; err != nil {
+			t.Error(err)
+		}
+		expect(t, "what was left", fromB, "k")
+		closeAll(t, b)
+	})
+}
+
 // With the transport down, keys are bounded, and Close says what is left.
 func TestPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

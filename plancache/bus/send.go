@@ -100,11 +100,15 @@ func (o *outbox) close() {
 	o.poke()
 }
 
-// size returns how many keys could not be published.
+// size returns how many keys are not published yet, with those of other regions.
 func (o *outbox) size() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.keys) + len(o.sent)
+	n := len(o.keys) + len(o.sent)
+	for _, m := range o.relayed {
+		n += len(m.keys)
+	}
+	return n
 }
 
 // batch returns as many keys as fit into a message, and the callers that wait for them if these are all.
@@ -199,11 +203,12 @@ func (l *Link) send() {
 			beat.Reset(l.options.Beat)
 		case <-l.out.wake:
 		}
+		last := l.out.over() // Nothing comes in from now on, so the flush takes all.
 		err := l.flush(due)
 		if err != nil && l.ctx.Err() == nil {
 			l.report(err)
 		}
-		if l.out.over() {
+		if last {
 			if err == nil {
 				bye := l.message(kindBye)
 				_ = l.publish(kindBye, bye.encode())
