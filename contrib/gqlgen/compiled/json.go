@@ -21,7 +21,7 @@ func (c *calls[T, V]) json(out io.Writer) error {
 	ctx := &c.contexts[0]
 	w := stream.NewWriter(out, stream.Options{Context: ctx})
 	defer func() { _ = w.Close() }() // Also if the resolver panics.
-	err := c.step.json(c.callOf(0))(ctx, w, c.planned.selection, c.group.objects[0])
+	err := c.step.json(c.callOf(0))(ctx, w, c.planned.selection(), c.group.objects[0])
 	for _, e := range w.TakeErrors() {
 		c.report(e)
 	}

@@ -131,7 +131,13 @@ func (v *variants) plan(s *Executable, op *graphql.OperationContext, watched boo
 	if p != nil {
 		return p
 	}
-	p = s.compile(op, watched)
+	values := make(map[string]any, len(v.conditions))
+	for _, name := range v.conditions {
+		if value, ok := op.Variables[name]; ok {
+			values[name] = value
+		}
+	}
+	p = s.compile(op, values, watched)
 	if v.refused != "" && p.refused == "" {
 		p.refused = v.refused
 	}
