@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -80,15 +81,30 @@ func (w *Writer) send() {
 		return
 	}
 	sent := len(w.buf)
-	text := sink.ValidUTF8(w.finish())
+	text := w.finish()
+	rest := incomplete(text)
 	if w.out == nil {
 		w.out = w.run.out.Begin()
 	}
-	if _, err := w.out.Write(text); err != nil {
+	if _, err := w.out.Write(sink.ValidUTF8(text[:len(text)-rest])); err != nil {
 		w.fail(err)
 	}
-	w.sent += sent
-	w.buf, w.last = w.buf[:0], time.Now()
+	w.sent += sent - rest
+	w.buf, w.last = append(w.buf[:0], text[len(text)-rest:]...), time.Now()
+}
+
+// incomplete returns how many bytes at the end are a character that is not complete: JSON that a
+// resolver writes comes in pieces of any size.
+func incomplete(text []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
+		if end := text[len(text)-n:]; utf8.RuneStart(end[0]) {
+			if utf8.FullRune(end) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 // chunks calls yield with some elements of a list at a time, and with the errors that came

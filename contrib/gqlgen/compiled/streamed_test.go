@@ -21,6 +21,8 @@ import (
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled/internal/zoo"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/internal/sink"
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
+	"github.com/gqlboost/gqlboost/stream"
 )
 
 // client takes a response that is sent while it is made.
@@ -168,5 +170,43 @@ func TestSmallResponsesAreWhole(t *testing.T) {
 	got := executeFor(&c, p.compiled, &zoo.Env{}, `{ plain(n: 2) { id next { title } } }`, nil)
 	if c.begun || !json.Valid([]byte(got.data)) {
 		t.Error(c.begun, fmt.Sprint(got))
+	}
+}
+
+// textRoot writes a list whose text is one value of a database.
+type textRoot struct {
+	*zoo.Resolver
+	text string
+}
+
+func (r textRoot) Query() zoo.QueryResolver { return textQuery{r.Resolver.Query(), r.text} }
+
+type textQuery struct {
+	zoo.QueryResolver
+	text string
+}
+
+func (q textQuery) PlainJSON(_ context.Context, w *stream.Writer, _ *selection.Selection, _ int) error {
+	w.BeginArray()
+	w.BeginObject()
+	w.Name("title")
+	w.Raw([]byte(`"` + q.text + `"`))
+	w.EndObject()
+	w.EndArray()
+	return nil
+}
+
+// TestPiecesKeepCharacters sees that characters which two pieces share are whole, and that what
+// is no UTF-8 is replaced as in whole responses.
+func TestPiecesKeepCharacters(t *testing.T) {
+	for _, text := range []string{"\u4e16", "\U0001f600", "\u4e16\xff", "a\u4e16\xe4", "\xf0\x9f\u00e9"} {
+		p := newPairOf(textRoot{&zoo.Resolver{}, strings.Repeat(text, 50_000)})
+		var c client
+		got := executeFor(&c, p.compiled, &zoo.Env{}, `{ plain(n: 1) { title } }`, nil)
+		want := `{"plain":[{"title":"` + string(sink.ValidUTF8([]byte(strings.Repeat(text, 50_000)))) + `"}]}`
+		if !c.begun || got.data != want {
+			t.Errorf("%q: begun %v, %d bytes with %d replaced, want %d with %d", text, c.begun,
+				len(got.data), strings.Count(got.data, "\ufffd"), len(want), strings.Count(want, "\ufffd"))
+		}
 	}
 }
