@@ -38,33 +38,37 @@ func (c *calls[T, V]) batch() {
 func (c *calls[T, V]) batchOf(call *Call, from, to int) {
 	b := &batched[V]{n: to - from}
 	for i := from; i < to; i++ {
-		// If getting the resolver fails, each object asks for it.
-		if (i == from || c.all == nil) && c.callBatch(b, call, i, c.group.objects[from:to]) {
-			c.lose(i, null)
-			continue
-		}
-		ctx := &c.contexts[i]
-		if v, ok := c.result(ctx, b, i, i-to+b.n); ok {
-			c.keep(i, v)
-		} else if c.nonNull() || ctx.nonNull() {
-			graphql.AddInvalidNullError(ctx, "") // Nothing if the error has this path.
-			c.lose(i, required)
-		} else {
-			c.lose(i, null)
-		}
+		c.oneOf(b, call, i, from)
+	}
+}
+
+// oneOf makes the value of object i, whose batch begins with another one. Errors of the host may
+// panic, too.
+func (c *calls[T, V]) oneOf(b *batched[V], call *Call, i, from int) {
+	ctx := &c.contexts[i]
+	if !c.run.OmitPanicHandler {
+		defer func() {
+			if r := recover(); r != nil {
+				c.run.recovered(ctx, r)
+				c.lose(i, null)
+			}
+		}()
+	}
+	if i == from || c.all == nil { // If getting the resolver fails, each object asks for it.
+		c.callBatch(b, call, i, c.group.objects[from:from+b.n])
+	}
+	if v, ok := c.result(ctx, b, i, i-from); ok {
+		c.keep(i, v)
+	} else if c.nonNull() || ctx.nonNull() {
+		graphql.AddInvalidNullError(ctx, "") // Nothing if the error has this path.
+		c.lose(i, required)
+	} else {
+		c.lose(i, null)
 	}
 }
 
 // callBatch calls a batch resolver for object i and others, unless it has been called for them.
-func (c *calls[T, V]) callBatch(b *batched[V], call *Call, i int, objects []T) (panicked bool) {
-	if !c.run.OmitPanicHandler {
-		defer func() {
-			if r := recover(); r != nil {
-				c.run.recovered(&c.contexts[i], r)
-				panicked = true
-			}
-		}()
-	}
+func (c *calls[T, V]) callBatch(b *batched[V], call *Call, i int, objects []T) {
 	all := c.callAll()
 	b.once.Do(func() {
 		one := callers.New(1) // A data loader need not wait for others.
@@ -73,7 +77,6 @@ func (c *calls[T, V]) callBatch(b *batched[V], call *Call, i int, objects []T) (
 		b.results, b.err = all(&c.contexts[i], call, slices.Clone(objects)) // It may do with them what it likes.
 		b.done = true
 	})
-	return false
 }
 
 // result returns result j of a batch, which is that of object i, or adds an error as gqlgen

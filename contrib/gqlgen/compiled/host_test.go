@@ -2,9 +2,11 @@ package compiled_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -152,5 +154,65 @@ func TestContextsAreKept(t *testing.T) {
 			}
 			counts = map[string]int{}
 		}
+	}
+}
+
+// faultyError is an error whose text panics if it is nil, as it is in an error that a function of
+// this type returns by mistake.
+type faultyError struct{ text string }
+
+func (e *faultyError) Error() string { return e.text }
+
+// faultyRoot has a batch resolver with such errors.
+type faultyRoot struct {
+	*zoo.Resolver
+	err func(n int) error
+}
+
+func (r faultyRoot) Box() zoo.BoxResolver { return faultyBox{r.Resolver.Box(), r.err} }
+
+type faultyBox struct {
+	zoo.BoxResolver
+	err func(n int) error
+}
+
+func (r faultyBox) Owner(_ context.Context, objs []*zoo.Box) ([]*zoo.Person, error) {
+	return make([]*zoo.Person, len(objs)), r.err(len(objs))
+}
+
+func (r faultyBox) MustOwner(_ context.Context, objs []*zoo.Box) ([]*zoo.Person, error) {
+	return make([]*zoo.Person, len(objs)), r.err(len(objs))
+}
+
+func (r faultyBox) Children(ctx context.Context, b *zoo.Box, first int, after *int) ([]*zoo.Box, error) {
+	time.Sleep(time.Millisecond) // so that another goroutine has the batch
+	return r.BoxResolver.Children(ctx, b, first, after)
+}
+
+// faultyList panics when it is asked for its errors.
+type faultyList struct{ error }
+
+func (faultyList) Errors() []error { panic("no errors") }
+
+// TestErrorsOfBatchesPanic sees that what panics when the errors of a batch are added is recovered,
+// on whichever goroutine it is.
+func TestErrorsOfBatchesPanic(t *testing.T) {
+	for name, err := range map[string]func(n int) error{
+		"nil": func(int) error { return (*faultyError)(nil) },
+		"nil in a list": func(n int) error {
+			list := make(graphql.BatchErrorList, n)
+			list[0] = (*faultyError)(nil)
+			return list
+		},
+		"list": func(int) error { return faultyList{errors.New("some")} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, extensions := range [][]graphql.HandlerExtension{nil, {passing{}}} {
+				p := newPairOf(faultyRoot{&zoo.Resolver{}, err}, extensions...)
+				for _, field := range []string{"owner", "mustOwner"} {
+					p.check(t, &zoo.Env{Seed: 1}, `{ boxes(n: 4) { children { id } `+field+` { id } } }`, nil)
+				}
+			}
+		})
 	}
 }
