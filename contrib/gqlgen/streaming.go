@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -35,12 +36,21 @@ var _ sink.Sink = (*streaming)(nil)
 
 // Begin implements [sink.Sink].
 func (s *streaming) Begin() io.Writer {
+	if s.r.ProtoMajor == 1 && s.r.ProtoMinor == 0 {
+		return nil // Its responses end with the connection, also those that are broken off.
+	}
+	if http.NewResponseController(s.w).SetWriteDeadline(time.Time{}) != nil {
+		return nil // Without deadlines the connection cannot be aborted.
+	}
 	s.response = stream.Begin(s.w, s.r, stream.Options{ContentType: s.contentType})
 	s.response.BeginObject()
 	s.response.Name("data")
 	s.data = s.response.Pieces()
 	return s.data
 }
+
+// Flush implements [sink.Sink].
+func (s *streaming) Flush() error { return s.response.Flush() }
 
 // Break implements [sink.Sink].
 func (s *streaming) Break(err error) { s.broken = err }

@@ -176,7 +176,7 @@ type compiler struct {
 	call    *Call  // without arguments
 	query   bool   // whether it is one
 	lists   int    // above the place that is being compiled
-	streams bool   // whether a resolver offers to stream a list
+	streams int    // steps so far whose resolvers offer to stream a list
 	inside  bool   // whether one does that is inside of another list
 	waiting int    // steps so far whose calls may wait
 	refused string // why the operation cannot be compiled
@@ -214,6 +214,7 @@ type place[T any] struct {
 	columnOf []int       // number of each step's column, -1 if it has none
 	waiting  []int       // numbers of the columns that may wait when they are filled
 	blocks   bool        // whether calls may wait, also those of the groups below
+	streams  bool        // whether a resolver offers to stream a list, also one of those groups
 }
 
 // defers reports whether there is a deferred fragment in what gqlgen's functions would execute.
@@ -250,6 +251,9 @@ func (o *Object[T]) compile(c *compiler, p *planned) *place[T] {
 		if known.blocks {
 			c.waiting++
 		}
+		if known.streams {
+			c.streams++
+		}
 		return known
 	}
 	out := o.compileFields(c, graphql.CollectFields(c.op, p.collected.Selections, o.implementor))
@@ -259,7 +263,7 @@ func (o *Object[T]) compile(c *compiler, p *planned) *place[T] {
 
 func (o *Object[T]) compileFields(c *compiler, fields []graphql.CollectedField) *place[T] {
 	out := &place[T]{object: o, steps: make([]stepOf[T], 0, len(fields))}
-	keys, waiting := map[string]bool{}, c.waiting
+	keys, waiting, streams := map[string]bool{}, c.waiting, c.streams
 	if c.fields += len(fields); c.fields > maxFields {
 		c.refuse("large plan")
 	}
@@ -303,6 +307,6 @@ func (o *Object[T]) compileFields(c *compiler, fields []graphql.CollectedField) 
 			out.columnOf = append(out.columnOf, -1)
 		}
 	}
-	out.blocks = c.waiting > waiting
+	out.blocks, out.streams = c.waiting > waiting, c.streams > streams
 	return out
 }

@@ -80,6 +80,7 @@ func (c *textColumn) write(w *Writer, i int) bool {
 // writeJSON has the resolver write into the response.
 func (s *streamed[T, V]) writeJSON(w *Writer) (valid, declined bool) {
 	c, start := s.calls, w.pos()
+	w.list = start
 	err := c.json(between{w})
 	switch {
 	case errors.Is(err, selection.ErrDeclined):
@@ -103,7 +104,8 @@ func (b between) Write(p []byte) (int, error) {
 	w := b.w
 	w.buf = append(w.buf, p...)
 	if w.full() {
-		w.send()
+		w.pass()
 	}
+	w.hurry()
 	return len(p), w.err
 }

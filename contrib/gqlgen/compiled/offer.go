@@ -69,7 +69,9 @@ func (d *definition[T, V]) offer(c *compiler, p *planned) {
 		c.inside = c.inside || list
 	default:
 		p.offers = found
-		c.streams = c.streams || list
+		if list {
+			c.streams++
+		}
 	}
 }
 

@@ -143,7 +143,7 @@ func (s *Executable) compile(op *graphql.OperationContext, values map[string]any
 	}
 	c.directives(s.Directives, op)
 	out.root = root.compileFields(c, graphql.CollectFields(c.op, op.Operation.SelectionSet, root.implementor))
-	out.refused, out.streams, out.inside = c.refused, c.streams, c.inside
+	out.refused, out.streams, out.inside = c.refused, c.streams > 0, c.inside
 	return out
 }
 

@@ -93,6 +93,15 @@ func (f *Field) writeFilled(w *Writer, c *filled, i int) bool {
 	return f.settle(w, outcome)
 }
 
+// lost reports whether a value that has been made must not be null but is.
+func (f *Field) lost(c *filled, i int) bool {
+	if c.states != nil && c.states[i] != present {
+		return c.states[i] == required || c.states[i] == null && f.nonNull()
+	}
+	object, ok := c.column.(interface{ lost(i int) bool })
+	return ok && object.lost(i)
+}
+
 // settle writes what is null, and reports whether that is valid.
 func (f *Field) settle(w *Writer, o Outcome) bool {
 	if o == Wrote {

@@ -40,7 +40,7 @@ func notJSON(text []byte) error { return fmt.Errorf("compiled: a scalar is not J
 func (x *run) stream() *graphql.Response {
 	x.workers.begin()
 	defer x.workers.end()
-	w := &Writer{run: x, last: time.Now()}
+	w := &Writer{run: x}
 	valid := x.plan.root.query(x, w)
 	defer w.end()
 	switch {
@@ -67,9 +67,31 @@ func (w *Writer) fail(err error) {
 	}
 }
 
-// full reports whether it is time to send.
+// full reports whether there is enough to be sent.
 func (w *Writer) full() bool {
-	return len(w.buf) >= w.run.limits.held || w.sent > 0 && len(w.buf) >= w.run.limits.piece
+	return !w.whole && (len(w.buf) >= w.run.limits.held || w.sent > 0 && len(w.buf) >= w.run.limits.piece)
+}
+
+// pass sends what there is of the list that is being written. If the list is in an object that is
+// null anyway, it is taken back instead: the client must see the error, not a part of the object.
+func (w *Writer) pass() {
+	if w.doomed {
+		w.truncate(w.list)
+		return
+	}
+	w.send()
+}
+
+// hurry sends what has waited for more. Before the first is sent nothing does: errors come first.
+func (w *Writer) hurry() {
+	if w.sent == 0 || w.err != nil || time.Since(w.last) <= patience {
+		return
+	}
+	w.pass()
+	if err := w.run.out.Flush(); err != nil {
+		w.fail(err)
+	}
+	w.last = time.Now()
 }
 
 // send sends what has been written. It is called between two elements of a list, or behind the
@@ -80,12 +102,16 @@ func (w *Writer) send() {
 		w.buf = w.buf[:0]
 		return
 	}
+	if w.out == nil {
+		if w.out = w.run.out.Begin(); w.out == nil {
+			w.whole = true
+			w.run.held.add("client")
+			return
+		}
+	}
 	sent := len(w.buf)
 	text := w.finish()
 	rest := incomplete(text)
-	if w.out == nil {
-		w.out = w.run.out.Begin()
-	}
 	if _, err := w.out.Write(sink.ValidUTF8(text[:len(text)-rest])); err != nil {
 		w.fail(err)
 	}
@@ -195,7 +221,7 @@ func (n *listNode[E]) writeChunk(w *Writer, at *level, first int, values []E, er
 			valid = false
 		}
 		if valid && w.full() {
-			w.send()
+			w.pass()
 		}
 	}
 	return valid
@@ -227,12 +253,13 @@ func (s *streamed[T, V]) write(w *Writer, _ int) bool {
 // writeElements writes elements until one is null that must not be, or the client has gone.
 func (s *streamed[T, V]) writeElements(w *Writer, elements chunks[V]) bool {
 	start, n, valid := w.pos(), 0, true
+	w.list = start
 	w.buf = append(w.buf, '[')
 	elements(func(values V, errs []error) bool {
 		valid = s.list.writeChunk(w, &s.calls.at, n, values, errs)
 		n += s.list.count(values)
-		if time.Since(w.last) > patience && valid {
-			w.send()
+		if valid {
+			w.hurry()
 		}
 		return valid && w.err == nil
 	})

@@ -28,15 +28,24 @@ import (
 // client takes a response that is sent while it is made.
 type client struct {
 	bytes.Buffer
-	begun, indirect bool
-	broken, gone    error
+	begun, indirect, whole bool
+	broken, gone           error
 }
 
 var _ sink.Sink = (*client)(nil)
 
-func (c *client) Direct() bool     { return !c.indirect }
-func (c *client) Begin() io.Writer { c.begun = true; return c }
-func (c *client) Break(err error)  { c.broken = err }
+func (c *client) Direct() bool { return !c.indirect }
+func (c *client) Flush() error { return c.gone }
+
+func (c *client) Begin() io.Writer {
+	if c.whole {
+		return nil
+	}
+	c.begun = true
+	return c
+}
+
+func (c *client) Break(err error) { c.broken = err }
 
 func (c *client) Write(b []byte) (int, error) {
 	if c.gone != nil {
@@ -122,6 +131,7 @@ func TestHeld(t *testing.T) {
 		"field middleware":       {query, &client{}, []graphql.HandlerExtension{passing{}}},
 		"root field middleware":  {query, &client{}, []graphql.HandlerExtension{aroundRoot{}}},
 		"inside of another list": {`{ boxes(n: 4) { children { id } } }`, &client{}, nil},
+		"client":                 {query, &client{whole: true}, nil},
 	} {
 		p := newPairOf(zoo.Offering{Resolver: &zoo.Resolver{}}, c.extensions...)
 		if reason == "inside of another list" {
@@ -160,6 +170,32 @@ func TestClientGoes(t *testing.T) {
 	executeFor(&c, p.compiled, &zoo.Env{}, `{ plain(n: 1000) { id one } }`, nil)
 	if !errors.Is(c.broken, io.ErrClosedPipe) || c.Len() > 0 {
 		t.Errorf("%v, %d bytes", c.broken, c.Len())
+	}
+}
+
+// TestNullIsKnownBeforeTheList has lists in objects that are null because of another field: the
+// client has the error, and no part of the list.
+func TestNullIsKnownBeforeTheList(t *testing.T) {
+	p := newPairOf(zoo.Offering{Resolver: &zoo.Resolver{}})
+	compiled.SendEach(p.schema, 1)
+	for _, query := range []string{
+		`{ mustBox(id: 5) { id } plain(n: 1000) { id title } }`,
+		`{ mustBox(id: 5) { id } plain(n: 1000) { id one } }`, // a sequence
+		`{ plain(n: 1000) { id title } mustBox(id: 5) { id } }`,
+		`{ plain(n: 1000) { id one } mustBox(id: 9) { mustOwner { id } } }`,
+		`{ box(id: 9) { mustOwner { id } children(first: 4) { id } } }`,
+		`{ box(id: 9) { children(first: 4) { id } mustOwner { id } } }`,
+		`{ box(id: 9) { children(first: 4) { id } ... on Named { ... on Box { mustOwner { id } } } } }`,
+	} {
+		for seed := range uint64(10) {
+			env := &zoo.Env{Seed: seed, Faults: true}
+			want := execute(p.own, clone(env), query, nil)
+			var c client
+			got := executeFor(&c, p.compiled, env, query, nil)
+			if c.broken != nil || c.begun || got.data != want.data || !slices.Equal(got.errors, want.errors) {
+				t.Errorf("%s: %v after %d bytes\n%s", query, c.broken, c.Len(), difference(got, want))
+			}
+		}
 	}
 }
 

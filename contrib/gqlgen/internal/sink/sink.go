@@ -13,8 +13,11 @@ type Sink interface {
 	// that there is nobody else who would see the data in it.
 	Direct() bool
 	// Begin begins the response, whose data are what is then written. They are complete when
-	// the caller returns its response, which has no data.
+	// the caller returns its response, which has no data. It returns nil if the client would not
+	// see that a response breaks off: the response is then returned whole.
 	Begin() io.Writer
+	// Flush sends what has been written. Without it more may be waited for.
+	Flush() error
 	// Break says that the data cannot be completed.
 	Break(err error)
 }
