@@ -243,7 +243,11 @@ func (s *streamed[T, V]) write(w *Writer, _ int) bool {
 	if c.planned.offers.elements {
 		return s.writeElements(w, c.chunks(c.callOf(0))(&c.contexts[0], c.group.objects[0]))
 	}
-	c.each()
+	if c.step.batch != nil {
+		c.batch()
+	} else {
+		c.each()
+	}
 	c.at.ready.Store(true)
 	made := filled{column: c.node.fill(&c.below, &c.at, c.values, c.states), states: c.states}
 	c.below.execute()

@@ -17,6 +17,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled/internal/zoo"
@@ -243,6 +245,58 @@ func TestPiecesKeepCharacters(t *testing.T) {
 		if !c.begun || got.data != want {
 			t.Errorf("%q: begun %v, %d bytes with %d replaced, want %d with %d", text, c.begun,
 				len(got.data), strings.Count(got.data, "\ufffd"), len(want), strings.Count(want, "\ufffd"))
+		}
+	}
+}
+
+// pages and page are a schema of their own: a batch of lists of objects.
+type (
+	pages struct{}
+	page  struct{}
+	shelf struct{ declined int }
+)
+
+// batchedPages is a schema whose Query.shelf has Shelf.pages, which a batch resolver makes that
+// offers JSON and declines all selections.
+func batchedPages() *executor.Executor {
+	schema := gqlparser.MustLoadSchema(&ast.Source{
+		Input: `type Query { shelf: Shelf } type Shelf { pages: [Page!] } type Page { id: String! }`,
+	})
+	resolvers := func(*compiled.Call) any { return pages{} }
+	pageType := compiled.NewObject[*page]("Page", []string{"Page"})
+	shelfType := compiled.NewObject[*shelf]("Shelf", []string{"Shelf"})
+	query := compiled.NewObject[*compiled.Root]("Query", []string{"Query"})
+	compiled.Plain(pageType, compiled.Field{Name: "id", Type: "String!", Named: "String"},
+		compiled.Leaf("String!", compiled.String[string]), func(*page) string { return "x" })
+	compiled.Batch(shelfType, compiled.Field{Name: "pages", Type: "[Page!]", Named: "Page", Resolver: true, Waits: true},
+		compiled.ListOf("[Page!]", true, compiled.Pointer("Page!", pageType)), resolvers,
+		func(context.Context, *compiled.Call, any, []*shelf) ([][]*page, error) { return [][]*page{{{}}}, nil })
+	compiled.OffersJSON(shelfType, "pages", resolvers,
+		func(_ context.Context, _ *compiled.Call, _ pages, _ *stream.Writer, _ *selection.Selection, s *shelf) error {
+			s.declined++
+			return selection.ErrDeclined
+		})
+	all := &shelf{}
+	compiled.Resolver(query, compiled.Field{Name: "shelf", Type: "Shelf", Named: "Shelf", Resolver: true, Waits: true},
+		compiled.Pointer("Shelf", shelfType), resolvers,
+		func(context.Context, *compiled.Call, any, *compiled.Root) (*shelf, error) {
+			if all.declined > 1 {
+				return nil, errors.New("asked again")
+			}
+			return all, nil
+		})
+	own := &graphql.ExecutableSchemaMock{SchemaFunc: func() *ast.Schema { return schema }}
+	noContext := func(*graphql.OperationContext) any { return nil }
+	return newExecutor(compiled.New(own, compiled.Config{Query: query, NewContext: noContext}))
+}
+
+// TestBatchDeclines sees that a batch resolver which does not write a selection is called for it.
+func TestBatchDeclines(t *testing.T) {
+	e := batchedPages()
+	for range 3 {
+		got := executeFor(&client{}, e, &zoo.Env{}, `{ shelf { pages { id } } }`, nil)
+		if got.data != `{"shelf":{"pages":[{"id":"x"}]}}` || len(got.errors) > 0 {
+			t.Error(got)
 		}
 	}
 }
