@@ -34,14 +34,17 @@ type streaming struct {
 
 var _ sink.Sink = (*streaming)(nil)
 
+// Breaks implements [sink.Sink].
+func (s *streaming) Breaks() bool {
+	if s.r.ProtoMajor == 1 && s.r.ProtoMinor == 0 {
+		return false // Its responses end with the connection, also those that are broken off.
+	}
+	// Without deadlines the connection cannot be aborted.
+	return http.NewResponseController(s.w).SetWriteDeadline(time.Time{}) == nil
+}
+
 // Begin implements [sink.Sink].
 func (s *streaming) Begin() io.Writer {
-	if s.r.ProtoMajor == 1 && s.r.ProtoMinor == 0 {
-		return nil // Its responses end with the connection, also those that are broken off.
-	}
-	if http.NewResponseController(s.w).SetWriteDeadline(time.Time{}) != nil {
-		return nil // Without deadlines the connection cannot be aborted.
-	}
 	s.response = stream.Begin(s.w, s.r, stream.Options{ContentType: s.contentType})
 	s.response.BeginObject()
 	s.response.Name("data")

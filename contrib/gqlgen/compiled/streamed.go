@@ -31,7 +31,10 @@ const (
 	atOnce = 256
 )
 
-var errSent = errors.New("compiled: a value that must be null has been sent already")
+var (
+	errSent     = errors.New("compiled: a value that must be null has been sent already")
+	errPanicked = errors.New("compiled: a marshaler has panicked")
+)
 
 func notJSON(text []byte) error { return fmt.Errorf("compiled: a scalar is not JSON: %.1000s", text) }
 
@@ -44,6 +47,7 @@ func (x *run) stream() *graphql.Response {
 	valid := x.plan.root.query(x, w)
 	defer w.end()
 	switch {
+	case w.panicked != nil:
 	case w.sent == 0 && !valid:
 		return &graphql.Response{Data: []byte("null")}
 	case w.sent == 0 && w.err == nil:
@@ -53,9 +57,12 @@ func (x *run) stream() *graphql.Response {
 	default:
 		w.fail(errSent)
 	}
-	if w.err != nil {
+	if w.err != nil && w.out != nil {
 		x.broken.Add(1)
 		x.out.Break(w.err)
+	}
+	if w.panicked != nil {
+		panic(w.panicked) // It fails the response, or breaks it off.
 	}
 	return new(graphql.Response)
 }
@@ -102,21 +109,38 @@ func (w *Writer) send() {
 		w.buf = w.buf[:0]
 		return
 	}
-	if w.out == nil {
-		if w.out = w.run.out.Begin(); w.out == nil {
-			w.whole = true
-			w.run.held.add("client")
-			return
-		}
+	if w.out == nil && !w.run.out.Breaks() {
+		w.whole = true
+		w.run.held.add("client")
+		return
 	}
 	sent := len(w.buf)
-	text := w.finish()
+	text, ok := w.finishPiece()
+	if !ok {
+		w.sent, w.buf = w.sent+sent, w.buf[:0]
+		return
+	}
 	rest := incomplete(text)
+	if w.out == nil {
+		w.out = w.run.out.Begin()
+	}
 	if _, err := w.out.Write(sink.ValidUTF8(text[:len(text)-rest])); err != nil {
 		w.fail(err)
 	}
 	w.sent += sent - rest
 	w.buf, w.last = append(w.buf[:0], text[len(text)-rest:]...), time.Now()
+}
+
+// finishPiece is finish inside of functions that recover: a marshaler that panics fails the whole
+// response, so the panic is kept until they have returned.
+func (w *Writer) finishPiece() (text []byte, ok bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			w.panicked = r
+			w.fail(errPanicked)
+		}
+	}()
+	return w.finish(), true
 }
 
 // incomplete returns how many bytes at the end are a character that is not complete: JSON that a

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"regexp"
@@ -36,18 +38,11 @@ type client struct {
 
 var _ sink.Sink = (*client)(nil)
 
-func (c *client) Direct() bool { return !c.indirect }
-func (c *client) Flush() error { return c.gone }
-
-func (c *client) Begin() io.Writer {
-	if c.whole {
-		return nil
-	}
-	c.begun = true
-	return c
-}
-
-func (c *client) Break(err error) { c.broken = err }
+func (c *client) Direct() bool     { return !c.indirect }
+func (c *client) Breaks() bool     { return !c.whole }
+func (c *client) Begin() io.Writer { c.begun = true; return c }
+func (c *client) Flush() error     { return c.gone }
+func (c *client) Break(err error)  { c.broken = err }
 
 func (c *client) Write(b []byte) (int, error) {
 	if c.gone != nil {
@@ -297,6 +292,46 @@ func TestBatchDeclines(t *testing.T) {
 		got := executeFor(&client{}, e, &zoo.Env{}, `{ shelf { pages { id } } }`, nil)
 		if got.data != `{"shelf":{"pages":[{"id":"x"}]}}` || len(got.errors) > 0 {
 			t.Error(got)
+		}
+	}
+}
+
+// nanRoot has elements whose marshaler panics when it writes.
+type nanRoot struct{ zoo.Offering }
+
+func (r nanRoot) Box() zoo.BoxResolver { return nanBox{r.Offering.Box()} }
+
+type nanBox struct{ zoo.BoxResolver }
+
+func (nanBox) HolesSeq(context.Context, *zoo.Box, int) iter.Seq2[*zoo.Box, error] {
+	return func(yield func(*zoo.Box, error) bool) {
+		for i := range 10 {
+			b := &zoo.Box{Any: "some"}
+			if i == 5 {
+				b.Any = math.NaN()
+			}
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestMarshalersPanic sees that such a panic is the whole response's, as in gqlgen, also if a part
+// has been sent.
+func TestMarshalersPanic(t *testing.T) {
+	for _, each := range []int{1, 20, 1000} {
+		p := newPairOf(nanRoot{zoo.Offering{Resolver: &zoo.Resolver{}}})
+		compiled.SendEach(p.schema, each)
+		var c client
+		var got answer
+		panicked := func() (r any) {
+			defer func() { r = recover() }()
+			got = executeFor(&c, p.compiled, &zoo.Env{}, `{ box(id: 1) { blob holes { any } blob2: blob } }`, nil)
+			return nil
+		}()
+		if panicked == nil || c.begun && c.broken == nil || strings.Contains(c.String(), "blob2") {
+			t.Errorf("each %d: %v, begun %v, broken %v: %s", each, panicked, c.begun, c.broken, got.data+c.String())
 		}
 	}
 }

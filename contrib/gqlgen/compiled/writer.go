@@ -37,6 +37,8 @@ type Writer struct {
 	list   int       // position of the list that is being sent
 	doomed bool      // whether an object around what is being written is known to be null
 	err    error     // why the response cannot be completed
+
+	panicked any // what a marshaler has panicked with while a piece was made
 }
 
 // buffers are those of responses. They are taken when a response is written, not while its
