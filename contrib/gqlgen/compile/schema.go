@@ -138,6 +138,9 @@ func (f *field) Kind() string {
 	}
 }
 
+// OwnBatch reports whether gqlgen's function for the field calls a batch resolver.
+func (f *field) OwnBatch() bool { return f.Kind() == "Own" && f.IsBatch() && !f.Object.Root }
+
 // Calls reports whether the runtime calls the field's resolver.
 func (f *field) Calls() bool { return f.Kind() == "Resolver" || f.Kind() == "Batch" }
 

@@ -87,7 +87,7 @@ func (c *calls[T, V]) result(ctx context.Context, b *batched[V], i, j int) (v V,
 		return b.results[j], true
 	}
 	name := c.planned.object + "." + c.Name
-	index, listed := c.index(i)
+	index, _, listed := c.index(i)
 	var failed error
 	switch {
 	case !b.done:
@@ -116,15 +116,43 @@ func miscounted(field, what string, got, want, index int, listed bool) error {
 	return fmt.Errorf("batch resolver %s returned %d %s for %d parents (index %d)", field, got, what, want, index)
 }
 
-// index returns the index of an object in its list, if it is in one.
-func (c *calls[T, V]) index(i int) (index int, listed bool) {
+// index returns the index of an object in its list and the number of that, if it is in one.
+func (c *calls[T, V]) index(i int) (index, list int, listed bool) {
 	for l := c.group.at; l != nil; l, i = l.up, l.parent(i) {
 		if l.list != nil {
-			return i - int(l.list[l.parent(i)]), true
+			list = l.parent(i)
+			return i - int(l.list[list]), list, true
 		}
 		if l.field != nil {
 			break
 		}
 	}
-	return 0, false
+	return 0, 0, false
+}
+
+// listed returns for each object a context with those of the same list, which gqlgen's functions
+// call a batch resolver for; nil if the objects are in none. Those of one list come together.
+func (c *calls[T, V]) listed() []context.Context {
+	objects := c.group.objects
+	out := make([]context.Context, 0, len(objects))
+	for from := 0; from < len(objects); from = len(out) {
+		_, list, ok := c.index(from)
+		if !ok {
+			return nil
+		}
+		positions, to := map[int]int{}, from
+		for ; to < len(objects); to++ {
+			index, other, _ := c.index(to)
+			if other != list {
+				break
+			}
+			positions[index] = to - from
+		}
+		ctx := c.run.base(c.group.at, from)
+		ctx = graphql.WithBatchParents(ctx, c.planned.object, slices.Clone(objects[from:to]), positions)
+		for range to - from {
+			out = append(out, ctx)
+		}
+	}
+	return out
 }

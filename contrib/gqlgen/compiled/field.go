@@ -39,7 +39,9 @@ type Field struct {
 	Fresh []string
 	// Unshared says that arguments are always converted for each call.
 	Unshared bool
-	own      bool // whether gqlgen's function executes it
+	// Batch says that gqlgen's function for the whole field calls a batch resolver.
+	Batch bool
+	own   bool // whether gqlgen's function executes it
 
 	// Child returns the field context of a field of the field's object; nil if it has none.
 	Child func(ctx context.Context, c *Call, field graphql.CollectedField) (*graphql.FieldContext, error)

@@ -216,3 +216,39 @@ func TestErrorsOfBatchesPanic(t *testing.T) {
 		})
 	}
 }
+
+// loudRoot notes the calls of batch resolvers that gqlgen's functions call.
+type loudRoot struct{ *zoo.Resolver }
+
+func (r loudRoot) Box() zoo.BoxResolver { return loudBox{r.Resolver.Box()} }
+
+type loudBox struct{ zoo.BoxResolver }
+
+func (r loudBox) LoudOwner(ctx context.Context, objs []*zoo.Box) ([]*zoo.Person, error) {
+	zoo.From(ctx).Note("loudOwner of %d", len(objs))
+	return r.BoxResolver.LoudOwner(ctx, objs)
+}
+
+func (r loudBox) LoudScores(ctx context.Context, objs []*zoo.Box, base int) ([][]int, error) {
+	zoo.From(ctx).Note("loudScores of %d", len(objs))
+	return r.BoxResolver.LoudScores(ctx, objs, base)
+}
+
+// TestBatchesWithDirectives compares the calls of batch resolvers of fields with directives: one for
+// each list, with errors at the right objects.
+func TestBatchesWithDirectives(t *testing.T) {
+	for _, extensions := range [][]graphql.HandlerExtension{nil, {passing{}}} {
+		p := newPairOf(loudRoot{&zoo.Resolver{}}, extensions...)
+		for seed := range uint64(20) {
+			for _, query := range []string{
+				`{ boxes(n: 4) { loudOwner { id } } }`,
+				`{ boxes(n: 4) { loudScores again: loudScores(base: 2) children { loudScores } } }`,
+				`{ boxes(n: 4) { children { loudOwner { id } grid { loudOwner { name } } } } }`,
+				`{ box(id: 1) { loudOwner { id } inner { loudScores } } boxes { inner { loudOwner { id } } } }`,
+				`{ boxes(n: 4) { things { ... on Box { loudOwner { id } loudScores } } } named { ... on Box { loudScores } } }`,
+			} {
+				p.check(t, &zoo.Env{Seed: seed, Faults: seed%2 > 0}, query, nil)
+			}
+		}
+	}
+}

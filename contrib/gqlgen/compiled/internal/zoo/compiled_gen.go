@@ -364,6 +364,16 @@ func (t *compiledObjects) addBox() {
 		func(ctx context.Context, fc *compiled.Call, r BoxResolver, objs []*Box) ([]*int, error) {
 			return r.Ranked(ctx, objs, fc.Args["filter"].(*Filter))
 		})
+	compiled.Own(t.objectBox, compiled.Field{Name: "loudOwner", Type: "Person!", Named: "Person", Method: true, Resolver: true, Waits: true, Batch: true},
+		func(ctx context.Context, c *compiled.Call, field graphql.CollectedField, obj *Box) graphql.Marshaler {
+			ec := c.EC.(*executionContext)
+			return ec._Box_loudOwner(ctx, field, obj)
+		})
+	compiled.Own(t.objectBox, compiled.Field{Name: "loudScores", Type: "[Int!]", Named: "Int", Method: true, Resolver: true, Waits: true, Batch: true},
+		func(ctx context.Context, c *compiled.Call, field graphql.CollectedField, obj *Box) graphql.Marshaler {
+			ec := c.EC.(*executionContext)
+			return ec._Box_loudScores(ctx, field, obj)
+		})
 }
 
 func compiledBoxResolvers(c *compiled.Call) BoxResolver {

@@ -68,6 +68,8 @@ type ComplexityRoot struct {
 		Loose        func(childComplexity int) int
 		Loud         func(childComplexity int) int
 		LoudBox      func(childComplexity int) int
+		LoudOwner    func(childComplexity int) int
+		LoudScores   func(childComplexity int, base int) int
 		Matrix       func(childComplexity int) int
 		Maybe        func(childComplexity int) int
 		MaybeColor   func(childComplexity int) int
@@ -194,6 +196,8 @@ type BoxResolver interface {
 	MustOwner(ctx context.Context, objs []*Box) ([]*Person, error)
 	Scores(ctx context.Context, objs []*Box, base int) ([][]int, error)
 	Ranked(ctx context.Context, objs []*Box, filter *Filter) ([]*int, error)
+	LoudOwner(ctx context.Context, objs []*Box) ([]*Person, error)
+	LoudScores(ctx context.Context, objs []*Box, base int) ([][]int, error)
 }
 type CatResolver interface {
 	Owner(ctx context.Context, objs []*Cat) ([]*Person, error)
@@ -395,6 +399,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Box.LoudBox(childComplexity), true
+	case "Box.loudOwner":
+		if e.ComplexityRoot.Box.LoudOwner == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Box.LoudOwner(childComplexity), true
+	case "Box.loudScores":
+		if e.ComplexityRoot.Box.LoudScores == nil {
+			break
+		}
+
+		args, err := ec.field_Box_loudScores_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Box.LoudScores(childComplexity, args["base"].(int)), true
 	case "Box.matrix":
 		if e.ComplexityRoot.Box.Matrix == nil {
 			break
@@ -1174,6 +1195,10 @@ func (ec *executionContext) childFields_Box(ctx context.Context, field graphql.C
 		return ec.fieldContext_Box_scores(ctx, field)
 	case "ranked":
 		return ec.fieldContext_Box_ranked(ctx, field)
+	case "loudOwner":
+		return ec.fieldContext_Box_loudOwner(ctx, field)
+	case "loudScores":
+		return ec.fieldContext_Box_loudScores(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Box", field.Name)
 }
@@ -1575,6 +1600,20 @@ func (ec *executionContext) field_Box_limited_argsN(
 		var zeroVal *int
 		return zeroVal, graphql.ErrorOnPath(ctx, fmt.Errorf(`unexpected type %T from directive, should be *int`, tmp))
 	}
+}
+
+func (ec *executionContext) field_Box_loudScores_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "base",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["base"] = arg0
+	return args, nil
 }
 
 func (ec *executionContext) field_Box_ranked_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
@@ -3593,6 +3632,154 @@ func (ec *executionContext) resolveBatch_Box_ranked(ctx context.Context, field g
 		results,
 		err,
 		"Box.ranked",
+	)
+}
+
+func (ec *executionContext) _Box_loudOwner(ctx context.Context, field graphql.CollectedField, obj *Box) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Box_loudOwner(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Box_loudOwner(ctx, field, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Upper == nil {
+					var zeroVal *Person
+					return zeroVal, errors.New("directive upper is not implemented")
+				}
+				return ec.Directives.Upper(ctx, obj, directive0)
+			}
+
+			next = directive1
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *Person) graphql.Marshaler {
+			return ec.marshalNPerson2ᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐPerson(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Box_loudOwner(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Box",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Person(ctx, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Box_loudOwner(ctx context.Context, field graphql.CollectedField, obj *Box) (any, error) {
+	resolver := ec.Resolvers.Box()
+	if batch, ok := graphql.BatchParentsFor[*Box](ctx, "Box"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.LoudOwner(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[*Person](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Box.loudOwner",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.LoudOwner(ctx, []*Box{obj})
+	return graphql.ResolveBatchSingleResult[*Person](
+		ctx,
+		results,
+		err,
+		"Box.loudOwner",
+	)
+}
+
+func (ec *executionContext) _Box_loudScores(ctx context.Context, field graphql.CollectedField, obj *Box) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Box_loudScores(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Box_loudScores(ctx, field, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Upper == nil {
+					var zeroVal []int
+					return zeroVal, errors.New("directive upper is not implemented")
+				}
+				return ec.Directives.Upper(ctx, obj, directive0)
+			}
+
+			next = directive1
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []int) graphql.Marshaler {
+			return ec.marshalOInt2ᚕintᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Box_loudScores(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Box",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type Int does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Box_loudScores_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Box_loudScores(ctx context.Context, field graphql.CollectedField, obj *Box) (any, error) {
+	resolver := ec.Resolvers.Box()
+	fc := graphql.GetFieldContext(ctx)
+	if batch, ok := graphql.BatchParentsFor[*Box](ctx, "Box"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.LoudScores(ctx, batch.Parents, fc.Args["base"].(int))
+		})
+		return graphql.ResolveBatchGroupResult[[]int](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Box.loudScores",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.LoudScores(ctx, []*Box{obj}, fc.Args["base"].(int))
+	return graphql.ResolveBatchSingleResult[[]int](
+		ctx,
+		results,
+		err,
+		"Box.loudScores",
 	)
 }
 
@@ -6802,6 +6989,18 @@ func (ec *executionContext) _Box(ctx context.Context, sel ast.SelectionSet, obj 
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Box_ranked(ctx, field, obj)
+				})
+		case "loudOwner":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Box_loudOwner(ctx, field, obj)
+				})
+		case "loudScores":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Box_loudScores(ctx, field, obj)
 				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))

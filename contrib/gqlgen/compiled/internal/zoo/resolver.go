@@ -344,6 +344,14 @@ func (boxResolver) Ranked(ctx context.Context, objs []*Box, filter *Filter) ([]*
 	})
 }
 
+func (boxResolver) LoudOwner(ctx context.Context, objs []*Box) ([]*Person, error) {
+	return batch("loudOwner", objs, func(b *Box) *Person { return b.env.person(b.ID) })
+}
+
+func (boxResolver) LoudScores(ctx context.Context, objs []*Box, base int) ([][]int, error) {
+	return batch("loudScores", objs, func(b *Box) []int { return []int{base, b.ID, 3}[:b.ID%4] })
+}
+
 func (catResolver) Owner(ctx context.Context, objs []*Cat) ([]*Person, error) {
 	out := make([]*Person, len(objs))
 	for i, c := range objs {
