@@ -23,7 +23,9 @@ import (
 // operation: it must not be modified, and is safe for concurrent use.
 type Selection struct {
 	// Fields are in the order in which they are written. Those of interfaces and unions are
-	// the fields of all their types.
+	// the fields of all their types. A field that has been selected several times is there once,
+	// except for objects in operations of more than 10 000 fields: what fragments merge there
+	// can be more than there is memory for.
 	Fields []*Field
 
 	kept sync.Map // see Keep
@@ -66,10 +68,14 @@ type Maker struct {
 	doc       *ast.QueryDocument
 	variables map[string]any
 
-	mu   sync.Mutex
-	sets sets.Numbers
-	made map[int]*Selection // by the numbers of their sets
+	mu     sync.Mutex
+	sets   sets.Numbers
+	made   map[int]*Selection // by the numbers of their sets
+	fields int                // in them
 }
+
+// maxMerged is how many fields an operation has before those of objects are no longer merged.
+const maxMerged = 10_000
 
 // NewMaker returns a Maker of selections of a document.
 func NewMaker(doc *ast.QueryDocument, variables map[string]any) *Maker {
@@ -116,6 +122,7 @@ func (m *Maker) selection(set ast.SelectionSet) *Selection {
 	m.collect(set, &c)
 	out := &Selection{Fields: c.fields}
 	m.made[number] = out
+	m.fields += len(c.fields)
 	for i, f := range c.fields {
 		f.Selection = m.selection(c.sets[i])
 	}
@@ -127,7 +134,7 @@ func (m *Maker) collect(set ast.SelectionSet, c *collected) {
 		switch each := each.(type) {
 		case *ast.Field:
 			if m.included(each.Directives) {
-				c.add(each)
+				c.add(each, len(each.SelectionSet) == 0 || m.fields < maxMerged)
 			}
 		case *ast.InlineFragment:
 			if m.included(each.Directives) {
@@ -144,13 +151,13 @@ func (m *Maker) collect(set ast.SelectionSet, c *collected) {
 	}
 }
 
-func (c *collected) add(f *ast.Field) {
+func (c *collected) add(f *ast.Field, merged bool) {
 	on := ""
 	if f.ObjectDefinition != nil {
 		on = f.ObjectDefinition.Name
 	}
 	for i, known := range c.fields {
-		if known.Alias == f.Alias && known.Name == f.Name && known.On == on {
+		if merged && known.Alias == f.Alias && known.Name == f.Name && known.On == on {
 			c.sets[i] = append(c.sets[i], f.SelectionSet...)
 			return
 		}

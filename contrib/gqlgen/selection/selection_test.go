@@ -126,6 +126,23 @@ func Example() {
 	// Output: select p.author_id, p.id, p.title from posts p
 }
 
+// TestMergedFragments has fragments that merge into other selections at each level: there are
+// 2^40 of them.
+func TestMergedFragments(t *testing.T) {
+	query := `{ node { ...F0 } }`
+	for i := range 40 {
+		query += fmt.Sprintf(" fragment F%d on User { a: boss { ...F%d } b: boss { ...F%[2]d ...G0 } }", i, i+1)
+		query += fmt.Sprintf(" fragment G%d on User { a: boss { ...G%d } b: boss { ...G%[2]d } }", i, i+1)
+	}
+	s := of(t, query+` fragment F40 on User { name } fragment G40 on User { name }`, nil)
+	for range 40 {
+		s = s.Fields[1].Selection
+	}
+	if !s.Has("name") {
+		t.Error(text(s))
+	}
+}
+
 // TestSharedFragments has fragments that select more fields than there is memory for.
 func TestSharedFragments(t *testing.T) {
 	query := `{ node { ...F0 } }`
