@@ -178,6 +178,7 @@ type compiler struct {
 	call    *Call  // without arguments
 	query   bool   // whether it is one
 	lists   int    // above the place that is being compiled
+	hidden  bool   // whether it is below a field that is not written
 	streams int    // steps so far whose resolvers offer to stream a list
 	inside  bool   // whether one does that is inside of another list
 	waiting int    // steps so far whose calls may wait
@@ -196,6 +197,7 @@ type placeKey struct {
 	object any // *Object[T]
 	set    int
 	inside bool // whether it is inside of a list
+	hidden bool
 }
 
 // maxFields is how many fields the places of a plan may have. There are more only if fragments
@@ -248,7 +250,7 @@ func (o *Object[T]) compile(c *compiler, p *planned) *place[T] {
 	if c.refused != "" {
 		return nil
 	}
-	key := placeKey{o, c.sets.Of(p.collected.Selections), c.lists > 0}
+	key := placeKey{o, c.sets.Of(p.collected.Selections), c.lists > 0, c.hidden}
 	if known, ok := c.places[key].(*place[T]); ok {
 		if known.blocks {
 			c.waiting++
@@ -297,7 +299,10 @@ func (o *Object[T]) compileFields(c *compiler, fields []graphql.CollectedField) 
 		}
 		p.varies = variesBy(f)
 		p.selections = c.selections
+		hidden := c.hidden
+		c.hidden = hidden || p.hidden
 		s := d.plan(c, p)
+		c.hidden = hidden
 		out.steps = append(out.steps, s)
 		if s.column(len(out.columns)) {
 			if s.waits() {

@@ -94,7 +94,7 @@ func (g *group[T]) writeFrom(w *Writer, i, k, end int) (next int, valid bool) {
 				w.truncate(begin)
 				if p.info.nonNull() {
 					valid, w.doomed = false, true
-				} else {
+				} else if !p.hidden {
 					w.key(p)
 					w.null()
 				}

@@ -22,18 +22,18 @@ func (c *calls[T, V]) json(out io.Writer) error {
 	w := stream.NewWriter(out, stream.Options{Context: ctx})
 	defer func() { _ = w.Close() }() // Also if the resolver panics.
 	err := c.step.json(c.callOf(0))(ctx, w, c.planned.selection(), c.group.objects[0])
-	for _, e := range w.TakeErrors() {
-		c.report(e)
-	}
-	switch closed := w.Close(); {
-	case errors.Is(err, selection.ErrDeclined):
+	reported, closed := w.TakeErrors(), w.Close()
+	if errors.Is(err, selection.ErrDeclined) {
 		c.planned.declined.Store(true)
 		return err
-	case err != nil:
-		return err
-	default:
-		return closed
 	}
+	for _, e := range reported {
+		c.report(e)
+	}
+	if err != nil {
+		return err
+	}
+	return closed
 }
 
 // report adds an error that is somewhere in the value.

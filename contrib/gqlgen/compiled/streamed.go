@@ -58,7 +58,9 @@ func (x *run) stream() *graphql.Response {
 		w.fail(errSent)
 	}
 	if w.err != nil && w.out != nil {
-		x.broken.Add(1)
+		if errors.Is(w.err, errSent) || errors.Is(w.err, errPanicked) {
+			x.broken.Add(1) // Otherwise the client has gone.
+		}
 		x.out.Break(w.err)
 	}
 	if w.panicked != nil {

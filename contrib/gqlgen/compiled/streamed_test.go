@@ -335,3 +335,65 @@ func TestMarshalersPanic(t *testing.T) {
 		}
 	}
 }
+
+// TestHiddenLists has lists below a field that is selected twice, through interfaces that have
+// nothing to do with each other: only the first is written, and the other is not sent.
+func TestHiddenLists(t *testing.T) {
+	schema := gqlparser.MustLoadSchema(&ast.Source{Input: `
+		type Query { desk: Desk } interface A { shelf: Shelf } interface B { shelf: Shelf }
+		type Desk implements A & B { shelf: Shelf } type Shelf { pages: [Page] } type Page { id: String! }`})
+	resolvers := func(*compiled.Call) any { return sequences{} }
+	pageType := compiled.NewObject[*page]("Page", []string{"Page"})
+	shelfType := compiled.NewObject[*shelf]("Shelf", []string{"Shelf"})
+	desk := compiled.NewObject[*pages]("Desk", []string{"Desk", "A", "B"})
+	query := compiled.NewObject[*compiled.Root]("Query", []string{"Query"})
+	compiled.Plain(pageType, compiled.Field{Name: "id", Type: "String!", Named: "String"},
+		compiled.Leaf("String!", compiled.String[string]), func(*page) string { return "x" })
+	compiled.Resolver(shelfType, compiled.Field{Name: "pages", Type: "[Page]", Named: "Page", Resolver: true},
+		compiled.ListOf("[Page]", true, compiled.Pointer("Page", pageType)), resolvers,
+		func(context.Context, *compiled.Call, any, *shelf) ([]*page, error) { return []*page{{}, {}}, nil })
+	compiled.OffersElements(shelfType, "pages", resolvers,
+		func(context.Context, *compiled.Call, sequences, *shelf) iter.Seq2[*page, error] {
+			return func(yield func(*page, error) bool) { _ = yield(&page{}, nil) && yield(&page{}, nil) }
+		})
+	compiled.Plain(desk, compiled.Field{Name: "shelf", Type: "Shelf", Named: "Shelf"},
+		compiled.Pointer("Shelf", shelfType), func(*pages) *shelf { return &shelf{} })
+	compiled.Plain(query, compiled.Field{Name: "desk", Type: "Desk", Named: "Desk"},
+		compiled.Pointer("Desk", desk), func(*compiled.Root) *pages { return &pages{} })
+	own := &graphql.ExecutableSchemaMock{SchemaFunc: func() *ast.Schema { return schema }}
+	noContext := func(*graphql.OperationContext) any { return nil }
+	s := compiled.New(own, compiled.Config{Query: query, NewContext: noContext})
+	compiled.SendEach(s, 1)
+	var c client
+	got := executeFor(&c, newExecutor(s), &zoo.Env{},
+		`{ desk { ... on A { shelf { pages { id } } } ... on B { shelf { pages { id } } } } }`, nil)
+	want := `{"desk":{"shelf":{"pages":[{"id":"x"},{"id":"x"}]}}}`
+	if got.data != want || c.broken != nil || !c.begun {
+		t.Errorf("begun %v, broken %v: %s", c.begun, c.broken, got.data)
+	}
+}
+
+// sequences are resolvers that offer sequences.
+type sequences struct{}
+
+// TestErrorsOfDeclined sees that what a resolver has reported before it declines is forgotten: the
+// other method of the field is called.
+func TestErrorsOfDeclined(t *testing.T) {
+	p := newPairOf(decliningRoot{&zoo.Resolver{}})
+	p.check(t, &zoo.Env{}, `{ plain(n: 2) { id } }`, nil)
+	p = newPairOf(decliningRoot{&zoo.Resolver{}}) // The other one does not ask again.
+	if got := executeFor(&client{}, p.compiled, &zoo.Env{}, `{ plain(n: 2) { id } }`, nil); len(got.errors) > 0 {
+		t.Error(got)
+	}
+}
+
+type decliningRoot struct{ *zoo.Resolver }
+
+func (r decliningRoot) Query() zoo.QueryResolver { return decliningQuery{r.Resolver.Query()} }
+
+type decliningQuery struct{ zoo.QueryResolver }
+
+func (decliningQuery) PlainJSON(_ context.Context, w *stream.Writer, _ *selection.Selection, _ int) error {
+	w.Report(errors.New("reported"), nil)
+	return selection.ErrDeclined
+}
