@@ -91,7 +91,8 @@ func (w *Writer) pass() {
 	w.send()
 }
 
-// hurry sends what has waited for more. Before the first is sent nothing does: errors come first.
+// hurry sends what has waited for more, here or behind out. Before the first is sent nothing does:
+// errors come first.
 func (w *Writer) hurry() {
 	if w.sent == 0 || w.err != nil || time.Since(w.last) <= patience {
 		return
@@ -124,13 +125,13 @@ func (w *Writer) send() {
 	}
 	rest := incomplete(text)
 	if w.out == nil {
-		w.out = w.run.out.Begin()
+		w.out, w.last = w.run.out.Begin(), time.Now()
 	}
 	if _, err := w.out.Write(sink.ValidUTF8(text[:len(text)-rest])); err != nil {
 		w.fail(err)
 	}
 	w.sent += sent - rest
-	w.buf, w.last = append(w.buf[:0], text[len(text)-rest:]...), time.Now()
+	w.buf = append(w.buf[:0], text[len(text)-rest:]...)
 }
 
 // finishPiece is finish inside of functions that recover: a marshaler that panics fails the whole

@@ -32,7 +32,7 @@ type Writer struct {
 
 	sent   int       // bytes that have left the buffer for out
 	out    io.Writer // where they have gone to; nil if there are none
-	last   time.Time // when they have
+	last   time.Time // when all of them were sent on, or the first
 	whole  bool      // whether the client cannot be sent to before the response is complete
 	list   int       // position of the list that is being sent
 	doomed bool      // whether an object around what is being written is known to be null
