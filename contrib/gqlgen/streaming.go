@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -33,6 +34,15 @@ type streaming struct {
 
 var _ sink.Sink = (*streaming)(nil)
 
+// Breaks implements [sink.Sink].
+func (s *streaming) Breaks() bool {
+	if s.r.ProtoMajor == 1 && s.r.ProtoMinor == 0 {
+		return false // Its responses end with the connection, also those that are broken off.
+	}
+	// Without deadlines the connection cannot be aborted.
+	return http.NewResponseController(s.w).SetWriteDeadline(time.Time{}) == nil
+}
+
 // Begin implements [sink.Sink].
 func (s *streaming) Begin() io.Writer {
 	s.response = stream.Begin(s.w, s.r, stream.Options{ContentType: s.contentType})
@@ -41,6 +51,9 @@ func (s *streaming) Begin() io.Writer {
 	s.data = s.response.Pieces()
 	return s.data
 }
+
+// Flush implements [sink.Sink].
+func (s *streaming) Flush() error { return s.response.Flush() }
 
 // Break implements [sink.Sink].
 func (s *streaming) Break(err error) { s.broken = err }

@@ -17,6 +17,7 @@ import (
 type schema struct {
 	*codegen.Data
 	objects map[string]*codegen.Object // that the runtime executes, by name
+	offered map[string]int             // fields by the name that what they may offer would have
 }
 
 func newSchema(data *codegen.Data) *schema {
@@ -138,6 +139,9 @@ func (f *field) Kind() string {
 	}
 }
 
+// OwnBatch reports whether gqlgen's function for the field calls a batch resolver.
+func (f *field) OwnBatch() bool { return f.Kind() == "Own" && f.IsBatch() && !f.Object.Root }
+
 // Calls reports whether the runtime calls the field's resolver.
 func (f *field) Calls() bool { return f.Kind() == "Resolver" || f.Kind() == "Batch" }
 
@@ -201,8 +205,37 @@ func (s *schema) mutation() string {
 	return s.MutationRoot.Name
 }
 
-// Offer is the name of the interface of what a resolver may offer, without its last part.
-func (f *field) Offer() string { return f.object.Name + f.GoFieldName }
+// Offer is the name of the interface of what a resolver may offer, without its last part. Only names
+// that two fields would have are in two parts: UserPosts.comments and User.postsComments.
+func (f *field) Offer() string {
+	name := f.object.Name + f.GoFieldName
+	if f.object.schema.countOffers()[name] > 1 {
+		return f.object.Name + "_" + f.GoFieldName
+	}
+	return name
+}
+
+func (s *schema) countOffers() map[string]int {
+	if s.offered == nil {
+		s.offered = map[string]int{}
+		for _, o := range s.Executed() {
+			for _, f := range o.Compiled() {
+				if f.OffersElements() || f.OffersJSON() {
+					s.offered[o.Name+f.GoFieldName]++
+				}
+			}
+		}
+	}
+	return s.offered
+}
+
+// Unless returns a name for a parameter, or a blank one if an argument has it.
+func (f *field) Unless(name string) string {
+	if strings.Contains(f.Parameters(), ", "+name+" ") {
+		return "_"
+	}
+	return name
+}
 
 // Parameters are those of the resolver behind its context, each with a comma in front.
 func (f *field) Parameters() string {

@@ -105,7 +105,7 @@ func (c *itemContext) Value(key any) any {
 		if c.run.plan.watched || c.at == nil || c.at.field == nil {
 			return nil // selection.Of makes it of the field context.
 		}
-		return c.at.field.selection
+		return c.at.field.selection()
 	case rootKey:
 		if root := c.run.rootField(c.at); root != nil {
 			return root

@@ -38,33 +38,37 @@ func (c *calls[T, V]) batch() {
 func (c *calls[T, V]) batchOf(call *Call, from, to int) {
 	b := &batched[V]{n: to - from}
 	for i := from; i < to; i++ {
-		// If getting the resolver fails, each object asks for it.
-		if (i == from || c.all == nil) && c.callBatch(b, call, i, c.group.objects[from:to]) {
-			c.lose(i, null)
-			continue
-		}
-		ctx := &c.contexts[i]
-		if v, ok := c.result(ctx, b, i, i-to+b.n); ok {
-			c.keep(i, v)
-		} else if c.nonNull() || ctx.nonNull() {
-			graphql.AddInvalidNullError(ctx, "") // Nothing if the error has this path.
-			c.lose(i, required)
-		} else {
-			c.lose(i, null)
-		}
+		c.oneOf(b, call, i, from)
+	}
+}
+
+// oneOf makes the value of object i, whose batch begins with another one. Errors of the host may
+// panic, too.
+func (c *calls[T, V]) oneOf(b *batched[V], call *Call, i, from int) {
+	ctx := &c.contexts[i]
+	if !c.run.OmitPanicHandler {
+		defer func() {
+			if r := recover(); r != nil {
+				c.run.recovered(ctx, r)
+				c.lose(i, null)
+			}
+		}()
+	}
+	if i == from || c.all == nil { // If getting the resolver fails, each object asks for it.
+		c.callBatch(b, call, i, c.group.objects[from:from+b.n])
+	}
+	if v, ok := c.result(ctx, b, i, i-from); ok {
+		c.keep(i, v)
+	} else if c.nonNull() || ctx.nonNull() {
+		graphql.AddInvalidNullError(ctx, "") // Nothing if the error has this path.
+		c.lose(i, required)
+	} else {
+		c.lose(i, null)
 	}
 }
 
 // callBatch calls a batch resolver for object i and others, unless it has been called for them.
-func (c *calls[T, V]) callBatch(b *batched[V], call *Call, i int, objects []T) (panicked bool) {
-	if !c.run.OmitPanicHandler {
-		defer func() {
-			if r := recover(); r != nil {
-				c.run.recovered(&c.contexts[i], r)
-				panicked = true
-			}
-		}()
-	}
+func (c *calls[T, V]) callBatch(b *batched[V], call *Call, i int, objects []T) {
 	all := c.callAll()
 	b.once.Do(func() {
 		one := callers.New(1) // A data loader need not wait for others.
@@ -73,7 +77,6 @@ func (c *calls[T, V]) callBatch(b *batched[V], call *Call, i int, objects []T) (
 		b.results, b.err = all(&c.contexts[i], call, slices.Clone(objects)) // It may do with them what it likes.
 		b.done = true
 	})
-	return false
 }
 
 // result returns result j of a batch, which is that of object i, or adds an error as gqlgen
@@ -84,7 +87,7 @@ func (c *calls[T, V]) result(ctx context.Context, b *batched[V], i, j int) (v V,
 		return b.results[j], true
 	}
 	name := c.planned.object + "." + c.Name
-	index, listed := c.index(i)
+	index, _, listed := c.index(i)
 	var failed error
 	switch {
 	case !b.done:
@@ -113,15 +116,43 @@ func miscounted(field, what string, got, want, index int, listed bool) error {
 	return fmt.Errorf("batch resolver %s returned %d %s for %d parents (index %d)", field, got, what, want, index)
 }
 
-// index returns the index of an object in its list, if it is in one.
-func (c *calls[T, V]) index(i int) (index int, listed bool) {
+// index returns the index of an object in its list and the number of that, if it is in one.
+func (c *calls[T, V]) index(i int) (index, list int, listed bool) {
 	for l := c.group.at; l != nil; l, i = l.up, l.parent(i) {
 		if l.list != nil {
-			return i - int(l.list[l.parent(i)]), true
+			list = l.parent(i)
+			return i - int(l.list[list]), list, true
 		}
 		if l.field != nil {
 			break
 		}
 	}
-	return 0, false
+	return 0, 0, false
+}
+
+// listed returns for each object a context with those of the same list, which gqlgen's functions
+// call a batch resolver for; nil if the objects are in none. Those of one list come together.
+func (c *calls[T, V]) listed() []context.Context {
+	objects := c.group.objects
+	out := make([]context.Context, 0, len(objects))
+	for from := 0; from < len(objects); from = len(out) {
+		_, list, ok := c.index(from)
+		if !ok {
+			return nil
+		}
+		positions, to := map[int]int{}, from
+		for ; to < len(objects); to++ {
+			index, other, _ := c.index(to)
+			if other != list {
+				break
+			}
+			positions[index] = to - from
+		}
+		ctx := c.run.base(c.group.at, from)
+		ctx = graphql.WithBatchParents(ctx, c.planned.object, slices.Clone(objects[from:to]), positions)
+		for range to - from {
+			out = append(out, ctx)
+		}
+	}
+	return out
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/internal/sets"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
 )
 
@@ -38,7 +39,9 @@ type Field struct {
 	Fresh []string
 	// Unshared says that arguments are always converted for each call.
 	Unshared bool
-	own      bool // whether gqlgen's function executes it
+	// Batch says that gqlgen's function for the whole field calls a batch resolver.
+	Batch bool
+	own   bool // whether gqlgen's function executes it
 
 	// Child returns the field context of a field of the field's object; nil if it has none.
 	Child func(ctx context.Context, c *Call, field graphql.CollectedField) (*graphql.FieldContext, error)
@@ -151,9 +154,21 @@ type planned struct {
 	hidden    bool   // another field with the same key is written
 	varies    bool   // its arguments depend on variables
 	constant  constant
-	selection *selection.Selection
 	offers    offers
 	declined  atomic.Bool // whether the resolver does not write JSON of this selection
+
+	selections *selection.Maker
+	selected   atomic.Pointer[selection.Selection] // if it has been asked for
+}
+
+// selection returns what has been selected of the field's object, which few resolvers ask for.
+func (p *planned) selection() *selection.Selection {
+	s := p.selected.Load()
+	if s == nil {
+		s = p.selections.Selection(p.collected.Selections)
+		p.selected.Store(s)
+	}
+	return s
 }
 
 // compiler compiles one operation.
@@ -163,11 +178,31 @@ type compiler struct {
 	call    *Call  // without arguments
 	query   bool   // whether it is one
 	lists   int    // above the place that is being compiled
-	streams bool   // whether a resolver offers to stream a list
+	hidden  bool   // whether it is below a field that is not written
+	streams int    // steps so far whose resolvers offer to stream a list
 	inside  bool   // whether one does that is inside of another list
 	waiting int    // steps so far whose calls may wait
 	refused string // why the operation cannot be compiled
+
+	selections *selection.Maker
+	sets       sets.Numbers
+	places     map[placeKey]any // that have been compiled
+	fields     int              // in them
 }
+
+// placeKey is what a place is made of. The fields of an interface are selected of each of its
+// types, and below each of them again: without places that are shared there would be a number of
+// them that grows exponentially with the depth of the query.
+type placeKey struct {
+	object any // *Object[T]
+	set    int
+	inside bool // whether it is inside of a list
+	hidden bool
+}
+
+// maxFields is how many fields the places of a plan may have. There are more only if fragments
+// merge into ever other selections, which a query of n fragments can have 2^n of.
+const maxFields = 10_000
 
 func (c *compiler) refuse(reason string) {
 	if c.refused == "" {
@@ -182,19 +217,29 @@ type place[T any] struct {
 	columns  []stepOf[T] // the steps that have one
 	columnOf []int       // number of each step's column, -1 if it has none
 	waiting  []int       // numbers of the columns that may wait when they are filled
+	blocks   bool        // whether calls may wait, also those of the groups below
+	streams  bool        // whether a resolver offers to stream a list, also one of those groups
 }
 
 // defers reports whether there is a deferred fragment in what gqlgen's functions would execute.
-func (c *compiler) defers(set ast.SelectionSet) bool {
+// Fragments that have been seen are left out.
+func (c *compiler) defers(set ast.SelectionSet, seen map[string]bool) bool {
 	return slices.ContainsFunc(set, func(s ast.Selection) bool {
 		switch s := s.(type) {
 		case *ast.Field:
-			return c.defers(s.SelectionSet)
+			return c.defers(s.SelectionSet, seen)
 		case *ast.InlineFragment:
-			return s.Directives.ForName("defer") != nil || c.defers(s.SelectionSet)
+			return s.Directives.ForName("defer") != nil || c.defers(s.SelectionSet, seen)
 		case *ast.FragmentSpread:
+			if s.Directives.ForName("defer") != nil {
+				return true
+			}
 			fragment := c.op.Doc.Fragments.ForName(s.Name)
-			return s.Directives.ForName("defer") != nil || fragment != nil && c.defers(fragment.SelectionSet)
+			if fragment == nil || seen[s.Name] {
+				return false
+			}
+			seen[s.Name] = true
+			return c.defers(fragment.SelectionSet, seen)
 		}
 		return false
 	})
@@ -202,13 +247,34 @@ func (c *compiler) defers(set ast.SelectionSet) bool {
 
 // compile returns the place of a selection.
 func (o *Object[T]) compile(c *compiler, p *planned) *place[T] {
-	return o.compileFields(c, graphql.CollectFields(c.op, p.collected.Selections, o.implementor))
+	if c.refused != "" {
+		return nil
+	}
+	key := placeKey{o, c.sets.Of(p.collected.Selections), c.lists > 0, c.hidden}
+	if known, ok := c.places[key].(*place[T]); ok {
+		if known.blocks {
+			c.waiting++
+		}
+		if known.streams {
+			c.streams++
+		}
+		return known
+	}
+	out := o.compileFields(c, graphql.CollectFields(c.op, p.collected.Selections, o.implementor))
+	c.places[key] = out
+	return out
 }
 
 func (o *Object[T]) compileFields(c *compiler, fields []graphql.CollectedField) *place[T] {
 	out := &place[T]{object: o, steps: make([]stepOf[T], 0, len(fields))}
-	keys := map[string]bool{}
+	keys, waiting, streams := map[string]bool{}, c.waiting, c.streams
+	if c.fields += len(fields); c.fields > maxFields {
+		c.refuse("large plan")
+	}
 	for _, f := range fields {
+		if c.refused != "" {
+			return nil
+		}
 		p := &planned{collected: f, object: o.name, hidden: keys[f.Alias], key: append(appendString(nil, f.Alias), ':')}
 		keys[f.Alias] = true
 		if f.IsDeferred() {
@@ -228,12 +294,15 @@ func (o *Object[T]) compileFields(c *compiler, fields []graphql.CollectedField) 
 			continue
 		}
 		p.info = d.info()
-		if p.info.own && c.defers(f.Selections) {
+		if p.info.own && c.defers(f.Selections, map[string]bool{}) {
 			c.refuse("@defer")
 		}
 		p.varies = variesBy(f)
-		p.selection = selection.New(c.op.Doc, c.op.Variables, f.Selections)
+		p.selections = c.selections
+		hidden := c.hidden
+		c.hidden = hidden || p.hidden
 		s := d.plan(c, p)
+		c.hidden = hidden
 		out.steps = append(out.steps, s)
 		if s.column(len(out.columns)) {
 			if s.waits() {
@@ -245,5 +314,6 @@ func (o *Object[T]) compileFields(c *compiler, fields []graphql.CollectedField) 
 			out.columnOf = append(out.columnOf, -1)
 		}
 	}
+	out.blocks, out.streams = c.waiting > waiting, c.streams > streams
 	return out
 }

@@ -50,10 +50,26 @@ func (g *group[T]) run(x *run) {
 
 // write writes an object, and reports whether all its fields are valid.
 func (g *group[T]) write(w *Writer, i int) bool {
+	doomed := w.doomed
+	if g.place.streams && w.run.out != nil && g.lost(i) {
+		w.doomed = true
+	}
 	w.buf = append(w.buf, '{')
 	valid := g.writeFields(w, i, 0, len(g.place.steps))
 	w.buf = append(w.buf, '}')
+	w.doomed = doomed
 	return valid
+}
+
+// lost reports whether an object is known to be null, because a field of it that has been filled
+// must not be null but is.
+func (g *group[T]) lost(i int) bool {
+	for k := range g.columns {
+		if g.place.columns[k].plan().info.lost(&g.columns[k], i) {
+			return true
+		}
+	}
+	return false
 }
 
 // writeFields writes the fields from step k to end.
@@ -77,8 +93,8 @@ func (g *group[T]) writeFrom(w *Writer, i, k, end int) (next int, valid bool) {
 				w.run.recovered(w.run.context(&level{up: g.at, field: p}, i), r)
 				w.truncate(begin)
 				if p.info.nonNull() {
-					valid = false
-				} else {
+					valid, w.doomed = false, true
+				} else if !p.hidden {
 					w.key(p)
 					w.null()
 				}
@@ -91,7 +107,9 @@ func (g *group[T]) writeFrom(w *Writer, i, k, end int) (next int, valid bool) {
 		p := s.plan()
 		begin = w.pos()
 		w.key(p)
-		valid = s.write(w, g, i) && valid
+		if !s.write(w, g, i) {
+			valid, w.doomed = false, true
+		}
 		if p.hidden {
 			w.truncate(begin)
 		}

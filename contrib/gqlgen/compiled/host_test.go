@@ -2,9 +2,11 @@ package compiled_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -151,6 +153,102 @@ func TestContextsAreKept(t *testing.T) {
 				t.Fatalf("%d, gqlgen %d", len(got), len(counts))
 			}
 			counts = map[string]int{}
+		}
+	}
+}
+
+// faultyError is an error whose text panics if it is nil, as it is in an error that a function of
+// this type returns by mistake.
+type faultyError struct{ text string }
+
+func (e *faultyError) Error() string { return e.text }
+
+// faultyRoot has a batch resolver with such errors.
+type faultyRoot struct {
+	*zoo.Resolver
+	err func(n int) error
+}
+
+func (r faultyRoot) Box() zoo.BoxResolver { return faultyBox{r.Resolver.Box(), r.err} }
+
+type faultyBox struct {
+	zoo.BoxResolver
+	err func(n int) error
+}
+
+func (r faultyBox) Owner(_ context.Context, objs []*zoo.Box) ([]*zoo.Person, error) {
+	return make([]*zoo.Person, len(objs)), r.err(len(objs))
+}
+
+func (r faultyBox) MustOwner(_ context.Context, objs []*zoo.Box) ([]*zoo.Person, error) {
+	return make([]*zoo.Person, len(objs)), r.err(len(objs))
+}
+
+func (r faultyBox) Children(ctx context.Context, b *zoo.Box, first int, after *int) ([]*zoo.Box, error) {
+	time.Sleep(time.Millisecond) // so that another goroutine has the batch
+	return r.BoxResolver.Children(ctx, b, first, after)
+}
+
+// faultyList panics when it is asked for its errors.
+type faultyList struct{ error }
+
+func (faultyList) Errors() []error { panic("no errors") }
+
+// TestErrorsOfBatchesPanic sees that what panics when the errors of a batch are added is recovered,
+// on whichever goroutine it is.
+func TestErrorsOfBatchesPanic(t *testing.T) {
+	for name, err := range map[string]func(n int) error{
+		"nil": func(int) error { return (*faultyError)(nil) },
+		"nil in a list": func(n int) error {
+			list := make(graphql.BatchErrorList, n)
+			list[0] = (*faultyError)(nil)
+			return list
+		},
+		"list": func(int) error { return faultyList{errors.New("some")} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, extensions := range [][]graphql.HandlerExtension{nil, {passing{}}} {
+				p := newPairOf(faultyRoot{&zoo.Resolver{}, err}, extensions...)
+				for _, field := range []string{"owner", "mustOwner"} {
+					p.check(t, &zoo.Env{Seed: 1}, `{ boxes(n: 4) { children { id } `+field+` { id } } }`, nil)
+				}
+			}
+		})
+	}
+}
+
+// loudRoot notes the calls of batch resolvers that gqlgen's functions call.
+type loudRoot struct{ *zoo.Resolver }
+
+func (r loudRoot) Box() zoo.BoxResolver { return loudBox{r.Resolver.Box()} }
+
+type loudBox struct{ zoo.BoxResolver }
+
+func (r loudBox) LoudOwner(ctx context.Context, objs []*zoo.Box) ([]*zoo.Person, error) {
+	zoo.From(ctx).Note("loudOwner of %d", len(objs))
+	return r.BoxResolver.LoudOwner(ctx, objs)
+}
+
+func (r loudBox) LoudScores(ctx context.Context, objs []*zoo.Box, base int) ([][]int, error) {
+	zoo.From(ctx).Note("loudScores of %d", len(objs))
+	return r.BoxResolver.LoudScores(ctx, objs, base)
+}
+
+// TestBatchesWithDirectives compares the calls of batch resolvers of fields with directives: one for
+// each list, with errors at the right objects.
+func TestBatchesWithDirectives(t *testing.T) {
+	for _, extensions := range [][]graphql.HandlerExtension{nil, {passing{}}} {
+		p := newPairOf(loudRoot{&zoo.Resolver{}}, extensions...)
+		for seed := range uint64(20) {
+			for _, query := range []string{
+				`{ boxes(n: 4) { loudOwner { id } } }`,
+				`{ boxes(n: 4) { loudScores again: loudScores(base: 2) children { loudScores } } }`,
+				`{ boxes(n: 4) { children { loudOwner { id } grid { loudOwner { name } } } } }`,
+				`{ box(id: 1) { loudOwner { id } inner { loudScores } } boxes { inner { loudOwner { id } } } }`,
+				`{ boxes(n: 4) { things { ... on Box { loudOwner { id } loudScores } } } named { ... on Box { loudScores } } }`,
+			} {
+				p.check(t, &zoo.Env{Seed: seed, Faults: seed%2 > 0}, query, nil)
+			}
 		}
 	}
 }

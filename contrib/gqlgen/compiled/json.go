@@ -21,19 +21,19 @@ func (c *calls[T, V]) json(out io.Writer) error {
 	ctx := &c.contexts[0]
 	w := stream.NewWriter(out, stream.Options{Context: ctx})
 	defer func() { _ = w.Close() }() // Also if the resolver panics.
-	err := c.step.json(c.callOf(0))(ctx, w, c.planned.selection, c.group.objects[0])
-	for _, e := range w.TakeErrors() {
-		c.report(e)
-	}
-	switch closed := w.Close(); {
-	case errors.Is(err, selection.ErrDeclined):
+	err := c.step.json(c.callOf(0))(ctx, w, c.planned.selection(), c.group.objects[0])
+	reported, closed := w.TakeErrors(), w.Close()
+	if errors.Is(err, selection.ErrDeclined) {
 		c.planned.declined.Store(true)
 		return err
-	case err != nil:
-		return err
-	default:
-		return closed
 	}
+	for _, e := range reported {
+		c.report(e)
+	}
+	if err != nil {
+		return err
+	}
+	return closed
 }
 
 // report adds an error that is somewhere in the value.
@@ -80,6 +80,7 @@ func (c *textColumn) write(w *Writer, i int) bool {
 // writeJSON has the resolver write into the response.
 func (s *streamed[T, V]) writeJSON(w *Writer) (valid, declined bool) {
 	c, start := s.calls, w.pos()
+	w.list = start
 	err := c.json(between{w})
 	switch {
 	case errors.Is(err, selection.ErrDeclined):
@@ -103,7 +104,8 @@ func (b between) Write(p []byte) (int, error) {
 	w := b.w
 	w.buf = append(w.buf, p...)
 	if w.full() {
-		w.send()
+		w.pass()
 	}
+	w.hurry()
 	return len(p), w.err
 }

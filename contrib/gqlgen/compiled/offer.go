@@ -55,7 +55,7 @@ type offers struct {
 // offer finds out what the resolver of a field offers, and whether it can be taken: in queries,
 // where there are no other objects whose fields could be fetched together with this one's.
 func (d *definition[T, V]) offer(c *compiler, p *planned) {
-	if d.json == nil && d.chunks == nil || !c.query || p.hidden {
+	if d.json == nil && d.chunks == nil || !c.query || c.hidden {
 		return
 	}
 	found := offers{
@@ -69,7 +69,9 @@ func (d *definition[T, V]) offer(c *compiler, p *planned) {
 		c.inside = c.inside || list
 	default:
 		p.offers = found
-		c.streams = c.streams || list
+		if list {
+			c.streams++
+		}
 	}
 }
 

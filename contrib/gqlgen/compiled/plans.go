@@ -42,7 +42,8 @@ type variants struct {
 
 // conditions are the values that conditional variables have.
 type conditions struct {
-	values  uint64
+	values  uint64 // those that are true
+	others  uint64 // those that are neither true nor false: null where a variable has a default
 	watched bool
 }
 
@@ -121,8 +122,11 @@ func (v *variants) condition(name string) {
 func (v *variants) plan(s *Executable, op *graphql.OperationContext, watched bool) *plan {
 	key := conditions{watched: watched}
 	for i, name := range v.conditions {
-		if op.Variables[name] == true {
+		switch on, ok := op.Variables[name].(bool); {
+		case on:
 			key.values |= 1 << i
+		case !ok:
+			key.others |= 1 << i
 		}
 	}
 	v.mu.RLock()
@@ -131,7 +135,13 @@ func (v *variants) plan(s *Executable, op *graphql.OperationContext, watched boo
 	if p != nil {
 		return p
 	}
-	p = s.compile(op, watched)
+	values := make(map[string]any, len(v.conditions))
+	for _, name := range v.conditions {
+		if value, ok := op.Variables[name]; ok {
+			values[name] = value
+		}
+	}
+	p = s.compile(op, values, watched)
 	if v.refused != "" && p.refused == "" {
 		p.refused = v.refused
 	}

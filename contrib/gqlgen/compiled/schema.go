@@ -10,7 +10,9 @@ import (
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/internal/sets"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/internal/sink"
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
 )
 
 // Root is the object of the fields of Query and Mutation.
@@ -112,8 +114,8 @@ func (s *Executable) plan(op *graphql.OperationContext) (*plan, string) {
 	return p, p.refused
 }
 
-// compile compiles an operation.
-func (s *Executable) compile(op *graphql.OperationContext, watched bool) (out *plan) {
+// compile compiles an operation for values of its conditional variables.
+func (s *Executable) compile(op *graphql.OperationContext, values map[string]any, watched bool) (out *plan) {
 	out = &plan{watched: watched}
 	defer func() {
 		if recover() != nil {
@@ -128,15 +130,20 @@ func (s *Executable) compile(op *graphql.OperationContext, watched bool) (out *p
 		out.refused = "no such root"
 		return out
 	}
+	doc := &ast.QueryDocument{Fragments: op.Doc.Fragments} // A plan that had the operation would keep it.
 	c := &compiler{
-		op:      &graphql.OperationContext{Doc: op.Doc, Variables: op.Variables},
+		op:      &graphql.OperationContext{Doc: doc, Variables: values},
 		query:   op.Operation.Operation == ast.Query,
 		call:    &Call{EC: s.NewContext(op)},
 		watched: watched,
+
+		selections: selection.NewMaker(doc, values),
+		sets:       sets.Numbers{},
+		places:     map[placeKey]any{},
 	}
 	c.directives(s.Directives, op)
 	out.root = root.compileFields(c, graphql.CollectFields(c.op, op.Operation.SelectionSet, root.implementor))
-	out.refused, out.streams, out.inside = c.refused, c.streams, c.inside
+	out.refused, out.streams, out.inside = c.refused, c.streams > 0, c.inside
 	return out
 }
 

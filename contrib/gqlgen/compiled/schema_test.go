@@ -71,6 +71,22 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// TestNullConditions has null in a condition, which variables with a default may be and gqlgen
+// panics at: it is not false, and no other request has its plan.
+func TestNullConditions(t *testing.T) {
+	const query = `query($x: Boolean = false) { count greeting @include(if: $x) }`
+	variables := []map[string]any{{"x": false}, {"x": nil}, {"x": true}, nil}
+	for first := range variables {
+		p := newPair()
+		for i := range variables {
+			p.check(t, &zoo.Env{}, query, variables[(first+i)%len(variables)])
+		}
+		if n := p.fallbacks()["panic of the collection of fields"]; n != 1 {
+			t.Errorf("%d operations were delegated, want the one with null", n)
+		}
+	}
+}
+
 // TestPlansAreFreed sees that plans go with the documents that a query cache gives up.
 func TestPlansAreFreed(t *testing.T) {
 	p := newPair()

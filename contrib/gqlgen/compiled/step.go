@@ -93,6 +93,15 @@ func (f *Field) writeFilled(w *Writer, c *filled, i int) bool {
 	return f.settle(w, outcome)
 }
 
+// lost reports whether a value that has been made must not be null but is.
+func (f *Field) lost(c *filled, i int) bool {
+	if c.states != nil && c.states[i] != present {
+		return c.states[i] == required || c.states[i] == null && f.nonNull()
+	}
+	object, ok := c.column.(interface{ lost(i int) bool })
+	return ok && object.lost(i)
+}
+
 // settle writes what is null, and reports whether that is valid.
 func (f *Field) settle(w *Writer, o Outcome) bool {
 	if o == Wrote {
@@ -146,11 +155,12 @@ type calls[T, V any] struct {
 	states []state    // nil if all values are present
 
 	contexts []itemContext
-	one      callOne[T, V] // nil if the resolver has not been asked for
-	all      callAll[T, V] // nil if the resolver has not been asked for
-	call     *Call         // with the arguments, if all calls share them
-	shared   Call          // what call points to, if there are arguments
-	first    *Call         // with those of the first object, if it has its own
+	lists    []context.Context // of the list that each object is in, for a batch in gqlgen's function; or nil
+	one      callOne[T, V]     // nil if the resolver has not been asked for
+	all      callAll[T, V]     // nil if the resolver has not been asked for
+	call     *Call             // with the arguments, if all calls share them
+	shared   Call              // what call points to, if there are arguments
+	first    *Call             // with those of the first object, if it has its own
 }
 
 // value implements [values].
@@ -222,6 +232,9 @@ func (c *calls[T, V]) callAll() callAll[T, V] {
 // each calls the resolver for each object.
 func (c *calls[T, V]) each() {
 	c.prepare()
+	if c.Batch {
+		c.lists = c.listed()
+	}
 	if !c.Waits {
 		for i := range c.values {
 			c.make(i)
@@ -258,6 +271,9 @@ func (c *calls[T, V]) make(i int) {
 	}
 	if c.own != nil {
 		parent := c.run.parentContext(c.group.at, i, c.planned)
+		if c.lists != nil {
+			parent = &itemContext{Context: c.lists[i], run: c.run, at: c.group.at, index: i}
+		}
 		parent = context.WithValue(parent, selection.Key, nil) // It finds its own.
 		c.values[i] = c.own(parent, c.call, c.planned.collected, c.group.objects[i])
 		return

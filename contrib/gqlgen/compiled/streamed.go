@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -30,7 +31,10 @@ const (
 	atOnce = 256
 )
 
-var errSent = errors.New("compiled: a value that must be null has been sent already")
+var (
+	errSent     = errors.New("compiled: a value that must be null has been sent already")
+	errPanicked = errors.New("compiled: a marshaler has panicked")
+)
 
 func notJSON(text []byte) error { return fmt.Errorf("compiled: a scalar is not JSON: %.1000s", text) }
 
@@ -39,10 +43,11 @@ func notJSON(text []byte) error { return fmt.Errorf("compiled: a scalar is not J
 func (x *run) stream() *graphql.Response {
 	x.workers.begin()
 	defer x.workers.end()
-	w := &Writer{run: x, last: time.Now()}
+	w := &Writer{run: x}
 	valid := x.plan.root.query(x, w)
 	defer w.end()
 	switch {
+	case w.panicked != nil:
 	case w.sent == 0 && !valid:
 		return &graphql.Response{Data: []byte("null")}
 	case w.sent == 0 && w.err == nil:
@@ -52,9 +57,14 @@ func (x *run) stream() *graphql.Response {
 	default:
 		w.fail(errSent)
 	}
-	if w.err != nil {
-		x.broken.Add(1)
+	if w.err != nil && w.out != nil {
+		if errors.Is(w.err, errSent) || errors.Is(w.err, errPanicked) {
+			x.broken.Add(1) // Otherwise the client has gone.
+		}
 		x.out.Break(w.err)
+	}
+	if w.panicked != nil {
+		panic(w.panicked) // It fails the response, or breaks it off.
 	}
 	return new(graphql.Response)
 }
@@ -66,9 +76,32 @@ func (w *Writer) fail(err error) {
 	}
 }
 
-// full reports whether it is time to send.
+// full reports whether there is enough to be sent.
 func (w *Writer) full() bool {
-	return len(w.buf) >= w.run.limits.held || w.sent > 0 && len(w.buf) >= w.run.limits.piece
+	return !w.whole && (len(w.buf) >= w.run.limits.held || w.sent > 0 && len(w.buf) >= w.run.limits.piece)
+}
+
+// pass sends what there is of the list that is being written. If the list is in an object that is
+// null anyway, it is taken back instead: the client must see the error, not a part of the object.
+func (w *Writer) pass() {
+	if w.doomed {
+		w.truncate(w.list)
+		return
+	}
+	w.send()
+}
+
+// hurry sends what has waited for more, here or behind out. Before the first is sent nothing does:
+// errors come first.
+func (w *Writer) hurry() {
+	if w.sent == 0 || w.err != nil || time.Since(w.last) <= patience {
+		return
+	}
+	w.pass()
+	if err := w.run.out.Flush(); err != nil {
+		w.fail(err)
+	}
+	w.last = time.Now()
 }
 
 // send sends what has been written. It is called between two elements of a list, or behind the
@@ -79,16 +112,52 @@ func (w *Writer) send() {
 		w.buf = w.buf[:0]
 		return
 	}
-	sent := len(w.buf)
-	text := sink.ValidUTF8(w.finish())
-	if w.out == nil {
-		w.out = w.run.out.Begin()
+	if w.out == nil && !w.run.out.Breaks() {
+		w.whole = true
+		w.run.held.add("client")
+		return
 	}
-	if _, err := w.out.Write(text); err != nil {
+	sent := len(w.buf)
+	text, ok := w.finishPiece()
+	if !ok {
+		w.sent, w.buf = w.sent+sent, w.buf[:0]
+		return
+	}
+	rest := incomplete(text)
+	if w.out == nil {
+		w.out, w.last = w.run.out.Begin(), time.Now()
+	}
+	if _, err := w.out.Write(sink.ValidUTF8(text[:len(text)-rest])); err != nil {
 		w.fail(err)
 	}
-	w.sent += sent
-	w.buf, w.last = w.buf[:0], time.Now()
+	w.sent += sent - rest
+	w.buf = append(w.buf[:0], text[len(text)-rest:]...)
+}
+
+// finishPiece is finish inside of functions that recover: a marshaler that panics fails the whole
+// response, so the panic is kept until they have returned.
+func (w *Writer) finishPiece() (text []byte, ok bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			w.panicked = r
+			w.fail(errPanicked)
+		}
+	}()
+	return w.finish(), true
+}
+
+// incomplete returns how many bytes at the end are a character that is not complete: JSON that a
+// resolver writes comes in pieces of any size.
+func incomplete(text []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
+		if end := text[len(text)-n:]; utf8.RuneStart(end[0]) {
+			if utf8.FullRune(end) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 // chunks calls yield with some elements of a list at a time, and with the errors that came
@@ -179,7 +248,7 @@ func (n *listNode[E]) writeChunk(w *Writer, at *level, first int, values []E, er
 			valid = false
 		}
 		if valid && w.full() {
-			w.send()
+			w.pass()
 		}
 	}
 	return valid
@@ -201,7 +270,11 @@ func (s *streamed[T, V]) write(w *Writer, _ int) bool {
 	if c.planned.offers.elements {
 		return s.writeElements(w, c.chunks(c.callOf(0))(&c.contexts[0], c.group.objects[0]))
 	}
-	c.each()
+	if c.step.batch != nil {
+		c.batch()
+	} else {
+		c.each()
+	}
 	c.at.ready.Store(true)
 	made := filled{column: c.node.fill(&c.below, &c.at, c.values, c.states), states: c.states}
 	c.below.execute()
@@ -211,12 +284,13 @@ func (s *streamed[T, V]) write(w *Writer, _ int) bool {
 // writeElements writes elements until one is null that must not be, or the client has gone.
 func (s *streamed[T, V]) writeElements(w *Writer, elements chunks[V]) bool {
 	start, n, valid := w.pos(), 0, true
+	w.list = start
 	w.buf = append(w.buf, '[')
 	elements(func(values V, errs []error) bool {
 		valid = s.list.writeChunk(w, &s.calls.at, n, values, errs)
 		n += s.list.count(values)
-		if time.Since(w.last) > patience && valid {
-			w.send()
+		if valid {
+			w.hurry()
 		}
 		return valid && w.err == nil
 	})

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"regexp"
@@ -17,23 +19,29 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled/internal/zoo"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/internal/sink"
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/selection"
+	"github.com/gqlboost/gqlboost/stream"
 )
 
 // client takes a response that is sent while it is made.
 type client struct {
 	bytes.Buffer
-	begun, indirect bool
-	broken, gone    error
+	begun, indirect, whole bool
+	broken, gone           error
 }
 
 var _ sink.Sink = (*client)(nil)
 
 func (c *client) Direct() bool     { return !c.indirect }
+func (c *client) Breaks() bool     { return !c.whole }
 func (c *client) Begin() io.Writer { c.begun = true; return c }
+func (c *client) Flush() error     { return c.gone }
 func (c *client) Break(err error)  { c.broken = err }
 
 func (c *client) Write(b []byte) (int, error) {
@@ -120,6 +128,7 @@ func TestHeld(t *testing.T) {
 		"field middleware":       {query, &client{}, []graphql.HandlerExtension{passing{}}},
 		"root field middleware":  {query, &client{}, []graphql.HandlerExtension{aroundRoot{}}},
 		"inside of another list": {`{ boxes(n: 4) { children { id } } }`, &client{}, nil},
+		"client":                 {query, &client{whole: true}, nil},
 	} {
 		p := newPairOf(zoo.Offering{Resolver: &zoo.Resolver{}}, c.extensions...)
 		if reason == "inside of another list" {
@@ -161,6 +170,32 @@ func TestClientGoes(t *testing.T) {
 	}
 }
 
+// TestNullIsKnownBeforeTheList has lists in objects that are null because of another field: the
+// client has the error, and no part of the list.
+func TestNullIsKnownBeforeTheList(t *testing.T) {
+	p := newPairOf(zoo.Offering{Resolver: &zoo.Resolver{}})
+	compiled.SendEach(p.schema, 1)
+	for _, query := range []string{
+		`{ mustBox(id: 5) { id } plain(n: 1000) { id title } }`,
+		`{ mustBox(id: 5) { id } plain(n: 1000) { id one } }`, // a sequence
+		`{ plain(n: 1000) { id title } mustBox(id: 5) { id } }`,
+		`{ plain(n: 1000) { id one } mustBox(id: 9) { mustOwner { id } } }`,
+		`{ box(id: 9) { mustOwner { id } children(first: 4) { id } } }`,
+		`{ box(id: 9) { children(first: 4) { id } mustOwner { id } } }`,
+		`{ box(id: 9) { children(first: 4) { id } ... on Named { ... on Box { mustOwner { id } } } } }`,
+	} {
+		for seed := range uint64(10) {
+			env := &zoo.Env{Seed: seed, Faults: true}
+			want := execute(p.own, clone(env), query, nil)
+			var c client
+			got := executeFor(&c, p.compiled, env, query, nil)
+			if c.broken != nil || c.begun || got.data != want.data || !slices.Equal(got.errors, want.errors) {
+				t.Errorf("%s: %v after %d bytes\n%s", query, c.broken, c.Len(), difference(got, want))
+			}
+		}
+	}
+}
+
 // TestSmallResponsesAreWhole sees that errors come first as long as nothing has been sent.
 func TestSmallResponsesAreWhole(t *testing.T) {
 	p := newPairOf(zoo.Offering{Resolver: &zoo.Resolver{}})
@@ -169,4 +204,196 @@ func TestSmallResponsesAreWhole(t *testing.T) {
 	if c.begun || !json.Valid([]byte(got.data)) {
 		t.Error(c.begun, fmt.Sprint(got))
 	}
+}
+
+// textRoot writes a list whose text is one value of a database.
+type textRoot struct {
+	*zoo.Resolver
+	text string
+}
+
+func (r textRoot) Query() zoo.QueryResolver { return textQuery{r.Resolver.Query(), r.text} }
+
+type textQuery struct {
+	zoo.QueryResolver
+	text string
+}
+
+func (q textQuery) PlainJSON(_ context.Context, w *stream.Writer, _ *selection.Selection, _ int) error {
+	w.BeginArray()
+	w.BeginObject()
+	w.Name("title")
+	w.Raw([]byte(`"` + q.text + `"`))
+	w.EndObject()
+	w.EndArray()
+	return nil
+}
+
+// TestPiecesKeepCharacters sees that characters which two pieces share are whole, and that what
+// is no UTF-8 is replaced as in whole responses.
+func TestPiecesKeepCharacters(t *testing.T) {
+	for _, text := range []string{"\u4e16", "\U0001f600", "\u4e16\xff", "a\u4e16\xe4", "\xf0\x9f\u00e9"} {
+		p := newPairOf(textRoot{&zoo.Resolver{}, strings.Repeat(text, 50_000)})
+		var c client
+		got := executeFor(&c, p.compiled, &zoo.Env{}, `{ plain(n: 1) { title } }`, nil)
+		want := `{"plain":[{"title":"` + string(sink.ValidUTF8([]byte(strings.Repeat(text, 50_000)))) + `"}]}`
+		if !c.begun || got.data != want {
+			t.Errorf("%q: begun %v, %d bytes with %d replaced, want %d with %d", text, c.begun,
+				len(got.data), strings.Count(got.data, "\ufffd"), len(want), strings.Count(want, "\ufffd"))
+		}
+	}
+}
+
+// pages and page are a schema of their own: a batch of lists of objects.
+type (
+	pages struct{}
+	page  struct{}
+	shelf struct{ declined int }
+)
+
+// batchedPages is a schema whose Query.shelf has Shelf.pages, which a batch resolver makes that
+// offers JSON and declines all selections.
+func batchedPages() *executor.Executor {
+	schema := gqlparser.MustLoadSchema(&ast.Source{
+		Input: `type Query { shelf: Shelf } type Shelf { pages: [Page!] } type Page { id: String! }`,
+	})
+	resolvers := func(*compiled.Call) any { return pages{} }
+	pageType := compiled.NewObject[*page]("Page", []string{"Page"})
+	shelfType := compiled.NewObject[*shelf]("Shelf", []string{"Shelf"})
+	query := compiled.NewObject[*compiled.Root]("Query", []string{"Query"})
+	compiled.Plain(pageType, compiled.Field{Name: "id", Type: "String!", Named: "String"},
+		compiled.Leaf("String!", compiled.String[string]), func(*page) string { return "x" })
+	compiled.Batch(shelfType, compiled.Field{Name: "pages", Type: "[Page!]", Named: "Page", Resolver: true, Waits: true},
+		compiled.ListOf("[Page!]", true, compiled.Pointer("Page!", pageType)), resolvers,
+		func(context.Context, *compiled.Call, any, []*shelf) ([][]*page, error) { return [][]*page{{{}}}, nil })
+	compiled.OffersJSON(shelfType, "pages", resolvers,
+		func(_ context.Context, _ *compiled.Call, _ pages, _ *stream.Writer, _ *selection.Selection, s *shelf) error {
+			s.declined++
+			return selection.ErrDeclined
+		})
+	all := &shelf{}
+	compiled.Resolver(query, compiled.Field{Name: "shelf", Type: "Shelf", Named: "Shelf", Resolver: true, Waits: true},
+		compiled.Pointer("Shelf", shelfType), resolvers,
+		func(context.Context, *compiled.Call, any, *compiled.Root) (*shelf, error) {
+			if all.declined > 1 {
+				return nil, errors.New("asked again")
+			}
+			return all, nil
+		})
+	own := &graphql.ExecutableSchemaMock{SchemaFunc: func() *ast.Schema { return schema }}
+	noContext := func(*graphql.OperationContext) any { return nil }
+	return newExecutor(compiled.New(own, compiled.Config{Query: query, NewContext: noContext}))
+}
+
+// TestBatchDeclines sees that a batch resolver which does not write a selection is called for it.
+func TestBatchDeclines(t *testing.T) {
+	e := batchedPages()
+	for range 3 {
+		got := executeFor(&client{}, e, &zoo.Env{}, `{ shelf { pages { id } } }`, nil)
+		if got.data != `{"shelf":{"pages":[{"id":"x"}]}}` || len(got.errors) > 0 {
+			t.Error(got)
+		}
+	}
+}
+
+// nanRoot has elements whose marshaler panics when it writes.
+type nanRoot struct{ zoo.Offering }
+
+func (r nanRoot) Box() zoo.BoxResolver { return nanBox{r.Offering.Box()} }
+
+type nanBox struct{ zoo.BoxResolver }
+
+func (nanBox) HolesSeq(context.Context, *zoo.Box, int) iter.Seq2[*zoo.Box, error] {
+	return func(yield func(*zoo.Box, error) bool) {
+		for i := range 10 {
+			b := &zoo.Box{Any: "some"}
+			if i == 5 {
+				b.Any = math.NaN()
+			}
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestMarshalersPanic sees that such a panic is the whole response's, as in gqlgen, also if a part
+// has been sent.
+func TestMarshalersPanic(t *testing.T) {
+	for _, each := range []int{1, 20, 1000} {
+		p := newPairOf(nanRoot{zoo.Offering{Resolver: &zoo.Resolver{}}})
+		compiled.SendEach(p.schema, each)
+		var c client
+		var got answer
+		panicked := func() (r any) {
+			defer func() { r = recover() }()
+			got = executeFor(&c, p.compiled, &zoo.Env{}, `{ box(id: 1) { blob holes { any } blob2: blob } }`, nil)
+			return nil
+		}()
+		if panicked == nil || c.begun && c.broken == nil || strings.Contains(c.String(), "blob2") {
+			t.Errorf("each %d: %v, begun %v, broken %v: %s", each, panicked, c.begun, c.broken, got.data+c.String())
+		}
+	}
+}
+
+// TestHiddenLists has lists below a field that is selected twice, through interfaces that have
+// nothing to do with each other: only the first is written, and the other is not sent.
+func TestHiddenLists(t *testing.T) {
+	schema := gqlparser.MustLoadSchema(&ast.Source{Input: `
+		type Query { desk: Desk } interface A { shelf: Shelf } interface B { shelf: Shelf }
+		type Desk implements A & B { shelf: Shelf } type Shelf { pages: [Page] } type Page { id: String! }`})
+	resolvers := func(*compiled.Call) any { return sequences{} }
+	pageType := compiled.NewObject[*page]("Page", []string{"Page"})
+	shelfType := compiled.NewObject[*shelf]("Shelf", []string{"Shelf"})
+	desk := compiled.NewObject[*pages]("Desk", []string{"Desk", "A", "B"})
+	query := compiled.NewObject[*compiled.Root]("Query", []string{"Query"})
+	compiled.Plain(pageType, compiled.Field{Name: "id", Type: "String!", Named: "String"},
+		compiled.Leaf("String!", compiled.String[string]), func(*page) string { return "x" })
+	compiled.Resolver(shelfType, compiled.Field{Name: "pages", Type: "[Page]", Named: "Page", Resolver: true},
+		compiled.ListOf("[Page]", true, compiled.Pointer("Page", pageType)), resolvers,
+		func(context.Context, *compiled.Call, any, *shelf) ([]*page, error) { return []*page{{}, {}}, nil })
+	compiled.OffersElements(shelfType, "pages", resolvers,
+		func(context.Context, *compiled.Call, sequences, *shelf) iter.Seq2[*page, error] {
+			return func(yield func(*page, error) bool) { _ = yield(&page{}, nil) && yield(&page{}, nil) }
+		})
+	compiled.Plain(desk, compiled.Field{Name: "shelf", Type: "Shelf", Named: "Shelf"},
+		compiled.Pointer("Shelf", shelfType), func(*pages) *shelf { return &shelf{} })
+	compiled.Plain(query, compiled.Field{Name: "desk", Type: "Desk", Named: "Desk"},
+		compiled.Pointer("Desk", desk), func(*compiled.Root) *pages { return &pages{} })
+	own := &graphql.ExecutableSchemaMock{SchemaFunc: func() *ast.Schema { return schema }}
+	noContext := func(*graphql.OperationContext) any { return nil }
+	s := compiled.New(own, compiled.Config{Query: query, NewContext: noContext})
+	compiled.SendEach(s, 1)
+	var c client
+	got := executeFor(&c, newExecutor(s), &zoo.Env{},
+		`{ desk { ... on A { shelf { pages { id } } } ... on B { shelf { pages { id } } } } }`, nil)
+	want := `{"desk":{"shelf":{"pages":[{"id":"x"},{"id":"x"}]}}}`
+	if got.data != want || c.broken != nil || !c.begun {
+		t.Errorf("begun %v, broken %v: %s", c.begun, c.broken, got.data)
+	}
+}
+
+// sequences are resolvers that offer sequences.
+type sequences struct{}
+
+// TestErrorsOfDeclined sees that what a resolver has reported before it declines is forgotten: the
+// other method of the field is called.
+func TestErrorsOfDeclined(t *testing.T) {
+	p := newPairOf(decliningRoot{&zoo.Resolver{}})
+	p.check(t, &zoo.Env{}, `{ plain(n: 2) { id } }`, nil)
+	p = newPairOf(decliningRoot{&zoo.Resolver{}}) // The other one does not ask again.
+	if got := executeFor(&client{}, p.compiled, &zoo.Env{}, `{ plain(n: 2) { id } }`, nil); len(got.errors) > 0 {
+		t.Error(got)
+	}
+}
+
+type decliningRoot struct{ *zoo.Resolver }
+
+func (r decliningRoot) Query() zoo.QueryResolver { return decliningQuery{r.Resolver.Query()} }
+
+type decliningQuery struct{ zoo.QueryResolver }
+
+func (decliningQuery) PlainJSON(_ context.Context, w *stream.Writer, _ *selection.Selection, _ int) error {
+	w.Report(errors.New("reported"), nil)
+	return selection.ErrDeclined
 }

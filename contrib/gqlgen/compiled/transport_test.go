@@ -1,6 +1,7 @@
 package compiled_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -9,10 +10,12 @@ import (
 	"io"
 	"iter"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
@@ -161,6 +164,75 @@ func errAt(i, at int, err error) error {
 func sameJSON(a, b string) bool {
 	var x, y any
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && fmt.Sprint(x) == fmt.Sprint(y)
+}
+
+// TestSlowResponses sees that a small response is whole however slow it is, and that what has been
+// written does not wait for more when the first has been sent.
+func TestSlowResponses(t *testing.T) {
+	t.Run("small", func(t *testing.T) {
+		s, _ := newStreaming(t, func(_ context.Context, i int) error {
+			time.Sleep(150 * time.Millisecond)
+			return errAt(i, 2, errors.New("no more"))
+		})
+		r := ask(t, s, `{ plain(n: 10) { id } }`)
+		body, err := io.ReadAll(r.Body)
+		want := `{"errors":[{"message":"no more","path":["plain",3],"locations":[{"line":1,"column":3}]}],"data":null}`
+		if err != nil || r.StatusCode != http.StatusOK || !sameJSON(string(body), want) {
+			t.Errorf("%v %d %s, want %s", err, r.StatusCode, body, want)
+		}
+	})
+	t.Run("large", func(t *testing.T) {
+		const last = 1000
+		seen := make(chan struct{})
+		s, _ := newStreaming(t, func(_ context.Context, i int) error {
+			switch i {
+			case last:
+				time.Sleep(150 * time.Millisecond)
+			case last + 1:
+				select {
+				case <-seen:
+				case <-time.After(10 * time.Second):
+					return errors.New("nothing has been sent")
+				}
+			}
+			return nil
+		})
+		body := bufio.NewReader(ask(t, s, `{ plain(n: 1100) { title id } }`).Body)
+		for text, id := "", fmt.Sprintf(`"id":"%d"`, last); !strings.Contains(text, id); {
+			next, err := body.ReadString('}')
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = next
+		}
+		close(seen)
+	})
+}
+
+// TestStreamingToOldClients sees that a client of HTTP/1.0, which would take a response that breaks
+// off for complete, has a whole one.
+func TestStreamingToOldClients(t *testing.T) {
+	s, schema := newStreaming(t, func(_ context.Context, i int) error { return errAt(i, 5000, errors.New("no more")) })
+	c, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const body = `{"query":"{ plain(n: 10000) { id title } }"}`
+	fmt.Fprintf(c, "POST / HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	r, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	want := `{"errors":[{"message":"no more","path":["plain",5001],"locations":[{"line":1,"column":3}]}],"data":null}`
+	if err != nil || r.StatusCode != http.StatusOK || !sameJSON(string(text), want) {
+		t.Errorf("%v %d %s, want %s", err, r.StatusCode, text, want)
+	}
+	if h := held(schema); !maps.Equal(h, map[string]uint64{"client": 1}) {
+		t.Errorf("held %v", h)
+	}
 }
 
 // TestStreamingIsSeen has middleware that sees responses: nothing is sent before it has.

@@ -258,6 +258,14 @@ func (c *objectColumn[E]) write(w *Writer, i int) bool {
 	return c.nullable.close(w, start, c.group.write(w, k))
 }
 
+// lost reports whether the value must not be null but is.
+func (c *objectColumn[E]) lost(i int) bool {
+	if c.index != nil {
+		i = int(c.index[i])
+	}
+	return c.nullable.nonNull && (i < 0 || c.group.lost(i))
+}
+
 // Abstract is an interface or a union. Cases are tried in order.
 func Abstract[V any](declared, name string, cases ...Case[V]) Type[V] {
 	return &abstractType[V]{declare(declared), name, cases}
@@ -279,6 +287,7 @@ type caseGroup[V any] interface {
 	take(v V) (index int, taken bool)
 	fill(f *filling, at *level, from []int32)
 	write(w *Writer, i int) bool
+	lost(i int) bool
 }
 
 // CaseOf is the case of a concrete type: as returns the object if v is one.
@@ -322,6 +331,8 @@ func (g *objectCaseGroup[V, E]) fill(f *filling, at *level, from []int32) {
 }
 
 func (g *objectCaseGroup[V, E]) write(w *Writer, i int) bool { return g.group.write(w, i) }
+
+func (g *objectCaseGroup[V, E]) lost(i int) bool { return g.group.lost(i) }
 
 type abstractType[V any] struct {
 	nullable
@@ -420,5 +431,17 @@ func (c *abstractColumn[V]) write(w *Writer, i int) bool {
 		return true
 	default:
 		return c.node.close(w, start, c.groups[at.kind].write(w, int(at.index)))
+	}
+}
+
+// lost reports whether the value must not be null but is.
+func (c *abstractColumn[V]) lost(i int) bool {
+	switch at := c.where[i]; at.kind {
+	case isNil, isNothing:
+		return c.node.nonNull
+	case isOther:
+		return false
+	default:
+		return c.node.nonNull && c.groups[at.kind].lost(int(at.index))
 	}
 }

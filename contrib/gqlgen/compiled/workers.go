@@ -84,10 +84,13 @@ type together struct {
 	coming  atomic.Bool  // whether a goroutine is on its way
 	left    atomic.Int64 // calls that have not returned
 	done    chan struct{}
+
+	panicked atomic.Pointer[any] // what the first call that panicked did so with
 }
 
 // each calls do for 0 to n-1 and returns when all calls have. No more than limit run at the
-// same time, unless it is 0.
+// same time, unless it is 0. If one panics, each does: nobody would recover that of another
+// goroutine, which ends the process.
 func (p *workers) each(n int, limit int64, do func(i int)) {
 	if n == 1 || limit == 1 {
 		for i := range n {
@@ -103,6 +106,9 @@ func (p *workers) each(n int, limit int64, do func(i int)) {
 	t.running.Store(1)
 	t.work()
 	<-t.done
+	if r := t.panicked.Load(); r != nil {
+		panic(*r)
+	}
 }
 
 func (t *together) help() {
@@ -132,6 +138,9 @@ func (t *together) work() {
 // call makes one call. The others are waited for even if this one calls runtime.Goexit.
 func (t *together) call(i int) {
 	defer func() {
+		if r := recover(); r != nil {
+			t.panicked.CompareAndSwap(nil, &r)
+		}
 		if t.left.Add(-1) == 0 {
 			close(t.done)
 		}

@@ -83,3 +83,26 @@ func TestWorkersEnd(t *testing.T) {
 		p.end()
 	})
 }
+
+// TestEachPanics sees that the caller has the panic of a call, whichever goroutine made it, when
+// the other calls have returned.
+func TestEachPanics(t *testing.T) {
+	for at := range 5 {
+		var p workers
+		var made atomic.Int64
+		panicked := func() (r any) {
+			defer func() { r = recover() }()
+			p.each(5, 0, func(i int) {
+				if i == at {
+					panic("on purpose")
+				}
+				time.Sleep(time.Millisecond) // so that other goroutines take the next calls
+				made.Add(1)
+			})
+			return nil
+		}()
+		if panicked != "on purpose" || made.Load() != 4 {
+			t.Errorf("call %d: %v, %d others have returned", at, panicked, made.Load())
+		}
+	}
+}

@@ -30,10 +30,15 @@ type Writer struct {
 	skip  int    // bytes at the start that MarshalGQL leaves out
 	later []late // in the order of their positions
 
-	sent int       // bytes that have left the buffer for out
-	out  io.Writer // where they have gone to; nil if there are none
-	last time.Time // when they have
-	err  error     // why the response cannot be completed
+	sent   int       // bytes that have left the buffer for out
+	out    io.Writer // where they have gone to; nil if there are none
+	last   time.Time // when all of them were sent on, or the first
+	whole  bool      // whether the client cannot be sent to before the response is complete
+	list   int       // position of the list that is being sent
+	doomed bool      // whether an object around what is being written is known to be null
+	err    error     // why the response cannot be completed
+
+	panicked any // what a marshaler has panicked with while a piece was made
 }
 
 // buffers are those of responses. They are taken when a response is written, not while its

@@ -15,13 +15,17 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/gqlboost/gqlboost/contrib/gqlgen/internal/sets"
 )
 
 // Selection is what has been selected of a field's object. It belongs to the plan of an
 // operation: it must not be modified, and is safe for concurrent use.
 type Selection struct {
 	// Fields are in the order in which they are written. Those of interfaces and unions are
-	// the fields of all their types.
+	// the fields of all their types. A field that has been selected several times is there once,
+	// except for objects in operations of more than 10 000 fields: what fragments merge there
+	// can be more than there is memory for.
 	Fields []*Field
 
 	kept sync.Map // see Keep
@@ -54,8 +58,35 @@ var Key any = key{}
 // New returns a selection of a document, without what the variables of @skip and @include
 // leave out.
 func New(doc *ast.QueryDocument, variables map[string]any, set ast.SelectionSet) *Selection {
-	c := collector{doc: doc, variables: variables}
-	return c.selection(set)
+	return NewMaker(doc, variables).Selection(set)
+}
+
+// Maker makes the selections of an operation. It returns the same one for the same set, and shares
+// those below, so that all of them take no more memory than the document, however often fragments
+// spread others. It is for executors, and is safe for concurrent use.
+type Maker struct {
+	doc       *ast.QueryDocument
+	variables map[string]any
+
+	mu     sync.Mutex
+	sets   sets.Numbers
+	made   map[int]*Selection // by the numbers of their sets
+	fields int                // in them
+}
+
+// maxMerged is how many fields an operation has before those of objects are no longer merged.
+const maxMerged = 10_000
+
+// NewMaker returns a Maker of selections of a document.
+func NewMaker(doc *ast.QueryDocument, variables map[string]any) *Maker {
+	return &Maker{doc: doc, variables: variables, sets: sets.Numbers{}, made: map[int]*Selection{}}
+}
+
+// Selection returns the selection of a set.
+func (m *Maker) Selection(set ast.SelectionSet) *Selection {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.selection(set)
 }
 
 // Has reports whether fields with one of these names have been selected.
@@ -75,74 +106,73 @@ func Keep[T any](s *Selection, key any, build func(*Selection) T) T {
 	return v.(T)
 }
 
-// collector makes selections.
-type collector struct {
-	doc       *ast.QueryDocument
-	variables map[string]any
-	within    []string // the fragments that are being looked at
+// collected are the fields of a selection that is being made.
+type collected struct {
+	fields []*Field
+	sets   []ast.SelectionSet // of each field, which may have been selected more than once
+	seen   []string           // the fragments that have been looked at
 }
 
-// sets are the selections of a field, which may have been selected more than once.
-type sets struct {
-	field *Field
-	all   ast.SelectionSet
-}
-
-func (c *collector) selection(set ast.SelectionSet) *Selection {
-	var list []*sets
-	c.collect(set, &list)
-	out := &Selection{Fields: make([]*Field, len(list))}
-	for i, f := range list {
-		f.field.Selection = c.selection(f.all)
-		out.Fields[i] = f.field
+func (m *Maker) selection(set ast.SelectionSet) *Selection {
+	number := m.sets.Of(set)
+	if known := m.made[number]; known != nil {
+		return known
+	}
+	var c collected
+	m.collect(set, &c)
+	out := &Selection{Fields: c.fields}
+	m.made[number] = out
+	m.fields += len(c.fields)
+	for i, f := range c.fields {
+		f.Selection = m.selection(c.sets[i])
 	}
 	return out
 }
 
-func (c *collector) collect(set ast.SelectionSet, list *[]*sets) {
+func (m *Maker) collect(set ast.SelectionSet, c *collected) {
 	for _, each := range set {
 		switch each := each.(type) {
 		case *ast.Field:
-			if c.included(each.Directives) {
-				add(list, each)
+			if m.included(each.Directives) {
+				c.add(each, len(each.SelectionSet) == 0 || m.fields < maxMerged)
 			}
 		case *ast.InlineFragment:
-			if c.included(each.Directives) {
-				c.collect(each.SelectionSet, list)
+			if m.included(each.Directives) {
+				m.collect(each.SelectionSet, c)
 			}
 		case *ast.FragmentSpread:
-			fragment := c.doc.Fragments.ForName(each.Name)
-			if fragment == nil || !c.included(each.Directives) || slices.Contains(c.within, each.Name) {
+			fragment := m.doc.Fragments.ForName(each.Name)
+			if fragment == nil || !m.included(each.Directives) || slices.Contains(c.seen, each.Name) {
 				continue
 			}
-			c.within = append(c.within, each.Name)
-			c.collect(fragment.SelectionSet, list)
-			c.within = c.within[:len(c.within)-1]
+			c.seen = append(c.seen, each.Name)
+			m.collect(fragment.SelectionSet, c)
 		}
 	}
 }
 
-func add(list *[]*sets, f *ast.Field) {
+func (c *collected) add(f *ast.Field, merged bool) {
 	on := ""
 	if f.ObjectDefinition != nil {
 		on = f.ObjectDefinition.Name
 	}
-	for _, known := range *list {
-		if known.field.Alias == f.Alias && known.field.Name == f.Name && known.field.On == on {
-			known.all = append(known.all, f.SelectionSet...)
+	for i, known := range c.fields {
+		if merged && known.Alias == f.Alias && known.Name == f.Name && known.On == on {
+			c.sets[i] = append(c.sets[i], f.SelectionSet...)
 			return
 		}
 	}
-	*list = append(*list, &sets{&Field{Field: f, On: on}, slices.Clone(f.SelectionSet)})
+	c.fields = append(c.fields, &Field{Field: f, On: on})
+	c.sets = append(c.sets, slices.Clip(f.SelectionSet))
 }
 
-func (c *collector) included(list ast.DirectiveList) bool {
+func (m *Maker) included(list ast.DirectiveList) bool {
 	for _, d := range list {
 		if d.Name != "skip" && d.Name != "include" {
 			continue
 		}
 		if arg := d.Arguments.ForName("if"); arg != nil {
-			v, _ := arg.Value.Value(c.variables) // A variable that is missing has been refused.
+			v, _ := arg.Value.Value(m.variables) // A variable that is missing has been refused.
 			if on, _ := v.(bool); on != (d.Name == "include") {
 				return false
 			}

@@ -16,7 +16,7 @@ import (
 var schema = gqlparser.MustLoadSchema(&ast.Source{Input: `
 	interface Node { id: ID! }
 	type Post implements Node { id: ID! title: String! views: Int! score(by: Int): Float author: User }
-	type User implements Node { id: ID! name: String! }
+	type User implements Node { id: ID! name: String! boss: Node }
 	type Query { posts: [Post!]! node: Node }
 `})
 
@@ -124,4 +124,36 @@ func Example() {
 	table := selection.NewTable(map[string][]string{"id": {"p.id"}, "title": {"p.title"}, "body": {"p.body"}, "author": {"p.author_id"}})
 	fmt.Println("select " + strings.Join(selected.Columns(table), ", ") + " from posts p")
 	// Output: select p.author_id, p.id, p.title from posts p
+}
+
+// TestMergedFragments has fragments that merge into other selections at each level: there are
+// 2^40 of them.
+func TestMergedFragments(t *testing.T) {
+	query := `{ node { ...F0 } }`
+	for i := range 40 {
+		query += fmt.Sprintf(" fragment F%d on User { a: boss { ...F%d } b: boss { ...F%[2]d ...G0 } }", i, i+1)
+		query += fmt.Sprintf(" fragment G%d on User { a: boss { ...G%d } b: boss { ...G%[2]d } }", i, i+1)
+	}
+	s := of(t, query+` fragment F40 on User { name } fragment G40 on User { name }`, nil)
+	for range 40 {
+		s = s.Fields[1].Selection
+	}
+	if !s.Has("name") {
+		t.Error(text(s))
+	}
+}
+
+// TestSharedFragments has fragments that select more fields than there is memory for.
+func TestSharedFragments(t *testing.T) {
+	query := `{ node { ...F0 } }`
+	for i := range 60 {
+		query += fmt.Sprintf(" fragment F%d on Node { ...F%d ... on User { id a: boss { ...F%[2]d } b: boss { ...F%[2]d } } }", i, i+1)
+	}
+	s := of(t, query+` fragment F60 on Node { id }`, nil)
+	for depth := range 60 {
+		if len(s.Fields) != 4 { // id of each type, a and b
+			t.Fatalf("%d fields at depth %d", len(s.Fields), depth)
+		}
+		s = s.Fields[2].Selection
+	}
 }

@@ -12,9 +12,14 @@ type Sink interface {
 	// Direct reports whether the transport itself has called its caller for the response, so
 	// that there is nobody else who would see the data in it.
 	Direct() bool
+	// Breaks reports whether the client would see that a response breaks off. If not, the
+	// response is returned whole. It is asked when there is something to send.
+	Breaks() bool
 	// Begin begins the response, whose data are what is then written. They are complete when
 	// the caller returns its response, which has no data.
 	Begin() io.Writer
+	// Flush sends what has been written. Without it more may be waited for.
+	Flush() error
 	// Break says that the data cannot be completed.
 	Break(err error)
 }

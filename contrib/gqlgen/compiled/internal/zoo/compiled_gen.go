@@ -39,28 +39,30 @@ func compiledInputs(c any) *graphql.InputUnmarshalerIndex {
 
 // compiledObjects are the object types that the runtime executes.
 type compiledObjects struct {
-	objectBox      *compiled.Object[*Box]
-	objectCat      *compiled.Object[*Cat]
-	objectCounter  *compiled.Object[*Counter]
-	objectDog      *compiled.Object[*Dog]
-	objectLeaf     *compiled.Object[*Leaf]
-	objectMutation *compiled.Object[*compiled.Root]
-	objectPerson   *compiled.Object[*Person]
-	objectPlain    *compiled.Object[*Plain]
-	objectQuery    *compiled.Object[*compiled.Root]
+	objectBox        *compiled.Object[*Box]
+	objectCat        *compiled.Object[*Cat]
+	objectCounter    *compiled.Object[*Counter]
+	objectDog        *compiled.Object[*Dog]
+	objectLeaf       *compiled.Object[*Leaf]
+	objectMutation   *compiled.Object[*compiled.Root]
+	objectPerson     *compiled.Object[*Person]
+	objectPlain      *compiled.Object[*Plain]
+	objectQuery      *compiled.Object[*compiled.Root]
+	objectQueryShelf *compiled.Object[*QueryShelf]
 }
 
 func newCompiledObjects() *compiledObjects {
 	t := &compiledObjects{
-		objectBox:      compiled.NewObject[*Box]("Box", boxImplementors),
-		objectCat:      compiled.NewObject[*Cat]("Cat", catImplementors),
-		objectCounter:  compiled.NewObject[*Counter]("Counter", counterImplementors),
-		objectDog:      compiled.NewObject[*Dog]("Dog", dogImplementors),
-		objectLeaf:     compiled.NewObject[*Leaf]("Leaf", leafImplementors),
-		objectMutation: compiled.NewObject[*compiled.Root]("Mutation", mutationImplementors),
-		objectPerson:   compiled.NewObject[*Person]("Person", personImplementors),
-		objectPlain:    compiled.NewObject[*Plain]("Plain", plainImplementors),
-		objectQuery:    compiled.NewObject[*compiled.Root]("Query", queryImplementors),
+		objectBox:        compiled.NewObject[*Box]("Box", boxImplementors),
+		objectCat:        compiled.NewObject[*Cat]("Cat", catImplementors),
+		objectCounter:    compiled.NewObject[*Counter]("Counter", counterImplementors),
+		objectDog:        compiled.NewObject[*Dog]("Dog", dogImplementors),
+		objectLeaf:       compiled.NewObject[*Leaf]("Leaf", leafImplementors),
+		objectMutation:   compiled.NewObject[*compiled.Root]("Mutation", mutationImplementors),
+		objectPerson:     compiled.NewObject[*Person]("Person", personImplementors),
+		objectPlain:      compiled.NewObject[*Plain]("Plain", plainImplementors),
+		objectQuery:      compiled.NewObject[*compiled.Root]("Query", queryImplementors),
+		objectQueryShelf: compiled.NewObject[*QueryShelf]("QueryShelf", queryShelfImplementors),
 	}
 	t.addBox()
 	t.addCat()
@@ -71,6 +73,7 @@ func newCompiledObjects() *compiledObjects {
 	t.addPerson()
 	t.addPlain()
 	t.addQuery()
+	t.addQueryShelf()
 	return t
 }
 
@@ -363,6 +366,16 @@ func (t *compiledObjects) addBox() {
 		}, Fresh: []string{"filter"}}, compiled.Leaf("Int", compiled.Ptr(compiled.Int[int])), compiledBoxResolvers,
 		func(ctx context.Context, fc *compiled.Call, r BoxResolver, objs []*Box) ([]*int, error) {
 			return r.Ranked(ctx, objs, fc.Args["filter"].(*Filter))
+		})
+	compiled.Own(t.objectBox, compiled.Field{Name: "loudOwner", Type: "Person!", Named: "Person", Method: true, Resolver: true, Waits: true, Batch: true},
+		func(ctx context.Context, c *compiled.Call, field graphql.CollectedField, obj *Box) graphql.Marshaler {
+			ec := c.EC.(*executionContext)
+			return ec._Box_loudOwner(ctx, field, obj)
+		})
+	compiled.Own(t.objectBox, compiled.Field{Name: "loudScores", Type: "[Int!]", Named: "Int", Method: true, Resolver: true, Waits: true, Batch: true},
+		func(ctx context.Context, c *compiled.Call, field graphql.CollectedField, obj *Box) graphql.Marshaler {
+			ec := c.EC.(*executionContext)
+			return ec._Box_loudScores(ctx, field, obj)
 		})
 }
 
@@ -774,6 +787,38 @@ func (t *compiledObjects) addQuery() {
 		func(ctx context.Context, fc *compiled.Call, r QueryNamedJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
 			return r.NamedJSON(ctx, w, s)
 		})
+	compiled.Resolver(t.objectQuery, compiled.Field{Name: "shelfBoxes", Type: "[Box!]!", Named: "Box", Method: true, Resolver: true, Waits: true,
+		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
+			ec := c.EC.(*executionContext)
+			return ec.field_Query_shelfBoxes_args(ctx, raw)
+		},
+		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			ec := c.EC.(*executionContext)
+			return ec.childFields_Box(ctx, field)
+		}}, compiled.ListOf("[Box!]!", true, compiled.Pointer("Box!", t.objectBox)), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) ([]*Box, error) {
+			return r.ShelfBoxes(ctx, fc.Args["s"].(int), fc.Args["w"].(int))
+		})
+	compiled.OffersElements(t.objectQuery, "shelfBoxes", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r Query_ShelfBoxesSeq, obj *compiled.Root) iter.Seq2[*Box, error] {
+			return r.ShelfBoxesSeq(ctx, fc.Args["s"].(int), fc.Args["w"].(int))
+		})
+	compiled.OffersJSON(t.objectQuery, "shelfBoxes", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r Query_ShelfBoxesJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.ShelfBoxesJSON(ctx, w, s, fc.Args["s"].(int), fc.Args["w"].(int))
+		})
+	compiled.Resolver(t.objectQuery, compiled.Field{Name: "shelf", Type: "QueryShelf", Named: "QueryShelf", Method: true, Resolver: true, Waits: true,
+		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			ec := c.EC.(*executionContext)
+			return ec.childFields_QueryShelf(ctx, field)
+		}}, compiled.Pointer("QueryShelf", t.objectQueryShelf), compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryResolver, obj *compiled.Root) (*QueryShelf, error) {
+			return r.Shelf(ctx)
+		})
+	compiled.OffersJSON(t.objectQuery, "shelf", compiledQueryResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryShelfJSON, w *stream.Writer, s *selection.Selection, obj *compiled.Root) error {
+			return r.ShelfJSON(ctx, w, s)
+		})
 	compiled.Resolver(t.objectQuery, compiled.Field{Name: "count", Type: "Int!", Named: "Int", Method: true, Resolver: true, Waits: true,
 		Args: func(ctx context.Context, c *compiled.Call, raw map[string]any) (map[string]any, error) {
 			ec := c.EC.(*executionContext)
@@ -869,4 +914,54 @@ type QueryNamedSeq interface {
 // QueryNamedJSON is what the resolver of Query.named may also have: it writes the value.
 type QueryNamedJSON interface {
 	NamedJSON(ctx context.Context, w *stream.Writer, s *selection.Selection) error
+}
+
+// Query_ShelfBoxesSeq is what the resolver of Query.shelfBoxes may also have: its elements are written as
+// they come.
+type Query_ShelfBoxesSeq interface {
+	ShelfBoxesSeq(ctx context.Context, s int, w int) iter.Seq2[*Box, error]
+}
+
+// Query_ShelfBoxesJSON is what the resolver of Query.shelfBoxes may also have: it writes the value.
+type Query_ShelfBoxesJSON interface {
+	ShelfBoxesJSON(ctx context.Context, _ *stream.Writer, _ *selection.Selection, s int, w int) error
+}
+
+// QueryShelfJSON is what the resolver of Query.shelf may also have: it writes the value.
+type QueryShelfJSON interface {
+	ShelfJSON(ctx context.Context, w *stream.Writer, s *selection.Selection) error
+}
+
+func (t *compiledObjects) addQueryShelf() {
+	compiled.Resolver(t.objectQueryShelf, compiled.Field{Name: "boxes", Type: "[Box!]!", Named: "Box", Method: true, Resolver: true, Waits: true,
+		Child: func(ctx context.Context, c *compiled.Call, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			ec := c.EC.(*executionContext)
+			return ec.childFields_Box(ctx, field)
+		}}, compiled.ListOf("[Box!]!", true, compiled.Pointer("Box!", t.objectBox)), compiledQueryShelfResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryShelfResolver, obj *QueryShelf) ([]*Box, error) {
+			return r.Boxes(ctx, obj)
+		})
+	compiled.OffersElements(t.objectQueryShelf, "boxes", compiledQueryShelfResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryShelf_BoxesSeq, obj *QueryShelf) iter.Seq2[*Box, error] {
+			return r.BoxesSeq(ctx, obj)
+		})
+	compiled.OffersJSON(t.objectQueryShelf, "boxes", compiledQueryShelfResolvers,
+		func(ctx context.Context, fc *compiled.Call, r QueryShelf_BoxesJSON, w *stream.Writer, s *selection.Selection, obj *QueryShelf) error {
+			return r.BoxesJSON(ctx, w, s, obj)
+		})
+}
+
+func compiledQueryShelfResolvers(c *compiled.Call) QueryShelfResolver {
+	return c.EC.(*executionContext).Resolvers.QueryShelf()
+}
+
+// QueryShelf_BoxesSeq is what the resolver of QueryShelf.boxes may also have: its elements are written as
+// they come.
+type QueryShelf_BoxesSeq interface {
+	BoxesSeq(ctx context.Context, obj *QueryShelf) iter.Seq2[*Box, error]
+}
+
+// QueryShelf_BoxesJSON is what the resolver of QueryShelf.boxes may also have: it writes the value.
+type QueryShelf_BoxesJSON interface {
+	BoxesJSON(ctx context.Context, w *stream.Writer, s *selection.Selection, obj *QueryShelf) error
 }

@@ -35,6 +35,7 @@ type ResolverRoot interface {
 	Mutation() MutationResolver
 	Plain() PlainResolver
 	Query() QueryResolver
+	QueryShelf() QueryShelfResolver
 	Subscription() SubscriptionResolver
 }
 
@@ -68,6 +69,8 @@ type ComplexityRoot struct {
 		Loose        func(childComplexity int) int
 		Loud         func(childComplexity int) int
 		LoudBox      func(childComplexity int) int
+		LoudOwner    func(childComplexity int) int
+		LoudScores   func(childComplexity int, base int) int
 		Matrix       func(childComplexity int) int
 		Maybe        func(childComplexity int) int
 		MaybeColor   func(childComplexity int) int
@@ -156,17 +159,23 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		Animal   func(childComplexity int, id int) int
-		Animals  func(childComplexity int) int
-		Box      func(childComplexity int, id int) int
-		Boxes    func(childComplexity int, n int, filter *Filter) int
-		Count    func(childComplexity int, color *Color) int
-		Greeting func(childComplexity int, name string) int
-		MustBox  func(childComplexity int, id int) int
-		Named    func(childComplexity int) int
-		Plain    func(childComplexity int, n int) int
-		Thing    func(childComplexity int, id int) int
-		Things   func(childComplexity int) int
+		Animal     func(childComplexity int, id int) int
+		Animals    func(childComplexity int) int
+		Box        func(childComplexity int, id int) int
+		Boxes      func(childComplexity int, n int, filter *Filter) int
+		Count      func(childComplexity int, color *Color) int
+		Greeting   func(childComplexity int, name string) int
+		MustBox    func(childComplexity int, id int) int
+		Named      func(childComplexity int) int
+		Plain      func(childComplexity int, n int) int
+		Shelf      func(childComplexity int) int
+		ShelfBoxes func(childComplexity int, s int, w int) int
+		Thing      func(childComplexity int, id int) int
+		Things     func(childComplexity int) int
+	}
+
+	QueryShelf struct {
+		Boxes func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -194,6 +203,8 @@ type BoxResolver interface {
 	MustOwner(ctx context.Context, objs []*Box) ([]*Person, error)
 	Scores(ctx context.Context, objs []*Box, base int) ([][]int, error)
 	Ranked(ctx context.Context, objs []*Box, filter *Filter) ([]*int, error)
+	LoudOwner(ctx context.Context, objs []*Box) ([]*Person, error)
+	LoudScores(ctx context.Context, objs []*Box, base int) ([][]int, error)
 }
 type CatResolver interface {
 	Owner(ctx context.Context, objs []*Cat) ([]*Person, error)
@@ -224,8 +235,13 @@ type QueryResolver interface {
 	Thing(ctx context.Context, id int) (Thing, error)
 	Things(ctx context.Context) ([]Thing, error)
 	Named(ctx context.Context) ([]Named, error)
+	ShelfBoxes(ctx context.Context, s int, w int) ([]*Box, error)
+	Shelf(ctx context.Context) (*QueryShelf, error)
 	Count(ctx context.Context, color *Color) (int, error)
 	Greeting(ctx context.Context, name string) (*string, error)
+}
+type QueryShelfResolver interface {
+	Boxes(ctx context.Context, obj *QueryShelf) ([]*Box, error)
 }
 type SubscriptionResolver interface {
 	Ticks(ctx context.Context, n int) (<-chan *Box, error)
@@ -395,6 +411,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Box.LoudBox(childComplexity), true
+	case "Box.loudOwner":
+		if e.ComplexityRoot.Box.LoudOwner == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Box.LoudOwner(childComplexity), true
+	case "Box.loudScores":
+		if e.ComplexityRoot.Box.LoudScores == nil {
+			break
+		}
+
+		args, err := ec.field_Box_loudScores_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Box.LoudScores(childComplexity, args["base"].(int)), true
 	case "Box.matrix":
 		if e.ComplexityRoot.Box.Matrix == nil {
 			break
@@ -912,6 +945,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Plain(childComplexity, args["n"].(int)), true
+	case "Query.shelf":
+		if e.ComplexityRoot.Query.Shelf == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Shelf(childComplexity), true
+	case "Query.shelfBoxes":
+		if e.ComplexityRoot.Query.ShelfBoxes == nil {
+			break
+		}
+
+		args, err := ec.field_Query_shelfBoxes_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ShelfBoxes(childComplexity, args["s"].(int), args["w"].(int)), true
 	case "Query.thing":
 		if e.ComplexityRoot.Query.Thing == nil {
 			break
@@ -929,6 +979,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Things(childComplexity), true
+
+	case "QueryShelf.boxes":
+		if e.ComplexityRoot.QueryShelf.Boxes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QueryShelf.Boxes(childComplexity), true
 
 	case "Subscription.ticks":
 		if e.ComplexityRoot.Subscription.Ticks == nil {
@@ -1174,6 +1231,10 @@ func (ec *executionContext) childFields_Box(ctx context.Context, field graphql.C
 		return ec.fieldContext_Box_scores(ctx, field)
 	case "ranked":
 		return ec.fieldContext_Box_ranked(ctx, field)
+	case "loudOwner":
+		return ec.fieldContext_Box_loudOwner(ctx, field)
+	case "loudScores":
+		return ec.fieldContext_Box_loudScores(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Box", field.Name)
 }
@@ -1236,6 +1297,14 @@ func (ec *executionContext) childFields_Plain(ctx context.Context, field graphql
 		return ec.fieldContext_Plain_loaded(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Plain", field.Name)
+}
+
+func (ec *executionContext) childFields_QueryShelf(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "boxes":
+		return ec.fieldContext_QueryShelf_boxes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QueryShelf", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1577,6 +1646,20 @@ func (ec *executionContext) field_Box_limited_argsN(
 	}
 }
 
+func (ec *executionContext) field_Box_loudScores_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "base",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["base"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Box_ranked_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1800,6 +1883,28 @@ func (ec *executionContext) field_Query_plain_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["n"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_shelfBoxes_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "s",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["s"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "w",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["w"] = arg1
 	return args, nil
 }
 
@@ -3596,6 +3701,154 @@ func (ec *executionContext) resolveBatch_Box_ranked(ctx context.Context, field g
 	)
 }
 
+func (ec *executionContext) _Box_loudOwner(ctx context.Context, field graphql.CollectedField, obj *Box) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Box_loudOwner(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Box_loudOwner(ctx, field, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Upper == nil {
+					var zeroVal *Person
+					return zeroVal, errors.New("directive upper is not implemented")
+				}
+				return ec.Directives.Upper(ctx, obj, directive0)
+			}
+
+			next = directive1
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *Person) graphql.Marshaler {
+			return ec.marshalNPerson2ᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐPerson(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Box_loudOwner(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Box",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Person(ctx, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Box_loudOwner(ctx context.Context, field graphql.CollectedField, obj *Box) (any, error) {
+	resolver := ec.Resolvers.Box()
+	if batch, ok := graphql.BatchParentsFor[*Box](ctx, "Box"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.LoudOwner(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[*Person](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Box.loudOwner",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.LoudOwner(ctx, []*Box{obj})
+	return graphql.ResolveBatchSingleResult[*Person](
+		ctx,
+		results,
+		err,
+		"Box.loudOwner",
+	)
+}
+
+func (ec *executionContext) _Box_loudScores(ctx context.Context, field graphql.CollectedField, obj *Box) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Box_loudScores(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Box_loudScores(ctx, field, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Upper == nil {
+					var zeroVal []int
+					return zeroVal, errors.New("directive upper is not implemented")
+				}
+				return ec.Directives.Upper(ctx, obj, directive0)
+			}
+
+			next = directive1
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []int) graphql.Marshaler {
+			return ec.marshalOInt2ᚕintᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Box_loudScores(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Box",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type Int does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Box_loudScores_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Box_loudScores(ctx context.Context, field graphql.CollectedField, obj *Box) (any, error) {
+	resolver := ec.Resolvers.Box()
+	fc := graphql.GetFieldContext(ctx)
+	if batch, ok := graphql.BatchParentsFor[*Box](ctx, "Box"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.LoudScores(ctx, batch.Parents, fc.Args["base"].(int))
+		})
+		return graphql.ResolveBatchGroupResult[[]int](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Box.loudScores",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.LoudScores(ctx, []*Box{obj}, fc.Args["base"].(int))
+	return graphql.ResolveBatchSingleResult[[]int](
+		ctx,
+		results,
+		err,
+		"Box.loudScores",
+	)
+}
+
 func (ec *executionContext) _Cat_id(ctx context.Context, field graphql.CollectedField, obj *Cat) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4978,6 +5231,86 @@ func (ec *executionContext) fieldContext_Query_named(_ context.Context, field gr
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_shelfBoxes(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_shelfBoxes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().ShelfBoxes(ctx, fc.Args["s"].(int), fc.Args["w"].(int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, nil, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*Box) graphql.Marshaler {
+			return ec.marshalNBox2ᚕᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐBoxᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_shelfBoxes(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Box(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_shelfBoxes_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_shelf(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_shelf(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Shelf(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, nil, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *QueryShelf) graphql.Marshaler {
+			return ec.marshalOQueryShelf2ᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐQueryShelf(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_shelf(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_QueryShelf(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_count(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5145,6 +5478,40 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields___Schema(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _QueryShelf_boxes(ctx context.Context, field graphql.CollectedField, obj *QueryShelf) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QueryShelf_boxes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.QueryShelf().Boxes(ctx, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			return ec._fieldMiddleware(ctx, obj, next)
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*Box) graphql.Marshaler {
+			return ec.marshalNBox2ᚕᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐBoxᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QueryShelf_boxes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "QueryShelf",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Box(ctx, field)
 		},
 	}
 	return fc, nil
@@ -6803,6 +7170,18 @@ func (ec *executionContext) _Box(ctx context.Context, sel ast.SelectionSet, obj 
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Box_ranked(ctx, field, obj)
 				})
+		case "loudOwner":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Box_loudOwner(ctx, field, obj)
+				})
+		case "loudScores":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Box_loudScores(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -7276,6 +7655,18 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_named(ctx, field)
 				})
+		case "shelfBoxes":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_shelfBoxes(ctx, field)
+				})
+		case "shelf":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_shelf(ctx, field)
+				})
 		case "count":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -7302,6 +7693,40 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var queryShelfImplementors = []string{"QueryShelf"}
+
+func (ec *executionContext) _QueryShelf(ctx context.Context, sel ast.SelectionSet, obj *QueryShelf) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, queryShelfImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("QueryShelf")
+		case "boxes":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._QueryShelf_boxes(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -8731,6 +9156,13 @@ func (ec *executionContext) marshalOPoint2ᚖgithubᚗcomᚋgqlboostᚋgqlboost�
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) marshalOQueryShelf2ᚖgithubᚗcomᚋgqlboostᚋgqlboostᚋcontribᚋgqlgenᚋcompiledᚋinternalᚋzooᚐQueryShelf(ctx context.Context, sel ast.SelectionSet, v *QueryShelf) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._QueryShelf(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOString2string(ctx context.Context, v any) (string, error) {

@@ -85,6 +85,9 @@ type Plain struct {
 	Done      bool
 }
 
+// QueryShelf has boxes.
+type QueryShelf struct{ env *Env }
+
 // Counter is shared by the mutations of a request.
 type Counter struct{ Value int }
 

@@ -21,7 +21,11 @@ func (o Offering) Query() QueryResolver { return offeringQuery{o.Resolver.Query(
 // Box returns the resolvers of Box.
 func (o Offering) Box() BoxResolver { return offeringBox{o.Resolver.Box()} }
 
+// QueryShelf returns the resolvers of QueryShelf.
+func (o Offering) QueryShelf() QueryShelfResolver { return offeringShelf{o.Resolver.QueryShelf()} }
+
 type (
+	offeringShelf struct{ QueryShelfResolver }
 	offeringQuery struct{ QueryResolver }
 	offeringBox   struct{ BoxResolver }
 )
@@ -37,6 +41,9 @@ var (
 	_ BoxChildrenSeq    = offeringBox{}
 	_ BoxHolesSeq       = offeringBox{}
 	_ BoxStrictHolesSeq = offeringBox{}
+
+	_ Query_ShelfBoxesSeq = offeringQuery{}
+	_ QueryShelf_BoxesSeq = offeringShelf{}
 )
 
 // sequence is a list as a sequence. An error is its first element.
@@ -58,6 +65,14 @@ func sequence[E any](load func() ([]E, error)) iter.Seq2[E, error] {
 
 func (q offeringQuery) BoxesSeq(ctx context.Context, n int, filter *Filter) iter.Seq2[*Box, error] {
 	return sequence(func() ([]*Box, error) { return q.Boxes(ctx, n, filter) })
+}
+
+func (q offeringQuery) ShelfBoxesSeq(ctx context.Context, s, w int) iter.Seq2[*Box, error] {
+	return sequence(func() ([]*Box, error) { return q.ShelfBoxes(ctx, s, w) })
+}
+
+func (r offeringShelf) BoxesSeq(ctx context.Context, s *QueryShelf) iter.Seq2[*Box, error] {
+	return sequence(func() ([]*Box, error) { return r.Boxes(ctx, s) })
 }
 
 func (q offeringQuery) AnimalsSeq(ctx context.Context) iter.Seq2[Animal, error] {

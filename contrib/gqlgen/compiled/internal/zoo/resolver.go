@@ -190,6 +190,7 @@ func (r *Resolver) Cat() CatResolver                   { return catResolver{} }
 func (r *Resolver) Dog() DogResolver                   { return dogResolver{} }
 func (r *Resolver) Plain() PlainResolver               { return plainResolver{} }
 func (r *Resolver) Query() QueryResolver               { return queryResolver{} }
+func (r *Resolver) QueryShelf() QueryShelfResolver     { return shelfResolver{} }
 func (r *Resolver) Mutation() MutationResolver         { return mutationResolver{} }
 func (r *Resolver) Subscription() SubscriptionResolver { return subscriptionResolver{} }
 
@@ -199,6 +200,7 @@ type (
 	dogResolver          struct{}
 	plainResolver        struct{}
 	queryResolver        struct{}
+	shelfResolver        struct{}
 	mutationResolver     struct{}
 	subscriptionResolver struct{}
 )
@@ -344,6 +346,14 @@ func (boxResolver) Ranked(ctx context.Context, objs []*Box, filter *Filter) ([]*
 	})
 }
 
+func (boxResolver) LoudOwner(ctx context.Context, objs []*Box) ([]*Person, error) {
+	return batch("loudOwner", objs, func(b *Box) *Person { return b.env.person(b.ID) })
+}
+
+func (boxResolver) LoudScores(ctx context.Context, objs []*Box, base int) ([][]int, error) {
+	return batch("loudScores", objs, func(b *Box) []int { return []int{base, b.ID, 3}[:b.ID%4] })
+}
+
 func (catResolver) Owner(ctx context.Context, objs []*Cat) ([]*Person, error) {
 	out := make([]*Person, len(objs))
 	for i, c := range objs {
@@ -433,6 +443,18 @@ func (queryResolver) Named(ctx context.Context) ([]Named, error) {
 	e := env(ctx)
 	return []Named{e.box(1), e.person(2), Cat{e, 3, nil, 9}, &Dog{e, 4, nil, true}, e.box(5)},
 		e.call(ctx, "Query.named", 0)
+}
+
+func (queryResolver) ShelfBoxes(ctx context.Context, s, w int) ([]*Box, error) {
+	return env(ctx).boxes("shelf", s, w), env(ctx).call(ctx, "Query.shelfBoxes", s, w)
+}
+
+func (queryResolver) Shelf(ctx context.Context) (*QueryShelf, error) {
+	return &QueryShelf{env(ctx)}, env(ctx).call(ctx, "Query.shelf", 0)
+}
+
+func (shelfResolver) Boxes(ctx context.Context, s *QueryShelf) ([]*Box, error) {
+	return s.env.boxes("shelf", 0, 3), s.env.call(ctx, "QueryShelf.boxes", 0)
 }
 
 func (queryResolver) Count(ctx context.Context, color *Color) (int, error) {
