@@ -110,10 +110,16 @@ func (r *Record) Write(w io.Writer) error {
 }
 
 // texts returns parameters as Postgres's text format has them, or false if there are some
-// that it does not know, or that are large.
-func texts(args []any) ([]*string, bool) {
+// that it does not know, or that are large. Values may be of the program's types, whose
+// methods may panic.
+func texts(args []any) (list []*string, ok bool) {
+	defer func() {
+		if recover() != nil {
+			list, ok = nil, false
+		}
+	}()
 	types := pgtype.NewMap()
-	list := make([]*string, 0, len(args))
+	list = make([]*string, 0, len(args))
 	left := maxSampleBytes
 	for _, a := range args {
 		if a == nil || reflect.ValueOf(a).Kind() == reflect.Pointer && reflect.ValueOf(a).IsNil() {

@@ -20,7 +20,8 @@ type RecorderOptions struct {
 	//	func(ctx context.Context) string { return graphql.GetFieldContext(ctx).Path().String() }
 	//
 	// It is called for some runs of each statement only, and for what a request repeats.
-	// Numbers in the name, as those of list elements, are taken for one.
+	// Numbers in the name, as those of list elements, are taken for one. If it panics, the
+	// run has no name: the statement is over, and its caller must get the result.
 	Caller func(ctx context.Context) string
 	// NoSamples keeps no parameters. Statements are then planned for any value.
 	NoSamples bool
@@ -255,10 +256,7 @@ func bucket(d time.Duration) int {
 // sample keeps the caller and the parameters of a run. The latest are kept: old ones may
 // be of rows that are gone.
 func (s *seen) sample(ctx context.Context, args []any, o RecorderOptions) {
-	caller := ""
-	if o.Caller != nil {
-		caller = withoutNumbers(o.Caller(ctx))
-	}
+	caller := o.caller(ctx)
 	var values []*string
 	ok := false
 	if !o.NoSamples {
@@ -275,6 +273,15 @@ func (s *seen) sample(ctx context.Context, args []any, o RecorderOptions) {
 		}
 		s.samples = append(s.samples, values)
 	}
+}
+
+// caller returns the name of the caller, "" if there is none.
+func (o RecorderOptions) caller(ctx context.Context) (name string) {
+	if o.Caller == nil {
+		return ""
+	}
+	defer func() { _ = recover() }()
+	return withoutNumbers(o.Caller(ctx))
 }
 
 // withoutNumbers makes one path of those that differ in their list elements only.

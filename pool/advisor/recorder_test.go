@@ -3,6 +3,7 @@ package advisor
 import (
 	"bytes"
 	"context"
+	"database/sql/driver"
 	"errors"
 	"reflect"
 	"strings"
@@ -173,6 +174,49 @@ func TestRepeats(t *testing.T) {
 	observe(t.Context(), r, "select name from users where id = $1", 1) // Outside of requests nothing repeats.
 	if len(r.Record().Repeats) != 2 {
 		t.Error("more repeats")
+	}
+}
+
+// masked is a value that does not print what it is, as secrets do.
+type masked int
+
+func (masked) String() string { return "***" }
+
+// badValue is a value whose methods panic.
+type badValue struct{ n int }
+
+func (badValue) String() string               { panic("on purpose") }
+func (badValue) Value() (driver.Value, error) { panic("on purpose") }
+
+// Parameters are the same if their values are, whatever their methods do. NULLs are: a nil
+// pointer has methods that panic.
+func TestSameParameters(t *testing.T) {
+	now := time.Now()
+	later := now.Add(time.Hour)
+	for name, test := range map[string]struct {
+		args []any
+		same int64
+	}{
+		"nil pointers":    {[]any{(*time.Time)(nil), (*time.Time)(nil), (*int)(nil), nil}, 3},
+		"pointers":        {[]any{&now, new(now), &later, (*time.Time)(nil)}, 1},
+		"arrays":          {[]any{[16]byte{1}, [16]byte{1}, [16]byte{2}, [16]byte{1}}, 2},
+		"slices":          {[]any{[]byte{1}, []byte{1}, []byte{1}, []byte{1}}, 0},
+		"masked values":   {[]any{masked(1), masked(2), masked(1), masked(3)}, 1},
+		"bad methods":     {[]any{badValue{1}, badValue{2}, badValue{1}, &badValue{1}}, 2},
+		"bad nil methods": {[]any{(*badValue)(nil), (*badValue)(nil), badValue{1}, badValue{1}}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := NewRecorder(RecorderOptions{Repeats: 2, Caller: func(context.Context) string { panic("on purpose") }})
+			ctx, end := r.Request(t.Context(), "Publish")
+			for _, arg := range test.args {
+				observe(ctx, r, "update post set published_at = $1", arg)
+			}
+			end()
+			record := r.Record()
+			if got := record.Repeats[0]; got.Same != test.same || got.Runs != 4 || record.Statements[0].Calls != 4 {
+				t.Errorf("%+v, and %d calls", got, record.Statements[0].Calls)
+			}
+		})
 	}
 }
 
