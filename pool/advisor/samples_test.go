@@ -171,6 +171,25 @@ func TestNormalized(t *testing.T) {
 	}
 }
 
+// A number in a comment is not that of a parameter, however large it is.
+func TestHugeParameterNumber(t *testing.T) {
+	conn := filled(t, "create table a (id int)")
+	for _, sql := range []string{
+		"select generate_series($1, $2 /* $99999999999999999999 */)",
+		"select 1 where (1 = 'a'::text /* $1 $99999999999999999999 */)",
+		"select $99999999999999999999, $0, ($1 + $2) from a",
+	} {
+		func() {
+			defer func() {
+				if v := recover(); v != nil {
+					t.Errorf("%s: %v", sql, v)
+				}
+			}()
+			analyze(t, conn, advisor.Options{Record: of(sql)})
+		}()
+	}
+}
+
 // An index of the rows that refer to another serves a foreign key, and is needed for it.
 func TestPartialForeignKey(t *testing.T) {
 	conn := filled(
