@@ -159,8 +159,9 @@ func (a *analysis) findIndexes() {
 		case !i.valid:
 			a.invalid(i)
 		case !i.part && !i.unique && !i.constraint && i.scans == 0 && a.wasThere(i) &&
-			i.table.size() >= smallTable && !a.needed(i) && !a.planned(i) && !a.asked(i):
+			i.table.size() >= smallTable && !a.needed(i, dropped) && !a.planned(i) && !a.asked(i):
 			a.unused(i)
+			dropped[i] = true
 		case !i.whole:
 			a.bloated(i)
 		}
@@ -233,6 +234,9 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 			a.report.add(f)
 			dropped[i] = true
 			o.scans += i.scans // They will be its own.
+			if a.planned(i) || a.asked(i) {
+				o.scans++ // The counters may not have these scans yet.
+			}
 			break
 		}
 	}

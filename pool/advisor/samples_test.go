@@ -216,6 +216,41 @@ func TestPartialForeignKey(t *testing.T) {
 	}
 }
 
+// A report leaves one index for each foreign key that has had some, in all parts of a table.
+func TestForeignKeyKeepsAnIndex(t *testing.T) {
+	const of = "create index child_par on child (par_id); "
+	for name, test := range map[string]struct {
+		indexes string
+		want    []string
+	}{
+		"twice":  {of + "create index child_too on child (par_id)", []string{"duplicate index child child_too"}},
+		"longer": {of + "create index child_too on child (par_id, at)", []string{"unused index child child_par"}},
+		"other":  {of + "create index child_at on child (at)", []string{"unused index child child_at"}},
+		"another method": {
+			of + "create index child_brin on child using brin (par_id)", []string{"unused index child child_brin"},
+		},
+		"whole": {"create index parted_par on parted (par_id)", nil},
+		"parts": {
+			"create index one on parted_1 (par_id); create index two on parted_2 (par_id, at)", nil,
+		},
+		"whole and part": {
+			"create index parted_par on parted (par_id); create index one on parted_1 (par_id, at)",
+			[]string{"unused index parted_1 one"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := filled(t, `create table par (id int primary key); insert into par select generate_series(1, 100);
+				create table child (id int primary key, par_id int not null references par, at int not null);
+				insert into child select i, i % 100 + 1, i from generate_series(1, 5000) i;
+				create table parted (id int, par_id int not null references par, at int not null) partition by range (id);
+				create table parted_1 partition of parted for values from (0) to (2500);
+				create table parted_2 partition of parted for values from (2500) to (9000);
+				insert into parted select i, i % 100 + 1, i from generate_series(1, 5000) i; `+test.indexes)
+			expect(t, analyze(t, conn, advisor.Options{}), test.want...)
+		})
+	}
+}
+
 // In tests too, an index that serves a pattern is enough, whatever its operator class.
 func TestOperatorClasses(t *testing.T) {
 	conn := filled(
