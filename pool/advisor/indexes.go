@@ -25,7 +25,9 @@ type index struct {
 	where        string
 	bytewise     bool // the first key's collation compares bytes
 	unique       bool
-	constraint   bool // a primary key, a unique or exclusion constraint, or what replicas need
+	immediate    bool // it is checked by each statement; a deferrable one at the transaction's end
+	nullsEqual   bool // it takes nulls for equal (NULLS NOT DISTINCT, since version 15)
+	constraint   bool // a primary key, a unique or exclusion constraint, or what replicas or CLUSTER need
 	valid        bool
 	part         bool // it is a part of a partitioned index
 	whole        bool // it is a partitioned index
@@ -54,7 +56,8 @@ const indexQuery = `select ` + ourOwn + ` i.indexrelid, n.nspname, t.relname, c.
 		array(select o.opcname from generate_series(1, i.indnkeyatts) k join pg_opclass o on o.oid = i.indclass[k - 1]
 			order by k),
 		coalesce(pg_get_expr(i.indpred, i.indrelid, true), ''), i.indisunique,
-		i.indisprimary or i.indisexclusion or i.indisreplident
+		i.indimmediate, coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
+		i.indisprimary or i.indisexclusion or i.indisreplident or i.indisclustered
 			or exists (select from pg_constraint where conindid = i.indexrelid),
 		i.indisvalid, exists (select from pg_inherits where inhrelid = i.indexrelid), c.relkind = 'I',
 		pg_relation_size(i.indexrelid), c.reltuples, coalesce(s.idx_scan, 0), format('%I.%I', n.nspname, c.relname),
@@ -80,8 +83,8 @@ func (a *analysis) readIndexes(ctx context.Context) error {
 		i := each
 		if err := rows.Scan(
 			&i.oid, &i.schema, &on, &i.name, &i.method, &i.keys, &i.plain, &i.includes, &i.numbers, &i.classes,
-			&i.opclasses, &i.where, &i.unique, &i.constraint, &i.valid, &i.part, &i.whole, &i.bytes, &i.tuples,
-			&i.scans, &i.sql, &i.title, &parent, &i.bytewise,
+			&i.opclasses, &i.where, &i.unique, &i.immediate, &i.nullsEqual, &i.constraint, &i.valid, &i.part, &i.whole,
+			&i.bytes, &i.tuples, &i.scans, &i.sql, &i.title, &parent, &i.bytewise,
 		); err != nil {
 			rows.Close()
 			return err
@@ -204,7 +207,7 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 		}
 		for _, o := range a.indexes {
 			if i == o || o.table != i.table || !o.valid || dropped[o] || !i.prefixOf(o) ||
-				i.unique && (!o.unique || len(i.keys) != len(o.keys)) {
+				i.unique && (!o.unique || len(i.keys) != len(o.keys) || i.promisesMore(o)) {
 				continue
 			}
 			f := Finding{Table: i.table.String(), Index: i.String(), Bytes: i.bytes}
@@ -240,6 +243,12 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 			break
 		}
 	}
+}
+
+// promisesMore reports whether a unique index forbids what another one with its keys lets pass.
+// A deferrable one serves no ON CONFLICT and no foreign key besides.
+func (i *index) promisesMore(o *index) bool {
+	return i.immediate && !o.immediate || i.nullsEqual && !o.nullsEqual
 }
 
 // prefixOf reports whether the other index begins with this one's keys, in the same order
@@ -321,6 +330,10 @@ func (a *analysis) unused(i *index) {
 		since = date(a.report.Since)
 		age = a.report.At.Sub(a.report.Since)
 	}
+	risk := "Replicas count their own scans: look there too."
+	if a.server.replica {
+		risk = "This is a replica, which counts its own scans only: look on the primary, where it can be dropped."
+	}
 	f := Finding{
 		Kind:  UnusedIndex,
 		Table: i.table.String(),
@@ -335,12 +348,13 @@ func (a *analysis) unused(i *index) {
 				count(float64(i.table.writes())),
 			),
 		},
-		Risk: "Replicas count their own scans: look there too.",
+		Risk: risk,
+	}
+	if slices.Contains(i.numbers, 0) {
+		f.Risk += " Its expression's statistics go with it, which also serve plans that do not read it: CREATE STATISTICS " +
+			"on the expression keeps them."
 	}
 	f.run(i.drop())
-	if a.server.replica {
-		f.Risk = "This is a replica, which counts its own scans only: look on the primary, where it can be dropped."
-	}
 	switch {
 	case a.report.Since.IsZero():
 		f.Risk += " When the counters began is not known: what runs rarely may need it."

@@ -251,6 +251,41 @@ func TestForeignKeyKeepsAnIndex(t *testing.T) {
 	}
 }
 
+// A unique index is not a duplicate of one that lets more pass, and what a table is clustered by
+// stays.
+func TestUniqueThatPromisesMore(t *testing.T) {
+	const schema = `create table u (a int, b int, c int, constraint u_b unique (b) deferrable);
+		create unique index u_a on u (a); create unique index u_b_now on u (b); create unique index u_b_too on u (b);
+		create index u_c on u (c); create index u_c_clustered on u (c); alter table u cluster on u_c_clustered`
+	conn := filled(t, schema)
+	want := []string{"duplicate index u u_b_too", "duplicate index u u_c"}
+	if conn.PgConn().ParameterStatus("server_version") >= "15" {
+		const sql = "create unique index u_a_nulls on u (a) nulls not distinct; create unique index u_a_too on u (a)"
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, "duplicate index u u_a_too")
+	}
+	expect(t, analyze(t, conn, advisor.Options{}), want...)
+}
+
+// The statistics of an index's expression may be in use where the index is not.
+func TestUnusedExpression(t *testing.T) {
+	conn := filled(t, `create table person (id int, name text); insert into person select i, 'x' || i from generate_series(1, 5000) i;
+		create index person_lower on person (lower(name)); create index person_name on person (name)`)
+	found := expect(
+		t,
+		analyze(t, conn, advisor.Options{}),
+		"unused index person person_lower",
+		"unused index person person_name",
+	)
+	for name, f := range found {
+		if strings.Contains(f.Risk, "CREATE STATISTICS") != strings.HasSuffix(name, "lower") {
+			t.Errorf("%s: %s", name, f.Risk)
+		}
+	}
+}
+
 // In tests too, an index that serves a pattern is enough, whatever its operator class.
 func TestOperatorClasses(t *testing.T) {
 	conn := filled(
