@@ -92,8 +92,8 @@ func (a *analysis) readIndexes(ctx context.Context) error {
 		if i.table = a.tables[i.schema+"."+on]; i.table == nil {
 			continue
 		}
-		if a.options.Since != nil {
-			i.scans = max(i.scans-a.options.Since.Scans[i.oid], 0)
+		if since := a.options.Since; since != nil && i.scans >= since.Scans[i.oid] { // Else they were reset since.
+			i.scans -= since.Scans[i.oid]
 		}
 		byOID[i.oid], parents[i.oid] = &i, parent
 		a.indexes = append(a.indexes, &i)
@@ -171,13 +171,14 @@ func (a *analysis) findIndexes() {
 	}
 }
 
-// wasThere reports whether an index is as old as the time that the report is about.
+// wasThere reports whether an index is as old as the time that the report is about. Postgres
+// counts nothing for that of a partitioned table, but for its parts.
 func (a *analysis) wasThere(i *index) bool {
 	if a.options.Since == nil {
 		return true
 	}
 	_, ok := a.options.Since.Scans[i.oid]
-	return ok || i.whole // of which Postgres counts nothing
+	return ok || slices.ContainsFunc(a.indexes, func(o *index) bool { return o.parent == i && a.wasThere(o) })
 }
 
 func (a *analysis) invalid(i *index) {

@@ -77,6 +77,39 @@ func TestSince(t *testing.T) {
 	}
 }
 
+// Scans since a reset of the counters are scans since a snapshot before it.
+func TestScansAfterReset(t *testing.T) {
+	conn := filled(t, `create table a (id int primary key, b int); insert into a select i, i from generate_series(1, 5000) i;
+		create index a_b on a (b); set enable_seqscan = off; select * from a where b = 7`)
+	s, err := advisor.TakeSnapshot(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for oid := range s.Scans {
+		s.Scans[oid] += 1000 // and then the counters were reset
+	}
+	expect(t, analyze(t, conn, advisor.Options{Since: s}))
+	for oid := range s.Scans {
+		s.Scans[oid] -= 1000
+	}
+	expect(t, analyze(t, conn, advisor.Options{Since: s}), "unused index a a_b")
+}
+
+// What is younger than the snapshot may be used from now on.
+func TestYoungerThanSnapshot(t *testing.T) {
+	conn := filled(t, `create table a (id int, b int) partition by range (id);
+		create table a_1 partition of a for values from (0) to (10000);
+		insert into a select i, i from generate_series(1, 5000) i; create index old on a (id)`)
+	s, err := advisor.TakeSnapshot(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "create index fresh on a (b)"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, analyze(t, conn, advisor.Options{Since: s}), "unused index a old")
+}
+
 // closed is a database that does not answer.
 type closed struct{}
 
