@@ -332,6 +332,20 @@ func TestCheckIsStable(t *testing.T) {
 	}
 }
 
+// Samples are planned as they are: a cast to "character" or "bit" keeps the first character only, of
+// which there are few rows.
+func TestFixedLengthText(t *testing.T) {
+	conn := filled(t, `create table payment (id int primary key, currency char(3) not null, flags bit(8) not null, cents int not null,
+			note text not null default 'some words and more words');
+		insert into payment select i, case when i % 100 = 0 then 'EUR' else 'USD' end, (i % 100 = 0)::int::bit(8), i
+			from generate_series(1, 40000) i`)
+	record := of("select sum(cents) from payment where currency = $1", "select sum(cents) from payment where flags = $1")
+	usd, flags := "USD", "00000000"
+	record.Statements[0].Samples = [][]*string{{&usd}}
+	record.Statements[1].Samples = [][]*string{{&flags}}
+	expect(t, analyze(t, conn, advisor.Options{Record: record}))
+}
+
 // What the server does not say was asked is guessed by what came out, and no value is shown.
 func TestGuessedValues(t *testing.T) {
 	conn := filled(t, `create table parcel (id int primary key, state text not null, day date not null, words text not null default 'some words and more words');
