@@ -39,7 +39,7 @@ func (a *analysis) inverted(s *scanned, c clause) (_ *candidate, ok bool) {
 		class = "jsonb_path_ops"
 	case c.operator == "?" || c.operator == "?|" || c.operator == "?&":
 	case (c.operator == "@>" || c.operator == "&&" || c.operator == "<@") && array:
-	case c.operator == "has" && array && c.left.cast == "":
+	case c.operator == "has" && array && !col.isCast(c.left):
 		found.rewrite = asContained(key)
 	case c.operator == "@@" && (col != nil && col.kind == "tsvector" || strings.Contains(key, "to_tsvector(")):
 	default:
@@ -88,7 +88,7 @@ var (
 // space before it: " " is the default one, "" none.
 func (s *scanned) spatial(c clause) string {
 	col := s.table.columns[c.left.column.name]
-	if col == nil || c.left.cast != "" {
+	if col == nil || col.isCast(c.left) {
 		return ""
 	}
 	network := (col.kind == "inet" || col.kind == "cidr") &&

@@ -346,6 +346,35 @@ func TestFixedLengthText(t *testing.T) {
 	expect(t, analyze(t, conn, advisor.Options{Record: record}))
 }
 
+// A cast that only Postgres's plans have hides no column, and types without an order have no B-tree.
+func TestTypes(t *testing.T) {
+	conn := filled(t, `create domain positive as int check (value > 0); create domain few as positive; create domain mail as text;
+		create table account (id int primary key, n few, email mail, net cidr, spot point, note text default 'some words and more words');
+		insert into account select i, i, 'mail ' || i, ('10.' || i / 256 || '.' || i % 256 || '.0/24')::cidr,
+			case when i % 300 > 0 then point(i, i) end from generate_series(1, 30000) i`)
+	report := analyze(t, conn, advisor.Options{Record: of(
+		"select note from account where n = $1",
+		"select note from account where email = $1",
+		"select note from account where net = $1",
+		"select note from account where net >>= $1",
+		"select note from account where spot is null",
+	)})
+	want := []string{
+		"CREATE INDEX CONCURRENTLY ON public.account (email)",
+		"CREATE INDEX CONCURRENTLY ON public.account (n)",
+		"CREATE INDEX CONCURRENTLY ON public.account (net)",
+		"CREATE INDEX CONCURRENTLY ON public.account USING gist (net inet_ops)",
+	}
+	if got := actions(report); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+		t.Errorf("%q", got)
+	}
+	for _, sql := range want {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+}
+
 // What the server does not say was asked is guessed by what came out, and no value is shown.
 func TestGuessedValues(t *testing.T) {
 	conn := filled(t, `create table parcel (id int primary key, state text not null, day date not null, words text not null default 'some words and more words');

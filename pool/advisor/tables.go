@@ -232,3 +232,19 @@ const smallTable = 1000
 func (c *column) isText() bool {
 	return c.kind == "text" || strings.HasPrefix(c.kind, "character") || c.kind == "citext" || c.kind == "name"
 }
+
+// isCast reports whether an operand is the column cast to another type. Postgres also shows casts
+// that change nothing, which an index is used through: of a domain, and of cidr to inet.
+func (c *column) isCast(o operand) bool {
+	return o.cast != "" && o.cast != c.kind && !(c.kind == "cidr" && o.cast == "inet")
+}
+
+// unsorted are types without a B-tree operator class.
+var unsorted = []string{
+	"json", "jsonpath", "xml", "xid", "cid", "point", "line", "lseg", "box", "path", "polygon", "circle",
+}
+
+// sortable reports whether a B-tree index can have the column.
+func (c *column) sortable() bool {
+	return !slices.Contains(unsorted, strings.TrimSuffix(c.kind, "[]"))
+}
