@@ -29,7 +29,8 @@
 // looked at and why. Statements are planned with the search_path of the role that has run
 // them, if one is set for the role, else with that of the connection. Where tables have row
 // level security, statements are planned as the role that has run them, or as
-// [Options.Role]; the advisor's role must be a member of it. PostgreSQL 14 to 18.
+// [Options.Role]; the advisor's role must be a member of it. If it is not, and policies show it
+// no rows, [Report.Blind] says so. PostgreSQL 14 to 18.
 //
 // # What it writes down
 //

@@ -487,6 +487,45 @@ func TestRowSecurity(t *testing.T) {
 	expect(t, analyze(t, conn, advisor.Options{Record: record}))
 }
 
+// A role that policies show no rows says so, and plans as another one where it may be that.
+func TestPoliciesOfOthers(t *testing.T) {
+	admin := filled(t, `create table note (id int primary key, author int not null, body text not null default 'some words and more words');
+		insert into note (id, author) select i, i % 700 from generate_series(1, 50000) i; alter table note enable row level security;
+		create role own_app; grant select on note to own_app; create policy own on note to own_app using (author >= 0);
+		create role rls_watcher login in role pg_monitor, pg_read_all_data;
+		create policy odd on note to own_app using (current_setting('role') <> author::text)`)
+	defer admin.Exec(context.Background(), "drop owned by own_app; drop role own_app, rls_watcher")
+	session := func() *pgx.Conn { // whose rights are those of now
+		config := admin.Config().Copy()
+		config.User = "rls_watcher"
+		watcher, err := pgx.ConnectConfig(t.Context(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { watcher.Close(context.Background()) })
+		return watcher
+	}
+	check := func(db advisor.DB, role, blind string, want ...string) {
+		t.Helper()
+		record := of("select id, body from note where author = $1", "select count(*) from note")
+		r := analyze(t, db, advisor.Options{Record: record, Role: role})
+		expect(t, r, want...)
+		said := strings.Join(r.Blind, "\n")
+		if blind == "" && said != "" || !strings.Contains(said, blind) {
+			t.Errorf("role %q: %q %q", role, r.Blind, r.Missing)
+		}
+	}
+	watcher := session()
+	check(watcher, "", "row level security lets the role")
+	check(watcher, "own_app", `permission denied to set role "own_app"`)
+	check(admin, "own_ap", `role "own_ap" does not exist`, "missing index note ")
+	if _, err := admin.Exec(t.Context(), "grant own_app to rls_watcher"); err != nil {
+		t.Fatal(err)
+	}
+	check(session(), "", "", "missing index note ")
+	check(session(), "own_app", "", "missing index note ")
+}
+
 // A role that may not switch counting off leaves few texts, and always the same ones.
 func TestTraces(t *testing.T) {
 	ctx := t.Context()
