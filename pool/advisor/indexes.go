@@ -60,7 +60,9 @@ const indexQuery = `select ` + ourOwn + ` i.indexrelid, n.nspname, t.relname, c.
 		i.indisprimary or i.indisexclusion or i.indisreplident or i.indisclustered
 			or exists (select from pg_constraint where conindid = i.indexrelid),
 		i.indisvalid, exists (select from pg_inherits where inhrelid = i.indexrelid), c.relkind = 'I',
-		pg_relation_size(i.indexrelid), c.reltuples, coalesce(s.idx_scan, 0), format('%I.%I', n.nspname, c.relname),
+		case when i.indexrelid in ` + locked + ` then c.relpages * current_setting('block_size')::bigint
+			else coalesce(pg_relation_size(i.indexrelid), 0) end,
+		c.reltuples, coalesce(s.idx_scan, 0), format('%I.%I', n.nspname, c.relname),
 		case when n.nspname = 'public' then quote_ident(c.relname) else format('%I.%I', n.nspname, c.relname) end,
 		coalesce((select inhparent from pg_inherits where inhrelid = i.indexrelid), 0::oid),
 		coalesce((select collcollate in ('C', 'POSIX') or collprovider = 'd' and (select datcollate in ('C', 'POSIX')
@@ -68,10 +70,10 @@ const indexQuery = `select ` + ourOwn + ` i.indexrelid, n.nspname, t.relname, c.
 	from pg_index i join pg_class c on c.oid = i.indexrelid join pg_class t on t.oid = i.indrelid
 		join pg_namespace n on n.oid = t.relnamespace
 		join pg_am am on am.oid = c.relam left join pg_stat_user_indexes s on s.indexrelid = i.indexrelid
-	where t.relpersistence <> 't' and n.nspname` + notOurs + ` order by i.indexrelid`
+	where t.oid = any ($1::oid[]) order by i.indexrelid`
 
 func (a *analysis) readIndexes(ctx context.Context) error {
-	rows, err := a.tx.Query(ctx, indexQuery)
+	rows, err := a.tx.Query(ctx, indexQuery, a.tableOIDs())
 	if err != nil {
 		return err
 	}

@@ -28,9 +28,9 @@ type roles struct {
 }
 
 func (a *analysis) readRoles(ctx context.Context) error {
+	a.roles = roles{}
 	r := &a.roles
 	r.ours, r.searchPaths, r.settings = map[string]bool{}, map[string]string{}, map[string]string{}
-	a.typeNames = map[uint32]string{}
 	rows, err := a.tx.Query(ctx, `select `+ourOwn+` r.rolname, substring(c from 13)
 		from pg_db_role_setting d join pg_roles r on r.oid = d.setrole, unnest(d.setconfig) c
 		where d.setdatabase in (0, (select oid from pg_database where datname = current_database()))
@@ -131,7 +131,8 @@ var currentSetting = regexp.MustCompile(`current_setting\('([^'.]+\.[^']+)'`)
 func (a *analysis) readPolicies(ctx context.Context) error {
 	rows, err := a.tx.Query(ctx, `select `+ourOwn+` n.nspname || '.' || c.relname, pg_get_expr(p.polqual, p.polrelid)
 		from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
-		where c.relrowsecurity and p.polqual is not null and p.polcmd in ('*', 'r') order by p.oid`)
+		where c.relrowsecurity and p.polqual is not null and p.polcmd in ('*', 'r') and c.oid = any ($1::oid[]) order by p.oid`,
+		a.tableOIDs())
 	if err != nil {
 		return err
 	}

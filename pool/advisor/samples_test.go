@@ -526,6 +526,60 @@ func TestPoliciesOfOthers(t *testing.T) {
 	check(session(), "own_app", "", "missing index note ")
 }
 
+// What other sessions lock is left out or read without its lock, and the rest is looked at.
+func TestLocked(t *testing.T) {
+	for sql, said := range map[string]string{
+		"reindex index orders_at": "",
+		"lock table orders":       "orders is locked by another session",
+	} {
+		t.Run(strings.Fields(sql)[0], func(t *testing.T) {
+			dsn := database(t)
+			conn, _ := open(t, dsn)
+			if _, err := conn.Exec(t.Context(), `create index orders_few on orders ((total + 1)) where total > 5;
+				alter table orders enable row level security; create policy large on orders using (total > 1)`); err != nil {
+				t.Fatal(err)
+			}
+			other, err := pgx.Connect(t.Context(), dsn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close(context.Background())
+			if _, err := other.Exec(t.Context(), "begin; "+sql); err != nil {
+				t.Fatal(err)
+			}
+			report := analyze(t, conn, advisor.Options{Record: of(work[1])})
+			want := []string{"missing index customers ", "stale statistics imports "}
+			if said == "" {
+				want = append(want, ofIndexes[:2]...)
+				want = append(want, "unused index orders orders_few")
+			}
+			expect(t, report, want...)
+			if missing := strings.Join(report.Missing, "\n"); !strings.Contains(missing, said) {
+				t.Error(missing)
+			}
+		})
+	}
+}
+
+// A role that may not call hypopg has advice that is not verified.
+func TestHypopgDenied(t *testing.T) {
+	conn := filled(t, `create table a (id int primary key, b int); insert into a select i, i from generate_series(1, 20000) i`)
+	if _, err := conn.Exec(t.Context(), "create schema ext; create extension hypopg schema ext"); err != nil {
+		t.Skip(err)
+	}
+	defer conn.Exec(context.Background(), "reset role; drop owned by no_ext; drop role no_ext")
+	if _, err := conn.Exec(t.Context(), "create role no_ext; grant select on a to no_ext; set role no_ext"); err != nil {
+		t.Fatal(err)
+	}
+	report := analyze(t, conn, advisor.Options{Record: of("select * from a where b = $1")})
+	found := expect(t, report, "missing index a ")
+	missing := strings.Join(report.Missing, "\n")
+	if found["missing index a "].Verified || !strings.Contains(missing, "hypopg cannot be called (permission denied") {
+		t.Errorf("%+v %s", found, missing)
+	}
+	unchanged(t, conn)
+}
+
 // A role that may not switch counting off leaves few texts, and always the same ones.
 func TestTraces(t *testing.T) {
 	ctx := t.Context()
