@@ -67,7 +67,8 @@ func (o Options) withDefaults() Options {
 // Analyze looks at a database and returns what to fix. It fails only if the database
 // does not answer; what it may not see, or cannot plan, is in [Report.Missing].
 func Analyze(ctx context.Context, db DB, o Options) (*Report, error) {
-	a := &analysis{options: o.withDefaults(), report: &Report{At: time.Now()}, typeNames: map[uint32]string{}}
+	a := &analysis{options: o.withDefaults(), report: &Report{At: time.Now()}, named: map[string]bool{},
+		typeNames: map[uint32]string{}}
 	err := readOnly(ctx, db, a.options.Timeout, func(tx pgx.Tx) error {
 		a.tx = tx
 		return a.run(ctx)
@@ -88,6 +89,7 @@ type analysis struct {
 	typeNames   map[uint32]string
 	tables      map[string]*table // by schema.name
 	indexes     []*index
+	named       map[string]bool // names of advised indexes, as schema.name
 	foreignKeys []*foreignKey
 	statements  []*statement
 	advice      []*indexAdvice
