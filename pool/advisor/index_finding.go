@@ -168,12 +168,12 @@ func (a *analysis) endsHOT(advice *indexAdvice) string {
 	return ""
 }
 
-// indexed reports whether an index has a column.
+// indexed reports whether an index has a column, also one that is included: it ends HOT as well.
 func (a *analysis) indexed(t *table, column string) bool {
 	c := t.columns[column]
 	return slices.ContainsFunc(a.indexes, func(i *index) bool {
 		return i.table == t && i.method != "brin" &&
-			(slices.Contains(i.numbers, c.number) || slices.Contains(tokenize(i.where), c.sql))
+			(slices.Contains(i.stored, c.number) || slices.Contains(tokenize(i.where), c.sql))
 	})
 }
 

@@ -375,6 +375,65 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+// Columns that are included, and pages that are to be half empty, are no bloat.
+func TestNoBloat(t *testing.T) {
+	conn := filled(t, `create table person (id int primary key, email text not null, age int not null);
+		insert into person select i, md5(i::text) || md5((i * 2)::text), i from generate_series(1, 60000) i;
+		create unique index person_email on person (id) include (email);
+		create unique index person_age on person (age) with (fillfactor = 20)`)
+	expect(t, analyze(t, conn, advisor.Options{}))
+}
+
+// An index that is being built has not failed, and what REINDEX has left behind is dropped.
+func TestInvalidIndexes(t *testing.T) {
+	conn := filled(t, `create table person (id int primary key, email text not null);
+		insert into person select i, 'x' from generate_series(1, 60000) i`)
+	session := func() *pgx.Conn {
+		other, err := pgx.ConnectConfig(t.Context(), conn.Config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { other.Close(context.Background()) })
+		return other
+	}
+	writer, builder := session(), session()
+	const failing = "create unique index concurrently %s on person (email)"
+	for _, name := range []string{"failed", "person_pkey_ccnew1"} {
+		if _, err := builder.Exec(t.Context(), fmt.Sprintf(failing, name)); err == nil {
+			t.Fatal("equal values are unique")
+		}
+	}
+	want := []string{"invalid index person failed", "invalid index person person_pkey_ccnew1"}
+	found := expect(t, analyze(t, conn, advisor.Options{}), want...)
+	if sql := found[want[0]].SQL; len(sql) != 1 || sql[0] != "REINDEX INDEX CONCURRENTLY public.failed" {
+		t.Errorf("%q", sql)
+	}
+	if sql := found[want[1]].SQL; len(sql) != 1 || sql[0] != "DROP INDEX CONCURRENTLY public.person_pkey_ccnew1" {
+		t.Errorf("%q", sql)
+	}
+	if _, err := writer.Exec(t.Context(), "begin; insert into person values (0, '')"); err != nil { // The build waits for it.
+		t.Fatal(err)
+	}
+	built := make(chan error, 1)
+	go func() {
+		_, err := builder.Exec(context.Background(), "create index concurrently slow on person (email)")
+		built <- err
+	}()
+	wait.Until(t, "it is being built", func() (there bool) {
+		if err := conn.QueryRow(t.Context(), "select to_regclass('slow') is not null").Scan(&there); err != nil {
+			t.Fatal(err)
+		}
+		return there
+	})
+	expect(t, analyze(t, conn, advisor.Options{}))
+	if _, err := writer.Exec(t.Context(), "rollback"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-built; err != nil {
+		t.Error(err)
+	}
+}
+
 // What the server does not say was asked is guessed by what came out, and no value is shown.
 func TestGuessedValues(t *testing.T) {
 	conn := filled(t, `create table parcel (id int primary key, state text not null, day date not null, words text not null default 'some words and more words');
