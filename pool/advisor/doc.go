@@ -19,8 +19,8 @@
 // [Options.Execute] says so. Only [Snapshot.Save] writes, to the table that it is told.
 //
 // pg_stat_statements counts nothing of it where the role may set pg_stat_statements.track
-// (superusers, and from version 15 on who was granted SET on it). Of other roles it counts
-// some dozens of texts, which are the same in each run.
+// (superusers, and from version 15 on who was granted SET on it), on a direct connection. Of
+// other roles, and behind poolers, it counts some dozens of texts, which are the same in each run.
 //
 // # Rights
 //

@@ -137,7 +137,8 @@ func (h *hypothetical) end(ctx context.Context) {
 	if h.schema == "" {
 		return
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := atEnd(ctx)
+	defer cancel()
 	h.kept = nil
 	_ = h.a.savepoint(ctx, func() error { return h.sweep(ctx) }) // The connection is lost then.
 }
