@@ -434,6 +434,35 @@ func TestInvalidIndexes(t *testing.T) {
 	}
 }
 
+// What the program has recorded is joined with the counted statement of the same text, not with one
+// whose list has another length.
+func TestJoinedLists(t *testing.T) {
+	conn := counting(t)
+	if _, err := conn.Exec(t.Context(), "create table a (id int)"); err != nil {
+		t.Fatal(err)
+	}
+	forget(t, conn)
+	texts := []string{"select id from a where id in ($1, $2)", "select id from a where id in ($1, $2, $3)"}
+	for i, sql := range texts {
+		for range i + 1 {
+			if _, err := conn.Exec(t.Context(), sql, []any{1, 2, 3}[:i+2]...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	joined := 0
+	for _, s := range analyze(t, conn, advisor.Options{Record: of(texts...)}).Statements {
+		if s.QueryID != 0 && strings.Contains(s.SQL, " in (") {
+			if joined++; s.Client == nil {
+				t.Errorf("%s has no record", s.SQL)
+			}
+		}
+	}
+	if joined == 0 {
+		t.Error("they are not counted")
+	}
+}
+
 // What the server does not say was asked is guessed by what came out, and no value is shown.
 func TestGuessedValues(t *testing.T) {
 	conn := filled(t, `create table parcel (id int primary key, state text not null, day date not null, words text not null default 'some words and more words');
