@@ -31,9 +31,11 @@ type RecorderOptions struct {
 
 const (
 	defaultRepeats   = 5
-	maxStatements    = 4096 // texts that are told apart: made up ones must not fill the memory
-	maxCallers       = 16   // of a statement
-	maxSamples       = 8    // of a statement
+	maxStatements    = 4096     // texts that are told apart: made up ones must not fill the memory
+	maxText          = 64 << 10 // bytes of a text; longer ones are not recorded
+	maxTexts         = 32 << 20 // bytes of all texts
+	maxCallers       = 16       // of a statement
+	maxSamples       = 8        // of a statement
 	maxSampleBytes   = 4 << 10
 	histogramBuckets = 40 // of powers of two nanoseconds
 
@@ -49,7 +51,8 @@ const (
 //
 //	config.ConnConfig.Tracer = recorder
 //
-// It takes some 100 to 200 ns for a statement, and is safe for concurrent use.
+// It takes some 100 to 200 ns for a statement, and is safe for concurrent use. It keeps 4096 texts
+// of statements of at most 64 KiB each, and 32 MiB in all; what comes after these is not recorded.
 type Recorder struct {
 	options RecorderOptions
 	since   time.Time
@@ -214,36 +217,40 @@ func (s *seen) count(
 
 // get returns nil for a text that is one too many, and for what controls transactions.
 func (r *Recorder) get(sql string) *seen {
-	return r.statements.get(sql, func(sql string) *seen {
-		if verb(sql) == "" {
-			return nil
-		}
-		return &seen{sql: strings.Clone(sql), callers: map[string]int64{}}
+	if s := r.statements.find(sql); s != nil || verb(sql) == "" {
+		return s
+	}
+	return r.statements.add(sql, func(sql string) *seen {
+		return &seen{sql: sql, callers: map[string]int64{}}
 	})
 }
 
 // bounded finds values by texts, of which it takes maxStatements.
 type bounded[V any] struct {
-	values sync.Map // of *V
-	known  atomic.Int64
+	values       sync.Map // of *V
+	known, bytes atomic.Int64
 }
 
-// get returns nil for a text that is one too many, or that create returns nil for. create
-// must not keep the text.
-func (b *bounded[V]) get(text string, create func(text string) *V) *V {
+// find returns nil for a text that is not known.
+func (b *bounded[V]) find(text string) *V {
 	if v, ok := b.values.Load(text); ok {
 		return v.(*V)
 	}
-	if b.known.Load() >= maxStatements {
+	return nil
+}
+
+// add returns nil for a text that is one too many, or too long. create is called with a copy of the
+// text, which it may keep.
+func (b *bounded[V]) add(text string, create func(text string) *V) *V {
+	size := int64(len(text))
+	if b.known.Load() >= maxStatements || size > maxText || b.bytes.Load()+size > maxTexts {
 		return nil
 	}
-	fresh := create(text)
-	if fresh == nil {
-		return nil
-	}
-	v, loaded := b.values.LoadOrStore(strings.Clone(text), fresh)
+	text = strings.Clone(text)
+	v, loaded := b.values.LoadOrStore(text, create(text))
 	if !loaded {
 		b.known.Add(1)
+		b.bytes.Add(size)
 	}
 	return v.(*V)
 }

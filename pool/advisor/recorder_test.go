@@ -256,6 +256,20 @@ func TestManyTexts(t *testing.T) {
 	if n := len(r.Record().Statements); n != maxStatements {
 		t.Errorf("%d statements", n)
 	}
+	// Nor do long ones, as bulk inserts with any number of rows are.
+	r = NewRecorder(RecorderOptions{})
+	long := "select " + strings.Repeat("1", maxText)
+	for i := range maxTexts/maxText + 100 {
+		observe(t.Context(), r, long[:maxText-i])
+	}
+	observe(t.Context(), r, long)
+	bytes := 0
+	for _, s := range r.Record().Statements {
+		bytes += len(s.SQL)
+	}
+	if bytes > maxTexts || bytes < maxTexts-maxText {
+		t.Errorf("%d bytes", bytes)
+	}
 }
 
 // What runs often is counted by samples, and its errors each.

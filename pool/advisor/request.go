@@ -80,7 +80,10 @@ func (r *Recorder) Request(ctx context.Context, name string) (_ context.Context,
 
 // of returns how many requests there were of a name, nil if it is a name too many.
 func (r *Recorder) of(name string) *atomic.Int64 {
-	return r.requests.get(name, func(string) *atomic.Int64 { return new(atomic.Int64) })
+	if n := r.requests.find(name); n != nil {
+		return n
+	}
+	return r.requests.add(name, func(string) *atomic.Int64 { return new(atomic.Int64) })
 }
 
 var seed = maphash.MakeSeed()
