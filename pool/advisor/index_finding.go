@@ -1,6 +1,7 @@
 package advisor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +11,9 @@ import (
 // indexFinding says why an index should be.
 func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 	whole := advice.table.whole()
-	slices.SortStableFunc(advice.helped, func(x, y helped) int { return int(y.statement.cost() - x.statement.cost()) })
+	slices.SortStableFunc(advice.helped, func(x, y helped) int {
+		return cmp.Compare(y.statement.cost(), x.statement.cost())
+	})
 	first := advice.helped[0]
 	f := Finding{
 		Kind:       MissingIndex,

@@ -110,6 +110,32 @@ func TestYoungerThanSnapshot(t *testing.T) {
 	expect(t, analyze(t, conn, advisor.Options{Since: s}), "unused index a old")
 }
 
+// A role that may only write the history's table keeps it.
+func TestHistoryTable(t *testing.T) {
+	ctx := t.Context()
+	conn := filled(t, "create role historian; revoke create on schema public from public")
+	defer conn.Exec(context.Background(), "reset role; drop owned by historian; drop role historian")
+	table := pgx.Identifier{"public", "history"}
+	save := func(want int) {
+		t.Helper()
+		s, err := advisor.TakeSnapshot(ctx, conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Save(ctx, conn, table, time.Time{}); err != nil {
+			t.Error(err)
+		}
+		if h, err := advisor.LoadHistory(ctx, conn, table); err != nil || len(h) != want {
+			t.Errorf("%d snapshots, %v", len(h), err)
+		}
+	}
+	save(1)
+	if _, err := conn.Exec(ctx, "grant select, insert, delete on history to historian; set role historian"); err != nil {
+		t.Fatal(err)
+	}
+	save(2)
+}
+
 // closed is a database that does not answer.
 type closed struct{}
 

@@ -13,16 +13,17 @@ const (
 	overview  = 8  // how many findings of a group the first screen shows
 	textWidth = 80 // of a text that is written to a file
 	minWidth  = 60
+	maxWidth  = 1000
 )
 
 // WriteText writes the report in lines of 80 characters.
 func (r *Report) WriteText(w io.Writer) error { return r.WriteTextWidth(w, textWidth) }
 
-// WriteTextWidth writes the report for a terminal of so many columns, at least 60: first
+// WriteTextWidth writes the report for a terminal of so many columns, 60 to 1000: first
 // what the findings stand for and which to look at first, then each with its evidence.
 // Only words and quoted names that are longer are not broken.
 func (r *Report) WriteTextWidth(w io.Writer, width int) error {
-	t := &textWriter{report: r, width: max(width, minWidth)}
+	t := &textWriter{report: r, width: min(max(width, minWidth), maxWidth)}
 	t.head()
 	for _, g := range groupOrder {
 		t.overview(g)
