@@ -53,7 +53,7 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 			),
 		)
 	}
-	if strings.HasSuffix(advice.keys[0], " gin_trgm_ops") {
+	if strings.HasSuffix(advice.keys[0], "gin_trgm_ops") {
 		f.Evidence = append(
 			f.Evidence,
 			"If no pattern begins with % or _, a B-tree with text_pattern_ops is enough, and smaller.",
@@ -136,8 +136,8 @@ func (a *analysis) indexRisk(advice *indexAdvice) string {
 	if whole.kind != "p" {
 		return risk + " CONCURRENTLY blocks nobody, and must not run in a transaction."
 	}
-	return risk + " CONCURRENTLY blocks nobody; the index of the whole is used when the last part is attached. Run each " +
-		"statement on its own, not in a transaction."
+	return risk + " CONCURRENTLY blocks nobody; a part's index is used at once, and that of the whole is valid when the " +
+		"last part is attached. Run each statement on its own, not in a transaction."
 }
 
 // endsHOT names the updates that an index would make write to all indexes: those that set

@@ -131,8 +131,9 @@ var currentSetting = regexp.MustCompile(`current_setting\('([^'.]+\.[^']+)'`)
 func (a *analysis) readPolicies(ctx context.Context) error {
 	rows, err := a.tx.Query(ctx, `select `+ourOwn+` n.nspname || '.' || c.relname, pg_get_expr(p.polqual, p.polrelid)
 		from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
-		where c.relrowsecurity and p.polqual is not null and p.polcmd in ('*', 'r') and c.oid = any ($1::oid[]) order by p.oid`,
-		a.tableOIDs())
+		where c.relrowsecurity and p.polqual is not null and p.polcmd in ('*', 'r')
+			and c.oid = any ($1::oid[])
+		order by p.oid`, a.tableOIDs())
 	if err != nil {
 		return err
 	}

@@ -463,6 +463,25 @@ func TestJoinedLists(t *testing.T) {
 	}
 }
 
+// An operator class is qualified where its extension is not in the usual schema.
+func TestExtensionOfAnotherSchema(t *testing.T) {
+	conn := filled(t, `create table letter (id int primary key, body text not null);
+		insert into letter select i, md5(i::text) from generate_series(1, 30000) i`)
+	if _, err := conn.Exec(t.Context(), "create schema ext; create extension pg_trgm schema ext"); err != nil {
+		t.Skip(err)
+	}
+	record := of("select id from letter where body like '%0a1b%'")
+	got := actions(analyze(t, conn, advisor.Options{Record: record}))
+	want := []string{`CREATE INDEX CONCURRENTLY ON public.letter USING gin (body "ext".gin_trgm_ops)`}
+	if !slices.Equal(got, want) {
+		t.Fatalf("%q", got)
+	}
+	if _, err := conn.Exec(t.Context(), got[0]); err != nil {
+		t.Error(err)
+	}
+	expect(t, analyze(t, conn, advisor.Options{Record: record}))
+}
+
 // What the server does not say was asked is guessed by what came out, and no value is shown.
 func TestGuessedValues(t *testing.T) {
 	conn := filled(t, `create table parcel (id int primary key, state text not null, day date not null, words text not null default 'some words and more words');

@@ -134,6 +134,7 @@ func (t *textWriter) statements() {
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(table, "share\tcalls\tmean\trows/call\tread/call\tclient p95\t\n")
 	list := r.Statements[:min(len(r.Statements), shown)]
+	subjects := r.subjects()
 	for _, s := range list {
 		fmt.Fprintf(
 			table,
@@ -155,8 +156,12 @@ func (t *textWriter) statements() {
 		}
 		s := list[i-1]
 		sql := oneLine(plain(s.SQL), 1000)
-		if found := r.numbersOf(s); found != "" {
-			sql = "[" + found + "] " + sql
+		var found []string
+		for _, number := range s.findings(subjects) {
+			found = append(found, fmt.Sprint("#", number))
+		}
+		if found != nil {
+			sql = "[" + strings.Join(found, " ") + "] " + sql
 		}
 		if left := t.width - utf8.RuneCountInString(line) - 2; left >= minWidth {
 			t.WriteString(line + "  " + shortened(sql, left) + "\n")
@@ -164,17 +169,6 @@ func (t *textWriter) statements() {
 			t.WriteString(line + "\n    " + shortened(sql, t.width-4) + "\n")
 		}
 	}
-}
-
-// numbersOf names the findings that are about a statement.
-func (r *Report) numbersOf(s StatementStats) string {
-	var list []string
-	for i, f := range r.Findings {
-		if f.isAbout(s) {
-			list = append(list, fmt.Sprint("#", i+1))
-		}
-	}
-	return strings.Join(list, " ")
 }
 
 func (s StatementStats) perCall(n int64) string {
