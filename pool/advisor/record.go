@@ -63,8 +63,9 @@ func (r *Recorder) Record() *Record {
 		each := Recorded{SQL: s.sql, Samples: slices.Clone(s.samples)}
 		each.Callers = maps.Clone(s.callers)
 		s.mu.Unlock()
-		s.sum(&each.ClientStats)
-		record.Statements = append(record.Statements, each)
+		if s.sum(&each.ClientStats); each.Calls > 0 { // Else it was prepared only.
+			record.Statements = append(record.Statements, each)
+		}
 	}
 	slices.SortFunc(record.Statements, func(a, b Recorded) int {
 		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.SQL, b.SQL))

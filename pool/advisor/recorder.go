@@ -58,6 +58,7 @@ type Recorder struct {
 	since   time.Time
 
 	statements bounded[seen]         // by text
+	prepared   bounded[seen]         // by the names that the program has given them
 	requests   bounded[atomic.Int64] // how many there were, by name
 
 	mu      sync.Mutex
@@ -88,8 +89,9 @@ func NewRecorder(o RecorderOptions) *Recorder {
 }
 
 var (
-	_ pgx.QueryTracer = (*Recorder)(nil)
-	_ pgx.BatchTracer = (*Recorder)(nil)
+	_ pgx.QueryTracer   = (*Recorder)(nil)
+	_ pgx.BatchTracer   = (*Recorder)(nil)
+	_ pgx.PrepareTracer = (*Recorder)(nil)
 )
 
 // run is a statement that is under way, and its context.
@@ -142,6 +144,22 @@ func (r *Recorder) TraceBatchQuery(ctx context.Context, _ *pgx.Conn, data pgx.Tr
 
 // TraceBatchEnd implements [pgx.BatchTracer].
 func (r *Recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
+// TracePrepareStart implements [pgx.PrepareTracer]. A statement that the program prepares itself is
+// run by its name. pgx has names of its own too, and runs what they stand for by its text.
+func (r *Recorder) TracePrepareStart(ctx context.Context, _ *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
+	if data.Name == "" || data.Name == data.SQL || strings.HasPrefix(data.Name, "stmtcache_") ||
+		r.prepared.find(data.Name) != nil {
+		return ctx
+	}
+	if s := r.get(data.SQL); s != nil {
+		r.prepared.add(data.Name, func(string) *seen { return s })
+	}
+	return ctx
+}
+
+// TracePrepareEnd implements [pgx.PrepareTracer].
+func (r *Recorder) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
 
 // Observe records a statement that has just ended and that is not traced. One that the
 // recorder traces itself, which it sees by the context, counts once. Nothing of args is
@@ -217,8 +235,11 @@ func (s *seen) count(
 
 // get returns nil for a text that is one too many, and for what controls transactions.
 func (r *Recorder) get(sql string) *seen {
-	if s := r.statements.find(sql); s != nil || verb(sql) == "" {
+	if s := r.statements.find(sql); s != nil {
 		return s
+	}
+	if verb(sql) == "" {
+		return r.prepared.find(sql)
 	}
 	return r.statements.add(sql, func(sql string) *seen {
 		return &seen{sql: sql, callers: map[string]int64{}}

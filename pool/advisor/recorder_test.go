@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -244,6 +245,36 @@ func TestManyRequests(t *testing.T) {
 		f.Runs != 6*f.Requests ||
 		f.Most != 6 {
 		t.Errorf("%+v", f)
+	}
+}
+
+// Statements that the program prepares and runs by name are recorded with their texts, those that
+// pgx prepares once.
+func TestPrepared(t *testing.T) {
+	r := NewRecorder(RecorderOptions{})
+	config, err := pgx.ParseConfig(os.Getenv("GQLBOOST_EXAMPLE_DSN"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Tracer = r
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, name := range []string{"user_by_id", "select $1::int"} {
+		if _, err := conn.Prepare(t.Context(), name, "select $1::int"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, sql := range []string{"user_by_id", "select $1::int", "select $1::int + 1", "select $1::int + 1"} {
+		if _, err := conn.Exec(t.Context(), sql, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record := r.Record()
+	if len(record.Statements) != 2 || record.Statements[0].Calls != 2 || record.Statements[1].Calls != 2 {
+		t.Errorf("%+v", record.Statements)
 	}
 }
 

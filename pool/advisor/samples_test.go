@@ -218,16 +218,16 @@ func TestPartialForeignKey(t *testing.T) {
 
 // A report leaves one index for each foreign key that has had some, in all parts of a table.
 func TestForeignKeyKeepsAnIndex(t *testing.T) {
-	const of = "create index child_par on child (par_id); "
+	const first = "create index child_par on child (par_id); "
 	for name, test := range map[string]struct {
 		indexes string
 		want    []string
 	}{
-		"twice":  {of + "create index child_too on child (par_id)", []string{"duplicate index child child_too"}},
-		"longer": {of + "create index child_too on child (par_id, at)", []string{"unused index child child_par"}},
-		"other":  {of + "create index child_at on child (at)", []string{"unused index child child_at"}},
+		"twice":  {first + "create index child_too on child (par_id)", []string{"duplicate index child child_too"}},
+		"longer": {first + "create index child_too on child (par_id, at)", []string{"unused index child child_par"}},
+		"other":  {first + "create index child_at on child (at)", []string{"unused index child child_at"}},
 		"another method": {
-			of + "create index child_brin on child using brin (par_id)", []string{"unused index child child_brin"},
+			first + "create index child_brin on child using brin (par_id)", []string{"unused index child child_brin"},
 		},
 		"whole": {"create index parted_par on parted (par_id)", nil},
 		"parts": {
