@@ -67,7 +67,8 @@ func (o Options) withDefaults() Options {
 // Analyze looks at a database and returns what to fix. It fails only if the database
 // does not answer; what it may not see, or cannot plan, is in [Report.Missing].
 func Analyze(ctx context.Context, db DB, o Options) (*Report, error) {
-	a := &analysis{options: o.withDefaults(), report: &Report{At: time.Now()}}
+	a := &analysis{options: o.withDefaults(), report: &Report{At: time.Now()}, named: map[string]bool{},
+		typeNames: map[uint32]string{}}
 	err := readOnly(ctx, db, a.options.Timeout, func(tx pgx.Tx) error {
 		a.tx = tx
 		return a.run(ctx)
@@ -88,6 +89,7 @@ type analysis struct {
 	typeNames   map[uint32]string
 	tables      map[string]*table // by schema.name
 	indexes     []*index
+	named       map[string]bool // names of advised indexes, as schema.name
 	foreignKeys []*foreignKey
 	statements  []*statement
 	advice      []*indexAdvice
@@ -103,8 +105,7 @@ func (a *analysis) run(ctx context.Context) (err error) {
 	a.report.Server, a.report.Database = a.server.name, a.server.database
 	a.report.Replica = a.server.replica
 	for _, step := range []func(context.Context) error{
-		a.readTables, a.readRoles, a.readIndexes, a.readForeignKeys,
-		a.readStatements, a.planStatements, a.adviseIndexes, a.findPlans,
+		a.readCatalogs, a.readStatements, a.planStatements, a.adviseIndexes, a.findPlans,
 	} {
 		if err := step(ctx); err != nil {
 			return err

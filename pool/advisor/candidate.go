@@ -102,17 +102,21 @@ var notInNames = strings.NewReplacer(
 	"",
 )
 
-// newName returns a name for an index of a table that no other has, alone and qualified.
+// newName returns a name for an index of a table that no other has, alone and qualified. Names of
+// parts often differ at their ends only, which are cut off where they are long: numbers tell them
+// apart.
 func (a *analysis) newName(t *table, c *candidate) (name, qualified string) {
 	end := "_" + notInNames.Replace(strings.Join(slices.Concat(c.policy, c.keys), "_"))
 	end = strings.ToLower(shorten(end, 30)) + "_idx"
-	base := shorten(t.name, maxName-len(end)-3) + end
+	base := shorten(t.name, maxName-len(end)-5) + end
 	for n := 1; ; n++ {
 		if name = base; n > 1 {
 			name = fmt.Sprint(base, n)
 		}
 		taken := func(i *index) bool { return i.schema == t.schema && i.name == name }
-		if !slices.ContainsFunc(a.indexes, taken) && a.tables[t.schema+"."+name] == nil {
+		full := t.schema + "." + name
+		if !slices.ContainsFunc(a.indexes, taken) && a.tables[full] == nil && !a.named[full] {
+			a.named[full] = true
 			schema := strings.TrimSuffix(t.sql, quotedAs(t.sql, t.name))
 			return a.quote(name), schema + a.quote(name)
 		}

@@ -19,8 +19,8 @@
 // [Options.Execute] says so. Only [Snapshot.Save] writes, to the table that it is told.
 //
 // pg_stat_statements counts nothing of it where the role may set pg_stat_statements.track
-// (superusers, and from version 15 on who was granted SET on it). Of other roles it counts
-// some dozens of texts, which are the same in each run.
+// (superusers, and from version 15 on who was granted SET on it), on a direct connection. Of
+// other roles, and behind poolers, it counts some dozens of texts, which are the same in each run.
 //
 // # Rights
 //
@@ -29,7 +29,8 @@
 // looked at and why. Statements are planned with the search_path of the role that has run
 // them, if one is set for the role, else with that of the connection. Where tables have row
 // level security, statements are planned as the role that has run them, or as
-// [Options.Role]; the advisor's role must be a member of it. PostgreSQL 14 to 18.
+// [Options.Role]; the advisor's role must be a member of it. If it is not, and policies show it
+// no rows, [Report.Blind] says so. PostgreSQL 14 to 18.
 //
 // # What it writes down
 //

@@ -22,6 +22,9 @@ func (a *analysis) planStatement(ctx context.Context, s *statement) error {
 		s.role = "" // It may not read what the statement reads, or its policies read what is not set.
 		problem = a.firstPlan(ctx, s)
 	}
+	if problem == nil && a.denied(ctx, s) {
+		problem = errDenied
+	}
 	if problem != nil {
 		if ctx.Err() != nil || a.tx.Conn().IsClosed() {
 			return problem
@@ -59,6 +62,9 @@ func (a *analysis) firstPlan(ctx context.Context, s *statement) (problem error) 
 func (a *analysis) unplanned(s *statement, problem error) {
 	a.report.Unplanned += s.cost()
 	reason := problem.Error()
+	if errors.Is(problem, errDenied) {
+		a.blind("Some statements' plans read nothing: %s.", reason)
+	}
 	var e *pgconn.PgError
 	if errors.As(problem, &e) {
 		reason = e.Message

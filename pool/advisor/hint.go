@@ -48,7 +48,8 @@ func (h Hint) Query(sql string) (string, error) {
 // isPlannerSetting reports whether a setting changes plans and no results.
 func isPlannerSetting(name string) bool {
 	switch {
-	case strings.HasPrefix(name, "enable_"), strings.HasPrefix(name, "jit"), strings.HasPrefix(name, "geqo"),
+	case strings.HasPrefix(name, "enable_"), strings.HasPrefix(name, "geqo"),
+		strings.HasPrefix(name, "jit_") && strings.HasSuffix(name, "_above_cost"),
 		strings.HasSuffix(name, "_page_cost"), strings.HasPrefix(name, "cpu_") && strings.HasSuffix(name, "_cost"),
 		strings.HasPrefix(name, "parallel_") && strings.HasSuffix(name, "_cost"), strings.HasPrefix(name, "min_parallel_"):
 		return true
@@ -65,7 +66,7 @@ func isPlannerSetting(name string) bool {
 		"cursor_tuple_fraction",
 		"constraint_exclusion",
 		"recursive_worktable_factor",
-		"statement_timeout":
+		"jit":
 		return true
 	}
 	return false

@@ -127,11 +127,16 @@ func (s *Snapshot) Save(ctx context.Context, db DB, table pgx.Identifier, keep t
 	}
 	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		name := table.Sanitize()
-		if _, err := tx.Exec(
-			ctx,
-			"create table if not exists "+name+" (at timestamptz primary key, snapshot jsonb not null)",
-		); err != nil {
+		var exists bool
+		// CREATE asks for the right to create tables, even if there is nothing to create.
+		if err := tx.QueryRow(ctx, "select to_regclass($1) is not null", name).Scan(&exists); err != nil {
 			return err
+		}
+		if !exists {
+			const columns = " (at timestamptz primary key, snapshot jsonb not null)"
+			if _, err := tx.Exec(ctx, "create table if not exists "+name+columns); err != nil {
+				return err
+			}
 		}
 		if _, err := tx.Exec(ctx, "delete from "+name+" where at < $1", keep); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // hypothetical makes indexes that only the optimizer sees, with hypopg. They belong to
@@ -103,13 +104,23 @@ func (h *hypothetical) drop(ctx context.Context, oids []uint32) error {
 // reset drops what is kept.
 func (h *hypothetical) reset(ctx context.Context) error { return h.drop(ctx, slices.Clone(h.kept)) }
 
-// begin remembers which the session has already.
+// begin remembers which the session has already. Without the right to call hypopg, or without its
+// library, which a replica may lack, nothing is tried.
 func (h *hypothetical) begin(ctx context.Context) error {
-	rows, err := h.a.tx.Query(ctx, "select "+ourOwn+" indexrelid from "+h.schema+".hypopg()")
-	if err != nil {
+	err := h.a.savepoint(ctx, func() error {
+		rows, err := h.a.tx.Query(ctx, "select "+ourOwn+" indexrelid from "+h.schema+".hypopg()")
+		if err != nil {
+			return err
+		}
+		h.others, err = pgx.CollectRows(rows, pgx.RowTo[uint32])
 		return err
+	})
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		h.a.miss("Index advice is not verified: the extension hypopg cannot be called (%s).", e.Message)
+		h.schema = ""
+		return nil
 	}
-	h.others, err = pgx.CollectRows(rows, pgx.RowTo[uint32])
 	return err
 }
 
@@ -126,7 +137,8 @@ func (h *hypothetical) end(ctx context.Context) {
 	if h.schema == "" {
 		return
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := atEnd(ctx)
+	defer cancel()
 	h.kept = nil
 	_ = h.a.savepoint(ctx, func() error { return h.sweep(ctx) }) // The connection is lost then.
 }

@@ -1,6 +1,7 @@
 package advisor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +11,9 @@ import (
 // indexFinding says why an index should be.
 func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 	whole := advice.table.whole()
-	slices.SortStableFunc(advice.helped, func(x, y helped) int { return int(y.statement.cost() - x.statement.cost()) })
+	slices.SortStableFunc(advice.helped, func(x, y helped) int {
+		return cmp.Compare(y.statement.cost(), x.statement.cost())
+	})
 	first := advice.helped[0]
 	f := Finding{
 		Kind:       MissingIndex,
@@ -50,7 +53,7 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 			),
 		)
 	}
-	if strings.HasSuffix(advice.keys[0], " gin_trgm_ops") {
+	if strings.HasSuffix(advice.keys[0], "gin_trgm_ops") {
 		f.Evidence = append(
 			f.Evidence,
 			"If no pattern begins with % or _, a B-tree with text_pattern_ops is enough, and smaller.",
@@ -133,8 +136,8 @@ func (a *analysis) indexRisk(advice *indexAdvice) string {
 	if whole.kind != "p" {
 		return risk + " CONCURRENTLY blocks nobody, and must not run in a transaction."
 	}
-	return risk + " CONCURRENTLY blocks nobody; the index of the whole is used when the last part is attached. Run each " +
-		"statement on its own, not in a transaction."
+	return risk + " CONCURRENTLY blocks nobody; a part's index is used at once, and that of the whole is valid when the " +
+		"last part is attached. Run each statement on its own, not in a transaction."
 }
 
 // endsHOT names the updates that an index would make write to all indexes: those that set
@@ -168,12 +171,12 @@ func (a *analysis) endsHOT(advice *indexAdvice) string {
 	return ""
 }
 
-// indexed reports whether an index has a column.
+// indexed reports whether an index has a column, also one that is included: it ends HOT as well.
 func (a *analysis) indexed(t *table, column string) bool {
 	c := t.columns[column]
 	return slices.ContainsFunc(a.indexes, func(i *index) bool {
 		return i.table == t && i.method != "brin" &&
-			(slices.Contains(i.numbers, c.number) || slices.Contains(tokenize(i.where), c.sql))
+			(slices.Contains(i.stored, c.number) || slices.Contains(tokenize(i.where), c.sql))
 	})
 }
 

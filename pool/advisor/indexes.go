@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,19 +19,24 @@ type index struct {
 	method       string
 	keys         []string // as CREATE INDEX has them, with operator classes, collations and directions
 	plain        []string // the columns and expressions only
-	numbers      []int16  // of the table's columns; 0 is an expression
+	numbers      []int16  // of the keys' columns; 0 is an expression
+	stored       []int16  // of all columns, also those that are included
 	includes     []string
 	classes      []string // operator classes, collations and directions of the keys, as numbers
 	opclasses    []string // their names
 	where        string
 	bytewise     bool // the first key's collation compares bytes
 	unique       bool
-	constraint   bool // a primary key, a unique or exclusion constraint, or what replicas need
+	immediate    bool // it is checked by each statement; a deferrable one at the transaction's end
+	nullsEqual   bool // it takes nulls for equal (NULLS NOT DISTINCT, since version 15)
+	constraint   bool // a primary key, a unique or exclusion constraint, or what replicas or CLUSTER need
 	valid        bool
+	building     bool // an index of its table is being built
 	part         bool // it is a part of a partitioned index
 	whole        bool // it is a partitioned index
 	parent       *index
 	bytes        int64
+	fill         int // how full its pages are made, in percent
 	tuples       float64
 	scans        int64
 }
@@ -48,16 +54,22 @@ const indexQuery = `select ` + ourOwn + ` i.indexrelid, n.nspname, t.relname, c.
 					order by k),
 		array(select pg_get_indexdef(i.indexrelid, k, true) from generate_series(1, i.indnkeyatts) k order by k),
 		array(select pg_get_indexdef(i.indexrelid, k, true) from generate_series(i.indnkeyatts + 1, i.indnatts) k order by k),
-		(i.indkey::int2[])[0:i.indnkeyatts - 1],
+		(i.indkey::int2[])[0:i.indnkeyatts - 1], (i.indkey::int2[])[0:i.indnatts - 1],
 		array(select format('%s %s %s', i.indclass[k - 1], i.indcollation[k - 1], i.indoption[k - 1])
 			from generate_series(1, i.indnkeyatts) k order by k),
 		array(select o.opcname from generate_series(1, i.indnkeyatts) k join pg_opclass o on o.oid = i.indclass[k - 1]
 			order by k),
 		coalesce(pg_get_expr(i.indpred, i.indrelid, true), ''), i.indisunique,
-		i.indisprimary or i.indisexclusion or i.indisreplident
+		i.indimmediate, coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
+		i.indisprimary or i.indisexclusion or i.indisreplident or i.indisclustered
 			or exists (select from pg_constraint where conindid = i.indexrelid),
-		i.indisvalid, exists (select from pg_inherits where inhrelid = i.indexrelid), c.relkind = 'I',
-		pg_relation_size(i.indexrelid), c.reltuples, coalesce(s.idx_scan, 0), format('%I.%I', n.nspname, c.relname),
+		i.indisvalid, exists (select from pg_stat_progress_create_index p
+			where p.datname = current_database() and coalesce(p.relid, i.indrelid) = i.indrelid), -- hidden from some roles
+		exists (select from pg_inherits where inhrelid = i.indexrelid), c.relkind = 'I',
+		case when i.indexrelid in ` + locked + ` then c.relpages * current_setting('block_size')::bigint
+			else coalesce(pg_relation_size(i.indexrelid), 0) end,
+		coalesce((select option_value::int from pg_options_to_table(c.reloptions) where option_name = 'fillfactor'), 90),
+		c.reltuples, coalesce(s.idx_scan, 0), format('%I.%I', n.nspname, c.relname),
 		case when n.nspname = 'public' then quote_ident(c.relname) else format('%I.%I', n.nspname, c.relname) end,
 		coalesce((select inhparent from pg_inherits where inhrelid = i.indexrelid), 0::oid),
 		coalesce((select collcollate in ('C', 'POSIX') or collprovider = 'd' and (select datcollate in ('C', 'POSIX')
@@ -65,10 +77,10 @@ const indexQuery = `select ` + ourOwn + ` i.indexrelid, n.nspname, t.relname, c.
 	from pg_index i join pg_class c on c.oid = i.indexrelid join pg_class t on t.oid = i.indrelid
 		join pg_namespace n on n.oid = t.relnamespace
 		join pg_am am on am.oid = c.relam left join pg_stat_user_indexes s on s.indexrelid = i.indexrelid
-	where t.relpersistence <> 't' and n.nspname` + notOurs + ` order by i.indexrelid`
+	where t.oid = any ($1::oid[]) order by i.indexrelid`
 
 func (a *analysis) readIndexes(ctx context.Context) error {
-	rows, err := a.tx.Query(ctx, indexQuery)
+	rows, err := a.tx.Query(ctx, indexQuery, a.tableOIDs())
 	if err != nil {
 		return err
 	}
@@ -79,9 +91,9 @@ func (a *analysis) readIndexes(ctx context.Context) error {
 	for rows.Next() {
 		i := each
 		if err := rows.Scan(
-			&i.oid, &i.schema, &on, &i.name, &i.method, &i.keys, &i.plain, &i.includes, &i.numbers, &i.classes,
-			&i.opclasses, &i.where, &i.unique, &i.constraint, &i.valid, &i.part, &i.whole, &i.bytes, &i.tuples,
-			&i.scans, &i.sql, &i.title, &parent, &i.bytewise,
+			&i.oid, &i.schema, &on, &i.name, &i.method, &i.keys, &i.plain, &i.includes, &i.numbers, &i.stored,
+			&i.classes, &i.opclasses, &i.where, &i.unique, &i.immediate, &i.nullsEqual, &i.constraint, &i.valid, &i.building,
+			&i.part, &i.whole, &i.bytes, &i.fill, &i.tuples, &i.scans, &i.sql, &i.title, &parent, &i.bytewise,
 		); err != nil {
 			rows.Close()
 			return err
@@ -89,8 +101,8 @@ func (a *analysis) readIndexes(ctx context.Context) error {
 		if i.table = a.tables[i.schema+"."+on]; i.table == nil {
 			continue
 		}
-		if a.options.Since != nil {
-			i.scans = max(i.scans-a.options.Since.Scans[i.oid], 0)
+		if since := a.options.Since; since != nil && i.scans >= since.Scans[i.oid] { // Else they were reset since.
+			i.scans -= since.Scans[i.oid]
 		}
 		byOID[i.oid], parents[i.oid] = &i, parent
 		a.indexes = append(a.indexes, &i)
@@ -156,25 +168,31 @@ func (a *analysis) findIndexes() {
 	for _, i := range a.indexes {
 		switch {
 		case dropped[i]:
+		case !i.valid && i.building: // It may be the one.
 		case !i.valid:
 			a.invalid(i)
 		case !i.part && !i.unique && !i.constraint && i.scans == 0 && a.wasThere(i) &&
-			i.table.size() >= smallTable && !a.needed(i) && !a.planned(i) && !a.asked(i):
+			i.table.size() >= smallTable && !a.needed(i, dropped) && !a.planned(i) && !a.asked(i):
 			a.unused(i)
+			dropped[i] = true
 		case !i.whole:
 			a.bloated(i)
 		}
 	}
 }
 
-// wasThere reports whether an index is as old as the time that the report is about.
+// wasThere reports whether an index is as old as the time that the report is about. Postgres
+// counts nothing for that of a partitioned table, but for its parts.
 func (a *analysis) wasThere(i *index) bool {
 	if a.options.Since == nil {
 		return true
 	}
 	_, ok := a.options.Since.Scans[i.oid]
-	return ok || i.whole // of which Postgres counts nothing
+	return ok || slices.ContainsFunc(a.indexes, func(o *index) bool { return o.parent == i && a.wasThere(o) })
 }
+
+// leftOver are names of indexes that REINDEX CONCURRENTLY was making, or was about to drop.
+var leftOver = regexp.MustCompile(`_cc(new|old)\d*$`)
 
 func (a *analysis) invalid(i *index) {
 	f := Finding{
@@ -187,6 +205,11 @@ func (a *analysis) invalid(i *index) {
 		Risk:     "Building it again reads the whole table. If nobody misses it, DROP INDEX CONCURRENTLY is enough.",
 	}
 	f.run("REINDEX INDEX CONCURRENTLY " + i.sql)
+	if leftOver.MatchString(i.name) {
+		f.Evidence = []string{"Rebuilding another index concurrently has left it behind: it is written to and never read."}
+		f.Risk = "None but for a lock of a moment."
+		f.run(i.drop())
+	}
 	if i.whole {
 		f.Evidence = []string{"Not all partitions have it: it is used for none of the whole."}
 		f.Action, f.SQL = "CREATE INDEX CONCURRENTLY on the partitions that lack it, and ALTER INDEX "+i.sql+
@@ -203,7 +226,7 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 		}
 		for _, o := range a.indexes {
 			if i == o || o.table != i.table || !o.valid || dropped[o] || !i.prefixOf(o) ||
-				i.unique && (!o.unique || len(i.keys) != len(o.keys)) {
+				i.unique && (!o.unique || len(i.keys) != len(o.keys) || i.promisesMore(o)) {
 				continue
 			}
 			f := Finding{Table: i.table.String(), Index: i.String(), Bytes: i.bytes}
@@ -233,9 +256,18 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 			a.report.add(f)
 			dropped[i] = true
 			o.scans += i.scans // They will be its own.
+			if a.planned(i) || a.asked(i) {
+				o.scans++ // The counters may not have these scans yet.
+			}
 			break
 		}
 	}
+}
+
+// promisesMore reports whether a unique index forbids what another one with its keys lets pass.
+// A deferrable one serves no ON CONFLICT and no foreign key besides.
+func (i *index) promisesMore(o *index) bool {
+	return i.immediate && !o.immediate || i.nullsEqual && !o.nullsEqual
 }
 
 // prefixOf reports whether the other index begins with this one's keys, in the same order
@@ -317,6 +349,10 @@ func (a *analysis) unused(i *index) {
 		since = date(a.report.Since)
 		age = a.report.At.Sub(a.report.Since)
 	}
+	risk := "Replicas count their own scans: look there too."
+	if a.server.replica {
+		risk = "This is a replica, which counts its own scans only: look on the primary, where it can be dropped."
+	}
 	f := Finding{
 		Kind:  UnusedIndex,
 		Table: i.table.String(),
@@ -331,12 +367,13 @@ func (a *analysis) unused(i *index) {
 				count(float64(i.table.writes())),
 			),
 		},
-		Risk: "Replicas count their own scans: look there too.",
+		Risk: risk,
+	}
+	if slices.Contains(i.numbers, 0) {
+		f.Risk += " Its expression's statistics go with it, which also serve plans that do not read it: CREATE STATISTICS " +
+			"on the expression keeps them."
 	}
 	f.run(i.drop())
-	if a.server.replica {
-		f.Risk = "This is a replica, which counts its own scans only: look on the primary, where it can be dropped."
-	}
 	switch {
 	case a.report.Since.IsZero():
 		f.Risk += " When the counters began is not known: what runs rarely may need it."
@@ -352,14 +389,14 @@ const (
 )
 
 // bloated compares an index's size with what its rows need: an entry of 8 bytes and the
-// keys, a pointer of 4, pages of 8 KiB that are 90 % full (Postgres's documentation,
-// "Database Page Layout"). Equal keys take less since version 13, so this is the most.
+// columns, a pointer of 4, pages of 8 KiB that are 90 % full, or as the index says (Postgres's
+// documentation, "Database Page Layout"). Equal keys take less since version 13, so this is the most.
 func (a *analysis) bloated(i *index) {
 	if i.method != "btree" || i.bytes < smallIndex || i.tuples < 0 || i.tuples == 0 && i.table.live > 0 {
 		return
 	}
 	width := 0
-	for _, n := range i.numbers {
+	for _, n := range i.stored {
 		col := i.table.byNumber[n]
 		if col == nil || col.width == 0 {
 			if n != 0 && !a.server.reads {
@@ -372,7 +409,7 @@ func (a *analysis) bloated(i *index) {
 		}
 		width += (col.width + 7) / 8 * 8
 	}
-	expected := int64(math.Max(i.tuples, float64(i.table.live))*float64(8+4+width)/0.9) + 16<<10
+	expected := int64(math.Max(i.tuples, float64(i.table.live))*float64(8+4+width)*100/float64(i.fill)) + 16<<10
 	if float64(i.bytes) < bloatRatio*float64(expected) {
 		return
 	}

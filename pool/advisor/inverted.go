@@ -11,7 +11,7 @@ import (
 func (a *analysis) inverted(s *scanned, c clause) (_ *candidate, ok bool) {
 	col := s.table.columns[c.left.column.name]
 	found := &candidate{table: s.table, method: "gin"}
-	key, class := "("+c.left.local()+")", ""
+	key, qualifier, class := "("+c.left.local()+")", "", ""
 	if col != nil {
 		key = col.sql
 	}
@@ -28,8 +28,10 @@ func (a *analysis) inverted(s *scanned, c clause) (_ *candidate, ok bool) {
 			return nil, false
 		}
 		class = "gin_trgm_ops"
-		switch {
-		case a.server.extensions["pg_trgm"] != "":
+		switch schema := a.server.extensions["pg_trgm"]; {
+		case schema == `"public"`:
+		case schema != "": // It may not be in the search path of the index's owner.
+			qualifier = schema + "."
 		case a.server.available["pg_trgm"]:
 			found.before = []string{"CREATE EXTENSION IF NOT EXISTS pg_trgm"}
 		default:
@@ -39,13 +41,13 @@ func (a *analysis) inverted(s *scanned, c clause) (_ *candidate, ok bool) {
 		class = "jsonb_path_ops"
 	case c.operator == "?" || c.operator == "?|" || c.operator == "?&":
 	case (c.operator == "@>" || c.operator == "&&" || c.operator == "<@") && array:
-	case c.operator == "has" && array && c.left.cast == "":
+	case c.operator == "has" && array && !col.isCast(c.left):
 		found.rewrite = asContained(key)
 	case c.operator == "@@" && (col != nil && col.kind == "tsvector" || strings.Contains(key, "to_tsvector(")):
 	default:
 		return nil, false
 	}
-	found.keys = []string{strings.TrimSpace(key + " " + class)}
+	found.keys = []string{strings.TrimSpace(key + " " + qualifier + class)}
 	return found, !a.servesInverted(found, key, class)
 }
 
@@ -88,7 +90,7 @@ var (
 // space before it: " " is the default one, "" none.
 func (s *scanned) spatial(c clause) string {
 	col := s.table.columns[c.left.column.name]
-	if col == nil || c.left.cast != "" {
+	if col == nil || col.isCast(c.left) {
 		return ""
 	}
 	network := (col.kind == "inet" || col.kind == "cidr") &&

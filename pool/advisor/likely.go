@@ -34,7 +34,7 @@ func (a *analysis) guessValues(ctx context.Context, s *statement) {
 		if !ok {
 			continue
 		}
-		literal := fmt.Sprintf("cast('%s' as %s)", strings.ReplaceAll(value, "'", "''"), col.kind)
+		literal := fmt.Sprintf("cast(%s as %s)", quoteLiteral(value), col.castName)
 		places := 0
 		sql := parameters(s.text.sql, func(n int, _ string) string {
 			if c.right.text == fmt.Sprint("$", n) {
@@ -56,6 +56,16 @@ func (a *analysis) guessValues(ctx context.Context, s *statement) {
 			return
 		}
 	}
+}
+
+// quoteLiteral quotes a text as Postgres's quote_literal does, which is right also with
+// standard_conforming_strings = off.
+func quoteLiteral(value string) string {
+	quoted := "'" + strings.ReplaceAll(value, "'", "''") + "'"
+	if strings.Contains(value, `\`) {
+		quoted = "E" + strings.ReplaceAll(quoted, `\`, `\\`)
+	}
+	return quoted
 }
 
 // expected is the share of the rows that the optimizer expects for any value.

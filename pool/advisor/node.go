@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // node is a part of a plan, as EXPLAIN (FORMAT JSON) has it.
@@ -16,6 +17,7 @@ type node struct {
 	Cost     float64  `json:"Total Cost"`
 	Rows     float64  `json:"Plan Rows"`
 	Filter   string   `json:"Filter"`
+	OneTime  string   `json:"One-Time Filter"`
 	JoinOn   string   `json:"Join Filter"`
 	IndexOn  string   `json:"Index Cond"`
 	Recheck  string   `json:"Recheck Cond"`
@@ -76,6 +78,15 @@ func (n *node) walk(f func(n *node, parents []*node)) {
 func (n *node) uses(index string) (used bool) {
 	n.walk(func(n *node, _ []*node) { used = used || n.Index == index })
 	return used
+}
+
+// readsNothing reports whether the optimizer knows that a part of the plan has no rows.
+func (n *node) readsNothing() (nothing bool) {
+	never := func(c clause) bool { return c.text == "false" }
+	n.walk(func(n *node, _ []*node) {
+		nothing = nothing || slices.ContainsFunc(clauses(n.OneTime), never) || slices.ContainsFunc(clauses(n.Filter), never)
+	})
+	return nothing
 }
 
 // actual is how many rows a node has returned in all its loops.

@@ -79,3 +79,26 @@ func TestPartitions(t *testing.T) {
 		t.Errorf("%d hypothetical indexes are left, %v", left, err)
 	}
 }
+
+// Names of parts that begin alike make names of indexes that differ.
+func TestLongNamesOfParts(t *testing.T) {
+	const name = "customer_subscription_events"
+	sql := "create table " + name + ` (day date not null, subscription_plan_identifier int not null,
+		note text not null default 'some words and more words') partition by range (day);`
+	for month := 1; month <= 3; month++ {
+		sql += fmt.Sprintf("create table %s_2026_%02d partition of %[1]s for values from ('2026-%02[2]d-01') to ('2026-%02d-01');",
+			name, month, month+1)
+	}
+	conn := filled(t, sql+"insert into "+name+" select date '2026-01-01' + i % 80, i % 5000 from generate_series(1, 60000) i")
+	record := of("select note from " + name + " where subscription_plan_identifier = $1")
+	got := actions(analyze(t, conn, advisor.Options{Record: record}))
+	if len(got) != 1+2*3 {
+		t.Errorf("%q", got)
+	}
+	for _, sql := range got {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	expect(t, analyze(t, conn, advisor.Options{Record: record}))
+}

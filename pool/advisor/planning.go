@@ -80,6 +80,13 @@ func (a *analysis) settings(e explaining) string {
 	return sql
 }
 
+// castName is a type's name for a cast. It does not depend on the search path, and a cast to it
+// keeps all of a value: format_type's "character" is character(1) in a cast.
+const (
+	castName = `format('%I.%I', tn.nspname, t.typname)`
+	typesOf  = ` from pg_type t join pg_namespace tn on tn.oid = t.typnamespace`
+)
+
 // arguments returns those of EXECUTE: nulls for any, or the settings that have the values.
 func (a *analysis) arguments(ctx context.Context, s *statement, e explaining) (string, error) {
 	if e.bound && len(e.values) != len(s.text.types) {
@@ -93,7 +100,8 @@ func (a *analysis) arguments(ctx context.Context, s *statement, e explaining) (s
 		}
 		name, ok := a.typeNames[oid]
 		if !ok {
-			if err := a.tx.QueryRow(ctx, "select "+ourOwn+" format_type($1, null)", oid).Scan(&name); err != nil {
+			if err := a.tx.QueryRow(ctx, "select "+ourOwn+" "+castName+typesOf+" where t.oid = $1", oid).
+				Scan(&name); err != nil {
 				return "", err
 			}
 			a.typeNames[oid] = name

@@ -138,7 +138,7 @@ func (s *scanned) advise() (Kind, string) {
 				col.sql,
 				s.table.whole().sql,
 			)
-		case col != nil && c.left.cast != "" && !col.isText():
+		case col != nil && col.isCast(c.left) && !col.isText():
 			return kind, fmt.Sprintf(
 				"Compare %s with a value of its own type (%s) instead of casting the column to %s, so that its index can be used.",
 				col.sql,

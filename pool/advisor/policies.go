@@ -3,11 +3,13 @@ package advisor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Row level security adds a policy's condition to each statement of the roles that it is
@@ -18,16 +20,17 @@ import (
 type roles struct {
 	secured     bool              // a table has row level security
 	passes      bool              // our own role is not subject to it
-	application string            // a role that is
-	subject     map[string]bool   // the roles that are, and that we may be
+	wanted      string            // Options.Role, if we may be it
+	application string            // a role that is subject to it, and that policies show rows
+	ours        map[string]bool   // the roles that we may be
 	searchPaths map[string]string // of roles that have one
 	settings    map[string]string // that policies read, and a value that they take
 }
 
 func (a *analysis) readRoles(ctx context.Context) error {
+	a.roles = roles{}
 	r := &a.roles
-	r.subject, r.searchPaths, r.settings = map[string]bool{}, map[string]string{}, map[string]string{}
-	a.typeNames = map[uint32]string{}
+	r.ours, r.searchPaths, r.settings = map[string]bool{}, map[string]string{}, map[string]string{}
 	rows, err := a.tx.Query(ctx, `select `+ourOwn+` r.rolname, substring(c from 13)
 		from pg_db_role_setting d join pg_roles r on r.oid = d.setrole, unnest(d.setconfig) c
 		where d.setdatabase in (0, (select oid from pg_database where datname = current_database()))
@@ -55,23 +58,34 @@ func (a *analysis) readRoles(ctx context.Context) error {
 	}
 	err = a.tx.QueryRow(ctx, `select `+ourOwn+` rolsuper or rolbypassrls from pg_roles where rolname = current_user`).
 		Scan(&r.passes)
-	if err != nil || !r.passes {
+	if err != nil {
 		return err
 	}
-	return a.readSubjects(ctx)
+	if err := a.readOurs(ctx); err != nil {
+		return err
+	}
+	return a.tryRole(ctx)
 }
 
-// readSubjects reads which roles are subject to row level security: those that own the
-// tables, and those that nobody lets in, come last.
-func (a *analysis) readSubjects(ctx context.Context) error {
+// readOurs reads which roles we may be, and which of them may be the application's: those that
+// are subject to row level security, and that policies show rows.
+func (a *analysis) readOurs(ctx context.Context) error {
+	right := "member"
+	if a.server.version >= 160000 {
+		right = "set"
+	}
 	rows, err := a.tx.Query(
 		ctx,
-		`select `+ourOwn+` r.rolname, exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-				where c.relrowsecurity and has_table_privilege(r.oid, c.oid, 'select')
-					and has_schema_privilege(r.oid, n.oid, 'usage')
+		`select `+ourOwn+` r.rolname, not r.rolsuper and not r.rolbypassrls and exists (
+				select from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_policy p on p.polrelid = c.oid
+				where c.relrowsecurity and p.polpermissive and p.polcmd in ('*', 'r')
+					and exists (select from unnest(p.polroles) member where member = 0 or pg_has_role(r.oid, member, 'usage'))
+					and has_table_privilege(r.oid, c.oid, 'select') and has_schema_privilege(r.oid, n.oid, 'usage')
 					and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'usage'))) as reads
-		from pg_roles r where not r.rolsuper and not r.rolbypassrls and r.rolname !~ '^pg_' and pg_has_role(r.oid, 'member')
-		order by r.oid in (select unnest(polroles) from pg_policy) desc, r.rolcanlogin desc, r.rolname`,
+		from pg_roles r where r.rolname !~ '^pg_' and pg_has_role(r.oid, $1)
+		order by r.oid in (select unnest(polroles) from pg_policy) desc, r.rolname = current_user desc, r.rolcanlogin desc,
+			r.rolname`,
+		right,
 	)
 	if err != nil {
 		return err
@@ -79,22 +93,47 @@ func (a *analysis) readSubjects(ctx context.Context) error {
 	var name string
 	var reads bool
 	_, err = pgx.ForEachRow(rows, []any{&name, &reads}, func() error {
-		if reads {
+		if a.roles.ours[name] = true; reads {
 			a.roles.application = cmp.Or(a.roles.application, name)
-			a.roles.subject[name] = true
 		}
 		return nil
 	})
 	return err
 }
 
-var currentSetting = regexp.MustCompile(`current_setting\('([^']+)'`)
+// tryRole sees whether we may be the role that the options name.
+func (a *analysis) tryRole(ctx context.Context) error {
+	role := a.options.Role
+	if role == "" {
+		return nil
+	}
+	err := a.savepoint(ctx, func() error {
+		_, err := a.tx.Exec(ctx, "select "+ourOwn+" set_config('role', $1, true)", role)
+		return err
+	})
+	var e *pgconn.PgError
+	switch {
+	case err == nil:
+		a.roles.wanted = role
+	case errors.As(err, &e):
+		a.miss("Statements cannot be planned as the role %q (Options.Role, -role): %s.", role, e.Message)
+		a.blind("Statements cannot be planned as the role %q: %s.", role, e.Message)
+	default:
+		return err
+	}
+	return nil
+}
+
+// currentSetting finds settings of the program. Those of Postgres, without a dot, have values.
+var currentSetting = regexp.MustCompile(`current_setting\('([^'.]+\.[^']+)'`)
 
 // readPolicies reads the conditions of permissive and restrictive policies for reading.
 func (a *analysis) readPolicies(ctx context.Context) error {
 	rows, err := a.tx.Query(ctx, `select `+ourOwn+` n.nspname || '.' || c.relname, pg_get_expr(p.polqual, p.polrelid)
 		from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
-		where c.relrowsecurity and p.polqual is not null and p.polcmd in ('*', 'r') order by p.oid`)
+		where c.relrowsecurity and p.polqual is not null and p.polcmd in ('*', 'r')
+			and c.oid = any ($1::oid[])
+		order by p.oid`, a.tableOIDs())
 	if err != nil {
 		return err
 	}
@@ -177,14 +216,29 @@ func (c *column) example() string {
 // runAs says as which role a statement is planned.
 func (a *analysis) runAs(s *statement) {
 	switch r := &a.roles; {
-	case !r.secured || !r.passes:
-	case a.options.Role != "":
-		s.role = a.options.Role
-	case r.subject[s.ranBy]:
+	case !r.secured:
+	case r.wanted != "":
+		s.role = r.wanted
+	case r.ours[s.ranBy]:
 		s.role = s.ranBy
 	default:
 		s.role = r.application
 	}
+}
+
+// errDenied is why a statement is not looked at that can be planned.
+var errDenied = errors.New("row level security lets the role that plans it see no rows: set the application's role " +
+	"(Options.Role, -role), and GRANT it TO the advisor's role")
+
+// denied reports whether a plan reads nothing because row level security lets the role see no rows.
+// It is the true plan of a role that has run the statement, and tells nothing about others.
+func (a *analysis) denied(ctx context.Context, s *statement) bool {
+	if !a.roles.secured || s.role != "" && s.role == s.ranBy || !s.plan.readsNothing() {
+		return false
+	}
+	_, err := a.explain(ctx, s, explaining{sql: s.text.sql, setting: "set local row_security = off"})
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "42501" // The query would be affected by row level security.
 }
 
 // asApplication makes the session what it is for the program: its role, its search path,
@@ -222,7 +276,7 @@ func (a *analysis) known(ctx context.Context, name string) bool {
 
 // warnOfPolicies says which tables' policies are not in the plans.
 func (a *analysis) warnOfPolicies() {
-	if !a.roles.secured || !a.roles.passes || a.options.Role != "" || a.roles.application != "" {
+	if !a.roles.secured || !a.roles.passes || a.roles.wanted != "" || a.roles.application != "" {
 		return
 	}
 	var names []string

@@ -63,8 +63,9 @@ func (r *Recorder) Record() *Record {
 		each := Recorded{SQL: s.sql, Samples: slices.Clone(s.samples)}
 		each.Callers = maps.Clone(s.callers)
 		s.mu.Unlock()
-		s.sum(&each.ClientStats)
-		record.Statements = append(record.Statements, each)
+		if s.sum(&each.ClientStats); each.Calls > 0 { // Else it was prepared only.
+			record.Statements = append(record.Statements, each)
+		}
 	}
 	slices.SortFunc(record.Statements, func(a, b Recorded) int {
 		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.SQL, b.SQL))
@@ -110,10 +111,16 @@ func (r *Record) Write(w io.Writer) error {
 }
 
 // texts returns parameters as Postgres's text format has them, or false if there are some
-// that it does not know, or that are large.
-func texts(args []any) ([]*string, bool) {
+// that it does not know, or that are large. Values may be of the program's types, whose
+// methods may panic.
+func texts(args []any) (list []*string, ok bool) {
+	defer func() {
+		if recover() != nil {
+			list, ok = nil, false
+		}
+	}()
 	types := pgtype.NewMap()
-	list := make([]*string, 0, len(args))
+	list = make([]*string, 0, len(args))
 	left := maxSampleBytes
 	for _, a := range args {
 		if a == nil || reflect.ValueOf(a).Kind() == reflect.Pointer && reflect.ValueOf(a).IsNil() {

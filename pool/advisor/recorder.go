@@ -20,7 +20,8 @@ type RecorderOptions struct {
 	//	func(ctx context.Context) string { return graphql.GetFieldContext(ctx).Path().String() }
 	//
 	// It is called for some runs of each statement only, and for what a request repeats.
-	// Numbers in the name, as those of list elements, are taken for one.
+	// Numbers in the name, as those of list elements, are taken for one. If it panics, the
+	// run has no name: the statement is over, and its caller must get the result.
 	Caller func(ctx context.Context) string
 	// NoSamples keeps no parameters. Statements are then planned for any value.
 	NoSamples bool
@@ -30,9 +31,11 @@ type RecorderOptions struct {
 
 const (
 	defaultRepeats   = 5
-	maxStatements    = 4096 // texts that are told apart: made up ones must not fill the memory
-	maxCallers       = 16   // of a statement
-	maxSamples       = 8    // of a statement
+	maxStatements    = 4096     // texts that are told apart: made up ones must not fill the memory
+	maxText          = 64 << 10 // bytes of a text; longer ones are not recorded
+	maxTexts         = 32 << 20 // bytes of all texts
+	maxCallers       = 16       // of a statement
+	maxSamples       = 8        // of a statement
 	maxSampleBytes   = 4 << 10
 	histogramBuckets = 40 // of powers of two nanoseconds
 
@@ -48,12 +51,14 @@ const (
 //
 //	config.ConnConfig.Tracer = recorder
 //
-// It takes some 100 to 200 ns for a statement, and is safe for concurrent use.
+// It takes some 100 to 200 ns for a statement, and is safe for concurrent use. It keeps 4096 texts
+// of statements of at most 64 KiB each, and 32 MiB in all; what comes after these is not recorded.
 type Recorder struct {
 	options RecorderOptions
 	since   time.Time
 
 	statements bounded[seen]         // by text
+	prepared   bounded[seen]         // by the names that the program has given them
 	requests   bounded[atomic.Int64] // how many there were, by name
 
 	mu      sync.Mutex
@@ -84,8 +89,9 @@ func NewRecorder(o RecorderOptions) *Recorder {
 }
 
 var (
-	_ pgx.QueryTracer = (*Recorder)(nil)
-	_ pgx.BatchTracer = (*Recorder)(nil)
+	_ pgx.QueryTracer   = (*Recorder)(nil)
+	_ pgx.BatchTracer   = (*Recorder)(nil)
+	_ pgx.PrepareTracer = (*Recorder)(nil)
 )
 
 // run is a statement that is under way, and its context.
@@ -138,6 +144,22 @@ func (r *Recorder) TraceBatchQuery(ctx context.Context, _ *pgx.Conn, data pgx.Tr
 
 // TraceBatchEnd implements [pgx.BatchTracer].
 func (r *Recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
+// TracePrepareStart implements [pgx.PrepareTracer]. A statement that the program prepares itself is
+// run by its name. pgx has names of its own too, and runs what they stand for by its text.
+func (r *Recorder) TracePrepareStart(ctx context.Context, _ *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
+	if data.Name == "" || data.Name == data.SQL || strings.HasPrefix(data.Name, "stmtcache_") ||
+		r.prepared.find(data.Name) != nil {
+		return ctx
+	}
+	if s := r.get(data.SQL); s != nil {
+		r.prepared.add(data.Name, func(string) *seen { return s })
+	}
+	return ctx
+}
+
+// TracePrepareEnd implements [pgx.PrepareTracer].
+func (r *Recorder) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
 
 // Observe records a statement that has just ended and that is not traced. One that the
 // recorder traces itself, which it sees by the context, counts once. Nothing of args is
@@ -213,36 +235,43 @@ func (s *seen) count(
 
 // get returns nil for a text that is one too many, and for what controls transactions.
 func (r *Recorder) get(sql string) *seen {
-	return r.statements.get(sql, func(sql string) *seen {
-		if verb(sql) == "" {
-			return nil
-		}
-		return &seen{sql: strings.Clone(sql), callers: map[string]int64{}}
+	if s := r.statements.find(sql); s != nil {
+		return s
+	}
+	if verb(sql) == "" {
+		return r.prepared.find(sql)
+	}
+	return r.statements.add(sql, func(sql string) *seen {
+		return &seen{sql: sql, callers: map[string]int64{}}
 	})
 }
 
 // bounded finds values by texts, of which it takes maxStatements.
 type bounded[V any] struct {
-	values sync.Map // of *V
-	known  atomic.Int64
+	values       sync.Map // of *V
+	known, bytes atomic.Int64
 }
 
-// get returns nil for a text that is one too many, or that create returns nil for. create
-// must not keep the text.
-func (b *bounded[V]) get(text string, create func(text string) *V) *V {
+// find returns nil for a text that is not known.
+func (b *bounded[V]) find(text string) *V {
 	if v, ok := b.values.Load(text); ok {
 		return v.(*V)
 	}
-	if b.known.Load() >= maxStatements {
+	return nil
+}
+
+// add returns nil for a text that is one too many, or too long. create is called with a copy of the
+// text, which it may keep.
+func (b *bounded[V]) add(text string, create func(text string) *V) *V {
+	size := int64(len(text))
+	if b.known.Load() >= maxStatements || size > maxText || b.bytes.Load()+size > maxTexts {
 		return nil
 	}
-	fresh := create(text)
-	if fresh == nil {
-		return nil
-	}
-	v, loaded := b.values.LoadOrStore(strings.Clone(text), fresh)
+	text = strings.Clone(text)
+	v, loaded := b.values.LoadOrStore(text, create(text))
 	if !loaded {
 		b.known.Add(1)
+		b.bytes.Add(size)
 	}
 	return v.(*V)
 }
@@ -255,10 +284,7 @@ func bucket(d time.Duration) int {
 // sample keeps the caller and the parameters of a run. The latest are kept: old ones may
 // be of rows that are gone.
 func (s *seen) sample(ctx context.Context, args []any, o RecorderOptions) {
-	caller := ""
-	if o.Caller != nil {
-		caller = withoutNumbers(o.Caller(ctx))
-	}
+	caller := o.caller(ctx)
 	var values []*string
 	ok := false
 	if !o.NoSamples {
@@ -275,6 +301,15 @@ func (s *seen) sample(ctx context.Context, args []any, o RecorderOptions) {
 		}
 		s.samples = append(s.samples, values)
 	}
+}
+
+// caller returns the name of the caller, "" if there is none.
+func (o RecorderOptions) caller(ctx context.Context) (name string) {
+	if o.Caller == nil {
+		return ""
+	}
+	defer func() { _ = recover() }()
+	return withoutNumbers(o.Caller(ctx))
 }
 
 // withoutNumbers makes one path of those that differ in their list elements only.

@@ -3,7 +3,9 @@ package advisor
 import (
 	"bytes"
 	"context"
+	"database/sql/driver"
 	"errors"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -176,6 +178,49 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
+// masked is a value that does not print what it is, as secrets do.
+type masked int
+
+func (masked) String() string { return "***" }
+
+// badValue is a value whose methods panic.
+type badValue struct{ n int }
+
+func (badValue) String() string               { panic("on purpose") }
+func (badValue) Value() (driver.Value, error) { panic("on purpose") }
+
+// Parameters are the same if their values are, whatever their methods do. NULLs are: a nil
+// pointer has methods that panic.
+func TestSameParameters(t *testing.T) {
+	now := time.Now()
+	later := now.Add(time.Hour)
+	for name, test := range map[string]struct {
+		args []any
+		same int64
+	}{
+		"nil pointers":    {[]any{(*time.Time)(nil), (*time.Time)(nil), (*int)(nil), nil}, 3},
+		"pointers":        {[]any{&now, new(now), &later, (*time.Time)(nil)}, 1},
+		"arrays":          {[]any{[16]byte{1}, [16]byte{1}, [16]byte{2}, [16]byte{1}}, 2},
+		"slices":          {[]any{[]byte{1}, []byte{1}, []byte{1}, []byte{1}}, 0},
+		"masked values":   {[]any{masked(1), masked(2), masked(1), masked(3)}, 1},
+		"bad methods":     {[]any{badValue{1}, badValue{2}, badValue{1}, &badValue{1}}, 2},
+		"bad nil methods": {[]any{(*badValue)(nil), (*badValue)(nil), badValue{1}, badValue{1}}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := NewRecorder(RecorderOptions{Repeats: 2, Caller: func(context.Context) string { panic("on purpose") }})
+			ctx, end := r.Request(t.Context(), "Publish")
+			for _, arg := range test.args {
+				observe(ctx, r, "update post set published_at = $1", arg)
+			}
+			end()
+			record := r.Record()
+			if got := record.Repeats[0]; got.Same != test.same || got.Runs != 4 || record.Statements[0].Calls != 4 {
+				t.Errorf("%+v, and %d calls", got, record.Statements[0].Calls)
+			}
+		})
+	}
+}
+
 // Some of many requests are looked at, and count for all.
 func TestManyRequests(t *testing.T) {
 	r := NewRecorder(RecorderOptions{})
@@ -203,6 +248,36 @@ func TestManyRequests(t *testing.T) {
 	}
 }
 
+// Statements that the program prepares and runs by name are recorded with their texts, those that
+// pgx prepares once.
+func TestPrepared(t *testing.T) {
+	r := NewRecorder(RecorderOptions{})
+	config, err := pgx.ParseConfig(os.Getenv("GQLBOOST_EXAMPLE_DSN"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Tracer = r
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, name := range []string{"user_by_id", "select $1::int"} {
+		if _, err := conn.Prepare(t.Context(), name, "select $1::int"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, sql := range []string{"user_by_id", "select $1::int", "select $1::int + 1", "select $1::int + 1"} {
+		if _, err := conn.Exec(t.Context(), sql, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record := r.Record()
+	if len(record.Statements) != 2 || record.Statements[0].Calls != 2 || record.Statements[1].Calls != 2 {
+		t.Errorf("%+v", record.Statements)
+	}
+}
+
 // Texts that are made up do not fill the memory.
 func TestManyTexts(t *testing.T) {
 	r := NewRecorder(RecorderOptions{})
@@ -211,6 +286,20 @@ func TestManyTexts(t *testing.T) {
 	}
 	if n := len(r.Record().Statements); n != maxStatements {
 		t.Errorf("%d statements", n)
+	}
+	// Nor do long ones, as bulk inserts with any number of rows are.
+	r = NewRecorder(RecorderOptions{})
+	long := "select " + strings.Repeat("1", maxText)
+	for i := range maxTexts/maxText + 100 {
+		observe(t.Context(), r, long[:maxText-i])
+	}
+	observe(t.Context(), r, long)
+	bytes := 0
+	for _, s := range r.Record().Statements {
+		bytes += len(s.SQL)
+	}
+	if bytes > maxTexts || bytes < maxTexts-maxText {
+		t.Errorf("%d bytes", bytes)
 	}
 }
 

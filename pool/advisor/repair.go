@@ -3,6 +3,7 @@ package advisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -77,7 +78,7 @@ func (a *analysis) repair(ctx context.Context, s *statement, t *text, e *pgconn.
 		if m := mentioned.FindStringSubmatch(e.Message); m != nil {
 			n = atoi(m[1]) // There is no position if the statement has no such parameter any more.
 		}
-		return n > 0 && t.set([]int{n}, pgtype.TextOID)
+		return n > 0 && n <= maxParameters && t.set([]int{n}, pgtype.TextOID)
 	case "42883", "42725", "42804", "42846": // no or several such operators, another type, no such cast
 		return a.retype(ctx, s, t, e)
 	}
@@ -152,6 +153,11 @@ func (a *analysis) wanted(ctx context.Context, message string) (oids []uint32) {
 // groups returns parameters that have one type: of the same column of VALUES, between the
 // same parentheses, and each on its own.
 func groups(sql string) (list [][]int) {
+	numbers := parameterNumbers(sql)
+	known := map[string]int{} // without those in comments, which may have any number
+	for _, n := range numbers {
+		known[fmt.Sprint("$", n)] = n
+	}
 	type place struct{ open, column int }
 	columns := map[int][]int{}  // by the column of a row of VALUES
 	brackets := map[int][]int{} // by where the parenthesis is
@@ -169,8 +175,8 @@ func groups(sql string) (list [][]int) {
 			stack = stack[:max(len(stack)-1, 0)]
 		case word == "," && len(stack) > 0:
 			stack[len(stack)-1].column++
-		case strings.HasPrefix(word, "$") && atoi(word[1:]) > 0 && len(stack) > 0:
-			top, n := stack[len(stack)-1], atoi(word[1:])
+		case known[word] > 0 && len(stack) > 0:
+			top, n := stack[len(stack)-1], known[word]
 			brackets[top.open] = append(brackets[top.open], n)
 			if values {
 				columns[top.column] = append(columns[top.column], n)
@@ -185,7 +191,7 @@ func groups(sql string) (list [][]int) {
 			list = append(list, brackets[open])
 		}
 	}
-	for _, n := range parameterNumbers(sql) {
+	for _, n := range numbers {
 		list = append(list, []int{n})
 	}
 	return list
@@ -193,8 +199,10 @@ func groups(sql string) (list [][]int) {
 
 // parameterNumbers returns the numbers of a statement's parameters.
 func parameterNumbers(sql string) (numbers []int) {
+	known := map[int]bool{}
 	parameters(sql, func(n int, _ string) string {
-		if !slices.Contains(numbers, n) {
+		if !known[n] {
+			known[n] = true
 			numbers = append(numbers, n)
 		}
 		return ""

@@ -26,6 +26,10 @@ func (a *analysis) findRepeats() {
 	if a.options.Record == nil {
 		return
 	}
+	byText := map[string][]*statement{}
+	for _, s := range a.statements {
+		byText[key(s.SQL)] = append(byText[key(s.SQL)], s)
+	}
 	for _, r := range a.options.Record.Repeats {
 		if r.Most < int64(a.options.Repeats) || r.Requests == 0 || float64(r.Requests) < habit(r.SQL)*float64(r.Of) {
 			continue
@@ -67,8 +71,8 @@ func (a *analysis) findRepeats() {
 			f.Action = "Most of its runs have the same parameters: ask once for each request and keep the answer, as " +
 				"dataloader's Load does."
 		}
-		for _, s := range a.statements {
-			if key(s.SQL) == key(r.SQL) && s.calls() > 0 {
+		for _, s := range byText[key(r.SQL)] {
+			if s.calls() > 0 {
 				f.QueryID = s.QueryID
 				f.Saving = time.Duration(float64(s.cost()) * min(1, float64(r.Runs-r.Requests)/float64(s.calls())))
 			}

@@ -70,7 +70,7 @@ type Finding struct {
 	Statement string   `json:"statement,omitempty"` // its text
 	QueryID   int64    `json:"queryID,omitempty"`   // that of pg_stat_statements
 	// Verified tells that the optimizer takes an index that is advised. It is tried with
-	// hypopg, which knows B-trees only.
+	// hypopg, which knows B-trees and BRIN only.
 	Verified bool `json:"verified,omitempty"`
 	// Hint is what helps a statement until it is fixed, or instead.
 	Hint *Hint `json:"hint,omitempty"`
@@ -159,9 +159,11 @@ func (r *Report) finish(statements []*statement, total time.Duration) {
 	for _, s := range statements {
 		r.Statements = append(r.Statements, s.StatementStats)
 	}
-	for i, f := range r.Findings {
-		for _, s := range r.Statements {
-			if f.isAbout(s) {
+	subjects := r.subjects()
+	for _, s := range r.Statements {
+		text := key(s.SQL)
+		for i := range r.Findings {
+			if subjects[i].has(s.QueryID, text) {
 				r.Findings[i].Time += s.cost()
 			}
 		}

@@ -3,9 +3,9 @@ package advisor
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"hash/maphash"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -80,13 +80,17 @@ func (r *Recorder) Request(ctx context.Context, name string) (_ context.Context,
 
 // of returns how many requests there were of a name, nil if it is a name too many.
 func (r *Recorder) of(name string) *atomic.Int64 {
-	return r.requests.get(name, func(string) *atomic.Int64 { return new(atomic.Int64) })
+	if n := r.requests.find(name); n != nil {
+		return n
+	}
+	return r.requests.add(name, func(string) *atomic.Int64 { return new(atomic.Int64) })
 }
 
 var seed = maphash.MakeSeed()
 
-// fingerprint tells parameters apart. What it does not know it takes for different ones.
-func fingerprint(args []any, n int64) uint64 {
+// fingerprint tells parameters apart. What it does not know it takes for different ones. It
+// calls no methods of the program's types: they may panic, block, or hide what they print.
+func fingerprint(args []any) uint64 {
 	digest := uint64(len(args))
 	for _, a := range args {
 		var v uint64
@@ -101,21 +105,34 @@ func fingerprint(args []any, n int64) uint64 {
 			v = maphash.String(seed, a)
 		case nil, bool, int16, uint32, uint64, float64, time.Time:
 			v = maphash.Comparable(seed, a)
-		case fmt.Stringer:
-			v = maphash.String(seed, a.String())
 		default:
-			v = uint64(n)
+			v = hashed(reflect.ValueOf(a))
 		}
 		digest = (digest ^ v) * 0x9e3779b97f4a7c15 // the golden ratio, as in Fibonacci hashing
 	}
 	return digest
 }
 
+// hashed returns a hash of a value, or of what a pointer points to; a random number for one that
+// cannot be compared. Postgres is sent NULL for a nil pointer.
+func hashed(v reflect.Value) uint64 {
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return maphash.Comparable[any](seed, nil)
+		}
+		v = v.Elem()
+	}
+	if !v.Comparable() {
+		return rand.Uint64()
+	}
+	return maphash.Comparable(seed, v.Interface())
+}
+
 func (q *request) note(ctx context.Context, s *seen, args []any, o RecorderOptions) {
+	digest := fingerprint(args)
 	q.mu.Lock()
 	r := q.get(s)
 	r.count++
-	digest := fingerprint(args, r.count)
 	if r.count == 1 {
 		r.first = digest
 	} else if digest == r.first {
@@ -124,7 +141,7 @@ func (q *request) note(ctx context.Context, s *seen, args []any, o RecorderOptio
 	ask := r.count == int64(o.Repeats) && o.Caller != nil
 	q.mu.Unlock()
 	if ask {
-		caller := withoutNumbers(o.Caller(ctx))
+		caller := o.caller(ctx)
 		q.mu.Lock()
 		q.get(s).caller = caller
 		q.mu.Unlock()

@@ -171,6 +171,25 @@ func TestNormalized(t *testing.T) {
 	}
 }
 
+// A number in a comment is not that of a parameter, however large it is.
+func TestHugeParameterNumber(t *testing.T) {
+	conn := filled(t, "create table a (id int)")
+	for _, sql := range []string{
+		"select generate_series($1, $2 /* $99999999999999999999 */)",
+		"select 1 where (1 = 'a'::text /* $1 $99999999999999999999 */)",
+		"select $99999999999999999999, $0, ($1 + $2) from a",
+	} {
+		func() {
+			defer func() {
+				if v := recover(); v != nil {
+					t.Errorf("%s: %v", sql, v)
+				}
+			}()
+			analyze(t, conn, advisor.Options{Record: of(sql)})
+		}()
+	}
+}
+
 // An index of the rows that refer to another serves a foreign key, and is needed for it.
 func TestPartialForeignKey(t *testing.T) {
 	conn := filled(
@@ -193,6 +212,76 @@ func TestPartialForeignKey(t *testing.T) {
 	for _, sql := range found["unindexed foreign key parted parted_par_id_fkey"].SQL {
 		if _, err := conn.Exec(t.Context(), sql); err != nil {
 			t.Errorf("%s: %v", sql, err)
+		}
+	}
+}
+
+// A report leaves one index for each foreign key that has had some, in all parts of a table.
+func TestForeignKeyKeepsAnIndex(t *testing.T) {
+	const first = "create index child_par on child (par_id); "
+	for name, test := range map[string]struct {
+		indexes string
+		want    []string
+	}{
+		"twice":  {first + "create index child_too on child (par_id)", []string{"duplicate index child child_too"}},
+		"longer": {first + "create index child_too on child (par_id, at)", []string{"unused index child child_par"}},
+		"other":  {first + "create index child_at on child (at)", []string{"unused index child child_at"}},
+		"another method": {
+			first + "create index child_brin on child using brin (par_id)", []string{"unused index child child_brin"},
+		},
+		"whole": {"create index parted_par on parted (par_id)", nil},
+		"parts": {
+			"create index one on parted_1 (par_id); create index two on parted_2 (par_id, at)", nil,
+		},
+		"whole and part": {
+			"create index parted_par on parted (par_id); create index one on parted_1 (par_id, at)",
+			[]string{"unused index parted_1 one"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := filled(t, `create table par (id int primary key); insert into par select generate_series(1, 100);
+				create table child (id int primary key, par_id int not null references par, at int not null);
+				insert into child select i, i % 100 + 1, i from generate_series(1, 5000) i;
+				create table parted (id int, par_id int not null references par, at int not null) partition by range (id);
+				create table parted_1 partition of parted for values from (0) to (2500);
+				create table parted_2 partition of parted for values from (2500) to (9000);
+				insert into parted select i, i % 100 + 1, i from generate_series(1, 5000) i; `+test.indexes)
+			expect(t, analyze(t, conn, advisor.Options{}), test.want...)
+		})
+	}
+}
+
+// A unique index is not a duplicate of one that lets more pass, and what a table is clustered by
+// stays.
+func TestUniqueThatPromisesMore(t *testing.T) {
+	const schema = `create table u (a int, b int, c int, constraint u_b unique (b) deferrable);
+		create unique index u_a on u (a); create unique index u_b_now on u (b); create unique index u_b_too on u (b);
+		create index u_c on u (c); create index u_c_clustered on u (c); alter table u cluster on u_c_clustered`
+	conn := filled(t, schema)
+	want := []string{"duplicate index u u_b_too", "duplicate index u u_c"}
+	if conn.PgConn().ParameterStatus("server_version") >= "15" {
+		const sql = "create unique index u_a_nulls on u (a) nulls not distinct; create unique index u_a_too on u (a)"
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, "duplicate index u u_a_too")
+	}
+	expect(t, analyze(t, conn, advisor.Options{}), want...)
+}
+
+// The statistics of an index's expression may be in use where the index is not.
+func TestUnusedExpression(t *testing.T) {
+	conn := filled(t, `create table person (id int, name text); insert into person select i, 'x' || i from generate_series(1, 5000) i;
+		create index person_lower on person (lower(name)); create index person_name on person (name)`)
+	found := expect(
+		t,
+		analyze(t, conn, advisor.Options{}),
+		"unused index person person_lower",
+		"unused index person person_name",
+	)
+	for name, f := range found {
+		if strings.Contains(f.Risk, "CREATE STATISTICS") != strings.HasSuffix(name, "lower") {
+			t.Errorf("%s: %s", name, f.Risk)
 		}
 	}
 }
@@ -241,6 +330,156 @@ func TestCheckIsStable(t *testing.T) {
 	if len(after.Blind) > 0 {
 		t.Errorf("%q", after.Blind)
 	}
+}
+
+// Samples are planned as they are: a cast to "character" or "bit" keeps the first character only, of
+// which there are few rows.
+func TestFixedLengthText(t *testing.T) {
+	conn := filled(t, `create table payment (id int primary key, currency char(3) not null, flags bit(8) not null, cents int not null,
+			note text not null default 'some words and more words');
+		insert into payment select i, case when i % 100 = 0 then 'EUR' else 'USD' end, (i % 100 = 0)::int::bit(8), i
+			from generate_series(1, 40000) i`)
+	record := of("select sum(cents) from payment where currency = $1", "select sum(cents) from payment where flags = $1")
+	usd, flags := "USD", "00000000"
+	record.Statements[0].Samples = [][]*string{{&usd}}
+	record.Statements[1].Samples = [][]*string{{&flags}}
+	expect(t, analyze(t, conn, advisor.Options{Record: record}))
+}
+
+// A cast that only Postgres's plans have hides no column, and types without an order have no B-tree.
+func TestTypes(t *testing.T) {
+	conn := filled(t, `create domain positive as int check (value > 0); create domain few as positive; create domain mail as text;
+		create table account (id int primary key, n few, email mail, net cidr, spot point, note text default 'some words and more words');
+		insert into account select i, i, 'mail ' || i, ('10.' || i / 256 || '.' || i % 256 || '.0/24')::cidr,
+			case when i % 300 > 0 then point(i, i) end from generate_series(1, 30000) i`)
+	report := analyze(t, conn, advisor.Options{Record: of(
+		"select note from account where n = $1",
+		"select note from account where email = $1",
+		"select note from account where net = $1",
+		"select note from account where net >>= $1",
+		"select note from account where spot is null",
+	)})
+	want := []string{
+		"CREATE INDEX CONCURRENTLY ON public.account (email)",
+		"CREATE INDEX CONCURRENTLY ON public.account (n)",
+		"CREATE INDEX CONCURRENTLY ON public.account (net)",
+		"CREATE INDEX CONCURRENTLY ON public.account USING gist (net inet_ops)",
+	}
+	if got := actions(report); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+		t.Errorf("%q", got)
+	}
+	for _, sql := range want {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+}
+
+// Columns that are included, and pages that are to be half empty, are no bloat.
+func TestNoBloat(t *testing.T) {
+	conn := filled(t, `create table person (id int primary key, email text not null, age int not null);
+		insert into person select i, md5(i::text) || md5((i * 2)::text), i from generate_series(1, 60000) i;
+		create unique index person_email on person (id) include (email);
+		create unique index person_age on person (age) with (fillfactor = 20)`)
+	expect(t, analyze(t, conn, advisor.Options{}))
+}
+
+// An index that is being built has not failed, and what REINDEX has left behind is dropped.
+func TestInvalidIndexes(t *testing.T) {
+	conn := filled(t, `create table person (id int primary key, email text not null);
+		insert into person select i, 'x' from generate_series(1, 60000) i`)
+	session := func() *pgx.Conn {
+		other, err := pgx.ConnectConfig(t.Context(), conn.Config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { other.Close(context.Background()) })
+		return other
+	}
+	writer, builder := session(), session()
+	const failing = "create unique index concurrently %s on person (email)"
+	for _, name := range []string{"failed", "person_pkey_ccnew1"} {
+		if _, err := builder.Exec(t.Context(), fmt.Sprintf(failing, name)); err == nil {
+			t.Fatal("equal values are unique")
+		}
+	}
+	want := []string{"invalid index person failed", "invalid index person person_pkey_ccnew1"}
+	found := expect(t, analyze(t, conn, advisor.Options{}), want...)
+	if sql := found[want[0]].SQL; len(sql) != 1 || sql[0] != "REINDEX INDEX CONCURRENTLY public.failed" {
+		t.Errorf("%q", sql)
+	}
+	if sql := found[want[1]].SQL; len(sql) != 1 || sql[0] != "DROP INDEX CONCURRENTLY public.person_pkey_ccnew1" {
+		t.Errorf("%q", sql)
+	}
+	if _, err := writer.Exec(t.Context(), "begin; insert into person values (0, '')"); err != nil { // The build waits for it.
+		t.Fatal(err)
+	}
+	built := make(chan error, 1)
+	go func() {
+		_, err := builder.Exec(context.Background(), "create index concurrently slow on person (email)")
+		built <- err
+	}()
+	wait.Until(t, "it is being built", func() (there bool) {
+		if err := conn.QueryRow(t.Context(), "select to_regclass('slow') is not null").Scan(&there); err != nil {
+			t.Fatal(err)
+		}
+		return there
+	})
+	expect(t, analyze(t, conn, advisor.Options{}))
+	if _, err := writer.Exec(t.Context(), "rollback"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-built; err != nil {
+		t.Error(err)
+	}
+}
+
+// What the program has recorded is joined with the counted statement of the same text, not with one
+// whose list has another length.
+func TestJoinedLists(t *testing.T) {
+	conn := counting(t)
+	if _, err := conn.Exec(t.Context(), "create table a (id int)"); err != nil {
+		t.Fatal(err)
+	}
+	forget(t, conn)
+	texts := []string{"select id from a where id in ($1, $2)", "select id from a where id in ($1, $2, $3)"}
+	for i, sql := range texts {
+		for range i + 1 {
+			if _, err := conn.Exec(t.Context(), sql, []any{1, 2, 3}[:i+2]...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	joined := 0
+	for _, s := range analyze(t, conn, advisor.Options{Record: of(texts...)}).Statements {
+		if s.QueryID != 0 && strings.Contains(s.SQL, " in (") {
+			if joined++; s.Client == nil {
+				t.Errorf("%s has no record", s.SQL)
+			}
+		}
+	}
+	if joined == 0 {
+		t.Error("they are not counted")
+	}
+}
+
+// An operator class is qualified where its extension is not in the usual schema.
+func TestExtensionOfAnotherSchema(t *testing.T) {
+	conn := filled(t, `create table letter (id int primary key, body text not null);
+		insert into letter select i, md5(i::text) from generate_series(1, 30000) i`)
+	if _, err := conn.Exec(t.Context(), "create schema ext; create extension pg_trgm schema ext"); err != nil {
+		t.Skip(err)
+	}
+	record := of("select id from letter where body like '%0a1b%'")
+	got := actions(analyze(t, conn, advisor.Options{Record: record}))
+	want := []string{`CREATE INDEX CONCURRENTLY ON public.letter USING gin (body "ext".gin_trgm_ops)`}
+	if !slices.Equal(got, want) {
+		t.Fatalf("%q", got)
+	}
+	if _, err := conn.Exec(t.Context(), got[0]); err != nil {
+		t.Error(err)
+	}
+	expect(t, analyze(t, conn, advisor.Options{Record: record}))
 }
 
 // What the server does not say was asked is guessed by what came out, and no value is shown.
@@ -353,6 +592,99 @@ func TestRowSecurity(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, analyze(t, conn, advisor.Options{Record: record}))
+}
+
+// A role that policies show no rows says so, and plans as another one where it may be that.
+func TestPoliciesOfOthers(t *testing.T) {
+	admin := filled(t, `create table note (id int primary key, author int not null, body text not null default 'some words and more words');
+		insert into note (id, author) select i, i % 700 from generate_series(1, 50000) i; alter table note enable row level security;
+		create role own_app; grant select on note to own_app; create policy own on note to own_app using (author >= 0);
+		create role rls_watcher login in role pg_monitor, pg_read_all_data;
+		create policy odd on note to own_app using (current_setting('role') <> author::text)`)
+	defer admin.Exec(context.Background(), "drop owned by own_app; drop role own_app, rls_watcher")
+	session := func() *pgx.Conn { // whose rights are those of now
+		config := admin.Config().Copy()
+		config.User = "rls_watcher"
+		watcher, err := pgx.ConnectConfig(t.Context(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { watcher.Close(context.Background()) })
+		return watcher
+	}
+	check := func(db advisor.DB, role, blind string, want ...string) {
+		t.Helper()
+		record := of("select id, body from note where author = $1", "select count(*) from note")
+		r := analyze(t, db, advisor.Options{Record: record, Role: role})
+		expect(t, r, want...)
+		said := strings.Join(r.Blind, "\n")
+		if blind == "" && said != "" || !strings.Contains(said, blind) {
+			t.Errorf("role %q: %q %q", role, r.Blind, r.Missing)
+		}
+	}
+	watcher := session()
+	check(watcher, "", "row level security lets the role")
+	check(watcher, "own_app", `permission denied to set role "own_app"`)
+	check(admin, "own_ap", `role "own_ap" does not exist`, "missing index note ")
+	if _, err := admin.Exec(t.Context(), "grant own_app to rls_watcher"); err != nil {
+		t.Fatal(err)
+	}
+	check(session(), "", "", "missing index note ")
+	check(session(), "own_app", "", "missing index note ")
+}
+
+// What other sessions lock is left out or read without its lock, and the rest is looked at.
+func TestLocked(t *testing.T) {
+	for sql, said := range map[string]string{
+		"reindex index orders_at": "",
+		"lock table orders":       "orders is locked by another session",
+	} {
+		t.Run(strings.Fields(sql)[0], func(t *testing.T) {
+			dsn := database(t)
+			conn, _ := open(t, dsn)
+			if _, err := conn.Exec(t.Context(), `create index orders_few on orders ((total + 1)) where total > 5;
+				alter table orders enable row level security; create policy large on orders using (total > 1)`); err != nil {
+				t.Fatal(err)
+			}
+			other, err := pgx.Connect(t.Context(), dsn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close(context.Background())
+			if _, err := other.Exec(t.Context(), "begin; "+sql); err != nil {
+				t.Fatal(err)
+			}
+			report := analyze(t, conn, advisor.Options{Record: of(work[1])})
+			want := []string{"missing index customers ", "stale statistics imports "}
+			if said == "" {
+				want = append(want, ofIndexes[:2]...)
+				want = append(want, "unused index orders orders_few")
+			}
+			expect(t, report, want...)
+			if missing := strings.Join(report.Missing, "\n"); !strings.Contains(missing, said) {
+				t.Error(missing)
+			}
+		})
+	}
+}
+
+// A role that may not call hypopg has advice that is not verified.
+func TestHypopgDenied(t *testing.T) {
+	conn := filled(t, `create table a (id int primary key, b int); insert into a select i, i from generate_series(1, 20000) i`)
+	if _, err := conn.Exec(t.Context(), "create schema ext; create extension hypopg schema ext"); err != nil {
+		t.Skip(err)
+	}
+	defer conn.Exec(context.Background(), "reset role; drop owned by no_ext; drop role no_ext")
+	if _, err := conn.Exec(t.Context(), "create role no_ext; grant select on a to no_ext; set role no_ext"); err != nil {
+		t.Fatal(err)
+	}
+	report := analyze(t, conn, advisor.Options{Record: of("select * from a where b = $1")})
+	found := expect(t, report, "missing index a ")
+	missing := strings.Join(report.Missing, "\n")
+	if found["missing index a "].Verified || !strings.Contains(missing, "hypopg cannot be called (permission denied") {
+		t.Errorf("%+v %s", found, missing)
+	}
+	unchanged(t, conn)
 }
 
 // A role that may not switch counting off leaves few texts, and always the same ones.

@@ -141,7 +141,7 @@ func (m *shapes) partial(both []clause) {
 // that always has a value.
 func (t *table) identity() string {
 	for _, number := range slices.Sorted(maps.Keys(t.byNumber)) {
-		if c := t.byNumber[number]; c.notNull && c.kind != "json" && c.kind != "boolean" && c.width <= 16 {
+		if c := t.byNumber[number]; c.notNull && c.sortable() && c.kind != "boolean" && c.width <= 16 {
 			return c.sql
 		}
 	}
@@ -207,7 +207,7 @@ func (a *analysis) policyKeys(s *scanned, role string) (keys []string) {
 		return nil
 	}
 	for _, c := range s.table.whole().policies {
-		if col := s.table.columns[c.left.column.name]; col != nil && c.operator == "=" && c.left.cast == "" &&
+		if col := s.table.columns[c.left.column.name]; col != nil && c.operator == "=" && !col.isCast(c.left) &&
 			!slices.Contains(keys, col.sql) {
 			keys = append(keys, col.sql)
 		}
@@ -226,7 +226,7 @@ func (a *analysis) indexable(s *scanned, c clause) string {
 		return "(" + o.local() + ")"
 	}
 	col := s.table.columns[o.column.name]
-	if col == nil || col.kind == "json" || o.cast != "" && !col.isText() {
+	if col == nil || !col.sortable() || col.isCast(o) && !col.isText() {
 		return ""
 	}
 	if _, isPattern := c.pattern(); isPattern {

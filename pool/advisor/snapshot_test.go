@@ -77,6 +77,65 @@ func TestSince(t *testing.T) {
 	}
 }
 
+// Scans since a reset of the counters are scans since a snapshot before it.
+func TestScansAfterReset(t *testing.T) {
+	conn := filled(t, `create table a (id int primary key, b int); insert into a select i, i from generate_series(1, 5000) i;
+		create index a_b on a (b); set enable_seqscan = off; select * from a where b = 7`)
+	s, err := advisor.TakeSnapshot(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for oid := range s.Scans {
+		s.Scans[oid] += 1000 // and then the counters were reset
+	}
+	expect(t, analyze(t, conn, advisor.Options{Since: s}))
+	for oid := range s.Scans {
+		s.Scans[oid] -= 1000
+	}
+	expect(t, analyze(t, conn, advisor.Options{Since: s}), "unused index a a_b")
+}
+
+// What is younger than the snapshot may be used from now on.
+func TestYoungerThanSnapshot(t *testing.T) {
+	conn := filled(t, `create table a (id int, b int) partition by range (id);
+		create table a_1 partition of a for values from (0) to (10000);
+		insert into a select i, i from generate_series(1, 5000) i; create index old on a (id)`)
+	s, err := advisor.TakeSnapshot(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "create index fresh on a (b)"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, analyze(t, conn, advisor.Options{Since: s}), "unused index a old")
+}
+
+// A role that may only write the history's table keeps it.
+func TestHistoryTable(t *testing.T) {
+	ctx := t.Context()
+	conn := filled(t, "create role historian; revoke create on schema public from public")
+	defer conn.Exec(context.Background(), "reset role; drop owned by historian; drop role historian")
+	table := pgx.Identifier{"public", "history"}
+	save := func(want int) {
+		t.Helper()
+		s, err := advisor.TakeSnapshot(ctx, conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Save(ctx, conn, table, time.Time{}); err != nil {
+			t.Error(err)
+		}
+		if h, err := advisor.LoadHistory(ctx, conn, table); err != nil || len(h) != want {
+			t.Errorf("%d snapshots, %v", len(h), err)
+		}
+	}
+	save(1)
+	if _, err := conn.Exec(ctx, "grant select, insert, delete on history to historian; set role historian"); err != nil {
+		t.Fatal(err)
+	}
+	save(2)
+}
+
 // closed is a database that does not answer.
 type closed struct{}
 

@@ -47,8 +47,12 @@ func planned(sql string) (of, body string) {
 // dollarQuote begins and ends a text.
 var dollarQuote = regexp.MustCompile(`^\$([A-Za-z_]\w*)?\$`)
 
+// maxParameters is the largest number of a parameter that the protocol can send.
+const maxParameters = 65535
+
 // parameters calls f with each parameter ($1) of a statement, and what stands before it,
-// and puts what f returns in its place, if that is not empty. Texts in quotes and comments are left as they are.
+// and puts what f returns in its place, if that is not empty. Texts in quotes and comments are left
+// as they are, and so are numbers that are too large: their statements cannot be run.
 func parameters(sql string, f func(n int, before string) string) string {
 	var b strings.Builder
 	for i := 0; i < len(sql); {
@@ -82,7 +86,7 @@ func parameters(sql string, f func(n int, before string) string) string {
 				end++
 			}
 			n, err := strconv.Atoi(sql[i+1 : end])
-			if err != nil {
+			if err != nil || n < 1 || n > maxParameters {
 				b.WriteByte(c)
 				i++
 				continue

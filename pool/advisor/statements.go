@@ -99,23 +99,31 @@ func (a *analysis) readStatements(ctx context.Context) error {
 	return nil
 }
 
-// joinRecord adds what the client has seen.
+// joinRecord adds what the client has seen. Texts that Postgres has counted under another one, such
+// as those with constants, are found by their plans' query ids, as far as they are worth planning.
 func (a *analysis) joinRecord(ctx context.Context, counts bool) {
 	if a.options.Record == nil {
 		return
 	}
 	byID, byText := map[int64]*statement{}, map[string]*statement{}
 	for _, s := range a.statements {
-		byID[s.QueryID], byText[key(s.SQL)] = s, s
+		byID[s.QueryID] = s
+		for _, text := range []string{s.SQL, key(s.SQL)} { // Lists of other lengths have the same key.
+			if o := byText[text]; o == nil || o.cost() < s.cost() || o.cost() == s.cost() && o.SQL > s.SQL {
+				byText[text] = s
+			}
+		}
 	}
+	left := a.options.MaxStatements
 	for _, r := range a.options.Record.Statements {
 		v, body := planned(r.SQL)
 		if v == "" {
 			continue
 		}
 		client := r.ClientStats
-		s := byText[key(r.SQL)]
-		if s == nil && counts {
+		s := cmp.Or(byText[r.SQL], byText[key(r.SQL)])
+		if s == nil && counts && left > 0 && a.worth(&statement{StatementStats: StatementStats{Client: &client}}) {
+			left--
 			each := &statement{body: body}
 			if a.firstPlan(ctx, each) == nil {
 				s = byID[each.plan.QueryID]

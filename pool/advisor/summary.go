@@ -60,23 +60,54 @@ type numbered struct {
 	Finding
 }
 
-// about reports whether a finding is about a statement.
-func (f Finding) isAbout(s StatementStats) bool {
-	same := func(id int64, sql string) bool {
-		return id != 0 && id == s.QueryID || sql != "" && key(sql) == key(s.SQL)
+// subject identifies the statements that a finding is about.
+type subject struct {
+	ids  map[int64]bool
+	keys map[string]bool
+}
+
+// has reports whether a statement with a query id and a key of its text is one of them.
+func (s subject) has(id int64, key string) bool { return s.ids[id] || s.keys[key] }
+
+// subjects are those of the findings. Making a key takes time, so they are made once, and not for
+// each pair of a finding and a statement.
+func (r *Report) subjects() (list []subject) {
+	for _, f := range r.Findings {
+		s := subject{map[int64]bool{}, map[string]bool{}}
+		for _, h := range append([]Helped{{QueryID: f.QueryID, SQL: f.Statement}}, f.Helps...) {
+			if h.QueryID != 0 {
+				s.ids[h.QueryID] = true
+			}
+			if h.SQL != "" {
+				s.keys[key(h.SQL)] = true
+			}
+		}
+		list = append(list, s)
 	}
-	return same(f.QueryID, f.Statement) ||
-		slices.ContainsFunc(f.Helps, func(h Helped) bool { return same(h.QueryID, h.SQL) })
+	return list
+}
+
+// findings are the numbers of those that are about a statement.
+func (s StatementStats) findings(subjects []subject) (numbers []int) {
+	text := key(s.SQL)
+	for i, each := range subjects {
+		if each.has(s.QueryID, text) {
+			numbers = append(numbers, i+1)
+		}
+	}
+	return numbers
 }
 
 // concerned is the time of the statements that findings are about, and what advised
 // statements save of it: of a statement with several findings at most its own time.
 func (r *Report) concerned() (about, saved time.Duration) {
+	subjects := r.subjects()
 	for _, s := range r.Statements {
 		of := time.Duration(0)
 		found := false
-		for _, f := range r.Findings {
-			if f.isAbout(s) {
+		text := key(s.SQL)
+		for i, f := range r.Findings {
+			if subjects[i].has(s.QueryID, text) {
 				found = true
 				of = max(of, f.savingOf(s))
 			}

@@ -43,7 +43,8 @@ type column struct {
 	name     string
 	sql      string // its name, quoted
 	notNull  bool
-	kind     string  // its type
+	kind     string  // its type, without a length; the base type of a domain
+	castName string  // its type's name for a cast
 	width    int     // of its values in bytes; 0 if it is not known
 	distinct float64 // different values; 0 if it is not known
 	ordered  float64 // how much the rows lie in its order, from -1 to 1
@@ -132,15 +133,22 @@ func (a *analysis) readTables(ctx context.Context) error {
 	return a.readColumns(ctx, byOID)
 }
 
+// baseType is the type that a domain is of, which may be one of another domain.
+const baseType = `(with recursive base as (select t.typbasetype as oid
+	union all select d.typbasetype from base join pg_type d on d.oid = base.oid and d.typtype = 'd')
+	select base.oid from base join pg_type last on last.oid = base.oid where last.typtype <> 'd')`
+
 // readColumns reads the columns of tables. pg_stats says nothing of one that we may not read.
 func (a *analysis) readColumns(ctx context.Context, byOID map[uint32]*table) error {
 	rows, err := a.tx.Query(
 		ctx,
 		`select `+ourOwn+
-			` c.oid, att.attnum, att.attname, format_type(att.atttypid, null), coalesce(s.avg_width, greatest(att.attlen, 0)),
+			` c.oid, att.attnum, att.attname, format_type(case t.typtype when 'd' then `+baseType+` else t.oid end, null),
+			`+castName+`, coalesce(s.avg_width, greatest(att.attlen, 0)),
 			coalesce(s.n_distinct, 0), quote_ident(att.attname), att.attnotnull, coalesce(s.correlation, 0)
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute att on att.attrelid = c.oid
 			and att.attnum > 0 and not att.attisdropped
+		join pg_type t on t.oid = att.atttypid join pg_namespace tn on tn.oid = t.typnamespace
 		left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = att.attname
 			and s.inherited = (c.relkind = 'p')
 		where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and n.nspname`+notOurs,
@@ -153,8 +161,8 @@ func (a *analysis) readColumns(ctx context.Context, byOID map[uint32]*table) err
 	_, err = pgx.ForEachRow(
 		rows,
 		[]any{
-			&oid, &each.number, &each.name, &each.kind, &each.width, &each.distinct, &each.sql, &each.notNull,
-			&each.ordered,
+			&oid, &each.number, &each.name, &each.kind, &each.castName, &each.width, &each.distinct, &each.sql,
+			&each.notNull, &each.ordered,
 		},
 		func() error {
 			t := byOID[oid]
@@ -223,4 +231,20 @@ const smallTable = 1000
 // isText reports whether texts can be compared with the column as they are.
 func (c *column) isText() bool {
 	return c.kind == "text" || strings.HasPrefix(c.kind, "character") || c.kind == "citext" || c.kind == "name"
+}
+
+// isCast reports whether an operand is the column cast to another type. Postgres also shows casts
+// that change nothing, which an index is used through: of a domain, and of cidr to inet.
+func (c *column) isCast(o operand) bool {
+	return o.cast != "" && o.cast != c.kind && !(c.kind == "cidr" && o.cast == "inet")
+}
+
+// unsorted are types without a B-tree operator class.
+var unsorted = []string{
+	"json", "jsonpath", "xml", "xid", "cid", "point", "line", "lseg", "box", "path", "polygon", "circle",
+}
+
+// sortable reports whether a B-tree index can have the column.
+func (c *column) sortable() bool {
+	return !slices.Contains(unsorted, strings.TrimSuffix(c.kind, "[]"))
 }

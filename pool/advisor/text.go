@@ -13,16 +13,17 @@ const (
 	overview  = 8  // how many findings of a group the first screen shows
 	textWidth = 80 // of a text that is written to a file
 	minWidth  = 60
+	maxWidth  = 1000
 )
 
 // WriteText writes the report in lines of 80 characters.
 func (r *Report) WriteText(w io.Writer) error { return r.WriteTextWidth(w, textWidth) }
 
-// WriteTextWidth writes the report for a terminal of so many columns, at least 60: first
+// WriteTextWidth writes the report for a terminal of so many columns, 60 to 1000: first
 // what the findings stand for and which to look at first, then each with its evidence.
 // Only words and quoted names that are longer are not broken.
 func (r *Report) WriteTextWidth(w io.Writer, width int) error {
-	t := &textWriter{report: r, width: max(width, minWidth)}
+	t := &textWriter{report: r, width: min(max(width, minWidth), maxWidth)}
 	t.head()
 	for _, g := range groupOrder {
 		t.overview(g)
@@ -133,6 +134,7 @@ func (t *textWriter) statements() {
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(table, "share\tcalls\tmean\trows/call\tread/call\tclient p95\t\n")
 	list := r.Statements[:min(len(r.Statements), shown)]
+	subjects := r.subjects()
 	for _, s := range list {
 		fmt.Fprintf(
 			table,
@@ -154,8 +156,12 @@ func (t *textWriter) statements() {
 		}
 		s := list[i-1]
 		sql := oneLine(plain(s.SQL), 1000)
-		if found := r.numbersOf(s); found != "" {
-			sql = "[" + found + "] " + sql
+		var found []string
+		for _, number := range s.findings(subjects) {
+			found = append(found, fmt.Sprint("#", number))
+		}
+		if found != nil {
+			sql = "[" + strings.Join(found, " ") + "] " + sql
 		}
 		if left := t.width - utf8.RuneCountInString(line) - 2; left >= minWidth {
 			t.WriteString(line + "  " + shortened(sql, left) + "\n")
@@ -163,17 +169,6 @@ func (t *textWriter) statements() {
 			t.WriteString(line + "\n    " + shortened(sql, t.width-4) + "\n")
 		}
 	}
-}
-
-// numbersOf names the findings that are about a statement.
-func (r *Report) numbersOf(s StatementStats) string {
-	var list []string
-	for i, f := range r.Findings {
-		if f.isAbout(s) {
-			list = append(list, fmt.Sprint("#", i+1))
-		}
-	}
-	return strings.Join(list, " ")
 }
 
 func (s StatementStats) perCall(n int64) string {

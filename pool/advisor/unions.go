@@ -1,6 +1,7 @@
 package advisor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func (a *analysis) findUnion(s *statement) {
 				indexes = append(indexes, fmt.Sprintf("ON %s (%s)", scan.table.whole().sql, key))
 			}
 		}
-		largest := slices.MaxFunc(tables, func(x, y *table) int { return int(x.size() - y.size()) })
+		largest := slices.MaxFunc(tables, func(x, y *table) int { return cmp.Compare(x.size(), y.size()) })
 		if len(tables) < 2 || largest.size() < smallTable || n.Rows > largest.size()/20 {
 			return
 		}

@@ -2,6 +2,7 @@ package advisor
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +99,17 @@ func TestTextIsPlain(t *testing.T) {
 	for _, c := range []string{"\x1b", "\x07", "\x00", "\u202e", "\r"} {
 		if strings.Contains(page.String(), c) {
 			t.Errorf("the page has %q", c)
+		}
+	}
+}
+
+// A width that no terminal has is not filled with spaces.
+func TestAnyWidth(t *testing.T) {
+	r := &Report{Findings: []Finding{{Kind: UnusedIndex, Title: "Index a is not used", Bytes: 1}}}
+	for _, width := range []int{math.MinInt, 0, 200, math.MaxInt} {
+		var b bytes.Buffer
+		if err := r.WriteTextWidth(&b, width); err != nil || b.Len() > 10*maxWidth {
+			t.Errorf("width %d: %d bytes, %v", width, b.Len(), err)
 		}
 	}
 }

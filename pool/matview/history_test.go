@@ -1,10 +1,63 @@
 package matview
 
 import (
+	"context"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
+
+// Options are what is asked for, and durations do not overflow.
+func TestDurations(t *testing.T) {
+	for name, c := range map[string]struct {
+		options           Options
+		timeout, patience time.Duration
+	}{
+		"defaults":    {Options{}, 10 * time.Minute, time.Minute},
+		"often":       {Options{Every: time.Second}, 10 * time.Second, 1250 * time.Millisecond},
+		"rarely":      {Options{Every: time.Hour}, 10 * time.Hour, time.Minute},
+		"patient":     {Options{Patience: time.Hour}, 10 * time.Minute, time.Hour},
+		"never":       {Options{Every: math.MaxInt64}, 10 * longest, time.Minute},
+		"all forever": {Options{"", math.MaxInt64, math.MaxInt64, math.MaxInt64, nil}, math.MaxInt64, math.MaxInt64},
+	} {
+		c.options.View = "v"
+		r, err := New(exhausted{}, c.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.config.Timeout != c.timeout || r.config.Patience != c.patience || r.history.patience != c.patience {
+			t.Errorf("%s: %+v", name, r.config)
+		}
+		if r.history.isDue(state{filled: true, change: "1"}) || r.history.isDue(state{filled: true, change: "2"}) {
+			t.Errorf("%s: it is due at once", name)
+		}
+	}
+}
+
+// exhausted is a pool without a connection left.
+type exhausted struct{}
+
+func (exhausted) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A pool without a connection is reported soon, however rarely the view is refreshed.
+func TestExhausted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := New(exhausted{}, Options{View: "v", Every: 24 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if err := r.turn(t.Context()); err == nil || time.Since(start) > time.Minute {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
 
 // When an instance refreshes depends on what it knows of the view's age: from the server, from
 // having seen the last change itself, or not at all.

@@ -25,13 +25,14 @@ type Options struct {
 	// are case-sensitive and without quotes.
 	View string
 	// Every is the interval between the starts of two refreshes, over all instances, a minute
-	// by default. If a refresh takes longer, the next one follows at once.
+	// by default. If a refresh takes longer, the next one follows at once. More than ten years
+	// count as ten.
 	Every time.Duration
 	// Timeout bounds a refresh, 10 times Every by default.
 	Timeout time.Duration
 	// Patience is how long an instance that starts waits for a refresh by another instance
 	// before it refreshes the view itself, because it does not know the age of the view. The
-	// default is Every, but at most a minute. With a shorter Patience each instance that
+	// default is five quarters of Every, but at most a minute. With a shorter Patience each instance that
 	// starts may cause one extra refresh. With a longer one the view stays stale for longer
 	// after all instances were down. A view without data is filled at once in any case. On a
 	// server with track_commit_timestamp the age is known, and Patience is not used.
@@ -58,6 +59,9 @@ type Refresher struct {
 	failures  atomic.Uint64
 }
 
+// longest is the longest interval: ten of them are a duration.
+const longest = 10 * 365 * 24 * time.Hour
+
 // New returns a refresher. It does not connect to the database.
 func New(db DB, c Options) (*Refresher, error) {
 	name := pgx.Identifier(strings.Split(c.View, "."))
@@ -76,6 +80,7 @@ func New(db DB, c Options) (*Refresher, error) {
 	if c.Every == 0 {
 		c.Every = time.Minute
 	}
+	c.Every = min(c.Every, longest)
 	if c.Timeout == 0 {
 		c.Timeout = 10 * c.Every
 	}
@@ -83,7 +88,6 @@ func New(db DB, c Options) (*Refresher, error) {
 	if c.Patience == 0 {
 		c.Patience = min(c.Every+pause, time.Minute)
 	}
-	c.Patience = min(c.Patience, c.Every+pause)
 	return &Refresher{db: db, config: c, name: name, pause: pause,
 		history: history{every: c.Every, grace: pause, patience: c.Patience}}, nil
 }
@@ -116,9 +120,12 @@ func (r *Refresher) Run(ctx context.Context) error {
 	}
 }
 
+// maxLook bounds a look at the view, so that a pool without connections is soon an error.
+const maxLook = 30 * time.Second
+
 // turn looks at the view and refreshes it if it is due. It holds a connection meanwhile.
 func (r *Refresher) turn(ctx context.Context) error {
-	looking, cancel := context.WithTimeout(ctx, max(r.config.Every, time.Second))
+	looking, cancel := context.WithTimeout(ctx, min(max(r.config.Every, time.Second), maxLook))
 	defer cancel()
 	conn, err := r.db.Acquire(looking)
 	if err != nil {

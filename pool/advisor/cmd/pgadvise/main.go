@@ -15,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"strings"
@@ -152,7 +153,7 @@ func parse(args []string, stdout io.Writer) (*flags, error) {
 		)
 		return nil, flag.ErrHelp
 	}
-	o.dsn, o.Storage = f.Arg(0), o.storage<<20
+	o.dsn, o.Storage = f.Arg(0), min(o.storage, math.MaxInt64>>20)<<20
 	return o, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,6 +90,16 @@ func TestCheck(t *testing.T) {
 	}
 	if err := run(ctx, []string{"-since", file("snapshot"), server.DSN()}, &out); err != nil {
 		t.Error(err)
+	}
+}
+
+// A budget is one, however large it is.
+func TestStorage(t *testing.T) {
+	for arg, want := range map[string]int64{"3": 3 << 20, "8796093022208": math.MaxInt64 >> 20 << 20} {
+		o, err := parse([]string{"-storage", arg}, io.Discard)
+		if err != nil || o.Storage != want {
+			t.Errorf("%s: %+v %v", arg, o, err)
+		}
 	}
 }
 
