@@ -45,6 +45,13 @@ func protectHooks(c *pgxpool.Config) {
 			return hook(callers(ctx), conn)
 		}
 	}
+	if hook := c.ShouldPing; hook != nil {
+		c.ShouldPing = func(ctx context.Context, p pgxpool.ShouldPingParams) (ok bool) {
+			ok = true // unless it says that it need not
+			defer caught("ShouldPing", nil)
+			return hook(ctx, p)
+		}
+	}
 	if hook := c.AfterRelease; hook != nil {
 		c.AfterRelease = func(conn *pgx.Conn) (ok bool) {
 			defer caught("AfterRelease", nil)

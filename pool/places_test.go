@@ -10,6 +10,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/pool/reader"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Places alone: as many callers are in as there are places, and nobody waits who need not.
@@ -101,6 +102,19 @@ func TestCame(t *testing.T) {
 		if n, going := a.inside.Load(), a.going.Load(); n != 2 || going != min(capacity, 2) || a.expected.Load() != 0 {
 			t.Errorf("capacity %d: %d are inside, %d on their way, %d expected", capacity, n, going, a.expected.Load())
 		}
+	}
+}
+
+// A caller whose hook has called Goexit keeps its place, as it keeps its connection in pgxpool's count.
+func TestGoexitOfAHook(t *testing.T) {
+	a := newTestGate(8)
+	if err := a.enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx := a.TraceAcquireStart(t.Context(), nil, pgxpool.TraceAcquireStartData{})
+	a.TraceAcquireEnd(ctx, nil, pgxpool.TraceAcquireEndData{})
+	if n, taken := a.inside.Load(), a.hands.taken.Load(); n != 1 || taken != 1 {
+		t.Errorf("%d are inside, %d taken", n, taken)
 	}
 }
 

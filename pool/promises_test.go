@@ -170,8 +170,11 @@ func TestHooksThatPanic(t *testing.T) {
 		"BeforeConnect": func(c *Config) { c.BeforeConnect = func(context.Context, *pgx.ConnConfig) error { panic("x") } },
 		"AfterConnect":  func(c *Config) { c.AfterConnect = func(context.Context, *pgx.Conn) error { panic("x") } },
 		"PrepareConn":   func(c *Config) { c.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) { panic("x") } },
-		"AfterRelease":  func(c *Config) { c.AfterRelease = func(*pgx.Conn) bool { panic("x") } },
-		"BeforeClose":   func(c *Config) { c.BeforeClose = func(*pgx.Conn) { panic("x") } },
+		"ShouldPing": func(c *Config) {
+			c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { panic("x") }
+		},
+		"AfterRelease": func(c *Config) { c.AfterRelease = func(*pgx.Conn) bool { panic("x") } },
+		"BeforeClose":  func(c *Config) { c.BeforeClose = func(*pgx.Conn) { panic("x") } },
 	} {
 		p := openOwn(t, server.DSN()+"&pool_max_conns=2&pool_queue_timeout=5s", set)
 		var wg sync.WaitGroup
@@ -179,7 +182,8 @@ func TestHooksThatPanic(t *testing.T) {
 			wg.Go(func() {
 				for range 5 {
 					_, err := p.Exec(t.Context(), "select 1")
-					if fails := name != "AfterRelease" && name != "BeforeClose"; fails != (err != nil) {
+					fails := name != "ShouldPing" && name != "AfterRelease" && name != "BeforeClose"
+					if fails != (err != nil) {
 						t.Errorf("%s: %v", name, err)
 					}
 				}

@@ -96,6 +96,10 @@ func (a *admission) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, dat
 		}
 		return
 	}
+	if data.Conn == nil { // A hook has called Goexit. To pgxpool, the connection stays in use.
+		a.hands.taken.Add(1)
+		return
+	}
 	a.took(data.Conn)
 }
 
