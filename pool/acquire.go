@@ -157,7 +157,8 @@ func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	results, _ := p.guard(s).SendBatch(ctx, conn.Conn(), b) // The error is of positions, and there is none.
+	// The error is of positions, and there is none.
+	results, _ := p.guard(s).SendBatch(ctx, conn.Conn(), b, guard.CheckQueued)
 	if tx := results.Tx(); tx != nil {
 		markWhole(conn.Conn())
 		return &txBatchResults{results, &batchTx{tx, conn}}

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -161,6 +162,47 @@ func TestBatchWithTransaction(t *testing.T) {
 	b.BeginTx(pgx.TxOptions{})
 	if err := p.SendBatch(reader.WithSettings(t.Context(), reader.Settings{}), b).Close(); err == nil {
 		t.Error("a batch with its own transaction has taken settings")
+	}
+}
+
+// made is a rewriter that makes a text.
+type made string
+
+func (m made) RewriteQuery(context.Context, *pgx.Conn, string, []any) (string, []any, error) {
+	return string(m), nil, nil
+}
+
+// A batch with settings is one transaction that has them: what would end it is refused.
+func TestBatchesKeepTheirSettings(t *testing.T) {
+	ctx := reader.WithSettings(t.Context(), reader.Settings{GUC: map[string]string{"app.x": "1"}})
+	for _, mode := range []string{"cache_statement", "simple_protocol"} {
+		p := open(t, "pool_max_conns=1&pool_queue_timeout=5s&default_query_exec_mode="+mode)
+		for _, sql := range []string{
+			"commit", "prepare transaction 'x'", "reset app.x", "select 1; select 2; end", "-- a\nROLLBACK",
+		} {
+			for name, queue := range map[string]func(b *pgx.Batch){
+				"queued":        func(b *pgx.Batch) { b.Queue(sql) },
+				"by a rewriter": func(b *pgx.Batch) { b.Queue("select 1", pgx.NamedArgs{}, made(sql)) },
+			} {
+				b := &pgx.Batch{}
+				queue(b)
+				b.Queue("select 1")
+				if err := p.SendBatch(ctx, b).Close(); err == nil || !strings.Contains(err.Error(), "use Pool.Begin") {
+					t.Errorf("%s, %s, %s: %v", mode, sql, name, err)
+				}
+			}
+		}
+		var got string
+		b := &pgx.Batch{}
+		if mode != "simple_protocol" {
+			b.Queue("prepare x as select 1")
+			b.Queue("deallocate x")
+		}
+		asked := b.Queue("select 1", made("select current_setting('app.x')"))
+		asked.QueryRow(func(row pgx.Row) error { return row.Scan(&got) })
+		if err := p.SendBatch(ctx, b).Close(); err != nil || got != "1" {
+			t.Errorf("%s: what a rewriter makes is read as %q, %v", mode, got, err)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package reader
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
@@ -69,13 +68,10 @@ func (b *backend) direct(c *call) (pgx.Rows, error) {
 
 // rewrite makes the text with a rewriter that needs a connection.
 func (d *directRows) rewrite() error {
-	c := d.call
-	sql, args, err := c.rewriter.RewriteQuery(c.ctx, d.conn.Conn(), c.sql, c.args)
-	if err != nil {
-		return fmt.Errorf("rewrite query failed: %w", err)
+	if err := d.call.rewriteOn(d.conn.Conn()); err != nil {
+		return err
 	}
-	c.sql, c.args = sql, args
-	return d.backend.reader.identify(c)
+	return d.backend.reader.identify(d.call)
 }
 
 // directRows are rows with a connection, which they give back.
@@ -120,7 +116,7 @@ func (d *directRows) run() error {
 // described returns what is known of a call's statement, if its arguments fit and pgx
 // would ask for it.
 func (c *call) described(mode pgx.QueryExecMode) *description {
-	if c.statement == nil || c.options || mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol {
+	if c.statement == nil || c.options > 0 || mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol {
 		return nil
 	}
 	if d := c.statement.known(); d != nil && len(d.ParamOIDs) == len(c.args) {

@@ -71,7 +71,7 @@ func (b *batchResults) send(to *backend, conn *pgxpool.Conn, replayed uint64) (e
 	}
 	g := guard.Guard{Settings: guard.From(b.ctx), Accepted: &b.reader.accepted, ReadOnly: true, Mode: to.mode,
 		Replayed: replayed}
-	b.BatchResults, err = g.SendBatch(b.ctx, conn.Conn(), own)
+	b.BatchResults, err = g.SendBatch(b.ctx, conn.Conn(), own, b.reader.checkQueued)
 	return err
 }
 
