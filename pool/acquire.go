@@ -197,13 +197,25 @@ func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
 	return tx, nil
 }
 
-// CopyFrom is [pgxpool.Pool.CopyFrom].
+// CopyFrom is [pgxpool.Pool.CopyFrom]. A source that panics is an error; a method of a value that panics
+// ends the process, as with pgx, which encodes values on a goroutine of its own.
 func (p *Pool) CopyFrom(
 	ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource,
 ) (int64, error) {
 	if source == nil { // A goroutine of pgx's would panic.
 		return 0, errors.New("pool: the source of CopyFrom is nil")
 	}
+	own := &copySource{CopyFromSource: source}
+	n, err := p.copyFrom(ctx, table, columns, own)
+	if own.panicked != nil {
+		return n, own.panicked
+	}
+	return n, err
+}
+
+func (p *Pool) copyFrom(
+	ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource,
+) (int64, error) {
 	if guard.From(ctx) != nil {
 		var n int64
 		err := pgx.BeginFunc(ctx, p, func(tx pgx.Tx) (err error) {
