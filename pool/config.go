@@ -142,6 +142,7 @@ func (c *Config) checkRanges() error {
 	}
 	for name, n := range map[string]int{
 		"MaxQueue": c.MaxQueue, "Reader.Conns": c.Reader.Conns, "Reader.DirectConns": int(c.Reader.DirectConns),
+		"MinConns": int(c.MinConns), "MinIdleConns": int(c.MinIdleConns), // pgxpool would end the process, if both are.
 		"Lease.Reserve": c.Lease.Reserve, "Reader.MaxHeld": c.Reader.MaxHeld, "Reader.DirectBelow": c.Reader.DirectBelow,
 	} {
 		if n < 0 {

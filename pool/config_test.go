@@ -14,6 +14,7 @@ func TestValuesThatCannotBe(t *testing.T) {
 		"pool_queue_timeout=-1s", "pool_target_wait=-1s", "pool_max_queue=-1",
 		"pool_server_share=2", "pool_health_check_period=0", "pool_health_check_period=-1s",
 		"pool_server_share=NaN",
+		"pool_min_conns=-1", "pool_min_idle_conns=-1", "pool_min_conns=-1&pool_min_idle_conns=-1",
 		"pool_reader_conns=-1", "pool_reader_direct_conns=-1", "pool_reader_slow_after=-1s",
 		"pool_reader_statement_timeout=-1s", "pool_reader_max_lag=-1s",
 	} {

@@ -63,6 +63,7 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	protectHooks(p.config.Config)
 	own := p.config.Config.Copy()
 	own.MaxConns = int32(p.size())
+	own.MinConns, own.MinIdleConns = min(own.MinConns, own.MaxConns), min(own.MinIdleConns, own.MaxConns)
 	if c.Lease.Fleet != "" {
 		p.lease = newLease(p, p.config.Lease)
 		p.admission.gate = p.lease.gate
