@@ -119,6 +119,8 @@ func (c *Config) checkLease() error {
 			l.Fleet, mostFleet)
 	case l.Every > 0 && l.Every < leastHeartbeat:
 		return fmt.Errorf("pool: Lease.Every is %v: it must be at least %v", l.Every, leastHeartbeat)
+	case l.Every > mostHeartbeat:
+		return fmt.Errorf("pool: Lease.Every is %v: it must be at most %v", l.Every, mostHeartbeat)
 	case l.Fleet != "" && c.Reader.TransactionPooling:
 		return errors.New("pool: Lease and Reader.TransactionPooling exclude each other: behind a pooler, the pooler " +
 			"bounds the server's connections")

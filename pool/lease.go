@@ -55,6 +55,7 @@ type LeaseStore interface {
 const (
 	mostFleet      = 200 // bytes of a name
 	leastHeartbeat = 100 * time.Millisecond
+	mostHeartbeat  = 24 * time.Hour
 	missed         = 5                      // heartbeats, after which an instance is taken for dead
 	defaultEvery   = time.Second            // of heartbeats
 	leastEvery     = 20 * time.Millisecond  // also where an instance waits for its share

@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -24,6 +25,19 @@ func routeOf(s *statement) route {
 	t.pipes = []*pipe{p}
 	to, _ := r.route(&call{statement: s}, t, 3)
 	return to
+}
+
+// The longest times that a configuration may have are no negative ones where several times as much
+// counts, and Postgres takes the timeout.
+func TestLongestTimes(t *testing.T) {
+	c := Config{SlowAfter: math.MaxInt64, MaxLag: math.MaxInt64, StatementTimeout: math.MaxInt64}.WithDefaults(8)
+	b := &backend{reader: &Reader{config: c}}
+	if 2*b.patience() < c.SlowAfter || 2*c.MaxLag < c.MaxLag {
+		t.Errorf("slow is %v, the patience %v, the lag %v", b.slow(), b.patience(), c.MaxLag)
+	}
+	if n := c.StatementTimeout.Milliseconds(); n != math.MaxInt32 {
+		t.Errorf("the timeout is %d ms", n)
+	}
 }
 
 // One late answer of a fast statement is not its fault; many are.
