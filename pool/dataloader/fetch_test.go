@@ -353,6 +353,48 @@ func checkFetchesOfTwoLoaders(t *testing.T, made func(fetch[int, int64]) fetch[i
 	}
 }
 
+// The search for circles looks at each fetch once, though there are 4^40 ways from the first to the last:
+// it would hold up every Load that a fetch calls, for years.
+func TestManyWaysToAFetch(t *testing.T) { synctest.Test(t, checkManyWays) }
+
+func checkManyWays(t *testing.T) {
+	const depth = 40
+	end := make(chan struct{})
+	level := func(next []*dataloader.Loader[int, int64]) *dataloader.Loader[int, int64] {
+		return dataloader.New(func(ctx context.Context, _ []int) (map[int]int64, error) {
+			if next == nil {
+				<-end
+			}
+			var all sync.WaitGroup
+			for _, l := range next {
+				for range 2 {
+					all.Go(func() {
+						if _, err := l.Load(ctx, 0); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+			}
+			all.Wait()
+			return map[int]int64{0: 0}, nil
+		}, dataloader.Options{})
+	}
+	next := []*dataloader.Loader[int, int64]{level(nil)}
+	for range depth {
+		next = []*dataloader.Loader[int, int64]{level(next), level(next)}
+	}
+	below := ask(t.Context(), level(next), 0)
+	time.Sleep(time.Second) // All of them wait.
+	above := ask(t.Context(), level(next), 0)
+	time.Sleep(time.Second)
+	close(end)
+	for _, c := range []<-chan answer{below, above} {
+		if got := <-c; got.err != nil {
+			t.Error(got)
+		}
+	}
+}
+
 // What cannot be a key of a map is an error, and the loader goes on.
 func TestNoKeys(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
