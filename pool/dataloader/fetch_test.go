@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -247,6 +248,34 @@ func TestNobodyWaits(t *testing.T) {
 			t.Errorf("%d, %v", value, err)
 		}
 	})
+}
+
+// A nil context is an error, and its caller is not counted: a fetch ends when the others leave.
+func TestNoContext(t *testing.T) {
+	var none context.Context
+	started, ended := make(chan struct{}), make(chan struct{})
+	l := dataloader.New(func(ctx context.Context, _ []int) (map[int]int64, error) {
+		close(started)
+		<-ctx.Done()
+		close(ended)
+		return nil, ctx.Err()
+	}, dataloader.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	only := ask(ctx, l, 1)
+	<-started
+	for _, key := range []int{1, 2} {
+		if _, err := l.Load(none, key); err == nil || !strings.Contains(err.Error(), "the context is nil") {
+			t.Errorf("%d: %v", key, err)
+		}
+		if _, err := l.LoadAll(none, []int{key}); err == nil {
+			t.Errorf("%d of many: no error", key)
+		}
+	}
+	cancel()
+	if got := <-only; !errors.Is(got.err, context.Canceled) {
+		t.Error(got)
+	}
+	<-ended
 }
 
 // A caller right after the last waiter has left is not put into the batch that is cancelled.
