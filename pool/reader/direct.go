@@ -37,10 +37,16 @@ func (c *call) harmless() bool {
 func (b *backend) direct(c *call) (pgx.Rows, error) {
 	r := b.reader
 	r.counters.direct.Add(1)
+	reached := false
+	defer func() { // also where a tracer panics
+		if !reached {
+			b.running.Add(-1)
+		}
+	}()
 	conn, err := b.server.Acquire(c.ctx)
-	c.reached, c.lost = err == nil, false
+	reached = err == nil
+	c.reached, c.lost = reached, false
 	if err != nil {
-		b.running.Add(-1)
 		return nil, err
 	}
 	c.direct = directRows{backend: b, call: c, conn: conn, start: r.now()}

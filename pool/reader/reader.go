@@ -268,7 +268,6 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 		if to, p := r.route(c, b, running); to != direct {
 			rows, err, ok := b.share(c, p, to == trial)
 			if ok {
-				b.running.Add(-1)
 				if rows == nil {
 					return nil, c.trace.end(pgconn.CommandTag{}, err)
 				}
@@ -278,7 +277,7 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 				return rows, nil
 			}
 			c.alone, moved = true, true
-			if b.running.Add(-1); c.away {
+			if c.away {
 				b = r.pick(c)
 			}
 			b.running.Add(1)
@@ -359,9 +358,10 @@ func (c *call) rewriteOn(conn *pgx.Conn) error {
 	return nil
 }
 
-// share runs a statement on a shared connection. It returns false if it must be run
-// alone.
+// share runs a statement, which counts as running until then, on a shared connection. It returns false
+// if it must be run alone.
 func (b *backend) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
+	defer b.running.Add(-1) // also where Observe or a tracer panics
 	r := b.reader
 	described, session := c.statement.known(), p.session.Load()
 	if session == nil || described == nil || len(described.ParamOIDs) != len(c.args) {
