@@ -368,7 +368,8 @@ func (b *backend) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 		return nil, nil, false
 	}
 	q := r.requests.Get().(*request)
-	q.statement, q.described, q.settings, q.session, q.trial = c.statement, described, c.settings, session, trial
+	q.statement, q.described, q.settings, q.trial = c.statement, described, c.settings, trial
+	q.session.Store(session)
 	q.single, q.sent, q.replayed = described.volatile || session.isolated, false, c.position(b)
 	q.state.Store(waiting)
 	q.rows = newHeldRows(&r.memories, c.statement, session, c.settings)
@@ -403,7 +404,8 @@ func (b *backend) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 		return nil, nil, false
 	}
 	rows, outcome, sent := q.rows, q.outcome, q.sent
-	q.rows, q.statement, q.described, q.settings, q.session = nil, nil, nil, nil, nil
+	q.rows, q.statement, q.described, q.settings = nil, nil, nil, nil
+	q.session.Store(nil)
 	r.requests.Put(q)
 	if outcome != answered {
 		if sent {

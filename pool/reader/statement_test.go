@@ -40,6 +40,25 @@ func TestLongestTimes(t *testing.T) {
 	}
 }
 
+// A session releases its own callers, and not those of another one that have the requests of callers whose
+// statements have ended.
+func TestReleaseOfASession(t *testing.T) {
+	stuck, other := &session{pipe: &pipe{}}, &session{}
+	var list []*request
+	for _, s := range []*session{stuck, other, nil} {
+		q := &request{done: make(chan struct{}, 1)}
+		q.session.Store(s)
+		list = append(list, q)
+	}
+	stuck.batches = []*batch{group(list, 0)}
+	stuck.release()
+	for i, want := range []int32{left, waiting, waiting} {
+		if got := list[i].state.Load(); got != want {
+			t.Errorf("request %d is in state %d, want %d", i, got, want)
+		}
+	}
+}
+
 // One late answer of a fast statement is not its fault; many are.
 func TestLateAnswers(t *testing.T) {
 	s := newStatement()
