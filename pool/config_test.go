@@ -102,6 +102,16 @@ func TestConfigMakesAnotherPool(t *testing.T) {
 	}
 }
 
+// The configuration is copied: what becomes of the caller's does not change what the pool prepares.
+func TestStatementsAreCopied(t *testing.T) {
+	statements := []string{"select 1"}
+	p := openOwn(t, server.DSN(), func(c *Config) { c.Statements = statements })
+	statements[0] = "select nothing"
+	if got := p.admission.prepared.statements[0]; got != "select 1" {
+		t.Errorf("the pool prepares %q", got)
+	}
+}
+
 // A replica is no less protected than the primary, unless its string says so.
 func TestReplicasAreAsSecure(t *testing.T) {
 	t.Setenv("PGSSLMODE", "")

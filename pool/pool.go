@@ -55,7 +55,7 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{config: c.Copy()}
-	p.admission = newAdmission(c, p.size())
+	p.admission = newAdmission(p.config, p.size())
 	if n := c.Reader.DirectConns; n > 0 {
 		p.direct = newPlaces(c)
 		p.direct.limit.Store(int64(n))
