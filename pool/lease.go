@@ -337,6 +337,7 @@ func (l *lease) trim(ctx context.Context) {
 			if n--; n >= 0 {
 				l.pool.end(conn.Conn(), false)
 			}
+			quiet.Acquired(conn.Conn()) // AcquireAllIdle is not reported to the user's tracer.
 			conn.Release()
 		}
 	}
