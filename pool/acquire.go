@@ -124,7 +124,7 @@ func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return result.Row{Rows: rows, Err: err}
 }
 
-// Exec is [pgxpool.Pool.Exec].
+// Exec is [pgxpool.Pool.Exec]. With settings in the context it takes one statement at a time.
 func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	if s := guard.From(ctx); s != nil {
 		rows, err := p.queryWith(ctx, s, sql, args)
@@ -157,7 +157,11 @@ func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	results, _ := p.guard(s).SendBatch(ctx, conn.Conn(), b) // The error is of positions, and there is none.
+	done := false
+	defer dropUnless(&done, conn)
+	// The error is of positions, and there is none.
+	results, _ := p.guard(s).SendBatch(ctx, conn.Conn(), b, guard.CheckQueued)
+	done = true
 	if tx := results.Tx(); tx != nil {
 		markWhole(conn.Conn())
 		return &txBatchResults{results, &batchTx{tx, conn}}
@@ -193,13 +197,25 @@ func (p *Pool) BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error) {
 	return tx, nil
 }
 
-// CopyFrom is [pgxpool.Pool.CopyFrom].
+// CopyFrom is [pgxpool.Pool.CopyFrom]. A source that panics is an error; a method of a value that panics
+// ends the process, as with pgx, which encodes values on a goroutine of its own.
 func (p *Pool) CopyFrom(
 	ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource,
 ) (int64, error) {
 	if source == nil { // A goroutine of pgx's would panic.
 		return 0, errors.New("pool: the source of CopyFrom is nil")
 	}
+	own := &copySource{CopyFromSource: source}
+	n, err := p.copyFrom(ctx, table, columns, own)
+	if own.panicked != nil {
+		return n, own.panicked
+	}
+	return n, err
+}
+
+func (p *Pool) copyFrom(
+	ctx context.Context, table pgx.Identifier, columns []string, source pgx.CopyFromSource,
+) (int64, error) {
 	if guard.From(ctx) != nil {
 		var n int64
 		err := pgx.BeginFunc(ctx, p, func(tx pgx.Tx) (err error) {
@@ -238,12 +254,24 @@ func (p *Pool) queryWith(ctx context.Context, s *guard.Settings, sql string, arg
 	if err != nil {
 		return result.Failed{Error: err}, err
 	}
+	done := false
+	defer dropUnless(&done, conn)
 	rows, err := p.guard(s).Query(ctx, conn.Conn(), sql, args)
+	done = true
 	if err != nil {
 		conn.Release()
 		return result.Failed{Error: err}, err
 	}
 	return &guardedRows{Rows: rows, conn: conn}, nil
+}
+
+// dropUnless is deferred. It closes a connection and gives it back unless what was done with it has
+// returned: a method of an argument has panicked, maybe within a transaction.
+func dropUnless(done *bool, conn *pgxpool.Conn) {
+	if !*done {
+		_ = conn.Conn().Close(context.Background())
+		conn.Release()
+	}
 }
 
 // guardedRows are rows that give their connection back.

@@ -203,7 +203,8 @@ func (a *admission) wait(ctx context.Context, urgent bool) error {
 	}
 }
 
-// enqueue gives a place in the queue, or nil if none is needed or there is none.
+// enqueue gives a place in the queue, or nil if none is needed or there is none. Until then its caller
+// has counted as one who is in, so a place that was given back meanwhile went to nobody.
 func (a *admission) enqueue(now time.Time, urgent bool) (*waiter, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -219,9 +220,13 @@ func (a *admission) enqueue(now time.Time, urgent bool) (*waiter, error) {
 	if a.maxQueue > 0 && a.queue.Len() >= a.maxQueue {
 		a.inside.Add(-1)
 		a.refusals.Add(1)
-		return nil, &ExhaustedError{Limit: int(a.limit.Load()), Queue: a.queue.Len() + 1, Full: true}
+		full := &ExhaustedError{Limit: int(a.limit.Load()), Queue: a.queue.Len() + 1, Full: true}
+		a.letIn()
+		return nil, full
 	}
-	return a.queue.push(now, urgent), nil
+	w := a.queue.push(now, urgent)
+	a.letIn()
+	return w, nil
 }
 
 // abandon gives a place in the queue up. It returns false if the waiter has been let

@@ -119,6 +119,8 @@ func (c *Config) checkLease() error {
 			l.Fleet, mostFleet)
 	case l.Every > 0 && l.Every < leastHeartbeat:
 		return fmt.Errorf("pool: Lease.Every is %v: it must be at least %v", l.Every, leastHeartbeat)
+	case l.Every > mostHeartbeat:
+		return fmt.Errorf("pool: Lease.Every is %v: it must be at most %v", l.Every, mostHeartbeat)
 	case l.Fleet != "" && c.Reader.TransactionPooling:
 		return errors.New("pool: Lease and Reader.TransactionPooling exclude each other: behind a pooler, the pooler " +
 			"bounds the server's connections")
@@ -142,6 +144,7 @@ func (c *Config) checkRanges() error {
 	}
 	for name, n := range map[string]int{
 		"MaxQueue": c.MaxQueue, "Reader.Conns": c.Reader.Conns, "Reader.DirectConns": int(c.Reader.DirectConns),
+		"MinConns": int(c.MinConns), "MinIdleConns": int(c.MinIdleConns), // pgxpool would end the process, if both are.
 		"Lease.Reserve": c.Lease.Reserve, "Reader.MaxHeld": c.Reader.MaxHeld, "Reader.DirectBelow": c.Reader.DirectBelow,
 	} {
 		if n < 0 {

@@ -14,6 +14,7 @@ func TestValuesThatCannotBe(t *testing.T) {
 		"pool_queue_timeout=-1s", "pool_target_wait=-1s", "pool_max_queue=-1",
 		"pool_server_share=2", "pool_health_check_period=0", "pool_health_check_period=-1s",
 		"pool_server_share=NaN",
+		"pool_min_conns=-1", "pool_min_idle_conns=-1", "pool_min_conns=-1&pool_min_idle_conns=-1",
 		"pool_reader_conns=-1", "pool_reader_direct_conns=-1", "pool_reader_slow_after=-1s",
 		"pool_reader_statement_timeout=-1s", "pool_reader_max_lag=-1s",
 	} {
@@ -98,6 +99,16 @@ func TestConfigMakesAnotherPool(t *testing.T) {
 	}
 	if want, err := pgxpool.ParseConfig(p.Config().ConnString()); err != nil || want.MaxConns != 3 {
 		t.Error("the connection string is not that of New: ", err)
+	}
+}
+
+// The configuration is copied: what becomes of the caller's does not change what the pool prepares.
+func TestStatementsAreCopied(t *testing.T) {
+	statements := []string{"select 1"}
+	p := openOwn(t, server.DSN(), func(c *Config) { c.Statements = statements })
+	statements[0] = "select nothing"
+	if got := p.admission.prepared.statements[0]; got != "select 1" {
+		t.Errorf("the pool prepares %q", got)
 	}
 }
 

@@ -42,6 +42,9 @@
 //
 // # Hooks
 //
-// A hook of the configuration that panics ends the connection it was called for, and
-// nothing else. After Close, errors match [ErrClosed].
+// A hook of pgxpool's configuration that panics (BeforeConnect, AfterConnect, PrepareConn,
+// BeforeAcquire, AfterRelease, BeforeClose) ends the connection it was called for, and nothing else.
+// Where ShouldPing panics, the connection is pinged. What ConnConfig has (DialFunc, ValidateConnect and
+// the like, and tracers) is not protected: as with pgxpool, a panic there ends the process if it is on a
+// goroutine of pgxpool's or of the pool's, which open connections. After Close, errors match [ErrClosed].
 package pool

@@ -39,7 +39,7 @@ func (a *admission) follow(
 	}
 	e := &entry{Context: ctx}
 	e.wait.Context, e.wait.admission, e.wait.since = a.traceStart(ctx, pool), a, time.Now()
-	if err := enter(ctx); err != nil {
+	if err := enter(e.wait.Context); err != nil {
 		a.traceEnd(e.wait.Context, pool, pgxpool.TraceAcquireEndData{Err: err})
 		return nil, err
 	}

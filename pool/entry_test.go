@@ -123,6 +123,44 @@ func (a *acquireTracer) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, da
 	a.add("end of %v, %v, connection %v", ctx.Value(acquireKey{}), data.Err, data.Conn != nil)
 }
 
+// bounding is a tracer that bounds the wait for a connection in contexts that have its key.
+type bounding struct{ acquireTracer }
+
+type boundingKey struct{}
+
+func (*bounding) TraceAcquireStart(
+	ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData,
+) context.Context {
+	if ctx.Value(boundingKey{}) == nil {
+		return ctx
+	}
+	ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	context.AfterFunc(ctx, cancel)
+	return ctx
+}
+
+// The context that a tracer returns is that of the whole wait, as in pgxpool: also of the wait in the
+// queue.
+func TestAcquireTracerBoundsTheWait(t *testing.T) {
+	for _, parameters := range []string{"", "&pool_queue_timeout=1h"} {
+		p := openOwn(t, server.DSN()+"&pool_max_conns=1"+parameters, func(c *Config) {
+			c.ConnConfig.Tracer = &bounding{}
+		})
+		conn, err := p.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), boundingKey{}, true), time.Minute)
+		for name, way := range ways(p) {
+			if err := way(ctx); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		cancel()
+		conn.Release()
+	}
+}
+
 // A tracer receives the same events for callers that wait for a connection, or get none, as
 // from pgxpool.
 func TestAcquireTracer(t *testing.T) {

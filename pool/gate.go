@@ -64,9 +64,15 @@ func (g *gate) enter(ctx context.Context) context.Context {
 
 // touch takes in that the process runs.
 func (g *gate) touch() {
+	g.stopped = g.stopped || !g.touched.IsZero() && passed(g.touched) > g.every
+	g.touched = time.Now()
+}
+
+// passed returns how long ago a time was, by the clock that says more: while a machine is suspended the
+// monotonic one stands. The other one may be set, so it may say too much until the next renewal.
+func passed(at time.Time) time.Duration {
 	now := time.Now()
-	g.stopped = g.stopped || !g.touched.IsZero() && now.Sub(g.touched) > g.every
-	g.touched = now
+	return max(now.Sub(at), now.Round(0).Sub(at))
 }
 
 // tick is touch for those who do not have the lock.
@@ -81,7 +87,7 @@ func (g *gate) tick() {
 // it for dead, they may have the rest of its share.
 func (g *gate) full() bool {
 	n := len(g.tickets)
-	return n >= g.bound || n > 0 && g.stopped && time.Since(g.renewed) > g.valid
+	return n >= g.bound || n > 0 && g.stopped && passed(g.renewed) > g.valid
 }
 
 // opened takes in that a connection was opened, or could not be.

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -45,6 +46,13 @@ func protectHooks(c *pgxpool.Config) {
 			return hook(callers(ctx), conn)
 		}
 	}
+	if hook := c.ShouldPing; hook != nil {
+		c.ShouldPing = func(ctx context.Context, p pgxpool.ShouldPingParams) (ok bool) {
+			ok = true // unless it says that it need not
+			defer caught("ShouldPing", nil)
+			return hook(ctx, p)
+		}
+	}
 	if hook := c.AfterRelease; hook != nil {
 		c.AfterRelease = func(conn *pgx.Conn) (ok bool) {
 			defer caught("AfterRelease", nil)
@@ -57,6 +65,39 @@ func protectHooks(c *pgxpool.Config) {
 			hook(conn)
 		}
 	}
+}
+
+// copySource makes panics of a source errors. pgx calls it on a goroutine of its own.
+type copySource struct {
+	pgx.CopyFromSource
+	panicked error // with the stack
+}
+
+const sourceName = "the source of CopyFrom"
+
+// errSource is what Postgres is told.
+var errSource = errors.New(sourceName + " panicked")
+
+// Next implements [pgx.CopyFromSource].
+func (s *copySource) Next() (more bool) {
+	defer caught(sourceName, &s.panicked)
+	return s.CopyFromSource.Next()
+}
+
+// Values implements [pgx.CopyFromSource].
+func (s *copySource) Values() (values []any, err error) {
+	err = errSource // unless the source returns
+	defer caught(sourceName, &s.panicked)
+	return s.CopyFromSource.Values()
+}
+
+// Err implements [pgx.CopyFromSource].
+func (s *copySource) Err() (err error) {
+	if err = errSource; s.panicked != nil { // unless the source returns
+		return err
+	}
+	defer caught(sourceName, &s.panicked)
+	return s.CopyFromSource.Err()
 }
 
 // caught is deferred. A panic becomes an error, or where there is none, the hook's zero

@@ -55,6 +55,7 @@ type LeaseStore interface {
 const (
 	mostFleet      = 200 // bytes of a name
 	leastHeartbeat = 100 * time.Millisecond
+	mostHeartbeat  = 24 * time.Hour
 	missed         = 5                      // heartbeats, after which an instance is taken for dead
 	defaultEvery   = time.Second            // of heartbeats
 	leastEvery     = 20 * time.Millisecond  // also where an instance waits for its share
@@ -336,6 +337,7 @@ func (l *lease) trim(ctx context.Context) {
 			if n--; n >= 0 {
 				l.pool.end(conn.Conn(), false)
 			}
+			quiet.Acquired(conn.Conn()) // AcquireAllIdle is not reported to the user's tracer.
 			conn.Release()
 		}
 	}

@@ -186,6 +186,7 @@ func TestLeaseIsRefused(t *testing.T) {
 		"pool_lease_every=1s": "no Fleet",
 		"pool_lease=a&pool_reader_transaction_pooling=true": "pooler",
 		"pool_lease=a&pool_lease_every=1ms":                 "at least",
+		"pool_lease=a&pool_lease_every=600000h":             "at most",
 		"pool_lease=a&pool_lease_reserve=0":                 "below 1",
 	} {
 		p, err := New(t.Context(), server.DSN()+"&"+dsn)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/pool/reader"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Places alone: as many callers are in as there are places, and nobody waits who need not.
@@ -58,6 +59,32 @@ func TestRoomMeanwhile(t *testing.T) {
 	}
 }
 
+// A place that is given back while a caller is on its way to the queue goes to the first in it, also if
+// the queue is too long for that caller.
+func TestNoPlaceIsLost(t *testing.T) {
+	for maxQueue := range 2 {
+		a := newPlaces(&Config{MaxQueue: maxQueue})
+		a.limit.Store(1)
+		if err := a.take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		a.inside.Add(2) // What take does first, for one that waits and one on its way.
+		first, err := a.enqueue(time.Now(), false)
+		if err != nil || first.served {
+			t.Fatalf("the first: %+v, %v", first, err)
+		}
+		a.leave()
+		late, err := a.enqueue(time.Now(), false)
+		if !first.served || (late == nil) != (maxQueue == 1) || (err != nil) != (maxQueue == 1) {
+			t.Errorf("MaxQueue %d: nobody is in: the first %+v, the late one %+v, %v", maxQueue, first, late, err)
+		}
+		a.leave()
+		if n := a.inside.Load(); n != int64(1-maxQueue) || late != nil && !late.served {
+			t.Errorf("MaxQueue %d: %d are inside, the late one %+v", maxQueue, n, late)
+		}
+	}
+}
+
 // A caller that has entered is counted once, and one that asks pgxpool itself is counted then.
 func TestCame(t *testing.T) {
 	for _, capacity := range []int64{0, 4} {
@@ -75,6 +102,19 @@ func TestCame(t *testing.T) {
 		if n, going := a.inside.Load(), a.going.Load(); n != 2 || going != min(capacity, 2) || a.expected.Load() != 0 {
 			t.Errorf("capacity %d: %d are inside, %d on their way, %d expected", capacity, n, going, a.expected.Load())
 		}
+	}
+}
+
+// A caller whose hook has called Goexit keeps its place, as it keeps its connection in pgxpool's count.
+func TestGoexitOfAHook(t *testing.T) {
+	a := newTestGate(8)
+	if err := a.enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx := a.TraceAcquireStart(t.Context(), nil, pgxpool.TraceAcquireStartData{})
+	a.TraceAcquireEnd(ctx, nil, pgxpool.TraceAcquireEndData{})
+	if n, taken := a.inside.Load(), a.hands.taken.Load(); n != 1 || taken != 1 {
+		t.Errorf("%d are inside, %d taken", n, taken)
 	}
 }
 

@@ -55,7 +55,7 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{config: c.Copy()}
-	p.admission = newAdmission(c, p.size())
+	p.admission = newAdmission(p.config, p.size())
 	if n := c.Reader.DirectConns; n > 0 {
 		p.direct = newPlaces(c)
 		p.direct.limit.Store(int64(n))
@@ -63,6 +63,7 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 	protectHooks(p.config.Config)
 	own := p.config.Config.Copy()
 	own.MaxConns = int32(p.size())
+	own.MinConns, own.MinIdleConns = min(own.MinConns, own.MaxConns), min(own.MinIdleConns, own.MaxConns)
 	if c.Lease.Fleet != "" {
 		p.lease = newLease(p, p.config.Lease)
 		p.admission.gate = p.lease.gate

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
@@ -15,9 +14,6 @@ import (
 type preparation struct {
 	statements []string
 	kept       bool // in other modes nothing stays prepared: a pooler may give the session to others
-
-	mu    sync.Mutex
-	stale map[*pgx.Conn]struct{} // prepared before the schema changed
 }
 
 // prepare prepares all of them. What Postgres refuses is left out: New has told of it, if
@@ -55,22 +51,13 @@ func (p *preparation) prepareAll(ctx context.Context, conn *pgx.Conn) (err error
 // told to prepare, so the connection must go when the schema has changed.
 func (p *preparation) failed(conn *pgx.Conn, err error) {
 	var e *pgconn.PgError
-	if !errors.As(err, &e) || !reader.Stale(e) {
-		return
+	if place := placeOf(conn); place != nil && errors.As(err, &e) && reader.Stale(e) {
+		place.stale = true
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stale == nil {
-		p.stale = map[*pgx.Conn]struct{}{}
-	}
-	p.stale[conn] = struct{}{}
 }
 
-// good reports whether a connection may be used again. It forgets one that may not.
+// good reports whether a connection may be used again.
 func (p *preparation) good(conn *pgx.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, bad := p.stale[conn]
-	delete(p.stale, conn)
-	return !bad
+	place := placeOf(conn)
+	return place == nil || !place.stale
 }

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -164,14 +165,58 @@ func TestBatchWithTransaction(t *testing.T) {
 	}
 }
 
+// made is a rewriter that makes a text.
+type made string
+
+func (m made) RewriteQuery(context.Context, *pgx.Conn, string, []any) (string, []any, error) {
+	return string(m), nil, nil
+}
+
+// A batch with settings is one transaction that has them: what would end it is refused.
+func TestBatchesKeepTheirSettings(t *testing.T) {
+	ctx := reader.WithSettings(t.Context(), reader.Settings{GUC: map[string]string{"app.x": "1"}})
+	for _, mode := range []string{"cache_statement", "simple_protocol"} {
+		p := open(t, "pool_max_conns=1&pool_queue_timeout=5s&default_query_exec_mode="+mode)
+		for _, sql := range []string{
+			"commit", "prepare transaction 'x'", "reset app.x", "select 1; select 2; end", "-- a\nROLLBACK",
+		} {
+			for name, queue := range map[string]func(b *pgx.Batch){
+				"queued":        func(b *pgx.Batch) { b.Queue(sql) },
+				"by a rewriter": func(b *pgx.Batch) { b.Queue("select 1", pgx.NamedArgs{}, made(sql)) },
+			} {
+				b := &pgx.Batch{}
+				queue(b)
+				b.Queue("select 1")
+				if err := p.SendBatch(ctx, b).Close(); err == nil || !strings.Contains(err.Error(), "use Pool.Begin") {
+					t.Errorf("%s, %s, %s: %v", mode, sql, name, err)
+				}
+			}
+		}
+		var got string
+		b := &pgx.Batch{}
+		if mode != "simple_protocol" {
+			b.Queue("prepare x as select 1")
+			b.Queue("deallocate x")
+		}
+		asked := b.Queue("select 1", made("select current_setting('app.x')"))
+		asked.QueryRow(func(row pgx.Row) error { return row.Scan(&got) })
+		if err := p.SendBatch(ctx, b).Close(); err != nil || got != "1" {
+			t.Errorf("%s: what a rewriter makes is read as %q, %v", mode, got, err)
+		}
+	}
+}
+
 // Hooks that panic are errors, and lose no connection.
 func TestHooksThatPanic(t *testing.T) {
 	for name, set := range map[string]func(c *Config){
 		"BeforeConnect": func(c *Config) { c.BeforeConnect = func(context.Context, *pgx.ConnConfig) error { panic("x") } },
 		"AfterConnect":  func(c *Config) { c.AfterConnect = func(context.Context, *pgx.Conn) error { panic("x") } },
 		"PrepareConn":   func(c *Config) { c.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) { panic("x") } },
-		"AfterRelease":  func(c *Config) { c.AfterRelease = func(*pgx.Conn) bool { panic("x") } },
-		"BeforeClose":   func(c *Config) { c.BeforeClose = func(*pgx.Conn) { panic("x") } },
+		"ShouldPing": func(c *Config) {
+			c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { panic("x") }
+		},
+		"AfterRelease": func(c *Config) { c.AfterRelease = func(*pgx.Conn) bool { panic("x") } },
+		"BeforeClose":  func(c *Config) { c.BeforeClose = func(*pgx.Conn) { panic("x") } },
 	} {
 		p := openOwn(t, server.DSN()+"&pool_max_conns=2&pool_queue_timeout=5s", set)
 		var wg sync.WaitGroup
@@ -179,7 +224,8 @@ func TestHooksThatPanic(t *testing.T) {
 			wg.Go(func() {
 				for range 5 {
 					_, err := p.Exec(t.Context(), "select 1")
-					if fails := name != "AfterRelease" && name != "BeforeClose"; fails != (err != nil) {
+					fails := name != "ShouldPing" && name != "AfterRelease" && name != "BeforeClose"
+					if fails != (err != nil) {
 						t.Errorf("%s: %v", name, err)
 					}
 				}

@@ -112,10 +112,14 @@ func (s *readServer) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if err := s.pool.direct.take(ctx); err != nil {
 		return nil, err
 	}
+	taken := false
+	defer func() { // also where a tracer panics
+		if !taken {
+			s.pool.direct.leave()
+		}
+	}()
 	conn, err := s.pool.take(ctx, s.pool.admission.enter)
-	if err != nil {
-		s.pool.direct.leave()
-	}
+	taken = err == nil
 	return conn, err
 }
 

@@ -59,6 +59,7 @@ var reaching = map[string]func(c *pgconn.Config) any{
 	"max_protocol_version": func(c *pgconn.Config) any { return &c.MaxProtocolVersion },
 	"krbsrvname":           func(c *pgconn.Config) any { return &c.KerberosSrvName },
 	"krbspn":               func(c *pgconn.Config) any { return &c.KerberosSpn },
+	"sslcertmode":          func(c *pgconn.Config) any { return &c.SSLCertMode },
 }
 
 // ofThePool reports whether a parameter is of the pool as a whole, and of no single server.

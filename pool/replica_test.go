@@ -79,6 +79,7 @@ func TestReplicaParameters(t *testing.T) {
 	binding := func(c *pgx.ConnConfig) any { return c.ChannelBinding }
 	protocol := func(c *pgx.ConnConfig) any { return c.MinProtocolVersion + " to " + c.MaxProtocolVersion }
 	options := func(c *pgx.ConnConfig) any { return c.RuntimeParams["options"] }
+	certificate := func(c *pgx.ConnConfig) any { return c.SSLCertMode }
 	chosen := func(c *pgx.ConnConfig) any { return c.ValidateConnect != nil }
 	for _, c := range []struct {
 		primary, replica string
@@ -102,6 +103,10 @@ func TestReplicaParameters(t *testing.T) {
 		{"", "max_protocol_version=3.2", protocol, "3.0 to 3.2"},
 		{"min_protocol_version=3.2", "", protocol, "3.2 to latest"},
 		{"min_protocol_version=3.2", "min_protocol_version=3.0&max_protocol_version=3.0", protocol, "3.0 to 3.0"},
+		{"", "sslmode=require&sslcertmode=require", certificate, "require"},
+		{"sslcertmode=disable", "sslcertmode=allow", certificate, "allow"},
+		{"sslmode=require&sslcertmode=require", "sslmode=require", certificate, "require"},
+		{"sslcertmode=disable", "", certificate, "disable"},
 		{"", "", chosen, false},
 		{"target_session_attrs=read-write", "", chosen, false},
 		{"", "target_session_attrs=standby", chosen, true},
@@ -169,7 +174,7 @@ func TestReplicaFieldsAreAllKnown(t *testing.T) {
 		"RuntimeParams", "ValidateConnect", // by replica itself
 		"DialFunc", "LookupFunc", "BuildFrontend", "BuildContextWatcherHandler", "AfterNetConnect", "AfterConnect",
 		"OnNotice", "OnNotification", "OnPgError", "OAuthTokenProvider", "MaxProtocolMessageBodyLen", // of programs
-		"SSLCertMode", "createdByParseConfig", // of the parser
+		"createdByParseConfig", // of the parser
 	} {
 		known[name] = true
 	}

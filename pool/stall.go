@@ -10,17 +10,17 @@ import (
 // MaxConns for them, so they are to have what the Reader keeps without using it, and what an
 // adaptive limit holds back.
 type stall struct {
-	returned int64        // connections that had come back at the last look
-	since    atomic.Int64 // in nanoseconds since 1970; 0: nobody waits, or one has come back
+	returned int64                     // connections that had come back at the last look
+	since    atomic.Pointer[time.Time] // nil: nobody waits, or one has come back
 }
 
 // look takes in whether anybody waits, and how many connections have come back until now.
 func (s *stall) look(waiting bool, returned int64, now time.Time) {
 	switch {
 	case !waiting || returned != s.returned:
-		s.since.Store(0)
-	case s.since.Load() == 0:
-		s.since.Store(now.UnixNano())
+		s.since.Store(nil)
+	case s.since.Load() == nil:
+		s.since.Store(&now) // It has a monotonic part: a clock that is set does not matter.
 	}
 	s.returned = returned
 }
@@ -28,8 +28,8 @@ func (s *stall) look(waiting bool, returned int64, now time.Time) {
 // lasts returns for how long it has been so.
 func (s *stall) lasts() time.Duration {
 	since := s.since.Load()
-	if since == 0 {
+	if since == nil {
 		return 0
 	}
-	return time.Since(time.Unix(0, since))
+	return time.Since(*since)
 }

@@ -96,6 +96,10 @@ func (a *admission) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, dat
 		}
 		return
 	}
+	if data.Conn == nil { // A hook has called Goexit. To pgxpool, the connection stays in use.
+		a.hands.taken.Add(1)
+		return
+	}
 	a.took(data.Conn)
 }
 
@@ -136,6 +140,7 @@ type place struct {
 	taken   bool
 	fresh   bool   // nobody has had it yet
 	closing bool   // BeforeClose was called
+	stale   bool   // a statement was prepared before the schema changed
 	whole   bool   // a caller has it as a whole, or a transaction on it
 	within  string // the settings of that transaction, by their ID; "": it has none
 }

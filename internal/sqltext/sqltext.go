@@ -21,6 +21,33 @@ func FirstWord(sql string) string {
 	return ""
 }
 
+// Begins returns the first two words of each statement of a text in small letters, behind parentheses; ""
+// for what is no word.
+func Begins(sql string) iter.Seq2[string, string] {
+	return func(yield func(first, second string) bool) {
+		var words [2]string
+		n := 0
+		for t := range tokens(sql) {
+			switch {
+			case t.kind == symbol && t.text == ";":
+				if n > 0 && !yield(words[0], words[1]) {
+					return
+				}
+				words, n = [2]string{}, 0
+			case n == len(words), n == 0 && t.kind == symbol && t.text == "(":
+			case t.kind == word:
+				words[n] = t.text
+				n++
+			default:
+				n++
+			}
+		}
+		if n > 0 {
+			yield(words[0], words[1])
+		}
+	}
+}
+
 // Calls returns the names before parentheses, without their schemas: functions, and some
 // keywords.
 func Calls(sql string) iter.Seq[string] {

@@ -59,6 +59,22 @@ func TestSingle(t *testing.T) {
 	}
 }
 
+func TestBegins(t *testing.T) {
+	for sql, want := range map[string]string{
+		"": "", ";;": "", "commit": "commit ,",
+		"select 1; ;-- a\nPREPARE /* b */ Transaction 'x'; commit": "select ,prepare transaction,commit ,",
+		"((select a": "select a,", "'a' b c": " b,", "select ';commit'; (end": "select ,end ,",
+	} {
+		got := ""
+		for first, second := range Begins(sql) {
+			got += first + " " + second + ","
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", sql, got, want)
+		}
+	}
+}
+
 func FuzzTokens(f *testing.F) {
 	for _, sql := range []string{"select 'a", "$a$ b $a$", "/* /* */", `"a""b"(1)`, "E'\\"} {
 		f.Add(sql)
@@ -69,6 +85,8 @@ func FuzzTokens(f *testing.F) {
 		Single(sql)
 		for range Calls(sql) {
 			break
+		}
+		for range Begins(sql) {
 		}
 	})
 }

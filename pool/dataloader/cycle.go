@@ -2,7 +2,6 @@ package dataloader
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 )
@@ -14,7 +13,7 @@ import (
 type task struct {
 	values context.Context
 	done   chan struct{} // closed when the fetch has ended
-	on     []*task       // the tasks that it waits for; guarded by waits
+	on     map[*task]int // how many of its goroutines wait for each task; guarded by waits
 }
 
 // Deadline implements context.Context.
@@ -49,10 +48,13 @@ func taskOf(ctx context.Context) *task {
 func (t *task) enter(other *task) bool {
 	waits.Lock()
 	defer waits.Unlock()
-	if other.reaches(t) {
+	if other.reaches(t, map[*task]bool{}) {
 		return false
 	}
-	t.on = append(t.on, other)
+	if t.on == nil {
+		t.on = map[*task]int{}
+	}
+	t.on[other]++
 	return true
 }
 
@@ -60,17 +62,30 @@ func (t *task) enter(other *task) bool {
 func (t *task) leave(other *task) {
 	waits.Lock()
 	defer waits.Unlock()
-	i := slices.Index(t.on, other)
-	t.on = slices.Delete(t.on, i, i+1)
+	if t.on[other]--; t.on[other] == 0 {
+		delete(t.on, other)
+	}
 }
 
 // reaches reports whether t is other or waits for it, directly or not. A task that is done
-// waits for nothing.
-func (t *task) reaches(other *task) bool {
+// waits for nothing. Tasks that were seen before are not looked at again: there may be many ways to one.
+func (t *task) reaches(other *task, seen map[*task]bool) bool {
+	if seen[t] {
+		return false
+	}
+	seen[t] = true
 	select {
 	case <-t.done:
 		return false
 	default:
 	}
-	return t == other || slices.ContainsFunc(t.on, func(next *task) bool { return next.reaches(other) })
+	if t == other {
+		return true
+	}
+	for next := range t.on {
+		if next.reaches(other, seen) {
+			return true
+		}
+	}
+	return false
 }

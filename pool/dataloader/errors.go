@@ -15,6 +15,8 @@ var (
 	// directly or through other fetches. Without it both would wait forever.
 	ErrCycle = errors.New("dataloader: fetch loads a key that waits for this fetch")
 
+	errNoContext = errors.New("dataloader: the context is nil")
+
 	errGoexit = errors.New("dataloader: fetch called runtime.Goexit")
 )
 

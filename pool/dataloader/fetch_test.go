@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -249,6 +250,34 @@ func TestNobodyWaits(t *testing.T) {
 	})
 }
 
+// A nil context is an error, and its caller is not counted: a fetch ends when the others leave.
+func TestNoContext(t *testing.T) {
+	var none context.Context
+	started, ended := make(chan struct{}), make(chan struct{})
+	l := dataloader.New(func(ctx context.Context, _ []int) (map[int]int64, error) {
+		close(started)
+		<-ctx.Done()
+		close(ended)
+		return nil, ctx.Err()
+	}, dataloader.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	only := ask(ctx, l, 1)
+	<-started
+	for _, key := range []int{1, 2} {
+		if _, err := l.Load(none, key); err == nil || !strings.Contains(err.Error(), "the context is nil") {
+			t.Errorf("%d: %v", key, err)
+		}
+		if _, err := l.LoadAll(none, []int{key}); err == nil {
+			t.Errorf("%d of many: no error", key)
+		}
+	}
+	cancel()
+	if got := <-only; !errors.Is(got.err, context.Canceled) {
+		t.Error(got)
+	}
+	<-ended
+}
+
 // A caller right after the last waiter has left is not put into the batch that is cancelled.
 func TestBatchThatIsCancelledTakesNoKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -349,6 +378,48 @@ func checkFetchesOfTwoLoaders(t *testing.T, made func(fetch[int, int64]) fetch[i
 		// One has found the circle, and the other has its error.
 		if got := <-c; !errors.Is(got.err, dataloader.ErrCycle) {
 			t.Errorf("%v", got)
+		}
+	}
+}
+
+// The search for circles looks at each fetch once, though there are 4^40 ways from the first to the last:
+// it would hold up every Load that a fetch calls, for years.
+func TestManyWaysToAFetch(t *testing.T) { synctest.Test(t, checkManyWays) }
+
+func checkManyWays(t *testing.T) {
+	const depth = 40
+	end := make(chan struct{})
+	level := func(next []*dataloader.Loader[int, int64]) *dataloader.Loader[int, int64] {
+		return dataloader.New(func(ctx context.Context, _ []int) (map[int]int64, error) {
+			if next == nil {
+				<-end
+			}
+			var all sync.WaitGroup
+			for _, l := range next {
+				for range 2 {
+					all.Go(func() {
+						if _, err := l.Load(ctx, 0); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+			}
+			all.Wait()
+			return map[int]int64{0: 0}, nil
+		}, dataloader.Options{})
+	}
+	next := []*dataloader.Loader[int, int64]{level(nil)}
+	for range depth {
+		next = []*dataloader.Loader[int, int64]{level(next), level(next)}
+	}
+	below := ask(t.Context(), level(next), 0)
+	time.Sleep(time.Second) // All of them wait.
+	above := ask(t.Context(), level(next), 0)
+	time.Sleep(time.Second)
+	close(end)
+	for _, c := range []<-chan answer{below, above} {
+		if got := <-c; got.err != nil {
+			t.Error(got)
 		}
 	}
 }

@@ -160,6 +160,9 @@ func (l *Loader[K, V]) Clear(key K) {
 // find returns the place of a key's result. It adds an unknown key to a batch. The caller
 // holds the lock and must await the place. find does not panic.
 func (l *Loader[K, V]) find(ctx context.Context, key K) (p place[K, V], err error) {
+	if ctx == nil {
+		return p, errNoContext
+	}
 	defer func() {
 		// K may be an interface that holds a slice or a map.
 		if r := recover(); r != nil {

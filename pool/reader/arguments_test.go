@@ -24,6 +24,13 @@ func (r rewriter) RewriteQuery(_ context.Context, conn *pgx.Conn, _ string, args
 	return r.text, args, nil
 }
 
+// returns is a rewriter that returns an argument.
+type returns struct{ arg any }
+
+func (r returns) RewriteQuery(_ context.Context, _ *pgx.Conn, sql string, _ []any) (string, []any, error) {
+	return sql, []any{r.arg}, nil
+}
+
 // Every way to pass arguments does what it does with pgxpool, in errors as well.
 func TestArgumentsAsInPgxpool(t *testing.T) {
 	for _, mode := range []string{"", "&pool_reader_transaction_pooling=true", "&default_query_exec_mode=exec", "&default_query_exec_mode=simple_protocol", "&default_query_exec_mode=describe_exec"} {
@@ -101,6 +108,10 @@ func TestArgumentsAsInPgxpool(t *testing.T) {
 						{"select $1::int, 'x'", []any{pgx.QueryResultFormatsByOID{23: 1}, 3}},
 						{"select @n::int, 'x'", []any{pgx.QueryExecModeDescribeExec, pgx.QueryResultFormats{1}, pgx.NamedArgs{"n": 4}}},
 						{"ignored", []any{rewriter{"select $1::text"}, "rewritten"}},
+						{"ignored", []any{pgx.QueryExecModeExec, rewriter{"select $1::text"}, "rewritten"}},
+						{"ignored", []any{rewriter{"select 'first'"}, rewriter{"select $1::text"}, "the last counts"}},
+						{"select @n::int", []any{rewriter{"select 5"}, pgx.NamedArgs{"n": 6}}},
+						{"select @n::int", []any{pgx.NamedArgs{"n": 7}, pgx.QueryResultFormats{1}}},
 						{"select $1::int", []any{"no number"}},
 						{"select $1::int", []any{1, 2}},
 						{"select $1::int", nil},
@@ -140,11 +151,26 @@ func TestRefusedTexts(t *testing.T) {
 			if _, err := r.Exec(t.Context(), sql); !errors.Is(err, reader.ErrNotRead) {
 				t.Errorf("%s: %v", sql, err)
 			}
-			b := &pgx.Batch{}
-			b.Queue("select 1")
-			b.Queue(sql)
-			if err := r.SendBatch(t.Context(), b).Close(); !errors.Is(err, reader.ErrNotRead) {
-				t.Errorf("%s: %v", sql, err)
+			if _, err := r.Exec(t.Context(), "select 1", rewriter{sql}); !errors.Is(err, reader.ErrNotRead) {
+				t.Errorf("%s by a rewriter: %v", sql, err)
+			}
+			for name, queue := range map[string]func(*pgx.Batch){
+				"queued":             func(b *pgx.Batch) { b.Queue(sql) },
+				"by a rewriter":      func(b *pgx.Batch) { b.Queue("select 1", rewriter{sql}) },
+				"by the last of two": func(b *pgx.Batch) { b.Queue("select 1", pgx.NamedArgs{}, rewriter{sql}) },
+			} {
+				b := &pgx.Batch{}
+				b.Queue("select 1")
+				queue(b)
+				if err := r.SendBatch(t.Context(), b).Close(); !errors.Is(err, reader.ErrNotRead) {
+					t.Errorf("%s, %s: %v", sql, name, err)
+				}
+			}
+		}
+		// pgx would take what a rewriter returns for options of the caller.
+		for _, option := range []any{rewriter{"select 2"}, pgx.QueryExecModeSimpleProtocol} {
+			if _, err := r.Exec(t.Context(), "select 1", returns{option}); err == nil {
+				t.Errorf("a %T by a rewriter is no error", option)
 			}
 		}
 		for _, sql := range []string{"select 'set_config(1)'", "select 1 as set_config", "select $$pg_notify('a', 'b')$$ -- set_config("} {

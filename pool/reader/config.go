@@ -2,6 +2,7 @@ package reader
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -25,8 +26,8 @@ type Config struct {
 	// MaxHeld bounds the bytes of a result that is held in memory, 1 MiB by
 	// default. A statement with larger ones runs on a connection of its own.
 	MaxHeld int
-	// StatementTimeout is how long Postgres lets a statement run on a shared connection.
-	// It runs again on one of its own then. 0 is no bound.
+	// StatementTimeout is how long Postgres lets a statement run on a shared connection, up to 24
+	// days. It runs again on one of its own then. 0 is no bound.
 	StatementTimeout time.Duration
 	// TransactionPooling is for servers behind PgBouncer in transaction mode or the
 	// like: nothing stays prepared, and each transaction is made read-only, not the
@@ -74,6 +75,11 @@ const (
 	defaultDirectBelow = 2
 	defaultMaxLag      = 10 * time.Second
 	defaultTokenWait   = 20 * time.Millisecond
+
+	// longest stands for all longer times: several times as much is a time.Duration, too.
+	longest = 365 * 24 * time.Hour
+	// longestTimeout is the largest statement_timeout that Postgres takes.
+	longestTimeout = math.MaxInt32 * time.Millisecond
 )
 
 // WithDefaults returns the configuration with its defaults filled in, for a server with a
@@ -101,6 +107,8 @@ func (c Config) WithDefaults(budget int) Config {
 	if c.TokenWait == 0 {
 		c.TokenWait = defaultTokenWait
 	}
+	c.SlowAfter, c.MaxLag = min(c.SlowAfter, longest), min(c.MaxLag, longest)
+	c.StatementTimeout = min(c.StatementTimeout, longestTimeout)
 	return c
 }
 

@@ -3,7 +3,6 @@ package reader
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
@@ -38,10 +37,16 @@ func (c *call) harmless() bool {
 func (b *backend) direct(c *call) (pgx.Rows, error) {
 	r := b.reader
 	r.counters.direct.Add(1)
+	reached := false
+	defer func() { // also where a tracer panics
+		if !reached {
+			b.running.Add(-1)
+		}
+	}()
 	conn, err := b.server.Acquire(c.ctx)
-	c.reached, c.lost = err == nil, false
+	reached = err == nil
+	c.reached, c.lost = reached, false
 	if err != nil {
-		b.running.Add(-1)
 		return nil, err
 	}
 	c.direct = directRows{backend: b, call: c, conn: conn, start: r.now()}
@@ -69,13 +74,10 @@ func (b *backend) direct(c *call) (pgx.Rows, error) {
 
 // rewrite makes the text with a rewriter that needs a connection.
 func (d *directRows) rewrite() error {
-	c := d.call
-	sql, args, err := c.rewriter.RewriteQuery(c.ctx, d.conn.Conn(), c.sql, c.args)
-	if err != nil {
-		return fmt.Errorf("rewrite query failed: %w", err)
+	if err := d.call.rewriteOn(d.conn.Conn()); err != nil {
+		return err
 	}
-	c.sql, c.args = sql, args
-	return d.backend.reader.identify(c)
+	return d.backend.reader.identify(d.call)
 }
 
 // directRows are rows with a connection, which they give back.
@@ -120,7 +122,7 @@ func (d *directRows) run() error {
 // described returns what is known of a call's statement, if its arguments fit and pgx
 // would ask for it.
 func (c *call) described(mode pgx.QueryExecMode) *description {
-	if c.statement == nil || c.options || mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol {
+	if c.statement == nil || c.options > 0 || mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol {
 		return nil
 	}
 	if d := c.statement.known(); d != nil && len(d.ParamOIDs) == len(c.args) {

@@ -7,9 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/pool"
+	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // tracer counts a caller's statements.
@@ -24,6 +27,62 @@ func (t *tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQuer
 		t.calls.Add(1)
 	}
 }
+
+// What Observe or a tracer panics with reaches the caller, whose statement counts as running no more.
+func TestObserveThatPanics(t *testing.T) {
+	var panics atomic.Bool
+	c := config(t, "pool_max_conns=8")
+	c.Reader.Observe = func(context.Context, string, []any, time.Time, pgconn.CommandTag, error) {
+		if panics.Load() {
+			panic("x")
+		}
+	}
+	c.ConnConfig.Tracer = acquiring{&panics}
+	r := openConfig(t, c).Reader()
+	crowdUntil(t, r, 16, 20, 100, func(int, int) {
+		if _, err := r.Exec(t.Context(), "select 1"); err != nil {
+			t.Error(err)
+		}
+	})
+	panics.Store(true)
+	var caught atomic.Int64
+	for _, ctx := range []context.Context{t.Context(), reader.Alone(t.Context())} {
+		before := caught.Load()
+		crowdWhile(16, 20, func() bool { return caught.Load() == before }, func(int, int) {
+			defer func() {
+				if recover() != nil {
+					caught.Add(1)
+				}
+			}()
+			_, _ = r.Exec(ctx, "select 1")
+		})
+		if caught.Load() == before {
+			t.Error("nothing has panicked")
+		}
+	}
+	panics.Store(false)
+	wait.Until(t, "nothing is running", r.Idle)
+}
+
+// acquiring is a tracer that panics when a caller wants a connection.
+type acquiring struct{ panics *atomic.Bool }
+
+func (acquiring) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+func (acquiring) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (a acquiring) TraceAcquireStart(
+	ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData,
+) context.Context {
+	if a.panics.Load() {
+		panic("x")
+	}
+	return ctx
+}
+
+func (acquiring) TraceAcquireEnd(context.Context, *pgxpool.Pool, pgxpool.TraceAcquireEndData) {}
 
 const observed = "select generate_series(1, $1::int), 10 / ($1::int - 3)"
 

@@ -28,7 +28,7 @@ type request struct {
 	statement *statement
 	described *description
 	settings  *guard.Settings
-	session   *session
+	session   atomic.Pointer[session] // nil: it has ended, and may be another caller's next
 	params    pgx.ExtendedQueryBuilder
 	rows      *heldRows
 	trial     bool
@@ -89,7 +89,7 @@ func (p *pipe) want() {
 func (p *pipe) enqueue(q *request) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.session.Load() != q.session || p.leaving.Load() || p.trial.Load() || q.trial && p.load.Load() > 0 {
+	if p.session.Load() != q.session.Load() || p.leaving.Load() || p.trial.Load() || q.trial && p.load.Load() > 0 {
 		return false
 	}
 	p.trial.Store(q.trial)

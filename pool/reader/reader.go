@@ -168,14 +168,22 @@ func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		return pgx.FailedBatchResults(b, err)
 	}
 	for _, q := range b.QueuedQueries {
-		if reason := refusal(q.SQL); reason != "" && !mayBeName(q.SQL) {
-			return pgx.FailedBatchResults(b, notRead(q.SQL, reason))
-		}
-		if r.mode == pgx.QueryExecModeSimpleProtocol && !r.statements.get(q.SQL, "").single {
-			return pgx.FailedBatchResults(b, notRead(q.SQL, severalStatements))
+		if err := r.checkQueued(q.SQL); err != nil {
+			return pgx.FailedBatchResults(b, err)
 		}
 	}
 	return r.sendBatch(ctx, b)
+}
+
+// checkQueued returns why a text is not taken in a batch.
+func (r *Reader) checkQueued(sql string) error {
+	if reason := refusal(sql); reason != "" && !mayBeName(sql) {
+		return notRead(sql, reason)
+	}
+	if r.mode == pgx.QueryExecModeSimpleProtocol && !r.statements.get(sql, "").single {
+		return notRead(sql, severalStatements)
+	}
+	return nil
 }
 
 // ErrCopy is returned by CopyFrom.
@@ -205,10 +213,10 @@ type call struct {
 	ctx       context.Context
 	sql       string
 	args      []any
-	options   bool              // the arguments begin with options that are for pgx
+	options   int               // that the arguments begin with, for pgx
 	simple    bool              // it goes by the simple protocol, which takes several statements
 	mode      pgx.QueryExecMode // one of these; 0: the configuration's
-	rewriter  pgx.QueryRewriter // that needs a connection
+	rewriter  pgx.QueryRewriter // that needs a connection, until it has made the text
 	settings  *guard.Settings
 	statement *statement // nil if a rewriter makes it
 	alone     bool       // it must not share a connection
@@ -244,7 +252,7 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 	if err := c.rewrite(); err != nil {
 		return nil, err
 	}
-	if r.disabled != nil || c.options {
+	if r.disabled != nil || c.options > 0 {
 		if err := r.unusable(c); err != nil {
 			return nil, err
 		}
@@ -260,7 +268,6 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 		if to, p := r.route(c, b, running); to != direct {
 			rows, err, ok := b.share(c, p, to == trial)
 			if ok {
-				b.running.Add(-1)
 				if rows == nil {
 					return nil, c.trace.end(pgconn.CommandTag{}, err)
 				}
@@ -270,7 +277,7 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) (pgx.Rows, e
 				return rows, nil
 			}
 			c.alone, moved = true, true
-			if b.running.Add(-1); c.away {
+			if c.away {
 				b = r.pick(c)
 			}
 			b.running.Add(1)
@@ -305,42 +312,64 @@ func (r *Reader) identify(c *call) error {
 	return nil
 }
 
-// rewrite does what pgx does with named arguments, so that statements are known by the
-// text that Postgres sees.
+// rewrite does what pgx does with options and named arguments, so that statements are known by the
+// text that Postgres sees. As in pgx, the last rewriter counts. One that is not pgx's own needs a
+// connection, and is left to [directRows.rewrite].
 func (c *call) rewrite() error {
-	for i, arg := range c.args {
-		switch option := arg.(type) {
-		case pgx.QueryExecMode:
-			c.options, c.mode, c.simple = true, option, option == pgx.QueryExecModeSimpleProtocol
-			continue
-		case pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
-			c.options = true
-			continue
-		case pgx.NamedArgs, pgx.StrictNamedArgs:
-			sql, args, err := option.(pgx.QueryRewriter).RewriteQuery(c.ctx, nil, c.sql, c.args[i+1:])
-			if err != nil {
-				return fmt.Errorf("rewrite query failed: %w", err)
-			}
-			c.sql, c.args = sql, append(c.args[:i:i], args...)
-		case pgx.QueryRewriter:
-			c.rewriter = option
-			c.args = append(c.args[:i:i], c.args[i+1:]...)
-		}
-		return nil
+	c.takeOptions()
+	switch c.rewriter.(type) {
+	case pgx.NamedArgs, pgx.StrictNamedArgs:
+		return c.rewriteOn(nil)
 	}
 	return nil
 }
 
-// share runs a statement on a shared connection. It returns false if it must be run
-// alone.
+// takeOptions takes in the options that the arguments begin with. All but rewriters stay there, for pgx.
+func (c *call) takeOptions() {
+	for c.options < len(c.args) {
+		switch option := c.args[c.options].(type) {
+		case pgx.QueryExecMode:
+			c.mode, c.simple = option, option == pgx.QueryExecModeSimpleProtocol
+		case pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
+		case pgx.QueryRewriter:
+			c.rewriter = option
+			c.args = append(c.args[:c.options:c.options], c.args[c.options+1:]...)
+			continue
+		default:
+			return
+		}
+		c.options++
+	}
+}
+
+// rewriteOn makes the text, once, with a rewriter, which is given a connection.
+func (c *call) rewriteOn(conn *pgx.Conn) error {
+	sql, args, err := c.rewriter.RewriteQuery(c.ctx, conn, c.sql, c.args[c.options:])
+	if err != nil {
+		return fmt.Errorf("rewrite query failed: %w", err)
+	}
+	if len(args) > 0 {
+		switch args[0].(type) { // pgx would take them for the caller's, and for what was not checked.
+		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID, pgx.QueryRewriter:
+			return fmt.Errorf("rewrite query failed: the first argument is a %T, an option of pgx", args[0])
+		}
+	}
+	c.sql, c.args, c.rewriter = sql, append(c.args[:c.options:c.options], args...), nil
+	return nil
+}
+
+// share runs a statement, which counts as running until then, on a shared connection. It returns false
+// if it must be run alone.
 func (b *backend) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
+	defer b.running.Add(-1) // also where Observe or a tracer panics
 	r := b.reader
 	described, session := c.statement.known(), p.session.Load()
 	if session == nil || described == nil || len(described.ParamOIDs) != len(c.args) {
 		return nil, nil, false
 	}
 	q := r.requests.Get().(*request)
-	q.statement, q.described, q.settings, q.session, q.trial = c.statement, described, c.settings, session, trial
+	q.statement, q.described, q.settings, q.trial = c.statement, described, c.settings, trial
+	q.session.Store(session)
 	q.single, q.sent, q.replayed = described.volatile || session.isolated, false, c.position(b)
 	q.state.Store(waiting)
 	q.rows = newHeldRows(&r.memories, c.statement, session, c.settings)
@@ -375,7 +404,8 @@ func (b *backend) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 		return nil, nil, false
 	}
 	rows, outcome, sent := q.rows, q.outcome, q.sent
-	q.rows, q.statement, q.described, q.settings, q.session = nil, nil, nil, nil, nil
+	q.rows, q.statement, q.described, q.settings = nil, nil, nil, nil
+	q.session.Store(nil)
 	r.requests.Put(q)
 	if outcome != answered {
 		if sent {

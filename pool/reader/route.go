@@ -35,7 +35,7 @@ func (r *Reader) route(c *call, b *backend, running int64) (route, *pipe) {
 		return r.learn(c, b), nil
 	case c.alone: // the caller has asked for it, or it was shared and did not work
 		return r.learn(c, b), nil
-	case c.options: // the arguments tell pgx how to run it
+	case c.options > 0: // the arguments tell pgx how to run it
 		return r.learn(c, b), nil
 	case described == nil: // nobody knows its parameters and columns
 		return r.learn(c, b), nil

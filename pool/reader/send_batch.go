@@ -71,7 +71,16 @@ func (b *batchResults) send(to *backend, conn *pgxpool.Conn, replayed uint64) (e
 	}
 	g := guard.Guard{Settings: guard.From(b.ctx), Accepted: &b.reader.accepted, ReadOnly: true, Mode: to.mode,
 		Replayed: replayed}
-	b.BatchResults, err = g.SendBatch(b.ctx, conn.Conn(), own)
+	done := false
+	defer func() {
+		if !done { // An argument has panicked, or a tracer.
+			_ = conn.Conn().Close(context.Background())
+			to.server.Release(conn)
+			b.conn = nil
+		}
+	}()
+	b.BatchResults, err = g.SendBatch(b.ctx, conn.Conn(), own, b.reader.checkQueued)
+	done = true
 	return err
 }
 

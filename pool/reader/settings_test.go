@@ -163,6 +163,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		"role":     {GUC: map[string]string{"role": "x"}},
 		"write":    {GUC: map[string]string{"Transaction_Read_Only": "off"}},
 		"twice":    {GUC: map[string]string{"app.x": "1", "APP.x": "2"}},
+		"apart":    {GUC: map[string]string{"APP.x": "1", "TimeZone": "UTC", "app.x": "2"}},
 		"session":  {GUC: map[string]string{"session_authorization": "x"}},
 		"isolated": {GUC: map[string]string{"transaction_isolation": "serializable"}},
 	} {

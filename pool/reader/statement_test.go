@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -24,6 +25,38 @@ func routeOf(s *statement) route {
 	t.pipes = []*pipe{p}
 	to, _ := r.route(&call{statement: s}, t, 3)
 	return to
+}
+
+// The longest times that a configuration may have are no negative ones where several times as much
+// counts, and Postgres takes the timeout.
+func TestLongestTimes(t *testing.T) {
+	c := Config{SlowAfter: math.MaxInt64, MaxLag: math.MaxInt64, StatementTimeout: math.MaxInt64}.WithDefaults(8)
+	b := &backend{reader: &Reader{config: c}}
+	if 2*b.patience() < c.SlowAfter || 2*c.MaxLag < c.MaxLag {
+		t.Errorf("slow is %v, the patience %v, the lag %v", b.slow(), b.patience(), c.MaxLag)
+	}
+	if n := c.StatementTimeout.Milliseconds(); n != math.MaxInt32 {
+		t.Errorf("the timeout is %d ms", n)
+	}
+}
+
+// A session releases its own callers, and not those of another one that have the requests of callers whose
+// statements have ended.
+func TestReleaseOfASession(t *testing.T) {
+	stuck, other := &session{pipe: &pipe{}}, &session{}
+	var list []*request
+	for _, s := range []*session{stuck, other, nil} {
+		q := &request{done: make(chan struct{}, 1)}
+		q.session.Store(s)
+		list = append(list, q)
+	}
+	stuck.batches = []*batch{group(list, 0)}
+	stuck.release()
+	for i, want := range []int32{left, waiting, waiting} {
+		if got := list[i].state.Load(); got != want {
+			t.Errorf("request %d is in state %d, want %d", i, got, want)
+		}
+	}
 }
 
 // One late answer of a fast statement is not its fault; many are.

@@ -123,13 +123,16 @@ func (s *session) cancels() bool {
 	return at > 0 && s.pipe.reader.now()-at < int64(2*cancelTimeout)
 }
 
-// release lets all who wait go on elsewhere.
+// release lets all who wait go on elsewhere. What has ended in their batches may be a request of another
+// session by now.
 func (s *session) release() {
 	s.mu.Lock()
 	for _, b := range s.batches {
 		for i := range b.runs {
 			for _, q := range b.runs[i].requests {
-				release(q)
+				if q.session.Load() == s {
+					release(q)
+				}
 			}
 		}
 	}

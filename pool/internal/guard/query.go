@@ -149,8 +149,11 @@ func (g Guard) queryTx(ctx context.Context, conn *pgx.Conn, sql string, args []a
 }
 
 // SendBatch runs a batch under a guard, in a transaction. It fails only with [ErrBehind]; other
-// errors are those of the results.
-func (g Guard) SendBatch(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) (pgx.BatchResults, error) {
+// errors are those of the results. The texts of the batch were checked; check is called with those
+// that rewriters make of them.
+func (g Guard) SendBatch(
+	ctx context.Context, conn *pgx.Conn, b *pgx.Batch, check func(sql string) error,
+) (pgx.BatchResults, error) {
 	if g.Empty() {
 		return conn.SendBatch(ctx, b), nil
 	}
@@ -161,8 +164,44 @@ func (g Guard) SendBatch(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) (pgx
 	if err != nil {
 		return pgx.FailedBatchResults(b, err), nil
 	}
+	checkRewritten(b, check)
 	own := transaction{ctx: ctx, tx: tx, readOnly: g.ReadOnly}
 	return &txBatch{BatchResults: tx.SendBatch(ctx, b), own: own}, nil
+}
+
+// checkRewritten has check called with the texts that rewriters make. Named arguments change no words.
+func checkRewritten(b *pgx.Batch, check func(sql string) error) {
+	for _, q := range b.QueuedQueries {
+		for i, arg := range q.Arguments {
+			rewriter, ok := arg.(pgx.QueryRewriter)
+			if !ok {
+				break
+			}
+			switch arg.(type) {
+			case pgx.NamedArgs, pgx.StrictNamedArgs:
+			default:
+				q.Arguments = slices.Clone(q.Arguments) // They may be a slice of the caller's.
+				q.Arguments[i] = checkedRewriter{rewriter, check}
+			}
+		}
+	}
+}
+
+// checkedRewriter is a rewriter whose texts are checked.
+type checkedRewriter struct {
+	pgx.QueryRewriter
+	check func(sql string) error
+}
+
+// RewriteQuery implements [pgx.QueryRewriter].
+func (c checkedRewriter) RewriteQuery(
+	ctx context.Context, conn *pgx.Conn, sql string, args []any,
+) (string, []any, error) {
+	sql, args, err := c.QueryRewriter.RewriteQuery(ctx, conn, sql, args)
+	if err == nil {
+		err = c.check(sql)
+	}
+	return sql, args, err
 }
 
 // closingRows are the last rows of something that must be closed. The first of them is read
@@ -331,10 +370,27 @@ func (s *Settings) CheckBatch(b *pgx.Batch) error {
 		return s.Err
 	}
 	for _, q := range b.QueuedQueries {
-		switch word := sqltext.FirstWord(q.SQL); word {
-		case "begin", "start", "commit", "end", "rollback", "abort", "discard", "reset":
-			return fmt.Errorf("pool: a batch with settings is one transaction, in which %s cannot be: use Pool.Begin", word)
+		if err := CheckQueued(q.SQL); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// CheckQueued returns why a text cannot be in a batch with settings: a statement of it would end the
+// transaction that has them, or the settings.
+func CheckQueued(sql string) error {
+	for first, second := range sqltext.Begins(sql) { // several in the simple protocol
+		switch first {
+		case "begin", "start", "commit", "end", "rollback", "abort", "discard", "reset":
+		case "prepare":
+			if second != "transaction" {
+				continue
+			}
+		default:
+			continue
+		}
+		return fmt.Errorf("pool: a batch with settings is one transaction, in which %s cannot be: use Pool.Begin", first)
 	}
 	return nil
 }

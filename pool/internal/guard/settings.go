@@ -77,14 +77,17 @@ func New(role string, parameters map[string]string) *Settings {
 	}
 	slices.Sort(s.names)
 	id := strconv.Quote(role)
-	for i, name := range s.names {
-		if i > 0 && strings.EqualFold(name, s.names[i-1]) {
+	given := map[string]bool{}
+	for _, name := range s.names {
+		lower := strings.ToLower(name)
+		if given[lower] {
 			s.fail("parameter %q is given twice", name)
 		}
+		given[lower] = true
 		value := parameters[name]
 		s.values = append(s.values, value)
 		id += strconv.Quote(name) + strconv.Quote(value)
-		if !strings.Contains(name, ".") && !atRunTime[strings.ToLower(name)] {
+		if !strings.Contains(name, ".") && !atRunTime[lower] {
 			s.Scope += strconv.Quote(name) + strconv.Quote(value)
 		}
 	}

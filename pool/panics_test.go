@@ -1,0 +1,94 @@
+package pool
+
+import (
+	"context"
+	"database/sql/driver"
+	"strings"
+	"testing"
+
+	"github.com/gqlboost/gqlboost/internal/wait"
+	"github.com/gqlboost/gqlboost/pool/reader"
+	"github.com/jackc/pgx/v5"
+)
+
+// panics is an argument that panics when it is sent.
+type panics struct{}
+
+func (panics) Value() (driver.Value, error) { panic("x") }
+
+// panicking is a source that panics in one of its methods.
+type panicking struct {
+	in   string
+	rows int
+}
+
+func (p *panicking) call(method string) {
+	if p.in == method {
+		panic("x")
+	}
+}
+
+func (p *panicking) Next() bool             { p.rows++; p.call("Next"); return p.rows < 3 }
+func (p *panicking) Values() ([]any, error) { p.call("Values"); return []any{p.rows}, nil }
+func (p *panicking) Err() error             { p.call("Err"); return nil }
+
+// A panic of a source is an error of CopyFrom, which copies nothing then.
+func TestSourcesThatPanic(t *testing.T) {
+	p := open(t, "pool_max_conns=1&pool_queue_timeout=5s")
+	if _, err := p.Exec(t.Context(), "drop table if exists panicked; create table panicked (i int)"); err != nil {
+		t.Fatal(err)
+	}
+	for _, ctx := range []context.Context{t.Context(), reader.WithSettings(t.Context(), reader.Settings{})} {
+		for method, source := range map[string]pgx.CopyFromSource{
+			"Next": &panicking{in: "Next"}, "Values": &panicking{in: "Values"}, "Err": &panicking{in: "Err"},
+			"none": (*panicking)(nil),
+		} {
+			n, err := p.CopyFrom(ctx, pgx.Identifier{"panicked"}, []string{"i"}, source)
+			if err == nil || n != 0 || !strings.Contains(err.Error(), "pool: the source of CopyFrom panicked: ") {
+				t.Errorf("%s: %d, %v", method, n, err)
+			}
+		}
+		if n, err := p.CopyFrom(ctx, pgx.Identifier{"panicked"}, []string{"i"}, &panicking{}); n != 2 || err != nil {
+			t.Errorf("without a panic: %d, %v", n, err)
+		}
+	}
+	var n int
+	if err := p.QueryRow(t.Context(), "select count(*) from panicked").Scan(&n); err != nil || n != 4 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}
+
+// A panic of an argument reaches the caller, and no connection is lost.
+func TestArgumentsThatPanic(t *testing.T) {
+	p := open(t, "pool_max_conns=1&pool_queue_timeout=5s&pool_reader_direct_conns=1")
+	batch := &pgx.Batch{}
+	batch.Queue("select 1")
+	batch.Queue("select $1::int", panics{})
+	plain, settings := t.Context(), reader.WithSettings(t.Context(), reader.Settings{})
+	for name, run := range map[string]func(){
+		"Exec":                      func() { _, _ = p.Exec(plain, "select $1::int", panics{}) },
+		"Exec with settings":        func() { _, _ = p.Exec(settings, "select $1::int", panics{}) },
+		"Query with settings":       func() { _, _ = p.Query(settings, "select $1::int", panics{}) },
+		"QueryRow with settings":    func() { _ = p.QueryRow(settings, "select $1::int", panics{}).Scan(new(int)) },
+		"SendBatch":                 func() { _ = p.SendBatch(plain, batch).Close() },
+		"SendBatch with settings":   func() { _ = p.SendBatch(settings, batch).Close() },
+		"Reader.Query":              func() { _, _ = p.Reader().Query(plain, "select $1::int", panics{}) },
+		"Reader.SendBatch":          func() { _ = p.Reader().SendBatch(plain, batch).Close() },
+		"Reader.SendBatch settings": func() { _ = p.Reader().SendBatch(settings, batch).Close() },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			run()
+		}()
+		wait.Until(t, name+": the connection is given back", func() bool {
+			return p.Stat().AcquiredConns() == 0 && p.admission.inside.Load() == 0 && p.direct.inside.Load() == 0
+		})
+	}
+	if err := p.Ping(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
