@@ -46,7 +46,7 @@ func Order(contenders, round int) []int {
 	return order
 }
 
-// Compare runs rounds of a load, in each of which the servers take turns in another [Order].
+// Compare runs rounds of a load. The servers take turns, in another [Order] in each round.
 func Compare[C Contender](
 	ctx context.Context, preset string, contenders []C, c Config, rounds int, log io.Writer,
 ) (*Comparison, error) {
