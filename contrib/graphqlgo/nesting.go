@@ -17,7 +17,7 @@ const maxNesting = 1000
 
 var (
 	// errEndless is of a query that must not get to graphql-go's validator, which calls itself for each
-	// level and follows fragments that spread each other for ever: the stack would overflow, which
+	// level and follows fragments that spread each other forever: the stack would overflow, which
 	// ends the process.
 	errEndless = errors.New("graphqlgo: the query nests too deeply or without an end")
 	// errTooDeep has no place: graphql-go takes seconds to find the line in a large text.

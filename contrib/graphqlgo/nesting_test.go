@@ -74,7 +74,7 @@ func chain(n, levels int) string {
 }
 
 // Fragments count where they are spread, and may not spread each other: graphql-go's validator would
-// follow them for ever.
+// follow them forever.
 func TestNestingOfFragments(t *testing.T) {
 	schema := newTree(t)
 	const cycle = "Cannot spread fragment"
