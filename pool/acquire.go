@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/gqlboost/gqlboost/pool/internal/result"
@@ -160,7 +161,7 @@ func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	done := false
 	defer dropUnless(&done, conn)
 	// The error is of positions, and there is none.
-	results, _ := p.guard(s).SendBatch(ctx, conn.Conn(), b, guard.CheckQueued)
+	results, _ := p.guard(s).SendBatch(ctx, conn.Conn(), b, guard.CheckText)
 	done = true
 	if tx := results.Tx(); tx != nil {
 		markWhole(conn.Conn())
@@ -249,6 +250,11 @@ func (p *Pool) guard(s *guard.Settings) guard.Guard {
 func (p *Pool) queryWith(ctx context.Context, s *guard.Settings, sql string, args []any) (pgx.Rows, error) {
 	if s.Err != nil {
 		return result.Failed{Error: s.Err}, s.Err
+	}
+	if strings.Contains(sql, ";") { // The simple protocol takes several statements.
+		if err := guard.CheckText(sql); err != nil {
+			return result.Failed{Error: err}, err
+		}
 	}
 	conn, err := p.acquire(ctx)
 	if err != nil {

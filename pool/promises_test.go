@@ -192,6 +192,12 @@ func TestBatchesKeepTheirSettings(t *testing.T) {
 				}
 			}
 		}
+		const several = "select 1; commit; select 2"
+		rows, err := p.Query(ctx, several)
+		rows.Close()
+		if err == nil || mode == "simple_protocol" && !strings.Contains(err.Error(), "use Pool.Begin") {
+			t.Errorf("%s, %s: %v", mode, several, err)
+		}
 		var got string
 		b := &pgx.Batch{}
 		if mode != "simple_protocol" {

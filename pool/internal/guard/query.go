@@ -370,16 +370,16 @@ func (s *Settings) CheckBatch(b *pgx.Batch) error {
 		return s.Err
 	}
 	for _, q := range b.QueuedQueries {
-		if err := CheckQueued(q.SQL); err != nil {
+		if err := CheckText(q.SQL); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// CheckQueued returns why a text cannot be in a batch with settings: a statement of it would end the
-// transaction that has them, or the settings.
-func CheckQueued(sql string) error {
+// CheckText returns why a text cannot be run with settings among others: a statement of it would end
+// the transaction that has them, or the settings.
+func CheckText(sql string) error {
 	for first, second := range sqltext.Begins(sql) { // several in the simple protocol
 		switch first {
 		case "begin", "start", "commit", "end", "rollback", "abort", "discard", "reset":
@@ -390,7 +390,7 @@ func CheckQueued(sql string) error {
 		default:
 			continue
 		}
-		return fmt.Errorf("pool: a batch with settings is one transaction, in which %s cannot be: use Pool.Begin", first)
+		return fmt.Errorf("pool: statements with settings are one transaction, in which %s cannot be: use Pool.Begin", first)
 	}
 	return nil
 }
