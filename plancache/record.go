@@ -115,7 +115,7 @@ func (s *source) fetch() error {
 	switch {
 	case n > 0: // An error comes again.
 		return nil
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return errTruncated
 	}
 	return err

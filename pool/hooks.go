@@ -48,7 +48,7 @@ func protectHooks(c *pgxpool.Config) {
 	}
 	if hook := c.ShouldPing; hook != nil {
 		c.ShouldPing = func(ctx context.Context, p pgxpool.ShouldPingParams) (ok bool) {
-			ok = true // unless it says that it need not
+			ok = true //nolint:wastedassign // It is the result if the hook panics.
 			defer caught("ShouldPing", nil)
 			return hook(ctx, p)
 		}
@@ -86,7 +86,7 @@ func (s *copySource) Next() (more bool) {
 
 // Values implements [pgx.CopyFromSource].
 func (s *copySource) Values() (values []any, err error) {
-	err = errSource // unless the source returns
+	err = errSource //nolint:wastedassign // It is the result if the source panics.
 	defer caught(sourceName, &s.panicked)
 	return s.CopyFromSource.Values()
 }

@@ -43,7 +43,8 @@ const (
 // readmes have tables.
 var readmes = []string{
 	"../README.md", "../arena/README.md", "../simdjson/README.md", "../stream/README.md", "../plancache/README.md",
-	"../pool/README.md", "../pool/dataloader/README.md", "../pool/advisor/README.md", "../contrib/gqlgen/compile/README.md",
+	"../pool/README.md", "../pool/dataloader/README.md", "../pool/advisor/README.md",
+	"../contrib/gqlgen/compile/README.md",
 }
 
 func main() {

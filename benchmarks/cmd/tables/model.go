@@ -40,8 +40,8 @@ func modelSection(b *bytes.Buffer, m *model.Report, tables map[string]string) {
 		"than two cores cost each other in caches, which two points cannot tell. The cores are those at the "+
 		"highest share of the throughput on one core, of those that were tried, at which no request failed and P95 stayed "+
 		"below the bound: at the same share, more cores wait less. Where there is none (above, or with errors), they are "+
-		"those for the throughput alone, at the lowest share. In parentheses the range of what single rounds say, which is the "+
-		"error bar: a serial share is the small difference of two large figures, and %d cores "+
+		"those for the throughput alone, at the lowest share. In parentheses the range of what single rounds say, "+
+		"which is the error bar: a serial share is the small difference of two large figures, and %d cores "+
 		"multiply its error.\n\n", planCores, thousands(planRate), planBound, planCores)
 	b.WriteString(tables["cores"])
 }

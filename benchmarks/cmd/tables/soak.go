@@ -37,8 +37,8 @@ func soakSection(b *bytes.Buffer, windows []load.Window) {
 		rows = append(rows, table.Row{r.Figure, digits(r.First), digits(r.Last)})
 	}
 	long := fmt.Sprintf(" %.4g minutes", h.Minutes)
-	fmt.Fprintf(b, "\n%s The beginning of the longest session beside its end, medians of the windows:\n\n%s", drifting(windows),
-		markdown(table.Row{"figure", "first" + long, "last" + long}, rows))
+	fmt.Fprintf(b, "\n%s The beginning of the longest session beside its end, medians of the windows:\n\n%s",
+		drifting(windows), markdown(table.Row{"figure", "first" + long, "last" + long}, rows))
 }
 
 // drifting says which figures drift.

@@ -150,8 +150,8 @@ func blocks(r *load.Report) string {
 func exports(r *load.Report) string {
 	var rows []table.Row
 	for _, e := range r.Exports {
-		rows = append(rows, table.Row{e.Server, fmt.Sprintf("%.1f ms", e.FirstByte), fmt.Sprintf("%.0f ms%s", e.Whole, e.Range()),
-			humanize.IBytes(e.Memory)})
+		rows = append(rows, table.Row{e.Server, fmt.Sprintf("%.1f ms", e.FirstByte),
+			fmt.Sprintf("%.0f ms%s", e.Whole, e.Range()), humanize.IBytes(e.Memory)})
 	}
 	return markdown(table.Row{"100 000 rows", "first byte", "whole", "memory"}, rows)
 }

@@ -354,7 +354,13 @@ func TestHiddenLists(t *testing.T) {
 		func(context.Context, *compiled.Call, any, *shelf) ([]*page, error) { return []*page{{}, {}}, nil })
 	compiled.OffersElements(shelfType, "pages", resolvers,
 		func(context.Context, *compiled.Call, sequences, *shelf) iter.Seq2[*page, error] {
-			return func(yield func(*page, error) bool) { _ = yield(&page{}, nil) && yield(&page{}, nil) }
+			return func(yield func(*page, error) bool) {
+				for range 2 {
+					if !yield(&page{}, nil) {
+						return
+					}
+				}
+			}
 		})
 	compiled.Plain(desk, compiled.Field{Name: "shelf", Type: "Shelf", Named: "Shelf"},
 		compiled.Pointer("Shelf", shelfType), func(*pages) *shelf { return &shelf{} })

@@ -2,9 +2,10 @@
 //
 //	go run github.com/gqlboost/gqlboost/pool/advisor/cmd/pgadvise@latest postgres://...
 //
-// It changes nothing, unless -history-table or -execute is given. With -check it is for pipelines: it exits with 1 if there are
-// sequential scans, missing indexes or repeated statements that an earlier report
-// (-before) has not, and with 2 if it fails, or sees too little to say that there are none.
+// It changes nothing, unless -history-table or -execute is given. With -check it is for
+// pipelines: it exits with 1 if there are sequential scans, missing indexes or repeated
+// statements that an earlier report (-before) has not, and with 2 if it fails, or sees too
+// little to say that there are none.
 // pgadvise -help has the rest.
 package main
 
