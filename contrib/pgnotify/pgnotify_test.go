@@ -183,21 +183,27 @@ func TestDeleteEach(t *testing.T) {
 	}
 }
 
-// A connection that is neither closed nor answered is noticed.
-func TestSilence(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+// throughProxy returns a proxy before Postgres, and the connection string of the way through it.
+func throughProxy(t *testing.T) (p *proxy.Proxy, dsn string) {
+	t.Helper()
 	u, err := url.Parse(server.DSN())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := proxy.New(net.JoinHostPort(u.Hostname(), u.Port()))
-	if err != nil {
+	if p, err = proxy.New(net.JoinHostPort(u.Hostname(), u.Port())); err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close()
 	u.Host = p.Addr()
+	return p, u.String()
+}
+
+// A connection that is neither closed nor answered is noticed.
+func TestSilence(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	p, dsn := throughProxy(t)
+	defer p.Close()
 	// Long enough for a busy machine to answer.
-	bus := newBus(t, u.String(), pgnotify.Options{CheckEvery: 2 * time.Second})
+	bus := newBus(t, dsn, pgnotify.Options{CheckEvery: 2 * time.Second})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	keys, err := bus.Watch(ctx)
@@ -228,16 +234,8 @@ func TestSilence(t *testing.T) {
 // that it has if Close has given up.
 func TestCloseWhileDeleteHangs(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	u, err := url.Parse(server.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := proxy.New(net.JoinHostPort(u.Hostname(), u.Port()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, dsn := throughProxy(t)
 	defer p.Close()
-	u.Host = p.Addr()
 	for name, c := range map[string]struct {
 		hang, end func()
 		givesUp   bool  // Close
@@ -249,7 +247,7 @@ func TestCloseWhileDeleteHangs(t *testing.T) {
 		"Postgres answers late": {func() { p.SetDelay(4 * time.Second) }, func() { p.SetDelay(0) }, true, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBus(t, u.String(), pgnotify.Options{})
+			b := newBus(t, dsn, pgnotify.Options{})
 			if err := b.Delete(t.Context(), "k"); err != nil {
 				t.Fatal(err)
 			}
