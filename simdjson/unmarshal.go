@@ -32,7 +32,7 @@ func Unmarshal(data []byte, target any) error {
 }
 
 // unmarshaledFast returns false if encoding/json must do it. The target is then as
-// it was, but for the sign of a float64 that was -0.
+// it was, except the sign of a float64 that was -0.
 func unmarshaledFast(data []byte, target any) bool {
 	f := targetFitness(target)
 	if f == unfit || !f.valid(data) {

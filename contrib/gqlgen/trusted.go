@@ -8,6 +8,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/gqlboost/gqlboost/contrib/internal/request"
 	"github.com/gqlboost/gqlboost/plancache"
 )
 
@@ -23,12 +24,6 @@ type Trusted struct{ Documents *plancache.Persisted }
 var (
 	_ graphql.HandlerExtension          = Trusted{}
 	_ graphql.OperationParameterMutator = Trusted{}
-)
-
-// The codes of what is refused, which are those of Apollo Router.
-const (
-	codeNotInList     = "PERSISTED_QUERY_NOT_IN_LIST"
-	codeNotInSafelist = "QUERY_NOT_IN_SAFELIST"
 )
 
 // ExtensionName implements [graphql.HandlerExtension].
@@ -54,10 +49,6 @@ func (t Trusted) MutateOperationParameters(ctx context.Context, params *graphql.
 		return nil
 	}
 	refused := gqlerror.Wrap(err)
-	if params.Query == "" {
-		errcode.Set(refused, codeNotInList)
-	} else {
-		errcode.Set(refused, codeNotInSafelist)
-	}
+	errcode.Set(refused, request.NotAllowedCode(params.Query))
 	return refused
 }

@@ -41,7 +41,7 @@ func New(schema *graphql.Schema, o Options) *Handler {
 		response := schema.Exec(r.Context(), o.Query, o.OperationName, o.Variables)
 		status := 0
 		if response.Data == nil {
-			status = host.Failed(r.Context())
+			status = host.Failed(r.Context(), http.StatusBadRequest)
 		}
 		return host.Result{Status: status, Write: func(w *stream.Writer) {
 			if len(response.Errors) > 0 {

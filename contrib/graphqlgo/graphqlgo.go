@@ -104,12 +104,10 @@ func (s *server) execute(r *http.Request, o request.Operation) host.Result {
 	result, err := s.run(params)
 	switch {
 	case err != nil:
-		made.Status, result = http.StatusInternalServerError, &graphql.Result{Errors: internal(err)}
-		if ctx.Err() != nil {
-			made.Status = http.StatusServiceUnavailable
-		}
+		made.Status = host.Failed(ctx, http.StatusInternalServerError)
+		result = &graphql.Result{Errors: internal(err)}
 	case result.Data == nil && len(result.Errors) > 0 && len(result.Errors[0].Path) == 0:
-		made.Status = host.Failed(ctx)
+		made.Status = host.Failed(ctx, http.StatusBadRequest)
 	}
 	if format := s.options.FormatErrorFn; format != nil && len(result.Errors) > 0 {
 		formatted := make([]gqlerrors.FormattedError, len(result.Errors))

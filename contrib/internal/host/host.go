@@ -189,13 +189,12 @@ func (h *Handler) one(r *http.Request, o request.Operation) (Result, error) {
 	return h.execute(r, o), nil
 }
 
-// Failed returns the status of an operation that has no data: the request is at fault, unless its
-// context has ended.
-func Failed(ctx context.Context) int {
+// Failed returns the status of an operation that has no data, unless its context has ended.
+func Failed(ctx context.Context, status int) int {
 	if ctx.Err() != nil {
 		return http.StatusServiceUnavailable
 	}
-	return http.StatusBadRequest
+	return status
 }
 
 // codeOf returns the code that clients know an error of [plancache.Persisted] by: Apollo's.
@@ -203,12 +202,10 @@ func codeOf(err error, o request.Operation) string {
 	switch {
 	case errors.Is(err, plancache.ErrPersistedNotFound):
 		return "PERSISTED_QUERY_NOT_FOUND"
-	case !errors.Is(err, plancache.ErrNotAllowed):
-		return ""
-	case o.Query == "":
-		return "PERSISTED_QUERY_NOT_IN_LIST"
+	case errors.Is(err, plancache.ErrNotAllowed):
+		return request.NotAllowedCode(o.Query)
 	}
-	return "QUERY_NOT_IN_SAFELIST"
+	return ""
 }
 
 // failed is the result of an operation that did not run.

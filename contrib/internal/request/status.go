@@ -74,6 +74,15 @@ func (e *Undecoded) Error() string { return e.message }
 // Unwrap returns encoding/json's error.
 func (e *Undecoded) Unwrap() error { return e.Standard }
 
+// NotAllowedCode returns the code, Apollo Router's, of an operation that is not among the trusted
+// documents; query is the text that came with it.
+func NotAllowedCode(query string) string {
+	if query == "" {
+		return "PERSISTED_QUERY_NOT_IN_LIST"
+	}
+	return "QUERY_NOT_IN_SAFELIST"
+}
+
 // Status returns the HTTP status that answers an error of this package or of
 // simdjson's decoding. All hosts answer by it.
 func Status(err error) int {
