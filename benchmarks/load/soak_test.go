@@ -214,7 +214,9 @@ func TestCompareHours(t *testing.T) {
 		!strings.Contains(text, "busy in 1 of 750 windows, which had 7 of the errors") {
 		t.Error(text)
 	}
-	s = Summarize([]Window{{Code: "a", CPU: "X", Length: 1}, {Code: "b", CPU: "Y", Length: 1}, {Code: "a", CPU: "Y", Length: 1}, {Length: 1}})
+	s = Summarize([]Window{
+		{Code: "a", CPU: "X", Length: 1}, {Code: "b", CPU: "Y", Length: 1}, {Code: "a", CPU: "Y", Length: 1}, {Length: 1},
+	})
 	if text := s.String(); !strings.Contains(text, "built from a, b; on X, Y.") {
 		t.Error(text)
 	}

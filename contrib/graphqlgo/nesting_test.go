@@ -68,7 +68,8 @@ func chain(n, levels int) string {
 		if i == n {
 			spread = ""
 		}
-		fmt.Fprintf(&b, "fragment F%d on Query {a %s%s%s}", i, strings.Repeat("q {a ", levels-1), spread, strings.Repeat("}", levels-1))
+		fmt.Fprintf(&b, "fragment F%d on Query {a %s%s%s}",
+			i, strings.Repeat("q {a ", levels-1), spread, strings.Repeat("}", levels-1))
 	}
 	return b.String()
 }

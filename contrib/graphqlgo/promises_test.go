@@ -109,7 +109,9 @@ func TestExtensions(t *testing.T) {
 	for _, query := range []string{"{ echo }", "{ echo }", "{ nothing }", "{", "{ fail }"} {
 		var answers []any
 		var hooks [][]string
-		for _, h := range []http.Handler{handler.New(&handler.Config{Schema: &schema}), graphqlgo.New(schema, plans, graphqlgo.Options{})} {
+		for _, h := range []http.Handler{
+			handler.New(&handler.Config{Schema: &schema}), graphqlgo.New(schema, plans, graphqlgo.Options{}),
+		} {
 			told = nil
 			r := httptest.NewRequest("POST", "/", strings.NewReader(fmt.Sprintf(`{"query":%q}`, query)))
 			r.Header.Set("Content-Type", "application/json")
@@ -126,7 +128,8 @@ func TestExtensions(t *testing.T) {
 		`{"query":"{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }"}`))
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
-	if graphqlgo.New(schema, plans, graphqlgo.Options{}).ServeHTTP(w, r); !strings.Contains(w.Body.String(), "Cannot spread fragment") {
+	graphqlgo.New(schema, plans, graphqlgo.Options{}).ServeHTTP(w, r)
+	if !strings.Contains(w.Body.String(), "Cannot spread fragment") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

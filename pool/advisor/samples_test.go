@@ -52,7 +52,8 @@ func vacuum(t *testing.T, conn *pgx.Conn) {
 		t.Fatal(err)
 	}
 	wait.Until(t, "the statistics are up to date", func() (ok bool) {
-		err := conn.QueryRow(t.Context(), `select not exists (select from pg_stat_user_tables s join pg_class c on c.oid = s.relid
+		err := conn.QueryRow(t.Context(), `select not exists (
+			select from pg_stat_user_tables s join pg_class c on c.oid = s.relid
 			where c.relkind = 'r' and (s.n_mod_since_analyze > 0 or s.last_analyze is null))`).Scan(&ok)
 		if err != nil {
 			t.Fatal(err)

@@ -176,7 +176,8 @@ func protocol(t *testing.T, ours http.Handler) {
 		{"POST", "/", "application/json", `{` + apq + `}`, 200, "persisted"},
 		{"GET", "/?extensions=" + url.QueryEscape(extension(text)), "", "", 200, "persisted"},
 		{"GET", "/?extensions=" + url.QueryEscape(extension(mutation)), "", "", 400, "PERSISTED_QUERY_NOT_FOUND"},
-		{"POST", "/", "application/json", `{"query":` + string(changing) + `,"extensions":` + extension(mutation) + `}`, 200, "changed"},
+		{"POST", "/", "application/json",
+			`{"query":` + string(changing) + `,"extensions":` + extension(mutation) + `}`, 200, "changed"},
 		{"GET", "/?extensions=" + url.QueryEscape(extension(mutation)), "", "", 405, "only have a query"},
 		{"GET", "/?query=%7Becho%7D&extensions=" + url.QueryEscape(extension(mutation)), "", "", 400, "hash"},
 	} {
