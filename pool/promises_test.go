@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gqlboost/gqlboost/internal/wait"
+	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -92,6 +93,8 @@ func TestClosedWithin(t *testing.T) {
 // The pool within may be used, and is counted.
 func TestUseOfThePoolWithin(t *testing.T) {
 	p := open(t, "pool_max_conns=2&pool_queue_timeout=100ms")
+	p.stop() // It corrects no places: those of who waits within for longer than a second would be taken.
+	p.watchers.Wait()
 	for range 200 {
 		if _, err := p.Pool.Exec(t.Context(), "select 1"); err != nil {
 			t.Fatal(err)
@@ -187,16 +190,22 @@ func TestBatchesKeepTheirSettings(t *testing.T) {
 				b := &pgx.Batch{}
 				queue(b)
 				b.Queue("select 1")
-				if err := p.SendBatch(ctx, b).Close(); err == nil || !strings.Contains(err.Error(), "use Pool.Begin") {
+				ours := mode == "simple_protocol" || !strings.Contains(sql, ";") // else Postgres refuses it
+				if err := p.SendBatch(ctx, b).Close(); err == nil || ours && !strings.Contains(err.Error(), "use Pool.Begin") {
 					t.Errorf("%s, %s, %s: %v", mode, sql, name, err)
 				}
 			}
 		}
 		const several = "select 1; commit; select 2"
-		rows, err := p.Query(ctx, several)
-		rows.Close()
-		if err == nil || mode == "simple_protocol" && !strings.Contains(err.Error(), "use Pool.Begin") {
-			t.Errorf("%s, %s: %v", mode, several, err)
+		for name, way := range map[string]func() (pgx.Rows, error){
+			"queried":       func() (pgx.Rows, error) { return p.Query(ctx, several) },
+			"by a rewriter": func() (pgx.Rows, error) { return p.Query(ctx, "select 1", pgx.NamedArgs{}, made(several)) },
+		} {
+			rows, err := way()
+			rows.Close()
+			if err == nil || mode == "simple_protocol" && !strings.Contains(err.Error(), "use Pool.Begin") {
+				t.Errorf("%s, %s, %s: %v", mode, several, name, err)
+			}
 		}
 		var got string
 		b := &pgx.Batch{}
@@ -209,6 +218,32 @@ func TestBatchesKeepTheirSettings(t *testing.T) {
 		if err := p.SendBatch(ctx, b).Close(); err != nil || got != "1" {
 			t.Errorf("%s: what a rewriter makes is read as %q, %v", mode, got, err)
 		}
+	}
+}
+
+// What comes behind a semicolon may be of a function's body. Only the simple protocol takes more than one
+// statement, which a mode among the arguments may choose.
+func TestBodiesOfFunctions(t *testing.T) {
+	const body = "create function f() returns int begin atomic select 1; end"
+	var simple any = pgx.QueryExecModeSimpleProtocol
+	for name, c := range map[string]struct {
+		sql     string
+		args    []any
+		refused bool
+	}{
+		"a body":                 {body, nil, false},
+		"a body, with options":   {body, []any{pgx.NamedArgs{}, pgx.QueryResultFormats{1}, 1, simple}, false},
+		"several":                {"select 1; commit; select 2", []any{pgx.QueryResultFormats{1}, simple}, true},
+		"several, with a rest":   {"select 1; commit; select 2", []any{pgx.NamedArgs{}, simple, 1}, true},
+		"several that may be so": {"select 1; select 2", []any{simple}, false},
+		"one":                    {"commit;", []any{simple}, false},
+	} {
+		if _, err := guard.CheckQuery(c.sql, c.args, pgx.QueryExecModeCacheStatement); (err != nil) != c.refused {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := guard.CheckText(body, pgx.QueryExecModeExec); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -169,22 +169,27 @@ func (g Guard) SendBatch(
 	return &txBatch{BatchResults: tx.SendBatch(ctx, b), own: own}, nil
 }
 
-// checkRewritten has check called with the texts that rewriters make. Named arguments change no words.
+// checkRewritten has check called with the texts that rewriters make.
 func checkRewritten(b *pgx.Batch, check func(sql string) error) {
 	for _, q := range b.QueuedQueries {
-		for i, arg := range q.Arguments {
-			rewriter, ok := arg.(pgx.QueryRewriter)
-			if !ok {
-				break
-			}
-			switch arg.(type) {
-			case pgx.NamedArgs, pgx.StrictNamedArgs:
-			default:
-				q.Arguments = slices.Clone(q.Arguments) // They may be a slice of the caller's.
-				q.Arguments[i] = checkedRewriter{rewriter, check}
-			}
+		q.Arguments = checked(q.Arguments, check)
+	}
+}
+
+// checked returns arguments with rewriters that have check called with the texts that they make. Named
+// arguments change no words.
+func checked(args []any, check func(sql string) error) []any {
+	for i, arg := range args {
+		switch option := arg.(type) {
+		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID, pgx.NamedArgs, pgx.StrictNamedArgs:
+		case pgx.QueryRewriter:
+			args = slices.Clone(args) // They may be a slice of the caller's.
+			args[i] = checkedRewriter{option, check}
+		default:
+			return args
 		}
 	}
+	return args
 }
 
 // checkedRewriter is a rewriter whose texts are checked.
@@ -365,32 +370,63 @@ func (t *transaction) end(failed error) error {
 const commitTimeout = 5 * time.Second
 
 // CheckBatch returns why a batch cannot have the settings.
-func (s *Settings) CheckBatch(b *pgx.Batch) error {
+func (s *Settings) CheckBatch(b *pgx.Batch, mode pgx.QueryExecMode) error {
 	if s.Err != nil {
 		return s.Err
 	}
 	for _, q := range b.QueuedQueries {
-		if err := CheckText(q.SQL); err != nil {
+		if err := CheckText(q.SQL, mode); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// CheckText returns why a text cannot be run with settings among others: a statement of it would end
-// the transaction that has them, or the settings.
-func CheckText(sql string) error {
-	for first, second := range sqltext.Begins(sql) { // several in the simple protocol
-		switch first {
-		case "begin", "start", "commit", "end", "rollback", "abort", "discard", "reset":
-		case "prepare":
-			if second != "transaction" {
-				continue
-			}
-		default:
+// CheckQuery returns why a text cannot be run with settings, or else the arguments for it: what a
+// rewriter makes of the text is checked when it is made. A single statement may be anything.
+func CheckQuery(sql string, args []any, mode pgx.QueryExecMode) ([]any, error) {
+	for _, arg := range args {
+		switch option := arg.(type) {
+		case pgx.QueryExecMode:
+			mode = option
+			continue
+		case pgx.QueryResultFormats, pgx.QueryResultFormatsByOID, pgx.QueryRewriter:
 			continue
 		}
-		return fmt.Errorf("pool: statements with settings are one transaction, in which %s cannot be: use Pool.Begin", first)
+		break
+	}
+	if mode != pgx.QueryExecModeSimpleProtocol {
+		return args, nil
+	}
+	check := func(sql string) error {
+		if sqltext.Single(sql) {
+			return nil
+		}
+		return CheckText(sql, mode)
+	}
+	return checked(args, check), check(sql)
+}
+
+// CheckText returns why a text cannot be run with settings among others: a statement of it would end
+// the transaction that has them, or the settings. Only the simple protocol takes several statements.
+// Elsewhere Postgres refuses them, and what comes behind a semicolon may be of one: of a function's body.
+func CheckText(sql string, mode pgx.QueryExecMode) error {
+	for first, second := range sqltext.Begins(sql) {
+		switch first {
+		case "begin", "start", "commit", "end", "rollback", "abort", "discard", "reset":
+			return errEnds(first)
+		case "prepare":
+			if second == "transaction" {
+				return errEnds(first)
+			}
+		}
+		if mode != pgx.QueryExecModeSimpleProtocol {
+			break
+		}
 	}
 	return nil
+}
+
+func errEnds(word string) error {
+	return fmt.Errorf("pool: statements with settings are one transaction, in which %s cannot be: use Pool.Begin", word)
 }
