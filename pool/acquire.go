@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/gqlboost/gqlboost/pool/internal/result"
@@ -108,15 +107,11 @@ func (p *Pool) AcquireAllIdle(ctx context.Context) []*pgxpool.Conn {
 
 // Query is [pgxpool.Pool.Query].
 func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if s := guard.From(ctx); s != nil {
-		return p.queryWith(ctx, s, sql, args)
-	}
-	entered, err := p.enter(ctx, false)
+	rows, err := p.query(ctx, guard.From(ctx), sql, args)
 	if err != nil {
 		return result.Failed{Error: err}, err
 	}
-	rows, err := p.Pool.Query(entered, sql, args...)
-	return rows, failed(err)
+	return rows, nil
 }
 
 // QueryRow is [pgxpool.Pool.QueryRow].
@@ -128,7 +123,7 @@ func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 // Exec is [pgxpool.Pool.Exec]. With settings in the context it takes one statement at a time.
 func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	if s := guard.From(ctx); s != nil {
-		rows, err := p.queryWith(ctx, s, sql, args)
+		rows, err := p.query(ctx, s, sql, args)
 		if err != nil {
 			return pgconn.CommandTag{}, err
 		}
@@ -150,7 +145,7 @@ func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	}
 	s := guard.From(ctx)
 	if s != nil {
-		if err := s.CheckBatch(b); err != nil {
+		if err := s.CheckBatch(b, p.config.ConnConfig.DefaultQueryExecMode); err != nil {
 			return pgx.FailedBatchResults(b, err)
 		}
 	}
@@ -160,8 +155,9 @@ func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	}
 	done := false
 	defer dropUnless(&done, conn)
-	// The error is of positions, and there is none.
-	results, _ := p.guard(s).SendBatch(ctx, conn.Conn(), b, guard.CheckText)
+	mode := p.config.ConnConfig.DefaultQueryExecMode
+	check := func(sql string) error { return guard.CheckText(sql, mode) }
+	results, _ := p.guard(s).SendBatch(ctx, conn.Conn(), b, check) // The error is of positions, and there is none.
 	done = true
 	if tx := results.Tx(); tx != nil {
 		markWhole(conn.Conn())
@@ -246,19 +242,20 @@ func (p *Pool) guard(s *guard.Settings) guard.Guard {
 	return guard.Guard{Settings: s, Accepted: &p.accepted, Mode: p.config.ConnConfig.DefaultQueryExecMode}
 }
 
-// queryWith runs a statement with settings.
-func (p *Pool) queryWith(ctx context.Context, s *guard.Settings, sql string, args []any) (pgx.Rows, error) {
-	if s.Err != nil {
-		return result.Failed{Error: s.Err}, s.Err
-	}
-	if strings.Contains(sql, ";") { // The simple protocol takes several statements.
-		if err := guard.CheckText(sql); err != nil {
-			return result.Failed{Error: err}, err
+// query runs a statement, with settings if there are any.
+func (p *Pool) query(ctx context.Context, s *guard.Settings, sql string, args []any) (pgx.Rows, error) {
+	if s != nil {
+		if s.Err != nil {
+			return nil, s.Err
+		}
+		var err error
+		if args, err = guard.CheckQuery(sql, args, p.config.ConnConfig.DefaultQueryExecMode); err != nil {
+			return nil, err
 		}
 	}
 	conn, err := p.acquire(ctx)
 	if err != nil {
-		return result.Failed{Error: err}, err
+		return nil, err
 	}
 	done := false
 	defer dropUnless(&done, conn)
@@ -266,28 +263,28 @@ func (p *Pool) queryWith(ctx context.Context, s *guard.Settings, sql string, arg
 	done = true
 	if err != nil {
 		conn.Release()
-		return result.Failed{Error: err}, err
+		return nil, err
 	}
-	return &guardedRows{Rows: rows, conn: conn}, nil
+	return &rowsOf{Rows: rows, conn: conn}, nil
 }
 
 // dropUnless is deferred. It closes a connection and gives it back unless what was done with it has
 // returned: a method of an argument has panicked, maybe within a transaction.
 func dropUnless(done *bool, conn *pgxpool.Conn) {
 	if !*done {
-		_ = conn.Conn().Close(context.Background())
+		guard.Abort(conn.Conn())
 		conn.Release()
 	}
 }
 
-// guardedRows are rows that give their connection back.
-type guardedRows struct {
+// rowsOf are the rows of a connection, which they give back.
+type rowsOf struct {
 	pgx.Rows
 	conn *pgxpool.Conn
 }
 
 // Next goes to the next row.
-func (r *guardedRows) Next() bool {
+func (r *rowsOf) Next() bool {
 	next := r.Rows.Next()
 	if !next {
 		r.Close()
@@ -296,7 +293,7 @@ func (r *guardedRows) Next() bool {
 }
 
 // Scan stores the values of the row.
-func (r *guardedRows) Scan(dest ...any) error {
+func (r *rowsOf) Scan(dest ...any) error {
 	err := r.Rows.Scan(dest...)
 	if err != nil {
 		r.Close()
@@ -305,7 +302,7 @@ func (r *guardedRows) Scan(dest ...any) error {
 }
 
 // Values returns the values of the row.
-func (r *guardedRows) Values() ([]any, error) {
+func (r *rowsOf) Values() ([]any, error) {
 	values, err := r.Rows.Values()
 	if err != nil {
 		r.Close()
@@ -314,7 +311,7 @@ func (r *guardedRows) Values() ([]any, error) {
 }
 
 // Close ends the rows.
-func (r *guardedRows) Close() {
+func (r *rowsOf) Close() {
 	r.Rows.Close()
 	r.conn.Release() // It may be called more than once.
 }

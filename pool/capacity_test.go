@@ -111,21 +111,29 @@ func TestStatementsArePrepared(t *testing.T) {
 	if err := p.QueryRow(t.Context(), "select count(*) from pg_prepared_statements where statement = $1", sql).Scan(&prepared); err != nil || prepared != 1 {
 		t.Errorf("%d are prepared, %v", prepared, err)
 	}
-	read := func() error { _, err := p.Exec(t.Context(), sql, 1); return err }
-	if err := read(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := setup.Exec(t.Context(), "alter table things add column more int"); err != nil {
-		t.Fatal(err)
-	}
-	failed := 0
-	for range 10 {
-		if read() != nil {
-			failed++
+	for name, read := range map[string]func() error{
+		"queries": func() error { _, err := p.Exec(t.Context(), sql, 1); return err },
+		"batches": func() error {
+			b := &pgx.Batch{}
+			b.Queue(sql, 1)
+			return p.SendBatch(t.Context(), b).Close()
+		},
+	} {
+		if err := read(); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if failed > 2 {
-		t.Errorf("%d of 10 queries failed after the schema had changed; each of 2 connections may once", failed)
+		if _, err := setup.Exec(t.Context(), "alter table things add column "+name+" int"); err != nil {
+			t.Fatal(err)
+		}
+		failed := 0
+		for range 10 {
+			if read() != nil {
+				failed++
+			}
+		}
+		if failed > 2 {
+			t.Errorf("%d of 10 %s failed after the schema had changed; each of 2 connections may once", failed, name)
+		}
 	}
 
 	c := p.config

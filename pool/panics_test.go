@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gqlboost/gqlboost/internal/wait"
@@ -58,6 +59,43 @@ func TestSourcesThatPanic(t *testing.T) {
 	}
 }
 
+// watched is a context that never ends, and counts who waits for its end.
+type watched struct {
+	context.Context
+	done     chan struct{}
+	watchers *atomic.Int64
+}
+
+func (w watched) Done() <-chan struct{} { return w.done }
+
+// AfterFunc is found by [context.AfterFunc].
+func (w watched) AfterFunc(func()) (stop func() bool) {
+	w.watchers.Add(1)
+	return func() bool { w.watchers.Add(-1); return true }
+}
+
+// Nothing watches the context of a batch whose argument has panicked: it may be one of the whole process.
+func TestNothingWatchesAfterPanics(t *testing.T) {
+	p := open(t, "pool_max_conns=1&pool_queue_timeout=1m")
+	if err := p.Ping(t.Context()); err != nil { // It opens the connection in another context.
+		t.Fatal(err)
+	}
+	ctx := watched{context.Background(), make(chan struct{}), new(atomic.Int64)}
+	batch := &pgx.Batch{}
+	batch.Queue("select $1::int", panics{})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		_ = p.SendBatch(ctx, batch).Close()
+	}()
+	if n := ctx.watchers.Load(); n != 0 {
+		t.Errorf("%d still watch", n)
+	}
+}
+
 // A panic of an argument reaches the caller, and no connection is lost.
 func TestArgumentsThatPanic(t *testing.T) {
 	p := open(t, "pool_max_conns=1&pool_queue_timeout=5s&pool_reader_direct_conns=1")
@@ -67,6 +105,8 @@ func TestArgumentsThatPanic(t *testing.T) {
 	plain, settings := t.Context(), reader.WithSettings(t.Context(), reader.Settings{})
 	for name, run := range map[string]func(){
 		"Exec":                      func() { _, _ = p.Exec(plain, "select $1::int", panics{}) },
+		"Query":                     func() { _, _ = p.Query(plain, "select $1::int", panics{}) },
+		"QueryRow":                  func() { _ = p.QueryRow(plain, "select $1::int", panics{}).Scan(new(int)) },
 		"Exec with settings":        func() { _, _ = p.Exec(settings, "select $1::int", panics{}) },
 		"Query with settings":       func() { _, _ = p.Query(settings, "select $1::int", panics{}) },
 		"QueryRow with settings":    func() { _ = p.QueryRow(settings, "select $1::int", panics{}).Scan(new(int)) },

@@ -14,6 +14,7 @@ import (
 // comes back, and when there was none.
 
 var (
+	_ pgx.BatchTracer       = (*admission)(nil)
 	_ pgx.ConnectTracer     = (*admission)(nil)
 	_ pgxpool.AcquireTracer = (*admission)(nil)
 	_ pgxpool.ReleaseTracer = (*admission)(nil)
@@ -27,14 +28,34 @@ func (a *admission) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.Trac
 // TraceQueryEnd looks for connections that have failed, and for statements that were
 // prepared before the schema changed.
 func (a *admission) TraceQueryEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
-	if data.Err == nil {
+	a.failed(conn, data.Err)
+}
+
+// TraceBatchStart does nothing.
+func (a *admission) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+// TraceBatchQuery does what TraceQueryEnd does.
+func (a *admission) TraceBatchQuery(_ context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
+	a.failed(conn, data.Err)
+}
+
+// TraceBatchEnd does what TraceQueryEnd does.
+func (a *admission) TraceBatchEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
+	a.failed(conn, data.Err)
+}
+
+// failed takes in the error of a statement, if there is one.
+func (a *admission) failed(conn *pgx.Conn, err error) {
+	if err == nil {
 		return
 	}
 	if conn.IsClosed() {
 		a.failedAt.Store(time.Now().UnixNano())
 	}
 	if a.prepared != nil {
-		a.prepared.failed(conn, data.Err)
+		a.prepared.failed(conn, err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package reader
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -51,11 +50,11 @@ func (b *backend) direct(c *call) (pgx.Rows, error) {
 	}
 	c.direct = directRows{backend: b, call: c, conn: conn, start: r.now()}
 	d := &c.direct
+	done := false
 	defer func() {
-		if v := recover(); v != nil { // An argument has panicked, or a tracer.
-			_ = conn.Conn().Close(context.Background())
+		if !done && d.conn != nil { // An argument has panicked, or a tracer: maybe while there was none.
+			guard.Abort(d.conn.Conn())
 			d.release()
-			panic(v)
 		}
 	}()
 	if c.rewriter != nil {
@@ -65,10 +64,12 @@ func (b *backend) direct(c *call) (pgx.Rows, error) {
 		err = d.run()
 	}
 	if err != nil && !d.retry(err) {
+		done = true
 		c.lost = d.conn == nil || d.conn.Conn().IsClosed()
 		d.release()
 		return nil, err
 	}
+	done = true
 	return d, nil
 }
 

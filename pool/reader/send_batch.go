@@ -74,7 +74,7 @@ func (b *batchResults) send(to *backend, conn *pgxpool.Conn, replayed uint64) (e
 	done := false
 	defer func() {
 		if !done { // An argument has panicked, or a tracer.
-			_ = conn.Conn().Close(context.Background())
+			guard.Abort(conn.Conn())
 			to.server.Release(conn)
 			b.conn = nil
 		}

@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
 	"github.com/jackc/pgx/v5"
@@ -109,6 +110,17 @@ func (g Guard) Begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
 		return nil, g.behind(err)
 	}
 	return tx, nil
+}
+
+// abortTimeout bounds the goodbye to a server that may not listen.
+const abortTimeout = 5 * time.Second
+
+// Abort closes a connection in the middle of something, where a panic has left it. With a context that
+// cannot end, pgx would go on watching the one of what it was at.
+func Abort(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
+	defer cancel()
+	_ = conn.Close(ctx)
 }
 
 func (g Guard) begin(ctx context.Context, conn *pgx.Conn, o pgx.TxOptions) (pgx.Tx, error) {
