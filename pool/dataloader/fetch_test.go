@@ -276,6 +276,11 @@ func TestNoContext(t *testing.T) {
 		t.Error(got)
 	}
 	<-ended
+	merged := dataloader.Merge(func(context.Context, []int) (map[int]int64, error) { return nil, nil },
+		dataloader.AnyoneOf, dataloader.MergeOptions{})
+	if _, err := merged(none, []int{1}); err == nil || !strings.Contains(err.Error(), "the context is nil") {
+		t.Errorf("merged: %v", err)
+	}
 }
 
 // A caller right after the last waiter has left is not put into the batch that is cancelled.

@@ -86,6 +86,9 @@ func Merge[K comparable, V any, S Scope](
 	}
 	m := &merger[K, V, S]{fetch: fetch, options: o, lines: map[S]*line[K, V]{}}
 	return func(ctx context.Context, keys []K) (map[K]V, error) {
+		if ctx == nil {
+			return nil, errNoContext
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
