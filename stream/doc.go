@@ -49,5 +49,5 @@
 // held whole before it is sent. So it is without Flush, and for clients of other versions than
 // HTTP/1.1 and HTTP/2. In HTTP/1.0 the end of the connection is the end of the response: nginx
 // speaks that to servers unless it has "proxy_http_version 1.1". Servers of HTTP/3 end a stream
-// well whatever its deadline is.
+// well whatever its deadline is. CanAbort tells which it is.
 package stream

@@ -59,9 +59,7 @@ func Begin(rw http.ResponseWriter, r *http.Request, o Options) *Response {
 	}
 	o = o.withDefaults()
 	c := client.New(rw, r, o.WriteTimeout)
-	if r.ProtoMajor != 2 && !(r.ProtoMajor == 1 && r.ProtoMinor > 0) {
-		// HTTP/1.0 ends responses with the connection, also those that are aborted, and HTTP/3
-		// ends streams well, whatever the deadline is.
+	if !showsAbort(r) {
 		c.Hold()
 	}
 	if o.ContentType == "" {
@@ -69,6 +67,20 @@ func Begin(rw http.ResponseWriter, r *http.Request, o Options) *Response {
 	}
 	c.Header.Set("Content-Type", o.ContentType)
 	return &Response{Writer: NewWriter(c, o), client: c}
+}
+
+// CanAbort reports whether a client of Begin's would notice that a response is aborted. Otherwise all
+// of it is held until End: the request is of another version than HTTP/1.1 and HTTP/2, or the
+// ResponseWriter has no write deadlines or no Flush. Where it is true, the write deadline is cleared, as
+// by Begin; where it is false, that of http.Server's WriteTimeout stays.
+func CanAbort(rw http.ResponseWriter, r *http.Request) bool {
+	return showsAbort(r) && client.CanFlush(rw) && client.New(rw, r, defaultWriteTimeout).CanAbort()
+}
+
+// showsAbort reports whether the protocol shows it: HTTP/1.0 ends responses with the connection, also
+// those that are aborted, and HTTP/3 ends streams well, whatever the deadline is.
+func showsAbort(r *http.Request) bool {
+	return r.ProtoMajor == 2 || r.ProtoMajor == 1 && r.ProtoMinor > 0
 }
 
 var errNotEnded = errors.New("stream: Close of a response that End has not ended")
@@ -124,7 +136,7 @@ func (p *Response) end(err error) error {
 		}
 		w.finish()
 		if w.err != nil {
-			err = w.err
+			err = errors.Join(err, w.err)
 		}
 	} else {
 		w.fail(err) // Also if the document is complete: the error has no place in it.

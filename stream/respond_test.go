@@ -431,15 +431,17 @@ func TestPanicInEnd(t *testing.T) {
 	}
 }
 
-// What a handler does after the response does not count as the client's time.
+// A whole response has left when the handler goes on. That no deadline is left then is a test of
+// the client's.
 func TestSlowAfterwards(t *testing.T) {
+	const want = `{"data":[0]}`
 	for _, http2 := range []bool{false, true} {
+		read := make(chan struct{})
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			err := RespondWith(rw, r, Options{WriteTimeout: 100 * time.Millisecond}, list(1, closed))
-			if err != nil {
+			if err := Respond(rw, r, list(1, closed)); err != nil {
 				t.Error(err)
 			}
-			time.Sleep(300 * time.Millisecond) // the log, the metrics
+			<-read // the log, the metrics
 		}))
 		s.EnableHTTP2 = http2
 		if http2 {
@@ -447,8 +449,18 @@ func TestSlowAfterwards(t *testing.T) {
 		} else {
 			s.Start()
 		}
-		if got := get(t, s, "*/*"); got.err != nil || got.body != `{"data":[0]}` {
-			t.Errorf("http2=%v: got %q, %v", http2, got.body, got.err)
+		s.Client().Timeout = time.Minute
+		got := make([]byte, len(want))
+		response, err := s.Client().Get(s.URL)
+		if err == nil {
+			_, err = io.ReadFull(response.Body, got)
+		}
+		close(read)
+		if err != nil || string(got) != want {
+			t.Errorf("http2=%v: got %q, %v", http2, got, err)
+		}
+		if response != nil {
+			response.Body.Close()
 		}
 		s.Close()
 	}
@@ -467,6 +479,25 @@ func TestHEAD(t *testing.T) {
 			if err := <-errs; err != nil || r.StatusCode != http.StatusOK {
 				t.Errorf("%d items, http2=%v: %v, %s", n, http2, err, r.Status)
 			}
+		}
+	}
+}
+
+// An error whose extensions cannot be written is the response's all the same: its message, its
+// status, and for the log itself.
+func TestErrorThatCannotBeWritten(t *testing.T) {
+	cause := errors.New("the cause")
+	for name, bad := range map[string]any{"panic": panics{}, "no JSON": func() {}} {
+		recorder := httptest.NewRecorder()
+		err := Respond(recorder, httptest.NewRequest(http.MethodPost, "/", nil), list(3, func(w *Writer) error {
+			w.EndArray()
+			return &Error{
+				Message: "not for you", Status: http.StatusForbidden, Extensions: map[string]any{"x": bad}, Err: cause,
+			}
+		}))
+		const want = `{"errors":[{"message":"not for you"}]}`
+		if got := recorder.Body.String(); got != want || recorder.Code != http.StatusForbidden || !errors.Is(err, cause) {
+			t.Errorf("%s: %d %s, %v", name, recorder.Code, got, err)
 		}
 	}
 }
@@ -498,6 +529,28 @@ func (u unflushed) WriteHeader(status int)      { u.to.WriteHeader(status) }
 func (u unflushed) Write(b []byte) (int, error) { return u.to.Write(b) }
 func (u unflushed) SetWriteDeadline(at time.Time) error {
 	return http.NewResponseController(u.to).SetWriteDeadline(at)
+}
+
+func TestCanAbort(t *testing.T) {
+	deadlines := quic{httptest.NewRecorder()}
+	for name, c := range map[string]struct {
+		rw           http.ResponseWriter
+		major, minor int
+		want         bool
+	}{
+		"HTTP/1.1":     {deadlines, 1, 1, true},
+		"HTTP/2":       {deadlines, 2, 0, true},
+		"HTTP/1.0":     {deadlines, 1, 0, false},
+		"HTTP/3":       {deadlines, 3, 0, false},
+		"no deadlines": {deadlines.ResponseRecorder, 1, 1, false},
+		"no Flush":     {unflushed{deadlines}, 1, 1, false},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		r.ProtoMajor, r.ProtoMinor = c.major, c.minor
+		if got := CanAbort(c.rw, r); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
 }
 
 // Without Flush there are no chunks, and the response is sent whole.

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -35,13 +34,7 @@ type streaming struct {
 var _ sink.Sink = (*streaming)(nil)
 
 // Breaks implements [sink.Sink].
-func (s *streaming) Breaks() bool {
-	if s.r.ProtoMajor == 1 && s.r.ProtoMinor == 0 {
-		return false // Its responses end with the connection, also those that are broken off.
-	}
-	// Without deadlines the connection cannot be aborted.
-	return http.NewResponseController(s.w).SetWriteDeadline(time.Time{}) == nil
-}
+func (s *streaming) Breaks() bool { return stream.CanAbort(s.w, s.r) }
 
 // Begin implements [sink.Sink].
 func (s *streaming) Begin() io.Writer {

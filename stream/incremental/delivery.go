@@ -87,14 +87,15 @@ func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) 
 	if o.MaxQueued == 0 {
 		o.MaxQueued = 1 << 20
 	}
-	d := &Delivery{
-		frame: frame, options: o, ctx: r.Context(),
-		client: client.New(rw, r, o.WriteTimeout), rw: rw, request: r,
+	var c *client.Client
+	if client.CanFlush(rw) { // Who is refused keeps the deadline of http.Server's WriteTimeout.
+		c = client.New(rw, r, o.WriteTimeout)
 	}
-	if !d.client.CanAbort() {
+	if c == nil || !c.CanAbort() {
 		return nil, fmt.Errorf("%w: the ResponseWriter must have write deadlines, without which a response cannot be "+
 			"aborted, and Flush", ErrNotAccepted)
 	}
+	d := &Delivery{frame: frame, options: o, ctx: r.Context(), client: c, rw: rw, request: r}
 	d.changed.L = &d.mu
 	header := d.client.Header
 	header.Set("Content-Type", frame.contentType)

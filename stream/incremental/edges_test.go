@@ -531,19 +531,24 @@ func TestPartsDuringTheErrorResponse(t *testing.T) {
 	}
 }
 
-// unflushed is a ResponseWriter with deadlines and without Flush.
-type unflushed struct{ to http.ResponseWriter }
+// unflushed is a ResponseWriter with deadlines, which it counts, and without Flush.
+type unflushed struct {
+	to  http.ResponseWriter
+	set int
+}
 
-func (u unflushed) Header() http.Header              { return u.to.Header() }
-func (u unflushed) WriteHeader(status int)           { u.to.WriteHeader(status) }
-func (u unflushed) Write(b []byte) (int, error)      { return u.to.Write(b) }
-func (u unflushed) SetWriteDeadline(time.Time) error { return nil }
+func (u *unflushed) Header() http.Header              { return u.to.Header() }
+func (u *unflushed) WriteHeader(status int)           { u.to.WriteHeader(status) }
+func (u *unflushed) Write(b []byte) (int, error)      { return u.to.Write(b) }
+func (u *unflushed) SetWriteDeadline(time.Time) error { u.set++; return nil }
 
-// Without Flush, parts would wait in buffers until the end.
+// Without Flush, parts would wait in buffers until the end. The response that is given instead has the
+// deadline of http.Server's WriteTimeout.
 func TestWithoutFlush(t *testing.T) {
 	to, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set("Accept", "multipart/mixed")
-	if _, err := New(unflushed{to}, r, Options{}); !errors.Is(err, ErrNotAccepted) || to.Body.Len() > 0 {
-		t.Errorf("got %v, %q", err, to.Body)
+	u := &unflushed{to: to}
+	if _, err := New(u, r, Options{}); !errors.Is(err, ErrNotAccepted) || to.Body.Len() > 0 || u.set > 0 {
+		t.Errorf("got %v, %q, %d deadlines", err, to.Body, u.set)
 	}
 }

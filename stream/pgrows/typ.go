@@ -118,11 +118,18 @@ func newTypes(m *pgtype.Map, o Options) *types {
 	return &types{m: m, options: o}
 }
 
-// fresh reports whether pgx knows the same of all types as when they were met: a
-// program may load a type again after ALTER TYPE.
+// maxTypes bounds what is known of a connection's types: a program that makes types, such as those of
+// temporary tables, must not fill the memory.
+const maxTypes = 512
+
+// fresh reports whether pgx knows the same of all types as when they were met, and they are not too
+// many: a program may load a type again after ALTER TYPE.
 func (s *types) fresh() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	if len(s.known) > maxTypes {
+		return false
+	}
 	for oid, e := range s.known {
 		if told, _ := s.m.TypeForOID(oid); told != e.told {
 			return false

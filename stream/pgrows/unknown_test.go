@@ -9,6 +9,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/stream"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // unknownTypes are types that neither pgx nor pgrows knows, with a value of each: those of
@@ -227,5 +228,17 @@ func writer(write func(*stream.Writer, pgx.Rows) (int64, error)) func(*stream.Wr
 	return func(w *stream.Writer, rows pgx.Rows) error {
 		_, err := write(w, rows)
 		return err
+	}
+}
+
+// A connection that meets new types all the time does not keep them all.
+func TestTypesAreForgotten(t *testing.T) {
+	var sets typeSets
+	m := pgtype.NewMap()
+	for oid := range uint32(10 * maxTypes) {
+		sets.of(m).met(1_000_000 + oid)
+	}
+	if n := len(sets.of(m).known); n > maxTypes {
+		t.Errorf("%d types are known", n)
 	}
 }

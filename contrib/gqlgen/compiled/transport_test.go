@@ -235,6 +235,41 @@ func TestStreamingToOldClients(t *testing.T) {
 	}
 }
 
+// deadlined is a ResponseWriter of HTTP/3: it has deadlines, and ends the stream well all the same.
+type deadlined struct{ *httptest.ResponseRecorder }
+
+func (deadlined) SetWriteDeadline(time.Time) error { return nil }
+
+// unflushed is a ResponseWriter with deadlines and without Flush.
+type unflushed struct{ http.ResponseWriter }
+
+func (unflushed) SetWriteDeadline(time.Time) error { return nil }
+
+// TestStreamingToOthers sees that responses are whole where package stream would hold them.
+func TestStreamingToOthers(t *testing.T) {
+	for name, c := range map[string]struct {
+		major, minor int
+		of           func(*httptest.ResponseRecorder) http.ResponseWriter
+	}{
+		"HTTP/3":   {3, 0, func(w *httptest.ResponseRecorder) http.ResponseWriter { return deadlined{w} }},
+		"no Flush": {1, 1, func(w *httptest.ResponseRecorder) http.ResponseWriter { return unflushed{w} }},
+	} {
+		s, schema := newStreaming(t, func(_ context.Context, i int) error { return errAt(i, 5000, errors.New("no more")) })
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"query":"{ plain(n: 10000) { id title } }"}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.ProtoMajor, r.ProtoMinor = c.major, c.minor
+		s.Config.Handler.ServeHTTP(c.of(w), r)
+		want := `{"errors":[{"message":"no more","path":["plain",5001],"locations":[{"line":1,"column":3}]}],"data":null}`
+		if w.Code != http.StatusOK || !sameJSON(w.Body.String(), want) {
+			t.Errorf("%s: %d %.200s, want %s", name, w.Code, w.Body, want)
+		}
+		if h := held(schema); !maps.Equal(h, map[string]uint64{"client": 1}) {
+			t.Errorf("%s: held %v", name, h)
+		}
+	}
+}
+
 // TestStreamingIsSeen has middleware that sees responses: nothing is sent before it has.
 func TestStreamingIsSeen(t *testing.T) {
 	for name, use := range map[string]func(*handler.Server, *int){

@@ -21,6 +21,7 @@ type Client struct {
 	control     *http.ResponseController
 	timeout     time.Duration
 	head        bool // the request is HEAD: only the header is sent
+	http2       bool
 	started     bool
 	cannotAbort bool   // so everything is held
 	held        []byte // what is held
@@ -33,14 +34,14 @@ type Client struct {
 func New(rw http.ResponseWriter, r *http.Request, timeout time.Duration) *Client {
 	c := &Client{
 		Header: http.Header{}, rw: rw, control: http.NewResponseController(rw), timeout: timeout,
-		head: r.Method == http.MethodHead,
+		head: r.Method == http.MethodHead, http2: r.ProtoMajor == 2,
 	}
-	c.cannotAbort = c.noDeadline() != nil || !canFlush(rw)
+	c.cannotAbort = c.noDeadline() != nil || !CanFlush(rw)
 	return c
 }
 
-// canFlush reports whether rw supports Flush of a [http.ResponseController].
-func canFlush(rw http.ResponseWriter) bool {
+// CanFlush reports whether rw supports Flush of a [http.ResponseController].
+func CanFlush(rw http.ResponseWriter) bool {
 	for {
 		switch t := rw.(type) {
 		case interface{ FlushError() error }, http.Flusher:
@@ -115,7 +116,10 @@ func (c *Client) Write(b []byte) (int, error) {
 		err = io.ErrShortWrite
 	}
 	if err == nil {
-		err = c.control.Flush()
+		// What is said to have Flush may pass it on to one that has not: the chunk goes later then.
+		if err = c.control.Flush(); errors.Is(err, http.ErrNotSupported) {
+			err = nil
+		}
 	}
 	if err == nil && c.timeout >= 0 {
 		err = c.noDeadline()
@@ -135,20 +139,16 @@ func (c *Client) Whole(status int, rest []byte) error {
 	}
 	c.start(status)
 	bounded := c.deadline() == nil && c.timeout >= 0
-	if c.head {
-		return nil
-	}
-	for _, b := range [][]byte{c.held, rest} {
-		switch n, err := c.rw.Write(b); {
-		case errors.Is(err, http.ErrBodyNotAllowed):
-		case err != nil:
+	if !c.head {
+		if err := c.writeAll(c.held, rest); err != nil {
 			return err
-		case n < len(b):
-			return io.ErrShortWrite
 		}
 	}
-	if !bounded || c.rw.Header().Get("Content-Length") == "" {
+	switch {
+	case !bounded || c.rw.Header().Get("Content-Length") == "":
 		return nil // A mark of the end is sent when the handler returns.
+	case c.head && c.http2:
+		return c.noDeadline() // Flush fails here, and a header does not wait for the client's window.
 	}
 	// Nothing is left to send after this: what the handler does then is not the client's time.
 	err := c.control.Flush()
@@ -159,6 +159,19 @@ func (c *Client) Whole(status int, rest []byte) error {
 		return nil
 	}
 	return err
+}
+
+func (c *Client) writeAll(parts ...[]byte) error {
+	for _, b := range parts {
+		switch n, err := c.rw.Write(b); {
+		case errors.Is(err, http.ErrBodyNotAllowed):
+		case err != nil:
+			return err
+		case n < len(b):
+			return io.ErrShortWrite
+		}
+	}
+	return nil
 }
 
 var past = time.Unix(1, 0)

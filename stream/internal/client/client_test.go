@@ -1,6 +1,7 @@
 package client
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -23,6 +24,21 @@ func (d *deadlines) SetWriteDeadline(at time.Time) error {
 	return nil
 }
 
+// passing is a ResponseWriter with FlushError, as that of gzhttp, of one that has no Flush.
+type passing struct{ *deadlines }
+
+func (passing) FlushError() error { return fmt.Errorf("%w", http.ErrNotSupported) }
+
+func TestWriteWhereFlushIsNotPassedOn(t *testing.T) {
+	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	c := New(passing{d}, httptest.NewRequest(http.MethodGet, "/", nil), time.Minute)
+	for range 2 {
+		if n, err := c.Write([]byte("x")); n != 1 || err != nil {
+			t.Errorf("got %d, %v", n, err)
+		}
+	}
+}
+
 // The deadline of a write that begins at the same time does not take the place of Abort's.
 func TestAbortBesideWrite(t *testing.T) {
 	for _, timeout := range []time.Duration{time.Minute, -1} {
@@ -32,6 +48,23 @@ func TestAbortBesideWrite(t *testing.T) {
 		_, _ = c.Write([]byte("x"))
 		if !d.last.Equal(past) {
 			t.Errorf("timeout %v: the deadline is %v", timeout, d.last)
+		}
+	}
+}
+
+// What follows a whole response is not the client's time, also if the request was HEAD.
+func TestWholeLeavesNoDeadline(t *testing.T) {
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		for major := 1; major <= 2; major++ {
+			d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+			r := httptest.NewRequest(method, "/", nil)
+			r.ProtoMajor = major
+			c := New(d, r, time.Minute)
+			bounded := false
+			d.during = func() { bounded = true }
+			if err := c.Whole(http.StatusOK, []byte("{}")); err != nil || !bounded || !d.last.IsZero() {
+				t.Errorf("%s, HTTP/%d: %v, bounded %v, the deadline is %v", method, major, err, bounded, d.last)
+			}
 		}
 	}
 }

@@ -1,0 +1,22 @@
+//go:build go1.27 && goexperiment.jsonv2
+
+package stream
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/json/jsontext"
+	jsonv2 "encoding/json/v2"
+)
+
+// wasValidUTF8 reports whether text, which encoding/json has made of v, has no replacements for
+// invalid UTF-8. A string may also have such a character of its own, so v decides if there is one.
+// encoding/json is v2 here, which asks types for AppendText and MarshalJSONTo as well, and can
+// itself refuse what it would replace.
+func wasValidUTF8(text []byte, v any) bool {
+	if !bytes.Contains(text, []byte(replacement)) {
+		return true
+	}
+	_, err := jsonv2.Marshal(v, json.DefaultOptionsV1(), jsontext.AllowInvalidUTF8(false))
+	return err == nil
+}
