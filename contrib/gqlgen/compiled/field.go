@@ -161,14 +161,15 @@ type planned struct {
 	selected   atomic.Pointer[selection.Selection] // if it has been asked for
 }
 
-// selection returns what has been selected of the field's object, which few resolvers ask for.
+// selection returns what has been selected of the field's object, which few resolvers ask for. It is
+// the field's own: what resolvers of other types keep for the same selections may be something else.
 func (p *planned) selection() *selection.Selection {
-	s := p.selected.Load()
-	if s == nil {
-		s = p.selections.Selection(p.collected.Selections)
-		p.selected.Store(s)
+	if s := p.selected.Load(); s != nil {
+		return s
 	}
-	return s
+	shared := p.selections.Selection(p.collected.Selections)
+	p.selected.CompareAndSwap(nil, &selection.Selection{Fields: shared.Fields})
+	return p.selected.Load()
 }
 
 // compiler compiles one operation.

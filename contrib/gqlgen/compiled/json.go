@@ -77,6 +77,9 @@ func (c *textColumn) write(w *Writer, i int) bool {
 	return true
 }
 
+// lost reports whether the value must not be null but is.
+func (c *textColumn) lost(int) bool { return string(c.text) == "null" && c.node.required() }
+
 // writeJSON has the resolver write into the response.
 func (s *streamed[T, V]) writeJSON(w *Writer) (valid, declined bool) {
 	c, start := s.calls, w.pos()

@@ -196,6 +196,7 @@ func chunked[E any](elements iter.Seq2[E, error]) chunks[[]E] {
 
 // nullableNode is a node of a type that is no leaf.
 type nullableNode interface {
+	required() bool // whether it must not be null
 	missing(w *Writer, at *level, i int) bool
 	close(w *Writer, start int, valid bool) bool
 }

@@ -196,6 +196,44 @@ func TestNullIsKnownBeforeTheList(t *testing.T) {
 	}
 }
 
+// nullRoot has an object that must not be null, but is.
+type nullRoot struct{ *zoo.Resolver }
+
+func (r nullRoot) Query() zoo.QueryResolver { return nullQuery{r.Resolver.Query()} }
+
+type nullQuery struct{ zoo.QueryResolver }
+
+func (nullQuery) MustBox(context.Context, int) (*zoo.Box, error) { return nil, nil }
+
+func (nullQuery) MustBoxJSON(_ context.Context, w *stream.Writer, _ *selection.Selection, _ int) error {
+	w.Null()
+	return nil
+}
+
+func (q nullQuery) PlainSeq(ctx context.Context, n int) iter.Seq2[*zoo.Plain, error] {
+	return func(yield func(*zoo.Plain, error) bool) {
+		list, _ := q.Plain(ctx, n)
+		for _, p := range list {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestNullInJSONIsKnown has a null that a resolver has written behind a list.
+func TestNullInJSONIsKnown(t *testing.T) {
+	const query = `{ plain(n: 1000) { id one } mustBox(id: 1) { id } }`
+	p := newPairOf(nullRoot{&zoo.Resolver{}})
+	compiled.SendEach(p.schema, 1)
+	want := execute(p.own, &zoo.Env{}, query, nil)
+	var c client
+	got := executeFor(&c, p.compiled, &zoo.Env{}, query, nil)
+	if c.broken != nil || c.begun || got.data != want.data || !slices.Equal(got.errors, want.errors) {
+		t.Errorf("%v after %d bytes\n%s", c.broken, c.Len(), difference(got, want))
+	}
+}
+
 // TestSmallResponsesAreWhole sees that errors come first as long as nothing has been sent.
 func TestSmallResponsesAreWhole(t *testing.T) {
 	p := newPairOf(zoo.Offering{Resolver: &zoo.Resolver{}})
@@ -376,6 +414,42 @@ func TestHiddenLists(t *testing.T) {
 	want := `{"desk":{"shelf":{"pages":[{"id":"x"},{"id":"x"}]}}}`
 	if got.data != want || c.broken != nil || !c.begun {
 		t.Errorf("begun %v, broken %v: %s", c.begun, c.broken, got.data)
+	}
+}
+
+// TestSelectionsAreKeptApart has a field of an interface with a resolver for each type. What one
+// keeps for its selection is not what the other gets.
+func TestSelectionsAreKeptApart(t *testing.T) {
+	schema := gqlparser.MustLoadSchema(&ast.Source{Input: `type Query { nodes: [Node] }
+		interface Node { next: Node } type A implements Node { next: Node } type B implements Node { next: Node }`})
+	resolvers := func(*compiled.Call) any { return nil }
+	a := compiled.NewObject[*page]("A", []string{"A", "Node"})
+	b := compiled.NewObject[*shelf]("B", []string{"B", "Node"})
+	query := compiled.NewObject[*compiled.Root]("Query", []string{"Query"})
+	node := compiled.Abstract("Node", "Node",
+		compiled.CaseOf(a, func(v any) (*page, bool) { p, ok := v.(*page); return p, ok }),
+		compiled.CaseOf(b, func(v any) (*shelf, bool) { s, ok := v.(*shelf); return s, ok }))
+	var kept [2]string // The resolvers may run at once.
+	keep := func(ctx context.Context, i int, name string) {
+		kept[i] = selection.Keep(selection.Of(ctx), "key", func(*selection.Selection) string { return name })
+	}
+	next := compiled.Field{Name: "next", Type: "Node", Named: "Node", Abstract: "INTERFACE", Resolver: true}
+	compiled.Resolver(a, next, node, resolvers, func(ctx context.Context, _ *compiled.Call, _ any, _ *page) (any, error) {
+		keep(ctx, 0, "A")
+		return nil, nil
+	})
+	compiled.Resolver(b, next, node, resolvers, func(ctx context.Context, _ *compiled.Call, _ any, _ *shelf) (any, error) {
+		keep(ctx, 1, "B")
+		return nil, nil
+	})
+	compiled.Plain(query, compiled.Field{Name: "nodes", Type: "[Node]", Named: "Node", Abstract: "INTERFACE"},
+		compiled.ListOf("[Node]", true, node), func(*compiled.Root) []any { return []any{&page{}, &shelf{}} })
+	own := &graphql.ExecutableSchemaMock{SchemaFunc: func() *ast.Schema { return schema }}
+	noContext := func(*graphql.OperationContext) any { return nil }
+	s := compiled.New(own, compiled.Config{Query: query, NewContext: noContext})
+	executeFor(&client{}, newExecutor(s), &zoo.Env{}, `{ nodes { next { __typename } } }`, nil)
+	if kept != [2]string{"A", "B"} {
+		t.Errorf("%q", kept)
 	}
 }
 

@@ -72,6 +72,8 @@ type nullable struct {
 
 func declare(declared string) nullable { return nullable{declared, isNonNull(declared)} }
 
+func (n *nullable) required() bool { return n.nonNull }
+
 // missing writes a value that is nil.
 func (n *nullable) missing(w *Writer, at *level, i int) bool {
 	if n.nonNull {
