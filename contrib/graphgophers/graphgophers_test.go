@@ -99,6 +99,29 @@ func TestGetRunsNoMutation(t *testing.T) {
 	}
 }
 
+// Parsers differ in where a block string ends: to graph-gophers it does at an escaped quote, too.
+func TestGetRunsNoHiddenMutation(t *testing.T) {
+	schema := graphql.MustParseSchema(`
+		schema { query: Query mutation: Mutation }
+		type Query { echo(s: String, n: Int): String }
+		type Mutation { echo(s: String, n: Int): String }`, &root{})
+	h := graphgophers.New(schema, graphgophers.Options{})
+	get := func(query string) int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/?operationName=B&query="+url.QueryEscape(query), nil))
+		return w.Code
+	}
+	const hidden = `query A { echo(s: """ \""") } mutation B { echo } # """) }`
+	for _, query := range []string{hidden, hidden + " query B { echo }"} {
+		if code := get(query); code != 405 {
+			t.Errorf("%s: %d", query, code)
+		}
+	}
+	if code := get(`query A { echo(s: """x""") } query B { echo }`); code != 200 {
+		t.Errorf("queries only: %d", code)
+	}
+}
+
 // What can be kept of this host is a result that was made: of a query and its variables.
 func TestThroughLoad(t *testing.T) {
 	schema := graphql.MustParseSchema(`schema { query: Query } type Query { echo(s: String, n: Int): String fail: String panics: String }`, &root{})

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/graphql-go/graphql"
 	"github.com/graphql-go/graphql/gqlerrors"
@@ -36,7 +37,8 @@ import (
 // options of graphql-go/handler under their names, but for GraphiQL and Playground: a
 // handler with these is a Browser.
 type Options struct {
-	// MaxBytes is the largest body, 16 MiB by default.
+	// MaxBytes is the largest body, 16 MiB by default. The time that graphql-go takes for a query with
+	// errors grows with the square of its size: where strangers can send queries, set what yours need.
 	MaxBytes int64
 	// MaxBatch is the largest number of operations in a request. 0 is no batches.
 	MaxBatch int
@@ -50,7 +52,8 @@ type Options struct {
 	//
 	//	handler.New(&handler.Config{Schema: &schema, GraphiQL: true})
 	//
-	// A mutation or a subscription in the query string does not reach it.
+	// A mutation or a subscription in the query string does not reach it, nor does what is no trusted
+	// document.
 	Browser http.Handler
 	// RootObjectFn returns the source of the root fields, for each operation.
 	RootObjectFn func(ctx context.Context, r *http.Request) map[string]any
@@ -153,7 +156,7 @@ func (s *server) run(params *graphql.Params) (*graphql.Result, error) {
 // refused is the result of a query that is not valid, or the error of what has failed.
 func refused(err error) (*graphql.Result, error) {
 	if errs, ok := errors.AsType[*invalid](err); ok {
-		return &graphql.Result{Errors: errs.list}, nil
+		return &graphql.Result{Errors: slices.Clone(errs.list)}, nil // Callbacks may change what is theirs.
 	}
 	return nil, err
 }
@@ -201,11 +204,15 @@ func plan(schema *graphql.Schema, query string) (*Plan, error) {
 
 // parse parses a query. The error wraps errEndless if validation would overflow the stack.
 func parse(schema *graphql.Schema, query string) (*ast.Document, error) {
-	text := source.NewSource(&source.Source{Body: []byte(query), Name: "GraphQL request"})
-	if !nests(text) {
+	// Each reader has a source of its own: graphql-go's lexer writes into it where a block string has escaped
+	// quotes, and the next one would find the string ended there.
+	text := func() *source.Source {
+		return source.NewSource(&source.Source{Body: []byte(query), Name: "GraphQL request"})
+	}
+	if !nests(text()) {
 		return nil, errTooDeep
 	}
-	document, err := parser.Parse(parser.ParseParams{Source: text})
+	document, err := parser.Parse(parser.ParseParams{Source: text()})
 	if err != nil {
 		return nil, &invalid{list: gqlerrors.FormatErrors(err)}
 	}

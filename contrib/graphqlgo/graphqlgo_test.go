@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -169,10 +170,32 @@ func decoded(text string) any {
 func TestBrowserRunsNoMutation(t *testing.T) {
 	explorer := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the explorer got it") })
 	h := graphqlgo.New(newSchema(t), nil, graphqlgo.Options{Browser: explorer})
-	r := httptest.NewRequest("GET", "/?query="+url.QueryEscape("mutation { echo }"), nil)
-	r.Header.Set("Accept", "text/html")
-	w := httptest.NewRecorder()
-	if h.ServeHTTP(w, r); w.Code != 405 {
-		t.Errorf("%d %s", w.Code, w.Body)
+	// graphql-go/handler runs a text whose variables are no JSON.
+	for _, more := range []string{"", "&variables=%7B", "&extensions=x"} {
+		r := httptest.NewRequest("GET", "/?query="+url.QueryEscape("mutation { echo }")+more, nil)
+		r.Header.Set("Accept", "text/html")
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != 405 {
+			t.Errorf("%q: %d %s", more, w.Code, w.Body)
+		}
+	}
+}
+
+// An explorer gets only trusted documents: it runs what is in the address.
+func TestBrowserRunsTrusted(t *testing.T) {
+	reached := 0
+	h := graphqlgo.New(newSchema(t), nil, graphqlgo.Options{
+		Browser:   http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }),
+		Persisted: plancache.NewTrusted(slices.Values([]string{`{ echo(s: "known") }`})),
+	})
+	for query, want := range map[string]int{"": 1, `{ echo(s: "known") }`: 1, `{ echo(s: "evil") }`: 0} {
+		for _, more := range []string{"", "&variables=%7B"} {
+			reached = 0
+			r := httptest.NewRequest("GET", "/?query="+url.QueryEscape(query)+more, nil)
+			r.Header.Set("Accept", "text/html")
+			if h.ServeHTTP(httptest.NewRecorder(), r); reached != want {
+				t.Errorf("%q%s: reached %d times, want %d", query, more, reached, want)
+			}
+		}
 	}
 }

@@ -59,6 +59,23 @@ func TestStackOverflow(t *testing.T) {
 	}
 }
 
+// What is parsed is what has been looked through: graphql-go's lexer changes its source where a block string
+// has escaped quotes.
+func TestEscapedQuotes(t *testing.T) {
+	schema := newTree(t)
+	if _, err := parse(schema, `{ a(b: """x \""" y""") }`); err != nil {
+		t.Error(err)
+	}
+	// To a second reader of one source the string ends at its begin, and a list that overflows the stack follows.
+	if _, err := plan(schema, `{ a(b: ["""\"""" `+strings.Repeat("[\n", 2_000_000)); err == nil {
+		t.Error("no error")
+	}
+	cycle := `{ a(b: """\"""x""") ...A } fragment A on Query { ...A }`
+	if _, err := parse(schema, cycle); !errors.Is(err, errEndless) {
+		t.Errorf("a cycle: %v", err)
+	}
+}
+
 // chain is a query that spreads n fragments in each other, each of which has so many levels.
 func chain(n, levels int) string {
 	var b strings.Builder

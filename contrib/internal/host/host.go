@@ -31,7 +31,7 @@ type Options struct {
 	Pretty bool
 	// Browser, if there is one, answers GET requests that accept text/html, do not name
 	// application/json and have no parameter raw: it is for an explorer such as GraphiQL. A mutation or a
-	// subscription in the query string does not reach it.
+	// subscription in the query string does not reach it, nor does what is no trusted document.
 	Browser http.Handler
 }
 
@@ -65,7 +65,8 @@ func New(o Options, execute Execute) *Handler {
 // ServeHTTP answers a request as GraphQL over HTTP asks for.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	list, batch, err := h.read(w, r)
-	if h.options.Browser != nil && wantsHTML(r) && request.Status(err) != http.StatusMethodNotAllowed {
+	if h.options.Browser != nil && wantsHTML(r) && request.Status(err) != http.StatusMethodNotAllowed &&
+		h.explored(r, list[0]) {
 		h.options.Browser.ServeHTTP(w, r)
 		return
 	}
@@ -146,7 +147,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (list []request.O
 		return h.requests.Post(w, r)
 	case http.MethodGet:
 		o, err := h.requests.Form(r.URL.Query())
-		if err == nil && changes(o) {
+		if changes(o) { // Also if the rest is no JSON: the Browser may not read it.
 			err = errChanges
 		}
 		return []request.Operation{o}, false, err
@@ -156,15 +157,28 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (list []request.O
 
 var errChanges = request.Refusal(http.StatusMethodNotAllowed, "A GET request can only have a query.")
 
+// explored reports whether an explorer may see a request: it may run the text in the address, of which a list of
+// trusted documents knows nothing then.
+func (h *Handler) explored(r *http.Request, o request.Operation) bool {
+	known := h.options.Persisted
+	if known == nil || !known.Trusted() || o.Query == "" {
+		return true
+	}
+	_, err := known.Resolve(r.Context(), "", o.Query)
+	return err == nil
+}
+
 // changes reports whether an operation is not a query, or may not be one: a host may accept a
-// text that this parser refuses, but then the text has the keyword.
+// text that this parser refuses, or see another operation in it, but then the text has the keyword. Parsers
+// differ in where a block string ends.
 func changes(o request.Operation) bool {
 	doc, err := parser.ParseQuery(&ast.Source{Input: o.Query})
-	if err != nil {
-		return strings.Contains(o.Query, "mutation") || strings.Contains(o.Query, "subscription")
+	if err == nil && !strings.Contains(o.Query, `"""`) {
+		if operation := doc.Operations.ForName(o.OperationName); operation != nil {
+			return operation.Operation != ast.Query
+		}
 	}
-	operation := doc.Operations.ForName(o.OperationName)
-	return operation != nil && operation.Operation != ast.Query
+	return strings.Contains(o.Query, "mutation") || strings.Contains(o.Query, "subscription")
 }
 
 // one runs an operation, whose text may be known by its hash. The error is that of the whole request.
