@@ -91,6 +91,10 @@ func (l *large[V]) put(key string, v V, size int64, ttl time.Duration) {
 	l.front[key] = one
 	l.bytes += one.size
 	for l.bytes > l.limit {
+		if l.queue[0] == key { // What is new stays, also where an old value of it was the oldest.
+			l.queue = append(l.queue[1:], key)
+			continue
+		}
 		l.pass(l.cut(0))
 	}
 }

@@ -144,20 +144,25 @@ func (c *Cache[P]) release(g *epoch[P], key Key, mine *claim) {
 	})
 }
 
-// store keeps a plan in the second level, by the lease if there is one, and reports whether that
-// has ended.
+// stored is what has become of a lease.
+type stored struct {
+	ended bool
+	lost  bool // before the plan came, which was not kept
+}
+
+// store keeps a plan in the second level, by the lease if there is one.
 func (c *Cache[P]) store(
 	ctx context.Context, address string, value []byte, ttl time.Duration, mine claim,
-) (ended bool, err error) {
+) (stored, error) {
 	if mine.token == "" {
-		return false, c.level.store.Set(ctx, address, value, ttl)
+		return stored{}, c.level.store.Set(ctx, address, value, ttl)
 	}
-	err = c.level.leaser.SetLeased(ctx, address, mine.token, value, ttl)
+	err := c.level.leaser.SetLeased(ctx, address, mine.token, value, ttl)
 	if errors.Is(err, ErrLeaseLost) {
 		c.level.leases.lost.Add(1)
-		return true, nil
+		return stored{ended: true, lost: true}, nil
 	}
-	return err == nil, err
+	return stored{ended: err == nil}, err
 }
 
 // sleep waits, and reports whether the context has not ended.

@@ -318,6 +318,45 @@ func TestLeaseOptions(t *testing.T) {
 	}
 }
 
+// lateLeaser is a leaser whose SetLeased waits.
+type lateLeaser struct {
+	*leaser
+	release chan struct{}
+}
+
+func (l lateLeaser) SetLeased(ctx context.Context, key, token string, value []byte, ttl time.Duration) error {
+	<-l.release
+	return l.leaser.SetLeased(ctx, key, token, value, ttl)
+}
+
+// A holder whose key was deleted before its plan came leaves alone what the next one has stored.
+func TestLostLeaseLeavesTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := lateLeaser{newLeaser(), make(chan struct{})}
+		c, err := New(Options[string]{
+			Schema: "1", Codec: jsonCodec[string]{}, Store: store, StoreTimeout: time.Minute, Lease: time.Hour,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		key := Key{Query: "{ q }"}
+		if _, err := c.Load(t.Context(), key, func(context.Context) (string, error) { return "plan", nil }); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if err := c.Delete(t.Context(), key); err != nil {
+			t.Error(err)
+		}
+		store.put(storeKey("1", key), []byte("of the next"))
+		close(store.release)
+		synctest.Wait()
+		if _, err := store.Get(t.Context(), storeKey("1", key)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // stubborn is a leaser whose SetLeased ignores its context.
 type stubborn struct {
 	*leaser

@@ -82,7 +82,7 @@ func askAnyway[T any](
 	switch {
 	case err == nil || errors.Is(err, ErrNotFound):
 		l.worked()
-	case errors.As(err, &bad):
+	case errors.As(err, &bad), errors.Is(err, errGoexit): // No store ends goroutines, and a Codec may.
 		l.worked()
 		l.errors.Add(1)
 		l.failed(err)

@@ -296,6 +296,21 @@ func TestResultsStayInBytes(t *testing.T) {
 	}
 }
 
+// What has just been put in is in the front, also in place of the oldest value there.
+func TestLargerValueStaysInFront(t *testing.T) {
+	l, err := newLarge[int](1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	l.put("a", 1, 30_000, 0)
+	l.put("b", 2, 30_000, 0)
+	l.put("a", 3, 40_000, 0)
+	if one, ok := l.front["a"]; !ok || one.value != 3 || len(l.front) != 1 || len(l.queue) != 1 {
+		t.Errorf("%v of %v in the front", l.queue, l.front)
+	}
+}
+
 // A request that is over starts no fill.
 func TestResultsOfARequestThatIsOver(t *testing.T) {
 	r, err := NewResults(ResultsOptions{Bytes: 1 << 20, TTL: time.Hour})

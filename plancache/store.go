@@ -147,15 +147,15 @@ func (l *load[P]) share(one *call[Key, P], m made[P], mine *claim) {
 	one.finish(m.plan, nil) // Nobody waits for the second level to take it.
 	// A store that ignores its context may still be at it when others go on.
 	by := *mine
-	ended, _ := ask(c.ctx, c.level, func(ctx context.Context) (ended bool, _ error) { // It has taken the error in.
+	o, _ := ask(c.ctx, c.level, func(ctx context.Context) (stored, error) { // It has taken the error in.
 		data, err := protect(ctx, func(context.Context) ([]byte, error) { return c.options.Codec.Encode(m.plan) })
 		if err != nil {
-			return false, badValue{err}
+			return stored{}, badValue{err}
 		}
 		var ttl time.Duration
 		if !m.deadline.IsZero() {
 			if ttl = time.Until(m.deadline); ttl <= 0 {
-				return false, nil
+				return stored{}, nil
 			}
 		}
 		value := encodeRecord(record{
@@ -164,10 +164,11 @@ func (l *load[P]) share(one *call[Key, P], m made[P], mine *claim) {
 		})
 		return c.store(ctx, address, value, ttl, by)
 	})
-	if ended {
+	if o.ended {
 		mine.token = ""
 	}
-	if c.level.uploads.end(up) { // It must not stay. What was evicted here may.
+	// It must not stay. What was evicted here may, and what is there without it is the next holder's.
+	if c.level.uploads.end(up) && !o.lost {
 		_ = c.level.delete(c.ctx, address)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -133,7 +134,7 @@ func (jsonCodec[P]) Decode(b []byte) (p P, err error) { err = json.Unmarshal(b, 
 func fleet(t *testing.T, m *memory, n int) (list []*Cache[string]) {
 	t.Helper()
 	for range n {
-		list = append(list, newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m, StoreTimeout: 200 * time.Millisecond}))
+		list = append(list, newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m, StoreTimeout: 10 * time.Second}))
 	}
 	wait.Until(t, "all watch", func() bool { return m.watched() == n })
 	return list
@@ -378,36 +379,38 @@ func TestDeletedByPrefix(t *testing.T) {
 	})
 }
 
-// A plan whose Encode panics is no failure of the store, which is asked on.
+// A plan whose Encode panics, or ends its goroutine, is no failure of the store, which is asked on.
 func TestEncodePanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		encode := func(what string) {
-			if what == "Encode" {
-				panic("no")
-			}
-		}
-		c, err := New(Options[string]{Codec: callingCodec(encode), Store: newMemory()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		for i := range 2 * breakAfter { // All ask before the first one encodes: an answer would hide that.
-			go func() {
-				_, err := c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (string, error) {
-					time.Sleep(time.Second)
-					return "plan", nil
-				})
-				if err != nil {
-					t.Error(err)
+	for how, end := range map[string]func(){"panic": func() { panic("no") }, "exit": runtime.Goexit} {
+		synctest.Test(t, func(t *testing.T) {
+			encode := func(what string) {
+				if what == "Encode" {
+					end()
 				}
-			}()
-		}
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if c.level.open() || c.Stats().Errors != 2*breakAfter {
-			t.Errorf("the breaker is open, or not all of the errors were reported: %+v", c.Stats())
-		}
-	})
+			}
+			c, err := New(Options[string]{Codec: callingCodec(encode), Store: newMemory()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			for i := range 2 * breakAfter { // All ask before the first one encodes: an answer would hide that.
+				go func() {
+					_, err := c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (string, error) {
+						time.Sleep(time.Second)
+						return "plan", nil
+					})
+					if err != nil {
+						t.Error(err)
+					}
+				}()
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if c.level.open() || c.Stats().Errors != 2*breakAfter {
+				t.Errorf("%s: the breaker is open, or not all of the errors were reported: %+v", how, c.Stats())
+			}
+		})
+	}
 }
 
 // Caches that share no plans, and have no codec for them, tell each other of deletions.
@@ -415,7 +418,7 @@ func TestInvalidatorOnly(t *testing.T) {
 	m := newMemory()
 	var caches []*Cache[func()]
 	for range 2 {
-		caches = append(caches, newTest(t, Options[func()]{Invalidator: m, StoreTimeout: 200 * time.Millisecond}))
+		caches = append(caches, newTest(t, Options[func()]{Invalidator: m, StoreTimeout: 10 * time.Second}))
 	}
 	wait.Until(t, "both watch", func() bool { return m.watched() == 2 })
 	for _, c := range caches {
