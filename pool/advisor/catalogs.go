@@ -16,8 +16,11 @@ const catalogReads = 3
 // Then everything is read again, without what is locked.
 func (a *analysis) readCatalogs(ctx context.Context) (err error) {
 	steps := []func(context.Context) error{a.readTables, a.readRoles, a.readIndexes, a.readForeignKeys}
+	missing, blind := len(a.report.Missing), len(a.report.Blind)
 	for range catalogReads {
 		a.indexes, a.foreignKeys = nil, nil
+		// What an earlier time could not look at is looked at again.
+		a.report.Missing, a.report.Blind = a.report.Missing[:missing], a.report.Blind[:blind]
 		err = a.savepoint(ctx, func() error {
 			for _, step := range steps {
 				if err := step(ctx); err != nil {

@@ -128,20 +128,33 @@ func (k *foreignKey) allReferring(where string) bool {
 }
 
 // needed reports whether deleting rows elsewhere needs an index, which has no other one for
-// it that stays.
+// it that stays. The parts of an index go with it, also one that serves a foreign key of its part
+// of the table only.
 func (a *analysis) needed(i *index, dropped map[*index]bool) bool {
 	stays := func(o *index) bool {
-		for ; o != nil; o = o.parent { // The parts of an index go with it.
+		for ; o != nil; o = o.parent {
 			if o == i || dropped[o] {
 				return false
 			}
 		}
 		return true
 	}
-	return slices.ContainsFunc(a.foreignKeys, func(k *foreignKey) bool {
-		part := k.of(i.table)
-		return part != nil && part.servedBy(i) && !a.served(part, stays)
+	return slices.ContainsFunc(a.indexes, func(o *index) bool {
+		return o.goesWith(i) && slices.ContainsFunc(a.foreignKeys, func(k *foreignKey) bool {
+			part := k.of(o.table)
+			return part != nil && part.servedBy(o) && !a.served(part, stays)
+		})
 	})
+}
+
+// goesWith reports whether an index is another one or a part of it.
+func (i *index) goesWith(whole *index) bool {
+	for ; i != nil; i = i.parent {
+		if i == whole {
+			return true
+		}
+	}
+	return false
 }
 
 // of returns the foreign key as a part of its table has it, nil if the table is another one.

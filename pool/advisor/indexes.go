@@ -232,8 +232,8 @@ func (a *analysis) findDuplicates(dropped map[*index]bool) {
 			f := Finding{Table: i.table.String(), Index: i.String(), Bytes: i.bytes}
 			f.run(i.drop())
 			if len(i.keys) == len(o.keys) {
-				if (!o.unique || i.unique) && !o.constraint && o.oid > i.oid && o.prefixOf(i) {
-					continue // The younger one goes.
+				if (!o.unique || i.unique) && !o.constraint && o.oid > i.oid && o.prefixOf(i) && !o.promisesMore(i) {
+					continue // The younger one goes, unless it forbids more.
 				}
 				f.Kind, f.Title = DuplicateIndex, fmt.Sprintf("Index %s is the same as %s", i, o)
 				f.Risk = "None but for a lock of a moment."

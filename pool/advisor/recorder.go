@@ -148,12 +148,16 @@ func (r *Recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndDa
 // TracePrepareStart implements [pgx.PrepareTracer]. A statement that the program prepares itself is
 // run by its name. pgx has names of its own too, and runs what they stand for by its text.
 func (r *Recorder) TracePrepareStart(ctx context.Context, _ *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
-	if data.Name == "" || data.Name == data.SQL || strings.HasPrefix(data.Name, "stmtcache_") ||
-		r.prepared.find(data.Name) != nil {
+	if data.Name == "" || data.Name == data.SQL || strings.HasPrefix(data.Name, "stmtcache_") {
 		return ctx
 	}
-	if s := r.get(data.SQL); s != nil {
+	s := r.get(data.SQL)
+	switch known := r.prepared.find(data.Name); {
+	case s == nil || s == known:
+	case known == nil:
 		r.prepared.add(data.Name, func(string) *seen { return s })
+	default: // It stands for another text from now on.
+		r.prepared.values.Store(strings.Clone(data.Name), s)
 	}
 	return ctx
 }
@@ -238,8 +242,8 @@ func (r *Recorder) get(sql string) *seen {
 	if s := r.statements.find(sql); s != nil {
 		return s
 	}
-	if verb(sql) == "" {
-		return r.prepared.find(sql)
+	if s := r.prepared.find(sql); s != nil || verb(sql) == "" {
+		return s // A name may begin with a word of SQL.
 	}
 	return r.statements.add(sql, func(sql string) *seen {
 		return &seen{sql: sql, callers: map[string]int64{}}

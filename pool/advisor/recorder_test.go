@@ -262,18 +262,29 @@ func TestPrepared(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	for _, name := range []string{"user_by_id", "select $1::int"} {
-		if _, err := conn.Prepare(t.Context(), name, "select $1::int"); err != nil {
+	prepare := func(name, sql string) {
+		t.Helper()
+		if _, err := conn.Prepare(t.Context(), name, sql); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, sql := range []string{"user_by_id", "select $1::int", "select $1::int + 1", "select $1::int + 1"} {
+	prepare("user_by_id", "select $1::int - 1")
+	if err := conn.Deallocate(t.Context(), "user_by_id"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"user_by_id", "select-user", "delete", "select $1::int"} {
+		prepare(name, "select $1::int")
+	}
+	for _, sql := range []string{
+		"user_by_id", "select-user", "delete", "select $1::int",
+		"select $1::int + 1", "select $1::int + 1", "select $1::int + 1", "select $1::int + 1",
+	} {
 		if _, err := conn.Exec(t.Context(), sql, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
 	record := r.Record()
-	if len(record.Statements) != 2 || record.Statements[0].Calls != 2 || record.Statements[1].Calls != 2 {
+	if len(record.Statements) != 2 || record.Statements[0].Calls != 4 || record.Statements[1].Calls != 4 {
 		t.Errorf("%+v", record.Statements)
 	}
 }
