@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -49,7 +51,7 @@ func TestBlogUnderLoad(t *testing.T) {
 		t.Fatalf("%d requests, errors %v", result.Requests, result.ErrorKinds)
 	}
 	for _, o := range result.Operations {
-		if o.Requests == 0 {
+		if o.Requests == 0 && result.Requests > 1000 { // A busy machine sends too few.
 			t.Errorf("no %s was sent", o.Name)
 		}
 	}
@@ -70,14 +72,21 @@ func TestKillingPostgresYieldsCountedErrors(t *testing.T) {
 	if pg.PID() == 0 {
 		t.Skip("needs a private Postgres")
 	}
-	kill := time.AfterFunc(2*time.Second, func() {
-		if err := pg.Kill(); err != nil {
-			t.Error(err)
+	// Not after a time: a busy machine might not have begun.
+	var answered atomic.Int64
+	var killed sync.WaitGroup
+	kill := func(s Sent) {
+		if s.Err == nil && answered.Add(1) == 100 {
+			killed.Go(func() {
+				if err := pg.Kill(); err != nil {
+					t.Error(err)
+				}
+			})
 		}
-	})
-	defer kill.Stop()
+	}
 	start := time.Now()
-	result, err := Measure(t.Context(), server.Target, Config{Mix: BlogMix(), Phases: []Phase{{200, time.Hour}}, Arrivals: Poisson, Duration: 4 * time.Second, MinRequests: 1}, t.Output())
+	result, err := Measure(t.Context(), server.Target, Config{Mix: BlogMix(), Phases: []Phase{{200, time.Hour}}, Arrivals: Poisson, Duration: 4 * time.Second, MinRequests: 1, Each: kill}, t.Output())
+	killed.Wait()
 	if err != nil {
 		t.Fatal(err)
 	}

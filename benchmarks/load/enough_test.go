@@ -134,7 +134,7 @@ func TestFailed(t *testing.T) {
 	}
 	r.Results[1].Requests, r.Results[1].Errors, r.Results[1].ErrorKinds = 98, 2, map[string]int64{"timeout": 2}
 	r.Gains[0].Errors, r.Gains[1].Errors = 2, 3
-	const want = "a, closed: 2 requests failed (2.00 %): map[timeout:2]\ngc alone, closed: 3 requests failed"
+	const want = "a, closed: 2 requests failed (2.00 %): map[timeout:2]\ngc alone or the baseline beside it, closed: 3 requests failed"
 	if err := r.Failed(); err == nil || err.Error() != want {
 		t.Error(err)
 	}

@@ -36,7 +36,8 @@ func (r *Report) Failed() error {
 	}
 	for _, g := range r.Gains {
 		if g.Errors > 0 && r.BlockAlone(g) {
-			errs = append(errs, fmt.Errorf("%s alone, %s: %d requests failed", g.Server, g.Preset, g.Errors))
+			errs = append(errs, fmt.Errorf("%s alone or the baseline beside it, %s: %d requests failed", g.Server, g.Preset,
+				g.Errors))
 		}
 	}
 	return errors.Join(errs...)

@@ -22,10 +22,10 @@ type HoursRow struct {
 }
 
 // CompareHours compares the first hour of the longest session with its last one; of a shorter one,
-// the first half with the second. Windows on a busy machine do not count, and what was not measured
-// is left out.
+// the first half with the second. Windows on a busy machine do not count, not for the length of a
+// session either, and what was not measured is left out.
 func CompareHours(windows []Window) (h Hours) {
-	windows = onQuietMachine(longest(windows))
+	windows = longest(onQuietMachine(windows))
 	if len(windows) < 2 {
 		return h
 	}

@@ -122,16 +122,18 @@ func (p place) pin(ctx context.Context, t load.Target) error {
 	if err := cpu.Pin(os.Getpid(), p.generator); err != nil {
 		return err
 	}
-	pids := []int{t.PID, t.PostgresPID}
-	if postmaster, err := process.NewProcessWithContext(ctx, int32(t.PostgresPID)); err == nil {
-		backends, _ := postmaster.ChildrenWithContext(ctx) // Those that it starts later are where it is.
-		for _, b := range backends {
-			pids = append(pids, int(b.Pid))
-		}
-	}
-	for _, pid := range pids {
+	for _, pid := range []int{t.PID, t.PostgresPID} {
 		if err := cpu.Pin(pid, p.server); err != nil {
 			return err
+		}
+	}
+	// Backends that Postgres starts from now on are where it is.
+	if postmaster, err := process.NewProcessWithContext(ctx, int32(t.PostgresPID)); err == nil {
+		backends, _ := postmaster.ChildrenWithContext(ctx)
+		for _, b := range backends {
+			if err := cpu.Pin(int(b.Pid), p.server); err != nil {
+				return err
+			}
 		}
 	}
 	own := func(context.Context) (int, error) { return runtime.GOMAXPROCS(0), nil }

@@ -155,5 +155,6 @@ func (p *pgo) compare(ctx context.Context) (err error) {
 		Results: comparison.Median(), Gains: comparison.Gains()}
 	load.WriteTable(os.Stdout, report.Results)
 	load.WriteGains(os.Stdout, report)
-	return load.WriteFile(p.json, func(w io.Writer) error { return load.WriteJSON(w, report) })
+	return errors.Join(load.WriteFile(p.json, func(w io.Writer) error { return load.WriteJSON(w, report) }),
+		report.Failed())
 }

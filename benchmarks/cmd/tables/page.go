@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -150,9 +151,11 @@ func benchmarkSections(b *bytes.Buffer, list []figure, tables map[string]string)
 			fmt.Fprintf(b, "\n%s\n", s)
 		}
 		_, title, _ := strings.Cut(name, "/")
-		show(name, title)
-		show(name+" B/s", title+", bytes per second")
-		show(name+" allocs/op", title+", allocations")
+		if !slices.Contains(timeless, name) {
+			show(name, title)
+			show(name+" B/s", title+", bytes per second")
+			show(name+" allocs/op", title+", allocations")
+		}
 		show(name+" *", title+", what else it reports")
 	}
 }

@@ -96,7 +96,8 @@ func (r *results) take(in inputs) error {
 			return err
 		}),
 		takeReport(in.peers, func(p *load.PeerReport) error {
-			if err := madeBy("make peers", p.Command); err != nil {
+			failed := (&load.Report{Results: p.Results}).Failed()
+			if err := errors.Join(madeBy("make peers", p.Command), failed); err != nil {
 				return err
 			}
 			p.Compact()
