@@ -29,7 +29,7 @@ const (
 // drive those out: a string that has been asked for again outlives one that was
 // not (the second chance of the CLOCK algorithm, Corbató 1968, in sets of four).
 type Interner struct {
-	MaxEntries int // 4096 if 0; rounded up to a power of two; MaxBytes and 16,777,216 at most
+	MaxEntries int // 4096 if 0; MaxBytes and 16,777,216 at most, rounded up to a power of two
 	MaxBytes   int // of all strings, 1 MiB if 0
 	MaxLength  int // bytes of a string that is worth keeping, 128 if 0; MaxBytes at most
 
