@@ -91,7 +91,7 @@ func get(t *testing.T, c *http.Client, url, accept string) *http.Response {
 // leave.
 func TestDrainOverHTTP(t *testing.T) {
 	release := make(chan struct{})
-	s := run(t, Options{DrainDelay: 200 * time.Millisecond, StreamGrace: NoWait, DrainTimeout: time.Minute},
+	s := run(t, Options{DrainDelay: 2 * time.Second, StreamGrace: NoWait, DrainTimeout: time.Minute},
 		func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Accept") == "text/event-stream" {
 				io.WriteString(w, "event: next\n\n")
@@ -143,7 +143,7 @@ func TestDrainOverHTTP(t *testing.T) {
 
 // Load on kept connections through a whole life has no failed request before it is shed.
 func TestNoRequestFails(t *testing.T) {
-	s := run(t, Options{DrainDelay: 300 * time.Millisecond}, func(w http.ResponseWriter, _ *http.Request) {
+	s := run(t, Options{DrainDelay: 2 * time.Second}, func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(2 * time.Millisecond)
 		io.WriteString(w, "answer")
 	})

@@ -202,7 +202,7 @@ func newService(t *testing.T) *service {
 
 func (s *service) config(client rueidis.Client) *pool.Config {
 	s.Helper()
-	c, err := pool.ParseConfig(s.dsn + "&pool_max_conns=50&pool_lease=f&pool_lease_every=300ms&pool_lease_reserve=8&pool_reader_conns=2")
+	c, err := pool.ParseConfig(s.dsn + "&pool_max_conns=50&pool_lease=f&pool_lease_every=1s&pool_lease_reserve=8&pool_reader_conns=2")
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -111,7 +111,7 @@ func heldByCallers(p *pool.Pool) func() int {
 
 // runRiver works off jobs while other goroutines read.
 func runRiver[TTx any](t *testing.T, driver riverdriver.Driver[TTx], reads, writes querier, held func() int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*patience)
 	defer cancel()
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

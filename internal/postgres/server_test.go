@@ -202,14 +202,22 @@ func alive(pid int) bool {
 
 func TestStartObeysItsContext(t *testing.T) {
 	t.Setenv(EnvDSN, "")
-	before, _ := filepath.Glob("/tmp/gqlboost-pg-*")
+	dir, err := os.MkdirTemp("/tmp", "") // Other packages' servers are not in it.
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", dir)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := Start(ctx, Options{}); err == nil {
 		t.Error("started within 50 ms")
 	}
-	if after, _ := filepath.Glob("/tmp/gqlboost-pg-*"); len(after) > len(before) {
-		t.Error("left behind:", after)
+	if left, _ := filepath.Glob(filepath.Join(dir, "gqlboost-pg-*")); len(left) > 0 {
+		t.Error("left behind:", left)
 	}
 }
 

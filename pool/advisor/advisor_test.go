@@ -65,9 +65,7 @@ func open(t *testing.T, dsn string, extensions ...string) (*pgx.Conn, *advisor.R
 	if _, err := filler.Exec(ctx, shop); err != nil {
 		t.Fatal(err)
 	}
-	if err := filler.Close(ctx); err != nil {
-		t.Fatal(err)
-	}
+	end(t, filler)
 	for _, name := range extensions {
 		if _, err := conn.Exec(ctx, "create extension "+name); err != nil {
 			t.Fatal(err)
@@ -88,10 +86,7 @@ func open(t *testing.T, dsn string, extensions ...string) (*pgx.Conn, *advisor.R
 			}
 		}
 	}
-	if err := worker.Close(ctx); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(300 * time.Millisecond) // until it has ended
+	end(t, worker)
 	return conn, recorder.Record()
 }
 
@@ -327,10 +322,7 @@ func TestFilledAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := conn.Close(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(300 * time.Millisecond)
+		end(t, conn)
 	}
 	const create, more = "create table %s (id int) with (autovacuum_enabled = false); insert into %[1]s select generate_series(1, 3000)", "insert into %s select generate_series(1, 3000)"
 	session(

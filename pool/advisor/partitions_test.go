@@ -37,10 +37,7 @@ func TestPartitions(t *testing.T) {
 	if _, err := filler.Exec(ctx, sql); err != nil {
 		t.Fatal(err)
 	}
-	if err := filler.Close(ctx); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(300 * time.Millisecond)
+	end(t, filler)
 	if _, err := conn.Exec(ctx, "analyze visits"); err != nil {
 		t.Fatal(err)
 	}

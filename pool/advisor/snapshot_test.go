@@ -46,10 +46,7 @@ func TestSince(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := worker.Close(ctx); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(300 * time.Millisecond) // until it has ended
+	end(t, worker)
 	report := analyze(t, conn, advisor.Options{Since: since})
 	if n := calls(report, work[2]); n != 7 || calls(report, work[0]) != 0 || !report.Since.Equal(since.At) {
 		t.Errorf("%d and %d calls since %v", n, calls(report, work[0]), report.Since)

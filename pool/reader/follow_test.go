@@ -71,10 +71,9 @@ func settle(t *testing.T, p *pool.Pool) {
 	if _, err := p.Exec(ctx, "select pg_logical_emit_message(true, 'settle', '')"); err != nil {
 		t.Fatal(err)
 	}
-	ctx = reader.WithToken(ctx, p.Token(ctx))
 	wait.Until(t, "a replica has all that was written", func() bool {
 		before := r.Followed().Primary
-		_, err := r.Exec(ctx, "select 1")
+		_, err := r.Exec(reader.WithToken(ctx, p.Token(ctx)), "select 1")
 		return err == nil && r.Followed().Primary == before
 	})
 }

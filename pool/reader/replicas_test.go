@@ -23,7 +23,7 @@ import (
 // primary else, and callers notice nothing.
 func TestReplicas(t *testing.T) {
 	primary := startOwn(t, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var replicas []*postgres.Server
 	var dsns string
@@ -154,7 +154,7 @@ func caughtUp(t *testing.T, replicas []*pool.Pool, lsn string) bool {
 // Replicas are used also where a hook makes connections ready for callers, and needs something of
 // their contexts.
 func TestReplicasWithHooks(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	replica := startReplica(t, server)
 	type tenant struct{}
@@ -197,7 +197,7 @@ func (failing) RewriteQuery(context.Context, *pgx.Conn, string, []any) (string, 
 
 // A call that is wrong in itself fails as with pgxpool, and takes no replica away from the others.
 func TestReplicasStayWhereCallsAreWrong(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	replica := startReplica(t, server)
 	type unwelcome struct{}

@@ -13,7 +13,7 @@ import (
 
 // When the server comes back, so does the Reader, at once.
 func TestReaderAfterRestart(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	own := startOwn(t, nil)
 	p, err := pool.New(ctx, own.DSN())

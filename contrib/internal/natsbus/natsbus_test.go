@@ -32,10 +32,11 @@ func start(t *testing.T) *server.Server {
 	return s
 }
 
-func connect(t testing.TB, address string) *nats.Conn {
+func connect(t testing.TB, address string, more ...nats.Option) *nats.Conn {
 	t.Helper()
-	conn, err := nats.Connect("nats://"+address, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond),
-		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2))
+	options := []nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond),
+		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2)}
+	conn, err := nats.Connect("nats://"+address, append(options, more...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,22 +71,24 @@ func TestBus(t *testing.T) {
 // Messages that the client drops for a slow subscriber end the subscription.
 func TestDropped(t *testing.T) {
 	s := start(t)
-	conn := connect(t, s.Addr().String())
+	// The answer to a ping comes behind half a million messages: who is late is not dead.
+	patient := nats.PingInterval(time.Hour)
+	conn := connect(t, s.Addr().String(), patient)
 	block, ready, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		done <- natsbus.New(conn, "s").Subscribe(t.Context(), func() { close(ready) }, func([]byte) { <-block })
 	}()
 	<-ready
-	publisher := connect(t, s.Addr().String())
+	publisher := connect(t, s.Addr().String(), patient)
 	for range nats.DefaultSubPendingMsgsLimit + 1000 {
 		if err := publisher.Publish("s", []byte("m")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := publisher.Flush(); err != nil {
+	if err := publisher.FlushTimeout(5 * time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.FlushTimeout(30 * time.Second); err != nil {
+	if err := conn.FlushTimeout(5 * time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	close(block)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/examples/blog/seed"
 	"github.com/gqlboost/gqlboost/internal/postgres"
+	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/pool/advisor"
 )
 
@@ -164,7 +165,22 @@ func settle(t *testing.T, db *pgxpool.Pool) {
 	for db.Stat().TotalConns() > 0 {
 		time.Sleep(10 * time.Millisecond)
 	}
-	time.Sleep(200 * time.Millisecond)
+	config := db.Config().ConnConfig
+	config.Database, config.Tracer = "template1", nil // The blog's database does not count who looks.
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	wait.Until(t, "Postgres has ended the sessions", func() (ended bool) {
+		err := conn.QueryRow(t.Context(), `select not exists (select from pg_stat_activity
+			where backend_type = 'client backend' and pid <> pg_backend_pid())`).Scan(&ended)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ended
+	})
+	time.Sleep(200 * time.Millisecond) // Another process collects the counters of Postgres 14.
 }
 
 // rows runs a statement and returns its rows in an order that does not depend on plans.
