@@ -95,10 +95,10 @@ var (
 	// nothing can reach.
 	noPeers = []string{"avx2", "portable", "reader-transaction", "pool", "simdjson-cpp", "belady", "discard", "file",
 		"mapped"}
-	// timeless are benchmarks whose time is not what they measure: it is that of an iteration, whatever it
-	// has found.
-	timeless = []string{"plancache/Ratio", "plancache/Holdout", "plancache/Third", "pool/Restart", "pool/Overload",
-		"pool/Turns", "pool/Recorder"}
+	// sized are benchmarks that last as long as they are told to, whatever they find.
+	sized = []string{"pool/Overload", "pool/Turns", "pool/Recorder"}
+	// timeless are benchmarks whose time is not what they measure.
+	timeless = append([]string{"plancache/Ratio", "plancache/Holdout", "plancache/Third", "pool/Restart"}, sized...)
 )
 
 // blockRatios returns one for each package that was measured beside a peer.

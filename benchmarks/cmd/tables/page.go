@@ -151,7 +151,7 @@ func benchmarkSections(b *bytes.Buffer, list []figure, tables map[string]string)
 			fmt.Fprintf(b, "\n%s\n", s)
 		}
 		_, title, _ := strings.Cut(name, "/")
-		if !slices.Contains(timeless, name) {
+		if !slices.Contains(sized, name) {
 			show(name, title)
 			show(name+" B/s", title+", bytes per second")
 			show(name+" allocs/op", title+", allocations")
