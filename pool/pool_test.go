@@ -150,7 +150,7 @@ func TestEveryWayGivesItsPlaceBack(t *testing.T) {
 }
 
 func TestExhausted(t *testing.T) {
-	p := open(t, "pool_max_conns=1&pool_warm=true&pool_queue_timeout=500ms&pool_max_queue=2")
+	p := open(t, "pool_max_conns=1&pool_warm=true&pool_queue_timeout=50ms&pool_max_queue=2")
 	conn, err := p.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -161,9 +161,16 @@ func TestExhausted(t *testing.T) {
 		if !errors.As(err, &exhausted) || !errors.Is(err, ErrExhausted) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("%s: got %v", name, err)
 		}
-		if exhausted.Waited < 500*time.Millisecond || exhausted.Limit != 1 || exhausted.Queue != 1 || exhausted.Full || !exhausted.Timeout() {
+		if exhausted.Waited < 50*time.Millisecond || exhausted.Limit != 1 || exhausted.Queue != 1 || exhausted.Full || !exhausted.Timeout() {
 			t.Errorf("%s: got %+v", name, exhausted)
 		}
+	}
+	conn.Release()
+
+	// All ten must have come before the first of them gives up, also on a busy machine.
+	p = open(t, "pool_max_conns=1&pool_warm=true&pool_queue_timeout=1s&pool_max_queue=2")
+	if conn, err = p.Acquire(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	var full, timedOut atomic.Int64
 	crowd(10, func(int) {

@@ -316,7 +316,7 @@ func TestNotices(t *testing.T) {
 
 // TestStatementTimeout expects the server to cancel slow statements and no others.
 func TestStatementTimeout(t *testing.T) {
-	s := setup{dsn: withParameters(t, newDatabase(t, peopleSchema), "statement_timeout", "3000")}
+	s := setup{dsn: withParameters(t, newDatabase(t, peopleSchema), "statement_timeout", "1000")}
 	cases := []testCase[querier]{
 		query("too slow", "select pg_sleep(600)"),
 		query("slow", "select pg_sleep(0.02)"),

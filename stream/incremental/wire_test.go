@@ -226,9 +226,9 @@ func TestPartsThatTakeLong(t *testing.T) {
 			return
 		}
 		part := d.Defer(Path{}, "")
-		time.Sleep(timeout * 3 / 2)
+		time.Sleep(timeout + timeout/10)
 		_ = d.Initial(member("data", "{}"))
-		time.Sleep(timeout * 3 / 2)
+		time.Sleep(timeout + timeout/10)
 		_ = part.Complete(func(w *stream.Writer) error { w.BeginObject(); w.EndObject(); return nil })
 		errs <- d.Close()
 	}))

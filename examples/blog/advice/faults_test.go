@@ -166,6 +166,7 @@ func settle(t *testing.T, db *pgxpool.Pool) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	config := db.Config().ConnConfig
+	blog := config.Database
 	config.Database, config.Tracer = "template1", nil // The blog's database does not count who looks.
 	conn, err := pgx.ConnectConfig(t.Context(), config)
 	if err != nil {
@@ -174,7 +175,7 @@ func settle(t *testing.T, db *pgxpool.Pool) {
 	defer conn.Close(context.Background())
 	wait.Until(t, "Postgres has ended the sessions", func() (ended bool) {
 		err := conn.QueryRow(t.Context(), `select not exists (select from pg_stat_activity
-			where backend_type = 'client backend' and pid <> pg_backend_pid())`).Scan(&ended)
+			where backend_type = 'client backend' and datname = $1)`, blog).Scan(&ended)
 		if err != nil {
 			t.Fatal(err)
 		}
