@@ -127,6 +127,7 @@ func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 		if err != nil {
 			return pgconn.CommandTag{}, err
 		}
+		defer rows.Close() // Also where a tracer or OnNotice panics.
 		rows.Close()
 		return rows.CommandTag(), rows.Err()
 	}
@@ -269,7 +270,7 @@ func (p *Pool) query(ctx context.Context, s *guard.Settings, sql string, args []
 }
 
 // dropUnless is deferred. It closes a connection and gives it back unless what was done with it has
-// returned: a method of an argument has panicked, maybe within a transaction.
+// returned: a method of an argument or a callback has panicked, maybe within a transaction.
 func dropUnless(done *bool, conn *pgxpool.Conn) {
 	if !*done {
 		guard.Abort(conn.Conn())
@@ -319,13 +320,21 @@ func (r *rowsOf) Close() {
 // batchResults give their connection back.
 type batchResults struct {
 	pgx.BatchResults
-	conn *pgxpool.Conn
+	conn *pgxpool.Conn // nil once it was closed
 }
 
-// Close ends the batch.
+// Close ends the batch. Where a callback of it panics, the connection is in the middle of something.
 func (b *batchResults) Close() error {
+	conn := b.conn
+	if conn == nil {
+		return b.BatchResults.Close()
+	}
+	b.conn = nil
+	done := false
+	defer dropUnless(&done, conn)
 	err := b.BatchResults.Close()
-	b.conn.Release()
+	done = true
+	conn.Release()
 	return err
 }
 

@@ -96,13 +96,19 @@ func TestNothingWatchesAfterPanics(t *testing.T) {
 	}
 }
 
-// A panic of an argument reaches the caller, and no connection is lost.
+// A panic of an argument or a batch's callback reaches the caller, and no connection is lost.
 func TestArgumentsThatPanic(t *testing.T) {
 	p := open(t, "pool_max_conns=1&pool_queue_timeout=5s&pool_reader_direct_conns=1")
 	batch := &pgx.Batch{}
 	batch.Queue("select 1")
 	batch.Queue("select $1::int", panics{})
 	plain, settings := t.Context(), reader.WithSettings(t.Context(), reader.Settings{})
+	calling := func() *pgx.Batch {
+		b := &pgx.Batch{}
+		b.Queue("select 1").QueryRow(func(pgx.Row) error { panic("x") })
+		b.Queue("select 2")
+		return b
+	}
 	for name, run := range map[string]func(){
 		"Exec":                      func() { _, _ = p.Exec(plain, "select $1::int", panics{}) },
 		"Query":                     func() { _, _ = p.Query(plain, "select $1::int", panics{}) },
@@ -115,6 +121,9 @@ func TestArgumentsThatPanic(t *testing.T) {
 		"Reader.Query":              func() { _, _ = p.Reader().Query(plain, "select $1::int", panics{}) },
 		"Reader.SendBatch":          func() { _ = p.Reader().SendBatch(plain, batch).Close() },
 		"Reader.SendBatch settings": func() { _ = p.Reader().SendBatch(settings, batch).Close() },
+		"callback":                  func() { _ = p.SendBatch(plain, calling()).Close() },
+		"callback with settings":    func() { _ = p.SendBatch(settings, calling()).Close() },
+		"callback of the Reader's":  func() { _ = p.Reader().SendBatch(plain, calling()).Close() },
 	} {
 		func() {
 			defer func() {

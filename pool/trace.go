@@ -15,6 +15,7 @@ import (
 
 var (
 	_ pgx.BatchTracer       = (*admission)(nil)
+	_ pgx.CopyFromTracer    = (*admission)(nil)
 	_ pgx.ConnectTracer     = (*admission)(nil)
 	_ pgxpool.AcquireTracer = (*admission)(nil)
 	_ pgxpool.ReleaseTracer = (*admission)(nil)
@@ -43,6 +44,16 @@ func (a *admission) TraceBatchQuery(_ context.Context, conn *pgx.Conn, data pgx.
 
 // TraceBatchEnd does what TraceQueryEnd does.
 func (a *admission) TraceBatchEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
+	a.failed(conn, data.Err)
+}
+
+// TraceCopyFromStart does nothing.
+func (a *admission) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceCopyFromStartData) context.Context {
+	return ctx
+}
+
+// TraceCopyFromEnd does what TraceQueryEnd does.
+func (a *admission) TraceCopyFromEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceCopyFromEndData) {
 	a.failed(conn, data.Err)
 }
 

@@ -74,6 +74,7 @@ func TestRejectInvalidUTF8InValues(t *testing.T) {
 		"a string in an interface":   {[]any{any("\xff")}, false},
 		"an interface with methods":  {[]json.Marshaler{json.RawMessage(`"\ufffd"`)}, true},
 		"the same slice, and longer": {shared("\ufffd", "\xff"), false},
+		"half a pair, escaped":       {[]any{"\ufffd", json.RawMessage(`"\ud800"`)}, true},
 	} {
 		w := NewWriter(io.Discard, Options{RejectInvalidUTF8: true})
 		err := w.Any(struct {

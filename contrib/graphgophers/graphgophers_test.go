@@ -99,7 +99,8 @@ func TestGetRunsNoMutation(t *testing.T) {
 	}
 }
 
-// Parsers differ in where a block string ends: to graph-gophers it does at an escaped quote, too.
+// Parsers differ in where a block string ends: to graph-gophers it does at an escaped quote, too, and at the first
+// three of more quotes.
 func TestGetRunsNoHiddenMutation(t *testing.T) {
 	schema := graphql.MustParseSchema(`
 		schema { query: Query mutation: Mutation }
@@ -112,13 +113,18 @@ func TestGetRunsNoHiddenMutation(t *testing.T) {
 		return w.Code
 	}
 	const hidden = `query A { echo(s: """ \""") } mutation B { echo } # """) }`
-	for _, query := range []string{hidden, hidden + " query B { echo }"} {
+	const list = `query A { echo(s: [""" """"]) } query B { echo } # "]) } mutation B { echo }`
+	for _, query := range []string{hidden, hidden + " query B { echo }", list} {
 		if code := get(query); code != 405 {
 			t.Errorf("%s: %d", query, code)
 		}
 	}
-	if code := get(`query A { echo(s: """x""") } query B { echo }`); code != 200 {
-		t.Errorf("queries only: %d", code)
+	for _, query := range []string{
+		`query A { echo(s: """x""") } query B { echo }`, `query B { echo(s: """of a mutation""") }`,
+	} {
+		if code := get(query); code != 200 {
+			t.Errorf("%s: %d", query, code)
+		}
 	}
 }
 

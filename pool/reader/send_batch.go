@@ -2,6 +2,7 @@ package reader
 
 import (
 	"context"
+	"errors"
 
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/gqlboost/gqlboost/pool/internal/result"
@@ -150,18 +151,33 @@ func (b *batchResults) Close() error {
 	if b.closed {
 		return b.err
 	}
+	done := false
+	defer func() {
+		if done {
+			return
+		}
+		b.closed, b.err = true, errCallback
+		if b.conn != nil { // It is in the middle of something.
+			guard.Abort(b.conn.Conn())
+			b.backend.server.Release(b.conn)
+			b.conn = nil
+		}
+	}()
 	for run := 0; run < b.runs; { // pgx calls callbacks, during which the batch may run again.
 		run = b.runs
 		if b.err = b.BatchResults.Close(); b.err != nil && run == b.runs {
 			b.retry(b.err) // It may have failed before the first callback.
 		}
 	}
-	b.closed = true
+	done, b.closed = true, true
 	if b.conn != nil {
 		b.backend.server.Release(b.conn)
 	}
 	return b.err
 }
+
+// errCallback is the error of a batch whose Close did not return.
+var errCallback = errors.New("pool: a callback of the batch has panicked")
 
 // peekedRows are rows whose first one was read in advance.
 type peekedRows struct {

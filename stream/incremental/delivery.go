@@ -95,6 +95,7 @@ func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) 
 		return nil, fmt.Errorf("%w: the ResponseWriter must have write deadlines, without which a response cannot be "+
 			"aborted, and Flush", ErrNotAccepted)
 	}
+	c.Prompt() // Parts that wait in buffers until the end are none, and heartbeats keep nothing alive.
 	d := &Delivery{frame: frame, options: o, ctx: r.Context(), client: c, rw: rw, request: r}
 	d.changed.L = &d.mu
 	header := d.client.Header

@@ -77,7 +77,7 @@ func (s *facts) of(o *output, oid uint32) (fact, error) {
 		return fact{}, fmt.Errorf(
 			"type with OID %d is not known (register it in pgx with LoadType, or set Options.Lookup): %w", oid, err)
 	}
-	if s.known == nil {
+	if s.known == nil || len(s.known) > maxTypes { // Types may be made all the time.
 		s.known = map[uint32]fact{}
 	}
 	for each, f := range found {

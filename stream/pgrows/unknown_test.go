@@ -3,6 +3,7 @@ package pgrows
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -241,4 +242,22 @@ func TestTypesAreForgotten(t *testing.T) {
 	if n := len(sets.of(m).known); n > maxTypes {
 		t.Errorf("%d types are known", n)
 	}
+	f := &facts{}
+	for oid := range uint32(10 * maxTypes) {
+		if _, err := f.of(&output{options: &Options{}, session: madeType(oid)}, oid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(f.known); n > maxTypes+1 {
+		t.Errorf("%d facts are known", n)
+	}
 }
+
+// madeType is a session whose catalog has an enum of that OID.
+type madeType uint32
+
+func (m madeType) CatalogRows(context.Context, string) ([][][]byte, error) {
+	return [][][]byte{{fmt.Append(nil, uint32(m)), []byte("e"), []byte("0"), []byte(","), []byte("made"), nil}}, nil
+}
+
+func (madeType) ParameterStatus(string) (string, error) { return "", nil }

@@ -170,10 +170,10 @@ func (h *Handler) explored(r *http.Request, o request.Operation) bool {
 
 // changes reports whether an operation is not a query, or may not be one: a host may accept a
 // text that this parser refuses, or see another operation in it, but then the text has the keyword. Parsers
-// differ in where a block string ends.
+// differ in where a block string ends that has escaped quotes, or more than three in a row.
 func changes(o request.Operation) bool {
 	doc, err := parser.ParseQuery(&ast.Source{Input: o.Query})
-	if err == nil && !strings.Contains(o.Query, `"""`) {
+	if err == nil && !strings.Contains(o.Query, `\"""`) && !strings.Contains(o.Query, `""""`) {
 		if operation := doc.Operations.ForName(o.OperationName); operation != nil {
 			return operation.Operation != ast.Query
 		}

@@ -24,6 +24,7 @@ type Client struct {
 	http2       bool
 	started     bool
 	cannotAbort bool   // so everything is held
+	prompt      bool   // see Prompt
 	held        []byte // what is held
 	aborted     atomic.Bool
 }
@@ -56,6 +57,9 @@ func CanFlush(rw http.ResponseWriter) bool {
 
 // Hold makes Write hold everything until Whole, for a client that would not notice Abort.
 func (c *Client) Hold() { c.cannotAbort = true }
+
+// Prompt makes Write fail where Flush is not passed on, for chunks that somebody waits for.
+func (c *Client) Prompt() { c.prompt = true }
 
 // Discard forgets what is held.
 func (c *Client) Discard() { c.held = nil }
@@ -117,7 +121,7 @@ func (c *Client) Write(b []byte) (int, error) {
 	}
 	if err == nil {
 		// What is said to have Flush may pass it on to one that has not: the chunk goes later then.
-		if err = c.control.Flush(); errors.Is(err, http.ErrNotSupported) {
+		if err = c.control.Flush(); errors.Is(err, http.ErrNotSupported) && !c.prompt {
 			err = nil
 		}
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -37,6 +38,10 @@ func TestWriteWhereFlushIsNotPassedOn(t *testing.T) {
 			t.Errorf("got %d, %v", n, err)
 		}
 	}
+	c.Prompt()
+	if _, err := c.Write([]byte("x")); !errors.Is(err, http.ErrNotSupported) {
+		t.Errorf("somebody waits: got %v", err)
+	}
 }
 
 // The deadline of a write that begins at the same time does not take the place of Abort's.
@@ -60,8 +65,8 @@ func TestWholeLeavesNoDeadline(t *testing.T) {
 			r := httptest.NewRequest(method, "/", nil)
 			r.ProtoMajor = major
 			c := New(d, r, time.Minute)
-			bounded := false
-			d.during = func() { bounded = true }
+			bounded := false // The first deadline is that of the write, the next one is none.
+			d.during = func() { d.during = func() { bounded = !d.last.IsZero() } }
 			if err := c.Whole(http.StatusOK, []byte("{}")); err != nil || !bounded || !d.last.IsZero() {
 				t.Errorf("%s, HTTP/%d: %v, bounded %v, the deadline is %v", method, major, err, bounded, d.last)
 			}
