@@ -88,7 +88,7 @@ func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) 
 		o.MaxQueued = 1 << 20
 	}
 	var c *client.Client
-	if client.CanFlush(rw) { // Who is refused keeps the deadline of http.Server's WriteTimeout.
+	if client.CanFlush(rw) { // A caller who is refused keeps the deadline of http.Server's WriteTimeout.
 		c = client.New(rw, r, o.WriteTimeout)
 	}
 	if c == nil || !c.CanAbort() {
