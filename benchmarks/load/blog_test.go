@@ -50,16 +50,17 @@ func TestBlogUnderLoad(t *testing.T) {
 	if result.Errors != 0 || result.Requests == 0 {
 		t.Fatalf("%d requests, errors %v", result.Requests, result.ErrorKinds)
 	}
+	const enough = 1000 // requests: a busy machine may send too few for each operation, and for a tick of Postgres's CPU time
 	for _, o := range result.Operations {
-		if o.Requests == 0 && result.Requests > 1000 { // A busy machine sends too few.
+		if o.Requests == 0 && result.Requests > enough {
 			t.Errorf("no %s was sent", o.Name)
 		}
 	}
 	u := result.Resources
-	if u.ServerCPU <= 0 || u.ServerMemory == 0 || u.Allocations <= 0 || u.AllocatedBytes <= 0 {
+	if u.ServerCPU <= 0 && result.Requests > enough || u.ServerMemory == 0 || u.Allocations <= 0 || u.AllocatedBytes <= 0 {
 		t.Errorf("the server cost nothing: %+v", u)
 	}
-	if pg.PID() != 0 && (u.PostgresCPU <= 0 || u.PostgresMemory == 0) {
+	if pg.PID() != 0 && (u.PostgresCPU <= 0 && result.Requests > enough || u.PostgresMemory == 0) {
 		t.Errorf("Postgres cost nothing: %+v", u)
 	}
 	if u.Statements != 0 && (u.Statements < 1 || u.Statements > 20) {
