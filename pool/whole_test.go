@@ -220,6 +220,25 @@ func TestWholeConnections(t *testing.T) {
 	}
 }
 
+// A comment at the end of a caller's own BEGIN hides no settings.
+func TestSettingsBehindAComment(t *testing.T) {
+	ctx := withRole(t)
+	p := open(t, "pool_max_conns=1&pool_queue_timeout=10s")
+	for i := range 3 { // From the second on they are known to be accepted.
+		tx, err := p.BeginTx(ctx, pgx.TxOptions{BeginQuery: "begin -- of billing"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var user string
+		if err := tx.QueryRow(ctx, "select current_user").Scan(&user); err != nil || user != "pool_whole" {
+			t.Errorf("transaction %d runs as %s, %v", i, user, err)
+		}
+		if err := tx.Rollback(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A transaction runs nothing with other settings than its own, which a caller would take to
 // hold. It goes on, and ends with whatever context.
 func TestTransactionsRefuseOtherSettings(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gqlboost/gqlboost/pool"
 	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -33,6 +34,43 @@ func TestPrivilegesOfRoles(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Nor does it by what pgx keeps prepared on a connection: for batches, transactions, Config.Statements.
+func TestPrivilegesOfRolesOnOneConnection(t *testing.T) {
+	run(t, "drop schema if exists hid_of cascade", "drop role if exists may_read", "drop role if exists may_not", "create role may_read", "create role may_not",
+		"create schema hid_of", "create table hid_of.t (n int)", "insert into hid_of.t values (1)", "grant select on hid_of.t to may_read, may_not", "grant usage on schema hid_of to may_read")
+	defer run(t, "drop schema hid_of cascade", "drop role may_read", "drop role may_not")
+	const sql = "select n from hid_of.t"
+	batch := func(send sender) func(context.Context) error {
+		return func(ctx context.Context) error {
+			b := &pgx.Batch{}
+			b.Queue(sql)
+			return send(ctx, b).Close()
+		}
+	}
+	for _, statements := range [][]string{nil, {sql}} {
+		p := openOwn(t, server.DSN()+"&pool_max_conns=1", func(c *pool.Config) { c.Statements = statements })
+		for name, read := range map[string]func(ctx context.Context) error{
+			"Pool.Query":       func(ctx context.Context) error { return p.QueryRow(ctx, sql).Scan(new(int)) },
+			"Reader.Query":     func(ctx context.Context) error { return p.Reader().QueryRow(ctx, sql).Scan(new(int)) },
+			"Pool.SendBatch":   batch(p.SendBatch),
+			"Reader.SendBatch": batch(p.Reader().SendBatch),
+			"Pool.Begin": func(ctx context.Context) error {
+				return pgx.BeginFunc(ctx, p, func(tx pgx.Tx) error { return tx.QueryRow(ctx, sql).Scan(new(int)) })
+			},
+			"a batch in Pool.Begin": func(ctx context.Context) error {
+				return pgx.BeginFunc(ctx, p, func(tx pgx.Tx) error { return batch(tx.SendBatch)(ctx) })
+			},
+		} {
+			for _, c := range [][2]string{{"may_read", "<nil>"}, {"may_not", "42501"}} {
+				ctx := reader.WithSettings(t.Context(), reader.Settings{Role: c[0]})
+				if got := code(read(ctx)); got != c[1] {
+					t.Errorf("%s, %d statements, as %s: %s, want %s", name, len(statements), c[0], got, c[1])
+				}
+			}
+		}
+	}
 }
 
 // With "$user" in the search path a name is another table for each role.

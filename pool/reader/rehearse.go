@@ -54,10 +54,10 @@ func (s *session) rehearse(r *run) {
 		return
 	}
 	s.sendCloses(closes)
-	s.sendParse(h.again.name, first)
 	if !g.Empty() {
 		s.sendGuard(guardName, &g)
 	}
+	s.sendParse(h.again.name, first) // Literals and names mean what they do with the settings.
 	for range decidingPlans {
 		s.sendBind(h.again.name, first, values)
 	}

@@ -152,6 +152,25 @@ func TestRehearsalFails(t *testing.T) {
 	}
 }
 
+// What is rehearsed is parsed with the settings of its callers, which decide what a literal means.
+func TestRehearsalsHaveTheSettings(t *testing.T) {
+	r := open(t, "pool_max_conns=4&pool_reader_conns=1&pool_reader_slow_after=1s").Reader()
+	ctx := reader.WithSettings(t.Context(), reader.Settings{GUC: map[string]string{"TimeZone": "Asia/Tokyo"}})
+	const sql, want = "select extract(epoch from timestamptz '2024-01-01 00:00:00')::bigint from unnest($1::int[])", 1704034800
+	read := func(int, int) {
+		var got int64
+		if err := r.QueryRow(ctx, sql, []int{1}).Scan(&got); err != nil || got != want {
+			t.Errorf("%d, %v; want %d", got, err, want)
+		}
+	}
+	more := func() bool { return r.Counts().Rehearsed == 0 }
+	crowdWhile(8, 50, more, read)
+	if more() {
+		t.Fatal("not rehearsed")
+	}
+	crowdWhile(8, 50, func() bool { return false }, read) // as it was rehearsed
+}
+
 // Texts that come seldom are not rehearsed, nor are those without lists, with long or with empty ones.
 func TestNotRehearsed(t *testing.T) {
 	p := open(t, "pool_max_conns=4&pool_reader_conns=1&pool_reader_slow_after=1s")

@@ -22,6 +22,11 @@ type Settings struct {
 // refuse statements of such a context, and so do transactions that were begun with other settings
 // or none.
 //
+// What pgx prepares is kept by its text. With settings on which it depends what a statement means or
+// may read, such as a role, a search path or a time zone, the texts of batches and transactions end
+// with a comment, so that no one uses what was prepared for others. Tracers do not see it, but for
+// TraceBatchStart.
+//
 // Settings that cannot be used, such as a parameter without a name, fail each statement
 // of the context, and so does Postgres for a role that does not exist.
 func WithSettings(ctx context.Context, s Settings) context.Context {

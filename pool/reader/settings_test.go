@@ -216,6 +216,22 @@ func TestSettingsThatCannotBe(t *testing.T) {
 	}
 }
 
+// In SJIS a backslash may be the second byte of a character, behind which a quote that follows is free.
+func TestSettingsInOtherEncodings(t *testing.T) {
+	p := open(t, "pool_max_conns=1&client_encoding=SJIS")
+	value := "\x83\\', true), pg_catalog.set_config($$app.other$$, $$x$$, true) --"
+	ctx := reader.WithSettings(t.Context(), reader.Settings{GUC: map[string]string{"app.value": value}})
+	for range 2 {
+		var got, other string
+		err := pgx.BeginFunc(ctx, p, func(tx pgx.Tx) error {
+			return tx.QueryRow(ctx, "select current_setting('app.value'), coalesce(current_setting('app.other', true), '')").Scan(&got, &other)
+		})
+		if err != nil || got != value || other != "" {
+			t.Errorf("%q and %q, %v", got, other, err)
+		}
+	}
+}
+
 // Schemas by tenant: one text, other tables with other columns.
 func TestSettingsOfSearchPath(t *testing.T) {
 	var setup []string

@@ -90,7 +90,7 @@ func (s *Settings) begin(o pgx.TxOptions) string {
 		}
 	}
 	if sql := s.statement(); sql != "" {
-		begin += "; " + sql
+		begin += "\n; " + sql // A caller's own BEGIN may end in a comment.
 	}
 	return begin
 }

@@ -138,7 +138,7 @@ func (g Guard) queryTx(ctx context.Context, conn *pgx.Conn, sql string, args []a
 	if g.describes() && (g.Overtaken || g.Settings != nil && g.Settings.Scope != "") {
 		// What pgx keeps of the text is out of date, or would be another tenant's next time. An
 		// option of the caller that follows this one counts.
-		args = append([]any{pgx.QueryExecModeDescribeExec}, args...)
+		args = append([]any{pgx.QueryExecModeDescribeExec}, g.Settings.Apart(args)...)
 	}
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
@@ -165,6 +165,9 @@ func (g Guard) SendBatch(
 		return pgx.FailedBatchResults(b, err), nil
 	}
 	checkRewritten(b, check)
+	if g.describes() {
+		g.Settings.ApartBatch(b)
+	}
 	own := transaction{ctx: ctx, tx: tx, readOnly: g.ReadOnly}
 	return &txBatch{BatchResults: tx.SendBatch(ctx, b), own: own}, nil
 }

@@ -5,12 +5,14 @@ package guard
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -268,10 +270,16 @@ func (s *Settings) statement() string {
 	return "select " + strings.Join(calls, ", ")
 }
 
-// Literal quotes a string so that it is the same whatever standard_conforming_strings is.
+// Literal quotes a string so that it is the same whatever standard_conforming_strings and
+// client_encoding are. In some encodings (SJIS, BIG5, GBK ...) a backslash may be the second byte of a
+// character.
 func Literal(s string) string {
 	quoted := "'" + strings.ReplaceAll(s, "'", "''") + "'"
 	if strings.Contains(s, `\`) {
+		if strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
+			return "pg_catalog.convert_from(pg_catalog.decode('" + hex.EncodeToString([]byte(s)) +
+				"', 'hex'), pg_catalog.pg_client_encoding())"
+		}
 		return " E" + strings.ReplaceAll(quoted, `\`, `\\`)
 	}
 	return quoted

@@ -4,6 +4,8 @@ package quiet
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/multitracer"
@@ -29,6 +31,55 @@ func Loud(ctx context.Context) context.Context {
 // Is reports whether it is such a context.
 func Is(ctx context.Context) bool { return ctx.Value(contextKey{}) != nil }
 
+// Marked is a rewriter that ends the text of a statement with a mark, a comment. pgx keeps statements
+// prepared by their texts, whatever they were prepared for.
+type Marked struct {
+	Own  pgx.QueryRewriter // the caller's; nil: there is none
+	Mark string
+}
+
+// RewriteQuery implements [pgx.QueryRewriter]. What can only be the name of a statement stays as it is.
+func (m Marked) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, args []any) (string, []any, error) {
+	if m.Own != nil {
+		var err error
+		if sql, args, err = m.Own.RewriteQuery(ctx, conn, sql, args); err != nil {
+			return sql, args, err
+		}
+	}
+	if strings.Trim(sql, nameBytes) != "" {
+		sql += m.Mark
+	}
+	return sql, args, nil
+}
+
+const nameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+
+// MarkBegins is what marks begin with.
+const MarkBegins = "\n-- gqlboost "
+
+// unmarked returns a text without its mark.
+func unmarked(sql string) string {
+	if at := strings.LastIndex(sql, MarkBegins); at >= 0 {
+		return sql[:at]
+	}
+	return sql
+}
+
+// callers returns the arguments that the caller has given.
+func callers(args []any) []any {
+	for i, arg := range args {
+		if m, ok := arg.(Marked); ok {
+			args = slices.Clone(args)
+			if m.Own == nil {
+				return slices.Delete(args, i, i+1)
+			}
+			args[i] = m.Own
+			return args
+		}
+	}
+	return args
+}
+
 // Tracer passes on to a user's tracer what is not to be hidden, except for what is about acquiring
 // connections: of that the pool tells it.
 type Tracer struct{ all *multitracer.Tracer }
@@ -50,6 +101,7 @@ func (t *Tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 	if Is(ctx) {
 		return ctx
 	}
+	data.Args = callers(data.Args)
 	return t.all.TraceQueryStart(ctx, conn, data)
 }
 
@@ -71,6 +123,7 @@ func (t *Tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 // TraceBatchQuery implements [pgx.BatchTracer].
 func (t *Tracer) TraceBatchQuery(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
 	if !Is(ctx) {
+		data.SQL = unmarked(data.SQL)
 		t.all.TraceBatchQuery(ctx, conn, data)
 	}
 }
@@ -101,6 +154,7 @@ func (t *Tracer) TracePrepareStart(
 	if Is(ctx) {
 		return ctx
 	}
+	data.SQL = unmarked(data.SQL)
 	return t.all.TracePrepareStart(ctx, conn, data)
 }
 
