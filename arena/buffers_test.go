@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gqlboost/gqlboost/internal/race"
@@ -167,4 +168,34 @@ func FuzzBuffers(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What the garbage collector took is counted once, however many find it missing: counted
+// twice, the pool would hold as much again above its limit.
+func TestLostBuffersCountOnce(t *testing.T) {
+	const held = 1 << 20
+	const both = 2
+	list := make([]class, 10_000)
+	var arrived atomic.Int64
+	var wg sync.WaitGroup
+	for range both {
+		wg.Go(func() {
+			for i := range list {
+				list[i].accepted.Store(held)
+				arrived.Add(1)
+				for spins := 0; arrived.Load() < int64(both*(i+1)); spins++ {
+					if spins > 10_000 {
+						runtime.Gosched()
+					}
+				}
+				list[i].missed()
+			}
+		})
+	}
+	wg.Wait()
+	for i := range list {
+		if lost := list[i].lost.Load(); lost > held {
+			t.Fatalf("round %d: %d buffers of %d are lost", i, lost, held)
+		}
+	}
 }

@@ -56,9 +56,16 @@ func (c *class) put(next *bytebufferpool.ByteBuffer, memory []byte) {
 // own caches. The garbage collector has taken what it held before.
 func (c *class) missed() {
 	c.misses.Add(1)
-	if surplus := c.held() - int64(runtime.GOMAXPROCS(0)); surplus > 0 {
-		c.lost.Add(surplus)
-	}
+	lose(&c.accepted, &c.hits, &c.lost, int64(runtime.GOMAXPROCS(0)))
+}
+
+// lose counts what a pool has accepted and not lent, but for what is left, as lost, and
+// reports whether that was something. Of several calls at the same time only one counts:
+// they have all found the same buffers missing.
+func lose(accepted, hits, lost *atomic.Int64, left int64) bool {
+	before := lost.Load()
+	surplus := accepted.Load() - hits.Load() - before - left
+	return surplus > 0 && lost.CompareAndSwap(before, before+surplus)
 }
 
 // held estimates the idle buffers of the class's own capacity, from above.

@@ -35,8 +35,7 @@ func (g *grownPool) put(node *bytebufferpool.ByteBuffer) {
 
 // take returns a buffer, nil if there is none.
 func (g *grownPool) take() *bytebufferpool.ByteBuffer {
-	held := g.held()
-	if held == 0 {
+	if g.held() == 0 {
 		return nil
 	}
 	if node, _ := g.pool.Get().(*bytebufferpool.ByteBuffer); node != nil {
@@ -46,8 +45,7 @@ func (g *grownPool) take() *bytebufferpool.ByteBuffer {
 	}
 	// As in class.missed: what is left is what other threads keep to themselves.
 	left := int64(runtime.GOMAXPROCS(0))
-	if surplus := held - left; surplus > 0 {
-		g.lost.Add(surplus)
+	if lose(&g.accepted, &g.hits, &g.lost, left) {
 		size := g.size.Load()
 		g.size.CompareAndSwap(size, min(size, left*g.largest.Load()))
 	}

@@ -128,7 +128,12 @@ func (m *Mapping) View(offset, n int, read func([]byte) error) (err error) {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		defer recoverFault(data, &err)
 	}
-	return read(data[offset : offset+n : offset+n])
+	err = read(data[offset : offset+n : offset+n])
+	if m.file != nil && isFault(err) {
+		// A system call that gets the bytes fails where touching them is a fault.
+		err = fmt.Errorf("%w: %w", ErrTruncated, err)
+	}
+	return err
 }
 
 // enter keeps the data mapped until leave.

@@ -209,3 +209,31 @@ func TestViewWhileClosing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A system call that gets bytes of a View reports a fault, where touching them raises one.
+func TestTruncatedFileInASystemCall(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows does not truncate a mapped file")
+	}
+	path, _ := testFile(t, 1<<20)
+	m, err := Map(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if err := m.View(0, 100, func(b []byte) error {
+		_, err := w.Write(b)
+		return err
+	}); !errors.Is(err, ErrTruncated) {
+		t.Errorf("a View that is written to a pipe = %v, want ErrTruncated", err)
+	}
+}

@@ -3,6 +3,7 @@
 package arena
 
 import (
+	"errors"
 	"os"
 	"unsafe"
 
@@ -28,3 +29,6 @@ func (systemFile) blank(data []byte) error {
 		unix.PROT_READ, unix.MAP_FIXED|unix.MAP_PRIVATE|unix.MAP_ANON)
 	return err
 }
+
+// isFault reports whether an error is that of a system call which could not read memory.
+func isFault(err error) bool { return errors.Is(err, unix.EFAULT) }

@@ -1,6 +1,7 @@
 package arena
 
 import (
+	"errors"
 	"os"
 	"unsafe"
 
@@ -31,3 +32,6 @@ func (systemFile) unmap(data []byte) error {
 
 // blank leaves the file mapped: Windows cannot put something else in its place at once.
 func (systemFile) blank([]byte) error { return nil }
+
+// isFault reports whether an error is that of a system call which could not read memory.
+func isFault(err error) bool { return errors.Is(err, windows.ERROR_NOACCESS) }

@@ -50,3 +50,43 @@ func TestZeroPoolClears(t *testing.T) {
 		p.Put(r)
 	}
 }
+
+// The allocator gives the address of a value that was lent and never put back to another
+// one. That must not be known twice.
+func TestSecondPutAtAnAddressThatWasLost(t *testing.T) {
+	quiet(t)
+	var memory request
+	p := Pool[request]{
+		New: func() *request {
+			memory = request{fields: make([]string, 0, 4)}
+			return &memory
+		},
+		Reset: func(r *request) { r.fields = r.fields[:0] },
+	}
+	p.Get()
+	v := p.Get()
+	p.Put(v)
+	p.Put(v)
+	if s := p.Stats(); s.Dropped != 1 {
+		t.Errorf("the second Put was not ignored: %+v", s)
+	}
+	for range 2 {
+		if v := p.Get(); cap(v.fields) < 4 {
+			t.Errorf("not as New makes it: %+v", v)
+		}
+	}
+}
+
+func TestRegistryKnowsAnAddressOnce(t *testing.T) {
+	for address := uintptr(8); address <= 1<<12; address += 8 {
+		r := new(registry)
+		r.add(address, 1)
+		r.add(address, 2)
+		if tag, ok := r.claim(address); !ok || tag != 2 {
+			t.Fatalf("%#x: got tag %d, %v, want that of the last object", address, tag, ok)
+		}
+		if _, ok := r.claim(address); ok {
+			t.Fatalf("%#x is claimed twice", address)
+		}
+	}
+}
