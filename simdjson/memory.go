@@ -59,8 +59,12 @@ func (m *memory) release() {
 
 // batch returns room for n operations.
 func (m *memory) batch(n int) []Operation {
+	if n > slab {
+		// The memory must not pin it: what is left of a slice pins all of it.
+		return make([]Operation, n)
+	}
 	if n > len(m.operations) {
-		m.operations = make([]Operation, max(n, slab))
+		m.operations = make([]Operation, slab)
 	}
 	list := m.operations[:n:n]
 	m.operations = m.operations[n:]

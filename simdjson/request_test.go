@@ -5,8 +5,10 @@ import (
 	"errors"
 	"net/url"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gqlboost/gqlboost/internal/race"
 )
@@ -117,6 +119,23 @@ func TestRefusedBatchHoldsNothing(t *testing.T) {
 	if grown := memoryInUse() - before; grown > 8<<20 {
 		t.Errorf("%d bytes are held", grown)
 	}
+}
+
+// Nor must the memory keep the operations of a large batch.
+func TestLargeBatchIsNotKept(t *testing.T) {
+	m := new(memory)
+	defer runtime.KeepAlive(m)
+	collected := make(chan struct{})
+	runtime.AddCleanup(&m.batch(4096)[0], func(c chan struct{}) { close(c) }, collected)
+	for range 100 {
+		runtime.GC()
+		select {
+		case <-collected:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	t.Error("the operations of a batch that is gone are held")
 }
 
 func TestDecodeForm(t *testing.T) {
