@@ -1,6 +1,8 @@
 package gqlgen
 
 import (
+	"context"
+	"errors"
 	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -16,6 +18,8 @@ import (
 // Incremental returns a transport that delivers @defer to clients that accept it, in the
 // format that they ask for: see package incremental. It goes before POST. It is safe for
 // concurrent use.
+//
+// Subscriptions are refused: transport.SSE goes before it, if clients subscribe over text/event-stream.
 //
 // gqlgen does not know before the initial result what will follow, so clients are told about a
 // deferred fragment when it comes.
@@ -46,17 +50,28 @@ func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		return
 	}
 	operation, errs := exec.CreateOperationContext(r.Context(), list[0])
+	keepArenas(r.Context(), operation)
 	if errs != nil {
 		contentType(w, accept.JSON)
 		response := exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs)
 		d.write(w, answer{status: status(errs, accept.JSON), response: response})
 		return
 	}
-	delivery, err := incremental.New(w, r, incremental.Options{})
+	if operation.Operation.Operation == ast.Subscription { // Only its first event would be sent.
+		contentType(w, accept.JSON)
+		d.write(w, answer{status: http.StatusNotAcceptable, response: failure(
+			"Subscriptions are not delivered in this format: the server needs a transport for them before gqlgen.Incremental.")})
+		return
+	}
+	responses, ctx := exec.DispatchOperation(r.Context(), operation)
+	first := responses(ctx) // If it panics, handler.Server answers, as for what is no JSON.
+	m := prepare(first)
+	whole, giveUp := context.WithCancelCause(r.Context())
+	defer giveUp(nil)
+	delivery, err := incremental.New(w, r.WithContext(whole), incremental.Options{})
 	if err != nil { // A middleware is in the way. All at once is what is left.
 		contentType(w, accept.JSON)
-		responses, ctx := exec.DispatchOperation(r.Context(), operation)
-		d.write(w, answer{status: http.StatusOK, response: responses(ctx)})
+		d.write(w, answer{status: http.StatusOK, response: first})
 		return
 	}
 	for name, values := range d.ResponseHeaders {
@@ -64,24 +79,63 @@ func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 			w.Header().Add(name, v)
 		}
 	}
-	responses, ctx := exec.DispatchOperation(r.Context(), operation)
-	deliver(delivery, func() *graphql.Response { return responses(ctx) })
+	deliver(delivery, giveUp, m, func() *graphql.Response { return later(whole, ctx, responses) })
+}
+
+var (
+	errUnfinished = errors.New("gqlgen: the operation has ended before its deferred fragments")
+	errExited     = errors.New("gqlgen: the operation has called runtime.Goexit")
+)
+
+// later returns a response behind the first one; nil if the request or the operation has ended.
+// gqlgen may wait for ever then, for a result that who makes it no longer sends.
+func later(request, operation context.Context, responses graphql.ResponseHandler) *graphql.Response {
+	type outcome struct {
+		response *graphql.Response
+		panicked any
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		out := outcome{panicked: errExited}
+		defer func() {
+			if p := recover(); p != nil {
+				out.panicked = p
+			}
+			done <- out
+		}()
+		out.response = responses(operation)
+		out.panicked = nil
+	}()
+	select {
+	case <-request.Done():
+		return nil
+	case <-operation.Done():
+		return nil
+	case out := <-done:
+		if out.panicked != nil {
+			panic(out.panicked)
+		}
+		return out.response
+	}
 }
 
 func contentType(w http.ResponseWriter, media string) { w.Header().Set("Content-Type", media) }
 
 // deliver sends responses as they come. Errors are those of the connection, and there is
-// nobody to tell.
-func deliver(d *incremental.Delivery, next func() *graphql.Response) {
+// nobody to tell. If not all of them come, giveUp has the client see that.
+func deliver(d *incremental.Delivery, giveUp context.CancelCauseFunc, m prepared, next func() *graphql.Response) {
 	defer func() { _ = d.Close() }()
-	first := next()
+	first := m.Response
 	if first == nil {
 		return
 	}
-	m := prepare(first)
-	release := d.Hold()
-	defer release()
-	if !more(first) {
+	release, complete := d.Hold(), !more(first)
+	defer func() {
+		if !complete {
+			giveUp(errUnfinished)
+		}
+	}()
+	if complete {
 		release()
 	}
 	err := d.Initial(func(w *stream.Writer) error {
@@ -95,9 +149,11 @@ func deliver(d *incremental.Delivery, next func() *graphql.Response) {
 		if r = next(); r == nil {
 			return
 		}
-		check(r)
+		m := prepare(r)
 		part := d.Defer(path(r.Path), r.Label)
+		part.Extend(m.extensions)
 		if !more(r) {
+			complete = true
 			release()
 		}
 		err = part.Complete(func(w *stream.Writer) error {

@@ -67,6 +67,7 @@ func execute(
 			return *no
 		}
 	}
+	keepArenas(ctx, operation)
 	responses, ctx := exec.DispatchOperation(ctx, operation)
 	return answer{http.StatusOK, respond(responses, ctx, s), ctx}
 }

@@ -17,7 +17,11 @@ func (b *base) decode(w http.ResponseWriter, r *http.Request) (list []*graphql.R
 		return nil, false, err
 	}
 	for _, o := range operations {
-		list = append(list, params(o, r, start))
+		p := params(o, r, start)
+		if batch { // They run at once, and a middleware may change what it takes for its own.
+			p.Headers = p.Headers.Clone()
+		}
+		list = append(list, p)
 	}
 	return list, batch, nil
 }

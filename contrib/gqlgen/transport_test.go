@@ -25,6 +25,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"go.uber.org/goleak"
 
+	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen"
 	"github.com/gqlboost/gqlboost/plancache"
 )
@@ -394,6 +395,162 @@ func TestIncremental(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// Memory that deferred fields still have when the response is complete is not another request's.
+func TestArenasOfDeferredFields(t *testing.T) {
+	var used *arena.Arena
+	s := executable().(*graphql.ExecutableSchemaMock)
+	s.ExecFunc = func(ctx context.Context) graphql.ResponseHandler {
+		more := true
+		used = gqlgen.Arena(ctx)
+		_ = used.String([]byte("text"))
+		return graphql.OneShot(&graphql.Response{Data: []byte(`{}`), HasNext: &more})
+	}
+	srv := handler.New(s)
+	srv.AddTransport(gqlgen.POST(gqlgen.Options{}))
+	for query, freed := range map[string]bool{"{ echo }": true, "{ ... @defer { echo } }": false, "{ ... @ defer { echo } }": false} {
+		if r := post(`{"query":"` + query + `"}`).send(gqlgen.WithArenas(srv)); r.StatusCode != 200 {
+			t.Fatal(r.Status)
+		}
+		if got := used.Stats().Taken == 0; got != freed {
+			t.Errorf("%s: freed %v", query, got)
+		}
+	}
+}
+
+// Clients do not take a result for complete whose deferred fragments have not all come.
+func TestUnfinishedParts(t *testing.T) {
+	yes, block := true, make(chan struct{})
+	for name, next := range map[string]func(stop func()) *graphql.Response{
+		"the operation's time is over": func(stop func()) *graphql.Response { stop(); return nil },
+		"a panic":                      func(func()) *graphql.Response { panic("on purpose") },
+		"no JSON":                      func(func()) *graphql.Response { return &graphql.Response{Data: []byte(`{"b":}`), HasNext: &yes} },
+		"gqlgen waits for ever":        func(stop func()) *graphql.Response { stop(); <-block; return nil },
+	} {
+		es := executable().(*graphql.ExecutableSchemaMock)
+		var stop context.CancelFunc
+		es.ExecFunc = func(context.Context) graphql.ResponseHandler {
+			begun := false
+			return func(context.Context) *graphql.Response {
+				if begun {
+					return next(stop)
+				}
+				begun = true
+				return &graphql.Response{Data: []byte(`{"echo":null}`), HasNext: &yes}
+			}
+		}
+		srv := handler.New(es)
+		srv.AddTransport(gqlgen.Incremental(gqlgen.Options{}))
+		srv.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+			ctx, stop = context.WithCancel(ctx)
+			return next(ctx)
+		})
+		s := httptest.NewServer(srv)
+		for _, accept := range []string{"multipart/mixed;deferSpec=20220824", "text/event-stream", "application/jsonl"} {
+			r, _ := http.NewRequestWithContext(t.Context(), "POST", s.URL, strings.NewReader(`{"query":"{ ... @defer { echo } }"}`))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Accept", accept)
+			res, err := s.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err == nil || strings.Contains(string(b), `"hasNext":false`) {
+				t.Errorf("%s, %s: error %v behind\n%s", name, accept, err, b)
+			}
+		}
+		s.Close()
+	}
+	close(block)
+}
+
+// A deferred fragment that has become null takes nothing of what the client has.
+func TestPartIsNull(t *testing.T) {
+	yes, no := true, false
+	list := []*graphql.Response{
+		{Data: []byte(`{"parts":"first"}`), HasNext: &yes},
+		{Data: []byte("null"), HasNext: &no, Errors: gqlerror.List{{Message: "one"}, {Message: "two"}}},
+	}
+	es := executable().(*graphql.ExecutableSchemaMock)
+	es.ExecFunc = func(context.Context) graphql.ResponseHandler {
+		i := 0
+		return func(context.Context) *graphql.Response { i++; return list[i-1] }
+	}
+	srv := handler.New(es)
+	srv.AddTransport(gqlgen.Incremental(gqlgen.Options{}))
+	s := httptest.NewServer(srv)
+	defer s.Close()
+	for accept, want := range map[string]string{
+		"multipart/mixed;incrementalSpec=v0.2": `"completed":[{"id":"0","errors":[{"message":"one"},{"message":"two"}]}]`,
+		"multipart/mixed;deferSpec=20220824":   `"incremental":[{"path":[],"data":null,"errors":[{"message":"one"},{"message":"two"}]}]`,
+	} {
+		r, _ := http.NewRequest("POST", s.URL, strings.NewReader(`{"query":"{ parts }"}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", accept)
+		res, err := s.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if !strings.Contains(string(b), want) {
+			t.Errorf("%s: no %s in\n%s", accept, want, b)
+		}
+	}
+}
+
+// A subscription is refused, and does not end behind its first event.
+func TestNoSubscriptions(t *testing.T) {
+	s := gqlparser.MustLoadSchema(&ast.Source{Input: "type Query { a: Int } type Subscription { n: Int }"})
+	srv := handler.New(&graphql.ExecutableSchemaMock{
+		SchemaFunc: func() *ast.Schema { return s },
+		ExecFunc: func(context.Context) graphql.ResponseHandler {
+			return func(context.Context) *graphql.Response { return &graphql.Response{Data: []byte(`{"n":1}`)} }
+		},
+	})
+	srv.AddTransport(gqlgen.Incremental(gqlgen.Options{}))
+	server := httptest.NewServer(srv)
+	defer server.Close()
+	r, _ := http.NewRequest("POST", server.URL, strings.NewReader(`{"query":"subscription { n }"}`))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "text/event-stream")
+	res, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if b, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusNotAcceptable || strings.Contains(string(b), "complete") {
+		t.Errorf("%s %s", res.Status, b)
+	}
+}
+
+// Each part has the extensions that gqlgen gives it.
+func TestPartsHaveExtensions(t *testing.T) {
+	srv := newServer(gqlgen.Incremental(gqlgen.Options{}))
+	n := 0
+	srv.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+		graphql.RegisterExtension(ctx, "n", n)
+		n++
+		return next(ctx)
+	})
+	s := httptest.NewServer(srv)
+	defer s.Close()
+	r, _ := http.NewRequest("POST", s.URL, strings.NewReader(`{"query":"{ parts }"}`))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/jsonl")
+	res, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, _ := io.ReadAll(res.Body)
+	for i := range 3 {
+		if want := fmt.Sprintf(`"extensions":{"n":%d}`, i); !strings.Contains(string(b), want) {
+			t.Errorf("no %s in\n%s", want, b)
+		}
+	}
 }
 
 // The blocks that need one line each.

@@ -20,6 +20,8 @@ type Part struct {
 	stream bool
 	sent   int // items so far, with the initial ones
 
+	extensions []byte // of its data
+
 	closing  bool // its last entry is here
 	done     bool // and was queued
 	dropped  bool // it is never announced to the client
@@ -77,7 +79,8 @@ func (d *Delivery) add(p *Part) *Part {
 
 // Complete sends a deferred fragment's data, an object that body writes, and ends
 // the part. If body fails or panics, the part fails: an [*stream.Error] tells the client
-// why, and the error is that, or a [*PanicError].
+// why, and the error is that, or a [*PanicError]. If body writes null, the part fails with the errors
+// that it has reported.
 func (p *Part) Complete(body func(w *stream.Writer) error) error {
 	if p.stream {
 		return p.misused("Complete of a list: use Items and End")
@@ -86,7 +89,19 @@ func (p *Part) Complete(body func(w *stream.Writer) error) error {
 	if err != nil {
 		return errors.Join(err, p.Fail(err))
 	}
+	if string(payload) == "null" { // Clients would put it in the place of the object that they have.
+		if payload = nil; len(nulls) == 0 {
+			nulls = []*stream.Error{stream.Public(nil, p.path)}
+		}
+	}
 	return p.queue(entry{part: p, payload: payload, errors: nulls, complete: true})
+}
+
+// Extend sends extensions, a JSON object, with a deferred fragment's data. It comes before Complete.
+func (p *Part) Extend(extensions []byte) {
+	p.d.mu.Lock()
+	defer p.d.mu.Unlock()
+	p.extensions = extensions
 }
 
 // Items sends some more items of a list: body writes them, and count is how many.

@@ -95,6 +95,10 @@ func (d *Delivery) write(w *stream.Writer, entries []entry, announce []*Part) {
 			w.Raw(e.payload)
 		}
 		w.WriteErrors(e.errors)
+		if e.complete && len(e.part.extensions) > 0 {
+			w.Name("extensions")
+			w.Raw(e.part.extensions)
+		}
 		w.EndObject()
 	}
 	end()

@@ -22,8 +22,14 @@ type plan struct {
 // plans keeps the plans of operations for as long as the operations live, which is as long
 // as they are in the query cache and in use.
 type plans struct {
-	byOperation sync.Map // of *variants by weak.Pointer[ast.OperationDefinition]
+	byOperation sync.Map // of *variants by planKey
 	count       atomic.Int64
+}
+
+// planKey is what a plan is made of. A host may give an operation other fragments.
+type planKey struct {
+	doc weak.Pointer[ast.QueryDocument]
+	op  weak.Pointer[ast.OperationDefinition]
 }
 
 const (
@@ -49,7 +55,7 @@ type conditions struct {
 
 // of returns the variants of an operation.
 func (p *plans) of(doc *ast.QueryDocument, op *ast.OperationDefinition) *variants {
-	key := weak.Make(op)
+	key := planKey{weak.Make(doc), weak.Make(op)}
 	if known, ok := p.byOperation.Load(key); ok {
 		return known.(*variants)
 	}
@@ -60,10 +66,13 @@ func (p *plans) of(doc *ast.QueryDocument, op *ast.OperationDefinition) *variant
 	known, loaded := p.byOperation.LoadOrStore(key, v)
 	if !loaded {
 		p.count.Add(1)
-		runtime.AddCleanup(op, func(key weak.Pointer[ast.OperationDefinition]) {
-			p.byOperation.Delete(key)
-			p.count.Add(-1)
-		}, key)
+		forget := func(key planKey) {
+			if _, known := p.byOperation.LoadAndDelete(key); known {
+				p.count.Add(-1)
+			}
+		}
+		runtime.AddCleanup(op, forget, key)
+		runtime.AddCleanup(doc, forget, key)
 	}
 	return known.(*variants)
 }

@@ -1,7 +1,12 @@
 package compiled_test
 
 import (
+	"context"
 	"testing"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled/internal/zoo"
 )
@@ -34,5 +39,31 @@ func TestReportedBugs(t *testing.T) {
 		if f := each.fallbacks(); len(f) > 0 {
 			t.Error(f)
 		}
+	}
+}
+
+// hiding takes a field from the fragments of an operation, which the query cache keeps as it is.
+type hiding struct{ on *bool }
+
+func (hiding) ExtensionName() string                   { return "hiding" }
+func (hiding) Validate(graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationContext implements [graphql.OperationContextMutator].
+func (h hiding) MutateOperationContext(_ context.Context, o *graphql.OperationContext) *gqlerror.Error {
+	if *h.on {
+		doc, fragment := *o.Doc, *o.Doc.Fragments[0]
+		fragment.SelectionSet = fragment.SelectionSet[:1]
+		doc.Fragments = ast.FragmentDefinitionList{&fragment}
+		o.Doc = &doc
+	}
+	return nil
+}
+
+// TestOtherFragments sees that a plan is that of the fragments, too.
+func TestOtherFragments(t *testing.T) {
+	on := false
+	p := newPair(hiding{&on})
+	for _, on = range []bool{false, true, false, true} {
+		p.check(t, &zoo.Env{}, `{ ...F } fragment F on Query { count greeting }`, nil)
 	}
 }
