@@ -72,8 +72,8 @@ func (p *policy[P]) sized() { p.pace = fadeSteps / (briefLife * float64(p.size()
 
 // fade is a half to the power of steps, of which fadeSteps are one half-life.
 func fade(steps float64) float64 {
-	if at := int(steps); at < len(fades) {
-		return fades[at]
+	if steps < float64(len(fades)) { // An int may not hold what is more.
+		return fades[int(steps)]
 	}
 	// Rare, and not nothing: of two that are hardly worth anything one is worth less.
 	return math.Exp2(-steps / fadeSteps)

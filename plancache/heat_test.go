@@ -147,3 +147,15 @@ func TestMeanCost(t *testing.T) {
 		t.Errorf("a build that took an hour makes the mean %.1f times as long", got)
 	}
 }
+
+// Uses fade to nothing, however long ago they were: also where an int has 32 bits.
+func TestFadeOfLongAgo(t *testing.T) {
+	last := 1.0
+	for _, steps := range []float64{0, 1023, 1024, 1 << 31, 1 << 32, 1 << 63, math.MaxFloat64} {
+		f := fade(steps)
+		if f < 0 || f > last {
+			t.Errorf("after %v steps %v is left, and before it was %v", steps, f, last)
+		}
+		last = f
+	}
+}

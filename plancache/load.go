@@ -45,16 +45,17 @@ func (c *Cache[P]) Load(ctx context.Context, key Key, build func(context.Context
 		var none P
 		return none, err
 	}
-	one := g.flights.join(ctx, key, asked.Query, l.run)
-	plan, err := one.wait(ctx)
-	if err == nil || one.text == asked.Query || errors.Is(err, ErrCycle) {
-		return plan, err
+	for ; ; key = asked { // which is the same if the text is normal, and others may come first again
+		one := g.flights.join(ctx, key, asked.Query, l.run)
+		plan, err := one.wait(ctx)
+		if err == nil || one.text == asked.Query || errors.Is(err, ErrCycle) {
+			return plan, err
+		}
+		// The error is that of another text, with other positions.
+		if err := ctx.Err(); err != nil {
+			return plan, err
+		}
 	}
-	// The error is that of another text, with other positions.
-	if err := ctx.Err(); err != nil {
-		return plan, err
-	}
-	return g.flights.join(ctx, asked, asked.Query, l.run).wait(ctx)
 }
 
 // load is what a build is for.

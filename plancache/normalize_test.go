@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -94,6 +95,32 @@ func TestRelocate(t *testing.T) {
 			}
 		}
 	}
+}
+
+// So has that of a third client, which has come first again.
+func TestErrorOfAThirdText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := New(Options[string]{Normalize: true})
+		defer c.Close()
+		load := func(text string) error {
+			_, err := c.Load(t.Context(), Key{Query: text}, func(context.Context) (string, error) {
+				time.Sleep(time.Second)
+				return "", errors.New(text)
+			})
+			return err
+		}
+		for range 100 { // Who comes first is chance.
+			var all sync.WaitGroup
+			all.Go(func() { _ = load("{ a }"); _ = load("{  a }") })
+			synctest.Wait()
+			all.Go(func() {
+				if err := load("{a}"); err == nil || err.Error() != "{a}" {
+					t.Errorf("got the error of %v", err)
+				}
+			})
+			all.Wait()
+		}
+	})
 }
 
 // An error of another client's text has other positions: each text has its own.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -128,7 +129,11 @@ func (c *Cache[P]) revive(key Key, r record) (m made[P], err error) {
 		return m, err
 	}
 	m = c.dated(key, plan, 0)
-	m.deadline = earlier(m.deadline, r.deadline)
+	if !r.deadline.IsZero() {
+		// On the monotonic clock, as all others: it may wait in one heap with them, and the other clock may be set.
+		now := time.Now()
+		m.deadline = earlier(m.deadline, now.Add(r.deadline.Sub(now)))
+	}
 	return m, nil
 }
 
@@ -145,9 +150,15 @@ func (l *load[P]) share(one *call[Key, P], m made[P], mine *claim) {
 		return
 	}
 	one.finish(m.plan, nil) // Nobody waits for the second level to take it.
-	// A store that ignores its context may still be at it when others go on.
+	// A store that ignores its context may still be at it when others go on. Who is last ends the upload.
 	by := *mine
-	o, _ := ask(c.ctx, c.level, func(ctx context.Context) (stored, error) { // It has taken the error in.
+	var over atomic.Bool
+	o, err := ask(c.ctx, c.level, func(ctx context.Context) (o stored, err error) { // It has taken the error in.
+		defer func() {
+			if over.Swap(true) {
+				c.arrived(up, o)
+			}
+		}()
 		data, err := protect(ctx, func(context.Context) ([]byte, error) { return c.options.Codec.Encode(m.plan) })
 		if err != nil {
 			return stored{}, badValue{err}
@@ -167,9 +178,16 @@ func (l *load[P]) share(one *call[Key, P], m made[P], mine *claim) {
 	if o.ended {
 		mine.token = ""
 	}
-	// It must not stay. What was evicted here may, and what is there without it is the next holder's.
+	if errors.Is(err, errBroken) || over.Swap(true) {
+		c.arrived(up, o)
+	}
+}
+
+// arrived ends an upload. What was deleted meanwhile must not stay. What was evicted here may, and what is
+// there without it is the next holder's.
+func (c *Cache[P]) arrived(up *upload, o stored) {
 	if c.level.uploads.end(up) && !o.lost {
-		_ = c.level.delete(c.ctx, address)
+		_ = c.level.delete(c.ctx, up.address)
 	}
 }
 

@@ -269,6 +269,19 @@ func TestBrokenStore(t *testing.T) {
 	})
 }
 
+// When a plan ends that comes from elsewhere is known on the monotonic clock, as it is of all others.
+func TestRevivedDeadline(t *testing.T) {
+	c := newTest(t, Options[string]{Codec: jsonCodec[string]{}})
+	end := time.UnixMilli(time.Now().Add(time.Minute).UnixMilli())
+	m, err := c.revive(Key{Query: "a"}, record{deadline: end, plan: []byte(`"plan"`)})
+	if err != nil || !m.deadline.Round(0).Equal(end) {
+		t.Errorf("it ends at %v, not at %v: %v", m.deadline, end, err)
+	}
+	if m.deadline == m.deadline.Round(0) { // Round takes the monotonic clock's reading away.
+		t.Errorf("%v is only on the wall clock", m.deadline)
+	}
+}
+
 // When keys may have been missed, nothing that was there is trusted.
 func TestMissedInvalidations(t *testing.T) {
 	m := newMemory()
@@ -349,6 +362,48 @@ func TestEvictedWhileShared(t *testing.T) {
 			})
 		}
 	}
+}
+
+// lateStore is a store whose Set ignores its context.
+type lateStore struct {
+	*memory
+	release chan struct{}
+}
+
+func (s lateStore) Set(_ context.Context, key string, value []byte, _ time.Duration) error {
+	<-s.release
+	s.put(key, value)
+	return nil
+}
+
+// What is deleted while a store is still at it after its time does not stay there.
+func TestDeletedWhileStoreIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := lateStore{newMemory(), make(chan struct{})}
+		c, err := New(Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		key := Key{Query: "a"}
+		if _, err := c.Load(t.Context(), key, func(context.Context) (string, error) { return "old", nil }); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second) // longer than StoreTimeout
+		if err := store.Delete(t.Context(), storeKey("1", key)); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		close(store.release)
+		synctest.Wait()
+		got, err := c.Load(t.Context(), key, func(context.Context) (string, error) { return "new", nil })
+		if got != "new" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		if synctest.Wait(); len(c.level.uploads.all) != 0 {
+			t.Error("a plan is still on its way")
+		}
+	})
 }
 
 // A prefix of keys takes their plans out, and no others, however long it is.

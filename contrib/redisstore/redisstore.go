@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -81,8 +82,17 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 
 // DeleteEach implements [plancache.BatchInvalidator].
 func (s *Store) DeleteEach(ctx context.Context, keys []string) error {
-	errs := []error{s.Remove(ctx, keys)}
+	// To remove all that begins with a prefix takes a while. A plan that is being made must not come in behind
+	// it: who is told before does not store it.
+	early := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !strings.HasSuffix(key, "*") })
+	errs := []error{s.tell(ctx, early), s.removeFirst(ctx, keys)}
 	// After it: who is told must not find it any more.
+	return errors.Join(append(errs, s.tell(ctx, keys))...)
+}
+
+// tell notifies all watchers of keys.
+func (s *Store) tell(ctx context.Context, keys []string) error {
+	var errs []error
 	var publish rueidis.Commands
 	for _, key := range keys {
 		publish = append(publish, s.client.B().Publish().Channel(s.namespace).Message(key).Build())
@@ -91,6 +101,16 @@ func (s *Store) DeleteEach(ctx context.Context, keys []string) error {
 		errs = append(errs, r.Error())
 	}
 	return errors.Join(errs...)
+}
+
+// removeFirst is Remove, and leaves half of the time to notify watchers.
+func (s *Store) removeFirst(ctx context.Context, keys []string) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		limited, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+		ctx = limited
+	}
+	return s.Remove(ctx, keys)
 }
 
 // Remove is Delete for several keys, and notifies nobody. It is the Before of a bus.Link that

@@ -135,6 +135,39 @@ func TestWatchEndsUnderLoad(t *testing.T) {
 	}
 }
 
+// hung is a client of servers that remove nothing, and do not say so.
+type hung struct{ rueidis.Client }
+
+func (h hung) DoMulti(ctx context.Context, multi ...rueidis.Completed) []rueidis.RedisResult {
+	if len(multi) > 0 && multi[0].Commands()[0] == "UNLINK" {
+		<-ctx.Done()
+	}
+	return h.Client.DoMulti(ctx, multi...)
+}
+
+// Watchers are told also of what could not be removed in time.
+func TestDeleteTellsOfWhatHangs(t *testing.T) {
+	client := connect(t, redis.Start(t).Address)
+	keys, err := redisstore.New(client, redisstore.Options{}).Watch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	err = redisstore.New(hung{client}, redisstore.Options{}).Delete(ctx, "a:1")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	select {
+	case key := <-keys:
+		if key != "a:1" {
+			t.Errorf("told of %q", key)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("nobody was told")
+	}
+}
+
 // Many keys are deleted and told of in one go.
 func TestDeleteEach(t *testing.T) {
 	s := redisstore.New(connect(t, cluster(t)...), redisstore.Options{})
@@ -160,6 +193,60 @@ func TestDeleteEach(t *testing.T) {
 		if _, err := s.Get(t.Context(), key); !told[key] || !errors.Is(err, plancache.ErrNotFound) {
 			t.Errorf("%s: told %v, and then %v", key, told[key], err)
 		}
+	}
+}
+
+// scanned is a client that calls a function when a node has looked at its keys.
+type scanned struct {
+	rueidis.Client
+	then func()
+}
+
+func (s scanned) Nodes() map[string]rueidis.Client {
+	nodes := s.Client.Nodes()
+	for address, node := range nodes {
+		nodes[address] = scanned{node, s.then}
+	}
+	return nodes
+}
+
+func (s scanned) Do(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult {
+	defer s.then()
+	return s.Client.Do(ctx, cmd)
+}
+
+// A plan that was begun before its version is deleted does not come in behind what removes the version.
+func TestStoredBehindAScan(t *testing.T) {
+	client := connect(t, redis.Start(t).Address)
+	c := newCache(t, redisstore.New(client, redisstore.Options{}))
+	key := plancache.Key{Query: "{ a }"}
+	begun, release := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		_, _ = c.Load(t.Context(), key, func(context.Context) (string, error) { close(begun); <-release; return "old", nil })
+	})
+	<-begun
+	soon := func(holds func() bool) { // It need not.
+		for end := time.Now().Add(time.Second); !holds() && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	var once sync.Once
+	slow := scanned{client, func() {
+		once.Do(func() {
+			soon(func() bool { return c.Stats().Store.Invalidations > 0 })
+			close(release)
+			soon(func() bool { n, _ := client.Do(t.Context(), client.B().Dbsize().Build()).AsInt64(); return n > 0 })
+		})
+	}}
+	if err := redisstore.New(slow, redisstore.Options{}).Delete(t.Context(), "*"); err != nil {
+		t.Fatal(err)
+	}
+	all.Wait()
+	other := newCache(t, redisstore.New(client, redisstore.Options{}))
+	got, err := other.Load(t.Context(), key, func(context.Context) (string, error) { return "new", nil })
+	if got != "new" || err != nil {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 
