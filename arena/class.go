@@ -60,8 +60,8 @@ func (c *class) missed() {
 }
 
 // lose counts what a pool has accepted and not lent, but for what is left, as lost, and
-// reports whether that was something. Of several calls at the same time only one counts:
-// they have all found the same buffers missing.
+// reports whether that was something. Only one of several calls at the same time
+// counts: they have all found the same buffers missing.
 func lose(accepted, hits, lost *atomic.Int64, left int64) bool {
 	before := lost.Load()
 	surplus := accepted.Load() - hits.Load() - before - left

@@ -109,7 +109,7 @@ func TestErrorOfAThirdText(t *testing.T) {
 			})
 			return err
 		}
-		for range 100 { // Who comes first is chance.
+		for range 100 { // It is chance which comes first.
 			var all sync.WaitGroup
 			all.Go(func() { _ = load("{ a }"); _ = load("{  a }") })
 			synctest.Wait()

@@ -150,7 +150,7 @@ func (l *load[P]) share(one *call[Key, P], m made[P], mine *claim) {
 		return
 	}
 	one.finish(m.plan, nil) // Nobody waits for the second level to take it.
-	// A store that ignores its context may still be at it when others go on. Who is last ends the upload.
+	// A store that ignores its context may still be at it when others go on. The last of both ends the upload.
 	by := *mine
 	var over atomic.Bool
 	o, err := ask(c.ctx, c.level, func(ctx context.Context) (o stored, err error) { // It has taken the error in.

@@ -41,7 +41,7 @@ func (d *deferring) Supports(r *http.Request) bool {
 func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	list, batch, err := d.decode(w, r)
 	if err != nil || batch {
-		contentType(w, accept.JSON)
+		asJSON(w)
 		if err != nil {
 			d.refuse(w, r, exec, err)
 		} else {
@@ -52,13 +52,13 @@ func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	operation, errs := exec.CreateOperationContext(r.Context(), list[0])
 	keepArenas(r.Context(), operation)
 	if errs != nil {
-		contentType(w, accept.JSON)
+		asJSON(w)
 		response := exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs)
 		d.write(w, answer{status: status(errs, accept.JSON), response: response})
 		return
 	}
 	if operation.Operation.Operation == ast.Subscription { // Only its first event would be sent.
-		contentType(w, accept.JSON)
+		asJSON(w)
 		d.write(w, answer{status: http.StatusNotAcceptable, response: failure(
 			"Subscriptions are not delivered in this format: the server needs a transport for them before gqlgen.Incremental.")})
 		return
@@ -70,7 +70,7 @@ func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	defer giveUp(nil)
 	delivery, err := incremental.New(w, r.WithContext(whole), incremental.Options{})
 	if err != nil { // A middleware is in the way. All at once is what is left.
-		contentType(w, accept.JSON)
+		asJSON(w)
 		d.write(w, answer{status: http.StatusOK, response: first})
 		return
 	}
@@ -88,7 +88,7 @@ var (
 )
 
 // later returns a response behind the first one; nil if the request or the operation has ended.
-// gqlgen may wait for ever then, for a result that who makes it no longer sends.
+// gqlgen may wait without an end then, for a result that is no longer sent.
 func later(request, operation context.Context, responses graphql.ResponseHandler) *graphql.Response {
 	type outcome struct {
 		response *graphql.Response
@@ -119,7 +119,7 @@ func later(request, operation context.Context, responses graphql.ResponseHandler
 	}
 }
 
-func contentType(w http.ResponseWriter, media string) { w.Header().Set("Content-Type", media) }
+func asJSON(w http.ResponseWriter) { w.Header().Set("Content-Type", accept.JSON) }
 
 // deliver sends responses as they come. Errors are those of the connection, and there is
 // nobody to tell. If not all of them come, giveUp has the client see that.

@@ -89,7 +89,7 @@ func (p *Part) Complete(body func(w *stream.Writer) error) error {
 	if err != nil {
 		return errors.Join(err, p.Fail(err))
 	}
-	if string(payload) == "null" { // Clients would put it in the place of the object that they have.
+	if string(payload) == "null" { // Clients would replace the object that they have by it.
 		if payload = nil; len(nulls) == 0 {
 			nulls = []*stream.Error{stream.Public(nil, p.path)}
 		}
