@@ -29,6 +29,7 @@ func lru(calls []int, capacity int) (hits int) {
 // no hits at all, or few, it is better by far.
 func TestPolicyAdapts(t *testing.T) {
 	const capacity, calls = 100, 30_000
+	const caches = 5 // Each hashes in its own way: the mean of several is what the policy does.
 	random := rand.New(rand.NewPCG(1, 1))
 	once := 1_000_000
 	sets := func(size, phase int) func(int) int {
@@ -59,16 +60,18 @@ func TestPolicyAdapts(t *testing.T) {
 		for i := range keys {
 			keys[i] = c.next(i)
 		}
-		cache := newTest(t, Options[int]{Capacity: capacity, TTL: Forever})
 		hits := 0
-		for _, k := range keys {
-			if _, ok := cache.Get(t.Context(), Key{Query: query(k)}); ok {
-				hits++
-			} else {
-				cache.Add(t.Context(), Key{Query: query(k)}, k)
+		for range caches {
+			cache := newTest(t, Options[int]{Capacity: capacity, TTL: Forever})
+			for _, k := range keys {
+				if _, ok := cache.Get(t.Context(), Key{Query: query(k)}); ok {
+					hits++
+				} else {
+					cache.Add(t.Context(), Key{Query: query(k)}, k)
+				}
 			}
 		}
-		got, least := float64(hits)/calls, float64(lru(keys, capacity))/calls+c.over
+		got, least := float64(hits)/(caches*calls), float64(lru(keys, capacity))/calls+c.over
 		t.Logf("%s: %.3f, at least %.3f", name, got, least)
 		if got < least {
 			t.Errorf("%s: %.3f are hits, want %.3f", name, got, least)
