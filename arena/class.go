@@ -16,12 +16,10 @@ const (
 
 // class is the pool of one capacity, and of what grew when it was asked for.
 type class struct {
-	pool     bytebufferpool.Pool
-	hits     atomic.Int64
-	misses   atomic.Int64
-	accepted atomic.Int64
-	lost     atomic.Int64 // accepted, and then taken by the garbage collector
-	_        [32]byte     // Keeps neighbours' counters on other cache lines.
+	pool bytebufferpool.Pool
+	counts
+	misses atomic.Int64
+	_      [32]byte // Keeps neighbours' counters on other cache lines.
 
 	size  learner
 	_     [32]byte
@@ -56,19 +54,5 @@ func (c *class) put(next *bytebufferpool.ByteBuffer, memory []byte) {
 // own caches. The garbage collector has taken what it held before.
 func (c *class) missed() {
 	c.misses.Add(1)
-	lose(&c.accepted, &c.hits, &c.lost, int64(runtime.GOMAXPROCS(0)))
-}
-
-// lose counts what a pool has accepted and not lent, but for what is left, as lost, and
-// reports whether that was something. Only one of several calls at the same time
-// counts: they have all found the same buffers missing.
-func lose(accepted, hits, lost *atomic.Int64, left int64) bool {
-	before := lost.Load()
-	surplus := accepted.Load() - hits.Load() - before - left
-	return surplus > 0 && lost.CompareAndSwap(before, before+surplus)
-}
-
-// held estimates the idle buffers of the class's own capacity, from above.
-func (c *class) held() int64 {
-	return max(c.accepted.Load()-c.hits.Load()-c.lost.Load(), 0)
+	c.lose(int64(runtime.GOMAXPROCS(0)))
 }

@@ -11,16 +11,13 @@ import (
 // grownPool holds buffers of any capacity. It is no bytebufferpool.Pool, because
 // that discards the rare large ones, which are the dearest to make again.
 type grownPool struct {
-	pool     sync.Pool // of *bytebufferpool.ByteBuffer
-	accepted atomic.Int64
-	hits     atomic.Int64
-	lost     atomic.Int64
-	size     atomic.Int64 // bytes of what it holds
-	largest  atomic.Int64 // bytes of the largest buffer that it got
-	allowed  atomic.Int64 // bytes that it may hold without asking
+	pool sync.Pool // of *bytebufferpool.ByteBuffer
+	counts
+	size    atomic.Int64 // bytes of what it holds
+	largest atomic.Int64 // bytes of the largest buffer that it got
+	allowed atomic.Int64 // bytes that it may hold without asking
 }
 
-func (g *grownPool) held() int64  { return max(g.accepted.Load()-g.hits.Load()-g.lost.Load(), 0) }
 func (g *grownPool) bytes() int64 { return max(g.size.Load(), 0) }
 
 func (g *grownPool) put(node *bytebufferpool.ByteBuffer) {
@@ -45,7 +42,7 @@ func (g *grownPool) take() *bytebufferpool.ByteBuffer {
 	}
 	// As in class.missed: what is left is what other threads keep to themselves.
 	left := int64(runtime.GOMAXPROCS(0))
-	if lose(&g.accepted, &g.hits, &g.lost, left) {
+	if g.lose(left) {
 		size := g.size.Load()
 		g.size.CompareAndSwap(size, min(size, left*g.largest.Load()))
 	}

@@ -81,8 +81,9 @@ func TestMapErrors(t *testing.T) {
 	}
 }
 
-// Truncation under the mapping is an error, not the end of the process.
-func TestTruncatedFile(t *testing.T) {
+// truncated maps a file of a megabyte, of which it leaves the first bytes. The content is what was there.
+func truncated(t *testing.T, left int64) (m *Mapping, content []byte) {
+	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not truncate a mapped file")
 	}
@@ -91,10 +92,16 @@ func TestTruncatedFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
-	if err := os.Truncate(path, 8192); err != nil {
+	t.Cleanup(func() { _ = m.Close() })
+	if err := os.Truncate(path, left); err != nil {
 		t.Fatal(err)
 	}
+	return m, content
+}
+
+// Truncation under the mapping is an error, not the end of the process.
+func TestTruncatedFile(t *testing.T) {
+	m, content := truncated(t, 8192)
 	buffer := make([]byte, 100)
 	if _, err := m.ReadAt(buffer, 500_000); !errors.Is(err, ErrTruncated) {
 		t.Errorf("ReadAt behind the end = %v", err)
@@ -212,18 +219,7 @@ func TestViewWhileClosing(t *testing.T) {
 
 // A system call that gets bytes of a View reports a fault, where touching them raises one.
 func TestTruncatedFileInASystemCall(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows does not truncate a mapped file")
-	}
-	path, _ := testFile(t, 1<<20)
-	m, err := Map(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	if err := os.Truncate(path, 0); err != nil {
-		t.Fatal(err)
-	}
+	m, _ := truncated(t, 0)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -21,14 +21,12 @@ func (r *registry) places(address uintptr) (first, second *atomic.Uint64) {
 
 // add remembers an address. If both of its slots are taken, another one is forgotten.
 func (r *registry) add(address uintptr, tag uint8) {
-	slot, second := r.places(address)
+	first, second := r.places(address)
+	has := func(slot *atomic.Uint64, what uintptr) bool { return uintptr(slot.Load()>>tagBits) == what }
 	// An entry of the same address is of an object that is gone. It is replaced: with an
 	// entry in each slot, two calls could claim the new object.
-	if in := slot.Load(); in != 0 && in>>tagBits != uint64(address) {
-		if other := second.Load(); other == 0 || other>>tagBits == uint64(address) {
-			slot = second
-		}
-	} else if in == 0 && second.Load()>>tagBits == uint64(address) {
+	slot := first
+	if !has(first, address) && (has(second, address) || !has(first, 0) && has(second, 0)) {
 		slot = second
 	}
 	slot.Store(uint64(address)<<tagBits | uint64(tag))

@@ -91,12 +91,12 @@ func (a *audit) run(p *Buffers) (found bool) {
 	}
 	for i := range p.classes {
 		c := &p.classes[i]
-		if unused(2*i, c.accepted.Load()+c.hits.Load()) && lose(&c.accepted, &c.hits, &c.lost, 0) {
+		if unused(2*i, c.used()) && c.lose(0) {
 			found = true
 		}
 		g := &c.grown
-		if unused(2*i+1, g.accepted.Load()+g.hits.Load()) && g.allowed.Load() > 0 {
-			lose(&g.accepted, &g.hits, &g.lost, 0)
+		if unused(2*i+1, g.used()) && g.allowed.Load() > 0 {
+			g.lose(0)
 			g.size.Store(0)
 			g.allowed.Store(0)
 			found = true

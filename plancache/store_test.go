@@ -134,7 +134,9 @@ func (jsonCodec[P]) Decode(b []byte) (p P, err error) { err = json.Unmarshal(b, 
 func fleet(t *testing.T, m *memory, n int) (list []*Cache[string]) {
 	t.Helper()
 	for range n {
-		list = append(list, newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m, StoreTimeout: 10 * time.Second}))
+		list = append(list, newTest(t, Options[string]{
+			Schema: "1", Codec: jsonCodec[string]{}, Store: m, StoreTimeout: 10 * time.Second,
+		}))
 	}
 	wait.Until(t, "all watch", func() bool { return m.watched() == n })
 	return list

@@ -59,7 +59,7 @@ func TestSourcesThatPanic(t *testing.T) {
 	}
 }
 
-// watched is a context that never ends, and counts who waits for its end.
+// watched is a context that never ends, and counts those that wait for its end.
 type watched struct {
 	context.Context
 	done     chan struct{}

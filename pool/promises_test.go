@@ -93,7 +93,7 @@ func TestClosedWithin(t *testing.T) {
 // The pool within may be used, and is counted.
 func TestUseOfThePoolWithin(t *testing.T) {
 	p := open(t, "pool_max_conns=2&pool_queue_timeout=100ms")
-	p.stop() // It corrects no places: those of who waits within for longer than a second would be taken.
+	p.stop() // It corrects no places: callers that wait within for longer than a second would lose theirs.
 	p.watchers.Wait()
 	for range 200 {
 		if _, err := p.Pool.Exec(t.Context(), "select 1"); err != nil {

@@ -74,7 +74,7 @@ func Begin(rw http.ResponseWriter, r *http.Request, o Options) *Response {
 // ResponseWriter has no write deadlines or no Flush. Where it is true, the write deadline is cleared, as
 // by Begin; where it is false, that of http.Server's WriteTimeout stays.
 func CanAbort(rw http.ResponseWriter, r *http.Request) bool {
-	return showsAbort(r) && client.CanFlush(rw) && client.New(rw, r, defaultWriteTimeout).CanAbort()
+	return showsAbort(r) && client.NewAbortable(rw, r, defaultWriteTimeout) != nil
 }
 
 // showsAbort reports whether the protocol shows it: HTTP/1.0 ends responses with the connection, also

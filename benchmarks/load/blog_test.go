@@ -50,7 +50,8 @@ func TestBlogUnderLoad(t *testing.T) {
 	if result.Errors != 0 || result.Requests == 0 {
 		t.Fatalf("%d requests, errors %v", result.Requests, result.ErrorKinds)
 	}
-	const enough = 1000 // requests: a busy machine may send too few for each operation, and for a tick of Postgres's CPU time
+	// A busy machine may send too few for each operation, and for a tick of Postgres's CPU time.
+	const enough = 1000
 	for _, o := range result.Operations {
 		if o.Requests == 0 && result.Requests > enough {
 			t.Errorf("no %s was sent", o.Name)
@@ -86,7 +87,10 @@ func TestKillingPostgresYieldsCountedErrors(t *testing.T) {
 		}
 	}
 	start := time.Now()
-	result, err := Measure(t.Context(), server.Target, Config{Mix: BlogMix(), Phases: []Phase{{200, time.Hour}}, Arrivals: Poisson, Duration: 4 * time.Second, MinRequests: 1, Each: kill}, t.Output())
+	result, err := Measure(t.Context(), server.Target, Config{
+		Mix: BlogMix(), Phases: []Phase{{200, time.Hour}}, Arrivals: Poisson, Duration: 4 * time.Second, MinRequests: 1,
+		Each: kill,
+	}, t.Output())
 	killed.Wait()
 	if err != nil {
 		t.Fatal(err)

@@ -163,7 +163,9 @@ func TestWrongResponsesAreErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		url := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
-		r, err := Run(t.Context(), Config{URL: url, Mix: only, Totals: totals, Clients: 2, Duration: 500 * time.Millisecond, Variants: 1})
+		r, err := Run(t.Context(), Config{
+			URL: url, Mix: only, Totals: totals, Clients: 2, Duration: 500 * time.Millisecond, Variants: 1,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

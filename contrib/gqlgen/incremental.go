@@ -41,7 +41,7 @@ func (d *deferring) Supports(r *http.Request) bool {
 func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	list, batch, err := d.decode(w, r)
 	if err != nil || batch {
-		asJSON(w)
+		w.Header().Set("Content-Type", accept.JSON)
 		if err != nil {
 			d.refuse(w, r, exec, err)
 		} else {
@@ -52,14 +52,12 @@ func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	operation, errs := exec.CreateOperationContext(r.Context(), list[0])
 	keepArenas(r.Context(), operation)
 	if errs != nil {
-		asJSON(w)
 		response := exec.DispatchError(graphql.WithOperationContext(r.Context(), operation), errs)
-		d.write(w, answer{status: status(errs, accept.JSON), response: response})
+		d.whole(w, answer{status: status(errs, accept.JSON), response: response})
 		return
 	}
 	if operation.Operation.Operation == ast.Subscription { // Only its first event would be sent.
-		asJSON(w)
-		d.write(w, answer{status: http.StatusNotAcceptable, response: failure(
+		d.whole(w, answer{status: http.StatusNotAcceptable, response: failure(
 			"Subscriptions are not delivered in this format: the server needs a transport for them before gqlgen.Incremental.")})
 		return
 	}
@@ -70,8 +68,7 @@ func (d *deferring) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	defer giveUp(nil)
 	delivery, err := incremental.New(w, r.WithContext(whole), incremental.Options{})
 	if err != nil { // A middleware is in the way. All at once is what is left.
-		asJSON(w)
-		d.write(w, answer{status: http.StatusOK, response: first})
+		d.whole(w, answer{status: http.StatusOK, response: first})
 		return
 	}
 	for name, values := range d.ResponseHeaders {
@@ -119,7 +116,11 @@ func later(request, operation context.Context, responses graphql.ResponseHandler
 	}
 }
 
-func asJSON(w http.ResponseWriter) { w.Header().Set("Content-Type", accept.JSON) }
+// whole answers all at once.
+func (d *deferring) whole(w http.ResponseWriter, a answer) {
+	w.Header().Set("Content-Type", accept.JSON)
+	d.write(w, a)
+}
 
 // deliver sends responses as they come. Errors are those of the connection, and there is
 // nobody to tell. If not all of them come, giveUp has the client see that.

@@ -333,6 +333,26 @@ func TestBatch(t *testing.T) {
 
 // Deferred fragments arrive in the format that was asked for; other clients get the first
 // result.
+// exchange posts to a server. The error is that of the connection, also behind a part of the response.
+func exchange(t *testing.T, s *httptest.Server, accept, body string) (status int, text string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", accept)
+	res, err := s.Client().Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(b), err
+}
+
 func TestIncremental(t *testing.T) {
 	s := httptest.NewServer(newServer(gqlgen.Incremental(gqlgen.Options{}), gqlgen.POST(gqlgen.Options{})))
 	defer s.Close()
@@ -343,58 +363,29 @@ func TestIncremental(t *testing.T) {
 		"application/x-ndjson":                                 {`"data":{"parts":"first"}`, `{"b":1}`, `"no c"`, `"hasNext":false`},
 		"application/json":                                     {`"data":{"parts":"first"}`},
 	} {
-		r, _ := http.NewRequest("POST", s.URL, strings.NewReader(`{"query":"{ parts }"}`))
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Accept", accept)
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := io.ReadAll(res.Body)
-		res.Body.Close()
+		_, text, err := exchange(t, s, accept, `{"query":"{ parts }"}`)
 		if err != nil {
 			t.Error(accept, err)
 		}
-		rest := string(b)
 		for _, part := range want {
-			if !strings.Contains(rest, part) {
-				t.Errorf("%s: no %s in\n%s", accept, part, b)
+			if !strings.Contains(text, part) {
+				t.Errorf("%s: no %s in\n%s", accept, part, text)
 			}
 		}
 	}
-	http.DefaultClient.CloseIdleConnections()
 	// What cannot be JSON, and a resolver that panics, end the response.
 	for _, query := range []string{"{ extension }", "{ panics }"} {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		r, _ := http.NewRequestWithContext(ctx, "POST", s.URL, strings.NewReader(`{"query":"`+query+`"}`))
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Accept", "multipart/mixed")
-		res, err := http.DefaultClient.Do(r)
-		if err == nil {
-			_, err = io.ReadAll(res.Body)
-			res.Body.Close()
-		}
+		_, _, err := exchange(t, s, "multipart/mixed", `{"query":"`+query+`"}`)
 		if errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: the response does not end", query)
 		}
-		cancel()
-		http.DefaultClient.CloseIdleConnections() // The server has ended this one.
+		s.Client().CloseIdleConnections() // The server has ended this one.
 	}
 	for body, status := range map[string]int{`{"query":"{ nothing }"}`: 422, `{`: 400, `{"query":"{ echo }"}`: 200} {
-		r, _ := http.NewRequest("POST", s.URL, strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Accept", "multipart/mixed")
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, _ := io.ReadAll(res.Body)
-		res.Body.Close()
-		if res.StatusCode != status {
-			t.Errorf("%s: %d %s", body, res.StatusCode, b)
+		if got, text, err := exchange(t, s, "multipart/mixed", body); err != nil || got != status {
+			t.Errorf("%s: %d %s, %v", body, got, text, err)
 		}
 	}
-	http.DefaultClient.CloseIdleConnections()
 }
 
 // Memory that deferred fields still have when the response is complete is not another request's.
@@ -409,7 +400,9 @@ func TestArenasOfDeferredFields(t *testing.T) {
 	}
 	srv := handler.New(s)
 	srv.AddTransport(gqlgen.POST(gqlgen.Options{}))
-	for query, freed := range map[string]bool{"{ echo }": true, "{ ... @defer { echo } }": false, "{ ... @ defer { echo } }": false} {
+	for query, freed := range map[string]bool{
+		"{ echo }": true, "{ ... @defer { echo } }": false, "{ ... @ defer { echo } }": false,
+	} {
 		if r := post(`{"query":"` + query + `"}`).send(gqlgen.WithArenas(srv)); r.StatusCode != 200 {
 			t.Fatal(r.Status)
 		}
@@ -425,8 +418,10 @@ func TestUnfinishedParts(t *testing.T) {
 	for name, next := range map[string]func(stop func()) *graphql.Response{
 		"the operation's time is over": func(stop func()) *graphql.Response { stop(); return nil },
 		"a panic":                      func(func()) *graphql.Response { panic("on purpose") },
-		"no JSON":                      func(func()) *graphql.Response { return &graphql.Response{Data: []byte(`{"b":}`), HasNext: &yes} },
-		"gqlgen waits for ever":        func(stop func()) *graphql.Response { stop(); <-block; return nil },
+		"no JSON": func(func()) *graphql.Response {
+			return &graphql.Response{Data: []byte(`{"b":}`), HasNext: &yes}
+		},
+		"gqlgen waits for ever": func(stop func()) *graphql.Response { stop(); <-block; return nil },
 	} {
 		es := executable().(*graphql.ExecutableSchemaMock)
 		var stop context.CancelFunc
@@ -448,17 +443,9 @@ func TestUnfinishedParts(t *testing.T) {
 		})
 		s := httptest.NewServer(srv)
 		for _, accept := range []string{"multipart/mixed;deferSpec=20220824", "text/event-stream", "application/jsonl"} {
-			r, _ := http.NewRequestWithContext(t.Context(), "POST", s.URL, strings.NewReader(`{"query":"{ ... @defer { echo } }"}`))
-			r.Header.Set("Content-Type", "application/json")
-			r.Header.Set("Accept", accept)
-			res, err := s.Client().Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, err := io.ReadAll(res.Body)
-			res.Body.Close()
-			if err == nil || strings.Contains(string(b), `"hasNext":false`) {
-				t.Errorf("%s, %s: error %v behind\n%s", name, accept, err, b)
+			status, text, err := exchange(t, s, accept, `{"query":"{ ... @defer { echo } }"}`)
+			if status == 0 || err == nil || errors.Is(err, context.DeadlineExceeded) || strings.Contains(text, `"hasNext":false`) {
+				t.Errorf("%s, %s: status %d, error %v behind\n%s", name, accept, status, err, text)
 			}
 		}
 		s.Close()
@@ -486,17 +473,8 @@ func TestPartIsNull(t *testing.T) {
 		"multipart/mixed;incrementalSpec=v0.2": `"completed":[{"id":"0","errors":[{"message":"one"},{"message":"two"}]}]`,
 		"multipart/mixed;deferSpec=20220824":   `"incremental":[{"path":[],"data":null,"errors":[{"message":"one"},{"message":"two"}]}]`,
 	} {
-		r, _ := http.NewRequest("POST", s.URL, strings.NewReader(`{"query":"{ parts }"}`))
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Accept", accept)
-		res, err := s.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, _ := io.ReadAll(res.Body)
-		res.Body.Close()
-		if !strings.Contains(string(b), want) {
-			t.Errorf("%s: no %s in\n%s", accept, want, b)
+		if _, text, err := exchange(t, s, accept, `{"query":"{ parts }"}`); err != nil || !strings.Contains(text, want) {
+			t.Errorf("%s: %v, no %s in\n%s", accept, err, want, text)
 		}
 	}
 }
@@ -513,16 +491,9 @@ func TestNoSubscriptions(t *testing.T) {
 	srv.AddTransport(gqlgen.Incremental(gqlgen.Options{}))
 	server := httptest.NewServer(srv)
 	defer server.Close()
-	r, _ := http.NewRequest("POST", server.URL, strings.NewReader(`{"query":"subscription { n }"}`))
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Accept", "text/event-stream")
-	res, err := server.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if b, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusNotAcceptable || strings.Contains(string(b), "complete") {
-		t.Errorf("%s %s", res.Status, b)
+	status, text, err := exchange(t, server, "text/event-stream", `{"query":"subscription { n }"}`)
+	if err != nil || status != http.StatusNotAcceptable || strings.Contains(text, "complete") {
+		t.Errorf("%d %s, %v", status, text, err)
 	}
 }
 
@@ -537,18 +508,13 @@ func TestPartsHaveExtensions(t *testing.T) {
 	})
 	s := httptest.NewServer(srv)
 	defer s.Close()
-	r, _ := http.NewRequest("POST", s.URL, strings.NewReader(`{"query":"{ parts }"}`))
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Accept", "application/jsonl")
-	res, err := s.Client().Do(r)
+	_, text, err := exchange(t, s, "application/jsonl", `{"query":"{ parts }"}`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
-	b, _ := io.ReadAll(res.Body)
 	for i := range 3 {
-		if want := fmt.Sprintf(`"extensions":{"n":%d}`, i); !strings.Contains(string(b), want) {
-			t.Errorf("no %s in\n%s", want, b)
+		if want := fmt.Sprintf(`"extensions":{"n":%d}`, i); !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
 		}
 	}
 }

@@ -80,13 +80,18 @@ func TestDeadline(t *testing.T) {
 	host.Deadline(t, graphgophers.New(schema, graphgophers.Options{}))
 }
 
-// A GET request runs no mutation. Whether a text is one is not left to parsers that may differ.
-func TestGetRunsNoMutation(t *testing.T) {
+// newChangeable returns a handler of a schema with a mutation.
+func newChangeable() *graphgophers.Handler {
 	schema := graphql.MustParseSchema(`
 		schema { query: Query mutation: Mutation }
 		type Query { echo(s: String, n: Int): String }
 		type Mutation { echo(s: String, n: Int): String }`, &root{})
-	h := graphgophers.New(schema, graphgophers.Options{})
+	return graphgophers.New(schema, graphgophers.Options{})
+}
+
+// A GET request runs no mutation. Whether a text is one is not left to parsers that may differ.
+func TestGetRunsNoMutation(t *testing.T) {
+	h := newChangeable()
 	for query, status := range map[string]int{
 		"mutation { echo }": 405, "subscription { echo }": 405, "{ echo }": 200,
 		"mutation { echo(": 405, "mutation { echo" + strings.Repeat("{ a", 1500): 405, "{ echo(": 200,
@@ -102,11 +107,7 @@ func TestGetRunsNoMutation(t *testing.T) {
 // Parsers differ in where a block string ends: to graph-gophers it does at an escaped quote, too, and at the first
 // three of more quotes.
 func TestGetRunsNoHiddenMutation(t *testing.T) {
-	schema := graphql.MustParseSchema(`
-		schema { query: Query mutation: Mutation }
-		type Query { echo(s: String, n: Int): String }
-		type Mutation { echo(s: String, n: Int): String }`, &root{})
-	h := graphgophers.New(schema, graphgophers.Options{})
+	h := newChangeable()
 	get := func(query string) int {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/?operationName=B&query="+url.QueryEscape(query), nil))

@@ -78,6 +78,17 @@ func HasEscapedNames(sql string) bool {
 	return false
 }
 
+// OneWord reports whether a text has nothing but bytes that names of prepared statements usually have:
+// it is a word, and no statement but for a few.
+func OneWord(text string) bool {
+	for _, c := range []byte(text) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.') {
+			return false
+		}
+	}
+	return true
+}
+
 // Single reports whether a text has one statement at most.
 func Single(sql string) bool {
 	ended := false

@@ -131,26 +131,20 @@ func (k *foreignKey) allReferring(where string) bool {
 // it that stays. The parts of an index go with it, also one that serves a foreign key of its part
 // of the table only.
 func (a *analysis) needed(i *index, dropped map[*index]bool) bool {
-	stays := func(o *index) bool {
-		for ; o != nil; o = o.parent {
-			if o == i || dropped[o] {
-				return false
-			}
-		}
-		return true
-	}
+	is := func(o *index) bool { return o == i }
+	stays := func(o *index) bool { return !o.within(func(o *index) bool { return is(o) || dropped[o] }) }
 	return slices.ContainsFunc(a.indexes, func(o *index) bool {
-		return o.goesWith(i) && slices.ContainsFunc(a.foreignKeys, func(k *foreignKey) bool {
+		return o.within(is) && slices.ContainsFunc(a.foreignKeys, func(k *foreignKey) bool {
 			part := k.of(o.table)
 			return part != nil && part.servedBy(o) && !a.served(part, stays)
 		})
 	})
 }
 
-// goesWith reports whether an index is another one or a part of it.
-func (i *index) goesWith(whole *index) bool {
+// within reports whether an index is one of some others, or a part of one.
+func (i *index) within(others func(*index) bool) bool {
 	for ; i != nil; i = i.parent {
-		if i == whole {
+		if others(i) {
 			return true
 		}
 	}

@@ -151,13 +151,8 @@ func (r *Recorder) TracePrepareStart(ctx context.Context, _ *pgx.Conn, data pgx.
 	if data.Name == "" || data.Name == data.SQL || strings.HasPrefix(data.Name, "stmtcache_") {
 		return ctx
 	}
-	s := r.get(data.SQL)
-	switch known := r.prepared.find(data.Name); {
-	case s == nil || s == known:
-	case known == nil:
-		r.prepared.add(data.Name, func(string) *seen { return s })
-	default: // It stands for another text from now on.
-		r.prepared.values.Store(strings.Clone(data.Name), s)
+	if s := r.get(data.SQL); s != nil && s != r.prepared.find(data.Name) {
+		r.prepared.set(data.Name, s) // It may have stood for another text until now.
 	}
 	return ctx
 }
@@ -278,6 +273,15 @@ func (b *bounded[V]) add(text string, create func(text string) *V) *V {
 		b.bytes.Add(size)
 	}
 	return v.(*V)
+}
+
+// set is add for a value that takes the place of the one that the text may have.
+func (b *bounded[V]) set(text string, v *V) {
+	if b.find(text) == nil {
+		b.add(text, func(string) *V { return v })
+	} else {
+		b.values.Store(strings.Clone(text), v)
+	}
 }
 
 // bucket is that of durations below 2 to the power of it, in nanoseconds.

@@ -38,8 +38,10 @@ func TestPrivilegesOfRoles(t *testing.T) {
 
 // Nor does it by what pgx keeps prepared on a connection: for batches, transactions, Config.Statements.
 func TestPrivilegesOfRolesOnOneConnection(t *testing.T) {
-	run(t, "drop schema if exists hid_of cascade", "drop role if exists may_read", "drop role if exists may_not", "create role may_read", "create role may_not",
-		"create schema hid_of", "create table hid_of.t (n int)", "insert into hid_of.t values (1)", "grant select on hid_of.t to may_read, may_not", "grant usage on schema hid_of to may_read")
+	run(t, "drop schema if exists hid_of cascade", "drop role if exists may_read", "drop role if exists may_not",
+		"create role may_read", "create role may_not", "create schema hid_of", "create table hid_of.t (n int)",
+		"insert into hid_of.t values (1)", "grant select on hid_of.t to may_read, may_not",
+		"grant usage on schema hid_of to may_read")
 	defer run(t, "drop schema hid_of cascade", "drop role may_read", "drop role may_not")
 	const sql = "select n from hid_of.t"
 	batch := func(send sender) func(context.Context) error {

@@ -348,11 +348,8 @@ func (c *call) rewriteOn(conn *pgx.Conn) error {
 	if err != nil {
 		return fmt.Errorf("rewrite query failed: %w", err)
 	}
-	if len(args) > 0 {
-		switch args[0].(type) { // pgx would take them for the caller's, and for what was not checked.
-		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID, pgx.QueryRewriter:
-			return fmt.Errorf("rewrite query failed: the first argument is a %T, an option of pgx", args[0])
-		}
+	if len(args) > 0 && guard.IsOption(args[0]) { // pgx would take it for the caller's, and for what was not checked.
+		return fmt.Errorf("rewrite query failed: the first argument is a %T, an option of pgx", args[0])
 	}
 	c.sql, c.args, c.rewriter = sql, append(c.args[:c.options:c.options], args...), nil
 	return nil

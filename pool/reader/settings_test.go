@@ -224,7 +224,8 @@ func TestSettingsInOtherEncodings(t *testing.T) {
 	for range 2 {
 		var got, other string
 		err := pgx.BeginFunc(ctx, p, func(tx pgx.Tx) error {
-			return tx.QueryRow(ctx, "select current_setting('app.value'), coalesce(current_setting('app.other', true), '')").Scan(&got, &other)
+			const sql = "select current_setting('app.value'), coalesce(current_setting('app.other', true), '')"
+			return tx.QueryRow(ctx, sql).Scan(&got, &other)
 		})
 		if err != nil || got != value || other != "" {
 			t.Errorf("%q and %q, %v", got, other, err)

@@ -204,10 +204,8 @@ func (t *statements) doubt() {
 // mayBeName reports whether a text can only be the name under which a statement was
 // prepared, as pgx takes one: no statement is a single word, but for a few.
 func mayBeName(sql string) bool {
-	for _, c := range []byte(sql) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.') {
-			return false
-		}
+	if !sqltext.OneWord(sql) {
+		return false
 	}
 	switch strings.ToLower(sql) {
 	case "", "abort", "analyze", "begin", "checkpoint", "cluster", "commit", "end", "reindex", "reset", "rollback",

@@ -87,11 +87,8 @@ func New(rw http.ResponseWriter, r *http.Request, o Options) (*Delivery, error) 
 	if o.MaxQueued == 0 {
 		o.MaxQueued = 1 << 20
 	}
-	var c *client.Client
-	if client.CanFlush(rw) { // A caller who is refused keeps the deadline of http.Server's WriteTimeout.
-		c = client.New(rw, r, o.WriteTimeout)
-	}
-	if c == nil || !c.CanAbort() {
+	c := client.NewAbortable(rw, r, o.WriteTimeout)
+	if c == nil {
 		return nil, fmt.Errorf("%w: the ResponseWriter must have write deadlines, without which a response cannot be "+
 			"aborted, and Flush", ErrNotAccepted)
 	}

@@ -98,8 +98,10 @@ func TestTakeRefuses(t *testing.T) {
 		"a load for a demo":   {inputs{demo: file(t, load.Report{Command: "go run ./cmd/load"})}, "make demo"},
 		"a server that fails": {inputs{demo: file(t, load.Report{Command: "make demo", Machine: load.Machine{CPU: "CPU", Cores: 2, SIMD: "AVX2"},
 			Results: []*load.Result{{Server: "boosted", Preset: "peak", Requests: 99, Errors: 1}}})}, "boosted, peak: 1 requests failed (1.00 %)"},
-		"a peer that fails": {inputs{peers: file(t, load.PeerReport{Command: "make peers", Machine: load.Machine{CPU: "CPU", Cores: 2, SIMD: "AVX2"},
-			Results: []*load.Result{{Server: "direct", Preset: "closed", Requests: 99, Errors: 1}}})}, "direct, closed: 1 requests failed (1.00 %)"},
+		"a peer that fails": {inputs{peers: file(t, load.PeerReport{
+			Command: "make peers", Machine: load.Machine{CPU: "CPU", Cores: 2, SIMD: "AVX2"},
+			Results: []*load.Result{{Server: "direct", Preset: "closed", Requests: 99, Errors: 1}},
+		})}, "direct, closed: 1 requests failed (1.00 %)"},
 		"a demo for peers":   {inputs{peers: file(t, load.Report{Command: "make demo"})}, "make peers"},
 		"a demo for a model": {inputs{model: file(t, load.Report{Command: "make demo"})}, "make model"},
 	} {

@@ -19,14 +19,9 @@ func (s *Settings) Apart(args []any) []any {
 	}
 	sum := sha256.Sum256([]byte(s.Scope))
 	own, at := quiet.Marked{Mark: quiet.MarkBegins + hex.EncodeToString(sum[:16])}, -1
-options:
-	for i, arg := range args {
-		switch option := arg.(type) {
-		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
-		case pgx.QueryRewriter: // As in pgx, the last one counts.
-			own.Own, at = option, i
-		default:
-			break options
+	for i, arg := range leading(args) {
+		if rewriter, ok := arg.(pgx.QueryRewriter); ok { // As in pgx, the last one counts.
+			own.Own, at = rewriter, i
 		}
 	}
 	if at < 0 {

@@ -1,9 +1,29 @@
 package guard
 
 import (
+	"slices"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
+
+// IsOption reports whether pgx takes an argument for an option, if only options come before it.
+func IsOption(arg any) bool {
+	switch arg.(type) {
+	case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID, pgx.QueryRewriter:
+		return true
+	}
+	return false
+}
+
+// leading returns the arguments that are options, which come first.
+func leading(args []any) []any {
+	n := slices.IndexFunc(args, func(arg any) bool { return !IsOption(arg) })
+	if n < 0 {
+		return args
+	}
+	return args[:n]
+}
 
 // options are those of pgx that come before the arguments of a statement.
 type options struct {

@@ -182,14 +182,12 @@ func checkRewritten(b *pgx.Batch, check func(sql string) error) {
 // checked returns arguments with rewriters that have check called with the texts that they make. Named
 // arguments change no words.
 func checked(args []any, check func(sql string) error) []any {
-	for i, arg := range args {
+	for i, arg := range leading(args) {
 		switch option := arg.(type) {
-		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID, pgx.NamedArgs, pgx.StrictNamedArgs:
+		case pgx.NamedArgs, pgx.StrictNamedArgs:
 		case pgx.QueryRewriter:
 			args = slices.Clone(args) // They may be a slice of the caller's.
 			args[i] = checkedRewriter{option, check}
-		default:
-			return args
 		}
 	}
 	return args
@@ -388,15 +386,10 @@ func (s *Settings) CheckBatch(b *pgx.Batch, mode pgx.QueryExecMode) error {
 // CheckQuery returns why a text cannot be run with settings, or else the arguments for it: what a
 // rewriter makes of the text is checked when it is made. A single statement may be anything.
 func CheckQuery(sql string, args []any, mode pgx.QueryExecMode) ([]any, error) {
-	for _, arg := range args {
-		switch option := arg.(type) {
-		case pgx.QueryExecMode:
-			mode = option
-			continue
-		case pgx.QueryResultFormats, pgx.QueryResultFormatsByOID, pgx.QueryRewriter:
-			continue
+	for _, arg := range leading(args) {
+		if own, ok := arg.(pgx.QueryExecMode); ok {
+			mode = own
 		}
-		break
 	}
 	if mode != pgx.QueryExecModeSimpleProtocol {
 		return args, nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gqlboost/gqlboost/internal/sqltext"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -46,13 +47,11 @@ func (m Marked) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, ar
 			return sql, args, err
 		}
 	}
-	if strings.Trim(sql, nameBytes) != "" {
+	if !sqltext.OneWord(sql) {
 		sql += m.Mark
 	}
 	return sql, args, nil
 }
-
-const nameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
 // MarkBegins is what marks begin with.
 const MarkBegins = "\n-- gqlboost "

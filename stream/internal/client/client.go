@@ -37,12 +37,24 @@ func New(rw http.ResponseWriter, r *http.Request, timeout time.Duration) *Client
 		Header: http.Header{}, rw: rw, control: http.NewResponseController(rw), timeout: timeout,
 		head: r.Method == http.MethodHead, http2: r.ProtoMajor == 2,
 	}
-	c.cannotAbort = c.noDeadline() != nil || !CanFlush(rw)
+	c.cannotAbort = c.noDeadline() != nil || !canFlush(rw)
 	return c
 }
 
-// CanFlush reports whether rw supports Flush of a [http.ResponseController].
-func CanFlush(rw http.ResponseWriter) bool {
+// NewAbortable is New for what needs a client that would notice Abort. It returns nil for any other,
+// which keeps the deadline of http.Server's WriteTimeout.
+func NewAbortable(rw http.ResponseWriter, r *http.Request, timeout time.Duration) *Client {
+	if !canFlush(rw) {
+		return nil
+	}
+	if c := New(rw, r, timeout); !c.cannotAbort {
+		return c
+	}
+	return nil
+}
+
+// canFlush reports whether rw supports Flush of a [http.ResponseController].
+func canFlush(rw http.ResponseWriter) bool {
 	for {
 		switch t := rw.(type) {
 		case interface{ FlushError() error }, http.Flusher:
@@ -66,10 +78,6 @@ func (c *Client) Discard() { c.held = nil }
 
 // Started reports whether something has been sent.
 func (c *Client) Started() bool { return c.started }
-
-// CanAbort reports whether the client would notice Abort, as far as the ResponseWriter has
-// deadlines and Flush. If not, Write holds everything until Whole.
-func (c *Client) CanAbort() bool { return !c.cannotAbort }
 
 func (c *Client) deadline() error {
 	if c.timeout < 0 {
