@@ -16,7 +16,7 @@
 //		w.BeginObject()
 //		w.Name("posts")
 //		if _, err := pgrows.Write(w, rows, pgrows.Options{}); err != nil {
-//			return err // Too late for that: the connection is aborted.
+//			return err // The same, unless a chunk has been sent: then the connection is aborted.
 //		}
 //		w.EndObject()
 //		return nil // Respond closes the outermost object.

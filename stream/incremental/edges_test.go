@@ -119,6 +119,30 @@ func TestErrorThatPanics(t *testing.T) {
 	}
 }
 
+type exits struct{}
+
+func (exits) MarshalJSON() ([]byte, error) { runtime.Goexit(); return nil, nil }
+
+// So does one that ends the goroutine that sends it.
+func TestErrorThatExits(t *testing.T) {
+	s, errs := serve(t, Options{}, func(d *Delivery) error {
+		p := d.Defer(nil, "")
+		if err := d.Initial(member("data", "{}")); err != nil {
+			return err
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = p.Fail(&stream.Error{Message: "m", Extensions: map[string]any{"x": exits{}}}) })
+		wg.Wait()
+		return nil
+	})
+	if err := payloads(t, get(t, s, "application/x-ndjson"), func(map[string]any) {}); err == nil {
+		t.Error("the response ended well")
+	}
+	if err := <-errs; !errors.Is(err, errExited) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A body may use the delivery.
 func TestBodiesThatCallBack(t *testing.T) {
 	large := `{"x":"` + strings.Repeat("x", 1000) + `"}`

@@ -16,48 +16,61 @@ func (d *Delivery) send() error {
 		d.entries, d.announce, d.queued = nil, nil, 0
 		last := d.open == 0
 		d.ended = last
-		d.sending = true
-		d.mu.Unlock()
-		// It is in memory already, so it may be one chunk.
-		err := d.payload("", math.MaxInt, func(w *stream.Writer) (bool, error) {
-			d.write(w, entries, announce)
-			return last, nil
+		d.alone(func() error {
+			// It is in memory already, so it may be one chunk.
+			return d.payload("", math.MaxInt, func(w *stream.Writer) (bool, error) {
+				d.write(w, entries, announce)
+				return last, nil
+			})
 		})
-		d.mu.Lock()
-		d.sending = false
-		d.fail(err)
 		if d.heartbeat != nil && !d.closed {
 			d.heartbeat.Reset(d.options.Heartbeat)
 		}
-		d.changed.Broadcast()
 	}
 	return d.err
 }
 
-// beat sends a heartbeat.
-func (d *Delivery) beat() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed || d.ended || d.err != nil {
-		return
-	}
-	if !d.sending {
-		d.sending = true
-		d.mu.Unlock()
-		_, err := d.put([]byte(d.frame.heartbeat))
+// alone calls what makes and sends something, without the lock, with which it is called. If that calls
+// runtime.Goexit (what is marshaled, or the ResponseWriter), the delivery has failed.
+func (d *Delivery) alone(send func() error) {
+	d.sending = true
+	d.mu.Unlock()
+	err := errExited
+	defer func() {
 		d.mu.Lock()
 		d.sending = false
 		d.fail(err)
 		d.changed.Broadcast()
+	}()
+	err = send()
+}
+
+// beat sends a heartbeat.
+func (d *Delivery) beat() {
+	if d.beaten() {
+		// Somebody may have left a payload to us, also one without entries that ends the response.
+		_ = d.send()
+	}
+}
+
+// beaten sends the heartbeat itself, and reports whether the delivery goes on.
+func (d *Delivery) beaten() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || d.ended || d.err != nil {
+		return false
+	}
+	if !d.sending {
+		d.alone(func() error {
+			_, err := d.put([]byte(d.frame.heartbeat))
+			return err
+		})
 	}
 	if d.closed || d.err != nil {
-		return
+		return false
 	}
 	d.heartbeat.Reset(d.options.Heartbeat)
-	// Somebody may have left a payload to us, also one without entries that ends the response.
-	d.mu.Unlock()
-	_ = d.send()
-	d.mu.Lock()
+	return true
 }
 
 // put gives b to the client, unless the delivery has failed or was closed: nobody may use

@@ -168,8 +168,9 @@ func (ob *object) depth() int {
 	return ob.list.depth()
 }
 
-// rows writes all rows, and returns the number of objects.
-func (ob *object) rows(o *output, rows pgx.Rows) (n int64, err error) {
+// rows writes all rows, and returns the number of objects. It sets ended once rows have ended, before what
+// is written then: their connection may be somebody else's.
+func (ob *object) rows(o *output, rows pgx.Rows, ended *bool) (n int64, err error) {
 	states := o.states[:]
 	if depth := ob.depth(); depth > len(states) {
 		states = make([]state, depth)
@@ -186,6 +187,7 @@ func (ob *object) rows(o *output, rows pgx.Rows) (n int64, err error) {
 			n++
 		}
 	}
+	*ended = true
 	if rows.Err() == nil {
 		ob.close(o.w, states)
 	}

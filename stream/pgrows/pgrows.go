@@ -70,7 +70,7 @@ func write(w *stream.Writer, rows pgx.Rows, plan func() (*object, *types, error)
 		if err != nil {
 			return 0, err
 		}
-		n, err = root.rows(o, rows)
+		n, err = root.rows(o, rows, &ended)
 		o.release()
 		if err != nil {
 			return n, err
@@ -93,14 +93,23 @@ func finish(rows pgx.Rows, ended bool) {
 	rows.Close()
 }
 
+// canceler is what asks Postgres to end a query. Rows that do not give their connection away, such as those
+// of a pool.Reader, implement it themselves.
+type canceler interface {
+	CancelRequest(ctx context.Context) error
+}
+
 func cancel(rows pgx.Rows) {
-	conn := rows.Conn()
-	if conn == nil {
+	c, ok := rows.(canceler)
+	if conn := rows.Conn(); !ok && conn != nil {
+		c, ok = conn.PgConn(), true
+	}
+	if !ok {
 		return
 	}
 	ctx, done := context.WithTimeout(context.Background(), cancelTimeout)
 	defer done()
-	_ = conn.PgConn().CancelRequest(ctx)
+	_ = c.CancelRequest(ctx)
 }
 
 // CamelCase turns snake_case into camelCase.

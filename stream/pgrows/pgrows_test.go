@@ -501,3 +501,52 @@ func (panicking) Write([]byte) (int, error) { panic("boom") }
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// watched are rows whose connection must not be asked for when they have ended.
+type watched struct {
+	pgx.Rows
+	ended, asked bool
+}
+
+func (w *watched) Next() bool {
+	next := w.Rows.Next()
+	w.ended = w.ended || !next
+	return next
+}
+
+func (w *watched) Conn() *pgx.Conn {
+	w.asked = w.asked || w.ended
+	return w.Rows.Conn()
+}
+
+type panickingAt string
+
+func (p panickingAt) Write(b []byte) (int, error) {
+	if string(b) == string(p) {
+		panic("boom")
+	}
+	return len(b), nil
+}
+
+// Rows of a pool that have ended have given their connection back. What somebody else runs on it is not
+// cancelled.
+func TestEndedRowsAreNotCancelled(t *testing.T) {
+	rows, err := connect(t).Query(t.Context(), `select 1 as id, 2 as "l[]__id"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	watching := &watched{Rows: rows}
+	w := stream.NewWriter(panickingAt("]"), stream.Options{MinChunk: 1, MaxChunk: 1})
+	defer w.Close()
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the destination has not panicked: nothing was tested")
+			}
+		}()
+		_, _ = Write(w, watching, Options{})
+	}()
+	if !watching.ended || watching.asked {
+		t.Errorf("ended %v, the connection was asked for %v", watching.ended, watching.asked)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/gqlboost/gqlboost/pool"
 	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/gqlboost/gqlboost/stream"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Rows of the Reader have left their connection. What is not registered with pgx, and
@@ -70,7 +72,7 @@ func compareRows(ctx context.Context, p *pool.Pool, encoder *Encoder, sql string
 	if err != nil {
 		return err
 	}
-	if rows.Conn() == nil {
+	if _, own := rows.(canceler); !own { // Others had the connection, too.
 		shared.Add(1)
 	}
 	var out bytes.Buffer
@@ -99,4 +101,27 @@ func compareRows(ctx context.Context, p *pool.Pool, encoder *Encoder, sql string
 		return fmt.Errorf("%d rows from %d on", len(got), first)
 	}
 	return nil
+}
+
+// A statement of the Reader's is cancelled as well if the writer fails: nobody reads the rest of it.
+func TestRowsOfTheReaderAreNotReadForNobody(t *testing.T) {
+	p, err := pool.New(t.Context(), server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	rows, err := p.Reader().Query(t.Context(), "select repeat('x', 100) as x from generate_series(1, 3000000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeTo(failing{}, rows, Options{}); err == nil {
+		t.Error("no error")
+	}
+	if e := (*pgconn.PgError)(nil); !errors.As(rows.Err(), &e) || e.Code != "57014" {
+		t.Errorf("Postgres has sent all rows: %v", rows.Err())
+	}
+	var one int
+	if err := p.Reader().QueryRow(t.Context(), "select 1").Scan(&one); err != nil || one != 1 {
+		t.Errorf("got %d, %v", one, err)
+	}
 }

@@ -3,6 +3,7 @@ package pgrows
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -258,7 +259,27 @@ func (s *types) told(t *pgtype.Type) *typ {
 	if base, known := builtinOf(t.Codec); known {
 		return base
 	}
+	if base := s.replaced(t.Codec); base != nil {
+		return base
+	}
 	return foreign(s.m, t)
+}
+
+// replaced returns the built-in type for which pgx was given a codec of this type, such as a decimal's for
+// numeric: domains of it have the same. It is nil if there is none, or several.
+func (s *types) replaced(codec pgtype.Codec) (base *typ) {
+	for i := range builtinTable {
+		row := &builtinTable[i]
+		t, ok := s.m.TypeForOID(row.oid)
+		if !ok || row.made != aScalar || reflect.TypeOf(t.Codec) != reflect.TypeOf(codec) {
+			continue
+		}
+		if base != nil {
+			return nil
+		}
+		base = &row.typ
+	}
+	return base
 }
 
 // foreign is a type of somebody else's codec, which is asked for text.

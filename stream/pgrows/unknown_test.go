@@ -261,3 +261,26 @@ func (m madeType) CatalogRows(context.Context, string) ([][][]byte, error) {
 }
 
 func (madeType) ParameterStatus(string) (string, error) { return "", nil }
+
+// ownNumeric takes the place of pgx's codec for numeric, as that of pgx-shopspring-decimal does.
+type ownNumeric struct{ pgtype.NumericCodec }
+
+// A domain is written as its base, also if pgx was given another codec for that.
+func TestDomainOfAReplacedCodec(t *testing.T) {
+	conn := connect(t)
+	if _, err := conn.Exec(t.Context(), "drop domain if exists price; create domain price as numeric(12,2)"); err != nil {
+		t.Fatal(err)
+	}
+	conn.TypeMap().RegisterType(&pgtype.Type{Name: "numeric", OID: pgtype.NumericOID, Codec: ownNumeric{}})
+	price, err := conn.LoadType(t.Context(), "price")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.TypeMap().RegisterType(price)
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeSimpleProtocol} {
+		got, _, err := query(t, conn, Options{}, "select 12.50::numeric(12,2) as n, 12.50::price as p", mode)
+		if want := `[{"n":12.50,"p":12.50}]`; got != want || err != nil {
+			t.Errorf("%v: got %s, %v, want %s", mode, got, err, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -173,14 +174,25 @@ func (c *Client) Whole(status int, rest []byte) error {
 	return err
 }
 
+// maxPiece is how many bytes of a whole response the client is given at once: as for a chunk, it may take
+// the timeout for each.
+const maxPiece = 256 << 10
+
 func (c *Client) writeAll(parts ...[]byte) error {
-	for _, b := range parts {
-		switch n, err := c.rw.Write(b); {
-		case errors.Is(err, http.ErrBodyNotAllowed):
-		case err != nil:
-			return err
-		case n < len(b):
-			return io.ErrShortWrite
+	written := false
+	for _, part := range parts {
+		for b := range slices.Chunk(part, maxPiece) {
+			if written {
+				_ = c.deadline() // There may be none.
+			}
+			written = true
+			switch n, err := c.rw.Write(b); {
+			case errors.Is(err, http.ErrBodyNotAllowed):
+			case err != nil:
+				return err
+			case n < len(b):
+				return io.ErrShortWrite
+			}
 		}
 	}
 	return nil

@@ -73,3 +73,39 @@ func TestWholeLeavesNoDeadline(t *testing.T) {
 		}
 	}
 }
+
+// measuring records how many bytes are written with one deadline.
+type measuring struct {
+	*deadlines
+	bytes, most int
+}
+
+func (m *measuring) SetWriteDeadline(at time.Time) error {
+	m.bytes = 0
+	return m.deadlines.SetWriteDeadline(at)
+}
+
+func (m *measuring) Write(b []byte) (int, error) {
+	m.bytes += len(b)
+	m.most = max(m.most, m.bytes)
+	return m.deadlines.Write(b)
+}
+
+// A client may take the timeout for a chunk, not for all that was held.
+func TestDeadlineOfWhatWasHeld(t *testing.T) {
+	m := &measuring{deadlines: &deadlines{ResponseRecorder: httptest.NewRecorder()}}
+	c := New(m, httptest.NewRequest(http.MethodGet, "/", nil), time.Minute)
+	c.Hold()
+	const chunk, n = 256 << 10, 40
+	for range n {
+		if _, err := c.Write(make([]byte, chunk)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Whole(http.StatusOK, []byte("}")); err != nil || m.Body.Len() != n*chunk+1 || !m.last.IsZero() {
+		t.Errorf("%v, %d bytes, the deadline is %v", err, m.Body.Len(), m.last)
+	}
+	if m.most > 2*chunk {
+		t.Errorf("%d bytes have one deadline", m.most)
+	}
+}
