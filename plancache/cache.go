@@ -46,7 +46,10 @@ func New[P any](options Options[P]) (*Cache[P], error) {
 	c.changes.applied = make(chan struct{})
 	c.current.Store(newEpoch(c, options.Schema))
 	if carrier := options.carrier(); carrier != nil {
-		c.level = &level{carrier: carrier, store: options.Store, timeout: options.StoreTimeout, failed: c.report}
+		c.level = &level{
+			carrier: carrier, store: options.Store, timeout: options.StoreTimeout, failed: c.report,
+			uploads: uploads{settling: settling},
+		}
 		c.level.leaser, _ = options.Store.(Leaser)
 		c.watch()
 	}
@@ -151,6 +154,7 @@ func (c *Cache[P]) Delete(ctx context.Context, key Key) error {
 			address := c.address(g.version, key)
 			c.level.uploads.invalidate(address)
 			errs = append(errs, c.level.delete(ctx, address))
+			g.drop(&key) // Meanwhile it may have been found there.
 		}
 	})
 	return errors.Join(errs...)

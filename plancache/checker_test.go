@@ -115,6 +115,9 @@ func newModel(t *testing.T, seed uint64) *model {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if i < 2 && seed%2 == 0 { // As short as all the other times: plans that were deleted are shared again.
+			c.level.uploads.settling = 20 * time.Millisecond
+		}
 		m.caches = append(m.caches, &instance{Cache: c, alone: i == 2, schemas: []string{"0"}, changing: map[string]int{}, deleted: map[string]time.Time{}})
 	}
 	return m

@@ -144,25 +144,20 @@ func (c *Cache[P]) release(g *epoch[P], key Key, mine *claim) {
 	})
 }
 
-// stored is what has become of a lease.
-type stored struct {
-	ended bool
-	lost  bool // before the plan came, which was not kept
-}
-
-// store keeps a plan in the second level, by the lease if there is one.
+// store keeps a plan in the second level, by the lease if there is one. It reports whether that has ended: now, or
+// before the plan came, which was not kept then.
 func (c *Cache[P]) store(
 	ctx context.Context, address string, value []byte, ttl time.Duration, mine claim,
-) (stored, error) {
+) (ended bool, err error) {
 	if mine.token == "" {
-		return stored{}, c.level.store.Set(ctx, address, value, ttl)
+		return false, c.level.store.Set(ctx, address, value, ttl)
 	}
-	err := c.level.leaser.SetLeased(ctx, address, mine.token, value, ttl)
+	err = c.level.leaser.SetLeased(ctx, address, mine.token, value, ttl)
 	if errors.Is(err, ErrLeaseLost) {
 		c.level.leases.lost.Add(1)
-		return stored{ended: true, lost: true}, nil
+		return true, nil
 	}
-	return stored{ended: err == nil}, err
+	return err == nil, err
 }
 
 // sleep waits, and reports whether the context has not ended.

@@ -150,23 +150,28 @@ func (l *load[P]) share(one *call[Key, P], m made[P], mine *claim) {
 		return
 	}
 	one.finish(m.plan, nil) // Nobody waits for the second level to take it.
+	// A lease ends with its key.
+	if mine.token == "" && !c.level.uploads.settle(c.ctx, up) {
+		c.level.uploads.end(up)
+		return
+	}
 	// A store that ignores its context may still be at it when others go on. The last of both ends the upload.
 	by := *mine
 	var over atomic.Bool
-	o, err := ask(c.ctx, c.level, func(ctx context.Context) (o stored, err error) { // It has taken the error in.
+	leased, err := ask(c.ctx, c.level, func(ctx context.Context) (leased bool, err error) { // It has taken the error in.
 		defer func() {
 			if over.Swap(true) {
-				c.arrived(up, o)
+				c.arrived(up, leased)
 			}
 		}()
 		data, err := protect(ctx, func(context.Context) ([]byte, error) { return c.options.Codec.Encode(m.plan) })
 		if err != nil {
-			return stored{}, badValue{err}
+			return false, badValue{err}
 		}
 		var ttl time.Duration
 		if !m.deadline.IsZero() {
 			if ttl = time.Until(m.deadline); ttl <= 0 {
-				return stored{}, nil
+				return false, nil
 			}
 		}
 		value := encodeRecord(record{
@@ -175,19 +180,36 @@ func (l *load[P]) share(one *call[Key, P], m made[P], mine *claim) {
 		})
 		return c.store(ctx, address, value, ttl, by)
 	})
-	if o.ended {
+	if leased {
 		mine.token = ""
 	}
-	if errors.Is(err, errBroken) || over.Swap(true) {
-		c.arrived(up, o)
+	switch {
+	case errors.Is(err, errBroken):
+		c.level.uploads.end(up) // It has not gone.
+	case over.Swap(true):
+		c.arrived(up, leased)
 	}
 }
 
-// arrived ends an upload. What was deleted meanwhile must not stay. What was evicted here may, and what is
-// there without it is the next holder's.
-func (c *Cache[P]) arrived(up *upload, o stored) {
-	if c.level.uploads.end(up) && !o.lost {
-		_ = c.level.delete(c.ctx, up.address)
+// arrived ends an upload. What was deleted meanwhile must not stay. What was evicted here may. A lease ends with its
+// key: what came by one is new, and what is there after a lost one is the next holder's.
+func (c *Cache[P]) arrived(up *upload, leased bool) {
+	switch {
+	case leased:
+		c.level.uploads.end(up)
+	case c.level.uploads.arrive(up):
+		c.undo(up.address)
+	}
+}
+
+// undo removes plans from the second level that may have arrived behind their deletion. What is not there was removed
+// behind its arrival.
+func (c *Cache[P]) undo(addresses ...string) {
+	for _, address := range addresses {
+		_, err := ask(c.ctx, c.level, func(ctx context.Context) ([]byte, error) { return c.level.store.Get(ctx, address) })
+		if !errors.Is(err, ErrNotFound) {
+			_ = c.level.delete(c.ctx, address)
+		}
 	}
 }
 
@@ -202,14 +224,17 @@ func (c *Cache[P]) InvalidateSchema(ctx context.Context, version string) error {
 	if ctx == nil {
 		return missing(ctx, false)
 	}
-	c.everywhere(func(g *epoch[P]) {
+	here := func(g *epoch[P]) {
 		if g.version == version {
 			g.clear(Removed)
 		}
-	})
+	}
+	c.everywhere(here)
 	if c.level == nil {
 		return nil
 	}
 	c.level.uploads.invalidate(versionKey(version) + "*")
-	return c.level.deleteAll(ctx, c.ctx, versionKey(version)+"*")
+	err := c.level.deleteAll(ctx, c.ctx, versionKey(version)+"*")
+	c.everywhere(here) // Meanwhile plans may have been found there.
+	return err
 }

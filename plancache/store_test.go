@@ -402,10 +402,159 @@ func TestDeletedWhileStoreIsLate(t *testing.T) {
 		if got != "new" || err != nil {
 			t.Errorf("got %q, %v", got, err)
 		}
+		time.Sleep(2 * time.Second) // It has waited until the deletion has settled.
 		if synctest.Wait(); len(c.level.uploads.all) != 0 {
 			t.Error("a plan is still on its way")
 		}
 	})
+}
+
+// tell tells all watchers of a deletion.
+func (m *memory) tell(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for w := range m.watchers {
+		w <- key
+	}
+}
+
+// What arrives in the store after its key was removed there, and before anybody is told of that, does not stay. What
+// has been there for longer was removed, or was not meant.
+func TestStoredBeforeADeletionIsTold(t *testing.T) {
+	key := Key{Query: "a"}
+	address := storeKey("1", key)
+	for _, test := range []struct {
+		told  string
+		after time.Duration
+		stays bool
+	}{
+		{address, 0, false}, {address, 900 * time.Millisecond, false}, {address[:20] + "*", 0, false}, {"*", 0, false},
+		{storeKey("1", Key{Query: "b"}), 0, true}, {address, 2 * time.Second, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMemory()
+			c, err := New(Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			// The deletion has found nothing yet.
+			if _, err := c.Load(t.Context(), key, func(context.Context) (string, error) { return "old", nil }); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(test.after)
+			synctest.Wait()
+			m.tell(test.told)
+			synctest.Wait()
+			if _, err := m.Get(t.Context(), address); (err == nil) != test.stays {
+				t.Errorf("told of %q after %v: the store has it: %v", test.told, test.after, err == nil)
+			}
+		})
+	}
+}
+
+// A plan that is removed again, because it was deleted on its way, does not make others remove what they have built
+// since, which is stored when all have heard of it.
+func TestRemovedAgainOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		key := Key{Query: "a"}
+		var removals atomic.Int32
+		var caches []*Cache[string]
+		gates := []chan struct{}{make(chan struct{}), make(chan struct{})}
+		for _, gate := range gates {
+			c, err := New(Options[string]{
+				Schema: "1", Codec: jsonCodec[string]{}, StoreTimeout: time.Minute,
+				Store: callingStore{m, func(what string) {
+					switch what {
+					case "Set":
+						<-gate
+					case "Delete":
+						removals.Add(1)
+					}
+				}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			caches = append(caches, c)
+		}
+		load := func(c *Cache[string], plan string) {
+			got, err := c.Load(t.Context(), key, func(context.Context) (string, error) { return plan, nil })
+			if got != plan || err != nil {
+				t.Errorf("got %q, %v, want %q", got, err, plan)
+			}
+			synctest.Wait()
+		}
+		load(caches[0], "old")
+		if err := m.Delete(t.Context(), storeKey("1", key)); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		load(caches[1], "new")
+		close(gates[0]) // The old one arrives.
+		synctest.Wait()
+		load(caches[1], "new again") // The other one was told of its removal.
+		close(gates[1])
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := removals.Load(); n != 1 {
+			t.Errorf("%d removals, want that of the old plan", n)
+		}
+		r, err := decodeRecord(m.values[storeKey("1", key)])
+		if err != nil || string(r.plan) != `"new again"` {
+			t.Errorf("there is %s, %v", r.plan, err)
+		}
+	})
+}
+
+// quiet is an Invalidator that calls a function, and tells nobody.
+type quiet struct {
+	airwaves
+	removes func()
+}
+
+func (q *quiet) Delete(context.Context, string) error {
+	q.removes()
+	return nil
+}
+
+// What is found in the second level before it is removed there is not here any more when its deletion returns.
+func TestFoundWhileDeleted(t *testing.T) {
+	key := Key{Query: "a"}
+	for name, remove := range map[string]func(*Cache[string]) error{
+		"key":     func(c *Cache[string]) error { return c.Delete(t.Context(), key) },
+		"version": func(c *Cache[string]) error { return c.InvalidateSchema(t.Context(), "1") },
+	} {
+		m, carrier := newMemory(), &quiet{}
+		c := newTest(t, Options[string]{
+			Schema: "1", Codec: jsonCodec[string]{}, Store: m, Invalidator: carrier, StoreTimeout: 10 * time.Second,
+		})
+		load := func() {
+			plan, err := c.Load(t.Context(), key, func(context.Context) (string, error) { return "old", nil })
+			if plan != "old" || err != nil {
+				t.Errorf("%s: got %q, %v", name, plan, err)
+			}
+		}
+		load()
+		waitFor(t, m, 1)
+		carrier.removes = func() {
+			load()
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			clear(m.values)
+		}
+		if err := remove(c); err != nil {
+			t.Error(err)
+		}
+		if got, ok := c.Get(t.Context(), key); ok {
+			t.Errorf("%s: %q is there", name, got)
+		}
+		if s := c.Stats(); s.Store.Hits != 1 {
+			t.Errorf("%s: it was not found meanwhile: %+v", name, s)
+		}
+	}
 }
 
 // A prefix of keys takes their plans out, and no others, however long it is.

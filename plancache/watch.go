@@ -122,4 +122,7 @@ func (c *Cache[P]) invalidate(key string) {
 		}
 	})
 	c.level.uploads.invalidate(key)
+	if again := c.level.uploads.arrivals(key); len(again) > 0 {
+		c.tasks.start(func() { c.undo(again...) })
+	}
 }

@@ -50,7 +50,7 @@
 //
 // # Trust
 //
-// Who can publish on a transport can empty caches, and can speak in the name of others: a beat of a
+// Whatever can publish on a transport can empty caches, and can speak in the name of others: a beat of a
 // peer that is gone, or one with a number far ahead, hides what was lost of it, until the time to
 // live of what is cached. Nothing that is published adds to a cache. What is not a message is refused and
 // counted. What is a message of a later version of this package empties caches: it may have been an

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,6 +80,43 @@ func TestToldAgainAfterBefore(t *testing.T) {
 		}
 		expect(t, "when it is removed", keys, "k")
 		closeAll(t, l)
+	})
+}
+
+// To remove all that begins with a prefix takes a while: the others are told before, and again when it is removed. That
+// the second message was lost is noticed.
+func TestToldBeforeAScan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lose atomic.Bool
+		hub := bustest.NewHub()
+		wa, wb := hub.Connect(), hub.Connect()
+		hub.Lose = func(from, to *bustest.Wire) bool { return lose.Load() && from == wa && to == wb }
+		removing, removed := make(chan struct{}), make(chan struct{})
+		a, _ := open(t, wa, bus.Options{Before: func(context.Context, []string) error {
+			removing <- struct{}{}
+			<-removed
+			return nil
+		}})
+		b, keys := open(t, wb, bus.Options{})
+		for _, test := range []struct {
+			key           string
+			lost          bool
+			before, after []string
+		}{{"k", false, nil, []string{"k"}}, {"v:*", false, []string{"v:*"}, []string{"v:*"}}, {"v:*", true, []string{"v:*"}, []string{"*"}}} {
+			done := make(chan error, 1)
+			go func() { done <- a.Delete(t.Context(), test.key) }()
+			<-removing
+			expect(t, test.key+" before it is removed", keys, test.before...)
+			lose.Store(test.lost)
+			removed <- struct{}{}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			lose.Store(false)
+			time.Sleep(2 * time.Second) // until the next beat
+			expect(t, test.key+" when it is removed", keys, test.after...)
+		}
+		closeAll(t, a, b)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,7 +34,8 @@ type outbox struct {
 // relayed is a message of another region.
 type relayed struct {
 	message
-	came time.Time
+	came      time.Time
+	announced bool
 }
 
 const (
@@ -88,7 +90,7 @@ func (o *outbox) pass(m *message) bool {
 		o.relayed = nil // The gap will be noticed.
 		return false
 	}
-	o.relayed = append(o.relayed, &relayed{*m, time.Now()})
+	o.relayed = append(o.relayed, &relayed{message: *m, came: time.Now()})
 	o.poke()
 	return true
 }
@@ -168,7 +170,8 @@ func (l *Link) delete(ctx context.Context, keys []string) error {
 	}
 	for _, key := range keys {
 		if !validKey(key) {
-			return fmt.Errorf("bus: key %q: it must be of letters, digits and colons, and shorter than %d", key, maxKey)
+			return fmt.Errorf("bus: key %q: it must be of letters, digits and colons, with or without a last %s, and shorter "+
+				"than %d", key, everything, maxKey)
 		}
 	}
 	l.mu.Lock()
@@ -246,10 +249,8 @@ func (l *Link) flush(due bool) error {
 				l.out.outcome(nil, waiters)
 				break
 			}
-			m := l.message(kindKeys)
-			m.seq++
-			m.keys = keys
-			l.out.head, l.out.seq = m.encode(), m.seq
+			l.announce(keys)
+			l.out.head = l.next(keys)
 		}
 		err := l.deliver(kindKeys, l.out.sent, l.out.head)
 		if err == nil {
@@ -283,6 +284,10 @@ func (l *Link) flushRelayed() error {
 		m := l.out.relay(l.options.Beat)
 		if m == nil {
 			return nil
+		}
+		if !m.announced {
+			m.announced = true
+			l.announce(m.keys)
 		}
 		if err := l.deliver(m.kind, m.keys, m.encode()); err != nil {
 			l.out.outcome(err, nil)
@@ -322,6 +327,26 @@ func (l *Link) message(k kind) message {
 		m.age = time.Since(l.out.last)
 	}
 	return m
+}
+
+// next returns the next message with keys from here.
+func (l *Link) next(keys []string) []byte {
+	m := l.message(kindKeys)
+	m.seq++
+	m.keys, l.out.seq = keys, m.seq
+	return m.encode()
+}
+
+// announce publishes keys before Before removes them, if one of them ends with an asterisk: that may take a while, and
+// what caches are making must not come in behind it. It is a message of its own, with a number of its own, so that
+// peers notice if they lose the one behind Before.
+func (l *Link) announce(keys []string) {
+	all := func(key string) bool { return strings.HasSuffix(key, everything) }
+	if l.options.Before == nil || !slices.ContainsFunc(keys, all) {
+		return
+	}
+	_ = l.publish(kindKeys, l.next(keys)) // That of deliver tells of its error.
+	l.out.last = time.Now()
 }
 
 // deliver publishes keys, when they are nowhere else any more.
