@@ -97,7 +97,7 @@ func (l *Lifecycle) finish() (err error) {
 	if l.pause(l.options.DrainTimeout-grace, idle) {
 		return nil
 	}
-	if n := l.end(Request); n > 0 {
+	if n := l.end(Request) + l.work.unknown(); n > 0 {
 		l.work.cut.Add(uint64(n))
 		err = fmt.Errorf("%w: %d requests had not ended after DrainTimeout, or were not waited for", ErrCut, n)
 	}
@@ -105,7 +105,7 @@ func (l *Lifecycle) finish() (err error) {
 		return err
 	}
 	l.mu.Lock()
-	left := l.work.running[Request] + l.work.running[Stream]
+	left := l.work.running[Request] + l.work.running[Stream] + l.work.unknown()
 	l.mu.Unlock()
 	for _, s := range servers {
 		err = errors.Join(err, closeServer(s))

@@ -24,7 +24,8 @@ func (l *Lifecycle) Handler(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind := l.kindOf(r)
-		if kind == Request && r.Context().Value(servedKey{}) == l && r.Header.Get("Upgrade") == "" {
+		served := r.Context().Value(servedKey{}) == l
+		if kind == Request && served && r.Header.Get("Upgrade") == "" {
 			// Its context ends with the server's: it needs none of its own, which would cost a dozen
 			// allocations.
 			if err := l.admit(kind); err != nil {
@@ -44,6 +45,10 @@ func (l *Lifecycle) Handler(next http.Handler) http.Handler {
 			}
 			r = r.WithContext(ctx)
 		}
+		if served { // It is counted as what it is.
+			l.work.bare.Add(-1)
+			defer l.work.bare.Add(1)
+		}
 		if l.State() >= Draining {
 			w.Header().Set("Connection", "close") // net/http makes it a GOAWAY in HTTP/2.
 		}
@@ -58,8 +63,18 @@ type servedKey struct{}
 type connKey struct{}
 
 // base has the contexts of a server's requests end when requests are told to. They outlive Serve,
-// which returns before the last requests have ended.
+// which returns before the last requests have ended. It counts the requests that Handler does not know,
+// because they are cut like the others.
 func (l *Lifecycle) base(s *http.Server) {
+	next := s.Handler
+	if next == nil {
+		next = http.DefaultServeMux
+	}
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.work.bare.Add(1)
+		defer l.work.bare.Add(-1)
+		next.ServeHTTP(w, r)
+	})
 	made := s.BaseContext
 	s.BaseContext = func(listener net.Listener) context.Context {
 		of := context.Background()
@@ -131,7 +146,7 @@ func isStream(r *http.Request) bool {
 
 // Serve serves until the instance is shut down, which shuts the server down, too. It returns nil
 // then, and otherwise the error of [http.Server.Serve]. The server's handler should be made by
-// [Lifecycle.Handler], and its BaseContext and ConnContext are wrapped. The listener is closed in any
+// [Lifecycle.Handler], and is wrapped with its BaseContext and ConnContext. The listener is closed in any
 // case. It may be called for several servers, and for one server with several listeners.
 func (l *Lifecycle) Serve(s *http.Server, listener net.Listener) error {
 	l.mu.Lock()

@@ -277,6 +277,38 @@ func TestHijackedIsCut(t *testing.T) {
 	}
 }
 
+// A request beside Handler is cut as the others are, and that is no success either.
+func TestUnknownRequestIsCut(t *testing.T) {
+	l := make1(t, Options{DrainDelay: NoWait, DrainTimeout: NoWait, CutGrace: 50 * time.Millisecond})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/upload", func(http.ResponseWriter, *http.Request) { close(runs); <-release })
+	done := make(chan error, 1)
+	go func() { done <- l.Run(t.Context(), &http.Server{Handler: mux}, listener) }()
+	c, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "GET /upload HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-runs
+	wait.Until(t, "the server is ready", func() bool { return l.State() == Ready })
+	if err := l.Shutdown(t.Context()); !errors.Is(err, ErrCut) {
+		t.Errorf("got %v, and the request had not ended", err)
+	}
+	if err := <-done; !errors.Is(err, ErrCut) {
+		t.Errorf("Run: %v", err)
+	}
+	if n := l.work.cut.Load(); n != 1 {
+		t.Errorf("%d requests were told to end", n)
+	}
+}
+
 // One server serves on two listeners; the race detector looks at its fields.
 func TestTwoListeners(t *testing.T) {
 	l := make1(t, Options{DrainDelay: NoWait})

@@ -37,8 +37,9 @@ import (
 type Options struct {
 	// Quiet is how long a batch waits for another key before it is fetched, 10 us by
 	// default. Other goroutines run in this time, so those that are ready to call Load
-	// have called it by the end, even on a busy CPU. It is not used for a batch whose callers
-	// are known, see package callers.
+	// have called it by the end, even on a busy CPU. The batch yields the CPU and does not sleep,
+	// so a long one costs CPU time. It is not used for a batch whose callers are known, see
+	// package callers.
 	Quiet time.Duration
 	// MaxWait bounds how long the first key of a batch waits, 2 ms by default.
 	MaxWait time.Duration
@@ -73,8 +74,11 @@ type place[K comparable, V any] struct {
 //
 // The context carries the values of the first caller's context and ends when no waiters are
 // left. A fetch that calls Load, of this loader or another one, must pass its context, so
-// that the loader detects cycles ([ErrCycle]).
+// that the loader detects cycles ([ErrCycle]). New panics if fetch is nil.
 func New[K comparable, V any](fetch func(ctx context.Context, keys []K) (map[K]V, error), o Options) *Loader[K, V] {
+	if fetch == nil {
+		panic("dataloader: New needs a fetch")
+	}
 	if o.Quiet <= 0 {
 		o.Quiet = 10 * time.Microsecond
 	}

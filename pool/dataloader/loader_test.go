@@ -42,6 +42,16 @@ func double(calls *atomic.Int64) func(context.Context, []int) (map[int]int, erro
 	}
 }
 
+// A fetch that is nil is a mistake that shows at once, and not where the first key is loaded.
+func TestNil(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("it does not panic")
+		}
+	}()
+	dataloader.New[int, int](nil, dataloader.Options{})
+}
+
 // Many ask at the same time: each gets its value, keys are fetched once and together.
 func TestLoad(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
