@@ -25,6 +25,10 @@ import (
 // give it the requests. A schema whose Schema method returns another one than before
 // changes plans as well.
 //
+// gqlgen parses and validates what is not in the cache itself, and does not wait for others: a
+// query that many clients send at the same time for the first time is made as many times, and
+// the last document stays. Warm and WarmShared with [Build] make it before.
+//
 // The cache is safe for concurrent use.
 func QueryCache(
 	plans *plancache.Cache[*ast.QueryDocument], schema graphql.ExecutableSchema,

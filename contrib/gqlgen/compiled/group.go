@@ -85,13 +85,14 @@ func (g *group[T]) writeFields(w *Writer, i, k, end int) bool {
 // writeFrom writes the fields from step k to end. It stops behind one that panics.
 func (g *group[T]) writeFrom(w *Writer, i, k, end int) (next int, valid bool) {
 	next, valid = k, true
-	begin := w.pos() // of the field
+	begin, doomed := w.pos(), w.doomed // before the field
 	if !w.run.OmitPanicHandler {
 		defer func() {
 			if r := recover(); r != nil {
 				p := g.place.steps[next].plan()
 				w.run.recovered(w.run.context(&level{up: g.at, field: p}, i), r)
 				w.truncate(begin)
+				w.doomed = doomed // Objects below it may have left theirs.
 				if p.info.nonNull() {
 					valid, w.doomed = false, true
 				} else if !p.hidden {
@@ -105,7 +106,7 @@ func (g *group[T]) writeFrom(w *Writer, i, k, end int) (next int, valid bool) {
 	for ; next < end; next++ {
 		s := g.place.steps[next]
 		p := s.plan()
-		begin = w.pos()
+		begin, doomed = w.pos(), w.doomed
 		w.key(p)
 		if !s.write(w, g, i) {
 			valid, w.doomed = false, true

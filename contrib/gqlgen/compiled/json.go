@@ -91,7 +91,8 @@ func (s *streamed[T, V]) writeJSON(w *Writer) (valid, declined bool) {
 		return false, true
 	case err != nil:
 		c.fail(&c.contexts[0], 0, err)
-		return s.list.close(w, start, false), false
+		w.truncate(start)
+		return c.writeFilled(w, &filled{states: c.states}, 0), false
 	case w.sent <= start && string(w.buf[start-w.sent:]) == "null":
 		w.truncate(start)
 		return s.list.missing(w, &c.at, 0), false

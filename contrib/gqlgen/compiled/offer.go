@@ -99,7 +99,8 @@ func (c *calls[T, V]) direct(made *column) (taken bool) {
 	if c.callOf(0) == nil {
 		return true
 	}
-	if list, ok := any(c.node).(listWriter[V]); ok && c.run.out != nil {
+	streams := c.run.out != nil && (c.planned.offers.elements || c.writesJSON())
+	if list, ok := any(c.node).(listWriter[V]); ok && streams {
 		*made = &streamed[T, V]{calls: c, list: list}
 		return true
 	}

@@ -17,6 +17,7 @@ type plan struct {
 	streams bool   // whether a resolver offers to stream a list
 	inside  bool   // whether one does that is inside of another list
 	root    rootPlace
+	fields  int // at its places
 }
 
 // plans keeps the plans of operations for as long as the operations live, which is as long
@@ -24,6 +25,7 @@ type plan struct {
 type plans struct {
 	byOperation sync.Map // of *variants by planKey
 	count       atomic.Int64
+	fields      atomic.Int64 // of all plans that are kept
 }
 
 // planKey is what a plan is made of. A host may give an operation other fragments.
@@ -33,8 +35,9 @@ type planKey struct {
 }
 
 const (
-	maxOperations = 20_000 // kept between two collections of garbage
-	maxVariants   = 64     // of one operation
+	maxOperations = 20_000  // kept between two collections of garbage
+	maxVariants   = 64      // of one operation
+	maxKept       = 250_000 // fields of all plans: some 100 MB, as a document of a few lines may have maxFields
 )
 
 // variants are the plans of one operation: one for each set of conditions.
@@ -42,8 +45,11 @@ type variants struct {
 	conditions []string // the variables of @skip and @include
 	refused    string
 
-	mu    sync.RWMutex
-	plans map[conditions]*plan
+	mu        sync.RWMutex
+	plans     map[conditions]*plan
+	fields    int    // in them
+	kept      *plans // which has counted them; nil if the variants are not there
+	compiling map[conditions]func() *plan
 }
 
 // conditions are the values that conditional variables have.
@@ -63,12 +69,14 @@ func (p *plans) of(doc *ast.QueryDocument, op *ast.OperationDefinition) *variant
 	if p.count.Load() >= maxOperations {
 		return v
 	}
+	v.kept = p
 	known, loaded := p.byOperation.LoadOrStore(key, v)
 	if !loaded {
 		p.count.Add(1)
 		forget := func(key planKey) {
-			if _, known := p.byOperation.LoadAndDelete(key); known {
+			if known, ok := p.byOperation.LoadAndDelete(key); ok {
 				p.count.Add(-1)
+				known.(*variants).forget()
 			}
 		}
 		runtime.AddCleanup(op, forget, key)
@@ -150,14 +158,64 @@ func (v *variants) plan(s *Executable, op *graphql.OperationContext, watched boo
 			values[name] = value
 		}
 	}
-	p = s.compile(op, values, watched)
-	if v.refused != "" && p.refused == "" {
-		p.refused = v.refused
-	}
+	return v.once(key, func() *plan {
+		p := s.compile(op, values, watched)
+		if v.refused != "" && p.refused == "" {
+			p = &plan{refused: v.refused}
+		}
+		return p
+	})()
+}
+
+// once returns what compiles a plan and keeps it: the same for all requests that ask for it at the same time.
+func (v *variants) once(key conditions, compile func() *plan) func() *plan {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.plans) < maxVariants {
-		v.plans[key] = p
+	if p := v.plans[key]; p != nil {
+		return func() *plan { return p }
 	}
-	return p
+	if known := v.compiling[key]; known != nil {
+		return known
+	}
+	if v.compiling == nil {
+		v.compiling = map[conditions]func() *plan{}
+	}
+	one := sync.OnceValue(func() *plan {
+		defer v.compiled(key)
+		p := compile()
+		v.keep(key, p)
+		return p
+	})
+	v.compiling[key] = one
+	return one
+}
+
+func (v *variants) compiled(key conditions) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.compiling, key)
+}
+
+// keep keeps a plan if there is room. Otherwise the next request compiles it again. All plans of an
+// operation have no more fields than one may have, so that one document does not take the room of others.
+func (v *variants) keep(key conditions, p *plan) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.kept == nil || v.plans[key] != nil || len(v.plans) >= maxVariants || v.fields+p.fields > maxFields {
+		return
+	}
+	if v.kept.fields.Add(int64(p.fields)) > maxKept {
+		v.kept.fields.Add(-int64(p.fields))
+		return
+	}
+	v.plans[key] = p
+	v.fields += p.fields
+}
+
+// forget gives up the room of the plans. Requests may still have them.
+func (v *variants) forget() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.kept.fields.Add(-int64(v.fields))
+	v.kept = nil
 }

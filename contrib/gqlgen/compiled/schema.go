@@ -142,8 +142,11 @@ func (s *Executable) compile(op *graphql.OperationContext, values map[string]any
 		places:     map[placeKey]any{},
 	}
 	c.directives(s.Directives, op)
-	out.root = root.compileFields(c, graphql.CollectFields(c.op, op.Operation.SelectionSet, root.implementor))
-	out.refused, out.streams, out.inside = c.refused, c.streams > 0, c.inside
+	top := root.compileFields(c, graphql.CollectFields(c.op, op.Operation.SelectionSet, root.implementor))
+	if c.refused != "" {
+		return &plan{refused: c.refused}
+	}
+	out.root, out.fields, out.streams, out.inside = top, c.fields, c.streams > 0, c.inside
 	return out
 }
 

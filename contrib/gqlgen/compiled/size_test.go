@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -58,5 +59,54 @@ func TestSizeOfPlans(t *testing.T) {
 	// Places that are shared have groups of their own.
 	for seed := range uint64(20) {
 		newPair().check(t, &zoo.Env{Seed: seed, Faults: seed%2 > 0, Look: true}, nested("id"), nil)
+	}
+}
+
+// TestPlansAreBounded has a document of two kilobytes, whose plan is nearly as large as plans may be, with
+// all values of six conditions. A cache of documents knows nothing of the memory of plans.
+func TestPlansAreBounded(t *testing.T) {
+	const names = "abcdef"
+	var query strings.Builder
+	query.WriteString("query(")
+	for _, name := range names {
+		fmt.Fprintf(&query, "$%c: Boolean! ", name)
+	}
+	query.WriteString(") {")
+	for _, name := range names {
+		fmt.Fprintf(&query, " %c: __typename @include(if: $%c)", name, name)
+	}
+	query.WriteString(" animal(id: 1) {")
+	for i := range 45 {
+		fmt.Fprintf(&query, " x%d: friend { ...F }", i)
+	}
+	query.WriteString(" } } fragment F on Animal {")
+	for i := range 100 {
+		fmt.Fprintf(&query, " y%d: id", i)
+	}
+	query.WriteString(" }")
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	p := newPairOf(emptyRoot{&zoo.Resolver{}})
+	before := heap()
+	for i := range 1 << len(names) {
+		variables := map[string]any{}
+		for k, name := range names {
+			variables[string(name)] = i>>k&1 > 0
+		}
+		got := execute(p.compiled, &zoo.Env{Seed: 1}, query.String(), variables)
+		if !strings.HasSuffix(got.data, `"animal":null}`) || len(got.errors) > 0 {
+			t.Fatal(got)
+		}
+	}
+	if grown := heap() - before; grown > 30<<20 {
+		t.Errorf("%d MiB are kept of a document of %d bytes", grown>>20, query.Len())
+	}
+	if f := p.fallbacks(); len(f) > 0 { // Nothing would be kept of it.
+		t.Errorf("delegated %v", f)
 	}
 }

@@ -285,16 +285,25 @@ func (s *streamed[T, V]) write(w *Writer, _ int) bool {
 // writeElements writes elements until one is null that must not be, or the client has gone.
 func (s *streamed[T, V]) writeElements(w *Writer, elements chunks[V]) bool {
 	start, n, valid := w.pos(), 0, true
+	required := false // whether it has failed and may not be null, whatever the schema says
 	w.list = start
 	w.buf = append(w.buf, '[')
 	elements(func(values V, errs []error) bool {
+		if n == 0 && errs != nil && errs[0] != nil {
+			required = s.calls.contexts[0].nonNull()
+		}
 		valid = s.list.writeChunk(w, &s.calls.at, n, values, errs)
 		n += s.list.count(values)
 		if valid {
 			w.hurry()
 		}
-		return valid && w.err == nil
+		// Nothing is written where the list is null anyway, so only the context tells that the client has gone.
+		return valid && w.err == nil && !(w.doomed && w.run.ctx.Err() != nil)
 	})
 	w.buf = append(w.buf, ']')
+	if required && !valid {
+		w.truncate(start)
+		return false
+	}
 	return s.list.close(w, start, valid)
 }

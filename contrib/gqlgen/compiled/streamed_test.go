@@ -21,6 +21,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled/internal/zoo"
@@ -167,6 +168,52 @@ func TestClientGoes(t *testing.T) {
 	executeFor(&c, p.compiled, &zoo.Env{}, `{ plain(n: 1000) { id one } }`, nil)
 	if !errors.Is(c.broken, io.ErrClosedPipe) || c.Len() > 0 {
 		t.Errorf("%v, %d bytes", c.broken, c.Len())
+	}
+}
+
+// leavingRoot has a sequence that looks at no context, and whose client goes at element 1000.
+type leavingRoot struct {
+	*zoo.Resolver
+	leave func()
+	made  *int
+}
+
+func (r leavingRoot) Query() zoo.QueryResolver { return leavingQuery{nullQuery{r.Resolver.Query()}, r} }
+
+type leavingQuery struct {
+	nullQuery
+	root leavingRoot
+}
+
+func (q leavingQuery) PlainSeq(_ context.Context, n int) iter.Seq2[*zoo.Plain, error] {
+	return func(yield func(*zoo.Plain, error) bool) {
+		for i := range n {
+			if i == 1000 {
+				q.root.leave()
+			}
+			if *q.root.made++; !yield(&zoo.Plain{ID: i}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestClientOfNullGoes sees that a sequence in an object that is null ends, too, when the client has gone.
+func TestClientOfNullGoes(t *testing.T) {
+	ctx, leave := context.WithCancel(zoo.With(graphql.StartOperationTrace(t.Context()), &zoo.Env{}))
+	defer leave()
+	made := 0
+	p := newPairOf(leavingRoot{&zoo.Resolver{}, leave, &made})
+	op, errs := p.compiled.CreateOperationContext(ctx, &graphql.RawParams{
+		Query: `{ mustBox(id: 1) { id } plain(n: 100000) { id } }`,
+	})
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	next, ctx := p.compiled.DispatchOperation(ctx, op)
+	next(sink.With(ctx, &client{}))
+	if made < 1000 || made > 2000 {
+		t.Errorf("%d elements have been made", made)
 	}
 }
 
@@ -334,6 +381,48 @@ func TestBatchDeclines(t *testing.T) {
 	}
 }
 
+// mixedRoot has a list that is written as JSON, and one whose resolver declines to and then fails.
+type mixedRoot struct{ *zoo.Resolver }
+
+func (r mixedRoot) Query() zoo.QueryResolver { return mixedQuery{r.Resolver.Query()} }
+
+type mixedQuery struct{ zoo.QueryResolver }
+
+func (mixedQuery) PlainJSON(_ context.Context, w *stream.Writer, _ *selection.Selection, n int) error {
+	w.BeginArray()
+	for i := range n {
+		w.BeginObject()
+		w.Name("id")
+		w.IntString(int64(i))
+		w.EndObject()
+	}
+	w.EndArray()
+	return nil
+}
+
+func (mixedQuery) BoxesJSON(context.Context, *stream.Writer, *selection.Selection, int, *zoo.Filter) error {
+	return selection.ErrDeclined
+}
+
+func (mixedQuery) Boxes(context.Context, int, *zoo.Filter) ([]*zoo.Box, error) {
+	return nil, errors.New("no boxes")
+}
+
+// TestDeclinedListIsNotStreamed sees that a list whose selection has been declined is made before others
+// are sent, as any other field: that it must not be null but is, is known in time.
+func TestDeclinedListIsNotStreamed(t *testing.T) {
+	const query = `{ plain(n: 1000) { id } boxes { id } }`
+	p := newPairOf(mixedRoot{&zoo.Resolver{}})
+	compiled.SendEach(p.schema, 1)
+	executeFor(&client{}, p.compiled, &zoo.Env{}, query, nil) // It declines.
+	want := execute(p.own, &zoo.Env{}, query, nil)
+	var c client
+	got := executeFor(&c, p.compiled, &zoo.Env{}, query, nil)
+	if c.broken != nil || c.begun || got.data != want.data || !slices.Equal(got.errors, want.errors) {
+		t.Errorf("%v after %d bytes\n%s", c.broken, c.Len(), difference(got, want))
+	}
+}
+
 // nanRoot has elements whose marshaler panics when it writes.
 type nanRoot struct{ zoo.Offering }
 
@@ -371,6 +460,42 @@ func TestMarshalersPanic(t *testing.T) {
 		if panicked == nil || c.begun && c.broken == nil || strings.Contains(c.String(), "blob2") {
 			t.Errorf("each %d: %v, begun %v, broken %v: %s", each, panicked, c.begun, c.broken, got.data+c.String())
 		}
+	}
+}
+
+// spoiltRoot has a box with a field that must not be null but is, and another one that panics when it is
+// written.
+type spoiltRoot struct{ *zoo.Resolver }
+
+func (r spoiltRoot) Query() zoo.QueryResolver { return spoiltQuery{r.Resolver.Query()} }
+
+type spoiltQuery struct{ zoo.QueryResolver }
+
+func (spoiltQuery) Box(context.Context, int) (*zoo.Box, error) { return &zoo.Box{Price: 13}, nil }
+
+func (q spoiltQuery) PlainSeq(ctx context.Context, n int) iter.Seq2[*zoo.Plain, error] {
+	return nullQuery{q.QueryResolver}.PlainSeq(ctx, n)
+}
+
+// TestPresenterPanics has an error presenter that panics for the error of a panic, which is then that of
+// the object around: a list behind that is sent all the same.
+func TestPresenterPanics(t *testing.T) {
+	const query = `{ box(id: 1) { must price } plain(n: 1000) { id } }`
+	p := newPairOf(spoiltRoot{&zoo.Resolver{}})
+	for _, e := range []*executor.Executor{p.own, p.compiled} {
+		e.SetErrorPresenter(func(ctx context.Context, err error) *gqlerror.Error {
+			if strings.Contains(err.Error(), "thirteen") {
+				panic("no such errors")
+			}
+			return graphql.DefaultErrorPresenter(ctx, err)
+		})
+	}
+	compiled.SendEach(p.schema, 1)
+	want := execute(p.own, &zoo.Env{}, query, nil)
+	var c client
+	got := executeFor(&c, p.compiled, &zoo.Env{}, query, nil)
+	if c.broken != nil || !c.begun || got.data != want.data || !slices.Equal(got.errors, want.errors) {
+		t.Errorf("%v after %d bytes\n%s", c.broken, c.Len(), difference(got, want))
 	}
 }
 
@@ -476,4 +601,52 @@ type decliningQuery struct{ zoo.QueryResolver }
 func (decliningQuery) PlainJSON(_ context.Context, w *stream.Writer, _ *selection.Selection, _ int) error {
 	w.Report(errors.New("reported"), nil)
 	return selection.ErrDeclined
+}
+
+// markedRoot has a list that may be null, unless its resolver says that it must not.
+type markedRoot struct{ *zoo.Resolver }
+
+func (r markedRoot) Query() zoo.QueryResolver { return markedQuery{r.Resolver.Query()} }
+
+type markedQuery struct{ zoo.QueryResolver }
+
+func (markedQuery) Animals(ctx context.Context) ([]zoo.Animal, error) {
+	graphql.MarkNonNull(ctx)
+	return nil, errors.New("marked")
+}
+
+func (q markedQuery) AnimalsSeq(ctx context.Context) iter.Seq2[zoo.Animal, error] {
+	return func(yield func(zoo.Animal, error) bool) {
+		_, err := q.Animals(ctx)
+		yield(nil, err)
+	}
+}
+
+// markedJSON writes the list as JSON.
+type markedJSON struct{ markedRoot }
+
+func (r markedJSON) Query() zoo.QueryResolver {
+	return markedJSONQuery{markedQuery{r.Resolver.Query()}}
+}
+
+type markedJSONQuery struct{ markedQuery }
+
+func (q markedJSONQuery) AnimalsJSON(ctx context.Context, _ *stream.Writer, _ *selection.Selection) error {
+	_, err := q.Animals(ctx)
+	return err
+}
+
+// TestStreamedListIsMarked has such lists that fail: the null is that of the object around them.
+func TestStreamedListIsMarked(t *testing.T) {
+	const query = `{ count animals { id } }`
+	for name, root := range map[string]zoo.ResolverRoot{
+		"sequence": markedRoot{&zoo.Resolver{}}, "JSON": markedJSON{markedRoot{&zoo.Resolver{}}},
+	} {
+		p := newPairOf(root)
+		want := execute(p.own, &zoo.Env{}, query, nil)
+		got := executeFor(&client{}, p.compiled, &zoo.Env{}, query, nil)
+		if got.data != want.data || !slices.Equal(got.errors, want.errors) {
+			t.Errorf("%s\n%s", name, difference(got, want))
+		}
+	}
 }

@@ -371,7 +371,7 @@ func (e *Env) fault(ctx context.Context, name string, id int) error {
 	case 5:
 		if graphql.GetFieldContext(ctx) != nil {
 			graphql.MarkNonNull(ctx)
-			if h%2 == 0 {
+			if h%4 == 1 { // h is odd
 				return errors.New("marked and failed")
 			}
 		}
