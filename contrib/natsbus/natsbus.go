@@ -121,6 +121,10 @@ func (b *Bus) Subscribe(ctx context.Context, ready func(), receive func([]byte))
 		case err != nil: // nats.ErrSlowConsumer if messages were dropped
 			return fmt.Errorf("natsbus: receiving: %w", err)
 		}
+		// The client forgets that error at the next message that it has room for, such as a short one after long ones.
+		if n, err := sub.Dropped(); err == nil && n > 0 {
+			return fmt.Errorf("natsbus: receiving: %w", nats.ErrSlowConsumer)
+		}
 		receive(m.Data)
 	}
 }

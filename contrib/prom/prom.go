@@ -16,6 +16,7 @@
 package prom
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,15 +43,25 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 		to <- prometheus.NewInvalidDesc(err)
 		return
 	}
+	names := map[string]string{} // of metrics, by what Prometheus calls them
 	for _, m := range list {
 		desc, _ := describe(m)
+		if other, ok := names[Name(m)]; ok {
+			desc = prometheus.NewInvalidDesc(fmt.Errorf("prom: %s and %s are both %s", other, m.Name, Name(m)))
+		}
+		names[Name(m)] = m.Name
 		to <- desc
 	}
 }
 
 // Collect asks the sources.
 func (c *Collector) Collect(to chan<- prometheus.Metric) {
+	name, help := "", ""
 	c.series.Collect(func(m gqlboost.Metric, overflow bool) {
+		if m.Name != name {
+			name, help = m.Name, m.Help
+		}
+		m.Help = help // Prometheus takes one for each name.
 		desc, values := describe(m)
 		if overflow {
 			for i := range values {

@@ -95,6 +95,9 @@ func TestTwice(t *testing.T) {
 		return prometheus.WrapRegistererWith(prometheus.Labels{"cache": name}, r)
 	}
 	gauge := source{{Name: "x", Kind: gqlboost.Gauge}}
+	helped := func(help string) gqlboost.Source {
+		return named(source{{Name: "x", Kind: gqlboost.Gauge, Help: help}}, help)
+	}
 	for name, c := range map[string]struct {
 		register func(prometheus.Registerer) error
 		want     string // of the error; "" is none
@@ -119,6 +122,12 @@ func TestTwice(t *testing.T) {
 		"two kinds": {func(r prometheus.Registerer) error {
 			return r.Register(prom.NewCollector(gauge, named(source{{Name: "x", Kind: gqlboost.Counter}}, "a")))
 		}, "two metrics are called x"},
+		"other help": {func(r prometheus.Registerer) error { return r.Register(prom.NewCollector(helped("a"), helped("b"))) }, ""},
+		"one name in Prometheus": {func(r prometheus.Registerer) error {
+			return r.Register(prom.NewCollector(source{
+				{Name: "x.time", Unit: "s", Kind: gqlboost.Gauge}, {Name: "x.time.seconds", Unit: "s", Kind: gqlboost.Gauge},
+			}))
+		}, "x.time and x.time.seconds are both x_time_seconds"},
 		"other keys": {func(r prometheus.Registerer) error { return r.Register(prom.NewCollector(gauge, named(gauge, "a"))) }, "two metrics are called x"},
 	} {
 		registry := prometheus.NewRegistry()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -137,10 +138,19 @@ const scanCount = 1000
 // globs are what means something in a pattern.
 var globs = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
 
+// nodes returns the clients by which all keys can be looked at. A replica beside a server that is alone has no others,
+// and must not be in the way when it is down.
+func (s *Store) nodes() map[string]rueidis.Client {
+	if mode := s.client.Mode(); mode != rueidis.ClientModeCluster {
+		return map[string]rueidis.Client{string(mode): s.client}
+	}
+	return s.client.Nodes()
+}
+
 // deleteAll removes what begins with a prefix from all nodes, also if one of them fails.
 func (s *Store) deleteAll(ctx context.Context, prefix string) error {
 	var errs []error
-	for address, node := range s.client.Nodes() {
+	for address, node := range s.nodes() {
 		if err := s.deleteFrom(ctx, node, globs.Replace(prefix)+"*"); err != nil {
 			errs = append(errs, fmt.Errorf("redisstore: %s: %w", address, err))
 		}
@@ -152,7 +162,10 @@ func (s *Store) deleteAll(ctx context.Context, prefix string) error {
 // because keys of one node of a cluster may be of different slots.
 func (s *Store) deleteFrom(ctx context.Context, node rueidis.Client, pattern string) error {
 	for cursor := uint64(0); ; {
-		page, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(pattern).Count(scanCount).Build()).AsScanEntry()
+		// Arbitrary, as in Get: a replica may not have yet what is to be removed.
+		scan := node.B().Arbitrary("SCAN").Args(
+			strconv.FormatUint(cursor, 10), "MATCH", pattern, "COUNT", strconv.Itoa(scanCount))
+		page, err := node.Do(ctx, scan.Build()).AsScanEntry()
 		if err != nil {
 			return err
 		}

@@ -105,6 +105,33 @@ func TestReplicaThatLags(t *testing.T) {
 	}
 }
 
+// A replica that is down is not in the way of a deletion.
+func TestReplicaThatIsDown(t *testing.T) {
+	primary, replica := redis.Start(t), redis.Start(t)
+	client, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{primary.Address}, DisableCache: true,
+		Standalone:     rueidis.StandaloneOption{ReplicaAddress: []string{replica.Address}},
+		SendToReplicas: func(cmd rueidis.Completed) bool { return cmd.IsReadOnly() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	s := redisstore.New(client, redisstore.Options{})
+	if err := s.Set(t.Context(), "a:1", []byte("plan"), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	replica.Kill()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := s.Delete(ctx, "a:*"); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Get(ctx, "a:1"); !errors.Is(err, plancache.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A watch that ends while deletions arrive closes its channel behind the last of them. With -race, a
 // message on its way to a closed channel is found even if it comes just in time.
 func TestWatchEndsUnderLoad(t *testing.T) {

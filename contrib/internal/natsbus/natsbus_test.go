@@ -1,7 +1,9 @@
 package natsbus
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +96,55 @@ func TestDropped(t *testing.T) {
 	close(block)
 	if err := <-done; err == nil {
 		t.Error("no error for what was dropped")
+	}
+}
+
+// A short message that still has room hides nothing: at it the client forgets that it has dropped longer ones.
+func TestDroppedBeforeAShortOne(t *testing.T) {
+	s := start(t)
+	patient := nats.PingInterval(time.Hour)
+	conn, publisher := connect(t, s.Addr().String(), patient), connect(t, s.Addr().String(), patient)
+	block, ready, last, done := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- natsbus.New(conn, "s").Subscribe(t.Context(), func() { close(ready) }, func(message []byte) {
+			<-block
+			if string(message) == "last" {
+				close(last)
+			}
+		})
+	}()
+	<-ready
+	publish := func(message []byte) {
+		t.Helper()
+		if err := publisher.Publish("s", message); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flush := func() {
+		t.Helper()
+		for _, c := range []*nats.Conn{publisher, conn} {
+			if err := c.FlushTimeout(5 * time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	long := bytes.Repeat([]byte("m"), bus.MaxMessage)
+	for i := range nats.DefaultSubPendingBytesLimit/len(long) + 100 {
+		publish(long)
+		if i%1000 == 0 {
+			flush() // The server itself drops a connection that is 64 MB behind.
+		}
+	}
+	publish([]byte("last"))
+	flush()
+	close(block)
+	select {
+	case err := <-done:
+		if !errors.Is(err, nats.ErrSlowConsumer) {
+			t.Errorf("got %v", err)
+		}
+	case <-last:
+		t.Error("the last message has come, and nothing has said that others were dropped")
 	}
 }
 
