@@ -127,7 +127,6 @@ func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 		if err != nil {
 			return pgconn.CommandTag{}, err
 		}
-		defer rows.Close() // Also where a tracer or OnNotice panics.
 		rows.Close()
 		return rows.CommandTag(), rows.Err()
 	}
@@ -284,7 +283,7 @@ func dropUnless(done *bool, conn *pgxpool.Conn) {
 // rowsOf are the rows of a connection, which they give back.
 type rowsOf struct {
 	pgx.Rows
-	conn *pgxpool.Conn
+	conn *pgxpool.Conn // nil once they were closed
 }
 
 // Next goes to the next row.
@@ -316,8 +315,13 @@ func (r *rowsOf) Values() ([]any, error) {
 
 // Close ends the rows.
 func (r *rowsOf) Close() {
+	conn := r.conn
+	if conn == nil {
+		return
+	}
+	r.conn = nil
+	defer conn.Release() // also where a tracer or OnNotice panics
 	r.Rows.Close()
-	r.conn.Release() // It may be called more than once.
 }
 
 // batchResults give their connection back.

@@ -23,7 +23,7 @@ type admission struct {
 	open     func() int64               // connections that there are
 	holders  *holders                   // nil if nobody wants to know of leaks
 	prepared *preparation               // nil if there is nothing to prepare
-	counting bool                       // uses are wanted to know
+	adaptive bool                       // the limit follows the load, for which uses are counted
 	gate     *gate                      // nil if there is no lease
 
 	acquires     pgxpool.AcquireTracer // the user's; nil if there is none
@@ -38,7 +38,7 @@ type admission struct {
 	limit    atomic.Int64
 	capacity atomic.Int64  // what the server has for us; 0: not known
 	going    atomic.Int64  // callers on their way to a connection, if the capacity is known
-	uses     atomic.Uint64 // that have ended, if counting
+	uses     atomic.Uint64 // that have ended, if adaptive
 	hands    hands
 	openings atomic.Int64 // connections that the Reader is about to keep
 	stall    stall
@@ -182,9 +182,7 @@ func (a *admission) wait(ctx context.Context, urgent bool) error {
 	defer func() { a.waited.observe(time.Since(start)) }()
 	var expired <-chan time.Time
 	if a.timeout > 0 {
-		timer := time.NewTimer(a.timeout)
-		defer timer.Stop()
-		expired = timer.C
+		expired = time.After(a.timeout)
 	}
 	select {
 	case <-w.ready:
@@ -229,8 +227,8 @@ func (a *admission) enqueue(now time.Time, urgent bool) (*waiter, error) {
 	return w, nil
 }
 
-// abandon gives a place in the queue up. It returns false if the waiter has been let
-// in, or refused, meanwhile.
+// abandon gives a place in the queue up, unless the waiter has been let in, or refused,
+// meanwhile. It reports whether it did.
 func (a *admission) abandon(w *waiter) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -287,15 +285,16 @@ func (a *admission) recover(d *drift) {
 	a.adjust()
 	a.peak = max(a.peak, a.inside.Load()+a.held)
 	off := a.inside.Load() - int64(a.queue.Len()) - (a.used() - a.held)
-	a.stall.look(a.queue.Len() > 0 || off > a.openings.Load(), a.hands.returned.Load(), time.Now())
-	if a.counting && a.stall.lasts() > reader.StarvedAfter {
+	lost := off - a.openings.Load() // The Reader has places for those, and maybe no connections yet.
+	a.stall.look(a.queue.Len() > 0 || lost > 0, a.hands.returned.Load(), time.Now())
+	if a.adaptive && a.stall.lasts() > reader.StarvedAfter {
 		a.wanted = min(a.wanted+1, a.max)
 		a.adjust()
 	}
 	if d.counts == 0 {
-		d.least, d.most = off, off
+		d.least, d.most = lost, off
 	}
-	d.counts, d.least, d.most = d.counts+1, min(d.least, off), max(d.most, off)
+	d.counts, d.least, d.most = d.counts+1, min(d.least, lost), max(d.most, off)
 	if d.counts < settled {
 		return
 	}

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
@@ -27,7 +26,7 @@ func (p *Pool) readCapacity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.admission.setCapacity(int64(math.Max(1, float64(n)*p.share())))
+	p.admission.setCapacity(int64(max(1, float64(n)*p.share())))
 	return nil
 }
 

@@ -48,7 +48,7 @@ type Config struct {
 	// Lease divides the connections that the server has, or ServerShare of them, among the instances
 	// that live, by their demand, while they run. Shares never exceed the server's limit together:
 	// an instance gets what others have closed. One that loses touch keeps its last share.
-	// MinConns and MinIdleConns count for Warm only. It cannot work behind a pooler.
+	// MinConns counts for Warm only, MinIdleConns for nothing. It cannot work behind a pooler.
 	Lease LeaseOptions
 	// Warm opens MinConns connections before New returns: at least one, and no more than the
 	// primary has of the budget.

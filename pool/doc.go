@@ -26,9 +26,9 @@
 // AcquireTimeout (pool_queue_timeout) bounds the wait for a connection apart from the
 // query's own context, and MaxQueue (pool_max_queue) how many may wait. The error is an
 // [*ExhaustedError], which matches [ErrExhausted] and context.DeadlineExceeded. Waiters
-// are served in FIFO order, but transactions and pings before queries. With TargetWait
-// (pool_target_wait) a queue that does not empty refuses callers that have waited too
-// long, so that demand beyond capacity does not make everyone wait.
+// are served in FIFO order, but up to three transactions and pings go before each query. With
+// TargetWait (pool_target_wait) a queue that does not empty refuses callers that have waited
+// too long, so that demand beyond capacity does not make everyone wait.
 //
 // # Size
 //

@@ -31,8 +31,8 @@ func (a *admission) suspects(_ context.Context, p pgxpool.ShouldPingParams) bool
 			return false
 		}
 	}
-	quiet, known := silent(p.Conn.PgConn().Conn())
-	return !quiet && (known || p.IdleDuration >= checkAfter)
+	still, known := silent(p.Conn.PgConn().Conn())
+	return !still && (known || p.IdleDuration >= checkAfter)
 }
 
 // watchHealth makes a configuration check connections in these ways.

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -58,6 +59,7 @@ const (
 	mostHeartbeat  = 24 * time.Hour
 	missed         = 5                      // heartbeats, after which an instance is taken for dead
 	defaultEvery   = time.Second            // of heartbeats
+	defaultReserve = 5                      // connections
 	leastEvery     = 20 * time.Millisecond  // also where an instance waits for its share
 	trimEvery      = 20 * time.Millisecond  // of looks for idle connections beyond the share
 	beatTimeout    = 5 * time.Second        // of one heartbeat, and of an instance's goodbye
@@ -99,12 +101,7 @@ func isPermanent(err error) bool {
 }
 
 func newLease(p *Pool, c LeaseOptions) *lease {
-	if c.Every == 0 {
-		c.Every = defaultEvery
-	}
-	if c.Reserve == 0 {
-		c.Reserve = 5
-	}
+	c.Every, c.Reserve = cmp.Or(c.Every, defaultEvery), cmp.Or(c.Reserve, defaultReserve)
 	l := &lease{
 		pool: p, config: c, id: rand.Text(), gate: newGate(c.Every, missed*c.Every), store: c.Store,
 		turn: make(chan struct{}, 1),
@@ -134,13 +131,11 @@ func (l *lease) begin(ctx context.Context) error {
 
 // run announces the instance.
 func (l *lease) run(ctx context.Context) {
-	for wait := l.next(); ; wait = l.next() {
-		t := time.NewTimer(wait)
+	for {
 		select {
 		case <-ctx.Done():
-			t.Stop()
 			return
-		case <-t.C:
+		case <-time.After(l.next()):
 		}
 		err := l.beat(ctx)
 		if ctx.Err() == nil {
@@ -226,12 +221,10 @@ func (l *lease) update(ctx context.Context, change func(f *fleet, now time.Time)
 		return err
 	case <-ctx.Done():
 	}
-	grace := time.NewTimer(storeGrace)
-	defer grace.Stop()
 	select {
 	case err := <-updated: // It says more than the context.
 		return err
-	case <-grace.C:
+	case <-time.After(storeGrace):
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -289,10 +282,7 @@ func (l *lease) look(ctx context.Context) (on servers, err error) {
 	if err := l.sit(ctx); err != nil {
 		return on, fmt.Errorf("pool: lease: taking a seat: %w", err)
 	}
-	part := l.pool.share()
-	if part == 0 {
-		part = 1
-	}
+	part := cmp.Or(l.pool.share(), 1)
 	on.budget, on.reserve = int(float64(n)*part)-l.config.Reserve, l.config.Reserve
 	return on, nil
 }

@@ -80,25 +80,17 @@ var connectionMetrics = []func(*Pool) []gqlboost.Metric{
 	gauge("gqlboost.pool.capacity", "{connection}",
 		"Connections that the server has for this instance; 0 if it was not asked.",
 		func(p *Pool) float64 { return float64(p.admission.capacity.Load()) }),
-	leased("gqlboost.pool.lease.share", "Connections that this instance may open, by its lease.",
-		func(s *share) int { return s.granted }),
-	leased("gqlboost.pool.lease.target", "Connections that it is to have when other instances have given them up.",
-		func(s *share) int { return s.target }),
-	leased("gqlboost.pool.lease.total", "Connections that the fleet divides.", func(s *share) int { return s.total }),
-	func(p *Pool) []gqlboost.Metric {
-		if p.lease == nil {
-			return nil
-		}
-		return gauge("gqlboost.pool.lease.members", "{instance}", "Instances that live, as of the last heartbeat.",
-			func(p *Pool) float64 { return float64(p.lease.last.Load().members) })(p)
-	},
-	func(p *Pool) []gqlboost.Metric {
-		if p.lease == nil {
-			return nil
-		}
-		return counter("gqlboost.pool.lease.errors", "{heartbeat}", "Heartbeats that failed.",
-			func(p *Pool) uint64 { return p.lease.errors.Load() })(p)
-	},
+	leased(gauge("gqlboost.pool.lease.share", "{connection}", "Connections that this instance may open, by its lease.",
+		func(p *Pool) float64 { return float64(p.lease.last.Load().granted) })),
+	leased(gauge("gqlboost.pool.lease.target", "{connection}",
+		"Connections that it is to have when other instances have given them up.",
+		func(p *Pool) float64 { return float64(p.lease.last.Load().target) })),
+	leased(gauge("gqlboost.pool.lease.total", "{connection}", "Connections that the fleet divides.",
+		func(p *Pool) float64 { return float64(p.lease.last.Load().total) })),
+	leased(gauge("gqlboost.pool.lease.members", "{instance}", "Instances that live, as of the last heartbeat.",
+		func(p *Pool) float64 { return float64(p.lease.last.Load().members) })),
+	leased(counter("gqlboost.pool.lease.errors", "{heartbeat}", "Heartbeats that failed.",
+		func(p *Pool) uint64 { return p.lease.errors.Load() })),
 	counter("gqlboost.pool.refusals", "{request}", "Callers that found the queue full.",
 		func(p *Pool) uint64 { return p.sum(func(g *admission) uint64 { return g.refusals.Load() }) }),
 	counter("gqlboost.pool.shed", "{request}", "Callers that were refused in a queue that does not empty.",
@@ -120,13 +112,13 @@ func (p *Pool) sum(of func(*admission) uint64) uint64 {
 	return n
 }
 
-// leased is a gauge of pools with a lease, as of the last heartbeat that succeeded.
-func leased(name, help string, value func(*share) int) func(*Pool) []gqlboost.Metric {
+// leased has a metric of pools with a lease only.
+func leased(each func(*Pool) []gqlboost.Metric) func(*Pool) []gqlboost.Metric {
 	return func(p *Pool) []gqlboost.Metric {
 		if p.lease == nil {
 			return nil
 		}
-		return gauge(name, "{connection}", help, func(p *Pool) float64 { return float64(value(p.lease.last.Load())) })(p)
+		return each(p)
 	}
 }
 

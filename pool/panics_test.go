@@ -10,6 +10,7 @@ import (
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/gqlboost/gqlboost/pool/reader"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // panics is an argument that panics when it is sent.
@@ -139,5 +140,59 @@ func TestArgumentsThatPanic(t *testing.T) {
 	}
 	if err := p.Ping(context.Background()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A panic of OnNotice reaches the caller, and no connection is lost, also if closing the rows panics again.
+func TestNoticesThatPanic(t *testing.T) {
+	if _, err := open(t, "").Exec(t.Context(), `create or replace function twice(n int, first int) returns int
+		language plpgsql volatile as $$ begin
+			if n >= first then raise notice 'once'; raise notice 'twice'; end if;
+			return n;
+		end $$`); err != nil {
+		t.Fatal(err)
+	}
+	p := openOwn(t, server.DSN()+"&pool_max_conns=1&pool_queue_timeout=5s&pool_reader_direct_conns=1", func(c *Config) {
+		c.ConnConfig.OnNotice = func(*pgconn.PgConn, *pgconn.Notice) { panic("x") }
+	})
+	const later = "select twice(n, 2) from generate_series(1, 3) n" // The first row is read without a panic.
+	const atOnce = "select twice(n, 1) from generate_series(1, 3) n"
+	type queries interface {
+		Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+		QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+		Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	}
+	settings := reader.WithSettings(t.Context(), reader.Settings{})
+	for name, from := range map[string]queries{"pool": p, "Reader": p.Reader()} {
+		for use, run := range map[string]func(ctx context.Context, sql string){
+			"Query": func(ctx context.Context, sql string) {
+				rows, err := from.Query(ctx, sql)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer rows.Close()
+				for rows.Next() {
+				}
+			},
+			"QueryRow": func(ctx context.Context, sql string) { _ = from.QueryRow(ctx, sql).Scan(new(int)) },
+			"Exec":     func(ctx context.Context, sql string) { _, _ = from.Exec(ctx, sql) },
+		} {
+			for _, sql := range []string{later, atOnce} {
+				for with, ctx := range map[string]context.Context{"nothing": t.Context(), "settings": settings} {
+					func() {
+						defer func() {
+							if recover() == nil {
+								t.Errorf("%s.%s with %s, %s: no panic", name, use, with, sql)
+							}
+						}()
+						run(ctx, sql)
+					}()
+					wait.Until(t, name+"."+use+" with "+with+", "+sql+": the connection is given back", func() bool {
+						return p.Stat().AcquiredConns() == 0 && p.admission.inside.Load() == 0 && p.direct.inside.Load() == 0
+					})
+				}
+			}
+		}
 	}
 }

@@ -212,12 +212,12 @@ func TestRefuseAll(t *testing.T) {
 }
 
 // Places that are off in all of the counts are corrected, by what all of them say at least. Those of
-// the Reader are its own, and waiters have none.
+// the Reader are its own, also while it waits for a connection, and waiters have none.
 func TestPlacesAreCorrected(t *testing.T) {
 	for name, c := range map[string]struct {
-		inside, waiting, held int64
-		used                  [2]int64 // in one count and in the others
-		want                  int64    // inside
+		inside, waiting, held, openings int64
+		used                            [2]int64 // in one count and in the others
+		want                            int64    // inside
 	}{
 		"right":                         {inside: 3, used: [2]int64{3, 3}, want: 3},
 		"taken by nobody":               {inside: 3, used: [2]int64{1, 1}, want: 1},
@@ -227,10 +227,14 @@ func TestPlacesAreCorrected(t *testing.T) {
 		"fewer not counted once":        {inside: 1, used: [2]int64{2, 3}, want: 2},
 		"now too many, now too few":     {inside: 2, used: [2]int64{3, 1}, want: 2},
 		"the Reader keeps some":         {inside: 1, held: 4, used: [2]int64{5, 5}, want: 1},
+		"the Reader waits for some":     {inside: 5, openings: 2, used: [2]int64{3, 3}, want: 5},
+		"and one is taken by nobody":    {inside: 6, openings: 2, used: [2]int64{3, 3}, want: 5},
+		"the Reader opens some":         {inside: 5, openings: 2, used: [2]int64{5, 5}, want: 5},
 		"a waiter gets what nobody has": {inside: 10, waiting: 2, used: [2]int64{7, 7}, want: 9},
 	} {
 		a := newTestGate(8)
 		a.held = c.held
+		a.openings.Store(c.openings)
 		a.open = func() int64 { return 8 + c.held }
 		a.inside.Store(c.inside)
 		for range c.waiting {
@@ -337,7 +341,7 @@ func TestStarvingGrows(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			a := newTestGate(2)
-			a.max, a.counting = 4, !c.fixed
+			a.max, a.adaptive = 4, !c.fixed
 			a.used = func() int64 { return 2 }
 			a.open = func() int64 { return 8 }
 			a.inside.Store(2 + c.within)

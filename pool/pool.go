@@ -16,8 +16,9 @@ import (
 
 // Pool is a pgxpool.Pool: it has all of its methods, and a [Reader]. The pool within it may
 // be used as well, by libraries that ask for one: its connections are counted, but callers
-// that take them do not wait in the queue, and settings of a context do not reach it. Close
-// the Pool, not the pool within, which waits for the Reader. It is safe for concurrent use.
+// that take them do not wait in the queue, and settings of a context do not reach it. If they
+// wait for longer than a second, the queue lets as many others in, which then wait behind them.
+// Close the Pool, not the pool within, which waits for the Reader. It is safe for concurrent use.
 type Pool struct {
 	*pgxpool.Pool
 	config    *Config
@@ -55,29 +56,17 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{config: c.Copy()}
+	protectHooks(p.config.Config)
 	p.admission = newAdmission(p.config, p.size())
 	if n := c.Reader.DirectConns; n > 0 {
 		p.direct = newPlaces(c)
 		p.direct.limit.Store(int64(n))
 	}
-	protectHooks(p.config.Config)
-	own := p.config.Config.Copy()
-	own.MaxConns = int32(p.size())
-	own.MinConns, own.MinIdleConns = min(own.MinConns, own.MaxConns), min(own.MinIdleConns, own.MaxConns)
 	if c.Lease.Fleet != "" {
 		p.lease = newLease(p, p.config.Lease)
 		p.admission.gate = p.lease.gate
-		own.ConnConfig.DialFunc = p.lease.gate.dial(own.ConnConfig.DialFunc)
-		own.MinConns, own.MinIdleConns = 0, 0 // They would be waited for where there is no share for them.
 	}
-	p.admission.watchHealth(own)
-	if user := own.ConnConfig.Tracer; user != nil {
-		p.admission.acquires, _ = user.(pgxpool.AcquireTracer)
-		own.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.admission, &wholes{})
-	} else {
-		own.ConnConfig.Tracer = multitracer.New(p.admission, &wholes{})
-	}
-	inner, err := pgxpool.NewWithConfig(ctx, own)
+	inner, err := pgxpool.NewWithConfig(ctx, p.innerConfig())
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +92,7 @@ func NewWithConfig(ctx context.Context, c *Config) (*Pool, error) {
 
 func newAdmission(c *Config, size int) *admission {
 	g := newPlaces(c)
-	g.max, g.counting = int64(size), c.Adaptive
+	g.max, g.adaptive = int64(size), c.Adaptive
 	if len(c.Statements) > 0 {
 		kept := c.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
 		g.prepared = &preparation{statements: c.Statements, kept: kept}
@@ -111,12 +100,31 @@ func newAdmission(c *Config, size int) *admission {
 	if c.LeakAfter > 0 && c.OnLeak != nil {
 		g.holders = &holders{after: c.LeakAfter, report: c.OnLeak, held: map[*pgx.Conn]*holder{}}
 	}
+	g.acquires, _ = c.ConnConfig.Tracer.(pgxpool.AcquireTracer)
 	limit := g.max
 	if c.Adaptive {
 		limit = min(limit, minSize)
 	}
 	g.setLimit(limit)
 	return g
+}
+
+// innerConfig returns the configuration of the pool within.
+func (p *Pool) innerConfig() *pgxpool.Config {
+	c := p.config.Config.Copy()
+	c.MaxConns = int32(p.size())
+	c.MinConns, c.MinIdleConns = min(c.MinConns, c.MaxConns), min(c.MinIdleConns, c.MaxConns)
+	if p.lease != nil {
+		c.ConnConfig.DialFunc = p.lease.gate.dial(c.ConnConfig.DialFunc)
+		c.MinConns, c.MinIdleConns = 0, 0 // They would be waited for where there is no share for them.
+	}
+	p.admission.watchHealth(c)
+	if user := c.ConnConfig.Tracer; user != nil {
+		c.ConnConfig.Tracer = multitracer.New(quiet.NewTracer(user), p.admission, &wholes{})
+	} else {
+		c.ConnConfig.Tracer = multitracer.New(p.admission, &wholes{})
+	}
+	return c
 }
 
 // watch starts what the pool does in the background.

@@ -56,7 +56,6 @@ func (p *Pool) newReads() *reads {
 	primary.begun.Store(true)
 	if p.closed.Load() {
 		rs.close()
-		return rs
 	}
 	return rs
 }
@@ -96,7 +95,7 @@ func (rs *reads) reset() {
 // readServer is what the Reader sees of a pool.
 type readServer struct {
 	pool  *Pool
-	begun atomic.Bool // the Reader was made: until then a share that grows is not a bound
+	begun atomic.Bool // the Reader was made: until then Shared ignores the lease's share, which will grow
 }
 
 var _ reader.Server = (*readServer)(nil)

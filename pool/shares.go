@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -122,15 +123,13 @@ func (f *fleet) renew(r report, on servers, now time.Time, ttl time.Duration) sh
 	for _, m := range f.Members {
 		if m.Until.After(now) {
 			living = append(living, m)
+			s.held += m.Held
 			s.total--
 		} else {
 			s.total -= m.Held
 		}
 	}
 	s.members, s.total = len(living), max(0, s.total)
-	for _, m := range living {
-		s.held += m.Held
-	}
 	s.target = divide(s.total, living)[slices.Index(living, me)]
 	s.granted = s.target
 	if more := s.target - me.Held; more > 0 {
@@ -246,17 +245,13 @@ func level(total int, low, high []int) []int {
 		}
 		return values, sum
 	}
-	from, to := 0, total+1 // At from the sum fits, at to it need not.
-	for to-from > 1 {
-		if _, sum := at((from + to) / 2); sum <= total {
-			from = (from + to) / 2
-		} else {
-			to = (from + to) / 2
-		}
-	}
-	values, sum := at(from)
+	height := sort.Search(total, func(h int) bool { // the largest that fits, as 0 does
+		_, sum := at(h + 1)
+		return sum > total
+	})
+	values, sum := at(height)
 	for i := range values {
-		if sum < total && values[i] == max(low[i], from) && values[i] < high[i] && from >= low[i] {
+		if sum < total && values[i] == max(low[i], height) && values[i] < high[i] && height >= low[i] {
 			values[i]++
 			sum++
 		}

@@ -159,7 +159,7 @@ func (a *admission) TraceRelease(_ *pgxpool.Pool, data pgxpool.TraceReleaseData)
 	if a.holders != nil {
 		a.holders.released(data.Conn)
 	}
-	if a.counting {
+	if a.adaptive {
 		a.uses.Add(1)
 	}
 	a.hands.returned.Add(1)

@@ -15,7 +15,8 @@ type explaining struct {
 	bound   bool      // for the values, instead of for any
 	values  []*string // of the parameters
 	execute bool
-	setting string // what is set before, as SQL
+	setting string    // what is set before, as SQL
+	read    *[]uint32 // set to what it reads, by object IDs, also by views and functions; nil: nobody asks
 }
 
 // explain returns a plan. The statement is prepared with the protocol, which takes one
@@ -50,8 +51,12 @@ func (a *analysis) explain(ctx context.Context, s *statement, e explaining) (pla
 		for _, row := range result.Rows {
 			text = append(append(text, row[0]...), '\n')
 		}
-		plan, err = parsePlan(text)
-		return err
+		if plan, err = parsePlan(text); err != nil || e.read == nil {
+			return err
+		}
+		// What is planned is locked, until the savepoint is undone.
+		return a.tx.QueryRow(ctx, `select `+ourOwn+` array_agg(relation) from pg_locks
+			where locktype = 'relation' and pid = pg_backend_pid()`).Scan(e.read)
 	})
 	if !conn.IsClosed() && conn.TxStatus() == 'T' {
 		_ = conn.Deallocate(ctx, preparedName) // It may not be there.

@@ -242,11 +242,15 @@ func (a *analysis) denied(ctx context.Context, s *statement) bool {
 		a.seesNothing(ctx, s)
 }
 
-// seesNothing reports whether policies show the role that plans a statement no rows of some table.
-// Otherwise it is the statement that asks for none, as WHERE 1 = 0 does.
+// seesNothing reports whether policies show the role that plans a statement no rows of some table that it
+// reads. Otherwise it is the statement that asks for none, as WHERE 1 = 0 does.
 func (a *analysis) seesNothing(ctx context.Context, of *statement) bool {
+	var read []uint32
+	if _, err := a.explain(ctx, of, explaining{sql: of.text.sql, read: &read}); err != nil {
+		return false
+	}
 	for _, t := range a.tables {
-		if !t.secured {
+		if !t.secured || !slices.Contains(read, t.oid) {
 			continue
 		}
 		all := &statement{role: of.role, ranBy: of.ranBy}

@@ -683,6 +683,23 @@ func TestPoliciesOfOthers(t *testing.T) {
 	if r := analyze(t, session(), advisor.Options{Record: never, Role: "own_app"}); len(r.Blind) > 0 {
 		t.Errorf("%q %q", r.Blind, r.Missing)
 	}
+	// So it does where they hide another table. What reads that one, in whatever way, is not looked at.
+	if _, err := admin.Exec(t.Context(), `create table secret (id int primary key); grant select on secret to own_app;
+		create function secrets() returns setof secret language sql stable as 'select * from secret';
+		alter table secret enable row level security`); err != nil {
+		t.Fatal(err)
+	}
+	for sql, hidden := range map[string]bool{
+		"select id, body from note where 1 = 0":        false,
+		"select id from secret where id = $1":          true,
+		"select body from note join secret using (id)": true,
+		"select id from secrets()":                     true,
+	} {
+		r := analyze(t, session(), advisor.Options{Record: of(sql), Role: "own_app"})
+		if said := strings.Join(r.Blind, "\n"); strings.Contains(said, "row level security lets the role") != hidden {
+			t.Errorf("%s: %q %q", sql, r.Blind, r.Missing)
+		}
+	}
 }
 
 // What other sessions lock is left out or read without its lock, and the rest is looked at.

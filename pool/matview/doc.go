@@ -15,12 +15,12 @@
 // the transaction, so a killed instance, a lost connection or a pooler cannot leave it behind.
 //
 // Every refresh writes the view's row of pg_class, so the row's xmin identifies the last
-// refresh by any instance. Each instance reads it a few times per interval and refreshes the
-// view when the row has not changed for an interval, by the instance's own clock. The
-// instance that refreshed last knows of that refresh first, so it is normally the next one to
-// refresh: it leads. The others wait for another quarter of an interval, a minute at most,
-// before one of them takes over. Refreshes by hand or by cron count too. So does every other
-// change of the row, such as GRANT and ALTER.
+// refresh by any instance. Each instance reads it four to eight times per interval, and at
+// least once a minute. It refreshes the view when the row has not changed for an interval, by
+// the instance's own clock. The instance that refreshed last knows of that refresh first, so
+// it is normally the next one to refresh: it leads. The others wait for another quarter of an
+// interval, a minute at most, before one of them takes over. Refreshes by hand or by cron count
+// too. So does every other change of the row, such as GRANT and ALTER.
 //
 // Two refreshes are therefore never closer than an interval, with one exception: an instance
 // that starts does not know the age of the view, see [Options.Patience].

@@ -17,8 +17,8 @@ import (
 // Rows that are held have left their connection. What encoders of rows would ask it, such
 // as stream/pgrows, which writes Postgres's own text of nested values, they ask the rows.
 
-// reported are the settings that texts of values depend on.
-var reported = [...]string{"DateStyle", "IntervalStyle", "TimeZone"}
+// reported are the settings that texts of values depend on, and in which encoding they are.
+var reported = [...]string{"DateStyle", "IntervalStyle", "TimeZone", "client_encoding"}
 
 // parameters has what Postgres has reported of a session's settings.
 type parameters struct {
@@ -192,8 +192,8 @@ func (r *heldRows) CatalogRows(ctx context.Context, sql string) ([][][]byte, err
 	return r.session.answers.get(ctx, sql, r.session.pipe.backend.ask)
 }
 
-// ParameterStatus returns DateStyle, IntervalStyle or TimeZone as they were for the rows'
-// statement, in the form in which Postgres reports them.
+// ParameterStatus returns DateStyle, IntervalStyle, TimeZone or client_encoding as they were for the
+// rows' statement, in the form in which Postgres reports them.
 func (r *heldRows) ParameterStatus(name string) (string, error) {
 	if value, ok := r.settings.Value(name); ok {
 		b := r.session.pipe.backend

@@ -44,11 +44,9 @@ func (r *Reader) await(c *call) arrival {
 		if wait <= 0 || !moving(candidates) {
 			return inVain
 		}
-		timer := time.NewTimer(pause)
 		select {
-		case <-timer.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
-			timer.Stop()
 			if c.ctx.Err() == nil { // They had all the time that there is.
 				for _, b := range candidates {
 					b.stopped.Store(b.lsn())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,6 +111,12 @@ var batchUses = map[string]func(ctx context.Context, send sender) []any{
 		_, err := results.Exec()
 		return append(seen, err, results.Close())
 	},
+	"read when it is closed": func(ctx context.Context, send sender) (seen []any) {
+		results := send(ctx, &pgx.Batch{})
+		seen = append(seen, results.Close())
+		_, err := results.Exec()
+		return append(seen, err)
+	},
 }
 
 // code returns what kind an error is of: its text depends on where the statement runs.
@@ -191,6 +198,31 @@ func TestBatchThatLosesItsConnection(t *testing.T) {
 		if r.Counts().Lost == 0 {
 			t.Errorf("%s: it has not run again", name)
 		}
+	}
+}
+
+// A batch that has lost its connection, and gets no second one, fails with the error of the first.
+func TestBatchWithoutASecondConnection(t *testing.T) {
+	var acquired atomic.Int64
+	r := openOwn(t, server.DSN()+"&pool_max_conns=2", func(c *pool.Config) {
+		c.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) {
+			if acquired.Add(1) > 1 {
+				return false, errors.New("no second connection")
+			}
+			return true, nil
+		}
+	}).Reader()
+	b := &pgx.Batch{}
+	b.Queue("select pg_terminate_backend(pg_backend_pid()), pg_sleep(60)") // It fails between columns and rows.
+	results := r.SendBatch(t.Context(), b)
+	if err := results.QueryRow().Scan(nil, nil); code(err) != "57P01" {
+		t.Errorf("the row: %v", err)
+	}
+	if err := results.Close(); code(err) != "57P01" {
+		t.Errorf("the batch: %v", err)
+	}
+	if n := acquired.Load(); n != 2 {
+		t.Errorf("%d connections were asked for", n)
 	}
 }
 

@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -92,6 +93,8 @@ type directRows struct {
 	begun   bool // there was a row
 	whole   bool // all rows were read
 	ended   bool
+	// canceled is whether the caller has asked Postgres to end it.
+	canceled bool
 	// remembered is whether it ran by what was known of it, here or by pgx.
 	remembered bool
 }
@@ -141,8 +144,8 @@ func (d *directRows) end() {
 	took := time.Duration(r.now() - d.start)
 	err := d.Rows.Err()
 	if s := d.call.statement; s != nil {
-		var e *pgconn.PgError // An error of Scan is no failure of the statement.
-		s.ended(errors.As(err, &e))
+		var e *pgconn.PgError // An error of Scan is no failure of the statement, nor is what its caller has canceled.
+		s.ended(errors.As(err, &e) && !d.canceled)
 		if err == nil {
 			s.observeAlone(took)
 			if large := d.size > r.config.MaxHeld; large || d.whole {
@@ -160,6 +163,17 @@ func (d *directRows) end() {
 // Conn returns nil, as the rows of a shared connection do: what works for rows of the one must
 // work for those of the other.
 func (d *directRows) Conn() *pgx.Conn { return nil }
+
+// CancelRequest asks Postgres to end the statement, of which nobody wants the rest: closing the rows
+// reads it. Encoders of rows call it, which do not have the connection.
+func (d *directRows) CancelRequest(ctx context.Context) error {
+	conn := d.connection()
+	if conn == nil {
+		return nil
+	}
+	d.canceled = true
+	return conn.PgConn().CancelRequest(ctx)
+}
 
 // Next goes to the next row.
 func (d *directRows) Next() bool {
@@ -258,10 +272,15 @@ func (d *directRows) release() {
 
 // Close ends the rows.
 func (d *directRows) Close() {
-	if !d.ended { // The connection may be somebody else's by now.
-		d.Rows.Close()
-		d.end()
+	if d.ended { // The connection may be somebody else's by now.
+		return
 	}
+	defer func() { // also where a tracer or OnNotice panics
+		d.ended = true
+		d.release()
+	}()
+	d.Rows.Close()
+	d.end()
 }
 
 // Scan stores the values of the row.

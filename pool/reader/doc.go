@@ -5,8 +5,8 @@
 // A query on a connection of its own waits alone for the network and for Postgres. The Reader
 // sends everything that waits at the same time in one write, and sends the next queries while
 // the results of the last ones arrive: fewer system calls, fewer task switches on both sides,
-// and a tenth of the connections. Where only a few callers are active, each has a connection
-// of the pool (Config.DirectBelow).
+// and fewer connections. Where only a few callers are active, each has a connection of the pool
+// (Config.DirectBelow).
 //
 // # Transactions
 //
@@ -71,7 +71,7 @@
 //     read of its own caller), shared connections that nobody uses are closed for them, and after 10 s
 //     all but one.
 //   - Not needed, since a shared connection is always being read: ShouldPing, PingTimeout,
-//     HealthCheckPeriod.
+//     HealthCheckPeriod (unless MaxConnIdleTime is 0: it bounds how long one is idle then).
 //   - As in pgx, for each connection: Host, Port, Database, User, Password, TLSConfig,
 //     ConnectTimeout, DialFunc, LookupFunc, BuildFrontend, MaxProtocolMessageBodyLen, RuntimeParams,
 //     KerberosSrvName, KerberosSpn, Fallbacks, SSLNegotiation, SSLCertMode, AfterNetConnect, ValidateConnect
@@ -107,6 +107,8 @@
 // a short wait if need be (Config.TokenWait), or from the primary. The text of a token goes
 // into a cookie or a header, so the next request may be at another instance. Whatever the Reader
 // believes of a replica, the transaction of the read compares positions itself, before its snapshot.
-// Where it cannot (an isolation level above read committed, a role that may not call
-// pg_control_system), such reads go to the primary. Reads without a token cost nothing more.
+// Which log they are of it does not compare: several replicas under one address must all follow the
+// primary, also after a failover. Where positions cannot be compared (an isolation level above read
+// committed, a role that may not call pg_control_system), such reads go to the primary. Reads without a
+// token cost nothing more.
 package reader

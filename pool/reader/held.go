@@ -48,11 +48,13 @@ var _ pgx.Rows = (*heldRows)(nil)
 
 var errRowsClosed = errors.New("rows is closed")
 
-func (r *heldRows) fail(err error) {
+// fail ends the rows because of an error, which it returns.
+func (r *heldRows) fail(err error) error {
 	if r.err == nil {
 		r.err = err
 	}
 	r.Close()
+	return err
 }
 
 // Close ends the rows.
@@ -92,9 +94,7 @@ func (r *heldRows) FieldDescriptions() []pgconn.FieldDescription {
 func (r *heldRows) Conn() *pgx.Conn { return nil }
 
 // TypeMap returns the types that Scan uses, until the rows are closed.
-func (r *heldRows) TypeMap() *pgtype.Map { return r.typeMap() }
-
-func (r *heldRows) typeMap() *pgtype.Map {
+func (r *heldRows) TypeMap() *pgtype.Map {
 	if r.own == nil {
 		m := r.types.get()
 		if r.closed {
@@ -154,24 +154,19 @@ func (r *heldRows) Scan(dest ...any) error {
 	}
 	if len(dest) == 1 {
 		if s, ok := dest[0].(pgx.RowScanner); ok {
-			err := s.ScanRow(r)
-			if err != nil {
-				r.fail(err)
+			if err := s.ScanRow(r); err != nil {
+				return r.fail(err)
 			}
-			return err
+			return nil
 		}
 	}
 	if len(r.values) != len(r.fields) { // before Next
-		err := fmt.Errorf("number of field descriptions must equal number of values, got %d and %d", len(r.fields),
-			len(r.values))
-		r.fail(err)
-		return err
+		return r.fail(fmt.Errorf("number of field descriptions must equal number of values, got %d and %d",
+			len(r.fields), len(r.values)))
 	}
 	if len(dest) != len(r.fields) {
-		err := fmt.Errorf("number of field descriptions must equal number of destinations, got %d and %d", len(r.fields),
-			len(dest))
-		r.fail(err)
-		return err
+		return r.fail(fmt.Errorf("number of field descriptions must equal number of destinations, got %d and %d",
+			len(r.fields), len(dest)))
 	}
 	r.plan(dest)
 	texts := r.shortTexts()
@@ -184,9 +179,7 @@ func (r *heldRows) Scan(dest ...any) error {
 			continue
 		}
 		if err := r.plans[i].Scan(r.values[i], d); err != nil {
-			err = pgx.ScanArgError{ColumnIndex: i, FieldName: r.fields[i].Name, Err: err}
-			r.fail(err)
-			return err
+			return r.fail(pgx.ScanArgError{ColumnIndex: i, FieldName: r.fields[i].Name, Err: err})
 		}
 	}
 	return nil
@@ -194,7 +187,7 @@ func (r *heldRows) Scan(dest ...any) error {
 
 // plan sets the plans of the columns.
 func (r *heldRows) plan(dest []any) {
-	m := r.typeMap()
+	m := r.TypeMap()
 	if len(r.plans) == 0 {
 		r.plans, r.dests = slices.Grow(r.plans, len(dest))[:len(dest)], slices.Grow(r.dests, len(dest))[:len(dest)]
 	}
@@ -252,7 +245,7 @@ func (r *heldRows) Values() ([]any, error) {
 		return nil, errRowsClosed
 	}
 	values := make([]any, len(r.fields))
-	m := r.typeMap()
+	m := r.TypeMap()
 	for i := range r.fields {
 		f, src := &r.fields[i], r.values[i]
 		if src == nil {
@@ -263,8 +256,7 @@ func (r *heldRows) Values() ([]any, error) {
 		case ok:
 			v, err := t.Codec.DecodeValue(m, f.DataTypeOID, f.Format, src)
 			if err != nil {
-				r.fail(err)
-				return nil, err
+				return nil, r.fail(err)
 			}
 			values[i] = v
 		case f.Format == pgx.TextFormatCode:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -199,6 +200,33 @@ func TestHooksThatPanic(t *testing.T) {
 		return r.QueryRow(t.Context(), "select 1").Scan(new(int))
 	}
 	crowdUntil(t, r, 16, 20, 100, func(int, int) { _ = query() })
+}
+
+// A hook that calls Goexit where connections are shared, as FailNow of a test does, ends a connection, and
+// what was on it runs elsewhere.
+func TestHooksThatGoexit(t *testing.T) {
+	run(t, `create or replace function tells(n int) returns int language plpgsql volatile as $$ begin
+		raise notice '%', current_setting('default_transaction_read_only'); return n; end $$`)
+	c := config(t, "pool_max_conns=8&pool_reader_conns=1")
+	var exited atomic.Bool
+	c.ConnConfig.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		if n.Message == "on" && exited.CompareAndSwap(false, true) { // only sessions of shared connections are read-only
+			runtime.Goexit()
+		}
+	}
+	r := openConfig(t, c).Reader()
+	tell := func(i, _ int) {
+		var got int
+		if err := r.QueryRow(t.Context(), "select tells($1)", i).Scan(&got); err != nil || got != i {
+			t.Errorf("got %d, %v, want %d", got, err, i)
+		}
+	}
+	crowdWhile(16, 20, func() bool { return !exited.Load() }, tell)
+	if !exited.Load() {
+		t.Fatal("nothing was tested")
+	}
+	crowdUntil(t, r, 16, 20, r.Counts().Shared+100, tell)
+	wait.Until(t, "nothing is on the way", r.Idle)
 }
 
 // Connections live no longer than those of the pool, end with Reset, and when they are idle.

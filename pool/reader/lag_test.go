@@ -39,7 +39,7 @@ func TestTurnsOfReplicas(t *testing.T) {
 		r.turn.Store(turn)
 		got := map[*backend]bool{}
 		for range 6 {
-			got[r.pick(nil)] = true
+			got[r.pick(&call{})] = true
 		}
 		if len(got) != 3 || got[r.backends[0]] {
 			t.Errorf("from turn %d: %d servers, the primary: %v", turn, len(got), got[r.backends[0]])

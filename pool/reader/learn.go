@@ -3,12 +3,12 @@ package reader
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/gqlboost/gqlboost/internal/callback"
 	"github.com/gqlboost/gqlboost/internal/sqltext"
 	"github.com/gqlboost/gqlboost/pool/internal/guard"
 	"github.com/gqlboost/gqlboost/pool/internal/quiet"
@@ -82,7 +82,11 @@ func (l *learner) give(ctx context.Context, r *Reader, one lesson) {
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
 	s := one.statement
-	d, err := describe(lessonCtx, one)
+	var d *description
+	err := <-callback.Run(callback.Go, func() (err error) { // Hooks of the pool may panic, or call Goexit.
+		d, err = describe(lessonCtx, one)
+		return err
+	})
 	if err != nil {
 		// It may be a lock; statements that Postgres refuses are asked for again and again.
 		time.AfterFunc(lessonPause, func() { s.learning.Store(false) })
@@ -99,12 +103,7 @@ func (l *learner) give(ctx context.Context, r *Reader, one lesson) {
 }
 
 // describe asks Postgres about a statement.
-func describe(ctx context.Context, one lesson) (_ *description, err error) {
-	defer func() {
-		if v := recover(); v != nil { // A hook of the pool's.
-			err = fmt.Errorf("panic: %v", v)
-		}
-	}()
+func describe(ctx context.Context, one lesson) (*description, error) {
 	conn, err := one.backend.server.Acquire(ctx)
 	if err != nil {
 		return nil, err

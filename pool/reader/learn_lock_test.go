@@ -2,11 +2,14 @@ package reader_test
 
 import (
 	"context"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gqlboost/gqlboost/internal/wait"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Learning a statement whose table is locked does not keep a connection from others.
@@ -45,5 +48,27 @@ func TestLearningBehindALock(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// A hook that calls Goexit while a statement is learned costs a second, and not all that is learned later.
+func TestGoexitWhileLearning(t *testing.T) {
+	run(t, `create or replace function planned() returns int language plpgsql immutable as $$ begin
+		raise notice '%', current_setting('lock_timeout'); return 1; end $$`)
+	c := config(t, "pool_max_conns=8")
+	var exited atomic.Bool
+	c.ConnConfig.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		if n.Message == "20ms" && exited.CompareAndSwap(false, true) { // The learner's, when Postgres plans the call.
+			runtime.Goexit()
+		}
+	}
+	r := openConfig(t, c).Reader()
+	crowdUntil(t, r, 16, 20, 100, func(int, int) {
+		if err := r.QueryRow(t.Context(), "select planned()").Scan(new(int)); err != nil {
+			t.Error(err)
+		}
+	})
+	if !exited.Load() {
+		t.Error("nothing was tested")
 	}
 }

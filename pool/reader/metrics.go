@@ -1,10 +1,6 @@
 package reader
 
-import (
-	"sync/atomic"
-
-	"github.com/gqlboost/gqlboost"
-)
+import "github.com/gqlboost/gqlboost"
 
 // Metrics returns the Reader's metrics, those of one name next to each other.
 func (r *Reader) Metrics() (list []gqlboost.Metric) {
@@ -59,20 +55,12 @@ func (r *Reader) Metrics() (list []gqlboost.Metric) {
 		"Statements that were canceled because others waited behind them.", c.canceled.Load())
 	add(gqlboost.Counter, "gqlboost.pool.reader.rehearsals", "{statement}",
 		"Statements that were prepared again, so that Postgres need not plan them at each execution.", c.rehearsed.Load())
-	const tokens, tokenReads = "gqlboost.pool.reader.tokens", "gqlboost.pool.reader.token_reads"
-	for _, one := range []struct {
-		name, unit, help string
-		value            *atomic.Uint64
-		key, attr        string
-	}{
-		{tokens, "{token}", "Tokens that were taken.", &c.tokens, "state", "known"},
-		{tokens, "{token}", "Tokens that were taken.", &c.tokensUnknown, "state", "unknown"},
-		{tokenReads, "{statement}", "Reads by a token.", &c.followReplica, "server", "replica"},
-		{tokenReads, "{statement}", "Reads by a token.", &c.followWaited, "server", "waited"},
-		{tokenReads, "{statement}", "Reads by a token.", &c.followPrimary, "server", "primary"},
-	} {
-		add(gqlboost.Counter, one.name, one.unit, one.help, one.value.Load(), attr(one.key, one.attr))
-	}
+	const tokens, reads = "gqlboost.pool.reader.tokens", "gqlboost.pool.reader.token_reads"
+	add(gqlboost.Counter, tokens, "{token}", "Tokens that were taken.", c.tokens.Load(), attr("state", "known"))
+	add(gqlboost.Counter, tokens, "{token}", "Tokens that were taken.", c.tokensUnknown.Load(), attr("state", "unknown"))
+	add(gqlboost.Counter, reads, "{statement}", "Reads by a token.", c.followReplica.Load(), attr("server", "replica"))
+	add(gqlboost.Counter, reads, "{statement}", "Reads by a token.", c.followWaited.Load(), attr("server", "waited"))
+	add(gqlboost.Counter, reads, "{statement}", "Reads by a token.", c.followPrimary.Load(), attr("server", "primary"))
 	add(gqlboost.Counter, "gqlboost.pool.reader.token_refusals", "{statement}",
 		"Reads by a token whose replica was behind what was known of it, and which ran on the primary.", c.refused.Load())
 	return list

@@ -151,6 +151,7 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
+	defer rows.Close() // also where a tracer or OnNotice panics
 	if d, ok := rows.(*directRows); ok {
 		d.drop()
 	}
@@ -422,7 +423,7 @@ func (b *backend) share(c *call, p *pipe, trial bool) (*heldRows, error, bool) {
 // methods may also panic, which they do again where there is a connection to release.
 func (q *request) build(args []any) (ok bool) {
 	defer func() { _ = recover() }()
-	return q.params.Build(q.rows.typeMap(), q.described.StatementDescription, args) == nil
+	return q.params.Build(q.rows.TypeMap(), q.described.StatementDescription, args) == nil
 }
 
 // observe tells who wants to know of a statement that has shared a connection. start is

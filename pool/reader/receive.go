@@ -74,7 +74,7 @@ func (r *receiver) request() *request {
 	return run.requests[run.next]
 }
 
-// take takes a message in. It returns false if the connection is of no use any more.
+// take takes a message in, and reports whether the connection is still of use.
 func (r *receiver) take(message pgproto3.BackendMessage) bool {
 	if r.rehearses(message) {
 		return true
@@ -168,8 +168,7 @@ func (r *receiver) advance(now int64) {
 	r.batch.runs[r.at].next++
 	r.bound = false
 	r.aim()
-	r.last = now
-	r.pipe.moved.Store(now)
+	r.advanceTo(now)
 }
 
 // fail takes in an error, of a request, of the guard before it, or of the connection.
@@ -251,17 +250,17 @@ func (r *receiver) ready(m *pgproto3.ReadyForQuery) bool {
 		r.head.Store(nil)
 		return true
 	}
-	return r.next()
+	r.next()
+	return true
 }
 
 // next goes to the next run.
-func (r *receiver) next() bool {
-	p := r.pipe
+func (r *receiver) next() {
 	if r.at++; r.at < len(r.batch.runs) {
 		r.aim()
-		return true
+		return
 	}
-	p.reader.counters.writes.Add(1)
+	r.pipe.reader.counters.writes.Add(1)
 	r.mu.Lock()
 	if len(r.batches) > 0 && r.batches[0] == r.batch {
 		r.batches = r.batches[1:]
@@ -270,5 +269,4 @@ func (r *receiver) next() bool {
 	r.batch = nil
 	r.aim()
 	<-r.slots
-	return true
 }

@@ -52,17 +52,15 @@ func (r *Reader) watchReplicas(ctx context.Context) {
 	tick := time.NewTicker(lagEvery)
 	defer tick.Stop()
 	meter := &lagMeter{}
-	good := make([]int, len(r.backends))
+	replicas := r.backends[1:]
+	good := make([]int, len(replicas))
 	for {
 		// If the primary does not answer, what it had written before is what counts.
 		if s, err := r.backends[0].look(ctx); err == nil {
 			meter.add(time.Now(), s.position, 2*r.config.MaxLag)
 		}
 		var wg sync.WaitGroup
-		for i, b := range r.backends {
-			if i == 0 {
-				continue
-			}
+		for i, b := range replicas {
 			wg.Go(func() {
 				s, err := b.look(ctx)
 				if err != nil || meter.lag(time.Now(), s.position) > r.config.MaxLag {

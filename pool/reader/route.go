@@ -27,8 +27,7 @@ func (r *Reader) route(c *call, b *backend, running int64) (route, *pipe) {
 	if s == nil || s.named { // Only pgx knows its text.
 		return direct, nil
 	}
-	described, slow := s.known(), b.slow()
-	var p *pipe
+	described := s.known()
 	switch {
 	// What shared connections cannot do.
 	case r.unshared != "", r.codec.Load() != nil: // the configuration, or a type
@@ -47,19 +46,17 @@ func (r *Reader) route(c *call, b *backend, running int64) (route, *pipe) {
 	// What is not worth it.
 	case running <= int64(r.config.DirectBelow) && !b.server.Full():
 		return direct, nil
-	case s.cost.Load() < int64(slow):
-		p = b.choose(running, false)
-	case s.due():
-		if p = b.choose(running, true); p == nil {
-			s.wait.Store(1) // next time
-			return direct, nil
+	case s.cost.Load() < int64(b.slow()):
+		if p := b.choose(running, false); p != nil {
+			return shared, p
 		}
-		return trial, p
+	case s.due():
+		if p := b.choose(running, true); p != nil {
+			return trial, p
+		}
+		s.wait.Store(1) // next time
 	}
-	if p == nil { // it is slow, or no connection is up and moving
-		return direct, nil
-	}
-	return shared, p
+	return direct, nil // it is slow, or no connection is up and moving
 }
 
 // oftenFailing is the share of failures, in thousandths, from which on a statement shares no
@@ -78,7 +75,7 @@ func (r *Reader) learn(c *call, b *backend) route {
 // pick returns the server with the least to do: a replica, or the primary if there is
 // none that is good and has what the call must see, or for a call that keeps away from them.
 func (r *Reader) pick(c *call) *backend {
-	if len(r.backends) == 1 || c != nil && c.away {
+	if len(r.backends) == 1 || c.away {
 		return r.backends[0]
 	}
 	replicas := r.backends[1:]
@@ -99,7 +96,7 @@ func (r *Reader) pick(c *call) *backend {
 // serves reports whether a replica is good, and has what a call must see as far as is known. The
 // call's own transaction asks again (guard.Guard.Replayed).
 func (b *backend) serves(c *call) bool {
-	return !b.out.Load() && (c == nil || c.replayed == 0 || b.has(c.replayed))
+	return !b.out.Load() && (c.replayed == 0 || b.has(c.replayed))
 }
 
 // has reports whether a replica was seen to have replayed a position of the primary's log.
@@ -276,7 +273,7 @@ func (d *directRows) again(err error) again {
 func (b *batchResults) again(err error) bool {
 	var e *pgconn.PgError
 	switch {
-	case b.begun, b.ctx.Err() != nil, b.runs >= maxRuns:
+	case b.begun, b.conn == nil, b.ctx.Err() != nil, b.runs >= maxRuns:
 		return false
 	case b.conn.Conn().IsClosed():
 		return true

@@ -35,11 +35,7 @@ func (s Scope) In(ctx context.Context) context.Context {
 		ctx = WithToken(ctx, s.token)
 	}
 	if s.alone != isAlone(ctx) {
-		var mark any
-		if s.alone {
-			mark = true
-		}
-		ctx = context.WithValue(ctx, aloneKey{}, mark)
+		ctx = context.WithValue(ctx, aloneKey{}, s.alone)
 	}
 	return ctx
 }

@@ -43,7 +43,7 @@ type batchResults struct {
 	ctx              context.Context
 	batch            *pgx.Batch
 	backend          *backend
-	conn             *pgxpool.Conn
+	conn             *pgxpool.Conn // nil: it was given back, or there was none for another run
 	runs             int
 	begun            bool // somebody has seen a result
 	closed           bool
@@ -76,13 +76,20 @@ func (b *batchResults) send(to *backend, conn *pgxpool.Conn, replayed uint64) (e
 	defer func() {
 		if !done { // An argument has panicked, or a tracer.
 			guard.Abort(conn.Conn())
-			to.server.Release(conn)
-			b.conn = nil
+			b.release()
 		}
 	}()
 	b.BatchResults, err = g.SendBatch(b.ctx, conn.Conn(), own, b.reader.checkQueued)
 	done = true
 	return err
+}
+
+// release gives the connection back, if there is one.
+func (b *batchResults) release() {
+	if b.conn != nil {
+		b.backend.server.Release(b.conn)
+		b.conn = nil
+	}
 }
 
 // retry runs the batch once more if [batchResults.again] says so, and reports whether it does.
@@ -91,8 +98,7 @@ func (b *batchResults) retry(err error) bool {
 		return false
 	}
 	_ = b.BatchResults.Close()
-	b.backend.server.Release(b.conn) // All who have a connection may wait for another.
-	b.conn = nil
+	b.release() // All who have a connection may wait for another.
 	primary := b.reader.backends[0]
 	conn, err := primary.server.Acquire(b.ctx)
 	if err != nil {
@@ -159,8 +165,7 @@ func (b *batchResults) Close() error {
 		b.closed, b.err = true, errCallback
 		if b.conn != nil { // It is in the middle of something.
 			guard.Abort(b.conn.Conn())
-			b.backend.server.Release(b.conn)
-			b.conn = nil
+			b.release()
 		}
 	}()
 	for run := 0; run < b.runs; { // pgx calls callbacks, during which the batch may run again.
@@ -170,9 +175,7 @@ func (b *batchResults) Close() error {
 		}
 	}
 	done, b.closed = true, true
-	if b.conn != nil {
-		b.backend.server.Release(b.conn)
-	}
+	b.release()
 	return b.err
 }
 

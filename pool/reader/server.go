@@ -23,11 +23,11 @@ type Server interface {
 	Ask(ctx context.Context) (*pgxpool.Conn, error)
 	// Open returns a new connection for the Reader to keep, one of its owner's, until Drop.
 	Open(ctx context.Context) (*pgx.Conn, error)
-	// Drop closes a connection of Open's. It says whether it had failed.
+	// Drop closes a connection of Open's; failed is whether it has failed.
 	Drop(conn *pgx.Conn, failed bool)
 	// Shared is how many connections the Reader may keep now.
 	Shared() int
-	// Full reports whether who acquires a connection now would wait for another's.
+	// Full reports whether a caller that acquires a connection now would have to wait for one.
 	Full() bool
 	// Starving returns for how long callers have waited for a connection while none has come
 	// back; 0: not at all.

@@ -3,6 +3,7 @@ package reader
 import (
 	"container/list"
 	"context"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -97,15 +98,14 @@ func (s *session) serve(ctx context.Context) bool {
 	retired := false
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if retired = s.watch(failed); !retired {
-			fail()
-			return
+		defer fail()
+		if retired = s.watch(failed); retired {
+			// The others end, and leave the connection as it should be for BeforeClose.
+			once.Do(func() {
+				close(failed)
+				_ = socket.SetReadDeadline(time.Unix(1, 0))
+			})
 		}
-		// The others end, and leave the connection as it should be for BeforeClose.
-		once.Do(func() {
-			close(failed)
-			_ = socket.SetReadDeadline(time.Unix(1, 0))
-		})
 	})
 	wg.Go(func() {
 		defer fail()
@@ -113,12 +113,14 @@ func (s *session) serve(ctx context.Context) bool {
 		s.write(batches, failed)
 	})
 	wg.Go(func() {
+		defer func() { // also where a hook has called Goexit
+			fail()
+			// What was sent has no results any more.
+			for b := range batches {
+				s.abandon(b)
+			}
+		}()
 		s.read(batches)
-		fail()
-		// What was sent has no results any more.
-		for b := range batches {
-			s.abandon(b)
-		}
 	})
 	wg.Wait()
 	p.mu.Lock()
@@ -150,7 +152,7 @@ func (s *session) take(requests []*request, failed <-chan struct{}) []*request {
 		if len(p.queue) > 0 {
 			p.mu.Unlock()
 			// Callers that are about to come join this write.
-			yieldProcessor()
+			runtime.Gosched()
 			p.mu.Lock()
 			n := min(len(p.queue), maxBatch)
 			for _, q := range p.queue[:n] {

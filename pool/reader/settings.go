@@ -39,4 +39,4 @@ type aloneKey struct{}
 // the same.
 func Alone(ctx context.Context) context.Context { return context.WithValue(ctx, aloneKey{}, true) }
 
-func isAlone(ctx context.Context) bool { return ctx.Value(aloneKey{}) != nil }
+func isAlone(ctx context.Context) bool { return ctx.Value(aloneKey{}) == true }

@@ -147,14 +147,13 @@ const tokenTimeout = 2 * time.Second
 // primary. The metric gqlboost.pool.reader.tokens counts both.
 func (r *Reader) Token(ctx context.Context) Token {
 	asked := time.Now()
-	f := followed(ctx)
 	token := r.takeToken(ctx)
 	if token == unknown {
 		r.counters.tokensUnknown.Add(1)
 	} else {
 		r.counters.tokens.Add(1)
 	}
-	if f != nil {
+	if f := followed(ctx); f != nil {
 		f.set(token, asked)
 	}
 	return token

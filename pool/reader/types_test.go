@@ -173,3 +173,26 @@ func TestPgxStillListsItsTypes(t *testing.T) {
 		t.Errorf("got %v", list)
 	}
 }
+
+// Encoders of rows are told the encoding of text, whichever connection the rows come from.
+func TestEncodingOfRows(t *testing.T) {
+	r := open(t, "client_encoding=latin1&pool_max_conns=8&pool_reader_slow_after=1s").Reader()
+	crowdUntil(t, r, 16, 50, 500, func(i, _ int) {
+		rows, err := r.Query(t.Context(), "select chr(233) where $1 >= 0", i)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer rows.Close()
+		if !rows.Next() {
+			t.Errorf("no row, %v", rows.Err())
+			return
+		}
+		session := rows.(interface {
+			ParameterStatus(name string) (string, error)
+		})
+		if encoding, err := session.ParameterStatus("client_encoding"); encoding != "LATIN1" || err != nil {
+			t.Errorf("%x is said to be %q, %v", rows.RawValues(), encoding, err)
+		}
+	})
+}

@@ -2,7 +2,6 @@ package reader
 
 import (
 	"context"
-	"runtime"
 	"time"
 )
 
@@ -21,8 +20,6 @@ const (
 	starvedLong  = 10 * time.Second
 )
 
-func yieldProcessor() { runtime.Gosched() }
-
 // watch looks at a connection until it fails or has served its time, which it reports. A
 // statement that keeps others waiting, for a lock or a disk for example, is canceled and runs
 // on a connection of its own; if that does not help, those behind it are.
@@ -31,7 +28,7 @@ func (s *session) watch(failed <-chan struct{}) (retired bool) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	last, idle := p.reader.now(), false
-	var canceling, released int64 // what moved was when that was done
+	var canceling, released int64 // the value of moved when that was done last
 	for {
 		select {
 		case <-failed:
