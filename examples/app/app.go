@@ -221,8 +221,6 @@ func serveDebug(addr string, h http.Handler) (io.Closer, error) {
 
 // fill seeds an empty database.
 func fill(ctx context.Context, o *Options) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	config, err := pool.ParseConfig(o.DSN) // It may have the pool's parameters in it.
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func (s *step) batch(variables map[string]any) (*pgx.Batch, error) {
 	return b, nil
 }
 
-// inputs reads an input object. The first error stays.
+// inputs reads an input object. Its err is errNotPlanned if one of the fields is not valid.
 type inputs struct {
 	fields map[string]any
 	err    error

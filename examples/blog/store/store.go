@@ -146,8 +146,11 @@ func (s *Store) Comments(ctx context.Context, limit int, after *int) ([]*Comment
 	return list[Comment](ctx, s, nil, selectComments, limit, after)
 }
 
-const selectComments = "select " + CommentColumns + ` from comments c
+const (
+	selectComments = "select " + CommentColumns + fromComments
+	fromComments   = ` from comments c
 		where c.id > coalesce($2::bigint, 0) order by c.id limit $1`
+)
 
 // CommentsSeq is Comments for those who take one after the other.
 func (s *Store) CommentsSeq(ctx context.Context, c *Columns, limit int, after *int) iter.Seq2[*Comment, error] {
@@ -178,8 +181,7 @@ func (s *Store) CommentsSeq(ctx context.Context, c *Columns, limit int, after *i
 
 // CommentRows are Comments as Postgres sends them, with the columns that list names.
 func (s *Store) CommentRows(ctx context.Context, list string, limit int, after *int) (pgx.Rows, error) {
-	return s.Reads.Query(ctx, "select "+list+` from comments c
-		where c.id > coalesce($2::bigint, 0) order by c.id limit $1`, limit, after)
+	return s.Reads.Query(ctx, "select "+list+fromComments, limit, after)
 }
 
 // NewPost is what CreatePost stores.
