@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -109,15 +108,10 @@ func nextSchema(sdl string) (string, error) {
 // what was wrong.
 func (i *instance) canary(ctx context.Context) (answers int, refused float64, wrong []string) {
 	for query, known := range map[string]bool{retiredQuery: !i.release.next, addedQuery: i.release.next} {
-		body, err := json.Marshal(map[string]string{"query": query})
+		request, err := post(ctx, i.URL, query)
 		if err != nil {
 			return answers, refused, []string{err.Error()}
 		}
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, i.URL, bytes.NewReader(body))
-		if err != nil {
-			return answers, refused, []string{err.Error()}
-		}
-		request.Header.Set("Content-Type", "application/json")
 		var answer struct {
 			Data   map[string]any
 			Errors []struct{ Message string }

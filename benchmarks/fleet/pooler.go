@@ -90,12 +90,17 @@ func (p *pooler) start(ctx context.Context) error {
 		args = append([]string{"-u", "nobody"}, args...) // It refuses to run as root.
 	}
 	started, err := startProcess(ctx, pgbouncer, p.address, args...)
+	if err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err == nil {
-		p.process = started
+	if p.stopped { // Meanwhile: stop has killed the process before this one, and waits for keep.
+		started.kill()
+		return errors.New("fleet: pgbouncer is stopped")
 	}
-	return err
+	p.process = started
+	return nil
 }
 
 // keep starts it again until it is stopped.

@@ -85,16 +85,11 @@ func (p *probe) note(ctx context.Context, of *readings, at time.Duration, err er
 
 // write adds a comment and keeps the cookie that comes with it.
 func (p *probe) write(ctx context.Context) (id int, err error) {
-	body, err := json.Marshal(map[string]string{
-		"query": `mutation probe { addComment(input: {postId: 1, authorId: 1, body: "probe"}) { id } }`})
+	request, err := post(ctx, p.url,
+		`mutation probe { addComment(input: {postId: 1, authorId: 1, body: "probe"}) { id } }`)
 	if err != nil {
 		return 0, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
-	if err != nil {
-		return 0, err
-	}
-	request.Header.Set("Content-Type", "application/json")
 	var data struct{ AddComment struct{ ID string } }
 	cookies, err := p.send(request, p.cookie, &data)
 	if err != nil {
@@ -131,6 +126,20 @@ func (p *probe) send(r *http.Request, cookie *http.Cookie, data any) ([]*http.Co
 		r.AddCookie(cookie)
 	}
 	return exchange(p.client, r, data)
+}
+
+// post returns the request that posts a query.
+func post(ctx context.Context, endpoint, query string) (*http.Request, error) {
+	body, err := json.Marshal(map[string]string{"query": query})
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	return request, nil
 }
 
 // exchange sends a request, and returns the cookies that come with its data.

@@ -1,9 +1,7 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
@@ -126,15 +124,10 @@ func (w *writes) behind(shown []int, asked time.Time) time.Duration {
 }
 
 func (w *writes) ask(ctx context.Context, url, query string, data any) error {
-	body, err := json.Marshal(map[string]string{"query": query})
+	request, err := post(ctx, url, query)
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
 	_, err = exchange(w.client, request, data)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -152,12 +153,7 @@ func difference(want, got any, path string) string {
 	switch want := want.(type) {
 	case map[string]any:
 		if got, ok := got.(map[string]any); ok && len(got) == len(want) {
-			keys := make([]string, 0, len(want))
-			for key := range want {
-				keys = append(keys, key)
-			}
-			slices.Sort(keys)
-			for _, key := range keys {
+			for _, key := range slices.Sorted(maps.Keys(want)) {
 				if where := difference(want[key], got[key], path+"."+key); where != "" {
 					return where
 				}

@@ -147,7 +147,7 @@ func TestPageInBrowser(t *testing.T) {
 	report := fullReport()
 	file := filepath.Join(t.TempDir(), "report.html")
 	var text strings.Builder
-	if err := WriteHTML(&text, report, "a note"); err != nil {
+	if err := WriteHTML(&text, report); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(file, []byte(strings.Replace(text.String(), "</html>", inspection+"</html>", 1)), 0o644); err != nil {

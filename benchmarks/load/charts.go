@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/chart"
@@ -15,13 +16,7 @@ func charts(r *Report) (list []chart.Chart) {
 			func(s Second) float64 { return float64(s.Requests) }),
 			g.seconds("p95", "P95 over time", "ms", func(s Second) float64 { return s.P95 }), g.memory())
 	}
-	shown := list[:0]
-	for _, c := range list {
-		if !c.Empty() {
-			shown = append(shown, c)
-		}
-	}
-	return shown
+	return slices.DeleteFunc(list, chart.Chart.Empty)
 }
 
 // serverChart shows the throughput of each server in the closed loop, with its P95 beside it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/chart"
@@ -118,13 +119,21 @@ func differing(windows []Window, text func(Window) string) string {
 	return strings.Join(list, ", ")
 }
 
+// Thousands writes a number in groups of three digits.
+func Thousands(n int64) string {
+	if n < 1000 {
+		return strconv.FormatInt(n, 10)
+	}
+	return fmt.Sprintf("%s %03d", Thousands(n/1000), n%1000)
+}
+
 // String says it in a sentence.
 func (s SoakSummary) String() string {
-	text := fmt.Sprintf("%.4g minutes of load in %d sessions, the longest of %.4g minutes: %d requests, %d errors",
-		s.Minutes, s.Sessions, s.Longest, s.Requests, s.Errors)
+	text := fmt.Sprintf("%.4g minutes of load in %d sessions, the longest of %.4g minutes: %s requests, %s errors",
+		s.Minutes, s.Sessions, s.Longest, Thousands(s.Requests), Thousands(s.Errors))
 	if s.Busy > 0 {
-		text += fmt.Sprintf("; the machine was busy in %d of %d windows, which had %d of the errors", s.Busy, s.Windows,
-			s.ErrorsBusy)
+		text += fmt.Sprintf("; the machine was busy in %d of %d windows, which had %s of the errors", s.Busy, s.Windows,
+			Thousands(s.ErrorsBusy))
 	}
 	if s.Code != "" {
 		text += "; built from " + s.Code

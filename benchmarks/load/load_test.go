@@ -341,7 +341,7 @@ func TestPlots(t *testing.T) {
 	r := exampleReport()
 	r.Results[1].Server = "elsewhere"
 	r.Results[0].Throughput, r.Results[0].Latency.P95 = 1234, 56
-	plots, err := Plots(r)
+	plots, err := Draw(Published(r))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,14 +351,14 @@ func TestPlots(t *testing.T) {
 			t.Error(name, text)
 		}
 	}
-	if plots, err = Plots(&Report{}); err != nil || len(plots) != 0 {
+	if plots, err = Draw(Published(&Report{})); err != nil || len(plots) != 0 {
 		t.Errorf("%d plots, %v", len(plots), err)
 	}
 }
 
 func TestReportsRender(t *testing.T) {
 	var html, markdown, table, comparison strings.Builder
-	if err := WriteHTML(&html, exampleReport(), "a note"); err != nil {
+	if err := WriteHTML(&html, exampleReport()); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(html.String(), `class="chart"`); n != 5 {
@@ -381,7 +381,7 @@ func TestReportsRender(t *testing.T) {
 	after.Results[0].Throughput = 300
 	WriteComparison(&comparison, exampleReport(), after)
 	for what, text := range map[string][2]string{
-		"page": {own, "a note"}, "Markdown": {markdown.String(), "1. **arena and its GC governor**: 60.00 %"},
+		"page": {own, "By operation"}, "Markdown": {markdown.String(), "1. **arena and its GC governor**: 60.00 %"},
 		"machine": {own, "not recorded"}, "table": {table.String(), "baseline"}, "comparison": {comparison.String(), "1.50"},
 	} {
 		if !strings.Contains(text[0], text[1]) {

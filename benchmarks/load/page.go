@@ -13,17 +13,15 @@ var pageSource string
 
 var page = template.Must(template.New("page").Funcs(formats).Parse(pageSource))
 
-// WriteHTML writes a report that opens without a network. Notes are shown under
-// the tables, a line each.
-func WriteHTML(w io.Writer, r *Report, notes ...string) error {
+// WriteHTML writes a report that opens without a network.
+func WriteHTML(w io.Writer, r *Report) error {
 	return page.Execute(w, struct {
 		*Report
 		Headline, Warning string
 		Examples          []Example
-		Notes             []string
 		Charts            []chart.Chart
 		Style             template.CSS
 		Script, Drawing   template.JS
-	}{r, Headline(r), Warning(r), ExamplesIn(r), notes, charts(r), template.CSS(chart.Style()),
+	}{r, Headline(r), Warning(r), ExamplesIn(r), charts(r), template.CSS(chart.Style()),
 		template.JS(chart.Script()), template.JS(chart.Drawing())})
 }

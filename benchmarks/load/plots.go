@@ -7,15 +7,15 @@ import (
 	"github.com/gqlboost/gqlboost/benchmarks/internal/chart"
 )
 
-// published are the charts of a report that are files as well.
+// published are the names of the charts that are files as well.
 var published = []string{"servers", "gains", "latency-closed", "latency-peak", "cpu-closed"}
 
 // plotWidth is what a page of a repository has room for.
 const plotWidth = 760
 
-// Plots returns charts of a report as SVG files, see [Draw].
-func Plots(r *Report) (map[string][]byte, error) {
-	return Draw(slices.DeleteFunc(charts(r), func(c chart.Chart) bool { return !slices.Contains(published, c.Name) }))
+// Published returns the charts of a report that are files as well, see [Draw].
+func Published(r *Report) []chart.Chart {
+	return slices.DeleteFunc(charts(r), func(c chart.Chart) bool { return !slices.Contains(published, c.Name) })
 }
 
 // Draw returns charts as SVG files by name: for light pages, and with "-dark" for dark ones.

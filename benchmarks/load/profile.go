@@ -26,31 +26,14 @@ const profileSettle = 3 * time.Second
 func Profile(
 	ctx context.Context, t Target, duration time.Duration, dir string, log io.Writer,
 ) (*Result, *Breakdown, error) {
-	if t.DebugURL == "" {
-		return nil, nil, errors.New("load: a profile needs the server's debug address")
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, nil, err
-	}
 	seconds := max(int(duration.Seconds()), 1)
-	type taken struct {
-		profiles map[string]*profile.Profile
-		spans    []Part
-		err      error
-	}
-	done := make(chan taken, 1)
-	go func() {
-		sleep(ctx, profileSettle)
-		var r taken
-		r.profiles, r.spans, r.err = takeProfiles(ctx, t, seconds, dir)
-		done <- r
-	}()
-	result, err := Measure(ctx, t, Config{
-		Mix: BlogMix(), Clients: 64, Warmup: profileSettle, Duration: time.Duration(seconds)*time.Second + 2*time.Second,
-		MinRequests: 1, // It is about shares, and about no percentile.
-	}, log)
-	profiled := <-done
-	if err := errors.Join(err, profiled.err); err != nil {
+	var profiles map[string]*profile.Profile
+	var spans []Part
+	result, err := underLoad(ctx, t, time.Duration(seconds+2)*time.Second, dir, log, func() (err error) {
+		profiles, spans, err = takeProfiles(ctx, t, seconds, dir)
+		return err
+	})
+	if err != nil {
 		return result, nil, err
 	}
 	result.Preset = "profile"
@@ -58,33 +41,43 @@ func Profile(
 	requests := int64(result.Throughput * float64(seconds))
 	return result, &Breakdown{
 		Requests:    requests,
-		CPU:         parts(profiled.profiles["profile"], "cpu", 1000, requests),
-		Allocations: parts(profiled.profiles["allocs"], "alloc_space", 1, requests),
-		Clock:       profiled.spans,
+		CPU:         parts(profiles["profile"], "cpu", 1000, requests),
+		Allocations: parts(profiles["allocs"], "alloc_space", 1, requests),
+		Clock:       spans,
 	}, writeFlameGraph(filepath.Join(dir, "profile.pb.gz"), filepath.Join(dir, "flamegraph.html"))
 }
 
 // CPUProfile runs a closed loop of 64 clients and writes the server's CPU profile of most of it
 // into a file, for profile-guided optimization.
 func CPUProfile(ctx context.Context, t Target, duration time.Duration, file string, log io.Writer) (*Result, error) {
+	seconds := max(int(duration.Seconds()), 1)
+	return underLoad(ctx, t, time.Duration(seconds+1)*time.Second, filepath.Dir(file), log, func() error {
+		_, err := fetchProfile(ctx, t.DebugURL+"/pprof/profile?seconds="+strconv.Itoa(seconds), file)
+		return err
+	})
+}
+
+// underLoad runs a closed loop of 64 clients, and take beside it once the load has settled. It makes
+// the folder that take writes to.
+func underLoad(
+	ctx context.Context, t Target, duration time.Duration, dir string, log io.Writer, take func() error,
+) (*Result, error) {
 	if t.DebugURL == "" {
 		return nil, errors.New("load: a profile needs the server's debug address")
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	seconds := max(int(duration.Seconds()), 1)
-	done := make(chan error, 1)
+	taken := make(chan error, 1)
 	go func() {
 		sleep(ctx, profileSettle)
-		_, err := fetchProfile(ctx, t.DebugURL+"/pprof/profile?seconds="+strconv.Itoa(seconds), file)
-		done <- err
+		taken <- take()
 	}()
 	result, err := Measure(ctx, t, Config{
-		Mix: BlogMix(), Clients: 64, Warmup: profileSettle, Duration: time.Duration(seconds)*time.Second + time.Second,
+		Mix: BlogMix(), Clients: 64, Warmup: profileSettle, Duration: duration,
 		MinRequests: 1, // It is about shares, and about no percentile.
 	}, log)
-	return result, errors.Join(err, <-done)
+	return result, errors.Join(err, <-taken)
 }
 
 // takeProfiles fetches the profiles over the same seconds, each as the

@@ -22,19 +22,15 @@ const (
 type recorder struct {
 	mu         sync.Mutex
 	all        *hdrhistogram.Histogram
-	operations []*operationRecord
-	seconds    map[int]*secondRecord
+	operations []*tally
+	seconds    map[int]*tally
 	timeline   []Second
 	errors     map[string]int64
 	bytes      int64
 }
 
-type operationRecord struct {
-	latency *hdrhistogram.Histogram
-	errors  int64
-}
-
-type secondRecord struct {
+// tally counts the requests of an operation, or of a second.
+type tally struct {
 	latency *hdrhistogram.Histogram
 	errors  int64
 }
@@ -44,9 +40,9 @@ func newHistogram(digits int) *hdrhistogram.Histogram {
 }
 
 func newRecorder(mix Mix) *recorder {
-	r := &recorder{all: newHistogram(digits), seconds: map[int]*secondRecord{}, errors: map[string]int64{}}
+	r := &recorder{all: newHistogram(digits), seconds: map[int]*tally{}, errors: map[string]int64{}}
 	for range mix {
-		r.operations = append(r.operations, &operationRecord{latency: newHistogram(digits)})
+		r.operations = append(r.operations, &tally{latency: newHistogram(digits)})
 	}
 	return r
 }
@@ -80,10 +76,10 @@ func (r *recorder) record(operation int, due, latency time.Duration, bytes int, 
 
 // second returns the record of second n, and summarizes those long past: a run
 // of hours must not keep a histogram for each of its seconds.
-func (r *recorder) second(n int) *secondRecord {
+func (r *recorder) second(n int) *tally {
 	s := r.seconds[n]
 	if s == nil {
-		s = &secondRecord{latency: newHistogram(2)}
+		s = &tally{latency: newHistogram(2)}
 		r.seconds[n] = s
 		for m := range r.seconds {
 			if m < n-int(settled) {

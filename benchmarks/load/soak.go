@@ -166,7 +166,8 @@ func (w Window) measure(ctx context.Context, t Target, c Config) (Window, error)
 	if u := r.Resources; u != nil {
 		w.GCCycles, w.PauseP50, w.PauseP99, w.PauseMax = u.GCCycles, u.GCPauseP50, u.GCPauseP99, u.GCPauseMax
 	}
-	return w, w.look(ctx, t)
+	err = w.look(ctx, t)
+	return w, err
 }
 
 // look adds what the server holds.

@@ -112,8 +112,6 @@ type Server struct {
 	Target
 	cmd     *exec.Cmd
 	release func() // of its guard
-	exited  chan struct{}
-	log     *syncBuffer
 }
 
 const (
@@ -140,11 +138,10 @@ func launch(ctx context.Context, name, dsn string, cmd *exec.Cmd) (*Server, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Target: Target{Name: name, PID: cmd.Process.Pid, PostgresDSN: dsn}, cmd: cmd, release: release,
-		exited: make(chan struct{}), log: new(syncBuffer)}
-	s.Target.exited, s.Target.log = s.exited, s.log
-	serving := make(chan struct{})
-	go s.follow(stderr, serving)
+	serving, exited := make(chan struct{}), make(chan struct{})
+	s := &Server{Target: Target{Name: name, PID: cmd.Process.Pid, PostgresDSN: dsn, exited: exited, log: new(syncBuffer)},
+		cmd: cmd, release: release}
+	go s.follow(stderr, serving, exited)
 	select {
 	case <-serving:
 		return s, nil
@@ -158,7 +155,7 @@ func launch(ctx context.Context, name, dsn string, cmd *exec.Cmd) (*Server, erro
 }
 
 // follow reads the server's log to its end. The addresses come in it.
-func (s *Server) follow(stderr io.Reader, serving chan struct{}) {
+func (s *Server) follow(stderr io.Reader, serving, exited chan struct{}) {
 	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
 		fmt.Fprintln(s.log, lines.Text())
@@ -174,7 +171,7 @@ func (s *Server) follow(stderr io.Reader, serving chan struct{}) {
 	}
 	_ = s.cmd.Wait()
 	s.release()
-	close(s.exited)
+	close(exited)
 }
 
 // Stop shuts the server down, and kills it if it does not go.
@@ -188,6 +185,15 @@ func (s *Server) Stop() error {
 		<-s.exited
 		return fmt.Errorf("load: %s did not shut down within %v, killed", s.Name, exitTimeout)
 	}
+}
+
+// StopAll shuts servers down, one after the other.
+func StopAll(servers []*Server) error {
+	var errs []error
+	for _, s := range servers {
+		errs = append(errs, s.Stop())
+	}
+	return errors.Join(errs...)
 }
 
 // Kill ends the server as a crash does.

@@ -130,13 +130,7 @@ func (d *demo) launch(
 	ctx context.Context, testbed *load.Testbed, list []load.Example,
 ) (targets []load.Target, stop func() error, err error) {
 	var started []*load.Server
-	stop = func() error {
-		var errs []error
-		for _, s := range started {
-			errs = append(errs, s.Stop())
-		}
-		return errors.Join(errs...)
-	}
+	stop = func() error { return load.StopAll(started) }
 	for _, c := range list {
 		s, err := testbed.Launch(ctx, c.Server, c.Name, append([]string{fmt.Sprintf("-scale=%v", d.scale)}, c.Args...)...)
 		if err != nil {

@@ -86,8 +86,9 @@ func (g *gate) run(ctx context.Context) (err error) {
 	}()
 	var targets []load.Target
 	for _, version := range []struct{ name, root string }{{"before", tree}, {"after", root}} {
-		own, stop, err := g.launch(ctx, version.name, version.root)
-		if err != nil {
+		var own []load.Target
+		var stop func() error
+		if own, stop, err = g.launch(ctx, version.name, version.root); err != nil {
 			return fmt.Errorf("%s: %w", version.name, err)
 		}
 		defer func() { err = errors.Join(err, stop()) }()

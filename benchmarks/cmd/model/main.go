@@ -85,7 +85,7 @@ func (s *session) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, testbed.Close()) }()
 	report.Versions = load.Versions(ctx, testbed.Postgres.DSN())
 	b := &bench{places: places, each: s.each, least: s.least}
-	defer func() { err = errors.Join(err, b.stop()) }()
+	defer func() { err = errors.Join(err, load.StopAll(b.started)) }()
 	measured := new(model.Report)
 	for _, e := range load.Examples {
 		args := append([]string{fmt.Sprintf("-scale=%v", s.scale)}, e.Args...)

@@ -109,14 +109,6 @@ func (b *bench) measure(ctx context.Context, t load.Target, c load.Config) (*loa
 	return result, nil
 }
 
-func (b *bench) stop() error {
-	var errs []error
-	for _, s := range b.started {
-		errs = append(errs, s.Stop())
-	}
-	return errors.Join(errs...)
-}
-
 // pin takes a place, and waits until Go's schedulers have noticed.
 func (p place) pin(ctx context.Context, t load.Target) error {
 	if err := cpu.Pin(os.Getpid(), p.generator); err != nil {
@@ -175,5 +167,6 @@ func processors(ctx context.Context, t load.Target) (int, error) {
 	var figures struct {
 		Processors int `json:"/sched/gomaxprocs:threads"`
 	}
-	return figures.Processors, json.NewDecoder(response.Body).Decode(&figures)
+	err = json.NewDecoder(response.Body).Decode(&figures)
+	return figures.Processors, err
 }

@@ -123,10 +123,4 @@ func (f *field) addVersions(list []load.Version) {
 	}
 }
 
-func (f *field) stop() error {
-	var errs []error
-	for _, s := range f.started {
-		errs = append(errs, s.Stop())
-	}
-	return errors.Join(errs...)
-}
+func (f *field) stop() error { return load.StopAll(f.started) }

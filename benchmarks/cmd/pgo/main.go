@@ -132,6 +132,8 @@ func (p *pgo) launch(ctx context.Context, build, label string) (*load.Server, er
 }
 
 func (p *pgo) compare(ctx context.Context) (err error) {
+	var started []*load.Server
+	defer func() { err = errors.Join(err, load.StopAll(started)) }()
 	var targets []load.Target
 	for _, c := range []struct{ build, label string }{
 		{p.withoutPGO, "without"}, {p.withoutPGO, "without, again"}, {"with", "with the profile"},
@@ -140,8 +142,7 @@ func (p *pgo) compare(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, s.Stop()) }()
-		targets = append(targets, s.Target)
+		started, targets = append(started, s), append(targets, s.Target)
 	}
 	config := load.Config{Mix: load.BlogMix(), Clients: 64, Duration: p.each, Warmup: p.each / 4, MinRequests: p.least}
 	comparison, err := load.Compare(ctx, "closed", targets, config, p.rounds, os.Stderr)

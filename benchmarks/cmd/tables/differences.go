@@ -91,20 +91,16 @@ func (r timeRatio) String() string {
 
 // timeRatios returns those of all times of one machine.
 func timeRatios(list []figure) (ratios []timeRatio) {
-	impls, own := map[string][]string{}, map[[3]string]figure{}
-	for _, f := range list {
-		if f.Unit == "sec/op" {
-			impls[f.benchmark()] = append(impls[f.benchmark()], f.Impl)
-			own[[3]string{f.Package, f.Work, f.Impl}] = f
-		}
+	times := slices.DeleteFunc(slices.Clone(list), func(f figure) bool { return f.Unit != "sec/op" })
+	impls, of := map[string][]string{}, map[[3]string]figure{}
+	for _, f := range times {
+		impls[f.benchmark()] = append(impls[f.benchmark()], f.Impl)
+		of[[3]string{f.Package, f.Work, f.Impl}] = f
 	}
-	for _, f := range list {
-		first := ""
-		if f.Unit == "sec/op" {
-			first = reference(impls[f.benchmark()])
-		}
-		o := own[[3]string{f.Package, f.Work, first}]
-		if f.Unit != "sec/op" || f.Impl == first || f.Low <= 0 || o.Low <= 0 {
+	for _, f := range times {
+		first := reference(impls[f.benchmark()])
+		o := of[[3]string{f.Package, f.Work, first}]
+		if f.Impl == first || f.Low <= 0 || o.Low <= 0 {
 			continue
 		}
 		ratios = append(ratios, timeRatio{f.benchmark(), f.Work, f.Impl, f.Median / o.Median, f.Low / o.High, f.High / o.Low,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -14,7 +13,7 @@ var lower = []string{"avx2", "portable"}
 // kernelTable has rows of each machine's kernels.
 func kernelTable(machines []*measurements) string {
 	var benchmarks []string
-	means := map[[2]string]map[string]float64{} // of a machine's kernel, by benchmark
+	var means []map[string]float64 // of each row, by benchmark
 	var rows []table.Row
 	for _, m := range machines {
 		best, kernels := fastest(m.Benchmarks)
@@ -36,8 +35,7 @@ func kernelTable(machines []*measurements) string {
 				}
 			}
 			name := map[string]string{ours: m.Machine.SIMD, "avx2": "AVX2 only", "portable": "portable"}[kernel]
-			means[[2]string{m.Machine.String(), name}] = mean
-			rows = append(rows, table.Row{m.Machine.String(), name})
+			means, rows = append(means, mean), append(rows, table.Row{m.Machine.String(), name})
 		}
 	}
 	slices.Sort(benchmarks)
@@ -46,10 +44,10 @@ func kernelTable(machines []*measurements) string {
 		_, short, _ := strings.Cut(name, "/")
 		header = append(header, short)
 	}
-	for i, row := range rows {
+	for i := range rows {
 		for _, name := range benchmarks {
 			cell := ""
-			if mean, ok := means[[2]string{fmt.Sprint(row[0]), fmt.Sprint(row[1])}][name]; ok {
+			if mean, ok := means[i][name]; ok {
 				cell = digits(mean) + "x"
 			}
 			rows[i] = append(rows[i], cell)

@@ -24,7 +24,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -155,16 +154,12 @@ func addPlots(files map[string][]byte, demo *load.Report, history []record, soak
 	if len(soak) > 0 {
 		charts = append(charts, load.SoakCharts(soak)...)
 	}
+	if demo != nil {
+		charts = append(charts, load.Published(demo)...)
+	}
 	plots, err := load.Draw(charts)
 	if err != nil {
 		return err
-	}
-	if demo != nil {
-		ofDemo, err := load.Plots(demo)
-		if err != nil {
-			return err
-		}
-		maps.Copy(plots, ofDemo)
 	}
 	for name, text := range plots {
 		files[filepath.Join("plots", name)] = text

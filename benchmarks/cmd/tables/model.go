@@ -8,6 +8,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/gqlboost/gqlboost/benchmarks/internal/model"
+	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
 const (
@@ -42,11 +43,9 @@ func modelSection(b *bytes.Buffer, m *model.Report, tables map[string]string) {
 		"below the bound: at the same share, more cores wait less. Where there is none (above, or with errors), they are "+
 		"those for the throughput alone, at the lowest share. In parentheses the range of what single rounds say, "+
 		"which is the error bar: a serial share is the small difference of two large figures, and %d cores "+
-		"multiply its error.\n\n", planCores, thousands(planRate), planBound, planCores)
+		"multiply its error.\n\n", planCores, load.Thousands(planRate), planBound, planCores)
 	b.WriteString(tables["cores"])
 }
-
-func thousands(n int) string { return fmt.Sprintf("%d %03d", n/1000, n%1000) }
 
 // checkTable sets what was predicted for two cores beside what was measured.
 func checkTable(m *model.Report) string {
@@ -57,7 +56,7 @@ func checkTable(m *model.Report) string {
 			left = ranged(off, "%+.0f %%", 100)
 		}
 		if len(fitted.Rounds) > 0 {
-			share = ranged(fitted.Over(serial), "%.2f", 1)
+			share = ranged(fitted.Over(func(r model.Round) float64 { return r.Law().Serial }), "%.2f", 1)
 		}
 		others := s.Over(func(r model.Round) float64 { return r.Two.Others() })
 		rows = append(rows, table.Row{
@@ -85,25 +84,17 @@ func named(s *model.Server) string {
 	return s.Name
 }
 
-func serial(r model.Round) float64 {
-	l, _ := model.Fit(r.One, r.Two)
-	return l.Serial
-}
-
 // coresTable has what the model predicts.
 func coresTable(m *model.Report) string {
 	var rows []table.Row
 	for _, s := range m.Servers {
 		fitted, predicted := s.Fitted(), "-"
 		if len(fitted.Rounds) > 0 {
-			predicted = ranged(fitted.Over(func(r model.Round) float64 {
-				l, _ := model.Fit(r.One, r.Two)
-				return l.Throughput(planCores)
-			}), "%.0f", 1)
+			predicted = ranged(fitted.Over(func(r model.Round) float64 { return r.Law().Throughput(planCores) }),
+				"%.0f", 1)
 		}
 		linearly := s.Over(func(r model.Round) float64 {
-			l, _ := model.Fit(r.One, r.Two)
-			return model.Law{PerCore: l.PerCore}.Throughput(planCores)
+			return model.Law{PerCore: r.Law().PerCore}.Throughput(planCores)
 		})
 		row := table.Row{named(s), predicted, ranged(linearly, "%.0f", 1)}
 		share, p95, ok := s.Highest(planBound)
@@ -123,7 +114,7 @@ func coresTable(m *model.Report) string {
 			coresNeeded(model.Law{PerCore: s.Law().PerCore}, linear, planRate/share)))
 	}
 	return markdown(table.Row{"server", fmt.Sprintf("%d cores, requests/s", planCores), "if nothing were serial",
-		"P95 on one core", fmt.Sprintf("cores for %s/s", thousands(planRate)), "if nothing were serial"}, rows)
+		"P95 on one core", fmt.Sprintf("cores for %s/s", load.Thousands(planRate)), "if nothing were serial"}, rows)
 }
 
 // coresNeeded is the number for a law, and the range of the rounds' laws.
@@ -131,30 +122,26 @@ func coresNeeded(law model.Law, rounds []model.Law, throughput float64) string {
 	if len(rounds) == 0 {
 		return "-"
 	}
-	count := func(l model.Law) string {
+	cores := func(l model.Law) int {
 		if n, ok := l.Cores(throughput); ok {
-			return fmt.Sprint(n)
+			return n
 		}
-		return "more than one machine"
+		return math.MaxInt // More than any machine has.
 	}
-	least, most := "", ""
-	var fewest, largest float64
+	write := func(n int) string {
+		if n == math.MaxInt {
+			return "more than one machine"
+		}
+		return fmt.Sprint(n)
+	}
+	least, most := math.MaxInt, 0
 	for _, l := range rounds {
-		cores := math.Inf(1)
-		if n, ok := l.Cores(throughput); ok {
-			cores = float64(n)
-		}
-		if least == "" || cores < fewest {
-			least, fewest = count(l), cores
-		}
-		if most == "" || cores > largest {
-			most, largest = count(l), cores
-		}
+		least, most = min(least, cores(l)), max(most, cores(l))
 	}
 	if least == most {
-		return count(law)
+		return write(cores(law))
 	}
-	return fmt.Sprintf("%s (%s to %s)", count(law), least, most)
+	return fmt.Sprintf("%s (%s to %s)", write(cores(law)), write(least), write(most))
 }
 
 // ranged writes a range, or a single value if it is one.

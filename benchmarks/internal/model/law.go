@@ -41,7 +41,7 @@ func (l Law) Shared(cores, generator float64) float64 {
 func (l Law) Cores(throughput float64) (int, bool) {
 	serial := max(l.Serial, 0)
 	cores := throughput / l.PerCore
-	if l.PerCore <= 0 || serial*cores >= 1 {
+	if l.PerCore <= 0 || !(serial*cores < 1) { // It is NaN if the throughput is infinite.
 		return 0, false
 	}
 	// A thousandth of a core is no reason to buy another one.

@@ -59,6 +59,12 @@ type Open struct {
 	Errors int64   `json:"errors"`
 }
 
+// Law returns the round's law, linear where the serial share cannot be told.
+func (r Round) Law() Law {
+	l, _ := Fit(r.One, r.Two)
+	return l
+}
+
 // NewRun keeps what the model needs of a result. One with requests that failed is refused: what they
 // cost tells nothing of those that do not.
 func NewRun(cores int, shared bool, r *load.Result) (Run, error) {
@@ -137,12 +143,11 @@ func (s *Server) Over(f func(Round) float64) Range {
 	return rangeOf(list)
 }
 
-// Laws returns the law of each round, linear where the serial share cannot be told.
+// Laws returns the law of each round.
 func (s *Server) Laws() []Law {
 	var list []Law
 	for _, r := range s.Rounds {
-		l, _ := Fit(r.One, r.Two)
-		list = append(list, l)
+		list = append(list, r.Law())
 	}
 	return list
 }
@@ -161,10 +166,7 @@ func median(laws []Law) Law {
 // Linear is the error of predicting a round's throughput on two cores, as a share of what
 // was measured, from its run on one core alone: as if nothing were serial.
 func (s *Server) Linear() Range {
-	return s.Over(func(r Round) float64 {
-		l, _ := Fit(r.One, r.Two)
-		return Law{PerCore: l.PerCore}.of(r) - 1
-	})
+	return s.Over(func(r Round) float64 { return Law{PerCore: r.Law().PerCore}.of(r) - 1 })
 }
 
 // LeftOut is the same with the serial share of all other rounds; false if there are none.

@@ -8,6 +8,7 @@ import (
 	graphql "github.com/graph-gophers/graphql-go"
 
 	"github.com/gqlboost/gqlboost/benchmarks/peers/host"
+	"github.com/gqlboost/gqlboost/examples/blog/graph"
 	"github.com/gqlboost/gqlboost/examples/blog/store"
 )
 
@@ -52,7 +53,7 @@ func (u *user) Posts(ctx context.Context, args pageArgs) ([]*post, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := host.Loaders(ctx).Posts(nil).Load(ctx, page)
+	list, err := graph.Loaders(ctx).Posts(nil).Load(ctx, page)
 	return each(list, newPost), err
 }
 
@@ -61,12 +62,12 @@ func (u *user) Followers(ctx context.Context, args pageArgs) ([]*user, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := host.Loaders(ctx).Followers(nil).Load(ctx, page)
+	list, err := graph.Loaders(ctx).Followers(nil).Load(ctx, page)
 	return each(list, newUser), err
 }
 
 func (u *user) FollowerCount(ctx context.Context) (int32, error) {
-	n, err := host.Loaders(ctx).FollowerCount().Load(ctx, u.row.ID)
+	n, err := graph.Loaders(ctx).FollowerCount().Load(ctx, u.row.ID)
 	return int32(n), err
 }
 
@@ -89,13 +90,13 @@ func (p *post) PublishedAt() *graphql.Time {
 }
 
 func (p *post) Body(ctx context.Context) (string, error) {
-	return host.Loaders(ctx).Body().Load(ctx, p.row.ID)
+	return graph.Loaders(ctx).Body().Load(ctx, p.row.ID)
 }
 
 func (p *post) Author(ctx context.Context) (*user, error) { return author(ctx, p.row.AuthorID) }
 
 func (p *post) Tags(ctx context.Context) ([]*tag, error) {
-	list, err := host.Loaders(ctx).Tags(nil).Load(ctx, p.row.ID)
+	list, err := graph.Loaders(ctx).Tags(nil).Load(ctx, p.row.ID)
 	return each(list, newTag), err
 }
 
@@ -104,12 +105,12 @@ func (p *post) Comments(ctx context.Context, args pageArgs) ([]*comment, error) 
 	if err != nil {
 		return nil, err
 	}
-	list, err := host.Loaders(ctx).Comments(nil).Load(ctx, page)
+	list, err := graph.Loaders(ctx).Comments(nil).Load(ctx, page)
 	return each(list, newComment), err
 }
 
 func (p *post) CommentCount(ctx context.Context) (int32, error) {
-	n, err := host.Loaders(ctx).CommentCount().Load(ctx, p.row.ID)
+	n, err := graph.Loaders(ctx).CommentCount().Load(ctx, p.row.ID)
 	return int32(n), err
 }
 
@@ -124,7 +125,7 @@ func (c *comment) CreatedAt() graphql.Time { return graphql.Time{Time: c.row.Cre
 func (c *comment) Author(ctx context.Context) (*user, error) { return author(ctx, c.row.AuthorID) }
 
 func (c *comment) Post(ctx context.Context) (*post, error) {
-	found, err := host.Loaders(ctx).Post(nil).Load(ctx, c.row.PostID)
+	found, err := graph.Loaders(ctx).Post(nil).Load(ctx, c.row.PostID)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (c *comment) Post(ctx context.Context) (*post, error) {
 }
 
 func author(ctx context.Context, id int) (*user, error) {
-	found, err := host.Loaders(ctx).User(nil).Load(ctx, id)
+	found, err := graph.Loaders(ctx).User(nil).Load(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/graphql-go/graphql/language/ast"
 
 	"github.com/gqlboost/gqlboost/benchmarks/peers/host"
+	"github.com/gqlboost/gqlboost/examples/blog/graph"
 	"github.com/gqlboost/gqlboost/examples/blog/store"
 )
 
@@ -62,13 +63,13 @@ func (t *types) userFields() graphql.Fields {
 		"profile":   field(document, func(u *store.User) any { return u.Profile }),
 		"createdAt": field(graphql.DateTime, func(u *store.User) any { return u.CreatedAt }),
 		"posts": paged(t.post, func(ctx context.Context) store.Loader[store.Page, []*store.Post] {
-			return host.Loaders(ctx).Posts(nil)
+			return graph.Loaders(ctx).Posts(nil)
 		}, func(u *store.User) int { return u.ID }),
 		"followers": paged(t.user, func(ctx context.Context) store.Loader[store.Page, []*store.User] {
-			return host.Loaders(ctx).Followers(nil)
+			return graph.Loaders(ctx).Followers(nil)
 		}, func(u *store.User) int { return u.ID }),
 		"followerCount": loaded(graphql.Int, func(ctx context.Context) store.Loader[int, int] {
-			return host.Loaders(ctx).FollowerCount()
+			return graph.Loaders(ctx).FollowerCount()
 		}, func(u *store.User) int { return u.ID }),
 	}
 }
@@ -90,17 +91,17 @@ func (t *types) postFields() graphql.Fields {
 		"views":       field(graphql.Int, func(p *store.Post) any { return p.Views }),
 		"publishedAt": published,
 		"body": loaded(graphql.String, func(ctx context.Context) store.Loader[int, string] {
-			return host.Loaders(ctx).Body()
+			return graph.Loaders(ctx).Body()
 		}, func(p *store.Post) int { return p.ID }),
 		"author": loaded(t.user, users, func(p *store.Post) int { return p.AuthorID }),
 		"tags": loaded(list(t.tag), func(ctx context.Context) store.Loader[int, []*store.Tag] {
-			return host.Loaders(ctx).Tags(nil)
+			return graph.Loaders(ctx).Tags(nil)
 		}, func(p *store.Post) int { return p.ID }),
 		"comments": paged(t.comment, func(ctx context.Context) store.Loader[store.Page, []*store.Comment] {
-			return host.Loaders(ctx).Comments(nil)
+			return graph.Loaders(ctx).Comments(nil)
 		}, func(p *store.Post) int { return p.ID }),
 		"commentCount": loaded(graphql.Int, func(ctx context.Context) store.Loader[int, int] {
-			return host.Loaders(ctx).CommentCount()
+			return graph.Loaders(ctx).CommentCount()
 		}, func(p *store.Post) int { return p.ID }),
 	}
 }
@@ -112,12 +113,12 @@ func (t *types) commentFields() graphql.Fields {
 		"createdAt": field(graphql.DateTime, func(c *store.Comment) any { return c.CreatedAt }),
 		"author":    loaded(t.user, users, func(c *store.Comment) int { return c.AuthorID }),
 		"post": loaded(t.post, func(ctx context.Context) store.Loader[int, *store.Post] {
-			return host.Loaders(ctx).Post(nil)
+			return graph.Loaders(ctx).Post(nil)
 		}, func(c *store.Comment) int { return c.PostID }),
 	}
 }
 
-func users(ctx context.Context) store.Loader[int, *store.User] { return host.Loaders(ctx).User(nil) }
+func users(ctx context.Context) store.Loader[int, *store.User] { return graph.Loaders(ctx).User(nil) }
 
 func list(of graphql.Type) *graphql.List { return graphql.NewList(graphql.NewNonNull(of)) }
 

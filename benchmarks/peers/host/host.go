@@ -12,6 +12,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/arena"
 	"github.com/gqlboost/gqlboost/examples/app"
+	"github.com/gqlboost/gqlboost/examples/blog/graph"
 	"github.com/gqlboost/gqlboost/examples/blog/server"
 	"github.com/gqlboost/gqlboost/examples/blog/store"
 	"github.com/gqlboost/gqlboost/pool"
@@ -65,7 +66,7 @@ func open(
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", withLoaders(h.Store, handler))
+	mux.Handle("/graphql", graph.WithLoaders(h.Store, handler))
 	return &peer{mux, h}, nil
 }
 
@@ -104,14 +105,3 @@ func (h *Host) blocks(ctx context.Context, dsn string, conns int) error {
 	h.Store.Reads = p.Reader()
 	return nil
 }
-
-type loadersKey struct{}
-
-func withLoaders(s *store.Store, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), loadersKey{}, store.NewLoaders(s))))
-	})
-}
-
-// Loaders returns the data loaders of a request.
-func Loaders(ctx context.Context) *store.Loaders { return ctx.Value(loadersKey{}).(*store.Loaders) }
