@@ -54,7 +54,7 @@ var words = []struct {
 // own are files that must have the phrases.
 var own = []string{"internal/pages/words_test.go", "CHANGELOG.md"}
 
-// rewritten elsewhere at the moment.
+// excluded are generated code and what tests read.
 var excluded = regexp.MustCompile(`testdata|(generated|_gen)\.go$`)
 
 // A text with a phrase of the list fails, with the place.
