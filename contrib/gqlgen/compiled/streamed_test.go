@@ -474,7 +474,7 @@ type spoiltQuery struct{ zoo.QueryResolver }
 func (spoiltQuery) Box(context.Context, int) (*zoo.Box, error) { return &zoo.Box{Price: 13}, nil }
 
 func (q spoiltQuery) PlainSeq(ctx context.Context, n int) iter.Seq2[*zoo.Plain, error] {
-	return nullQuery{q.QueryResolver}.PlainSeq(ctx, n)
+	return nullQuery(q).PlainSeq(ctx, n)
 }
 
 // TestPresenterPanics has an error presenter that panics for the error of a panic, which is then that of
