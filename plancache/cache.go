@@ -164,7 +164,7 @@ func (c *Cache[P]) Delete(ctx context.Context, key Key) error {
 func (c *Cache[P]) Purge() {
 	c.everywhere(func(g *epoch[P]) { g.clear(Removed) })
 	if c.level != nil {
-		c.level.uploads.invalidate("*")
+		c.level.uploads.purge()
 	}
 }
 

@@ -509,6 +509,43 @@ func TestRemovedAgainOnce(t *testing.T) {
 	})
 }
 
+// Plans that were deleted together are not all stored again at the same moment.
+func TestStoredAgainOneByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		var mu sync.Mutex
+		moments := map[time.Time]bool{}
+		c, err := New(Options[string]{
+			Schema: "1", Codec: jsonCodec[string]{},
+			Store: callingStore{m, func(what string) {
+				if what == "Set" {
+					mu.Lock()
+					defer mu.Unlock()
+					moments[time.Now()] = true
+				}
+			}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.InvalidateSchema(t.Context(), "1"); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		for i := range 100 {
+			if _, err := c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (string, error) { return "plan", nil }); err != nil {
+				t.Error(err)
+			}
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(m.values) != 100 || len(moments) < 50 {
+			t.Errorf("%d plans were stored at %d moments", len(m.values), len(moments))
+		}
+	})
+}
+
 // quiet is an Invalidator that calls a function, and tells nobody.
 type quiet struct {
 	airwaves
@@ -555,6 +592,26 @@ func TestFoundWhileDeleted(t *testing.T) {
 			t.Errorf("%s: it was not found meanwhile: %+v", name, s)
 		}
 	}
+}
+
+// A cache that was purged, as each is when it has lost the second level, shares what it builds at once.
+func TestSharedAfterPurge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		c, err := New(Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.Purge()
+		if _, err := c.Load(t.Context(), Key{Query: "a"}, func(context.Context) (string, error) { return "plan", nil }); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if len(m.values) != 1 {
+			t.Errorf("%d plans are shared, want 1", len(m.values))
+		}
+	})
 }
 
 // A prefix of keys takes their plans out, and no others, however long it is.

@@ -2,6 +2,7 @@ package plancache
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -58,10 +59,11 @@ func (u *uploads) begin(address string) *upload {
 	return one
 }
 
-// settle waits until word of earlier deletions of a plan's key cannot come any more. It reports whether the plan is to
-// go: the context has not ended, and it was not invalidated meanwhile.
+// settle waits until word of earlier deletions of a plan's key cannot come any more, and up to as long again: a prefix
+// covers many plans, which caches must not all upload at the same moment. It reports whether the plan is to go: the
+// context has not ended, and it was not invalidated meanwhile.
 func (u *uploads) settle(ctx context.Context, one *upload) bool {
-	if pause := u.unsettled(one.address); pause > 0 && !sleep(ctx, pause) {
+	if pause := u.unsettled(one.address); pause > 0 && !sleep(ctx, pause+rand.N(u.settling)) {
 		return false
 	}
 	u.mu.Lock()
@@ -98,6 +100,15 @@ func (u *uploads) arrive(one *upload) bool {
 		u.arrived = append(u.lately(u.arrived), event{one.address, time.Now()})
 	}
 	return one.invalidated
+}
+
+// purge notes that nothing that is on its way is to stay. Nobody else is told, so nobody's word will come.
+func (u *uploads) purge() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for one := range u.all {
+		one.invalidated = true
+	}
 }
 
 // invalidate notes that a key of an [Invalidator] is deleted.

@@ -121,6 +121,9 @@ func (c *Cache[P]) invalidate(key string) {
 			g.dropAddresses(key)
 		}
 	})
+	if before, _, _ := strings.Cut(strings.TrimSuffix(key, "*"), ":"); !isHex(before) {
+		return // It is a tag's or a text's, of which there may be very many.
+	}
 	c.level.uploads.invalidate(key)
 	if again := c.level.uploads.arrivals(key); len(again) > 0 {
 		c.tasks.start(func() { c.undo(again...) })

@@ -138,8 +138,8 @@ const scanCount = 1000
 // globs are what means something in a pattern.
 var globs = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
 
-// nodes returns the clients by which all keys can be looked at. A replica beside a server that is alone has no others,
-// and must not be in the way when it is down.
+// nodes returns the clients that together see all keys. Outside of a cluster that is the client itself, which asks the
+// primary: replicas have no other keys, and SCAN on one that is down would block the deletion.
 func (s *Store) nodes() map[string]rueidis.Client {
 	if mode := s.client.Mode(); mode != rueidis.ClientModeCluster {
 		return map[string]rueidis.Client{string(mode): s.client}

@@ -32,11 +32,11 @@ type Options struct {
 	TrustSilence bool
 	// Before is called with keys before they are published, and again until it returns
 	// nil: it takes them out of what the caches share, such as the Remove of a
-	// redisstore.Store. Its time is bounded as that of Publish, by Silence: if it needs more for
-	// a key with an asterisk, as a SCAN of very many keys may, nothing is published any more, and
-	// Silence must be longer. Such keys are published before it as well. It is not called for a
-	// key that somebody publishes alone, as a migration does: what caches share must have lost
-	// that before. It must not call Delete, which waits for it.
+	// redisstore.Store. Its time is bounded as that of Publish, by Silence. A SCAN of very many
+	// keys, for one with an asterisk, may take longer: then nothing is published until Silence is
+	// set higher. Keys with an asterisk are published before the call as well. Before is not called
+	// for a key that a program without a link publishes alone, such as a migration, which must
+	// first remove it from what the caches share. Before must not call Delete, which waits for it.
 	Before func(ctx context.Context, keys []string) error
 	// OnError is called with errors that no caller gets, one call at a time, on a goroutine of its
 	// own. It may call the link. If calls block, further errors are only counted.

@@ -345,7 +345,7 @@ func (l *Link) announce(keys []string) {
 	if l.options.Before == nil || !slices.ContainsFunc(keys, all) {
 		return
 	}
-	_ = l.publish(kindKeys, l.next(keys)) // That of deliver tells of its error.
+	_ = l.publish(kindKeys, l.next(keys)) // If it fails, peers notice the gap in front of the next message.
 	l.out.last = time.Now()
 }
 
