@@ -285,7 +285,7 @@ func (l *Link) flushRelayed() error {
 		if m == nil {
 			return nil
 		}
-		if !m.announced {
+		if !m.announced && l.out.head == nil { // Behind a later number nobody would notice that the head is lost.
 			m.announced = true
 			l.announce(m.keys)
 		}
