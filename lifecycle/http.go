@@ -63,14 +63,18 @@ type servedKey struct{}
 type connKey struct{}
 
 // base has the contexts of a server's requests end when requests are told to. They outlive Serve,
-// which returns before the last requests have ended. It counts the requests that Handler does not know,
-// because they are cut like the others.
+// which returns before the last requests have ended. It counts the requests outside of Handler, which are
+// cut like the others.
 func (l *Lifecycle) base(s *http.Server) {
 	next := s.Handler
 	if next == nil {
 		next = http.DefaultServeMux
 	}
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "PRI" { // A connection of x/net/http2/h2c. Its requests do not come here, only to Handler.
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), servedKey{}, nil)))
+			return
+		}
 		l.work.bare.Add(1)
 		defer l.work.bare.Add(-1)
 		next.ServeHTTP(w, r)
@@ -146,8 +150,9 @@ func isStream(r *http.Request) bool {
 
 // Serve serves until the instance is shut down, which shuts the server down, too. It returns nil
 // then, and otherwise the error of [http.Server.Serve]. The server's handler should be made by
-// [Lifecycle.Handler], and is wrapped with its BaseContext and ConnContext. The listener is closed in any
-// case. It may be called for several servers, and for one server with several listeners.
+// [Lifecycle.Handler]. Serve wraps the server's Handler, BaseContext and ConnContext, so set them before, and
+// do not pass s.Handler to another server afterwards. The listener is closed in any case. It may be called for
+// several servers, and for one server with several listeners.
 func (l *Lifecycle) Serve(s *http.Server, listener net.Listener) error {
 	l.mu.Lock()
 	if l.shedding || l.state == Closed {

@@ -309,6 +309,50 @@ func TestUnknownRequestIsCut(t *testing.T) {
 	}
 }
 
+// An idle connection of x/net/http2/h2c is no request, and requests on it are counted as what they are.
+func TestConnectionsOfH2C(t *testing.T) {
+	l := make1(t, Options{DrainDelay: NoWait, DrainTimeout: NoWait, CutGrace: 50 * time.Millisecond})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, release := make(chan int, 2), make(chan struct{})
+	defer close(release)
+	next := l.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { counts <- l.work.unknown() }))
+	done := make(chan error, 1)
+	go func() {
+		done <- l.Run(t.Context(), &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			l.work.bare.Add(1) // another request, beside Handler
+			next.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(r.Context()))
+			l.work.bare.Add(-1)
+			counts <- l.work.unknown()
+			<-release
+		})}, listener)
+	}()
+	wait.Until(t, "the server is ready", func() bool { return l.State() == Ready })
+	c, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "PRI * HTTP/2.0\r\n\r\n")
+	if during, after := <-counts, <-counts; during != 1 || after != 0 {
+		t.Errorf("%d requests outside of Handler, then %d, want 1 and 0", during, after)
+	}
+	if err := l.Shutdown(t.Context()); err != nil {
+		t.Errorf("nothing was cut: %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // One server serves on two listeners; the race detector looks at its fields.
 func TestTwoListeners(t *testing.T) {
 	l := make1(t, Options{DrainDelay: NoWait})

@@ -22,7 +22,7 @@ type work struct {
 	idle    chan struct{}
 	shed    atomic.Uint64
 	cut     atomic.Uint64
-	bare    atomic.Int64       // requests of servers that are not in Handler, which does not know them
+	bare    atomic.Int64       // requests of servers outside of Handler, see unknown
 	ends    [2]context.Context // end when work of the kind is told to
 	tell    [2]context.CancelCauseFunc
 	severed context.Context // ends when connections are closed under what runs
@@ -98,7 +98,7 @@ func (l *Lifecycle) look() {
 	}
 }
 
-// unknown returns how many requests of servers run that Handler does not know.
+// unknown returns how many requests of servers run outside of Handler.
 func (w *work) unknown() int { return int(max(0, w.bare.Load())) }
 
 // end tells all work of a kind to end, and returns how much that is.

@@ -144,8 +144,8 @@ func (c *Cache[P]) release(g *epoch[P], key Key, mine *claim) {
 	})
 }
 
-// store keeps a plan in the second level, by the lease if there is one. It reports whether that has ended: now, or
-// before the plan came, which was not kept then.
+// store keeps a plan in the second level, by the lease if there is one. It reports whether the lease has ended: by this
+// call, or before it, in which case the plan is not kept.
 func (c *Cache[P]) store(
 	ctx context.Context, address string, value []byte, ttl time.Duration, mine claim,
 ) (ended bool, err error) {

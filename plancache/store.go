@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -205,12 +206,11 @@ func (c *Cache[P]) arrived(up *upload, leased bool) {
 // undo removes plans from the second level that may have arrived behind their deletion. What is not there was removed
 // behind its arrival.
 func (c *Cache[P]) undo(addresses ...string) {
-	for _, address := range addresses {
+	there := slices.DeleteFunc(addresses, func(address string) bool {
 		_, err := ask(c.ctx, c.level, func(ctx context.Context) ([]byte, error) { return c.level.store.Get(ctx, address) })
-		if !errors.Is(err, ErrNotFound) {
-			_ = c.level.delete(c.ctx, address)
-		}
-	}
+		return errors.Is(err, ErrNotFound)
+	})
+	_ = c.level.deleteEach(c.ctx, there)
 }
 
 // has reports whether a plan is there for a canonical key, in an epoch that is current.

@@ -453,6 +453,50 @@ func TestStoredBeforeADeletionIsTold(t *testing.T) {
 	}
 }
 
+// batching is a store that takes many deletions at a time.
+type batching struct {
+	*memory
+	batches, alone atomic.Int32
+}
+
+func (b *batching) Delete(ctx context.Context, key string) error {
+	b.alone.Add(1)
+	return b.memory.Delete(ctx, key)
+}
+
+func (b *batching) DeleteEach(ctx context.Context, keys []string) error {
+	b.batches.Add(1)
+	for _, key := range keys {
+		if err := b.memory.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Plans that are removed again together are so in one call.
+func TestRemovedAgainTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &batching{memory: newMemory()}
+		c, err := New(Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for i := range 50 {
+			if _, err := c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (string, error) { return "old", nil }); err != nil {
+				t.Error(err)
+			}
+		}
+		synctest.Wait()
+		b.tell("*")
+		synctest.Wait()
+		if len(b.values) > 0 || b.batches.Load() != 1 || b.alone.Load() > 0 {
+			t.Errorf("%d plans are left after %d batches and %d calls", len(b.values), b.batches.Load(), b.alone.Load())
+		}
+	})
+}
+
 // A plan that is removed again, because it was deleted on its way, does not make others remove what they have built
 // since, which is stored when all have heard of it.
 func TestRemovedAgainOnce(t *testing.T) {

@@ -12,10 +12,10 @@ import (
 // uploads are plans on their way to the second level, and those that have just arrived. A plan may be evicted here
 // before it has arrived, so the cache cannot say whether it was invalidated meanwhile.
 //
-// A deletion removes a plan first and tells then. One that arrives in between stays there, so it is looked after until
-// no word of that deletion can come any more, and is removed again if it does. Others are told of that as of any
-// deletion, also those that have a new plan by then. So a key that was deleted has nothing uploaded for as long:
-// otherwise each of them would remove what the others have just uploaded, and that would not come to an end.
+// A deletion removes a plan first, and then tells. A plan that arrives in between stays there, so it is remembered until
+// word of that deletion cannot come any more, and is removed if word comes. Others are told of this removal as of any
+// deletion, also those that have a new plan by then. So nothing is uploaded for a deleted key in that time: otherwise
+// each cache would remove what the others have just uploaded, without end.
 type uploads struct {
 	settling time.Duration // how long word of a deletion may take, from when the plan is removed
 
@@ -84,7 +84,7 @@ func (u *uploads) unsettled(address string) time.Duration {
 	return 0
 }
 
-// end notes that a plan does not arrive, or need not be looked after.
+// end notes that a plan does not arrive, or need not be remembered.
 func (u *uploads) end(one *upload) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -283,7 +283,7 @@ func dropUnless(done *bool, conn *pgxpool.Conn) {
 // rowsOf are the rows of a connection, which they give back.
 type rowsOf struct {
 	pgx.Rows
-	conn *pgxpool.Conn // nil once they were closed
+	conn *pgxpool.Conn // nil once the rows are closed
 }
 
 // Next goes to the next row.

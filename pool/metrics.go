@@ -112,7 +112,7 @@ func (p *Pool) sum(of func(*admission) uint64) uint64 {
 	return n
 }
 
-// leased has a metric of pools with a lease only.
+// leased restricts a metric to pools with a lease.
 func leased(each func(*Pool) []gqlboost.Metric) func(*Pool) []gqlboost.Metric {
 	return func(p *Pool) []gqlboost.Metric {
 		if p.lease == nil {

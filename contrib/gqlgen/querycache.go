@@ -25,9 +25,9 @@ import (
 // give it the requests. A schema whose Schema method returns another one than before
 // changes plans as well.
 //
-// gqlgen parses and validates what is not in the cache itself, and does not wait for others: a
-// query that many clients send at the same time for the first time is made as many times, and
-// the last document stays. Warm and WarmShared with [Build] make it before.
+// gqlgen itself parses and validates what is not in the cache, and does not wait for others: a
+// query that many clients send at the same time for the first time is parsed as many times, and
+// the last document stays. Warm and WarmShared with [Build] parse it beforehand.
 //
 // The cache is safe for concurrent use.
 func QueryCache(

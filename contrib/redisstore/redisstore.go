@@ -164,8 +164,11 @@ func (s *Store) deleteFrom(ctx context.Context, node rueidis.Client, pattern str
 	for cursor := uint64(0); ; {
 		// Arbitrary, as in Get: a replica may not have yet what is to be removed.
 		scan := node.B().Arbitrary("SCAN").Args(
-			strconv.FormatUint(cursor, 10), "MATCH", pattern, "COUNT", strconv.Itoa(scanCount))
-		page, err := node.Do(ctx, scan.Build()).AsScanEntry()
+			strconv.FormatUint(cursor, 10), "MATCH", pattern, "COUNT", strconv.Itoa(scanCount)).Build()
+		if s.client.Mode() != rueidis.ClientModeCluster {
+			scan = scan.ToRetryable() // In a cluster, a node that is down must not be in the way of the others.
+		}
+		page, err := node.Do(ctx, scan).AsScanEntry()
 		if err != nil {
 			return err
 		}

@@ -245,8 +245,8 @@ func TestStoredBehindAScan(t *testing.T) {
 		_, _ = c.Load(t.Context(), key, func(context.Context) (string, error) { close(begun); <-release; return "old", nil })
 	})
 	<-begun
-	soon := func(holds func() bool) bool { // It need not.
-		for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	soon := func(limit time.Duration, holds func() bool) bool {
+		for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(time.Millisecond) {
 			if holds() {
 				return true
 			}
@@ -256,9 +256,11 @@ func TestStoredBehindAScan(t *testing.T) {
 	var once sync.Once
 	slow := scanned{client, func() {
 		once.Do(func() {
-			soon(func() bool { return c.Stats().Store.Invalidations > 0 })
+			if !soon(time.Minute, func() bool { return c.Stats().Store.Invalidations > 0 }) {
+				t.Error("nobody was told before the scan")
+			}
 			close(release)
-			if soon(func() bool { n, _ := client.Do(t.Context(), client.B().Dbsize().Build()).AsInt64(); return n > 0 }) {
+			if soon(time.Second, func() bool { n, _ := client.Do(t.Context(), client.B().Dbsize().Build()).AsInt64(); return n > 0 }) {
 				t.Error("it was stored, even if it is removed again later")
 			}
 		})

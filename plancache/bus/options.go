@@ -32,10 +32,10 @@ type Options struct {
 	TrustSilence bool
 	// Before is called with keys before they are published, and again until it returns
 	// nil: it takes them out of what the caches share, such as the Remove of a
-	// redisstore.Store. Its time is bounded as that of Publish, by Silence. A SCAN of very many
-	// keys, for one with an asterisk, may take longer: then nothing is published until Silence is
-	// set higher. Keys with an asterisk are published before the call as well. Before is not called
-	// for a key that a program without a link publishes alone, such as a migration, which must
+	// redisstore.Store. Its time is bounded as that of Publish, by Silence. For a key with an
+	// asterisk it may need more, to SCAN very many keys: then nothing is published any more, and
+	// Silence must be longer. Such keys are also published before the call. Before is not called
+	// for a key that a program without a link publishes alone, such as a migration: that program must
 	// first remove it from what the caches share. Before must not call Delete, which waits for it.
 	Before func(ctx context.Context, keys []string) error
 	// OnError is called with errors that no caller gets, one call at a time, on a goroutine of its

@@ -170,7 +170,7 @@ func (l *Link) delete(ctx context.Context, keys []string) error {
 	}
 	for _, key := range keys {
 		if !validKey(key) {
-			return fmt.Errorf("bus: key %q: it must be of letters, digits and colons, with or without a last %s, and shorter "+
+			return fmt.Errorf("bus: key %q: it must be of letters, digits and colons, may end with %s, and must be shorter "+
 				"than %d", key, everything, maxKey)
 		}
 	}
@@ -337,9 +337,9 @@ func (l *Link) next(keys []string) []byte {
 	return m.encode()
 }
 
-// announce publishes keys before Before removes them, if one of them ends with an asterisk: that may take a while, and
-// what caches are making must not come in behind it. It is a message of its own, with a number of its own, so that
-// peers notice if they lose the one behind Before.
+// announce publishes keys before Before removes them, if one of them ends with an asterisk: the removal may take a
+// while, and what caches are making must not be stored behind it. It is a message of its own, with a number of its own,
+// so that peers notice if they lose the one that follows Before.
 func (l *Link) announce(keys []string) {
 	all := func(key string) bool { return strings.HasSuffix(key, everything) }
 	if l.options.Before == nil || !slices.ContainsFunc(keys, all) {

@@ -16,7 +16,7 @@ type explaining struct {
 	values  []*string // of the parameters
 	execute bool
 	setting string    // what is set before, as SQL
-	read    *[]uint32 // set to what it reads, by object IDs, also by views and functions; nil: nobody asks
+	read    *[]uint32 // gets the IDs of the tables that are read, also through views; nil: not wanted
 }
 
 // explain returns a plan. The statement is prepared with the protocol, which takes one

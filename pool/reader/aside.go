@@ -17,7 +17,7 @@ import (
 // Rows that are held have left their connection. What encoders of rows would ask it, such
 // as stream/pgrows, which writes Postgres's own text of nested values, they ask the rows.
 
-// reported are the settings that texts of values depend on, and in which encoding they are.
+// reported are the settings on which the texts of values depend, and the encoding of the texts.
 var reported = [...]string{"DateStyle", "IntervalStyle", "TimeZone", "client_encoding"}
 
 // parameters has what Postgres has reported of a session's settings.

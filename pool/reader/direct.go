@@ -164,11 +164,11 @@ func (d *directRows) end() {
 // work for those of the other.
 func (d *directRows) Conn() *pgx.Conn { return nil }
 
-// CancelRequest asks Postgres to end the statement, of which nobody wants the rest: closing the rows
-// reads it. Encoders of rows call it, which do not have the connection.
+// CancelRequest asks Postgres to end the statement. An encoder that fails calls it before Close, which
+// would read all rows. Where the statement's context has ended, Close reads none, and pgx cancels.
 func (d *directRows) CancelRequest(ctx context.Context) error {
 	conn := d.connection()
-	if conn == nil {
+	if conn == nil || d.call.ctx.Err() != nil {
 		return nil
 	}
 	d.canceled = true

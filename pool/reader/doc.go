@@ -107,8 +107,8 @@
 // a short wait if need be (Config.TokenWait), or from the primary. The text of a token goes
 // into a cookie or a header, so the next request may be at another instance. Whatever the Reader
 // believes of a replica, the transaction of the read compares positions itself, before its snapshot.
-// Which log they are of it does not compare: several replicas under one address must all follow the
-// primary, also after a failover. Where positions cannot be compared (an isolation level above read
+// It does not compare timelines: several replicas under one address must all follow the primary, also
+// after a failover. Where positions cannot be compared (an isolation level above read
 // committed, a role that may not call pg_control_system), such reads go to the primary. Reads without a
 // token cost nothing more.
 package reader

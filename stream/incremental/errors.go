@@ -20,7 +20,7 @@ var (
 		"use Hold")
 
 	errComplete = errors.New("incremental: the part is complete already")
-	errExited   = errors.New("incremental: body has ended its goroutine by runtime.Goexit")
+	errExited   = errors.New("incremental: a body, a value or the ResponseWriter has called runtime.Goexit")
 )
 
 // PanicError is a panic of a body.

@@ -30,8 +30,8 @@ func (d *Delivery) send() error {
 	return d.err
 }
 
-// alone calls what makes and sends something, without the lock, with which it is called. If that calls
-// runtime.Goexit (what is marshaled, or the ResponseWriter), the delivery has failed.
+// alone calls send while nobody else sends. It is called with the lock, and releases it meanwhile. If send
+// calls runtime.Goexit, as what it marshals or the ResponseWriter may, the delivery has failed.
 func (d *Delivery) alone(send func() error) {
 	d.sending = true
 	d.mu.Unlock()

@@ -168,8 +168,8 @@ func (ob *object) depth() int {
 	return ob.list.depth()
 }
 
-// rows writes all rows, and returns the number of objects. It sets ended once rows have ended, before what
-// is written then: their connection may be somebody else's.
+// rows writes all rows, and returns the number of objects. It sets ended when the rows
+// have ended, before it writes what closes open lists: the connection may be another caller's by then.
 func (ob *object) rows(o *output, rows pgx.Rows, ended *bool) (n int64, err error) {
 	states := o.states[:]
 	if depth := ob.depth(); depth > len(states) {

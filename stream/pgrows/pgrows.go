@@ -93,19 +93,20 @@ func finish(rows pgx.Rows, ended bool) {
 	rows.Close()
 }
 
-// canceler is what asks Postgres to end a query. Rows that do not give their connection away, such as those
-// of a pool.Reader, implement it themselves.
+// canceler asks Postgres to end a query. A connection does, and so do rows that hide their connection, such
+// as those of a pool.Reader.
 type canceler interface {
 	CancelRequest(ctx context.Context) error
 }
 
 func cancel(rows pgx.Rows) {
 	c, ok := rows.(canceler)
-	if conn := rows.Conn(); !ok && conn != nil {
-		c, ok = conn.PgConn(), true
-	}
 	if !ok {
-		return
+		conn := rows.Conn()
+		if conn == nil {
+			return
+		}
+		c = conn.PgConn()
 	}
 	ctx, done := context.WithTimeout(context.Background(), cancelTimeout)
 	defer done()

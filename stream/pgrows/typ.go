@@ -265,13 +265,14 @@ func (s *types) told(t *pgtype.Type) *typ {
 	return foreign(s.m, t)
 }
 
-// replaced returns the built-in type for which pgx was given a codec of this type, such as a decimal's for
-// numeric: domains of it have the same. It is nil if there is none, or several.
+// replaced returns the built-in type for which pgx was given this codec, such as a decimal's for numeric:
+// LoadType gives it to domains of that. It is nil if there is none, or several. Codecs of one Go type that
+// differ are those of different types.
 func (s *types) replaced(codec pgtype.Codec) (base *typ) {
 	for i := range builtinTable {
 		row := &builtinTable[i]
 		t, ok := s.m.TypeForOID(row.oid)
-		if !ok || row.made != aScalar || reflect.TypeOf(t.Codec) != reflect.TypeOf(codec) {
+		if !ok || row.made != aScalar || !reflect.DeepEqual(t.Codec, codec) {
 			continue
 		}
 		if base != nil {

@@ -284,3 +284,29 @@ func TestDomainOfAReplacedCodec(t *testing.T) {
 		}
 	}
 }
+
+// taggedCodec is a codec of one Go type that somebody has for several types of Postgres.
+type taggedCodec struct {
+	pgtype.TextCodec
+	of string
+}
+
+// A type that shares no more than the Go type of its codec with numeric is not written as a number.
+func TestCodecsOfOneGoType(t *testing.T) {
+	conn := connect(t)
+	if _, err := conn.Exec(t.Context(), "drop type if exists version; create type version as enum ('v1')"); err != nil {
+		t.Fatal(err)
+	}
+	version, err := conn.LoadType(t.Context(), "version")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.TypeMap().RegisterType(&pgtype.Type{Name: "numeric", OID: pgtype.NumericOID, Codec: taggedCodec{of: "numeric"}})
+	conn.TypeMap().RegisterType(&pgtype.Type{Name: "version", OID: version.OID, Codec: taggedCodec{of: "version"}})
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeSimpleProtocol} {
+		got, _, err := query(t, conn, Options{}, "select 'v1'::version as v", mode)
+		if want := `[{"v":"v1"}]`; got != want || err != nil {
+			t.Errorf("%v: got %s, %v, want %s", mode, got, err, want)
+		}
+	}
+}

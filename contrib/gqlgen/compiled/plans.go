@@ -48,7 +48,7 @@ type variants struct {
 	mu        sync.RWMutex
 	plans     map[conditions]*plan
 	fields    int    // in them
-	kept      *plans // which has counted them; nil if the variants are not there
+	kept      *plans // which counts them; nil if the variants are not kept
 	compiling map[conditions]func() *plan
 }
 
@@ -163,11 +163,14 @@ func (v *variants) plan(s *Executable, op *graphql.OperationContext, watched boo
 		if v.refused != "" && p.refused == "" {
 			p = &plan{refused: v.refused}
 		}
+		if !v.keep(key, p) {
+			s.unkept.Add(1)
+		}
 		return p
 	})()
 }
 
-// once returns what compiles a plan and keeps it: the same for all requests that ask for it at the same time.
+// once returns what compiles a plan: the same for all requests that ask for it at the same time.
 func (v *variants) once(key conditions, compile func() *plan) func() *plan {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -182,9 +185,7 @@ func (v *variants) once(key conditions, compile func() *plan) func() *plan {
 	}
 	one := sync.OnceValue(func() *plan {
 		defer v.compiled(key)
-		p := compile()
-		v.keep(key, p)
-		return p
+		return compile()
 	})
 	v.compiling[key] = one
 	return one
@@ -196,20 +197,23 @@ func (v *variants) compiled(key conditions) {
 	delete(v.compiling, key)
 }
 
-// keep keeps a plan if there is room. Otherwise the next request compiles it again. All plans of an
-// operation have no more fields than one may have, so that one document does not take the room of others.
-func (v *variants) keep(key conditions, p *plan) {
+// keep keeps a plan if there is room, and reports whether there was. Otherwise the next request compiles it again. All
+// plans of an operation have no more fields than one may have, so that one document does not take the room of others.
+func (v *variants) keep(key conditions, p *plan) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.kept == nil || v.plans[key] != nil || len(v.plans) >= maxVariants || v.fields+p.fields > maxFields {
-		return
-	}
-	if v.kept.fields.Add(int64(p.fields)) > maxKept {
+	switch {
+	case v.plans[key] != nil:
+		return true
+	case v.kept == nil || len(v.plans) >= maxVariants || v.fields+p.fields > maxFields:
+		return false
+	case v.kept.fields.Add(int64(p.fields)) > maxKept:
 		v.kept.fields.Add(-int64(p.fields))
-		return
+		return false
 	}
 	v.plans[key] = p
 	v.fields += p.fields
+	return true
 }
 
 // forget gives up the room of the plans. Requests may still have them.

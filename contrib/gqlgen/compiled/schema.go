@@ -44,6 +44,7 @@ type Executable struct {
 	plainCode uintptr // of a field middleware that does nothing
 	rootCode  uintptr // of a root field middleware that does nothing
 	compiled  atomic.Uint64
+	unkept    atomic.Uint64
 	streamed  atomic.Uint64
 	broken    atomic.Uint64
 	delegated reasons

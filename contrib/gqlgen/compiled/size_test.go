@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gqlboost/gqlboost"
 	"github.com/gqlboost/gqlboost/contrib/gqlgen/compiled/internal/zoo"
 )
 
@@ -108,5 +109,10 @@ func TestPlansAreBounded(t *testing.T) {
 	}
 	if f := p.fallbacks(); len(f) > 0 { // Nothing would be kept of it.
 		t.Errorf("delegated %v", f)
+	}
+	for m := range p.schema.(gqlboost.Source).Metrics() {
+		if m.Name == "gqlboost.compiled.unkept" && m.Value != 1<<len(names)-1 {
+			t.Errorf("%v plans were not kept, want all but one", m.Value)
+		}
 	}
 }

@@ -14,10 +14,10 @@ var ErrBehind = errors.New("pool: the server has not replayed the position")
 // replayed a position, or written it if it is no replica. The comparison is made in the
 // transaction of the statement itself, so it holds whatever has happened to the server and the
 // connection since anybody has asked before: a replica that was restarted may be where it was long
-// ago, and behind a pooler each transaction may be on another server. It does not compare logs: a server
-// never goes back to an older one, but of several under one address one may have been left behind by a
-// failover, and be further in its own. It must come before the statement's snapshot is taken, so it fails
-// in transactions that keep the first one they take.
+// ago, and behind a pooler each transaction may be on another server. It does not compare
+// timelines: one server never goes back to an older timeline, but of several under one address, one may
+// have stayed on the old timeline after a failover, and be further there. It must come before the
+// statement's snapshot is taken, so it fails in transactions that keep the first one they take.
 func hasReplayed(position string) string {
 	return `1 operator(pg_catalog./) (
 		pg_catalog.current_setting('transaction_isolation') in ('read committed', 'read uncommitted')

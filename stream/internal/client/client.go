@@ -174,14 +174,22 @@ func (c *Client) Whole(status int, rest []byte) error {
 	return err
 }
 
-// maxPiece is how many bytes of a whole response the client is given at once: as for a chunk, it may take
-// the timeout for each.
-const maxPiece = 256 << 10
+// A whole response is written in pieces, and the client may take the timeout for each, as for a chunk.
+// There are about maxPieces at most: all of the response stays in memory until the last one.
+const (
+	minPiece  = 256 << 10
+	maxPieces = 32
+)
 
 func (c *Client) writeAll(parts ...[]byte) error {
+	total := 0
+	for _, part := range parts {
+		total += len(part)
+	}
+	size := max(minPiece, total/maxPieces)
 	written := false
 	for _, part := range parts {
-		for b := range slices.Chunk(part, maxPiece) {
+		for b := range slices.Chunk(part, size) {
 			if written {
 				_ = c.deadline() // There may be none.
 			}

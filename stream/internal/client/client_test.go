@@ -77,11 +77,12 @@ func TestWholeLeavesNoDeadline(t *testing.T) {
 // measuring records how many bytes are written with one deadline.
 type measuring struct {
 	*deadlines
-	bytes, most int
+	bytes, most, times int
 }
 
 func (m *measuring) SetWriteDeadline(at time.Time) error {
 	m.bytes = 0
+	m.times++
 	return m.deadlines.SetWriteDeadline(at)
 }
 
@@ -107,5 +108,22 @@ func TestDeadlineOfWhatWasHeld(t *testing.T) {
 	}
 	if m.most > 2*chunk {
 		t.Errorf("%d bytes have one deadline", m.most)
+	}
+}
+
+// A client that takes next to nothing does not have all that is held kept for hours.
+func TestDeadlinesOfWhatWasHeld(t *testing.T) {
+	m := &measuring{deadlines: &deadlines{ResponseRecorder: httptest.NewRecorder()}}
+	c := New(m, httptest.NewRequest(http.MethodGet, "/", nil), time.Minute)
+	c.Hold()
+	if _, err := c.Write(make([]byte, 64<<20)); err != nil {
+		t.Fatal(err)
+	}
+	m.times = 0
+	if err := c.Whole(http.StatusOK, []byte("}")); err != nil {
+		t.Fatal(err)
+	}
+	if m.times > 40 {
+		t.Errorf("%d deadlines", m.times)
 	}
 }
