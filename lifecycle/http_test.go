@@ -57,20 +57,30 @@ type server struct {
 	done chan error
 }
 
-func run(t *testing.T, o Options, h http.HandlerFunc) *server {
+// serve runs an instance with a server until it is ready, and returns the server's address, and where Run's error
+// will be.
+func serve(ctx context.Context, t *testing.T, l *Lifecycle, h http.Handler) (address string, done chan error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{Lifecycle: make1(t, o), url: "http://" + listener.Addr().String(), done: make(chan error, 1)}
+	done = make(chan error, 1)
+	go func() { done <- l.Run(ctx, &http.Server{Handler: h}, listener) }()
+	wait.Until(t, "the server is ready", func() bool { return l.State() == Ready })
+	return listener.Addr().String(), done
+}
+
+func run(t *testing.T, o Options, h http.HandlerFunc) *server {
+	t.Helper()
+	s := &server{Lifecycle: make1(t, o)}
 	mux := http.NewServeMux()
 	mux.Handle("/", s.Handler(h))
 	mux.Handle("/readyz", s.Probes())
 	ctx, stop := context.WithCancel(t.Context())
 	s.stop = stop
-	go func() { s.done <- s.Run(ctx, &http.Server{Handler: mux}, listener) }()
-	wait.Until(t, "the server is ready", func() bool { return s.State() == Ready })
+	address, done := serve(ctx, t, s.Lifecycle, mux)
+	s.url, s.done = "http://"+address, done
 	t.Cleanup(func() { stop(); <-s.Done() })
 	return s
 }
@@ -277,27 +287,29 @@ func TestHijackedIsCut(t *testing.T) {
 	}
 }
 
-// A request beside Handler is cut as the others are, and that is no success either.
-func TestUnknownRequestIsCut(t *testing.T) {
-	l := make1(t, Options{DrainDelay: NoWait, DrainTimeout: NoWait, CutGrace: 50 * time.Millisecond})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// send opens a connection until the end of the test, and sends a text.
+func send(t *testing.T, address, text string) {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { c.Close() })
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A request outside of Handler is cut as the others are, and Shutdown reports that.
+func TestUnknownRequestIsCut(t *testing.T) {
+	l := make1(t, Options{DrainDelay: NoWait, DrainTimeout: NoWait, CutGrace: 50 * time.Millisecond})
 	runs, release := make(chan struct{}), make(chan struct{})
 	defer close(release)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/upload", func(http.ResponseWriter, *http.Request) { close(runs); <-release })
-	done := make(chan error, 1)
-	go func() { done <- l.Run(t.Context(), &http.Server{Handler: mux}, listener) }()
-	c, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	io.WriteString(c, "GET /upload HTTP/1.1\r\nHost: x\r\n\r\n")
+	address, done := serve(t.Context(), t, l, mux)
+	send(t, address, "GET /upload HTTP/1.1\r\nHost: x\r\n\r\n")
 	<-runs
-	wait.Until(t, "the server is ready", func() bool { return l.State() == Ready })
 	if err := l.Shutdown(t.Context()); !errors.Is(err, ErrCut) {
 		t.Errorf("got %v, and the request had not ended", err)
 	}
@@ -309,39 +321,26 @@ func TestUnknownRequestIsCut(t *testing.T) {
 	}
 }
 
-// An idle connection of x/net/http2/h2c is no request, and requests on it are counted as what they are.
+// An idle connection of x/net/http2/h2c does not count as a request. A request on it in Handler counts once.
 func TestConnectionsOfH2C(t *testing.T) {
 	l := make1(t, Options{DrainDelay: NoWait, DrainTimeout: NoWait, CutGrace: 50 * time.Millisecond})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	counts, release := make(chan int, 2), make(chan struct{})
 	defer close(release)
 	next := l.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { counts <- l.work.unknown() }))
-	done := make(chan error, 1)
-	go func() {
-		done <- l.Run(t.Context(), &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer conn.Close()
-			l.work.bare.Add(1) // another request, beside Handler
-			next.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(r.Context()))
-			l.work.bare.Add(-1)
-			counts <- l.work.unknown()
-			<-release
-		})}, listener)
-	}()
-	wait.Until(t, "the server is ready", func() bool { return l.State() == Ready })
-	c, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	io.WriteString(c, "PRI * HTTP/2.0\r\n\r\n")
+	address, done := serve(t.Context(), t, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		l.work.bare.Add(1) // another request, outside of Handler
+		next.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(r.Context()))
+		l.work.bare.Add(-1)
+		counts <- l.work.unknown()
+		<-release
+	}))
+	send(t, address, "PRI * HTTP/2.0\r\n\r\n")
 	if during, after := <-counts, <-counts; during != 1 || after != 0 {
 		t.Errorf("%d requests outside of Handler, then %d, want 1 and 0", during, after)
 	}

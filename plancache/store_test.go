@@ -142,6 +142,15 @@ func fleet(t *testing.T, m *memory, n int) (list []*Cache[string]) {
 	return list
 }
 
+// build has a cache build a plan, or find one.
+func build(t *testing.T, c *Cache[string], text string) {
+	t.Helper()
+	_, err := c.Load(t.Context(), Key{Query: text}, func(context.Context) (string, error) { return "plan", nil })
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // waitFor waits until a store has so many values.
 func waitFor(t *testing.T, m *memory, n int) {
 	t.Helper()
@@ -433,15 +442,8 @@ func TestStoredBeforeADeletionIsTold(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			m := newMemory()
-			c, err := New(Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			// The deletion has found nothing yet.
-			if _, err := c.Load(t.Context(), key, func(context.Context) (string, error) { return "old", nil }); err != nil {
-				t.Error(err)
-			}
+			c := newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m})
+			build(t, c, key.Query) // The deletion has found nothing yet.
 			time.Sleep(test.after)
 			synctest.Wait()
 			m.tell(test.told)
@@ -478,15 +480,9 @@ func (b *batching) DeleteEach(ctx context.Context, keys []string) error {
 func TestRemovedAgainTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &batching{memory: newMemory()}
-		c, err := New(Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: b})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
+		c := newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: b})
 		for i := range 50 {
-			if _, err := c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (string, error) { return "old", nil }); err != nil {
-				t.Error(err)
-			}
+			build(t, c, query(i))
 		}
 		synctest.Wait()
 		b.tell("*")
@@ -578,9 +574,7 @@ func TestStoredAgainOneByOne(t *testing.T) {
 		}
 		synctest.Wait()
 		for i := range 100 {
-			if _, err := c.Load(t.Context(), Key{Query: query(i)}, func(context.Context) (string, error) { return "plan", nil }); err != nil {
-				t.Error(err)
-			}
+			build(t, c, query(i))
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
@@ -642,15 +636,9 @@ func TestFoundWhileDeleted(t *testing.T) {
 func TestSharedAfterPurge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
-		c, err := New(Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
+		c := newTest(t, Options[string]{Schema: "1", Codec: jsonCodec[string]{}, Store: m})
 		c.Purge()
-		if _, err := c.Load(t.Context(), Key{Query: "a"}, func(context.Context) (string, error) { return "plan", nil }); err != nil {
-			t.Error(err)
-		}
+		build(t, c, "a")
 		synctest.Wait()
 		if len(m.values) != 1 {
 			t.Errorf("%d plans are shared, want 1", len(m.values))

@@ -12,10 +12,10 @@ import (
 // uploads are plans on their way to the second level, and those that have just arrived. A plan may be evicted here
 // before it has arrived, so the cache cannot say whether it was invalidated meanwhile.
 //
-// A deletion removes a plan first, and then tells. A plan that arrives in between stays there, so it is remembered until
-// word of that deletion cannot come any more, and is removed if word comes. Others are told of this removal as of any
-// deletion, also those that have a new plan by then. So nothing is uploaded for a deleted key in that time: otherwise
-// each cache would remove what the others have just uploaded, without end.
+// A deletion removes a plan first, and then tells. A plan that arrives in between stays there, so it is remembered
+// until word of that deletion cannot come any more, and is removed if word comes. Others are told of this removal as of
+// any deletion, also those that have a new plan by then. So nothing is uploaded for a deleted key in that time:
+// otherwise each cache would remove what the others have just uploaded, without end.
 type uploads struct {
 	settling time.Duration // how long word of a deletion may take, from when the plan is removed
 
@@ -106,21 +106,24 @@ func (u *uploads) arrive(one *upload) bool {
 func (u *uploads) purge() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for one := range u.all {
-		one.invalidated = true
-	}
+	u.mark("*")
 }
 
 // invalidate notes that a key of an [Invalidator] is deleted.
 func (u *uploads) invalidate(key string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.mark(key)
+	u.deleted = append(u.lately(u.deleted), event{key, time.Now()})
+}
+
+// mark marks what is on its way and covered by a key. The caller has the lock.
+func (u *uploads) mark(key string) {
 	for one := range u.all {
 		if covers(key, one.address) {
 			one.invalidated = true
 		}
 	}
-	u.deleted = append(u.lately(u.deleted), event{key, time.Now()})
 }
 
 // arrivals returns the addresses that a key of an [Invalidator] covers of what has arrived lately, and forgets them.

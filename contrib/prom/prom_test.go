@@ -122,7 +122,9 @@ func TestTwice(t *testing.T) {
 		"two kinds": {func(r prometheus.Registerer) error {
 			return r.Register(prom.NewCollector(gauge, named(source{{Name: "x", Kind: gqlboost.Counter}}, "a")))
 		}, "two metrics are called x"},
-		"other help": {func(r prometheus.Registerer) error { return r.Register(prom.NewCollector(helped("a"), helped("b"))) }, ""},
+		"other help": {func(r prometheus.Registerer) error {
+			return r.Register(prom.NewCollector(helped("a"), helped("b")))
+		}, ""},
 		"one name in Prometheus": {func(r prometheus.Registerer) error {
 			return r.Register(prom.NewCollector(source{
 				{Name: "x.time", Unit: "s", Kind: gqlboost.Gauge}, {Name: "x.time.seconds", Unit: "s", Kind: gqlboost.Gauge},

@@ -67,6 +67,21 @@ func nodes(t *testing.T) (servers []*redis.Server, addresses []string) {
 	return servers, addresses
 }
 
+// beside returns a client that sends what only reads to a replica.
+func beside(t *testing.T, primary, replica string) rueidis.Client {
+	t.Helper()
+	client, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{primary}, DisableCache: true,
+		Standalone:     rueidis.StandaloneOption{ReplicaAddress: []string{replica}},
+		SendToReplicas: func(cmd rueidis.Completed) bool { return cmd.IsReadOnly() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}
+
 // A client that reads from replicas does not bring back what was deleted: a replica may lag.
 func TestReplicaThatLags(t *testing.T) {
 	primary, replica := redis.Start(t), redis.Start(t)
@@ -79,16 +94,7 @@ func TestReplicaThatLags(t *testing.T) {
 		}
 	}
 	follow("127.0.0.1", port)
-	client, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress: []string{primary.Address}, DisableCache: true,
-		Standalone:     rueidis.StandaloneOption{ReplicaAddress: []string{replica.Address}},
-		SendToReplicas: func(cmd rueidis.Completed) bool { return cmd.IsReadOnly() },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	s := redisstore.New(client, redisstore.Options{})
+	s := redisstore.New(beside(t, primary.Address, replica.Address), redisstore.Options{})
 	if err := s.Set(t.Context(), "k", []byte("old"), time.Hour); err != nil {
 		t.Fatal(err)
 	}
@@ -108,16 +114,7 @@ func TestReplicaThatLags(t *testing.T) {
 // A replica that is down is not in the way of a deletion.
 func TestReplicaThatIsDown(t *testing.T) {
 	primary, replica := redis.Start(t), redis.Start(t)
-	client, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress: []string{primary.Address}, DisableCache: true,
-		Standalone:     rueidis.StandaloneOption{ReplicaAddress: []string{replica.Address}},
-		SendToReplicas: func(cmd rueidis.Completed) bool { return cmd.IsReadOnly() },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	s := redisstore.New(client, redisstore.Options{})
+	s := redisstore.New(beside(t, primary.Address, replica.Address), redisstore.Options{})
 	if err := s.Set(t.Context(), "a:1", []byte("plan"), time.Hour); err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +257,11 @@ func TestStoredBehindAScan(t *testing.T) {
 				t.Error("nobody was told before the scan")
 			}
 			close(release)
-			if soon(time.Second, func() bool { n, _ := client.Do(t.Context(), client.B().Dbsize().Build()).AsInt64(); return n > 0 }) {
+			stored := func() bool {
+				n, _ := client.Do(t.Context(), client.B().Dbsize().Build()).AsInt64()
+				return n > 0
+			}
+			if soon(time.Second, stored) {
 				t.Error("it was stored, even if it is removed again later")
 			}
 		})

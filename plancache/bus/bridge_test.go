@@ -18,7 +18,12 @@ import (
 // bridge returns a bridge whose sides are "a" and "b".
 func bridge(t *testing.T, a, b bus.Transport, o bus.Options) *bus.Bridge {
 	t.Helper()
-	br, err := bus.NewBridge(bus.Side{Name: "a", Transport: a, Options: o}, bus.Side{Name: "b", Transport: b, Options: o})
+	return between(t, bus.Side{Name: "a", Transport: a, Options: o}, bus.Side{Name: "b", Transport: b, Options: o})
+}
+
+func between(t *testing.T, a, b bus.Side) *bus.Bridge {
+	t.Helper()
+	br, err := bus.NewBridge(a, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,16 +178,14 @@ func TestBridgeInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hubA, hubB := bustest.NewHub(), bustest.NewHub()
 		var down atomic.Bool
-		br, err := bus.NewBridge(bus.Side{Name: "a", Transport: hubA.Connect()},
-			bus.Side{Name: "b", Transport: hubB.Connect(), Options: bus.Options{Before: func(context.Context, []string) error {
-				if down.Load() {
-					return errors.New("the store is down")
-				}
-				return nil
-			}}})
-		if err != nil {
-			t.Fatal(err)
+		before := func(context.Context, []string) error {
+			if down.Load() {
+				return errors.New("the store is down")
+			}
+			return nil
 		}
+		br := between(t, bus.Side{Name: "a", Transport: hubA.Connect()},
+			bus.Side{Name: "b", Transport: hubB.Connect(), Options: bus.Options{Before: before}})
 		a, _ := open(t, hubA.Connect(), bus.Options{})
 		b, fromB := open(t, hubB.Connect(), bus.Options{})
 		time.Sleep(3 * time.Second)
@@ -226,16 +229,14 @@ func TestBridgeBefore(t *testing.T) {
 			return got
 		}
 		near := hubA.Connect()
-		br, err := bus.NewBridge(bus.Side{Name: "a", Transport: near},
-			bus.Side{Name: "b", Transport: hubB.Connect(), Options: bus.Options{Before: func(_ context.Context, keys []string) error {
-				mu.Lock()
-				defer mu.Unlock()
-				removed = append(removed, keys...)
-				return nil
-			}}})
-		if err != nil {
-			t.Fatal(err)
+		before := func(_ context.Context, keys []string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			removed = append(removed, keys...)
+			return nil
 		}
+		br := between(t, bus.Side{Name: "a", Transport: near},
+			bus.Side{Name: "b", Transport: hubB.Connect(), Options: bus.Options{Before: before}})
 		a, _ := open(t, hubA.Connect(), bus.Options{})
 		b, fromB := open(t, hubB.Connect(), bus.Options{})
 		time.Sleep(3 * time.Second)

@@ -102,7 +102,11 @@ func TestToldBeforeAScan(t *testing.T) {
 			key           string
 			lost          bool
 			before, after []string
-		}{{"k", false, nil, []string{"k"}}, {"v:*", false, []string{"v:*"}, []string{"v:*"}}, {"v:*", true, []string{"v:*"}, []string{"*"}}} {
+		}{
+			{"k", false, nil, []string{"k"}},
+			{"v:*", false, []string{"v:*"}, []string{"v:*"}},
+			{"v:*", true, []string{"v:*"}, []string{"*"}},
+		} {
 			done := make(chan error, 1)
 			go func() { done <- a.Delete(t.Context(), test.key) }()
 			<-removing
