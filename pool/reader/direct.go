@@ -167,12 +167,11 @@ func (d *directRows) Conn() *pgx.Conn { return nil }
 // CancelRequest asks Postgres to end the statement. An encoder that fails calls it before Close, which
 // would read all rows. Where the statement's context has ended, Close reads none, and pgx cancels.
 func (d *directRows) CancelRequest(ctx context.Context) error {
-	conn := d.connection()
-	if conn == nil || d.call.ctx.Err() != nil {
-		return nil
+	if conn := d.connection(); conn != nil && d.call.ctx.Err() == nil {
+		d.canceled = true
+		return conn.PgConn().CancelRequest(ctx)
 	}
-	d.canceled = true
-	return conn.PgConn().CancelRequest(ctx)
+	return nil
 }
 
 // Next goes to the next row.
