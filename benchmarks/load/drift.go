@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -46,27 +47,35 @@ type soakFigure struct {
 	unit  float64 // what it is divided by to be shown
 	of    func(Window) float64
 	worse float64 // the direction that is: 1 up, -1 down, 0 neither
+	// speed is what the machine's own speed does to the figure; nil: nothing. The change is then the one beside it,
+	// and windows of which the speed is not known count only if it is known of none.
+	speed func(Window) float64
 }
+
+func work(w Window) float64      { return w.Work }
+func statement(w Window) float64 { return w.Statement }
 
 const mib = 1 << 20
 
 var soakFigures = []soakFigure{
-	{"P50, ms", 1, func(w Window) float64 { return w.P50 }, 1},
-	{"P95, ms", 1, func(w Window) float64 { return w.P95 }, 1},
-	{"throughput, requests/s", 1, func(w Window) float64 { return w.Throughput }, -1},
-	{"memory, MiB", mib, func(w Window) float64 { return w.Memory }, 1},
-	{"live heap, MiB", mib, func(w Window) float64 { return w.LiveHeap }, 1},
-	{"heap in use, MiB", mib, func(w Window) float64 { return w.InUse() }, 1},
-	{"unused in spans, MiB", mib, func(w Window) float64 { return w.HeapUnused }, 1},
-	{"unused part of the heap in use, %", 0.01, func(w Window) float64 { return w.Fragmentation() }, 1},
-	{"free, kept, MiB", mib, func(w Window) float64 { return w.HeapFree }, 1},
-	{"released, MiB", mib, func(w Window) float64 { return w.HeapReleased }, 0},
-	{"span records, MiB", mib, func(w Window) float64 { return w.SpanRecords }, 1},
-	{"stacks, MiB", mib, func(w Window) float64 { return w.Stacks }, 1},
-	{"GC pause P50, ms", 1, func(w Window) float64 { return w.PauseP50 }, 1},
-	{"GC pause P99, ms", 1, func(w Window) float64 { return w.PauseP99 }, 1},
-	{"goroutines", 1, func(w Window) float64 { return w.Goroutines }, 1},
-	{"connections", 1, func(w Window) float64 { return w.Connections }, 1},
+	{"P50, ms", 1, func(w Window) float64 { return w.P50 }, 1, statement},
+	{"P95, ms", 1, func(w Window) float64 { return w.P95 }, 1, statement},
+	{"server's CPU for each request, µs", 1, func(w Window) float64 { return w.ServerCPU }, 1, work},
+	{"Postgres's CPU for each request, µs", 1, func(w Window) float64 { return w.PostgresCPU }, 1, work},
+	{"throughput, requests/s", 1, func(w Window) float64 { return w.Throughput }, -1, nil},
+	{"memory, MiB", mib, func(w Window) float64 { return w.Memory }, 1, nil},
+	{"live heap, MiB", mib, func(w Window) float64 { return w.LiveHeap }, 1, nil},
+	{"heap in use, MiB", mib, func(w Window) float64 { return w.InUse() }, 1, nil},
+	{"unused in spans, MiB", mib, func(w Window) float64 { return w.HeapUnused }, 1, nil},
+	{"unused part of the heap in use, %", 0.01, func(w Window) float64 { return w.Fragmentation() }, 1, nil},
+	{"free, kept, MiB", mib, func(w Window) float64 { return w.HeapFree }, 1, nil},
+	{"released, MiB", mib, func(w Window) float64 { return w.HeapReleased }, 0, nil},
+	{"span records, MiB", mib, func(w Window) float64 { return w.SpanRecords }, 1, nil},
+	{"stacks, MiB", mib, func(w Window) float64 { return w.Stacks }, 1, nil},
+	{"GC pause P50, ms", 1, func(w Window) float64 { return w.PauseP50 }, 1, nil},
+	{"GC pause P99, ms", 1, func(w Window) float64 { return w.PauseP99 }, 1, nil},
+	{"goroutines", 1, func(w Window) float64 { return w.Goroutines }, 1, nil},
+	{"connections", 1, func(w Window) float64 { return w.Connections }, 1, nil},
 }
 
 // onQuietMachine leaves out the windows in which something else used the machine: their
@@ -108,22 +117,34 @@ func Drifts(windows []Window) (list []Drift) {
 	return list
 }
 
-// series is the values of a figure, and the minutes at which it had them.
-type series struct{ times, values []float64 }
+// series is the values of a figure, the minutes at which it had them, and the machine's speed then.
+type series struct{ times, values, speeds []float64 }
 
-func (s *series) add(time, value float64) {
-	s.times, s.values = append(s.times, time), append(s.values, value)
+func (s *series) add(time, value, speed float64) {
+	s.times, s.values, s.speeds = append(s.times, time), append(s.values, value), append(s.speeds, speed)
 }
 
 // within returns the change since the start of sessions.
 func (f soakFigure) within(sessions [][]Window) Drift {
+	known := func(w Window) bool { return f.speed != nil && f.speed(w) > 0 }
+	beside := false
+	for _, session := range sessions {
+		beside = beside || slices.ContainsFunc(session, known)
+	}
 	var list []series
 	for _, session := range sessions {
 		var s series
 		for _, w := range session {
-			s.add(w.Minutes, f.of(w)/f.unit)
+			switch {
+			case !beside:
+				s.add(w.Minutes, f.of(w)/f.unit, 0)
+			case known(w):
+				s.add(w.Minutes, f.of(w)/f.unit, f.speed(w))
+			}
 		}
-		list = append(list, s)
+		if len(s.times) > 0 {
+			list = append(list, s)
+		}
 	}
 	return f.drift(list, fewestWindows)
 }
@@ -138,7 +159,7 @@ func (f soakFigure) between(sessions [][]Window) Drift {
 			ofCPU[cpu] = len(list)
 			list = append(list, series{})
 		}
-		list[ofCPU[cpu]].add(session[len(session)/2].Minutes, medianOf(session, f))
+		list[ofCPU[cpu]].add(session[len(session)/2].Minutes, medianOf(session, f), 0)
 	}
 	d := f.drift(list, fewestSessions)
 	d.Sessions = true
@@ -146,15 +167,15 @@ func (f soakFigure) between(sessions [][]Window) Drift {
 }
 
 // drift fits a line through what the values of a figure, and their times, are beside the means of
-// their own series. Fewer values than the fewest of one series say nothing.
+// their own series, and beside what the machine's speed explains. Fewer values than the fewest of one series say nothing.
 func (f soakFigure) drift(list []series, fewest int) Drift {
 	d := Drift{Figure: f.name}
 	var all series
 	mean := 0.0
 	for _, s := range list {
-		t, v := stat.Mean(s.times, nil), stat.Mean(s.values, nil)
+		t, v, m := stat.Mean(s.times, nil), stat.Mean(s.values, nil), stat.Mean(s.speeds, nil)
 		for i := range s.times {
-			all.add(s.times[i]-t, s.values[i]-v)
+			all.add(s.times[i]-t, s.values[i]-v, s.speeds[i]-m)
 		}
 		mean += v * float64(len(s.times))
 	}
@@ -163,18 +184,30 @@ func (f soakFigure) drift(list []series, fewest int) Drift {
 		return d
 	}
 	mean /= float64(n)
-	intercept, slope := stat.LinearRegression(all.times, all.values, nil, false)
+	times, values, freedom := all.times, all.values, n-len(list)-1
+	if slices.Max(all.speeds) > 0 {
+		times, values, freedom = without(all.speeds, times), without(all.speeds, values), freedom-1
+	}
+	intercept, slope := stat.LinearRegression(times, values, nil, false)
 	d.First, d.Last = mean+intercept+slope*slices.Min(all.times), mean+intercept+slope*slices.Max(all.times)
 	if d.First != 0 {
 		d.Growth = (d.Last - d.First) / math.Abs(d.First)
 	}
-	if d.Correlation = stat.Correlation(all.times, all.values, nil); math.IsNaN(d.Correlation) {
+	if d.Correlation = stat.Correlation(times, values, nil); math.IsNaN(d.Correlation) {
 		d.Correlation = 0 // It never changes.
 	}
-	worse, freedom := f.worse*d.Correlation, n-len(list)-1
+	worse := f.worse * d.Correlation
 	d.Drifts = freedom >= fewest-2 && f.worse*d.Growth > driftGrowth && worse > driftCorrelation &&
 		byChance(worse, freedom) < driftChance
 	return d
+}
+
+// without returns what a regression on the others leaves of values. Both have the mean 0.
+func without(others, values []float64) []float64 {
+	part := floats.Dot(others, values) / floats.Dot(others, others)
+	rest := slices.Clone(values)
+	floats.AddScaled(rest, -part, others)
+	return rest
 }
 
 // byChance returns how likely a correlation as large is by chance, with so many degrees of freedom.

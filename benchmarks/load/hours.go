@@ -59,9 +59,7 @@ func medianOf(windows []Window, f soakFigure) float64 {
 	for _, w := range windows {
 		values = append(values, f.of(w)/f.unit)
 	}
-	slices.Sort(values)
-	n := len(values)
-	return (values[n/2] + values[(n-1)/2]) / 2
+	return median(values)
 }
 
 // minutesEach is the length of a window; old files only tell when windows start.

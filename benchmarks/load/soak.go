@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -37,6 +38,10 @@ type Window struct {
 	PauseP50 float64 `json:"gcPauseP50Ms,omitempty"`
 	PauseP99 float64 `json:"gcPauseP99Ms,omitempty"`
 	PauseMax float64 `json:"gcPauseMaxMs,omitempty"`
+	// CPU time, microseconds for each request.
+	ServerCPU   float64 `json:"serverCpuMicros,omitempty"`
+	PostgresCPU float64 `json:"postgresCpuMicros,omitempty"`
+	Speed
 	Heap
 }
 
@@ -156,8 +161,14 @@ func (w Window) after(last Window) (Window, error) {
 
 // measure returns the window with its figures.
 func (w Window) measure(ctx context.Context, t Target, c Config) (Window, error) {
-	r, err := Measure(ctx, t, c, io.Discard)
+	g, err := beginGauge(ctx, t.PostgresDSN)
 	if err != nil {
+		return w, err
+	}
+	r, err := Measure(ctx, t, c, io.Discard)
+	var gauged error
+	w.Speed, gauged = g.end() // Its connection is closed before those of the server are counted.
+	if err = errors.Join(err, gauged); err != nil {
 		return w, err
 	}
 	w.Busy = r.Conditions.Busy()
@@ -165,6 +176,8 @@ func (w Window) measure(ctx context.Context, t Target, c Config) (Window, error)
 	w.P50, w.P95, w.P99 = r.Latency.P50, r.Latency.P95, r.Latency.P99
 	if u := r.Resources; u != nil {
 		w.GCCycles, w.PauseP50, w.PauseP99, w.PauseMax = u.GCCycles, u.GCPauseP50, u.GCPauseP99, u.GCPauseMax
+		micros := 1e6 / float64(max(r.Requests, 1))
+		w.ServerCPU, w.PostgresCPU = micros*u.ServerCPU, micros*u.PostgresCPU
 	}
 	err = w.look(ctx, t)
 	return w, err

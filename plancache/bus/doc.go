@@ -15,7 +15,8 @@
 // Each link has an origin, a random name, and numbers its messages. Now and then it sends
 // a beat, which has the number of its last message. So its peers notice
 //   - a gap: a message has not come, at the next beat at the latest;
-//   - a peer that is silent: it has crashed, or one of both is cut off;
+//   - a peer whose beats do not come: it has crashed, or one of both is cut off. Keys do not count: they
+//     may have been on their way for long;
 //   - their own silence: their own beats do not come back to them. Then they subscribe again.
 //
 // Beats also say how old the last message is, so that who has just joined knows whether it

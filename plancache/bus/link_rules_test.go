@@ -164,3 +164,47 @@ func TestTimesOfPublish(t *testing.T) {
 		}
 	})
 }
+
+// slow is a transport whose Publish takes some time.
+type slow struct{ *bustest.Wire }
+
+func (s slow) Publish(ctx context.Context, message []byte) error {
+	time.Sleep(10 * time.Millisecond)
+	return s.Wire.Publish(ctx, message)
+}
+
+// A link that always has keys to publish, of its own or of another region, sends its beats nevertheless:
+// nobody becomes blind.
+func TestBeatsBetweenKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hubA, hubB := bustest.NewHub(), bustest.NewHub()
+		br := bridge(t, slow{hubA.Connect()}, slow{hubB.Connect()}, bus.Options{})
+		busy, _ := open(t, slow{hubA.Connect()}, bus.Options{})
+		near, _ := open(t, hubA.Connect(), bus.Options{})
+		far, _ := open(t, hubB.Connect(), bus.Options{Regions: []string{"a"}})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		var deleting sync.WaitGroup
+		for range 3 {
+			deleting.Go(func() {
+				for ctx.Err() == nil {
+					_ = busy.Delete(ctx, "k")
+				}
+			})
+		}
+		links := []*bus.Link{busy, near, far}
+		for range 29 {
+			time.Sleep(time.Second)
+			for i, l := range links {
+				if h := l.Health(); h.Blind {
+					t.Errorf("link %d: %+v", i, h)
+				}
+			}
+		}
+		deleting.Wait()
+		closeAll(t, links...)
+		if err := br.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -72,10 +72,12 @@ func (p *peers) hear(m *message, now time.Time) (lost, ok bool) {
 	case one == nil && len(p.list) >= maxPeers:
 		return false, false
 	case one == nil:
-		one = &peer{}
+		one = &peer{heard: now}
 		p.list[m.origin] = one
 	}
-	one.heard, one.far = now, len(m.path) > 0
+	if one.far = len(m.path) > 0; m.kind == kindBeat { // Keys may come late: they say nothing of what has happened since.
+		one.heard = now
+	}
 	expected := one.seq // what it should say
 	if m.kind == kindKeys {
 		expected++

@@ -61,6 +61,21 @@ func TestPeersRules(t *testing.T) {
 			t.Errorf("keys have made a region known: %v", p.regions)
 		}
 	})
+	t.Run("a peer is heard by its beats", func(t *testing.T) {
+		for _, path := range [][]string{nil, {"us"}} {
+			p := open(Options{})
+			p.hear(own(), at(6))
+			p.hear(beat(path...), at(0))
+			p.hear(&message{kind: kindKeys, origin: peerA, seq: 1, keys: []string{"k"}, path: path}, at(6)) // sent at 0
+			if got := p.silent(at(6)); !slices.Contains(got, "peer") {
+				t.Errorf("by keys over %q: %q", path, got)
+			}
+			p.hear(beat(path...), at(6))
+			if got := p.silent(at(6)); slices.Contains(got, "peer") {
+				t.Errorf("by a beat over %q: %q", path, got)
+			}
+		}
+	})
 	t.Run("silence is trusted in the same region only", func(t *testing.T) {
 		for _, one := range []struct {
 			trust bool

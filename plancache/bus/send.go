@@ -27,6 +27,7 @@ type outbox struct {
 	// What follows is of the goroutine that publishes.
 	seq  uint64
 	last time.Time // when the message of that number was sent
+	due  time.Time // when the next beat is
 	head []byte    // it is sent until that works
 	sent []string  // its keys
 }
@@ -196,18 +197,16 @@ func (l *Link) send() {
 	defer beat.Stop()
 	pause := time.Duration(0)
 	for {
-		due := false
 		select {
 		case <-l.ctx.Done():
 			l.out.outcome(ErrClosed, nil)
 			return
 		case <-beat.C:
-			due = true
-			beat.Reset(l.options.Beat)
 		case <-l.out.wake:
 		}
 		last := l.out.over() // Nothing comes in from now on, so the flush takes all.
-		err := l.flush(due)
+		err := l.flush()
+		beat.Reset(time.Until(l.out.due))
 		if err != nil && l.ctx.Err() == nil {
 			l.report(err)
 		}
@@ -236,39 +235,57 @@ func (o *outbox) over() bool {
 	return o.closing
 }
 
-// flush publishes all that waits, and a beat if that is due.
-func (l *Link) flush(due bool) error {
-	if err := l.flushRelayed(); err != nil {
-		return err
-	}
-	for {
-		var waiters []chan error
-		if l.out.head == nil {
-			var keys []string
-			if keys, waiters = l.out.batch(); len(keys) == 0 {
-				l.out.outcome(nil, waiters)
-				break
-			}
-			l.announce(keys)
-			l.out.head = l.next(keys)
-		}
-		err := l.deliver(kindKeys, l.out.sent, l.out.head)
-		if err == nil {
-			l.out.last = time.Now()
-			l.out.done()
-		}
-		l.out.outcome(err, waiters)
+// flush publishes all that waits, and a beat when that is due.
+func (l *Link) flush() error {
+	for more := true; more; {
+		relayed, err := l.flushRelayed()
 		if err != nil {
 			return err
 		}
-	}
-	if due {
-		m := l.message(kindBeat)
-		err := l.publish(kindBeat, m.encode())
-		l.out.outcome(err, nil)
-		return err
+		own, err := l.flushKeys()
+		if err != nil {
+			return err
+		}
+		if err := l.beat(); err != nil { // Also where keys come all the time.
+			return err
+		}
+		more = relayed || own
 	}
 	return nil
+}
+
+// flushKeys publishes a message with keys from here, and reports whether there was one.
+func (l *Link) flushKeys() (bool, error) {
+	var waiters []chan error
+	if l.out.head == nil {
+		var keys []string
+		if keys, waiters = l.out.batch(); len(keys) == 0 {
+			l.out.outcome(nil, waiters)
+			return false, nil
+		}
+		l.announce(keys)
+		l.out.head = l.next(keys)
+	}
+	err := l.deliver(kindKeys, l.out.sent, l.out.head)
+	if err == nil {
+		l.out.last = time.Now()
+		l.out.done()
+	}
+	l.out.outcome(err, waiters)
+	return err == nil, err
+}
+
+// beat publishes a beat if it is due.
+func (l *Link) beat() error {
+	now := time.Now()
+	if now.Before(l.out.due) {
+		return nil
+	}
+	l.out.due = now.Add(l.options.Beat)
+	m := l.message(kindBeat)
+	err := l.publish(kindBeat, m.encode())
+	l.out.outcome(err, nil)
+	return err
 }
 
 // done notes that the head has been published.
@@ -278,23 +295,22 @@ func (o *outbox) done() {
 	o.head, o.sent = nil, nil
 }
 
-// flushRelayed publishes what comes from other regions.
-func (l *Link) flushRelayed() error {
-	for {
-		m := l.out.relay(l.options.Beat)
-		if m == nil {
-			return nil
-		}
-		if !m.announced && l.out.head == nil { // Behind a later number nobody would notice that the head is lost.
-			m.announced = true
-			l.announce(m.keys)
-		}
-		if err := l.deliver(m.kind, m.keys, m.encode()); err != nil {
-			l.out.outcome(err, nil)
-			return err
-		}
-		l.out.relayDone(m)
+// flushRelayed publishes a message that comes from another region, and reports whether there was one.
+func (l *Link) flushRelayed() (bool, error) {
+	m := l.out.relay(l.options.Beat)
+	if m == nil {
+		return false, nil
 	}
+	if !m.announced && l.out.head == nil { // Behind a later number nobody would notice that the head is lost.
+		m.announced = true
+		l.announce(m.keys)
+	}
+	if err := l.deliver(m.kind, m.keys, m.encode()); err != nil {
+		l.out.outcome(err, nil)
+		return false, err
+	}
+	l.out.relayDone(m)
+	return true, nil
 }
 
 // relay returns the message of another region that is next, or nil. It drops beats that are
