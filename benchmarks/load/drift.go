@@ -167,7 +167,8 @@ func (f soakFigure) between(sessions [][]Window) Drift {
 }
 
 // drift fits a line through what the values of a figure, and their times, are beside the means of
-// their own series, and beside what the machine's speed explains. Fewer values than the fewest of one series say nothing.
+// their own series, and beside what the machine's speed explains. Fewer values than the fewest of one series say
+// nothing.
 func (f soakFigure) drift(list []series, fewest int) Drift {
 	d := Drift{Figure: f.name}
 	var all series

@@ -114,6 +114,56 @@ func TestDriftsOfSeveralSessions(t *testing.T) {
 	}
 }
 
+// A machine that becomes slower is no drift of the server's latency, and hides none: sessions in which nobody knows
+// how fast it was do not count.
+func TestDriftsBesideTheMachine(t *testing.T) {
+	for name, c := range map[string]struct {
+		statement func(i int) float64
+		latency   func(i int, statement float64) float64
+		drifts    bool
+	}{
+		"a slower machine": {func(i int) float64 { return 1 + float64(i)/60 }, func(_ int, s float64) float64 { return 5 * s }, false},
+		"a slower server on a machine that varies": {func(i int) float64 { return 1 + float64(i*7%10)/5 },
+			func(i int, s float64) float64 { return 5*s + float64(i)/20 }, true},
+		"a slower server on a slower machine": {func(i int) float64 { return 1 + float64(i)/60 + float64(i*7%10)/20 },
+			func(i int, s float64) float64 { return 5*s + float64(i)/20 }, true},
+		"a faster machine hides nothing": {func(i int) float64 { return 3 - float64(i)/60 + float64(i*7%10)/20 },
+			func(i int, s float64) float64 { return 2*s + float64(i)/30 }, true},
+	} {
+		random := rand.New(rand.NewPCG(5, 6))
+		var windows []Window
+		for i := range 60 { // a session of before, in which the latency rose
+			windows = append(windows, Window{Session: 1, Minutes: float64(i), P95: 20 + float64(i)})
+		}
+		for i := range 60 {
+			s := c.statement(i)
+			w := Window{Session: 2, Minutes: float64(60 + i), Speed: Speed{Work: 0.1, Statement: s}, ServerCPU: 300}
+			w.P95 = c.latency(i, s) + random.NormFloat64()/10
+			windows = append(windows, w)
+		}
+		for _, d := range Drifts(windows) {
+			if d.Drifts != (c.drifts && d.Figure == "P95, ms") {
+				t.Errorf("%s: %+v", name, d)
+			}
+		}
+	}
+}
+
+// A gauge has measured when it ends, with Postgres or without, and reports what fails.
+func TestGauge(t *testing.T) {
+	g, err := beginGauge(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	speed, err := g.end()
+	if err != nil || speed.Work <= 0 || speed.Statement != 0 {
+		t.Errorf("%+v, %v", speed, err)
+	}
+	if _, err := beginGauge(t.Context(), "postgres://nobody@127.0.0.1:1/none"); err == nil {
+		t.Error("no error without a Postgres")
+	}
+}
+
 // A line that is damaged is not taken for one that was cut short, and left out.
 func TestWindowsFile(t *testing.T) {
 	const good = `{"minutes":0,"lengthMinutes":1,"requests":7}`

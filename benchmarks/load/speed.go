@@ -59,7 +59,7 @@ func (g *gauge) run(ctx context.Context, conn *pgx.Conn) {
 	if conn != nil {
 		defer func() { g.err = errors.Join(g.err, conn.Close(context.WithoutCancel(ctx))) }()
 	}
-	for ctx.Err() == nil && g.err == nil {
+	for {
 		g.work = append(g.work, milliseconds(piece.do))
 		if conn != nil {
 			g.statements = append(g.statements, milliseconds(func() {
@@ -67,9 +67,13 @@ func (g *gauge) run(ctx context.Context, conn *pgx.Conn) {
 				_, g.err = conn.Exec(context.WithoutCancel(ctx), gaugeStatement)
 			}))
 		}
+		if g.err != nil {
+			return
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
+			return
 		}
 	}
 }
