@@ -1,6 +1,7 @@
 package plancache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -157,15 +158,9 @@ func (c *Options[P]) check() error {
 		return err
 	}
 	c.bound()
-	if c.TTL == 0 {
-		c.TTL = defaultTTL
-	}
-	if c.Jitter == 0 {
-		c.Jitter = 0.1
-	}
-	if c.StoreTimeout == 0 {
-		c.StoreTimeout = defaultStoreTimeout
-	}
+	c.TTL = cmp.Or(c.TTL, defaultTTL)
+	c.Jitter = cmp.Or(c.Jitter, 0.1)
+	c.StoreTimeout = cmp.Or(c.StoreTimeout, defaultStoreTimeout)
 	return nil
 }
 

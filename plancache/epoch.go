@@ -63,11 +63,11 @@ func (g *epoch[P]) put(e *entry[P], unless func() bool) bool {
 	var left []departure[P]
 	var victims []*entry[P]
 	if old != nil {
-		victims = g.policy.replace(old, e, now, nil)
+		victims = g.policy.replace(old, e, now)
 		g.forget(old)
 		left = append(left, departure[P]{old, Replaced})
 	} else {
-		victims = g.policy.add(e, now, nil)
+		victims = g.policy.add(e, now)
 	}
 	for _, v := range victims {
 		t.remove(v)

@@ -34,18 +34,10 @@ func (o *WarmOptions) check(u *Uses) error {
 		return fmt.Errorf("plancache: a bound of WarmOptions is negative: Most %d, Bytes %d, Concurrency %d, Timeout %v",
 			o.Most, o.Bytes, o.Concurrency, o.Timeout)
 	}
-	if o.Most == 0 {
-		o.Most = u.Most
-	}
-	if o.Bytes == 0 {
-		o.Bytes = defaultWarmBytes
-	}
-	if o.Concurrency == 0 {
-		o.Concurrency = runtime.GOMAXPROCS(0)
-	}
-	if o.Timeout == 0 {
-		o.Timeout = defaultWarmTimeout
-	}
+	o.Most = cmp.Or(o.Most, u.Most)
+	o.Bytes = cmp.Or(o.Bytes, defaultWarmBytes)
+	o.Concurrency = cmp.Or(o.Concurrency, runtime.GOMAXPROCS(0))
+	o.Timeout = cmp.Or(o.Timeout, defaultWarmTimeout)
 	return nil
 }
 

@@ -102,6 +102,14 @@ func (n *notifier) more() bool {
 	return n.running
 }
 
+// report has OnError called, unless it is nil. Its own panic cannot be reported to anyone else, so panicked is called
+// with that.
+func (n *notifier) report(onError func(error), err error, panicked func(error)) {
+	if onError != nil {
+		n.send([]note{{0, func() { guard(panicked, "OnError", func() (_ struct{}) { onError(err); return }) }}})
+	}
+}
+
 func (n *notifier) dropped() uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -136,11 +144,5 @@ func (c *Cache[P]) tell(left []departure[P]) {
 // report counts an error that no caller gets, and has OnError called.
 func (c *Cache[P]) report(err error) {
 	c.counts.errors.Add(1)
-	if c.options.OnError == nil {
-		return
-	}
-	c.notes.send([]note{{0, func() {
-		// Its own panic cannot be reported to anyone else.
-		guard(func(error) { c.counts.errors.Add(1) }, "OnError", func() (_ struct{}) { c.options.OnError(err); return })
-	}}})
+	c.notes.report(c.options.OnError, err, func(error) { c.counts.errors.Add(1) })
 }

@@ -83,17 +83,8 @@ func (p *Persisted) joinFleet(o PersistedOptions) {
 	f := &textFleet{}
 	p.fleet = f
 	f.notes.tasks, f.notes.limit = &p.tasks, resultNotes*noteWeight
-	report := func(err error) {
-		if o.OnError != nil {
-			f.notes.send([]note{{0, func() {
-				guard(func(error) {}, "OnError", func() (_ struct{}) { o.OnError(err); return })
-			}}})
-		}
-	}
+	report := func(err error) { f.notes.report(o.OnError, err, func(error) {}) }
 	f.level.carrier, f.level.timeout, f.level.failed = o.Invalidator, o.StoreTimeout, report
-	l := &listener{
-		carrier: o.Invalidator, timeout: o.StoreTimeout, take: p.receive, purge: p.Purge, abandoned: &f.level.abandoned,
-		failed: func(err error) { report(fmt.Errorf("plancache: watching for deletions of texts: %w", err)) },
-	}
+	l := &listener{level: &f.level, what: "deletions of texts", take: p.receive, purge: p.Purge}
 	l.start(p.ctx, &p.tasks)
 }

@@ -84,8 +84,8 @@ func (p *policy[P]) empty() {
 	}
 }
 
-// add takes an entry in at a time of the clock, and appends those that leave for it.
-func (p *policy[P]) add(e *entry[P], now int64, out []*entry[P]) []*entry[P] {
+// add takes an entry in at a time of the clock, and returns those that leave for it.
+func (p *policy[P]) add(e *entry[P], now int64) []*entry[P] {
 	p.sized()
 	p.age(now)
 	e.told = e.uses.Load() // Those of a file have been told by those who had them.
@@ -101,7 +101,7 @@ func (p *policy[P]) add(e *entry[P], now int64, out []*entry[P]) []*entry[P] {
 	e.fresh, e.place = true, len(p.window)
 	p.window = append(p.window, e)
 	p.weight += e.weight
-	return p.shrink(e, now, out)
+	return p.shrink(e, now)
 }
 
 // begin counts the first use of an entry, with which it has some heat.
@@ -115,8 +115,8 @@ func (p *policy[P]) begin(e *entry[P], h heat, now int64) {
 	e.factor = p.factor(e.cost)
 }
 
-// shrink makes room for an entry that has been put in.
-func (p *policy[P]) shrink(e *entry[P], now int64, out []*entry[P]) []*entry[P] {
+// shrink makes room for an entry that has been put in, and returns those that leave.
+func (p *policy[P]) shrink(e *entry[P], now int64) (out []*entry[P]) {
 	for (p.weight > p.bytes || p.count() > p.capacity) && p.count() > 1 {
 		victim := p.victim(e, now)
 		p.remove(victim)
@@ -234,9 +234,9 @@ func (p *policy[P]) release(e *entry[P]) {
 	}
 }
 
-// replace puts an entry in place of another for the same key, and appends those that
+// replace puts an entry in place of another for the same key, and returns those that
 // leave for it.
-func (p *policy[P]) replace(old, e *entry[P], now int64, out []*entry[P]) []*entry[P] {
+func (p *policy[P]) replace(old, e *entry[P], now int64) []*entry[P] {
 	p.sized()
 	p.age(now)
 	p.release(old)
@@ -251,5 +251,5 @@ func (p *policy[P]) replace(old, e *entry[P], now int64, out []*entry[P]) []*ent
 		p.main[e.place] = slot[P]{entry: e}
 		p.note(e)
 	}
-	return p.shrink(e, now, out)
+	return p.shrink(e, now)
 }

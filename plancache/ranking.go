@@ -1,11 +1,10 @@
 package plancache
 
 import (
+	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"iter"
 	"regexp"
 	"strings"
 	"time"
@@ -76,9 +75,7 @@ var groupName = regexp.MustCompile(`^[a-z0-9]{1,32}$`)
 
 // check returns an error for what cannot work, and sets defaults.
 func (u *Uses) check(name string) error {
-	if u.Name == "" {
-		u.Name = name
-	}
+	u.Name = cmp.Or(u.Name, name)
 	switch {
 	case u.Ranking == nil:
 		return errors.New("plancache: Uses.Ranking is nil")
@@ -90,20 +87,12 @@ func (u *Uses) check(name string) error {
 	case u.Most < 0 || u.MaxKey < 0:
 		return fmt.Errorf("plancache: Uses.Most is %d and MaxKey is %d: neither must be negative", u.Most, u.MaxKey)
 	}
-	for _, each := range []struct {
-		value *time.Duration
-		usual time.Duration
-	}{{&u.Every, defaultEvery}, {&u.HalfLife, defaultHalfLife}, {&u.TTL, defaultUsesTTL}, {&u.Timeout, defaultTimeout}} {
-		if *each.value == 0 {
-			*each.value = each.usual
-		}
-	}
-	if u.Most == 0 {
-		u.Most = defaultMostUses
-	}
-	if u.MaxKey == 0 {
-		u.MaxKey = defaultMaxKey
-	}
+	u.Every = cmp.Or(u.Every, defaultEvery)
+	u.Most = cmp.Or(u.Most, defaultMostUses)
+	u.MaxKey = cmp.Or(u.MaxKey, defaultMaxKey)
+	u.HalfLife = cmp.Or(u.HalfLife, defaultHalfLife)
+	u.TTL = cmp.Or(u.TTL, defaultUsesTTL)
+	u.Timeout = cmp.Or(u.Timeout, defaultTimeout)
 	return nil
 }
 
@@ -125,25 +114,12 @@ func isVersionName(s string) bool { return len(s) == len(versionName("")) && isH
 func (u *Uses) versions() string { return u.group() + ":versions" }
 
 // join makes texts one, and split takes them apart again.
-func join(parts ...string) string {
-	var b []byte
-	for _, s := range parts {
-		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
-	}
-	return string(b)
-}
+func join(parts ...string) string { return string(appendTexts(nil, parts...)) }
 
 // split reports whether a text is so many that join has made one.
 func split(text string, parts ...*string) bool {
 	s := source{rest: []byte(text)}
-	for _, to := range parts {
-		part, err := s.bytes()
-		if err != nil {
-			return false
-		}
-		*to = string(part)
-	}
-	return len(s.rest) == 0
+	return s.texts(parts...) == nil && len(s.rest) == 0
 }
 
 // FleetStats holds the counts of what a fleet was told, and of what came from it.
@@ -154,32 +130,27 @@ type FleetStats struct {
 }
 
 // usesMetrics are those of a sharing, nil if there is none.
-func usesMetrics(s *sharing, prefix string) iter.Seq[gqlboost.Metric] {
-	return func(yield func(gqlboost.Metric) bool) {
-		if s == nil {
-			return
-		}
-		stats := s.stats()
-		count := func(name, unit, help string, n uint64, attrs ...gqlboost.Attr) bool {
-			return yield(gqlboost.Metric{Name: prefix + name, Unit: unit, Help: help, Kind: gqlboost.Counter,
-				Value: float64(n), Attrs: attrs})
-		}
-		if !count("fleet.told", "{key}", "Keys whose uses the fleet was told.", stats.Told) ||
-			!count("fleet.errors", "{error}", "Errors of the ranking of the fleet.", stats.Errors) {
-			return
-		}
-		w := stats.Warmed
-		for _, each := range []struct {
-			result string
-			n      int
-		}{
-			{"built", w.Built}, {"fetched", w.Fetched}, {"present", w.Present}, {"failed", w.Failed},
-			{"invalid", w.Invalid}, {"left", w.Left},
-		} {
-			if !count("fleet.warmed", "{key}", "Keys that came from the fleet, by what became of them.", uint64(each.n),
-				gqlboost.Attr{Key: "result", Value: each.result}) {
-				return
-			}
-		}
+func usesMetrics(s *sharing, prefix string) (list []gqlboost.Metric) {
+	if s == nil {
+		return nil
 	}
+	stats := s.stats()
+	count := func(name, unit, help string, n uint64, attrs ...gqlboost.Attr) {
+		list = append(list, gqlboost.Metric{Name: prefix + name, Unit: unit, Help: help, Kind: gqlboost.Counter,
+			Value: float64(n), Attrs: attrs})
+	}
+	count("fleet.told", "{key}", "Keys whose uses the fleet was told.", stats.Told)
+	count("fleet.errors", "{error}", "Errors of the ranking of the fleet.", stats.Errors)
+	w := stats.Warmed
+	for _, each := range []struct {
+		result string
+		n      int
+	}{
+		{"built", w.Built}, {"fetched", w.Fetched}, {"present", w.Present}, {"failed", w.Failed},
+		{"invalid", w.Invalid}, {"left", w.Left},
+	} {
+		count("fleet.warmed", "{key}", "Keys that came from the fleet, by what became of them.", uint64(each.n),
+			gqlboost.Attr{Key: "result", Value: each.result})
+	}
+	return list
 }

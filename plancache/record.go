@@ -34,13 +34,19 @@ var (
 // encodeRecord returns, of a record, the texts and the plan, each behind its length, and
 // the numbers.
 func encodeRecord(r record) (b []byte) {
-	for _, s := range []string{r.version, r.planVersion, r.key.Query, r.key.Operation, r.key.Extra} {
-		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
-	}
+	b = appendTexts(nil, r.version, r.planVersion, r.key.Query, r.key.Operation, r.key.Extra)
 	b = binary.AppendUvarint(b, uint64(r.uses))
 	b = binary.AppendUvarint(b, uint64(r.cost))
 	b = binary.AppendUvarint(b, encodeDeadline(r.deadline))
 	return append(binary.AppendUvarint(b, uint64(len(r.plan))), r.plan...)
+}
+
+// appendTexts appends texts, each behind its length.
+func appendTexts(b []byte, texts ...string) []byte {
+	for _, s := range texts {
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	}
+	return b
 }
 
 // encodeDeadline returns milliseconds since 1970, rounded down, or 0 for never.
@@ -148,14 +154,23 @@ func (s *source) bytes() ([]byte, error) {
 	return s.next(n)
 }
 
-// record reads a record, whose plan is good until the next call.
-func (s *source) record() (r record, err error) {
-	for _, to := range []*string{&r.version, &r.planVersion, &r.key.Query, &r.key.Operation, &r.key.Extra} {
+// texts reads what appendTexts has appended.
+func (s *source) texts(to ...*string) error {
+	for _, each := range to {
 		part, err := s.bytes()
 		if err != nil {
-			return r, err
+			return err
 		}
-		*to = string(part)
+		*each = string(part)
+	}
+	return nil
+}
+
+// record reads a record, whose plan is good until the next call.
+func (s *source) record() (r record, err error) {
+	err = s.texts(&r.version, &r.planVersion, &r.key.Query, &r.key.Operation, &r.key.Extra)
+	if err != nil {
+		return r, err
 	}
 	uses, err := s.number(math.MaxUint32)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -92,10 +91,7 @@ func NewResults(o ResultsOptions) (*Results, error) {
 	r.notes.tasks, r.notes.limit = &r.tasks, resultNotes*noteWeight
 	if o.Invalidator != nil {
 		r.level = &level{carrier: o.Invalidator, timeout: o.StoreTimeout, failed: r.report}
-		l := &listener{
-			carrier: o.Invalidator, timeout: o.StoreTimeout, take: r.receive, purge: r.Purge, abandoned: &r.level.abandoned,
-			failed: func(err error) { r.report(fmt.Errorf("plancache: watching for invalidations: %w", err)) },
-		}
+		l := &listener{level: r.level, what: "invalidations", take: r.receive, purge: r.Purge}
 		l.start(r.ctx, &r.tasks)
 	}
 	return r, nil
@@ -237,11 +233,7 @@ func (r *Results) receive(key string) {
 
 func (r *Results) report(err error) {
 	r.errors.Add(1)
-	if r.options.OnError != nil {
-		r.notes.send([]note{{0, func() {
-			guard(func(error) { r.errors.Add(1) }, "OnError", func() (_ struct{}) { r.options.OnError(err); return })
-		}}})
-	}
+	r.notes.report(r.options.OnError, err, func(error) { r.errors.Add(1) })
 }
 
 // Stats returns how many results were there and how many were not.
@@ -264,7 +256,7 @@ func (r *Results) metrics() (list []gqlboost.Metric) {
 	add("fills", "{fill}", "Results that were made.", r.failures.Load(), result("error"))
 	add("invalidations", "{invalidation}", "Tags that were invalidated.", r.tags.count.Load())
 	add("errors", "{error}", "Errors of the Invalidator and of OnError.", r.errors.Load())
-	return slices.AppendSeq(list, usesMetrics(r.sharing.Load().inner(), "gqlboost.results."))
+	return append(list, usesMetrics(r.sharing.Load().inner(), "gqlboost.results.")...)
 }
 
 // Close ends fills, and what listens to the Invalidator. It waits for functions that still

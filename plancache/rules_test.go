@@ -202,7 +202,7 @@ func TestComesBack(t *testing.T) {
 	used.uses.Store(2) // as a file says
 	for e, want := range map[*entry[int]]heat{back: want, fresh: {1, 1}, used: {3, 3}} {
 		uses := e.uses.Load() + 1
-		p.add(e, now, nil)
+		p.add(e, now)
 		if !near(e.heat, want) || e.heated != now || e.last.Load() != now {
 			t.Errorf("entry %d: heat %v of %d, used at %d; want %v", e.hash, e.heat, e.heated, e.last.Load(), want)
 		}
@@ -225,7 +225,7 @@ func TestReplace(t *testing.T) {
 		groups[1-place] = []*entry[int]{hot(1)}
 		p := regions(size, groups[0], groups[1])
 		e := &entry[int]{weight: 2 * entryWeight}
-		if out := p.replace(old, e, now, nil); len(out) > 0 {
+		if out := p.replace(old, e, now); len(out) > 0 {
 			t.Errorf("%s: %d leave", name, len(out))
 		}
 		want := heat{6*later(now, life[brief]) + 1, 6*later(now, life[lasting]) + 1}
@@ -246,7 +246,7 @@ func TestAgeOfAFixedSet(t *testing.T) {
 	old.counted = 8
 	p := regions(size, []*entry[int]{old}, nil)
 	e := &entry[int]{weight: entryWeight}
-	if p.replace(old, e, size*agePeriods, nil); e.uses.Load() != 5 {
+	if p.replace(old, e, size*agePeriods); e.uses.Load() != 5 {
 		t.Errorf("%d uses, want half of 8 and one", e.uses.Load())
 	}
 }
@@ -288,10 +288,10 @@ func TestPolicyKeepsItsBounds(t *testing.T) {
 				delete(in, all[0])
 				continue
 			case n == 1 && len(all) > 0:
-				out = p.replace(all[0], e, now, nil)
+				out = p.replace(all[0], e, now)
 				delete(in, all[0])
 			default:
-				out = p.add(e, now, nil)
+				out = p.add(e, now)
 			}
 			in[e] = true
 			for _, left := range out {
@@ -332,16 +332,16 @@ func TestBoundsAreUsed(t *testing.T) {
 	for name, bounds := range map[string][2]int64{"entries": {n, 1 << 40}, "bytes": {1000, n * entryWeight}, "both": {n, n * entryWeight}} {
 		p := newPolicy[int](bounds[0], bounds[1])
 		for i := range int64(n) {
-			if out := p.add(hot(0), i, nil); len(out) > 0 {
+			if out := p.add(hot(0), i); len(out) > 0 {
 				t.Errorf("%s: one has left for number %d of %d", name, i+1, n)
 			}
 		}
-		if out := p.add(hot(0), n, nil); len(out) != 1 {
+		if out := p.add(hot(0), n); len(out) != 1 {
 			t.Errorf("%s: %d have left for one too many", name, len(out))
 		}
 	}
 	p := newPolicy[int](n, entryWeight/2)
-	if out := p.add(hot(0), 0, nil); len(out) > 0 || p.count() != 1 {
+	if out := p.add(hot(0), 0); len(out) > 0 || p.count() != 1 {
 		t.Errorf("one is larger than all may be: %d have left, %d are there", len(out), p.count())
 	}
 }

@@ -53,10 +53,7 @@ func (c *Cache[P]) Save(w io.Writer) error {
 	}
 	sum := crc32.New(castagnoli)
 	out := io.MultiWriter(w, sum)
-	header := []byte(magic)
-	for _, name := range []string{g.version, c.options.PlanVersion} {
-		header = append(binary.AppendUvarint(header, uint64(len(name))), name...)
-	}
+	header := appendTexts([]byte(magic), g.version, c.options.PlanVersion)
 	header = binary.AppendUvarint(header, uint64(len(records)))
 	for _, b := range append([][]byte{header}, records...) {
 		if _, err := out.Write(b); err != nil {
@@ -187,12 +184,8 @@ func (s *source) file(each func(head versions, r record)) (head versions, err er
 		}
 		return head, fmt.Errorf("%w: the header is missing", ErrFormat)
 	}
-	for _, to := range []*string{&head.schema, &head.plan} {
-		name, err := s.bytes()
-		if err != nil {
-			return damaged(err)
-		}
-		*to = string(name)
+	if err := s.texts(&head.schema, &head.plan); err != nil {
+		return damaged(err)
 	}
 	count, err := s.number(math.MaxInt64)
 	if err != nil {

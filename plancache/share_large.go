@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gqlboost/gqlboost"
+	"github.com/gqlboost/gqlboost/internal/metric"
 )
 
 // talliedSharing is a sharing of what keeps no counts of uses itself. A nil one counts none.
@@ -157,5 +158,7 @@ func (p *Persisted) WarmShared(ctx context.Context, o WarmOptions) (Warmed, erro
 // Metrics implements [gqlboost.Source]: what Share and WarmShared have done. Without Share there
 // is none.
 func (p *Persisted) Metrics() iter.Seq[gqlboost.Metric] {
-	return usesMetrics(p.sharing.Load().inner(), "gqlboost.persisted.")
+	return metric.Sequence(func() []gqlboost.Metric {
+		return usesMetrics(p.sharing.Load().inner(), "gqlboost.persisted.")
+	})
 }

@@ -148,5 +148,5 @@ func (c *Cache[P]) metrics() (list []gqlboost.Metric) {
 		add(gqlboost.Counter, "store.invalidations", "{invalidation}", "Invalidations that came from the second level.",
 			float64(s.Store.Invalidations))
 	}
-	return slices.AppendSeq(list, usesMetrics(c.sharing.Load(), "gqlboost.plancache."))
+	return append(list, usesMetrics(c.sharing.Load(), "gqlboost.plancache.")...)
 }

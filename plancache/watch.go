@@ -12,12 +12,10 @@ import (
 
 // listener takes in what others delete.
 type listener struct {
-	carrier   Invalidator
-	timeout   time.Duration
-	take      func(key string) // a key, or a beginning of keys and an asterisk
-	purge     func()           // keys may have been missed
-	failed    func(error)      // is called with errors
-	abandoned *atomic.Int32
+	level *level
+	what  string           // is deleted, for errors
+	take  func(key string) // a key, or a beginning of keys and an asterisk
+	purge func()           // keys may have been missed
 
 	ready chan struct{} // closed when the first Watch has begun
 	state atomic.Int32  // beginning, begun or late
@@ -34,7 +32,7 @@ const (
 func (l *listener) start(ctx context.Context, tasks *tasks) {
 	l.ready = make(chan struct{})
 	tasks.start(func() { l.listen(ctx) })
-	timer := time.NewTimer(l.timeout)
+	timer := time.NewTimer(l.level.timeout)
 	defer timer.Stop()
 	select {
 	case <-l.ready:
@@ -51,27 +49,22 @@ func (l *listener) listen(ctx context.Context) {
 		if l.once(ctx) {
 			pause = breakFirst
 		}
-		timer := time.NewTimer(pause/2 + rand.N(pause))
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		sleep(ctx, pause/2+rand.N(pause))
 	}
 }
 
 // once watches until keys may be missed, and reports whether it has begun to.
 func (l *listener) once(all context.Context) bool {
-	if l.abandoned.Load() >= mostAbandoned {
+	if l.level.abandoned.Load() >= mostAbandoned {
 		return false
 	}
 	ctx, cancel := context.WithCancel(all)
 	defer cancel()
 	late := time.AfterFunc(beginPatience, cancel)
-	keys, err := within(ctx, l.abandoned, l.carrier.Watch)
+	keys, err := within(ctx, &l.level.abandoned, l.level.carrier.Watch)
 	if !late.Stop() || err != nil {
 		if all.Err() == nil {
-			l.failed(cmp.Or(err, context.DeadlineExceeded))
+			l.level.failed(fmt.Errorf("plancache: watching for %s: %w", l.what, cmp.Or(err, context.DeadlineExceeded)))
 		}
 		return false
 	}
@@ -101,10 +94,7 @@ func (l *listener) receive(ctx context.Context, keys <-chan string) {
 
 // watch listens to the second level.
 func (c *Cache[P]) watch() {
-	l := &listener{
-		carrier: c.level.carrier, timeout: c.level.timeout, take: c.invalidate, purge: c.Purge, abandoned: &c.level.abandoned,
-		failed: func(err error) { c.report(fmt.Errorf("plancache: watching for deletions: %w", err)) },
-	}
+	l := &listener{level: c.level, what: "deletions", take: c.invalidate, purge: c.Purge}
 	l.start(c.ctx, &c.tasks)
 }
 

@@ -21,7 +21,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/gqlboost/gqlboost/contrib/gqlgen"
-	"github.com/gqlboost/gqlboost/contrib/internal/host"
+	"github.com/gqlboost/gqlboost/contrib/internal/host/hosttest"
 )
 
 // recording is an executor that keeps the parameters and answers with data.
@@ -250,4 +250,4 @@ func TestBrokenBodies(t *testing.T) {
 	}
 }
 
-func TestCompressed(t *testing.T) { host.Compressed(t, newServer(gqlgen.POST(gqlgen.Options{}))) }
+func TestCompressed(t *testing.T) { hosttest.Compressed(t, newServer(gqlgen.POST(gqlgen.Options{}))) }

@@ -21,7 +21,7 @@ import (
 	"github.com/graph-gophers/graphql-go/relay"
 
 	"github.com/gqlboost/gqlboost/contrib/graphgophers"
-	"github.com/gqlboost/gqlboost/contrib/internal/host"
+	"github.com/gqlboost/gqlboost/contrib/internal/host/hosttest"
 	"github.com/gqlboost/gqlboost/plancache"
 )
 
@@ -54,7 +54,7 @@ func TestHandler(t *testing.T) {
 	}
 	defer persisted.Close()
 	h := graphgophers.New(schema, graphgophers.Options{MaxBatch: 2, Persisted: persisted})
-	host.Suite(t, h, func(query, name string, variables map[string]any) any {
+	hosttest.Suite(t, h, func(query, name string, variables map[string]any) any {
 		return schema.Exec(context.Background(), query, name, variables)
 	})
 }
@@ -64,7 +64,7 @@ func TestTrusted(t *testing.T) {
 	schema := graphql.MustParseSchema(`schema { query: Query }
 		type Query { echo(s: String, n: Int): String fail: String panics: String }`, &root{})
 	trusted := plancache.NewTrusted(slices.Values([]string{`{ echo(s: "known") }`}))
-	host.Trusted(t, graphgophers.New(schema, graphgophers.Options{MaxBatch: 2, Persisted: trusted}))
+	hosttest.Trusted(t, graphgophers.New(schema, graphgophers.Options{MaxBatch: 2, Persisted: trusted}))
 }
 
 type waiting struct{}
@@ -77,7 +77,7 @@ func (*waiting) Slow(ctx context.Context) *string {
 // A request that ran out of time is not at fault.
 func TestDeadline(t *testing.T) {
 	schema := graphql.MustParseSchema(`schema { query: Query } type Query { slow: String }`, &waiting{})
-	host.Deadline(t, graphgophers.New(schema, graphgophers.Options{}))
+	hosttest.Deadline(t, graphgophers.New(schema, graphgophers.Options{}))
 }
 
 // newChangeable returns a handler of a schema with a mutation.

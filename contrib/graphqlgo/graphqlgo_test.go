@@ -19,7 +19,7 @@ import (
 	"github.com/graphql-go/handler"
 
 	"github.com/gqlboost/gqlboost/contrib/graphqlgo"
-	"github.com/gqlboost/gqlboost/contrib/internal/host"
+	"github.com/gqlboost/gqlboost/contrib/internal/host/hosttest"
 	"github.com/gqlboost/gqlboost/plancache"
 )
 
@@ -57,7 +57,7 @@ func TestHandler(t *testing.T) {
 	theirs := func(query, name string, variables map[string]any) any {
 		return graphql.Do(graphql.Params{Schema: schema, RequestString: query, OperationName: name, VariableValues: variables})
 	}
-	host.Suite(t, graphqlgo.New(schema, plans, graphqlgo.Options{MaxBatch: 2, Persisted: persisted}), theirs)
+	hosttest.Suite(t, graphqlgo.New(schema, plans, graphqlgo.Options{MaxBatch: 2, Persisted: persisted}), theirs)
 	if s := plans.Stats(); s.Hits == 0 || plans.Len() == 0 {
 		t.Errorf("%+v", s)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/graphql-go/handler"
 
 	"github.com/gqlboost/gqlboost/contrib/graphqlgo"
-	"github.com/gqlboost/gqlboost/contrib/internal/host"
+	"github.com/gqlboost/gqlboost/contrib/internal/host/hosttest"
 	"github.com/gqlboost/gqlboost/plancache"
 )
 
@@ -31,7 +31,7 @@ func TestTrusted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	host.Trusted(t, graphqlgo.New(schema, nil, graphqlgo.Options{MaxBatch: 2, Persisted: trusted}))
+	hosttest.Trusted(t, graphqlgo.New(schema, nil, graphqlgo.Options{MaxBatch: 2, Persisted: trusted}))
 }
 
 // A request that ran out of time is not at fault.
@@ -47,7 +47,7 @@ func TestDeadline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	host.Deadline(t, graphqlgo.New(schema, nil, graphqlgo.Options{}))
+	hosttest.Deadline(t, graphqlgo.New(schema, nil, graphqlgo.Options{}))
 
 	// One that has run out of time before there is a plan is told nothing of ours.
 	plans, err := plancache.New(plancache.Options[*graphqlgo.Plan]{})
@@ -55,7 +55,7 @@ func TestDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer plans.Close()
-	host.Deadline(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	hosttest.Deadline(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(r.Context())
 		cancel()
 		graphqlgo.New(schema, plans, graphqlgo.Options{}).ServeHTTP(w, r.WithContext(ctx))

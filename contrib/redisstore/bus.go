@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/gqlboost/gqlboost/plancache/bus"
 	"github.com/redis/rueidis"
@@ -40,7 +39,7 @@ func NewBus(client rueidis.Client, channel string) *Bus {
 // and over any other one if that is down.
 func (b *Bus) Publish(ctx context.Context, message []byte) error {
 	text := string(message)
-	err := b.publish(ctx, func(ctx context.Context) error {
+	err := inHalf(ctx, func(ctx context.Context) error {
 		// To the client the channel is a key, which has a node.
 		return b.client.Do(ctx, b.client.B().Arbitrary("PUBLISH").Keys(b.channel).Args(text).Build()).Error()
 	})
@@ -51,7 +50,7 @@ func (b *Bus) Publish(ctx context.Context, message []byte) error {
 	nodes := b.client.Nodes()
 	for _, address := range slices.Sorted(maps.Keys(nodes)) {
 		node := nodes[address]
-		err := b.publish(ctx, func(ctx context.Context) error {
+		err := inHalf(ctx, func(ctx context.Context) error {
 			return node.Do(ctx, node.B().Publish().Channel(b.channel).Message(text).Build()).Error()
 		})
 		if err == nil {
@@ -60,16 +59,6 @@ func (b *Bus) Publish(ctx context.Context, message []byte) error {
 		errs = append(errs, fmt.Errorf("redisstore: %s: %w", address, err))
 	}
 	return errors.Join(errs...)
-}
-
-// publish leaves half of the time to another node.
-func (b *Bus) publish(ctx context.Context, f func(context.Context) error) error {
-	if deadline, ok := ctx.Deadline(); ok {
-		limited, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
-		defer cancel()
-		ctx = limited
-	}
-	return f(ctx)
 }
 
 // Subscribe receives messages until the context ends or the connection is lost, which is also
@@ -81,7 +70,7 @@ func (b *Bus) Subscribe(ctx context.Context, ready func(), receive func([]byte))
 	client, release := b.client.Dedicate()
 	defer release()
 	var mu sync.Mutex
-	ended := false
+	ended := false // Subscribe is: the client may deliver a message that it has read, even after release.
 	end := func() {
 		mu.Lock()
 		defer mu.Unlock()

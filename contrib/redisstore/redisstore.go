@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gqlboost/gqlboost/plancache"
@@ -86,7 +85,8 @@ func (s *Store) DeleteEach(ctx context.Context, keys []string) error {
 	// To remove all that begins with a prefix takes a while. A plan that is being made must not come in behind
 	// it: who is told before does not store it.
 	early := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !strings.HasSuffix(key, "*") })
-	errs := []error{s.tell(ctx, early), s.removeFirst(ctx, keys)}
+	errs := []error{s.tell(ctx, early)}
+	errs = append(errs, inHalf(ctx, func(ctx context.Context) error { return s.Remove(ctx, keys) }))
 	// After it: who is told must not find it any more.
 	return errors.Join(append(errs, s.tell(ctx, keys))...)
 }
@@ -104,14 +104,14 @@ func (s *Store) tell(ctx context.Context, keys []string) error {
 	return errors.Join(errs...)
 }
 
-// removeFirst is Remove, and leaves half of the time to notify watchers.
-func (s *Store) removeFirst(ctx context.Context, keys []string) error {
+// inHalf calls f with half of the time that is left, so that as much is left for what comes after it.
+func inHalf(ctx context.Context, f func(context.Context) error) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		limited, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
 		defer cancel()
 		ctx = limited
 	}
-	return s.Remove(ctx, keys)
+	return f(ctx)
 }
 
 // Remove is Delete for several keys, and notifies nobody. It is the Before of a bus.Link that
@@ -193,43 +193,24 @@ func (s *Store) deleteFrom(ctx context.Context, node rueidis.Client, pattern str
 // Watch returns the keys that are deleted. It holds a connection until the context ends.
 // The channel is closed when the connection is lost, or if it is not read from.
 func (s *Store) Watch(ctx context.Context) (<-chan string, error) {
-	client, release := s.client.Dedicate()
 	ctx, cancel := context.WithCancel(ctx)
 	keys := make(chan string, 1024)
-	var mu sync.Mutex
-	ended := false // keys is closed: the client may deliver a message that it has read, even after release.
-	lost := client.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: func(m rueidis.PubSubMessage) {
-		mu.Lock()
-		defer mu.Unlock()
-		if ended {
-			return
-		}
-		select {
-		case keys <- m.Message:
-		default:
-			cancel() // It would hold up the connection, and is too far behind.
-		}
-	}})
-	// SSUBSCRIBE would bind the channel to one node. Every node carries this one.
-	if err := client.Do(ctx, client.B().Subscribe().Channel(s.namespace).Build()).Error(); err != nil {
-		client.Close()
-		cancel()
-		release()
-		return nil, fmt.Errorf("redisstore: subscribing: %w", err)
-	}
+	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		select {
-		case <-ctx.Done():
-			client.Close()
-			<-lost //nolint:errcheck // Why it is lost does not matter.
-		case <-lost: //nolint:errcheck // As above.
-		}
-		cancel()
-		release()
-		mu.Lock()
-		defer mu.Unlock()
-		ended = true
-		close(keys)
+		defer close(keys)
+		defer cancel()
+		ended <- NewBus(s.client, s.namespace).Subscribe(ctx, func() { close(ready) }, func(key []byte) {
+			select {
+			case keys <- string(key):
+			default:
+				cancel() // It would hold up the connection, and is too far behind.
+			}
+		})
 	}()
-	return keys, nil
+	select {
+	case <-ready:
+		return keys, nil
+	case err := <-ended:
+		return nil, err
+	}
 }

@@ -38,12 +38,10 @@ type end struct {
 
 // NewBridge returns a bridge, which the caller must close.
 func NewBridge(a, b Side) (*Bridge, error) {
-	switch {
-	case !validRegion(a.Name):
-		return nil, fmt.Errorf("bus: region %q: a name is of letters, digits and hyphens, up to %d", a.Name, maxRegion)
-	case !validRegion(b.Name):
-		return nil, fmt.Errorf("bus: region %q: a name is of letters, digits and hyphens, up to %d", b.Name, maxRegion)
-	case a.Name == b.Name:
+	if err := checkRegions(a.Name, b.Name); err != nil {
+		return nil, err
+	}
+	if a.Name == b.Name {
 		return nil, fmt.Errorf("bus: both sides of the bridge are region %q", a.Name)
 	}
 	br := &Bridge{}

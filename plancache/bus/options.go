@@ -86,9 +86,14 @@ func (o *Options) check() error {
 	case len(o.Regions) > maxRegions:
 		return fmt.Errorf("bus: %d regions: there must be no more than %d", len(o.Regions), maxRegions)
 	}
-	for _, region := range o.Regions {
-		if !validRegion(region) {
-			return fmt.Errorf("bus: region %q: a name is of letters, digits and hyphens, up to %d", region, maxRegion)
+	return checkRegions(o.Regions...)
+}
+
+// checkRegions returns an error for the first name that is not valid.
+func checkRegions(names ...string) error {
+	for _, name := range names {
+		if !validRegion(name) {
+			return fmt.Errorf("bus: region %q: a name is of letters, digits and hyphens, up to %d", name, maxRegion)
 		}
 	}
 	return nil

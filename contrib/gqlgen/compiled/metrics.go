@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gqlboost/gqlboost"
+	"github.com/gqlboost/gqlboost/internal/metric"
 )
 
 // reasons counts operations by reason.
@@ -38,15 +39,7 @@ func (s *Executable) Fallbacks() map[string]uint64 { return s.delegated.all() }
 func (s *Executable) Held() map[string]uint64 { return s.held.all() }
 
 // Metrics implements [gqlboost.Source].
-func (s *Executable) Metrics() iter.Seq[gqlboost.Metric] {
-	return func(yield func(gqlboost.Metric) bool) {
-		for _, m := range s.metrics() {
-			if !yield(m) {
-				return
-			}
-		}
-	}
-}
+func (s *Executable) Metrics() iter.Seq[gqlboost.Metric] { return metric.Sequence(s.metrics) }
 
 func (s *Executable) metrics() []gqlboost.Metric {
 	list := []gqlboost.Metric{

@@ -2,6 +2,7 @@ package compiled
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"weak"
@@ -127,12 +128,9 @@ func (v *variants) directives(list ast.DirectiveList) {
 }
 
 func (v *variants) condition(name string) {
-	for _, known := range v.conditions {
-		if known == name {
-			return
-		}
+	if !slices.Contains(v.conditions, name) {
+		v.conditions = append(v.conditions, name)
 	}
-	v.conditions = append(v.conditions, name)
 }
 
 // plan returns the plan for the variables of a request.

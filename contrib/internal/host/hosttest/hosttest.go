@@ -1,4 +1,6 @@
-package host
+// Package hosttest tests handlers of package host. It is a package of its own, so that servers do not import
+// package testing.
+package hosttest
 
 import (
 	"bytes"
