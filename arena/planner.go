@@ -11,16 +11,15 @@ const (
 	startGOGC = 400
 	maxGOGC   = 2000
 
-	// A live heap with less than this part of itself free has no room: the collector
-	// runs all the time. With less than the second one it has too little if the
-	// collector then takes a third of the CPU for so many seconds of it. Above the
-	// third one it has enough again.
+	// With less than noRoom of the live heap's size free, the collector runs all the time.
+	// With less than littleRoom, the heap has too little room if the collector also takes
+	// costly of the CPU time for costlyFor CPU seconds. With roomAgain it has enough again.
 	noRoom     = 0.06
 	littleRoom = 0.25
 	costly     = 1. / 3
 	costlyFor  = 3.
 	roomAgain  = 0.30
-	smallRoom  = 1 << 20 // and never less than this
+	smallRoom  = 1 << 20 // bytes: less than this is no room
 	smallHeap  = 4 << 20 // the runtime's smallest heap at GOGC=100
 	forgetting = 2 * time.Minute
 	ofPeak     = 0.7 // With 0.85, peaks of waves were up to 1.17 times as high as with GOGC=100.

@@ -50,7 +50,7 @@ func (m *memory) duplicate(i, members int) (word int, ok bool) {
 
 func (m *memory) sameName(a, b word) bool {
 	if a.tag() == tagString && b.tag() == tagString {
-		return string(m.data[a.offset():a.offset()+a.n()]) == string(m.data[b.offset():b.offset()+b.n()])
+		return string(m.raw(a)) == string(m.raw(b))
 	}
 	return m.text(a) == m.text(b)
 }

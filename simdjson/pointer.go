@@ -37,17 +37,16 @@ var pointerEscapes = strings.NewReplacer("~0", "~", "~1", "/")
 
 // pointerName replaces the escapes ~0 and ~1.
 func pointerName(token string) (string, bool) {
-	for at := strings.IndexByte(token, '~'); at >= 0; {
-		if at+1 == len(token) || token[at+1] != '0' && token[at+1] != '1' {
+	_, rest, escape := strings.Cut(token, "~")
+	if !escape {
+		return token, true
+	}
+	for ; escape; _, rest, escape = strings.Cut(rest, "~") {
+		if rest == "" || rest[0] != '0' && rest[0] != '1' {
 			return "", false
 		}
-		next := strings.IndexByte(token[at+1:], '~')
-		if next < 0 {
-			return pointerEscapes.Replace(token), true
-		}
-		at += 1 + next
 	}
-	return token, true
+	return pointerEscapes.Replace(token), true
 }
 
 // pointerIndex reads an index below n: digits without a leading zero.

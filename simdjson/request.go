@@ -147,7 +147,7 @@ func (o *Operation) read(v Value) (err error) {
 	seen := 0 // one bit for each member
 	for i, end := int(v.i)+1, m.tape[v.i].n(); i < end && err == nil; i = next(m.tape, i+1) {
 		name := m.tape[i]
-		raw := m.data[name.offset() : name.offset()+name.n()]
+		raw := m.raw(name)
 		if name.tag() == tagEscaped {
 			raw = unescape(nil, raw)
 		}
@@ -155,10 +155,10 @@ func (o *Operation) read(v Value) (err error) {
 		switch string(raw) {
 		case "query":
 			member = 1 << 0
-			o.Query, err = m.requestText("query", i+1)
+			o.Query, err = v.at(i + 1).requestText("query")
 		case "operationName":
 			member = 1 << 1
-			o.OperationName, err = m.requestText("operationName", i+1)
+			o.OperationName, err = v.at(i + 1).requestText("operationName")
 		case "variables":
 			member = 1 << 2
 			o.Variables, err = v.at(i + 1).requestObject("variables")
@@ -195,9 +195,10 @@ func article(v Value) string {
 	}
 }
 
-// requestText returns the string whose word is at i, or "" for null.
-func (m *memory) requestText(name string, i int) (string, error) {
-	switch w := m.tape[i]; w.tag() {
+// requestText returns a string, or "" for null.
+func (v Value) requestText(name string) (string, error) {
+	m := v.memory
+	switch w := m.tape[v.i]; w.tag() {
 	case tagNull:
 		return "", nil
 	case tagString:
@@ -205,8 +206,7 @@ func (m *memory) requestText(name string, i int) (string, error) {
 	case tagEscaped:
 		return m.unescaped(w), nil
 	}
-	value := Value{m, m.generation.Load(), uint32(i)}
-	return "", badRequest("The parameter %q must be a string, not %s.", name, article(value))
+	return "", badRequest("The parameter %q must be a string, not %s.", name, article(v))
 }
 
 // unescaped returns the text of a string with escapes. All of a request go to one
@@ -219,7 +219,7 @@ func (m *memory) unescaped(w word) string {
 	if known := m.cursor.allEscapes(); len(known) > 0 {
 		m.scratch = m.unescapeIndexed(m.scratch, w.offset(), w.offset()+w.n(), known)
 	} else {
-		m.scratch = unescape(m.scratch, m.data[w.offset():w.offset()+w.n()])
+		m.scratch = unescape(m.scratch, m.raw(w))
 	}
 	text := m.scratch[start:]
 	return unsafe.String(unsafe.SliceData(text), len(text))

@@ -211,13 +211,13 @@ func (v Value) Bool() (bool, error) {
 
 func (v Value) number(want tag) (string, error) {
 	w, ok := v.word()
-	if !ok || kinds[w.tag()] != Number || want == tagInteger && w.tag() != tagInteger {
-		if ok && kinds[w.tag()] == Number {
-			return "", fmt.Errorf("%w: %s is not an integer", ErrKind, v.Raw())
-		}
+	switch {
+	case !ok || kinds[w.tag()] != Number:
 		return "", v.wrong("a number")
+	case want == tagInteger && w.tag() != tagInteger:
+		return "", fmt.Errorf("%w: %s is not an integer", ErrKind, v.Raw())
 	}
-	raw := v.memory.data[w.offset() : w.offset()+w.n()]
+	raw := v.memory.raw(w)
 	return unsafe.String(unsafe.SliceData(raw), len(raw)), nil
 }
 
@@ -250,9 +250,12 @@ func (v Value) Float64() (float64, error) {
 	return strconv.ParseFloat(text, 64)
 }
 
+// raw returns the text of a scalar, that of a string without its quotes.
+func (m *memory) raw(w word) []byte { return m.data[w.offset() : w.offset()+w.n()] }
+
 // nameIs compares a member's name.
 func (m *memory) nameIs(w word, name string) bool {
-	raw := m.data[w.offset() : w.offset()+w.n()]
+	raw := m.raw(w)
 	if w.tag() == tagString {
 		return string(raw) == name
 	}
@@ -260,7 +263,7 @@ func (m *memory) nameIs(w word, name string) bool {
 }
 
 func (m *memory) text(w word) string {
-	raw := m.data[w.offset() : w.offset()+w.n()]
+	raw := m.raw(w)
 	if w.tag() == tagEscaped {
 		raw = unescape(make([]byte, 0, len(raw)), raw)
 	}

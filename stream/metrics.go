@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gqlboost/gqlboost"
+	"github.com/gqlboost/gqlboost/internal/metric"
 )
 
 // counters are the package's own, for Source. They move once a document.
@@ -26,23 +27,20 @@ type packageSource struct{}
 
 // Metrics implements [gqlboost.Source].
 func (packageSource) Metrics() iter.Seq[gqlboost.Metric] {
-	return func(yield func(gqlboost.Metric) bool) {
-		for _, m := range []struct {
-			name, unit, help string
-			value            float64
-		}{
-			{"documents", "{document}", "Documents that were written whole.", float64(counters.documents.Load())},
-			{"errors", "{document}", "Documents that were not.", float64(counters.failed.Load())},
-			{"aborted", "{response}", "HTTP responses that were aborted because of an error after their first byte.",
-				float64(counters.aborted.Load())},
-			{"size", "By", "Bytes of the documents.", float64(counters.bytes.Load())},
-			{"chunks", "{chunk}", "Chunks of the documents.", float64(counters.chunks.Load())},
-			{"blocked", "s", "Time that writing chunks took: how slow clients were.", float64(counters.blocked.Load()) / 1e9},
-		} {
-			if !yield(gqlboost.Metric{Name: "gqlboost.stream." + m.name, Unit: m.unit, Help: m.help,
-				Kind: gqlboost.Counter, Value: m.value}) {
-				return
-			}
+	return metric.Sequence(func() []gqlboost.Metric {
+		return []gqlboost.Metric{
+			counter("documents", "{document}", "Documents that were written whole.", float64(counters.documents.Load())),
+			counter("errors", "{document}", "Documents that were not.", float64(counters.failed.Load())),
+			counter("aborted", "{response}", "HTTP responses that were aborted because of an error after their first byte.",
+				float64(counters.aborted.Load())),
+			counter("size", "By", "Bytes of the documents.", float64(counters.bytes.Load())),
+			counter("chunks", "{chunk}", "Chunks of the documents.", float64(counters.chunks.Load())),
+			counter("blocked", "s", "Time that writing chunks took: how slow clients were.",
+				float64(counters.blocked.Load())/1e9),
 		}
-	}
+	})
+}
+
+func counter(name, unit, help string, value float64) gqlboost.Metric {
+	return gqlboost.Metric{Name: "gqlboost.stream." + name, Unit: unit, Help: help, Kind: gqlboost.Counter, Value: value}
 }

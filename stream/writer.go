@@ -99,7 +99,7 @@ func (w *Writer) fail(err error) {
 // ErrMisuse is wrapped by the error of a call that would make invalid JSON.
 var ErrMisuse = errors.New("stream: misuse of a Writer")
 
-// misused fails with the place of the caller of this package's method.
+// misused fails with the place where this package was called.
 func (w *Writer) misused(what string) {
 	if w.place == failed {
 		if w.err == nil {
@@ -112,7 +112,7 @@ func (w *Writer) misused(what string) {
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
 	for {
 		frame, more := frames.Next()
-		if !strings.HasPrefix(frame.Function, packagePath+".(*Writer)") {
+		if !strings.HasPrefix(frame.Function, packagePath+".") || strings.HasSuffix(frame.File, "_test.go") {
 			at = fmt.Sprintf("%s:%d: ", filepath.Base(frame.File), frame.Line)
 			break
 		}

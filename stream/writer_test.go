@@ -231,6 +231,13 @@ func TestTimesAreThoseOfEncodingJSON(t *testing.T) {
 	}
 }
 
+func pieceAfterEnd(w *Writer) {
+	p := w.Pieces()
+	_, _ = p.Write([]byte("1"))
+	_ = p.Close()
+	_, _ = p.Write([]byte("2"))
+}
+
 func TestMisuse(t *testing.T) {
 	for name, c := range map[string]struct {
 		write func(w *Writer)
@@ -247,6 +254,7 @@ func TestMisuse(t *testing.T) {
 		"not closed":            {func(w *Writer) { w.BeginArray(); w.BeginObject() }, "the end of the document where a name or the end of the object is expected"},
 		"nullable of nothing":   {func(w *Writer) { w.Nullable(nil, func(*Writer) error { return nil }) }, "the end of a nullable value where a value is expected"},
 		"unbalanced nullable":   {func(w *Writer) { w.Nullable(nil, func(w *Writer) error { w.BeginArray(); return nil }) }, "the end of a nullable value where a value or the end of the array is expected"},
+		"piece after the end":   {pieceAfterEnd, "a piece of a value where nothing, the document is complete is expected"},
 		"after an error, still": {func(w *Writer) { w.EndArray(); w.Int(1); w.BeginObject(); w.Flush() }, "the end of an array where a value is expected"},
 	} {
 		t.Run(name, func(t *testing.T) {

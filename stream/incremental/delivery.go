@@ -114,11 +114,19 @@ func (d *Delivery) Initial(body func(w *stream.Writer) error) error {
 	if err := d.begin(); err != nil {
 		return err
 	}
+	if err := d.initial(body); err != nil {
+		return err
+	}
+	return d.send()
+}
+
+// initial sends the initial payload.
+func (d *Delivery) initial(body func(w *stream.Writer) error) (err error) {
 	hold := d.options.MaxQueued
 	if d.options.Writer.MinChunk > 0 {
 		hold = 0
 	}
-	err := errExited
+	err = errExited
 	defer func() { d.initialized(err) }() // Also if body has called runtime.Goexit.
 	// Parts that are ready meanwhile wait, so those that are open now are announced.
 	err = d.payload(d.frame.start, hold, func(w *stream.Writer) (last bool, err error) {
@@ -135,11 +143,7 @@ func (d *Delivery) Initial(body func(w *stream.Writer) error) error {
 		d.pending(w, announce)
 		return last, nil
 	})
-	if err != nil {
-		return err
-	}
-	d.initialized(nil)
-	return d.send()
+	return err
 }
 
 func (d *Delivery) begin() error {
@@ -157,13 +161,10 @@ func (d *Delivery) begin() error {
 	return nil
 }
 
-// initialized lets parts be sent. The second call does nothing.
+// initialized lets parts be sent.
 func (d *Delivery) initialized(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.begun {
-		return
-	}
 	d.begun, d.sending = true, false
 	if err == nil && d.options.Heartbeat > 0 && d.frame.heartbeat != "" && !d.closing {
 		d.heartbeat = time.AfterFunc(d.options.Heartbeat, d.beat)
@@ -264,8 +265,8 @@ func (d *Delivery) Close() error {
 	return fmt.Errorf("incremental: response aborted: %w", d.err)
 }
 
-// unlocked calls what writes to the client while nothing else does. Parts that come meanwhile do
-// not wait for it, and another Close does.
+// unlocked calls what writes to the client while nothing else does. It is called with the lock, and
+// releases it meanwhile: parts do not wait for the client, and Close does.
 func (d *Delivery) unlocked(write func()) {
 	d.writing = true
 	d.mu.Unlock()

@@ -52,7 +52,7 @@ var framings = []framing{
 	multipart(MultipartV02, "incrementalSpec", "v0.2"),
 	multipart(Multipart2022, "deferSpec", "20220824"),
 	{
-		format: EventStream, offer: part("text/event-stream"),
+		format: EventStream, offer: named("text/event-stream"),
 		contentType: "text/event-stream; charset=utf-8", oneLine: true,
 		before: "event: next\ndata: ", next: "\n\n", last: "\n\nevent: complete\ndata:\n\n", heartbeat: ":\n\n",
 	},
@@ -68,8 +68,8 @@ var offers = func() []accept.Offer {
 	return list
 }()
 
-// part offers a type that a client must ask for by its name.
-func part(media string) accept.Offer { return accept.Offer{Type: media, Named: true} }
+// named offers a type that a client must ask for by its name.
+func named(media string) accept.Offer { return accept.Offer{Type: media, Named: true} }
 
 // multipart has the specification in its content type, where Apollo's mobile clients look
 // for it. Each boundary is a whole line, with the line end before it that belongs to it, and
@@ -79,7 +79,7 @@ func multipart(f Format, specification, version string) framing {
 	const boundary = "graphql" // JSON has no line that begins with --.
 	m := framing{
 		format:      f,
-		offer:       part("multipart/mixed"),
+		offer:       named("multipart/mixed"),
 		contentType: `multipart/mixed; boundary="` + boundary + `"`,
 		start:       "\r\n--" + boundary + "\r\n",
 		before:      "Content-Type: application/json; charset=utf-8\r\n\r\n",
@@ -97,7 +97,7 @@ func multipart(f Format, specification, version string) framing {
 // empty line is no JSON.
 func lines(media string) framing {
 	return framing{
-		format: Lines, offer: part(media), contentType: media + "; charset=utf-8", oneLine: true,
+		format: Lines, offer: named(media), contentType: media + "; charset=utf-8", oneLine: true,
 		next: "\n", last: "\n", heartbeat: " ",
 	}
 }

@@ -52,71 +52,70 @@ func (p *Part) place(w *stream.Writer, index int) {
 func (d *Delivery) write(w *stream.Writer, entries []entry, announce []*Part) {
 	d.pending(w, announce)
 	old := d.frame.format == Multipart2022
+	list(w, "incremental", entries, func(e *entry) bool {
+		return e.payload != nil || old && e.failed() // Otherwise it is complete, and no more.
+	}, d.result)
+	if !old {
+		list(w, "completed", entries, func(e *entry) bool { return e.complete }, completed)
+	}
+}
+
+// list writes a member with an object for each entry that belongs there, if there are any.
+func list(
+	w *stream.Writer, name string, entries []entry, belongs func(*entry) bool, members func(*stream.Writer, *entry),
+) {
 	begun := false
-	begin := func(name string) {
+	for i := range entries {
+		e := &entries[i]
+		if !belongs(e) {
+			continue
+		}
 		if !begun {
 			w.Name(name)
 			w.BeginArray()
 			begun = true
 		}
-	}
-	end := func() {
-		if begun {
-			w.EndArray()
-			begun = false
-		}
-	}
-	for _, e := range entries {
-		if e.payload == nil && !(old && e.failed()) {
-			continue // It is complete, and no more.
-		}
-		begin("incremental")
 		w.BeginObject()
-		if !old {
-			w.Name("id")
-			w.String(e.part.id)
-		}
-		if d.frame.format != MultipartV02 {
-			index := -1
-			if e.part.stream {
-				index = e.part.sent
-			}
-			e.part.place(w, index)
-		}
-		if e.part.stream {
-			w.Name("items")
-			e.part.sent += e.count
-		} else {
-			w.Name("data")
-		}
-		if e.failed() {
-			w.Null()
-		} else {
-			w.Raw(e.payload)
-		}
-		w.WriteErrors(e.errors)
-		if e.complete && len(e.part.extensions) > 0 {
-			w.Name("extensions")
-			w.Raw(e.part.extensions)
-		}
+		members(w, e)
 		w.EndObject()
 	}
-	end()
-	if old {
-		return
+	if begun {
+		w.EndArray()
 	}
-	for _, e := range entries {
-		if !e.complete {
-			continue
-		}
-		begin("completed")
-		w.BeginObject()
+}
+
+// result writes the members that data or items have.
+func (d *Delivery) result(w *stream.Writer, e *entry) {
+	p, index, name := e.part, -1, "data"
+	if p.stream {
+		index, name = p.sent, "items"
+		p.sent += e.count
+	}
+	if d.frame.format != Multipart2022 {
 		w.Name("id")
-		w.String(e.part.id)
-		if e.payload == nil {
-			w.WriteErrors(e.errors)
-		}
-		w.EndObject()
+		w.String(p.id)
 	}
-	end()
+	if d.frame.format != MultipartV02 {
+		p.place(w, index)
+	}
+	w.Name(name)
+	if e.failed() {
+		w.Null()
+	} else {
+		w.Raw(e.payload)
+	}
+	w.WriteErrors(e.errors)
+	if e.complete && len(p.extensions) > 0 {
+		w.Name("extensions")
+		w.Raw(p.extensions)
+	}
+}
+
+// completed writes the members that say that a part is complete.
+func completed(w *stream.Writer, e *entry) {
+	w.Name("id")
+	w.String(e.part.id)
+	if e.payload == nil {
+		w.WriteErrors(e.errors)
+	}
 }

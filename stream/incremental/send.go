@@ -77,26 +77,18 @@ func (d *Delivery) beaten() bool {
 // the ResponseWriter after the handler has returned.
 func (d *Delivery) put(b []byte) (n int, err error) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	switch {
 	case d.err != nil:
-		err = d.err
+		return 0, d.err
 	case d.closed:
-		err = ErrClosed
-	default:
-		d.writing = true
+		return 0, ErrClosed
 	}
-	d.mu.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		d.mu.Lock()
-		d.writing = false
-		d.changed.Broadcast()
-		d.mu.Unlock()
-	}()
-	defer recovered(&err) // A middleware's ResponseWriter may panic.
-	return d.client.Write(b)
+	d.unlocked(func() {
+		defer recovered(&err) // A middleware's ResponseWriter may panic.
+		n, err = d.client.Write(b)
+	})
+	return n, err
 }
 
 // payload sends one object in its frame. The caller has set sending.

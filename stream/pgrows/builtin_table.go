@@ -108,10 +108,10 @@ var builtinTable = []builtin{
 	{oid: pgtype.Macaddr8OID, array: macaddr8ArrayOID, typ: plainType("macaddr8", textSized(8, appendMAC))},
 	{oid: pgtype.BitOID, array: pgtype.BitArrayOID, typ: plainType("bit", appendBits)},
 	{oid: pgtype.VarbitOID, array: pgtype.VarbitArrayOID, typ: plainType("bit varying", appendBits)},
-	{oid: pgtype.PointOID, array: pgtype.PointArrayOID, typ: plainType("point", textSized(16, appendPoint))},
+	{oid: pgtype.PointOID, array: pgtype.PointArrayOID, typ: plainType("point", textSized(16, appendXY))},
 	{oid: pgtype.LsegOID, array: pgtype.LsegArrayOID, typ: plainType("lseg", textSized(32, appendLseg))},
 	{oid: pgtype.BoxOID, array: pgtype.BoxArrayOID, typ: typ{
-		name: "box", text: textSized(32, appendBox), delimiter: ';',
+		name: "box", text: textSized(32, appendXYs), delimiter: ';',
 	}},
 	{oid: pgtype.PathOID, array: pgtype.PathArrayOID, typ: plainType("path", appendPath)},
 	{oid: pgtype.PolygonOID, array: pgtype.PolygonArrayOID, typ: plainType("polygon", appendPolygon)},

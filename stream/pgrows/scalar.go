@@ -76,12 +76,13 @@ func appendBytea(_ *output, to, b []byte) ([]byte, error) {
 }
 
 func appendUUID(to, b []byte) []byte {
-	for i, n := range [...]int{4, 6, 8, 10, 16} {
-		from := [...]int{0, 4, 6, 8, 10}[i]
-		if i > 0 {
+	from := 0
+	for _, end := range [...]int{4, 6, 8, 10, 16} {
+		if from > 0 {
 			to = append(to, '-')
 		}
-		to = hex.AppendEncode(to, b[from:n])
+		to = hex.AppendEncode(to, b[from:end])
+		from = end
 	}
 	return to
 }
@@ -270,6 +271,7 @@ func appendXY(to, b []byte) []byte {
 	return append(appendFloat8(append(to, ','), b[8:]), ')')
 }
 
+// appendXYs appends (x,y),(x,y).
 func appendXYs(to, b []byte) []byte {
 	for i := 0; i+16 <= len(b); i += 16 {
 		if i > 0 {
@@ -280,9 +282,7 @@ func appendXYs(to, b []byte) []byte {
 	return to
 }
 
-func appendPoint(to, b []byte) []byte { return appendXY(to, b) }
-func appendBox(to, b []byte) []byte   { return appendXYs(to, b) }
-func appendLseg(to, b []byte) []byte  { return append(appendXYs(append(to, '['), b), ']') }
+func appendLseg(to, b []byte) []byte { return append(appendXYs(append(to, '['), b), ']') }
 
 func appendLine(to, b []byte) []byte {
 	to = appendFloat8(append(to, '{'), b)

@@ -260,10 +260,7 @@ func abs(v int64) int64 {
 }
 
 // appendHours appends hours, minutes of two digits, and seconds.
-func appendHours(to []byte, p [6]int64, hours int) []byte {
-	if h := abs(p[3]); hours == 2 && h < 10 {
-		to = append(to, '0')
-	}
+func appendHours(to []byte, p [6]int64) []byte {
 	to = strconv.AppendInt(to, abs(p[3]), 10)
 	to = appendTwo(append(to, ':'), abs(p[4]))
 	to = appendTwo(append(to, ':'), abs(p[5])/1e6)
@@ -301,7 +298,10 @@ func (v interval) appendPostgres(to []byte) []byte {
 	} else if before {
 		to = append(to, '+')
 	}
-	return appendHours(to, p, 2)
+	if abs(p[3]) < 10 {
+		to = append(to, '0')
+	}
+	return appendHours(to, p)
 }
 
 // appendVerbose appends @ 1 year 2 mons 3 days 4 hours 5 mins 6.5 secs ago.
@@ -367,7 +367,7 @@ func (v interval) appendSQL(to []byte) []byte {
 		sign(v.days < 0)
 		to = append(strconv.AppendInt(to, abs(p[2]), 10), ' ')
 		sign(v.microseconds < 0)
-		return appendHours(to, p, 1)
+		return appendHours(to, p)
 	}
 	if negative {
 		to = append(to, '-')
@@ -381,5 +381,5 @@ func (v interval) appendSQL(to []byte) []byte {
 	case hasDays:
 		to = append(strconv.AppendInt(to, abs(p[2]), 10), ' ')
 	}
-	return appendHours(to, p, 1)
+	return appendHours(to, p)
 }

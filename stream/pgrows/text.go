@@ -2,7 +2,6 @@ package pgrows
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 
@@ -78,10 +77,7 @@ func parseBytea(o *output, src []byte) error {
 	if err != nil {
 		return errText
 	}
-	o.w.Append(func(to []byte) []byte {
-		return append(base64.StdEncoding.AppendEncode(append(to, '"'), value), '"')
-	})
-	return nil
+	return writeBytea(o, value)
 }
 
 // likeArray reports whether a text may be that of an array: it begins with a bracket,
