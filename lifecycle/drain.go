@@ -101,7 +101,7 @@ func (l *Lifecycle) finish() (err error) {
 		l.work.cut.Add(uint64(n))
 		err = fmt.Errorf("%w: %d requests had not ended after DrainTimeout, or were not waited for", ErrCut, n)
 	}
-	if l.wait(l.options.CutGrace, idle) {
+	if await(l.options.CutGrace, idle, nil) { // No hurry ends it.
 		return err
 	}
 	l.mu.Lock()
@@ -126,35 +126,21 @@ func closeServer(s *http.Server) error {
 
 // pause waits, unless there is a hurry, and reports whether what it waited for has come.
 func (l *Lifecycle) pause(d time.Duration, until <-chan struct{}) bool {
-	select {
-	case <-l.hurry:
-		d = 0
-	default:
-	}
-	if d <= 0 {
+	if d <= 0 || came(l.hurry) {
 		return came(until)
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-until:
-		return true
-	case <-t.C:
-	case <-l.hurry:
-	}
-	return came(until)
+	return await(d, until, l.hurry)
 }
 
-// wait is pause that no hurry ends.
-func (*Lifecycle) wait(d time.Duration, until <-chan struct{}) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
+// await waits until something comes, for d at most and until there is a hurry, and reports whether it
+// has come.
+func await(d time.Duration, until, hurry <-chan struct{}) bool {
 	select {
 	case <-until:
-		return true
-	case <-t.C:
-		return came(until)
+	case <-time.After(d):
+	case <-hurry:
 	}
+	return came(until)
 }
 
 func came(c <-chan struct{}) bool {

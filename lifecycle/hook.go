@@ -3,8 +3,9 @@ package lifecycle
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"time"
+
+	"github.com/gqlboost/gqlboost/internal/callback"
 )
 
 const (
@@ -27,40 +28,19 @@ func (c *Component) call(ctx context.Context, name string, f func(context.Contex
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no end within %v: %w", timeout,
 		context.DeadlineExceeded))
 	defer cancel()
-	done := make(chan error, 1)
-	go func() {
-		err := fmt.Errorf("lifecycle: %s called runtime.Goexit", name)
-		defer func() { done <- err }()
-		err = guarded(name, func() error { return f(ctx) })
-	}()
+	done := callback.Run(callback.Go, func() error { return f(ctx) })
+	var err error
 	select {
-	case err := <-done:
-		return hookError(name, err)
+	case err = <-done:
 	case <-ctx.Done():
-	}
-	late := time.NewTimer(hookGrace)
-	defer late.Stop()
-	select {
-	case err := <-done:
-		return hookError(name, err)
-	case <-late.C:
-		return fmt.Errorf("lifecycle: %s is left behind, it does not return: %w", name, context.Cause(ctx))
-	}
-}
-
-func hookError(name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("lifecycle: %s: %w", name, err)
-}
-
-// guarded makes a panic an error.
-func guarded(name string, f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("lifecycle: %s panicked: %v\n%s", name, v, debug.Stack())
+		select {
+		case err = <-done:
+		case <-time.After(hookGrace):
+			return fmt.Errorf("lifecycle: %s is left behind, it does not return: %w", name, context.Cause(ctx))
 		}
-	}()
-	return f()
+	}
+	if err != nil {
+		return fmt.Errorf("lifecycle: %s: %w", name, err)
+	}
+	return nil
 }

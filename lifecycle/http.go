@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,19 +111,21 @@ func (l *Lifecycle) refuse(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), http.StatusServiceUnavailable)
 }
 
-// kindOf says how the end of a request is come by.
-func (l *Lifecycle) kindOf(r *http.Request) (kind Kind) {
+// kindOf returns the kind of work that a request is: [Request] if IsStream panics.
+func (l *Lifecycle) kindOf(r *http.Request) Kind {
 	is := l.options.IsStream
 	if is == nil {
 		is = isStream
 	}
-	l.report(guarded("IsStream", func() error {
-		if is(r) {
-			kind = Stream
+	defer func() {
+		if v := recover(); v != nil {
+			l.report(fmt.Errorf("lifecycle: IsStream panicked: %v\n%s", v, debug.Stack()))
 		}
-		return nil
-	}))
-	return kind
+	}()
+	if is(r) {
+		return Stream
+	}
+	return Request
 }
 
 const eventStream = "text/event-stream"

@@ -211,11 +211,9 @@ const reportPatience = 50 * time.Millisecond
 // report passes an error on that ends nothing.
 func (l *Lifecycle) report(err error) {
 	if on := l.options.OnError; on != nil && err != nil {
-		t := time.NewTimer(reportPatience)
-		defer t.Stop()
 		select {
 		case <-l.told.Send(on, err):
-		case <-t.C:
+		case <-time.After(reportPatience):
 		}
 	}
 }

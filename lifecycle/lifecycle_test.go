@@ -211,7 +211,7 @@ func TestHurry(t *testing.T) {
 func TestStartThatFails(t *testing.T) {
 	for name, f := range map[string]func(context.Context) error{
 		"error":      func(context.Context) error { return errors.New("no disk") },
-		"panicked":   func(context.Context) error { panic("no disk") },
+		"a panic":    func(context.Context) error { panic("no disk") },
 		"Goexit":     func(context.Context) error { runtime.Goexit(); return nil },
 		"no end":     func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) },
 		"not return": func(context.Context) error { time.Sleep(time.Hour); return nil },

@@ -20,6 +20,7 @@ import (
 
 	"github.com/gqlboost/gqlboost/internal/loopback"
 	"github.com/gqlboost/gqlboost/internal/wait"
+	"github.com/gqlboost/gqlboost/internal/watchdog"
 )
 
 // keep runs the program $0 with the file $1, again whenever it has ended.
@@ -42,6 +43,11 @@ func Start(t testing.TB, dsn string, settings map[string]string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	guard, err := watchdog.Start(dir, "KILL")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = guard.Dismiss() })
 	address := loopback.FreeAddress(t)
 	cmd := exec.Command("/bin/sh", "-c", keep, binary, configure(t, dir, target, address, settings))
 	cmd.Stderr = os.Stderr
@@ -55,6 +61,7 @@ func Start(t testing.TB, dsn string, settings map[string]string) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	guard.PID(-cmd.Process.Pid) // the group: the shell, and what it has started
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()

@@ -77,7 +77,7 @@ func wantedMajor() (int, error) {
 // readable returns the binaries of an installation, which it copies into the server's own
 // folder if another account is to run them, which may not see the cache.
 func readable(dir, root string, owner *account) (string, error) {
-	if owner.isRoot() {
+	if owner.isOther() {
 		private := filepath.Join(dir, "install")
 		if err := os.CopyFS(private, os.DirFS(root)); err != nil {
 			return "", fmt.Errorf("postgres: %w", err)

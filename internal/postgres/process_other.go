@@ -14,7 +14,7 @@ var errNotUnix = errors.New("postgres: a private server needs a unix system; set
 type account struct{}
 
 func unprivileged() (*account, error) { return nil, errNotUnix }
-func (*account) isRoot() bool         { return false }
+func (*account) isOther() bool        { return false }
 func (*account) own(string) error     { return errNotUnix }
 func (*account) run(*exec.Cmd)        {}
 

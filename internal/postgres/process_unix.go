@@ -39,11 +39,12 @@ func unprivileged() (*account, error) {
 			"set %s instead", EnvDSN)
 }
 
-func (a *account) isRoot() bool { return a.credential != nil }
+// isOther reports whether it is not our own.
+func (a *account) isOther() bool { return a.credential != nil }
 
 // own gives dir and what is in it to the account.
 func (a *account) own(dir string) error {
-	if a.credential == nil {
+	if !a.isOther() {
 		return nil
 	}
 	return filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {

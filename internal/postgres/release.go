@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -20,8 +22,8 @@ import (
 var releases = map[int]string{14: "14.23.0-beta.17", 15: "15.18.0-beta.17", 16: "16.14.0-beta.17",
 	17: "17.10.0-beta.17", 18: "18.4.0-beta.17"}
 
-// Releases lists the major versions that [Release] knows.
-func Releases() []int { return []int{14, 15, 16, 17, 18} }
+// Releases lists the major versions that [Release] knows, the oldest first.
+func Releases() []int { return slices.Sorted(maps.Keys(releases)) }
 
 // ErrNoNPM is returned where there is no npm to download a release with.
 var ErrNoNPM = errors.New("postgres: npm is not installed")
@@ -52,9 +54,9 @@ func Release(ctx context.Context, major int) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(work)
-	arch := map[string]string{"amd64": "x64"}[runtime.GOARCH]
-	if arch == "" {
-		arch = runtime.GOARCH
+	arch := runtime.GOARCH
+	if arch == "amd64" {
+		arch = "x64"
 	}
 	name := fmt.Sprintf("@embedded-postgres/%s-%s@%s", runtime.GOOS, arch, version)
 	out, err := exec.CommandContext(ctx, "npm", "pack", "--silent", "--pack-destination", work, name).CombinedOutput()

@@ -73,8 +73,8 @@ func (t tree) apiDifference(ctx context.Context, last string) (incompatible stri
 	}
 	defer os.RemoveAll(temp)
 	apidiff := filepath.Join(temp, "apidiff")
-	build := []string{"build", "-o", apidiff, "golang.org/x/exp/cmd/apidiff"}
-	if _, err := command(ctx, t.path("internal", "tools"), nil, "go", build...); err != nil {
+	tools := t.path("internal", "tools")
+	if _, err := command(ctx, tools, nil, "go", "build", "-o", apidiff, "golang.org/x/exp/cmd/apidiff"); err != nil {
 		return "", err
 	}
 	old := tree{filepath.Join(temp, "old")}

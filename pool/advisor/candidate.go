@@ -79,28 +79,8 @@ func (a *analysis) create(c *candidate) []string {
 
 const maxName = 63 // bytes of an identifier
 
-var notInNames = strings.NewReplacer(
-	`"`,
-	"",
-	"(",
-	"",
-	")",
-	"",
-	",",
-	"",
-	"'",
-	"",
-	"::",
-	"_",
-	" ",
-	"_",
-	".",
-	"_",
-	"-",
-	"",
-	">",
-	"",
-)
+var notInNames = strings.NewReplacer(`"`, "", "(", "", ")", "", ",", "", "'", "", "-", "", ">", "",
+	"::", "_", " ", "_", ".", "_")
 
 // newName returns a name for an index of a table that no other has, alone and qualified. Names of
 // parts often differ at their ends only, which are cut off where they are long: numbers tell them
@@ -125,7 +105,7 @@ func (a *analysis) newName(t *table, c *candidate) (name, qualified string) {
 
 // quotedAs is the end of a qualified name, which is the name alone.
 func quotedAs(qualified, name string) string {
-	if quoted := `"` + strings.ReplaceAll(name, `"`, `""`) + `"`; strings.HasSuffix(qualified, quoted) {
+	if quoted := inQuotes(name); strings.HasSuffix(qualified, quoted) {
 		return quoted
 	}
 	return name

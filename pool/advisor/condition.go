@@ -4,6 +4,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // The conditions of a plan are expressions that Postgres has written itself, with all
@@ -274,6 +276,8 @@ func unquote(name string) string {
 	}
 	return name
 }
+
+func inQuotes(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 // join writes tokens as an expression.
 func join(tokens []string) string {

@@ -11,11 +11,14 @@ const maxIncluded = 3
 // covering returns an index with the columns that a scan returns besides, so that the table
 // need not be read; nil if these are many.
 func (a *analysis) covering(s *scanned, c *candidate) *candidate {
+	isExpression := func(key string) bool { return strings.HasPrefix(key, "(") }
+	if c.method != "btree" || c.policy != nil || slices.ContainsFunc(c.keys, isExpression) {
+		return nil
+	}
 	wide := *c
 	wide.include = nil
 	width := 0
-	names := s.needed()
-	for _, name := range names {
+	for _, name := range s.needed() {
 		col := s.table.columns[name.name]
 		if col == nil {
 			return nil
@@ -25,10 +28,7 @@ func (a *analysis) covering(s *scanned, c *candidate) *candidate {
 			width += col.width
 		}
 	}
-	plain := !slices.ContainsFunc(c.keys, func(k string) bool { return strings.HasPrefix(k, "(") })
-	if c.method != "btree" || c.policy != nil || !plain || len(names) == 0 || len(wide.include) == 0 ||
-		len(wide.include) > maxIncluded ||
-		width > 64 {
+	if len(wide.include) == 0 || len(wide.include) > maxIncluded || width > 64 {
 		return nil
 	}
 	return &wide

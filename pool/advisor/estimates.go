@@ -55,32 +55,7 @@ func (a *analysis) misestimated(s *statement) {
 		f.Action = "ANALYZE the tables; a higher statistics target (ALTER TABLE ... ALTER COLUMN ... SET STATISTICS 1000) " +
 			"helps with uneven values."
 		if t := a.table(n); t != nil {
-			f.Table = t.String()
-			f.Title = fmt.Sprintf("The optimizer is wrong about how many rows of %s it finds", t)
-			f.Action = fmt.Sprintf(
-				"ANALYZE %s; a higher statistics target for its columns helps with uneven values.",
-				t.sql,
-			)
-			each := &scanned{table: t, alias: n.Alias, node: n}
-			each.add(n.Filter, n.IndexOn, n.Recheck)
-			if columns := each.compared(); len(columns) > 1 && !a.hasStatistics(t, columns) {
-				names := make([]string, len(columns))
-				for i, c := range columns {
-					names[i] = c.sql
-				}
-				f.Kind = CorrelatedColumns
-				f.Title = fmt.Sprintf("Columns of %s depend on each other, and the optimizer does not know", t)
-				name := ""
-				if a.server.version < 160000 { // The name may be left out since 16.
-					plain := notInNames.Replace(t.name + "_" + strings.Join(names, "_"))
-					name = strings.TrimSuffix(t.sql, quotedAs(t.sql, t.name)) + a.quote(shorten(plain, maxName)) + " "
-				}
-				f.run(
-					fmt.Sprintf("CREATE STATISTICS %sON %s FROM %s", name, strings.Join(names, ", "), t.sql),
-					"ANALYZE "+t.sql,
-				)
-				f.Risk = "ANALYZE of the table takes a little longer. Plans may change."
-			}
+			a.misestimatedTable(&f, t, n)
 		}
 		if !slices.ContainsFunc(a.report.Findings, func(o Finding) bool {
 			return o.Kind == f.Kind && o.Table == f.Table && (f.Table != "" || o.Statement == f.Statement)
@@ -88,6 +63,36 @@ func (a *analysis) misestimated(s *statement) {
 			a.report.add(f)
 		}
 	})
+}
+
+// misestimatedTable makes a finding about a node one about the table that it reads, and says which
+// statistics this lacks.
+func (a *analysis) misestimatedTable(f *Finding, t *table, n *node) {
+	f.Table = t.String()
+	each := &scanned{table: t, alias: n.Alias, node: n}
+	each.add(n.Filter, n.IndexOn, n.Recheck)
+	columns := each.compared()
+	if len(columns) < 2 || a.hasStatistics(t, columns) {
+		f.Title = fmt.Sprintf("The optimizer is wrong about how many rows of %s it finds", t)
+		f.Action = fmt.Sprintf("ANALYZE %s; a higher statistics target for its columns helps with uneven values.", t.sql)
+		return
+	}
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.sql
+	}
+	name := ""
+	if a.server.version < 160000 { // The name may be left out since 16.
+		plain := notInNames.Replace(t.name + "_" + strings.Join(names, "_"))
+		name = strings.TrimSuffix(t.sql, quotedAs(t.sql, t.name)) + a.quote(shorten(plain, maxName)) + " "
+	}
+	f.Kind = CorrelatedColumns
+	f.Title = fmt.Sprintf("Columns of %s depend on each other, and the optimizer does not know", t)
+	f.Risk = "ANALYZE of the table takes a little longer. Plans may change."
+	f.run(
+		fmt.Sprintf("CREATE STATISTICS %sON %s FROM %s", name, strings.Join(names, ", "), t.sql),
+		"ANALYZE "+t.sql,
+	)
 }
 
 // compared returns the columns that are compared with one value each.

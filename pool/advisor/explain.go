@@ -115,24 +115,18 @@ func (a *analysis) guessConstants(ctx context.Context, s *statement) {
 // sampledPlan returns the plan for what the statement is really asked, nil if that is
 // not known.
 func (a *analysis) sampledPlan(ctx context.Context, s *statement) (worst *node) {
-	for i, values := range s.samples {
-		if i >= len(s.samples)-plannedSamples {
-			if plan, err := a.bound(
-				ctx,
-				s,
-				values,
-				a.options.Execute && s.reads(),
-			); err == nil &&
-				(worst == nil || plan.Cost > worst.Cost) {
-				worst = plan
-			}
+	execute := a.options.Execute && s.reads()
+	for _, values := range s.samples[max(0, len(s.samples)-plannedSamples):] {
+		plan, err := a.bound(ctx, s, values, execute)
+		if err == nil && (worst == nil || plan.Cost > worst.Cost) {
+			worst = plan
 		}
 	}
 	if worst != nil {
 		return worst
 	}
 	if len(s.text.types) == 0 {
-		if plan, err := a.bound(ctx, s, nil, a.options.Execute && s.reads()); err == nil {
+		if plan, err := a.bound(ctx, s, nil, execute); err == nil {
 			return plan
 		}
 	}

@@ -24,7 +24,7 @@ type Hint struct {
 func (h Hint) Apply(ctx context.Context, tx pgx.Tx) error {
 	for _, name := range slices.Sorted(maps.Keys(h.Settings)) {
 		if !isPlannerSetting(name) {
-			return fmt.Errorf("advisor: %q is no setting of the planner's", name)
+			return fmt.Errorf("advisor: %q is not a planner setting", name)
 		}
 		if _, err := tx.Exec(ctx, "select set_config($1, $2, true)", name, h.Settings[name]); err != nil {
 			return fmt.Errorf("advisor: %s: %w", name, err)

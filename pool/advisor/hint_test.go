@@ -19,11 +19,11 @@ func TestHint(t *testing.T) {
 		"a setting":         {"enable_nestloop", "off", ""},
 		"a cost":            {"random_page_cost", "1.1", ""},
 		"a wrong value":     {"work_mem", "much", "invalid value"},
-		"a session setting": {"session_authorization", "postgres", "no setting of the planner"},
-		"a timeout":         {"statement_timeout", "1ms", "no setting of the planner"},
+		"a session setting": {"session_authorization", "postgres", "not a planner setting"},
+		"a timeout":         {"statement_timeout", "1ms", "not a planner setting"},
 		"a cost of JIT":     {"jit_above_cost", "1000", ""},
-		"files of JIT":      {"jit_dump_bitcode", "on", "no setting of the planner"},
-		"SQL":               {"work_mem; drop table x", "1", "no setting of the planner"},
+		"files of JIT":      {"jit_dump_bitcode", "on", "not a planner setting"},
+		"SQL":               {"work_mem; drop table x", "1", "not a planner setting"},
 		"an unknown one":    {"enable_magic", "on", "enable_magic"},
 	} {
 		tx, err := conn.Begin(ctx)

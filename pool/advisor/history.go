@@ -95,9 +95,8 @@ func (c Counters) minus(o Counters) Counters {
 func LoadHistory(ctx context.Context, db DB, table pgx.Identifier) (h History, err error) {
 	err = readOnly(ctx, db, Options{}.withDefaults().Timeout, func(tx pgx.Tx) error {
 		var exists bool
-		if err := tx.QueryRow(ctx, "select "+ourOwn+" to_regclass($1) is not null", table.Sanitize()).
-			Scan(&exists); err != nil ||
-			!exists {
+		err := tx.QueryRow(ctx, "select "+ourOwn+" to_regclass($1) is not null", table.Sanitize()).Scan(&exists)
+		if err != nil || !exists {
 			return err
 		}
 		rows, err := tx.Query(ctx, "select "+ourOwn+" snapshot::text from "+table.Sanitize()+" order by at")

@@ -51,10 +51,10 @@ func (h *hypothetical) with(
 	if err != nil {
 		return nil, 0, errors.Join(err, h.sweep(ctx))
 	}
-	if err = failed; err != nil {
-		return nil, 0, err
+	if failed != nil {
+		return nil, 0, failed
 	}
-	return found, bytes, err
+	return found, bytes, nil
 }
 
 // create makes an index, of all parts of a partitioned table that are read, which stays

@@ -19,14 +19,13 @@ func (a *analysis) indexFinding(advice *indexAdvice) Finding {
 		Kind:       MissingIndex,
 		Table:      whole.String(),
 		Title:      fmt.Sprintf("%s needs an index: ON %s%s", whole, whole, advice.keyList()),
-		SQL:        a.create(advice.candidate),
 		Bytes:      -advice.bytes,
 		Verified:   advice.verified,
 		Statement:  first.statement.SQL,
 		QueryID:    first.statement.QueryID,
 		Definition: advice.keyList(),
 	}
-	f.Action = strings.Join(f.SQL, ";\n") + ";"
+	f.run(a.create(advice.candidate)...)
 	if advice.rewrite != "" {
 		f.Rewrite = advice.rewrite
 		f.Action += "\n-- and write in the statement: " + advice.rewrite
@@ -147,13 +146,7 @@ func (a *analysis) endsHOT(advice *indexAdvice) string {
 	if t.hot == 0 {
 		return ""
 	}
-	text := advice.form(slices.Concat(advice.policy, advice.keys))
-	var names []string
-	for _, token := range tokenize(text) {
-		if t.columns[unquote(token)] != nil {
-			names = append(names, unquote(token))
-		}
-	}
+	names := t.columnsIn(advice.keyList())
 	for _, s := range a.statements {
 		if s.plan == nil || s.plan.Type != "ModifyTable" || s.plan.Command != "Update" {
 			continue
@@ -163,8 +156,8 @@ func (a *analysis) endsHOT(advice *indexAdvice) string {
 		}
 		for _, column := range assigned(s.SQL) {
 			if slices.Contains(names, column) && !a.indexed(t, column) {
-				return fmt.Sprintf("It ends HOT updates (%.0f %% of the updates of %s are): %s set by %s.",
-					100*float64(t.hot)/float64(max(t.updated, 1)), t, column+" is", oneLine(s.SQL, 80))
+				return fmt.Sprintf("It ends HOT updates (%.0f %% of the updates of %s are): %s is set by %s.",
+					100*float64(t.hot)/float64(max(t.updated, 1)), t, column, oneLine(s.SQL, 80))
 			}
 		}
 	}

@@ -85,11 +85,10 @@ func (a *analysis) readIndexes(ctx context.Context) error {
 		return err
 	}
 	byOID, parents := map[uint32]*index{}, map[uint32]uint32{}
-	var each index
 	var on string
 	var parent uint32
 	for rows.Next() {
-		i := each
+		var i index
 		if err := rows.Scan(
 			&i.oid, &i.schema, &on, &i.name, &i.method, &i.keys, &i.plain, &i.includes, &i.numbers, &i.stored,
 			&i.classes, &i.opclasses, &i.where, &i.unique, &i.immediate, &i.nullsEqual, &i.constraint, &i.valid, &i.building,

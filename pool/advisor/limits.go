@@ -54,11 +54,12 @@ func (a *analysis) offset(s *statement) {
 // sortsMuch finds sorts of many rows of which few are wanted.
 func (a *analysis) sortsMuch(s *statement) {
 	s.sampled.walk(func(n *node, parents []*node) {
-		if n.Type != "Sort" || len(n.Plans) == 0 || len(parents) == 0 || parents[len(parents)-1].Type != "Limit" {
+		if n.Type != "Sort" || len(n.Plans) == 0 || len(parents) == 0 {
 			return
 		}
-		limit, input := parents[len(parents)-1].Rows, n.Plans[0].Rows
-		if input < 10*manyRows || input < 100*limit || n.Cost < s.sampled.Cost/2 {
+		above := parents[len(parents)-1]
+		limit, input := above.Rows, n.Plans[0].Rows
+		if above.Type != "Limit" || input < 10*manyRows || input < 100*limit || n.Cost < s.sampled.Cost/2 {
 			return
 		}
 		f := s.about(

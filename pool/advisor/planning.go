@@ -105,14 +105,14 @@ func (a *analysis) arguments(ctx context.Context, s *statement, e explaining) (s
 		}
 		name, ok := a.typeNames[oid]
 		if !ok {
-			if err := a.tx.QueryRow(ctx, "select "+ourOwn+" "+castName+typesOf+" where t.oid = $1", oid).
-				Scan(&name); err != nil {
+			sql := "select " + ourOwn + " " + castName + typesOf + " where t.oid = $1"
+			if err := a.tx.QueryRow(ctx, sql, oid).Scan(&name); err != nil {
 				return "", err
 			}
 			a.typeNames[oid] = name
 		}
 		setting := fmt.Sprintf("gqlboost_advisor.p%d", i+1)
-		if _, err := a.tx.Exec(ctx, "select "+ourOwn+" set_config($1, $2, true)", setting, *e.values[i]); err != nil {
+		if err := a.set(ctx, setting, *e.values[i]); err != nil {
 			return "", err
 		}
 		list = append(list, "cast(current_setting('"+setting+"') as "+name+")")

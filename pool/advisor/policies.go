@@ -28,9 +28,8 @@ type roles struct {
 }
 
 func (a *analysis) readRoles(ctx context.Context) error {
-	a.roles = roles{}
+	a.roles = roles{ours: map[string]bool{}, searchPaths: map[string]string{}, settings: map[string]string{}}
 	r := &a.roles
-	r.ours, r.searchPaths, r.settings = map[string]bool{}, map[string]string{}, map[string]string{}
 	rows, err := a.tx.Query(ctx, `select `+ourOwn+` r.rolname, substring(c from 13)
 		from pg_db_role_setting d join pg_roles r on r.oid = d.setrole, unnest(d.setconfig) c
 		where d.setdatabase in (0, (select oid from pg_database where datname = current_database()))
@@ -40,11 +39,8 @@ func (a *analysis) readRoles(ctx context.Context) error {
 		return err
 	}
 	var name, value string
-	if _, err = pgx.ForEachRow(
-		rows,
-		[]any{&name, &value},
-		func() error { r.searchPaths[name] = value; return nil },
-	); err != nil {
+	_, err = pgx.ForEachRow(rows, []any{&name, &value}, func() error { r.searchPaths[name] = value; return nil })
+	if err != nil {
 		return err
 	}
 	for _, t := range a.tables {
@@ -107,10 +103,7 @@ func (a *analysis) tryRole(ctx context.Context) error {
 	if role == "" {
 		return nil
 	}
-	err := a.savepoint(ctx, func() error {
-		_, err := a.tx.Exec(ctx, "select "+ourOwn+" set_config('role', $1, true)", role)
-		return err
-	})
+	err := a.savepoint(ctx, func() error { return a.set(ctx, "role", role) })
 	var e *pgconn.PgError
 	switch {
 	case err == nil:
@@ -263,27 +256,29 @@ func (a *analysis) seesNothing(ctx context.Context, of *statement) bool {
 // asApplication makes the session what it is for the program: its role, its search path,
 // and the settings that policies read.
 func (a *analysis) asApplication(ctx context.Context, s *statement) error {
-	var names []string
-	values := map[string]string{}
-	set := func(name, value string) { names, values[name] = append(names, name), value }
 	if path, ok := a.roles.searchPaths[cmp.Or(s.role, s.ranBy)]; ok {
-		set("search_path", path)
-	}
-	for name, value := range a.roles.settings {
-		set(name, value)
-	}
-	if s.role != "" {
-		set("role", s.role)
-	}
-	for _, name := range names {
-		if name != "role" && name != "search_path" && a.known(ctx, name) {
-			continue // The session has a value of its own.
-		}
-		if _, err := a.tx.Exec(ctx, "select "+ourOwn+" set_config($1, $2, true)", name, values[name]); err != nil {
+		if err := a.set(ctx, "search_path", path); err != nil {
 			return err
 		}
 	}
+	for name, value := range a.roles.settings {
+		if a.known(ctx, name) {
+			continue // The session has a value of its own.
+		}
+		if err := a.set(ctx, name, value); err != nil {
+			return err
+		}
+	}
+	if s.role != "" {
+		return a.set(ctx, "role", s.role)
+	}
 	return nil
+}
+
+// set sets a parameter until the savepoint is undone.
+func (a *analysis) set(ctx context.Context, name, value string) error {
+	_, err := a.tx.Exec(ctx, "select "+ourOwn+" set_config($1, $2, true)", name, value)
+	return err
 }
 
 // known reports whether a setting has a value.

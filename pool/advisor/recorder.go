@@ -220,11 +220,8 @@ func (s *seen) count(
 	} else {
 		s.counts.rows.Add(tag.RowsAffected() * weight)
 	}
-	if bits.Len64(
-		uint64(runs),
-	) > bits.Len64(
-		uint64(runs-weight),
-	) { // the 1st, 2nd, 4th, 8th: soon many, rarely later, and of what is slow too
+	// The 1st, 2nd, 4th, 8th: soon many, rarely later, and of what is slow too.
+	if bits.Len64(uint64(runs)) > bits.Len64(uint64(runs-weight)) {
 		s.sample(ctx, args, o)
 	}
 	if runs >= exactly && !s.often.Load() {

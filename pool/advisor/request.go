@@ -43,8 +43,8 @@ type runs struct {
 	caller      string
 }
 
-// get returns the runs of a statement. It is called with the lock; what it returns is good
-// until then.
+// get returns the runs of a statement. It is called with the lock, and the pointer is valid until the
+// next call.
 func (q *request) get(s *seen) *runs {
 	for i := range q.runs {
 		if q.runs[i].of == s {
@@ -148,7 +148,7 @@ func (q *request) note(ctx context.Context, s *seen, args []any, o RecorderOptio
 	}
 }
 
-// end takes in what a request has repeated.
+// end adds what a request has repeated to what the recorder keeps.
 func (r *Recorder) end(name string, q *request, weight int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

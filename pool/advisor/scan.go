@@ -63,7 +63,7 @@ func (s *scanned) ofPart(condition string) string {
 		if i+1 < len(tokens) && tokens[i+1] == "." && unquote(t) == m[1] {
 			tokens[i] = s.alias
 			if strings.HasPrefix(t, `"`) {
-				tokens[i] = `"` + strings.ReplaceAll(s.alias, `"`, `""`) + `"`
+				tokens[i] = inQuotes(s.alias)
 			}
 		}
 	}
@@ -105,8 +105,7 @@ func (s *scanned) add(conditions ...string) {
 	}
 }
 
-// alternatives takes in an OR if each of its parts has something of this table to find rows
-// by.
+// alternatives keeps the parts of an OR if each of them has a condition on this table.
 func (s *scanned) alternatives(c clause) {
 	arms := alternatives(c.text)
 	if arms == nil || s.either != nil {
@@ -182,7 +181,7 @@ func (s *scanned) withAlias(expression string) string {
 	if tables > 1 {
 		return expression
 	}
-	return s.table.withAlias(expression, `"`+strings.ReplaceAll(s.alias, `"`, `""`)+`"`)
+	return s.table.withAlias(expression, inQuotes(s.alias))
 }
 
 // orderOfIndex looks for an index that is read for its order only, until enough rows pass a

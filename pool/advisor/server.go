@@ -62,11 +62,11 @@ func inspect(ctx context.Context, tx pgx.Tx) (s server, err error) {
 func (a *analysis) quote(name string) string {
 	for i, r := range name {
 		if !(r == '_' || 'a' <= r && r <= 'z' || i > 0 && '0' <= r && r <= '9') {
-			return pgx.Identifier{name}.Sanitize()
+			return inQuotes(name)
 		}
 	}
 	if a.server.keywords[name] {
-		return pgx.Identifier{name}.Sanitize()
+		return inQuotes(name)
 	}
 	return name
 }

@@ -36,10 +36,7 @@ func (c Counters) since(old Counters) Counters {
 	if c.Calls < old.Calls {
 		return c
 	}
-	return Counters{
-		c.Calls - old.Calls, c.Total - old.Total, c.Rows - old.Rows, c.BlocksHit - old.BlocksHit,
-		c.BlocksRead - old.BlocksRead, c.TempWritten - old.TempWritten, c.WALBytes - old.WALBytes,
-	}
+	return c.minus(old)
 }
 
 // TakeSnapshot reads the counters.

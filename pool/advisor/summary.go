@@ -16,7 +16,7 @@ const (
 	Housekeeping Group = "housekeeping" // what costs space and writes, and brings nothing
 )
 
-// groups are in the order of a report.
+// groupOrder has the groups in the order of a report.
 var groupOrder = []Group{QuickWin, ToLookAt, Housekeeping}
 
 // Group returns when to look at the finding.
@@ -183,8 +183,8 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.3f ms", ms)
 }
 
-// isVerified says whether the optimizer takes an advised index, "" of other findings.
-func (f Finding) isVerified() string {
+// verification says whether the optimizer takes an advised index, "" for other findings.
+func (f Finding) verification() string {
 	switch {
 	case f.Kind != MissingIndex:
 		return ""

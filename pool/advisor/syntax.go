@@ -21,11 +21,8 @@ func (a *analysis) trySyntax(ctx context.Context) error {
 				err = conn.Deallocate(ctx, preparedName)
 			} else if ctx.Err() == nil && !conn.IsClosed() {
 				a.miss("The server does not take this statement, so it is left out (%v): %s", err, sql)
-				f.Action = "-- Not taken by the server, see what could not be looked at: " + strings.ReplaceAll(
-					f.Action,
-					"\n",
-					" ",
-				)
+				f.Action = "-- Not taken by the server, see what could not be looked at: " +
+					strings.ReplaceAll(f.Action, "\n", " ")
 				f.SQL, err = nil, nil
 			}
 			if err != nil {

@@ -109,8 +109,8 @@ func (t *textWriter) finding(number int, f Finding) {
 	if each := f.each(); each != "" {
 		t.lines("   time      ", each)
 	}
-	if verified := f.isVerified(); verified != "" {
-		t.lines("   advice    ", verified)
+	if advice := f.verification(); advice != "" {
+		t.lines("   advice    ", advice)
 	}
 	for _, e := range f.Evidence {
 		t.lines("   evidence  ", e)

@@ -15,9 +15,7 @@ func (a *analysis) proposals(s *statement) (list []proposal) {
 	known := map[string]*candidate{}
 	take := func(c *candidate) *candidate {
 		if o := known[c.id()]; o != nil {
-			if o.table != c.table && !slices.Contains(o.others, c.table) {
-				o.others = append(o.others, c.table)
-			}
+			o.join(c)
 			return o
 		}
 		known[c.id()] = c
@@ -122,10 +120,8 @@ func (a *analysis) tryIndexes(ctx context.Context, trials *hypothetical, s *stat
 		if err != nil {
 			return found, err
 		}
-		if w := choose(
-			a.good(current, wide),
-		); best == nil ||
-			w != nil && w.plan.Cost <= best.plan.Cost-worthMore*current.Cost {
+		w := choose(a.good(current, wide))
+		if best == nil || w != nil && w.plan.Cost <= best.plan.Cost-worthMore*current.Cost {
 			best = w
 		}
 		if best == nil || current != first && current.Cost-best.plan.Cost < worthMore*first.Cost {

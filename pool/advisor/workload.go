@@ -83,13 +83,7 @@ func (p *pool) take(ctx context.Context, trials *hypothetical) error {
 		if most := p.a.options.Storage; most > 0 && p.bytes+c.bytes > most {
 			p.a.miss(
 				"Not advised, as it needs %s of the storage budget (%s): an index ON %s%s, which saves %s of the time.",
-				size(
-					c.bytes,
-				),
-				size(most),
-				c.proposal[0].table.whole(),
-				c.proposal[0].keyList(),
-				share(c.net, p.a.total),
+				size(c.bytes), size(most), c.proposal[0].table.whole(), c.proposal[0].keyList(), share(c.net, p.a.total),
 			)
 			continue
 		}
@@ -192,7 +186,7 @@ func (c *choice) mayHelp(s *statement) bool {
 		return false
 	}
 	for _, each := range c.proposal {
-		columns := each.firstColumns()
+		columns := each.table.columnsIn(each.keys[0])
 		for _, scan := range s.allScans() {
 			if scan.table.whole() == each.table.whole() && (each.where != "" || scan.asksFor(columns)) {
 				return true
@@ -202,11 +196,11 @@ func (c *choice) mayHelp(s *statement) bool {
 	return false
 }
 
-// firstColumns are the columns of the first key.
-func (c *candidate) firstColumns() (names []string) {
-	for _, token := range tokenize(c.keys[0]) {
-		if c.table.columns[unquote(token)] != nil {
-			names = append(names, unquote(token))
+// columnsIn returns the columns of the table that an expression has.
+func (t *table) columnsIn(expression string) (names []string) {
+	for _, token := range tokenize(expression) {
+		if name := unquote(token); t.columns[name] != nil {
+			names = append(names, name)
 		}
 	}
 	return names

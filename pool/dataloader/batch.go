@@ -246,25 +246,16 @@ func (l *Loader[K, V]) take(b *batch[K, V]) []K {
 // results calls fetch, unless no waiters are left. It returns the result of each key and the
 // indexes of the results that the loader does not keep. A panic of fetch becomes an error.
 func (l *Loader[K, V]) results(b *batch[K, V], keys []K) (results []result[V], lost []int) {
-	ended := false
 	defer func() {
-		if ended {
-			return
-		}
-		err := errGoexit
 		if r := recover(); r != nil {
-			err = &PanicError{Value: r, Stack: debug.Stack()}
+			results, lost = fill[V](len(b.keys), &PanicError{Value: r, Stack: debug.Stack()})
 		}
-		results, lost = fill[V](len(b.keys), err)
 	}()
 	if err := b.ctx.Err(); err != nil {
-		ended = true
 		return fill[V](len(b.keys), err)
 	}
 	values, err := l.fetch(b.ctx, keys)
-	results, lost = spread(b.keys, values, err) // Methods of err may panic too.
-	ended = true
-	return results, lost
+	return spread(b.keys, values, err) // Methods of err may panic too.
 }
 
 // fill returns the results of n keys with the same error.
@@ -303,7 +294,7 @@ func spread[K comparable, V any](keys []K, values map[K]V, err error) (results [
 // finish publishes the results. It first forgets the keys in lost, so that a Load that begins
 // after a caller has received the error fetches the key again.
 func (l *Loader[K, V]) finish(b *batch[K, V], results []result[V], lost []int) {
-	if results == nil {
+	if results == nil { // The goroutine is ending: run has received no results.
 		results, lost = fill[V](len(b.keys), errGoexit)
 	}
 	l.mu.Lock()

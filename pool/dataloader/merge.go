@@ -258,14 +258,14 @@ func (m *merger[K, V, S]) start(scope S, l *line[K, V]) {
 	go m.run(scope, c)
 }
 
-// leave takes in that a call has ended.
+// leave records that a call has ended.
 func (m *merger[K, V, S]) leave(scope S) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.end(scope)
 }
 
-// end begins the call that waits. It is called with the lock.
+// end is leave for a caller that has the lock. It begins the call that waits.
 func (m *merger[K, V, S]) end(scope S) {
 	l := m.lines[scope]
 	l.running--
@@ -276,7 +276,7 @@ func (m *merger[K, V, S]) end(scope S) {
 	}
 }
 
-// giveUp takes in that a caller waits no more.
+// giveUp records that a caller no longer waits.
 func (m *merger[K, V, S]) giveUp(scope S, c *merged[K, V]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
