@@ -48,7 +48,7 @@ type soakFigure struct {
 	of    func(Window) float64
 	worse float64 // the direction that is: 1 up, -1 down, 0 neither
 	// speed is what the machine's own speed does to the figure; nil: nothing. The change is then the one beside it,
-	// and windows of which the speed is not known count only if it is known of none.
+	// and windows without a known speed count only if it is known of none.
 	speed func(Window) float64
 }
 
