@@ -26,6 +26,8 @@ type Drift struct {
 	// Correlation is that of the figure with the time, from -1 to 1.
 	Correlation float64
 	Drifts      bool
+	// Beside is the number of windows in which the machine's speed is known, if it was judged beside it.
+	Beside int
 }
 
 const (
@@ -39,6 +41,10 @@ const (
 	// Fewer windows of one session, or sessions on one CPU, say nothing.
 	fewestWindows  = 10
 	fewestSessions = 5
+	// A machine that is slower by a part explains latencies that grow by at most so many times this part, however well
+	// both go together: what only rises goes well with all else that rises. In the published soak the P50 goes
+	// with the 1.9th power of the statement's time, the P95 with the 3.7th.
+	machineExplains = 4
 )
 
 // soakFigure is a figure of windows that a soak looks at.
@@ -47,8 +53,8 @@ type soakFigure struct {
 	unit  float64 // what it is divided by to be shown
 	of    func(Window) float64
 	worse float64 // the direction that is: 1 up, -1 down, 0 neither
-	// speed is what the machine's own speed does to the figure; nil: nothing. The change is then the one beside it,
-	// and windows without a known speed count only if it is known of none.
+	// speed is the time in which the machine does what the figure depends on; nil: it depends on none. Where it is
+	// known of enough windows, only these count, and the drift is what remains beside it.
 	speed func(Window) float64
 }
 
@@ -76,6 +82,8 @@ var soakFigures = []soakFigure{
 	{"GC pause P99, ms", 1, func(w Window) float64 { return w.PauseP99 }, 1, nil},
 	{"goroutines", 1, func(w Window) float64 { return w.Goroutines }, 1, nil},
 	{"connections", 1, func(w Window) float64 { return w.Connections }, 1, nil},
+	{"the machine: a piece of work, ms", 1, work, 0, nil},
+	{"the machine: a statement, ms", 1, statement, 0, nil},
 }
 
 // onQuietMachine leaves out the windows in which something else used the machine: their
@@ -108,10 +116,12 @@ func Drifts(windows []Window) (list []Drift) {
 		}
 	}
 	for _, f := range soakFigures {
-		d := f.within(counted)
-		if between := f.between(counted); between.Drifts && !d.Drifts {
+		f, measured, known := f.measured(counted)
+		d := f.within(measured)
+		if between := f.between(measured); between.Drifts && !d.Drifts {
 			d = between
 		}
+		d.Beside = known
 		list = append(list, d)
 	}
 	return list
@@ -124,29 +134,46 @@ func (s *series) add(time, value, speed float64) {
 	s.times, s.values, s.speeds = append(s.times, time), append(s.values, value), append(s.speeds, speed)
 }
 
+// measured returns the figure and the windows that count for it: those that have a value, which old files lack of
+// some figures. If the machine's speed is known in enough of them, the others do not count, and known is their number;
+// otherwise the figure is judged without it.
+func (f soakFigure) measured(sessions [][]Window) (_ soakFigure, _ [][]Window, known int) {
+	sessions = having(sessions, f.of)
+	if f.speed != nil {
+		with := having(sessions, f.speed)
+		for _, session := range with {
+			known += len(session)
+		}
+		if known-len(with) >= fewestWindows { // A mean is fitted for each session, and the speed's part.
+			return f, with, known
+		}
+	}
+	f.speed = func(Window) float64 { return 0 }
+	return f, sessions, 0
+}
+
+// having returns the windows that have a value.
+func having(sessions [][]Window, of func(Window) float64) (list [][]Window) {
+	for _, session := range sessions {
+		session = slices.DeleteFunc(slices.Clone(session), func(w Window) bool { return of(w) == 0 })
+		if len(session) > 0 {
+			list = append(list, session)
+		}
+	}
+	return list
+}
+
 // within returns the change since the start of sessions.
 func (f soakFigure) within(sessions [][]Window) Drift {
-	known := func(w Window) bool { return f.speed != nil && f.speed(w) > 0 }
-	beside := false
-	for _, session := range sessions {
-		beside = beside || slices.ContainsFunc(session, known)
-	}
 	var list []series
 	for _, session := range sessions {
 		var s series
 		for _, w := range session {
-			switch {
-			case !beside:
-				s.add(w.Minutes, f.of(w)/f.unit, 0)
-			case known(w):
-				s.add(w.Minutes, f.of(w)/f.unit, f.speed(w))
-			}
+			s.add(w.Minutes, f.of(w)/f.unit, f.speed(w))
 		}
-		if len(s.times) > 0 {
-			list = append(list, s)
-		}
+		list = append(list, s)
 	}
-	return f.drift(list, fewestWindows)
+	return f.change(list, fewestWindows)
 }
 
 // between returns the change of the sessions' medians. That two CPUs differ is none.
@@ -159,16 +186,32 @@ func (f soakFigure) between(sessions [][]Window) Drift {
 			ofCPU[cpu] = len(list)
 			list = append(list, series{})
 		}
-		list[ofCPU[cpu]].add(session[len(session)/2].Minutes, medianOf(session, f), 0)
+		speed := medianOf(session, soakFigure{unit: 1, of: f.speed})
+		list[ofCPU[cpu]].add(session[len(session)/2].Minutes, medianOf(session, f), speed)
 	}
-	d := f.drift(list, fewestSessions)
+	d := f.change(list, fewestSessions)
 	d.Sessions = true
 	return d
 }
 
+// change returns the drift beside the machine's speed, or the one without it if the machine does not explain it.
+func (f soakFigure) change(list []series, fewest int) Drift {
+	d := f.drift(list, fewest)
+	alone, machine := slices.Clone(list), slices.Clone(list)
+	for i, s := range list {
+		none := make([]float64, len(s.times))
+		alone[i].speeds, machine[i] = none, series{s.times, s.speeds, none}
+	}
+	plain := f.drift(alone, fewest)
+	if plain.Drifts && !d.Drifts && plain.Growth > machineExplains*f.drift(machine, fewest).Growth {
+		return plain
+	}
+	return d
+}
+
 // drift fits a line through what the values of a figure, and their times, are beside the means of
-// their own series, and beside what the machine's speed explains. Fewer values than the fewest of one series say
-// nothing.
+// their own series, and beside what the machine's speed explains. Fewer values than the fewest of one series, or than
+// one more beside a speed, say nothing.
 func (f soakFigure) drift(list []series, fewest int) Drift {
 	d := Drift{Figure: f.name}
 	var all series
@@ -187,7 +230,9 @@ func (f soakFigure) drift(list []series, fewest int) Drift {
 	mean /= float64(n)
 	times, values, freedom := all.times, all.values, n-len(list)-1
 	if slices.Max(all.speeds) > 0 {
-		times, values, freedom = without(all.speeds, times), without(all.speeds, values), freedom-1
+		if freedom--; freedom >= fewest-2 { // With fewer, nearly any line fits.
+			times, values = without(all.speeds, times), without(all.speeds, values)
+		}
 	}
 	intercept, slope := stat.LinearRegression(times, values, nil, false)
 	d.First, d.Last = mean+intercept+slope*slices.Min(all.times), mean+intercept+slope*slices.Max(all.times)

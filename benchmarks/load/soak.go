@@ -3,7 +3,6 @@ package load
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -38,7 +37,7 @@ type Window struct {
 	PauseP50 float64 `json:"gcPauseP50Ms,omitempty"`
 	PauseP99 float64 `json:"gcPauseP99Ms,omitempty"`
 	PauseMax float64 `json:"gcPauseMaxMs,omitempty"`
-	// CPU time, microseconds for each request.
+	// CPU time, microseconds for each request. Postgres's has that of [Speed]'s statements in it.
 	ServerCPU   float64 `json:"serverCpuMicros,omitempty"`
 	PostgresCPU float64 `json:"postgresCpuMicros,omitempty"`
 	Speed
@@ -166,9 +165,8 @@ func (w Window) measure(ctx context.Context, t Target, c Config) (Window, error)
 		return w, err
 	}
 	r, err := Measure(ctx, t, c, io.Discard)
-	var gauged error
-	w.Speed, gauged = g.end() // Its connection is closed before those of the server are counted.
-	if err = errors.Join(err, gauged); err != nil {
+	w.Speed = g.end() // Its connection is closed before those of the server are counted.
+	if err != nil {
 		return w, err
 	}
 	w.Busy = r.Conditions.Busy()

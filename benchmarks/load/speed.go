@@ -3,7 +3,6 @@ package load
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -11,14 +10,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Speed is how fast the machine is beside a load, by what the server has no part in: it tells a
-// server that has become slower from a machine that has. 0 is not known.
+// Speed is how fast the machine is beside a load, by what does not call the server: it helps to tell a server that has
+// become slower from a machine that has. A server that takes more of the CPU, of its caches or of Postgres than
+// before slows it down, too: that shows in the CPU time for each request. 0 is not known.
 type Speed struct {
 	// Work is the median time of a piece of work that is always the same, in the CPU and in memory. It is so short
 	// that hardly anything comes in between.
 	Work float64 `json:"workMs,omitempty"`
 	// Statement is the median time of a statement of Postgres that is always the same, on a connection of its
-	// own. It has the waits in it that a request has.
+	// own. It has the waits for the CPU in it that a request has. It is not known if a statement has failed.
 	Statement float64 `json:"statementMs,omitempty"`
 }
 
@@ -28,7 +28,7 @@ type gauge struct {
 	ended chan struct{}
 
 	work, statements []float64 // milliseconds
-	err              error
+	err              error     // of a statement, the last one then
 }
 
 const (
@@ -47,28 +47,21 @@ func beginGauge(ctx context.Context, dsn string) (*gauge, error) {
 	}
 	g := &gauge{ended: make(chan struct{})}
 	ctx, g.stop = context.WithCancel(ctx)
-	go g.run(ctx, conn)
+	go g.run(ctx, newPiece(), conn) // Making the piece takes a while, and should not be beside the load.
 	return g, nil
 }
 
-func (g *gauge) run(ctx context.Context, conn *pgx.Conn) {
+func (g *gauge) run(ctx context.Context, piece *piece, conn *pgx.Conn) {
 	defer close(g.ended)
-	piece := newPiece()
 	ticker := time.NewTicker(gaugeEvery)
 	defer ticker.Stop()
 	if conn != nil {
-		defer func() { g.err = errors.Join(g.err, conn.Close(context.WithoutCancel(ctx))) }()
+		defer conn.Close(context.WithoutCancel(ctx))
 	}
 	for {
 		g.work = append(g.work, milliseconds(piece.do))
-		if conn != nil {
-			g.statements = append(g.statements, milliseconds(func() {
-				// It is not canceled, which would close the connection: it takes a moment.
-				_, g.err = conn.Exec(context.WithoutCancel(ctx), gaugeStatement)
-			}))
-		}
-		if g.err != nil {
-			return
+		if conn != nil && g.err == nil {
+			g.statements = append(g.statements, milliseconds(func() { g.err = examine(ctx, conn) }))
 		}
 		select {
 		case <-ticker.C:
@@ -78,11 +71,24 @@ func (g *gauge) run(ctx context.Context, conn *pgx.Conn) {
 	}
 }
 
-// end returns what was measured.
-func (g *gauge) end() (Speed, error) {
+// examine runs the statement. It is not canceled with ctx, which would close the connection: it takes a moment, but for a
+// Postgres that hangs.
+func examine(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	_, err := conn.Exec(ctx, gaugeStatement)
+	return err
+}
+
+// end returns what was measured. That a statement has failed is no error: requests fail then, and are counted.
+func (g *gauge) end() Speed {
 	g.stop()
 	<-g.ended
-	return Speed{Work: median(g.work), Statement: median(g.statements)}, g.err
+	s := Speed{Work: median(g.work)}
+	if g.err == nil {
+		s.Statement = median(g.statements)
+	}
+	return s
 }
 
 func milliseconds(f func()) float64 {

@@ -44,15 +44,22 @@ func soakSection(b *bytes.Buffer, windows []load.Window) {
 // drifting says which figures drift.
 func drifting(windows []load.Window) string {
 	var list []string
+	beside := 0
 	for _, d := range load.Drifts(windows) {
+		beside = max(beside, d.Beside)
 		if d.Drifts {
 			list = append(list, fmt.Sprintf("%s (by %.0f %%)", d.Figure, 100*d.Growth))
 		}
 	}
-	if len(list) == 0 {
-		return "No figure drifts."
+	text := "No figure drifts."
+	if len(list) > 0 {
+		text = "**Drifting**: " + strings.Join(list, "; ") + "."
 	}
-	return "**Drifting**: " + strings.Join(list, "; ") + "."
+	if beside > 0 {
+		text += fmt.Sprintf(" Latencies and CPU times are judged beside the machine's own speed, over the %d windows "+
+			"that have it.", beside)
+	}
+	return text
 }
 
 // pauses is the garbage collector's part in the closed loop, before and after.
