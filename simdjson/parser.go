@@ -210,12 +210,11 @@ func (m *memory) read(data []byte, s *settings) (kernel, error) {
 		}
 		// It says only that something is wrong: the portable kernel knows what.
 		m.take(data, s)
-		err := m.readPortable(s)
-		if err == nil {
-			counters.fallbacks.Add(1)
-			return portable, nil
+		if err := m.parse(s); err != nil {
+			return k, err
 		}
-		return k, err
+		counters.fallbacks.Add(1)
+		return portable, m.check(s)
 	}
 	m.take(data, s)
 	return portable, m.readPortable(s)
@@ -232,10 +231,18 @@ func (m *memory) take(data []byte, s *settings) {
 }
 
 func (m *memory) readPortable(s *settings) error {
+	if err := m.parse(s); err != nil {
+		return err
+	}
+	return m.check(s)
+}
+
+// parse is readPortable without the check.
+func (m *memory) parse(s *settings) error {
 	if why, offset := m.parsePortable(m.data, s.MaxDepth); why != accepted {
 		return syntaxError(m.data, why, offset, s.MaxDepth)
 	}
-	return m.check(s)
+	return nil
 }
 
 // check is what a text must also satisfy when its grammar is right.

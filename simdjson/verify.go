@@ -54,11 +54,7 @@ func (m *memory) verify(k kernel, s *settings) error {
 	if s.tamper != nil {
 		s.tamper(fast)
 	}
-	why, offset := m.parsePortable(m.data, s.MaxDepth)
-	var err error
-	if why != accepted {
-		err = syntaxError(m.data, why, offset, s.MaxDepth)
-	}
+	err := m.parse(s)
 	if ok != (err == nil) || ok && !slices.Equal(fast.tape, m.tape) {
 		counters.mismatches.Add(1)
 		if s.OnMismatch != nil {

@@ -69,7 +69,7 @@ func (p *Proxy) Reset() {
 // Close ends all.
 func (p *Proxy) Close() {
 	_ = p.listener.Close()
-	p.Reset()
+	p.SetDown(true)
 	p.done.Wait()
 }
 
@@ -88,12 +88,25 @@ func (p *Proxy) accept() {
 			_ = client.Close()
 			continue
 		}
-		p.mu.Lock()
-		p.conns[client], p.conns[server] = struct{}{}, struct{}{}
-		p.mu.Unlock()
+		if !p.add(client, server) {
+			_, _ = client.Close(), server.Close()
+			continue
+		}
 		p.done.Go(func() { p.forward(client, server, false) })
 		p.done.Go(func() { p.forward(server, client, true) })
 	}
+}
+
+// add registers the connections, so that Reset ends them. It reports false if the proxy is down: Reset was called
+// before they were registered.
+func (p *Proxy) add(client, server net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.down.Load() {
+		return false
+	}
+	p.conns[client], p.conns[server] = struct{}{}, struct{}{}
+	return true
 }
 
 // piece is what was read at a time, and when it is to be written.

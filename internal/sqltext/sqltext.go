@@ -102,18 +102,31 @@ func Single(sql string) bool {
 	return true
 }
 
+// Parameters returns where the parameters of a statement, such as $1, begin and end.
+func Parameters(sql string) iter.Seq2[int, int] {
+	return func(yield func(begin, end int) bool) {
+		for t := range tokens(sql) {
+			if end := len(sql) - t.behind; t.kind == parameter && !yield(end-len(t.text), end) {
+				return
+			}
+		}
+	}
+}
+
 type kind uint8
 
 const (
-	word    kind = iota // without quotes, in small letters
-	quoted              // an identifier in quotes, without them
-	literal             // a string or a number
-	symbol              // one byte of anything else
+	word      kind = iota // without quotes, in small letters
+	quoted                // an identifier in quotes, without them
+	literal               // a string or a number
+	parameter             // with its $
+	symbol                // one byte of anything else
 )
 
 type token struct {
-	kind kind
-	text string // empty for literals
+	kind   kind
+	text   string // empty for literals
+	behind int    // how many bytes follow it
 }
 
 const space = " \t\r\n\f\v"
@@ -153,7 +166,14 @@ func tokens(sql string) iter.Seq[token] {
 					t.kind, sql = literal, rest
 					break
 				}
-				t.kind, t.text, sql = symbol, sql[:1], sql[1:]
+				n := 1
+				for n < len(sql) && '0' <= sql[n] && sql[n] <= '9' {
+					n++
+				}
+				t.kind, t.text, sql = parameter, sql[:n], sql[n:]
+				if n == 1 {
+					t.kind = symbol
+				}
 			case '0' <= c && c <= '9':
 				n := 1
 				for n < len(sql) && (starts(sql[n]) || '0' <= sql[n] && sql[n] <= '9' || sql[n] == '.') {
@@ -163,6 +183,7 @@ func tokens(sql string) iter.Seq[token] {
 			default:
 				t.kind, t.text, sql = symbol, sql[:1], sql[1:]
 			}
+			t.behind = len(sql)
 			if !yield(t) {
 				return
 			}

@@ -1,6 +1,7 @@
 package sqltext
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -89,4 +90,24 @@ func FuzzTokens(f *testing.F) {
 		for range Begins(sql) {
 		}
 	})
+}
+
+func TestParameters(t *testing.T) {
+	for sql, want := range map[string]string{
+		"select $1, $22":               "7-9 11-14",
+		"$1":                           "0-2",
+		`select E'\'' from t limit $1`: "26-28",
+		"/* /* $1 */ $2 */ $3 -- $4":   "18-20",
+		"select '$1', \"$2\", $a$ $3 $a$, $$$4$$": "",
+		"select a$1, $, 1$2 $99999999999999":      "16-18 19-34",
+		"":                                        "",
+	} {
+		var got []string
+		for begin, end := range Parameters(sql) {
+			got = append(got, fmt.Sprintf("%d-%d", begin, end))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: %v, want %s", sql, got, want)
+		}
+	}
 }

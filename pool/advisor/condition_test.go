@@ -97,9 +97,26 @@ func TestWithLimit(t *testing.T) {
 		"select $$ limit $1 $$ limit $1":                            "select $$ limit $1 $$ limit 7",
 		"select $a$ limit $1 $$ $a$ limit $1":                       "select $a$ limit $1 $$ $a$ limit 7",
 		"select 'it''s $1' limit $1":                                "select 'it''s $1' limit 7",
+		`select E'\'' from t limit $1`:                              `select E'\'' from t limit 7`,
+		"select 1 /* /* */ limit $2 */ limit $1":                    "select 1 /* /* */ limit $2 */ limit 7",
 	} {
 		if got := withLimit(sql, 7); got != want {
 			t.Errorf("%s: %s", sql, got)
+		}
+	}
+}
+
+func TestAssigned(t *testing.T) {
+	for sql, want := range map[string]string{
+		"update t set a = 1, b = f(2, c) where d = 3":      "a b",
+		"UPDATE t SET Status = $1, \"Odd\" = $2":           "status Odd",
+		"update t set (a, B) = ($1, c), d = (select e, f)": "a b d",
+		"update t set (a) = row(b, c) from u":              "a",
+		"update t set a[1] = 2, b.c = 3 returning d, e":    "a b",
+		"update t set a = b = c, d = array[e, f]":          "a d",
+	} {
+		if got := strings.Join(assigned(sql), " "); got != want {
+			t.Errorf("%s: %s, want %s", sql, got, want)
 		}
 	}
 }

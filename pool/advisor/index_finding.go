@@ -173,17 +173,28 @@ func (a *analysis) indexed(t *table, column string) bool {
 	})
 }
 
-// assigned returns the columns that an UPDATE sets.
+// assigned returns the columns that an UPDATE sets: SET a = 1, (b, c) = (2, 3).
 func assigned(sql string) (names []string) {
 	tokens := tokenize(sql)
 	set := slices.IndexFunc(tokens, func(t string) bool { return strings.EqualFold(t, "set") })
-	last := "set"
-	for _, t := range outside(tokens[set+1:]) {
-		if slices.Contains([]string{"where", "from", "returning"}, strings.ToLower(t)) {
-			break
-		}
-		if last == "set" || last == "," {
+	last, depth, named := "set", 0, true // what is named now is set
+	for _, t := range tokens[set+1:] {
+		switch lower := strings.ToLower(t); {
+		case t == "(", t == "[":
+			depth++
+		case t == ")", t == "]":
+			depth--
+		case depth == 0 && slices.Contains([]string{"where", "from", "returning"}, lower):
+			return names
+		case depth == 0 && t == "=":
+			named = false
+		case depth == 0 && t == ",":
+			named = true
+		case !named, last != "set" && last != "," && last != "(":
+		case strings.HasPrefix(t, `"`):
 			names = append(names, unquote(t))
+		default:
+			names = append(names, lower)
 		}
 		last = t
 	}

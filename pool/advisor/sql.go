@@ -1,6 +1,7 @@
 package advisor
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -44,9 +45,6 @@ func planned(sql string) (of, body string) {
 	return "", ""
 }
 
-// dollarQuote begins and ends a text.
-var dollarQuote = regexp.MustCompile(`^\$([A-Za-z_]\w*)?\$`)
-
 // maxParameters is the largest number of a parameter that the protocol can send.
 const maxParameters = 65535
 
@@ -55,53 +53,17 @@ const maxParameters = 65535
 // as they are, and so are numbers that are too large: their statements cannot be run.
 func parameters(sql string, f func(n int, before string) string) string {
 	var b strings.Builder
-	for i := 0; i < len(sql); {
-		switch c := sql[i]; {
-		case c == '\'' || c == '"':
-			end := i + 1
-			for end < len(sql) && sql[end] != c {
-				end++
-			}
-			end = min(end+1, len(sql))
-			b.WriteString(sql[i:end])
-			i = end
-		case strings.HasPrefix(sql[i:], "--"):
-			line, _, _ := strings.Cut(sql[i:], "\n")
-			b.WriteString(line)
-			i += len(line)
-		case strings.HasPrefix(sql[i:], "/*"):
-			comment, _, _ := strings.Cut(sql[i:], "*/")
-			b.WriteString(comment)
-			i += len(comment)
-		case c == '$':
-			if tag := dollarQuote.FindString(sql[i:]); tag != "" {
-				text, _, _ := strings.Cut(sql[i+len(tag):], tag)
-				end := min(i+len(tag)+len(text)+len(tag), len(sql))
-				b.WriteString(sql[i:end])
-				i = end
-				continue
-			}
-			end := i + 1
-			for end < len(sql) && '0' <= sql[end] && sql[end] <= '9' {
-				end++
-			}
-			n, err := strconv.Atoi(sql[i+1 : end])
-			if err != nil || n < 1 || n > maxParameters {
-				b.WriteByte(c)
-				i++
-				continue
-			}
-			text := f(n, b.String())
-			if text == "" {
-				text = sql[i:end]
-			}
-			b.WriteString(text)
-			i = end
-		default:
-			b.WriteByte(c)
-			i++
+	copied := 0
+	for begin, end := range sqltext.Parameters(sql) {
+		n, err := strconv.Atoi(sql[begin+1 : end])
+		if err != nil || n < 1 || n > maxParameters {
+			continue
 		}
+		b.WriteString(sql[copied:begin])
+		copied = end
+		b.WriteString(cmp.Or(f(n, b.String()), sql[begin:end]))
 	}
+	b.WriteString(sql[copied:])
 	return b.String()
 }
 

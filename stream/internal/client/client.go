@@ -122,13 +122,14 @@ func (c *Client) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := c.rw.Write(b)
-	if errors.Is(err, http.ErrBodyNotAllowed) {
-		return len(b), nil // A middleware has set a status without a body, such as 304.
-	}
-	if err == nil && n < len(b) {
+	none := errors.Is(err, http.ErrBodyNotAllowed) // A middleware has set a status without a body, such as 304.
+	switch {
+	case none:
+		n, err = len(b), nil
+	case err == nil && n < len(b):
 		err = io.ErrShortWrite
 	}
-	if err == nil {
+	if err == nil && !none {
 		// What is said to have Flush may pass it on to one that has not: the chunk goes later then.
 		if err = c.control.Flush(); errors.Is(err, http.ErrNotSupported) && !c.prompt {
 			err = nil

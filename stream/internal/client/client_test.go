@@ -57,6 +57,20 @@ func TestAbortBesideWrite(t *testing.T) {
 	}
 }
 
+// bodiless is a ResponseWriter after a middleware that has set a status without a body.
+type bodiless struct{ *deadlines }
+
+func (bodiless) Write([]byte) (int, error) { return 0, http.ErrBodyNotAllowed }
+
+// What follows a chunk for a response without a body is not the client's time either.
+func TestWriteWithoutBody(t *testing.T) {
+	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	c := New(bodiless{d}, httptest.NewRequest(http.MethodGet, "/", nil), time.Minute)
+	if n, err := c.Write([]byte("x")); n != 1 || err != nil || !d.last.IsZero() {
+		t.Errorf("%d, %v, and the deadline is %v", n, err, d.last)
+	}
+}
+
 // What follows a whole response is not the client's time, also if the request was HEAD.
 func TestWholeLeavesNoDeadline(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
