@@ -71,8 +71,8 @@ func (g *gauge) run(ctx context.Context, piece *piece, conn *pgx.Conn) {
 	}
 }
 
-// examine runs the statement. It is not canceled with ctx, which would close the connection: it takes a moment, but for a
-// Postgres that hangs.
+// examine runs the statement. It is not canceled with ctx, which would close the connection: it takes a moment, except
+// when Postgres hangs.
 func examine(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
