@@ -12,12 +12,12 @@ import (
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
-// page is all that there is: the machine that was measured last, what differs between it and
-// the others, and the others. Targets are those of the demo that was run last.
+// page is all that there is: the first machine, what differs between it and the others, and the others.
+// Targets are those of the first demo.
 func (r *results) page(targets string, baseline *load.Report, history []record, soak []load.Window) []byte {
 	var b bytes.Buffer
 	b.WriteString("# Results\n\nWritten by `make tables` from [results.json](results.json). Figures of different machines " +
-		"stand in tables of their own, those of the machine that was measured last first:\n\n")
+		"stand in tables of their own, those of the machine on which most was measured first:\n\n")
 	for _, m := range r.Machines {
 		name := m.Machine.String()
 		fmt.Fprintf(&b, "- [%s](%s), last on %s\n", name, anchor(name), m.newest().Format("2 January 2006"))

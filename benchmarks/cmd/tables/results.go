@@ -14,8 +14,8 @@ import (
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
-// results are what is published: the measurements of each machine, those of the machine that
-// was measured last first.
+// results are what is published: the measurements of each machine, those of the machine with the most
+// parts first, then those of the one that was measured last: README files should be of few machines.
 type results struct {
 	Machines []*measurements `json:"machines"`
 }
@@ -47,6 +47,21 @@ func (m *measurements) newest() time.Time {
 	return slices.MaxFunc(append(dates, time.Time{}), time.Time.Compare)
 }
 
+// parts is how many things have been measured: servers, peers, the model, and each package's benchmarks.
+func (m *measurements) parts() int {
+	n := 0
+	for _, has := range []bool{m.Demo != nil, m.Peers != nil, m.Model != nil} {
+		if has {
+			n++
+		}
+	}
+	packages := map[string]bool{}
+	for _, f := range m.Benchmarks {
+		packages[f.Package] = true
+	}
+	return n + len(packages)
+}
+
 // on returns the measurements of a machine, which it adds if there are none.
 func (r *results) on(m load.Machine) (*measurements, error) {
 	if m.CPU == "" || m.Cores == 0 || m.SIMD == "" {
@@ -63,7 +78,7 @@ func (r *results) on(m load.Machine) (*measurements, error) {
 	return added, nil
 }
 
-// demo returns that of the machine that was measured last, nil if there is none.
+// demo returns that of the first machine that has one, nil if there is none.
 func (r *results) demo() *load.Report {
 	for _, m := range r.Machines {
 		if m.Demo != nil {
@@ -120,7 +135,9 @@ func (r *results) take(in inputs) error {
 	if in.bench != "" && err == nil {
 		err = r.takeBenchmarks(in.bench)
 	}
-	slices.SortStableFunc(r.Machines, func(a, b *measurements) int { return b.newest().Compare(a.newest()) })
+	slices.SortStableFunc(r.Machines, func(a, b *measurements) int {
+		return cmp.Or(cmp.Compare(b.parts(), a.parts()), b.newest().Compare(a.newest()))
+	})
 	return err
 }
 

@@ -39,7 +39,8 @@ BenchmarkTree/impl=gqlboost-2 100 200 ns/op
 host: {"cpu":"CPU","cores":8,"simd":"NEON","date":"2026-01-09T00:00:00Z"}
 `
 
-// What another machine has measured stays; what the same one has measured is replaced.
+// What another machine has measured stays; what the same one has measured is replaced. The machine with the most parts
+// comes first.
 func TestTake(t *testing.T) {
 	two := load.Machine{CPU: "CPU", Cores: 2, SIMD: "AVX2"}
 	wider := load.Machine{CPU: "CPU", Cores: 2, SIMD: "AVX-512"}
@@ -63,20 +64,20 @@ func TestTake(t *testing.T) {
 		}
 	}
 	take(inputs{demo: file(t, load.Report{Command: "make demo", Date: day(2), Machine: wider, Maximum: 2})})
-	order("CPU, 2 cores, AVX-512", "CPU, 2 cores, AVX2")
-	take(inputs{peers: file(t, load.PeerReport{Command: "make peers", Date: day(3), Machine: two})})
 	order("CPU, 2 cores, AVX2", "CPU, 2 cores, AVX-512")
 	take(inputs{bench: file(t, output)})
-	order("CPU, 8 cores, NEON", "CPU, 2 cores, AVX2", "CPU, 2 cores, AVX-512")
+	order("CPU, 2 cores, AVX2", "CPU, 8 cores, NEON", "CPU, 2 cores, AVX-512")
 	take(inputs{model: file(t, model.Report{Command: "make model", Date: day(10), Machine: wider}), demo: file(t, load.Report{Command: "make demo ARGS='-rounds=5'", Date: day(4), Machine: two, Maximum: 4})})
-	order("CPU, 2 cores, AVX-512", "CPU, 8 cores, NEON", "CPU, 2 cores, AVX2")
+	order("CPU, 2 cores, AVX-512", "CPU, 2 cores, AVX2", "CPU, 8 cores, NEON")
+	take(inputs{peers: file(t, load.PeerReport{Command: "make peers", Date: day(3), Machine: two})})
+	order("CPU, 2 cores, AVX2", "CPU, 2 cores, AVX-512", "CPU, 8 cores, NEON")
 	first, second, third := r.Machines[0], r.Machines[1], r.Machines[2]
-	if first.Model == nil || first.Demo.Maximum != 2 || len(second.Benchmarks) != 1 || third.Demo.Maximum != 4 ||
-		third.Peers == nil || len(third.Benchmarks) != 1 {
+	if second.Model == nil || second.Demo.Maximum != 2 || len(third.Benchmarks) != 1 || first.Demo.Maximum != 4 ||
+		first.Peers == nil || len(first.Benchmarks) != 1 {
 		t.Errorf("%+v, %+v, %+v", first, second, third)
 	}
-	if r.demo().Maximum != 2 {
-		t.Error("the demo is not that of the newest machine")
+	if r.demo().Maximum != 4 {
+		t.Error("the demo is not that of the first machine")
 	}
 }
 
@@ -112,7 +113,7 @@ func TestTakeRefuses(t *testing.T) {
 	}
 }
 
-// A README shows the newest machine that has a table, and says which one that is.
+// A README shows the first machine that has a table, and says which one that is.
 func TestTablesOfSeveralMachines(t *testing.T) {
 	one := func(pkg, work string, median float64) figure {
 		return figure{Package: pkg, Work: work, Impl: "gqlboost", Unit: "sec/op", Median: median, Low: median, High: median}

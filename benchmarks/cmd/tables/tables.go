@@ -14,8 +14,8 @@ import (
 	"github.com/gqlboost/gqlboost/benchmarks/load"
 )
 
-// tables are in Markdown, by name. Each is of the machine that was measured last of those that
-// have it; the table "machines" says which one that is.
+// tables are in Markdown, by name. Each is of the first machine that has it; the table "machines" says which one
+// that is.
 func (r *results) tables() map[string]string {
 	tables := map[string]string{}
 	for _, m := range slices.Backward(r.Machines) {
