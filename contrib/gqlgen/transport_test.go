@@ -414,6 +414,7 @@ func TestArenasOfDeferredFields(t *testing.T) {
 
 // Clients do not take a result for complete whose deferred fragments have not all come.
 func TestUnfinishedParts(t *testing.T) {
+	type stopKey struct{} // Each request has its own: no race detector sees the order of a connection's end and the next.
 	yes, block := true, make(chan struct{})
 	for name, next := range map[string]func(stop func()) *graphql.Response{
 		"the operation's time is over": func(stop func()) *graphql.Response { stop(); return nil },
@@ -424,12 +425,11 @@ func TestUnfinishedParts(t *testing.T) {
 		"gqlgen waits for ever": func(stop func()) *graphql.Response { stop(); <-block; return nil },
 	} {
 		es := executable().(*graphql.ExecutableSchemaMock)
-		var stop context.CancelFunc
-		es.ExecFunc = func(context.Context) graphql.ResponseHandler {
+		es.ExecFunc = func(ctx context.Context) graphql.ResponseHandler {
 			begun := false
 			return func(context.Context) *graphql.Response {
 				if begun {
-					return next(stop)
+					return next(ctx.Value(stopKey{}).(context.CancelFunc))
 				}
 				begun = true
 				return &graphql.Response{Data: []byte(`{"echo":null}`), HasNext: &yes}
@@ -438,8 +438,8 @@ func TestUnfinishedParts(t *testing.T) {
 		srv := handler.New(es)
 		srv.AddTransport(gqlgen.Incremental(gqlgen.Options{}))
 		srv.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-			ctx, stop = context.WithCancel(ctx)
-			return next(ctx)
+			ctx, stop := context.WithCancel(ctx)
+			return next(context.WithValue(ctx, stopKey{}, stop))
 		})
 		s := httptest.NewServer(srv)
 		for _, accept := range []string{"multipart/mixed;deferSpec=20220824", "text/event-stream", "application/jsonl"} {
