@@ -208,3 +208,34 @@ func TestBeatsBetweenKeys(t *testing.T) {
 		}
 	})
 }
+
+// Beats have less time than keys. Where they fail for that, callers whose keys are published are told so.
+func TestKeysWhereBeatsFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := bustest.NewHub().Connect()
+		var slow atomic.Bool
+		l, _ := open(t, deaf{w, func(ctx context.Context, message []byte) error {
+			if slow.Load() {
+				select {
+				case <-time.After(1200 * time.Millisecond):
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			return w.Publish(ctx, message)
+		}}, bus.Options{})
+		slow.Store(true)
+		var deleting sync.WaitGroup
+		for range 3 {
+			deleting.Go(func() {
+				for range 20 {
+					if err := l.Delete(t.Context(), "k"); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		deleting.Wait()
+		closeAll(t, l)
+	})
+}

@@ -11,8 +11,8 @@ type Options struct {
 	// Beat is how often a link says that it is there, 1 s by default. All links of a fleet
 	// should have the same.
 	Beat time.Duration
-	// Silence is how long nothing may be heard of a peer, 5 s by default. It must be
-	// longer than Beat, and should be by some times.
+	// Silence is how long no beat of a peer may be heard, 5 s by default. It must be longer than
+	// Beat, and should be by some times.
 	Silence time.Duration
 	// Forget is how long a silent peer is waited for, 1 minute by default. After it, the
 	// peer counts as ended.
@@ -34,7 +34,8 @@ type Options struct {
 	// nil: it takes them out of what the caches share, such as the Remove of a
 	// redisstore.Store. Its time is bounded as that of Publish, by Silence. For a key with an
 	// asterisk it may need more, to SCAN very many keys: then nothing is published any more, and
-	// Silence must be longer. Such keys are also published before the call. Before is not called
+	// Silence must be longer. Such keys are also published before the call. While Before runs no beat is
+	// sent: if it takes longer than Silence without two Beats, peers are blind until it has ended. It is not called
 	// for a key that a program without a link publishes alone, such as a migration: that program must
 	// first remove it from what the caches share. Before must not call Delete, which waits for it.
 	Before func(ctx context.Context, keys []string) error

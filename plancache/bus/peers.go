@@ -8,12 +8,13 @@ import (
 // peers knows from whom messages come, and what may have been missed. It does not know the
 // time, and has no lock.
 type peers struct {
-	self            string // our own origin
-	silence, forget time.Duration
-	trust           bool // see Options.TrustSilence
+	self                  string // our own origin
+	beat, silence, forget time.Duration
+	trust                 bool // see Options.TrustSilence
 
 	since   time.Time // all that was published before is of no interest: all was dropped
 	echo    time.Time // when our own message came back
+	back    time.Time // when somebody was heard again who had been silent, or all began
 	list    map[string]*peer
 	regions map[string]time.Time // when something came from there; zero: never
 }
@@ -33,8 +34,8 @@ const (
 
 func newPeers(self string, o Options, now time.Time) *peers {
 	p := &peers{
-		self: self, silence: o.Silence, forget: o.Forget, trust: o.TrustSilence,
-		since: now, echo: now, list: map[string]*peer{}, regions: map[string]time.Time{},
+		self: self, beat: o.Beat, silence: o.Silence, forget: o.Forget, trust: o.TrustSilence,
+		since: now, echo: now, back: now, list: map[string]*peer{}, regions: map[string]time.Time{},
 	}
 	for _, region := range o.Regions {
 		p.regions[region] = time.Time{}
@@ -47,7 +48,7 @@ func (p *peers) dropped(now time.Time) { p.since = now }
 
 // subscribed notes that messages come from now on, and that what has not come is of no interest.
 func (p *peers) subscribed(now time.Time) {
-	p.since, p.echo = now, now
+	p.since, p.echo, p.back = now, now, now
 	for _, one := range p.list {
 		one.known = false
 	}
@@ -63,7 +64,8 @@ func (p *peers) hear(m *message, now time.Time) (lost, ok bool) {
 		return false, true
 	}
 	if len(m.path) > 0 && m.kind == kindBeat {
-		if _, known := p.regions[m.path[0]]; known || len(p.regions) < maxRegions {
+		if heard, known := p.regions[m.path[0]]; known || len(p.regions) < maxRegions {
+			lost = known && p.returns(heard, now)
 			p.regions[m.path[0]] = now
 		}
 	}
@@ -76,6 +78,7 @@ func (p *peers) hear(m *message, now time.Time) (lost, ok bool) {
 		p.list[m.origin] = one
 	}
 	if one.far = len(m.path) > 0; m.kind == kindBeat { // Keys may come late: they say nothing of what has happened since.
+		lost = lost || p.expects(one) && p.returns(one.heard, now)
 		one.heard = now
 	}
 	expected := one.seq // what it should say
@@ -85,7 +88,7 @@ func (p *peers) hear(m *message, now time.Time) (lost, ok bool) {
 	switch {
 	case !one.known:
 		// What was sent before all was dropped does not count.
-		lost = m.earlier() && m.age <= now.Sub(p.since)
+		lost = lost || m.earlier() && m.age <= now.Sub(p.since)
 	case m.seq > expected:
 		lost = true
 	}
@@ -98,13 +101,26 @@ func (p *peers) hear(m *message, now time.Time) (lost, ok bool) {
 	return lost, true
 }
 
+// returns reports whether somebody who is heard again was silent for so long that others may have come, sent keys, and
+// gone meanwhile: nobody knows these, and nobody misses their keys. Of those who return together the first counts.
+func (p *peers) returns(heard, now time.Time) bool {
+	if now.Sub(heard) <= p.silence || now.Sub(p.back) <= 2*p.beat {
+		return false
+	}
+	p.back = now
+	return true
+}
+
+// expects reports whether the silence of a peer says that messages may not come.
+func (p *peers) expects(one *peer) bool { return one.far || !p.trust }
+
 // expire forgets peers that are silent for long, and reports whether what they have sent last
 // may have been missed.
 func (p *peers) expire(now time.Time) (lost bool) {
 	for origin, one := range p.list {
 		if now.Sub(one.heard) > p.forget {
 			delete(p.list, origin)
-			lost = lost || one.far || !p.trust
+			lost = lost || p.expects(one)
 		}
 	}
 	return lost
@@ -117,7 +133,7 @@ func (p *peers) silent(now time.Time) (list []string) {
 	}
 	peer := false
 	for _, one := range p.list {
-		peer = peer || !p.trust && now.Sub(one.heard) > p.silence
+		peer = peer || p.expects(one) && now.Sub(one.heard) > p.silence
 	}
 	if peer {
 		list = append(list, "peer")

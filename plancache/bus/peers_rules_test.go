@@ -14,7 +14,7 @@ func TestPeersRules(t *testing.T) {
 	begin := time.Unix(0, 0)
 	at := func(seconds int) time.Time { return begin.Add(time.Duration(seconds) * time.Second) }
 	open := func(o Options) *peers {
-		o.Silence, o.Forget = 5*time.Second, time.Minute
+		o.Beat, o.Silence, o.Forget = time.Second, 5*time.Second, time.Minute
 		return newPeers(self, o, begin)
 	}
 	beat := func(path ...string) *message { return &message{kind: kindBeat, origin: peerA, path: path} }
@@ -96,6 +96,45 @@ func TestPeersRules(t *testing.T) {
 		p.hear(beat(), at(2)) // It is in this region, and was heard over a bridge as well.
 		if p.expire(at(100)) {
 			t.Error("who was heard here last counts as far away")
+		}
+	})
+	t.Run("who was silent has missed messages with him", func(t *testing.T) {
+		for _, one := range []struct {
+			trust bool
+			path  []string
+			again int
+			lost  bool
+		}{
+			{false, nil, 5, false}, {false, nil, 6, true}, {true, nil, 6, false}, // as long as its beats may be away
+			{false, []string{"us"}, 6, true}, {true, []string{"us"}, 6, true},
+		} {
+			p := open(Options{TrustSilence: one.trust})
+			p.hear(beat(one.path...), at(0))
+			p.hear(&message{kind: kindKeys, origin: peerA, seq: 1, keys: []string{"k"}, path: one.path}, at(one.again))
+			again := &message{kind: kindBeat, origin: peerA, seq: 1, path: one.path}
+			if lost, _ := p.hear(again, at(one.again)); lost != one.lost {
+				t.Errorf("%+v: lost %v", one, lost)
+			}
+			if lost, _ := p.hear(again, at(one.again+1)); lost {
+				t.Errorf("%+v: lost twice", one)
+			}
+		}
+		p := open(Options{Regions: []string{"us"}})
+		if lost, _ := p.hear(beat("us"), at(2)); lost {
+			t.Error("a region that is heard at once")
+		}
+		p = open(Options{Regions: []string{"us"}})
+		if lost, _ := p.hear(beat("us"), at(6)); !lost {
+			t.Error("a region that was not heard from the start")
+		}
+	})
+	t.Run("a peer of another region is never trusted", func(t *testing.T) {
+		p := open(Options{TrustSilence: true})
+		p.hear(beat("us"), at(0))
+		p.hear(own(), at(6))
+		p.hear(&message{kind: kindBeat, origin: "00000000000000cc", path: []string{"us"}}, at(6))
+		if got := p.silent(at(6)); !slices.Equal(got, []string{"peer"}) {
+			t.Errorf("got %q", got)
 		}
 	})
 	t.Run("what was sent before all was dropped is of no interest", func(t *testing.T) {

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -235,23 +236,23 @@ func (o *outbox) over() bool {
 	return o.closing
 }
 
-// flush publishes all that waits, and a beat when that is due.
+// flush publishes all that waits, and a beat when that is due. What comes from other regions does not wait for keys
+// from here that fail, and neither waits for a beat.
 func (l *Link) flush() error {
+	var keys, beats error // What has failed.
 	for more := true; more; {
 		relayed, err := l.flushRelayed()
 		if err != nil {
 			return err
 		}
-		own, err := l.flushKeys()
-		if err != nil {
-			return err
-		}
-		if err := l.beat(); err != nil { // Also where keys come all the time.
-			return err
+		beats = cmp.Or(l.beat(), beats) // Also where keys come all the time, and between two calls of Before.
+		own := false
+		if keys == nil {
+			own, keys = l.flushKeys()
 		}
 		more = relayed || own
 	}
-	return nil
+	return cmp.Or(keys, beats)
 }
 
 // flushKeys publishes a message with keys from here, and reports whether there was one.
@@ -275,17 +276,15 @@ func (l *Link) flushKeys() (bool, error) {
 	return err == nil, err
 }
 
-// beat publishes a beat if it is due.
+// beat publishes a beat if it is due, and there is no head, which it would say is lost.
 func (l *Link) beat() error {
 	now := time.Now()
-	if now.Before(l.out.due) {
+	if now.Before(l.out.due) || l.out.head != nil {
 		return nil
 	}
 	l.out.due = now.Add(l.options.Beat)
 	m := l.message(kindBeat)
-	err := l.publish(kindBeat, m.encode())
-	l.out.outcome(err, nil)
-	return err
+	return l.publish(kindBeat, m.encode())
 }
 
 // done notes that the head has been published.
