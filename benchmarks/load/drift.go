@@ -20,10 +20,10 @@ type Drift struct {
 	// Sessions reports that it is the change from session to session, because that is where it
 	// drifts.
 	Sessions    bool
-	First, Last float64 // of a line through the windows
+	First, Last float64 // of a line through the windows, beside the machine's speed if Beside is not 0
 	// Growth is the change as a part of the first value.
 	Growth float64
-	// Correlation is that of the figure with the time, from -1 to 1.
+	// Correlation is that of the figure with the time, from -1 to 1: the partial one if Beside is not 0.
 	Correlation float64
 	Drifts      bool
 	// Beside is the number of windows in which the machine's speed is known, if it was judged beside it.
@@ -56,6 +56,7 @@ type soakFigure struct {
 	// speed is the time in which the machine does what the figure depends on; nil: it depends on none. Where it is
 	// known of enough windows, only these count, and the drift is what remains beside it.
 	speed func(Window) float64
+	young bool // Old files do not have it: there, 0 says that it was not measured.
 }
 
 func work(w Window) float64      { return w.Work }
@@ -64,26 +65,26 @@ func statement(w Window) float64 { return w.Statement }
 const mib = 1 << 20
 
 var soakFigures = []soakFigure{
-	{"P50, ms", 1, func(w Window) float64 { return w.P50 }, 1, statement},
-	{"P95, ms", 1, func(w Window) float64 { return w.P95 }, 1, statement},
-	{"server's CPU for each request, µs", 1, func(w Window) float64 { return w.ServerCPU }, 1, work},
-	{"Postgres's CPU for each request, µs", 1, func(w Window) float64 { return w.PostgresCPU }, 1, work},
-	{"throughput, requests/s", 1, func(w Window) float64 { return w.Throughput }, -1, nil},
-	{"memory, MiB", mib, func(w Window) float64 { return w.Memory }, 1, nil},
-	{"live heap, MiB", mib, func(w Window) float64 { return w.LiveHeap }, 1, nil},
-	{"heap in use, MiB", mib, func(w Window) float64 { return w.InUse() }, 1, nil},
-	{"unused in spans, MiB", mib, func(w Window) float64 { return w.HeapUnused }, 1, nil},
-	{"unused part of the heap in use, %", 0.01, func(w Window) float64 { return w.Fragmentation() }, 1, nil},
-	{"free, kept, MiB", mib, func(w Window) float64 { return w.HeapFree }, 1, nil},
-	{"released, MiB", mib, func(w Window) float64 { return w.HeapReleased }, 0, nil},
-	{"span records, MiB", mib, func(w Window) float64 { return w.SpanRecords }, 1, nil},
-	{"stacks, MiB", mib, func(w Window) float64 { return w.Stacks }, 1, nil},
-	{"GC pause P50, ms", 1, func(w Window) float64 { return w.PauseP50 }, 1, nil},
-	{"GC pause P99, ms", 1, func(w Window) float64 { return w.PauseP99 }, 1, nil},
-	{"goroutines", 1, func(w Window) float64 { return w.Goroutines }, 1, nil},
-	{"connections", 1, func(w Window) float64 { return w.Connections }, 1, nil},
-	{"the machine: a piece of work, ms", 1, work, 0, nil},
-	{"the machine: a statement, ms", 1, statement, 0, nil},
+	{"P50, ms", 1, func(w Window) float64 { return w.P50 }, 1, statement, false},
+	{"P95, ms", 1, func(w Window) float64 { return w.P95 }, 1, statement, false},
+	{"server's CPU for each request, µs", 1, func(w Window) float64 { return w.ServerCPU }, 1, work, true},
+	{"Postgres's CPU for each request, µs", 1, func(w Window) float64 { return w.PostgresCPU }, 1, work, true},
+	{"throughput, requests/s", 1, func(w Window) float64 { return w.Throughput }, -1, nil, false},
+	{"memory, MiB", mib, func(w Window) float64 { return w.Memory }, 1, nil, false},
+	{"live heap, MiB", mib, func(w Window) float64 { return w.LiveHeap }, 1, nil, false},
+	{"heap in use, MiB", mib, func(w Window) float64 { return w.InUse() }, 1, nil, false},
+	{"unused in spans, MiB", mib, func(w Window) float64 { return w.HeapUnused }, 1, nil, false},
+	{"unused part of the heap in use, %", 0.01, func(w Window) float64 { return w.Fragmentation() }, 1, nil, false},
+	{"free, kept, MiB", mib, func(w Window) float64 { return w.HeapFree }, 1, nil, false},
+	{"released, MiB", mib, func(w Window) float64 { return w.HeapReleased }, 0, nil, false},
+	{"span records, MiB", mib, func(w Window) float64 { return w.SpanRecords }, 1, nil, false},
+	{"stacks, MiB", mib, func(w Window) float64 { return w.Stacks }, 1, nil, false},
+	{"GC pause P50, ms", 1, func(w Window) float64 { return w.PauseP50 }, 1, nil, false},
+	{"GC pause P99, ms", 1, func(w Window) float64 { return w.PauseP99 }, 1, nil, false},
+	{"goroutines", 1, func(w Window) float64 { return w.Goroutines }, 1, nil, false},
+	{"connections", 1, func(w Window) float64 { return w.Connections }, 1, nil, false},
+	{"the machine: a piece of work, ms", 1, work, 0, nil, true},
+	{"the machine: a statement, ms", 1, statement, 0, nil, true},
 }
 
 // onQuietMachine leaves out the windows in which something else used the machine: their
@@ -134,11 +135,13 @@ func (s *series) add(time, value, speed float64) {
 	s.times, s.values, s.speeds = append(s.times, time), append(s.values, value), append(s.speeds, speed)
 }
 
-// measured returns the figure and the windows that count for it: those that have a value, which old files lack of
-// some figures. If the machine's speed is known in enough of them, the others do not count, and known is their number;
+// measured returns the figure and the windows that count for it: those that have it, which is not so of a young one in
+// old files. If the machine's speed is known in enough of them, the others do not count, and known is their number;
 // otherwise the figure is judged without it.
 func (f soakFigure) measured(sessions [][]Window) (_ soakFigure, _ [][]Window, known int) {
-	sessions = having(sessions, f.of)
+	if f.young {
+		sessions = having(sessions, f.of)
+	}
 	if f.speed != nil {
 		with := having(sessions, f.speed)
 		for _, session := range with {
@@ -152,7 +155,7 @@ func (f soakFigure) measured(sessions [][]Window) (_ soakFigure, _ [][]Window, k
 	return f, sessions, 0
 }
 
-// having returns the windows that have a value.
+// having returns the windows that have a value that is not 0.
 func having(sessions [][]Window, of func(Window) float64) (list [][]Window) {
 	for _, session := range sessions {
 		session = slices.DeleteFunc(slices.Clone(session), func(w Window) bool { return of(w) == 0 })
@@ -232,6 +235,9 @@ func (f soakFigure) drift(list []series, fewest int) Drift {
 	if slices.Max(all.speeds) > 0 {
 		if freedom--; freedom >= fewest-2 { // With fewer, nearly any line fits.
 			times, values = without(all.speeds, times), without(all.speeds, values)
+		}
+		if floats.Dot(times, times) < 1e-9*floats.Dot(all.times, all.times) { // The speed is the time: nothing remains.
+			return d
 		}
 	}
 	intercept, slope := stat.LinearRegression(times, values, nil, false)

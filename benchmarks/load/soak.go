@@ -165,7 +165,7 @@ func (w Window) measure(ctx context.Context, t Target, c Config) (Window, error)
 		return w, err
 	}
 	r, err := Measure(ctx, t, c, io.Discard)
-	w.Speed = g.end() // Its connection is closed before those of the server are counted.
+	w.Speed = g.end()
 	if err != nil {
 		return w, err
 	}
@@ -211,6 +211,7 @@ func (w *Window) look(ctx context.Context, t Target) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	return conn.QueryRow(ctx,
-		"select (count(*) - 1)::float8 from pg_stat_activity where backend_type = 'client backend'").Scan(&w.Connections)
+	// That of the gauge may be there for a moment after it was closed.
+	return conn.QueryRow(ctx, `select (count(*) - 1)::float8 from pg_stat_activity
+		where backend_type = 'client backend' and application_name <> $1`, gaugeName).Scan(&w.Connections)
 }

@@ -39,6 +39,8 @@ func TestDrifts(t *testing.T) {
 		{"goroutines", func(w *Window, i int, _ float64) { w.Goroutines += float64(i / 5) }, "goroutines"},
 		{"slower", func(w *Window, i int, n float64) { w.P95 += float64(i)/10 + n }, "P95, ms"},
 		{"less", func(w *Window, i int, n float64) { w.Throughput -= float64(5*i) + 20*n }, "throughput, requests/s"},
+		{"nothing any more", func(w *Window, i int, _ float64) { w.Throughput *= float64(1 - i/30) }, "throughput, requests/s"},
+		{"nothing at first", func(w *Window, i int, _ float64) { w.PauseP99 = float64(i / 30) }, "GC pause P99, ms"},
 	} {
 		for _, d := range Drifts(windows(c.change)) {
 			if d.Drifts != (d.Figure == c.drifts) {

@@ -41,7 +41,7 @@ func beginGauge(ctx context.Context, dsn string) (*gauge, error) {
 	var conn *pgx.Conn
 	if dsn != "" {
 		var err error
-		if conn, err = pgx.Connect(ctx, dsn); err != nil {
+		if conn, err = connectGauge(ctx, dsn); err != nil {
 			return nil, err
 		}
 	}
@@ -49,6 +49,18 @@ func beginGauge(ctx context.Context, dsn string) (*gauge, error) {
 	ctx, g.stop = context.WithCancel(ctx)
 	go g.run(ctx, newPiece(), conn) // Making the piece takes a while, and should not be beside the load.
 	return g, nil
+}
+
+// gaugeName is the application_name of the gauge's connection, which is not one of the server's.
+const gaugeName = "gqlboost-gauge"
+
+func connectGauge(ctx context.Context, dsn string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	config.RuntimeParams["application_name"] = gaugeName
+	return pgx.ConnectConfig(ctx, config)
 }
 
 func (g *gauge) run(ctx context.Context, piece *piece, conn *pgx.Conn) {

@@ -114,6 +114,7 @@ func TestAssigned(t *testing.T) {
 		"update t set (a) = row(b, c) from u":              "a",
 		"update t set a[1] = 2, b.c = 3 returning d, e":    "a b",
 		"update t set a = b = c, d = array[e, f]":          "a d",
+		"update t set a=-(b), c=~(d), e=@f":                "a c e",
 	} {
 		if got := strings.Join(assigned(sql), " "); got != want {
 			t.Errorf("%s: %s, want %s", sql, got, want)

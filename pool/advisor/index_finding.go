@@ -186,7 +186,7 @@ func assigned(sql string) (names []string) {
 			depth--
 		case depth == 0 && slices.Contains([]string{"where", "from", "returning"}, lower):
 			return names
-		case depth == 0 && t == "=":
+		case depth == 0 && strings.HasPrefix(t, "="): // Also =- and the like, where no space is between.
 			named = false
 		case depth == 0 && t == ",":
 			named = true
