@@ -211,6 +211,7 @@ func TestBridgeRelaysWhileBeforeFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(time.Second) // What it announces is over: a peer that sends no beats would be missed, and rightly so.
 		a, _ := open(t, hubA.Connect(), bus.Options{Regions: []string{"b"}})
 		var others []*bus.Link
 		for range 20 {

@@ -102,7 +102,7 @@ func (p *peers) hear(m *message, now time.Time) (lost, ok bool) {
 }
 
 // returns reports whether somebody who is heard again was silent for so long that others may have come, sent keys, and
-// gone meanwhile: nobody knows these, and nobody misses their keys. Of those who return together the first counts.
+// gone meanwhile: nobody knows these, and nobody misses their keys. The first of those who return together counts.
 func (p *peers) returns(heard, now time.Time) bool {
 	if now.Sub(heard) <= p.silence || now.Sub(p.back) <= 2*p.beat {
 		return false
